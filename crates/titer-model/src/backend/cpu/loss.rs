@@ -1,0 +1,44 @@
+//! Log-probabilities over the vocabulary and the gradient of their weighted sum.
+
+use crate::real::Real;
+
+pub(super) fn log_softmax<T: Real>(logits: &mut [T], vocabulary: usize) {
+    const LANES: usize = 16;
+    for row in logits.chunks_exact_mut(vocabulary) {
+        let (blocks, rest) = row.as_chunks::<LANES>();
+        let mut tops = [T::min_value(); LANES];
+        for block in blocks {
+            for lane in 0..LANES {
+                tops[lane] = if block[lane] > tops[lane] { block[lane] } else { tops[lane] };
+            }
+        }
+        let larger = |a: T, b: T| if b > a { b } else { a };
+        let top = tops.into_iter().chain(rest.iter().copied()).fold(T::min_value(), larger);
+        let mut sums = [T::of(0.0); LANES];
+        for block in blocks {
+            for lane in 0..LANES {
+                sums[lane] += (block[lane] - top).exponential();
+            }
+        }
+        let sum = sums.into_iter().chain(rest.iter().map(|&x| (x - top).exponential())).fold(T::of(0.0), |a, b| a + b);
+        let log_sum = top + num_traits::Float::ln(sum);
+        for x in row {
+            *x -= log_sum;
+        }
+    }
+}
+
+pub(super) fn backward<T: Real>(log_probs: &mut [T], rows: &[u32], tokens: &[u32], weights: &[T], vocabulary: usize) {
+    let mut row_weights = vec![T::of(0.0); log_probs.len() / vocabulary];
+    for (&row, &weight) in rows.iter().zip(weights) {
+        row_weights[row as usize] += weight;
+    }
+    for (row, &weight) in log_probs.chunks_exact_mut(vocabulary).zip(&row_weights) {
+        for x in row {
+            *x = weight * x.exponential();
+        }
+    }
+    for ((&row, &token), &weight) in rows.iter().zip(tokens).zip(weights) {
+        log_probs[row as usize * vocabulary + token as usize] -= weight;
+    }
+}

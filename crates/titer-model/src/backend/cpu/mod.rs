@@ -1,0 +1,171 @@
+//! The processor: plain loops that the compiler vectorises, and `faer` for matrix products.
+
+mod attention;
+mod elementwise;
+mod loss;
+mod norm;
+
+use std::marker::PhantomData;
+
+use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
+
+use super::{AdamStep, Backend, Heads, Matrix, Write};
+use crate::{packed::Reach, real::Real};
+
+/// Computes on the calling thread, in `T`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cpu<T>(PhantomData<T>);
+
+impl<T> Cpu<T> {
+    /// The backend; it has no state.
+    pub fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+fn view<T: Real>(matrix: Matrix<'_, Vec<T>>) -> MatRef<'_, T> {
+    let stored = MatRef::from_row_major_slice(&matrix.data[..matrix.rows * matrix.columns], matrix.rows, matrix.columns);
+    if matrix.transposed { stored.transpose() } else { stored }
+}
+
+impl<T: Real> Backend for Cpu<T> {
+    type Real = T;
+    type Buffer = Vec<T>;
+
+    fn upload(&self, values: Vec<T>) -> Vec<T> {
+        values
+    }
+
+    fn download(&self, buffer: &Vec<T>) -> Vec<T> {
+        buffer.clone()
+    }
+
+    fn resize(&self, buffer: &mut Vec<T>, len: usize) {
+        buffer.resize(len, T::of(0.0));
+    }
+
+    fn fill(&self, buffer: &mut Vec<T>, value: T) {
+        buffer.fill(value);
+    }
+
+    fn scale(&self, out: &mut Vec<T>, factor: T) {
+        out.iter_mut().for_each(|x| *x *= factor);
+    }
+
+    fn add_scaled(&self, out: &mut Vec<T>, factor: T, x: &Vec<T>) {
+        elementwise::add_scaled(out, factor, x);
+    }
+
+    fn dot(&self, a: &Vec<T>, b: &Vec<T>) -> f64 {
+        elementwise::dot(a, b)
+    }
+
+    fn matmul(&self, out: &mut Vec<T>, a: Matrix<Vec<T>>, b: Matrix<Vec<T>>, write: Write) {
+        let ((rows, inner), (inner_b, columns)) = (a.shape(), b.shape());
+        assert_eq!(inner, inner_b, "inner sizes of a matrix product");
+        if write == Write::Replace {
+            self.resize(out, rows * columns);
+        }
+        assert_eq!(out.len(), rows * columns, "the output of a matrix product");
+        let accum = if write == Write::Add { Accum::Add } else { Accum::Replace };
+        let out = MatMut::from_row_major_slice_mut(out, rows, columns);
+        matmul(out, accum, view(a), view(b), T::of(1.0), Par::Seq);
+    }
+
+    fn gather(&self, out: &mut Vec<T>, table: &Vec<T>, ids: &[u32], width: usize) {
+        self.resize(out, ids.len() * width);
+        for (row, &id) in out.chunks_exact_mut(width).zip(ids) {
+            row.copy_from_slice(&table[id as usize * width..][..width]);
+        }
+    }
+
+    fn scatter_add(&self, table: &mut Vec<T>, rows: &Vec<T>, ids: &[u32], width: usize) {
+        for (row, &id) in rows.chunks_exact(width).zip(ids) {
+            for (to, &from) in table[id as usize * width..][..width].iter_mut().zip(row) {
+                *to += from;
+            }
+        }
+    }
+
+    fn rms_norm(&self, y: &mut Vec<T>, inverse_rms: &mut Vec<T>, x: &Vec<T>, scale: &Vec<T>, eps: f64) {
+        self.resize(y, x.len());
+        self.resize(inverse_rms, x.len() / scale.len());
+        norm::forward(y, inverse_rms, x, scale, T::of(eps));
+    }
+
+    fn rms_norm_backward(&self, dx: &mut Vec<T>, dy: &Vec<T>, x: &Vec<T>, scale: &Vec<T>, inverse_rms: &Vec<T>) {
+        norm::backward(dx, dy, x, scale, inverse_rms);
+    }
+
+    fn rms_norm_scale_gradient(&self, dscale: &mut Vec<T>, dy: &Vec<T>, x: &Vec<T>, inverse_rms: &Vec<T>) {
+        norm::scale_gradient(dscale, dy, x, inverse_rms);
+    }
+
+    fn rope(&self, x: &mut Vec<T>, table: &Vec<T>, positions: &[u32], head_width: usize, inverse: bool) {
+        attention::rope(x, table, positions, head_width, inverse);
+    }
+
+    fn attention(
+        &self,
+        out: &mut Vec<T>,
+        weights: &mut Vec<T>,
+        q: &Vec<T>,
+        k: &Vec<T>,
+        v: &Vec<T>,
+        reach: &[Reach],
+        heads: Heads,
+    ) {
+        self.resize(out, q.len());
+        self.resize(weights, heads.queries * reach.iter().map(Reach::keys).sum::<usize>());
+        attention::forward(out, weights, q, k, v, reach, heads);
+    }
+
+    fn attention_backward(
+        &self,
+        (dq, dk, dv): (&mut Vec<T>, &mut Vec<T>, &mut Vec<T>),
+        dout: &Vec<T>,
+        weights: &Vec<T>,
+        (q, k, v): (&Vec<T>, &Vec<T>, &Vec<T>),
+        reach: &[Reach],
+        heads: Heads,
+    ) {
+        self.resize(dq, q.len());
+        for (grad, like) in [(&mut *dk, k), (&mut *dv, v)] {
+            self.resize(grad, like.len());
+            grad.fill(T::of(0.0));
+        }
+        attention::backward(attention::Gradients { dq, dk, dv }, dout, weights, attention::Inputs { q, k, v }, reach, heads);
+    }
+
+    fn gated(&self, out: &mut Vec<T>, gate: &Vec<T>, up: &Vec<T>) {
+        self.resize(out, gate.len());
+        elementwise::gated(out, gate, up);
+    }
+
+    fn gated_backward(&self, gate: &mut Vec<T>, up: &mut Vec<T>, dout: &Vec<T>) {
+        elementwise::gated_backward(gate, up, dout);
+    }
+
+    fn log_softmax(&self, logits: &mut Vec<T>, vocabulary: usize) {
+        loss::log_softmax(logits, vocabulary);
+    }
+
+    fn pick(&self, log_probs: &Vec<T>, rows: &[u32], tokens: &[u32], vocabulary: usize) -> Vec<T> {
+        rows.iter().zip(tokens).map(|(&row, &token)| log_probs[row as usize * vocabulary + token as usize]).collect()
+    }
+
+    fn cross_entropy_backward(
+        &self,
+        log_probs: &mut Vec<T>,
+        rows: &[u32],
+        tokens: &[u32],
+        weights: &[T],
+        vocabulary: usize,
+    ) {
+        loss::backward(log_probs, rows, tokens, weights, vocabulary);
+    }
+
+    fn adam(&self, weight: &mut Vec<T>, gradient: &Vec<T>, first: &mut Vec<T>, second: &mut Vec<T>, step: AdamStep) {
+        elementwise::adam(weight, gradient, first, second, step);
+    }
+}

@@ -1,0 +1,208 @@
+//! The operations that a decoder is written over.
+//!
+//! An implementation owns its buffers; nothing here knows where they live. Every operation is deterministic, and
+//! runs on the calling thread or stream: parallelism is one level up, over shards of a batch ([`crate::parallel`]).
+
+mod cpu;
+
+pub use cpu::Cpu;
+
+use crate::{packed::Reach, real::Real};
+
+/// A row-major matrix in a buffer, possibly read transposed.
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a, Buffer> {
+    /// Where the numbers are, `[rows, columns]` as stored.
+    pub data: &'a Buffer,
+    /// Stored rows.
+    pub rows: usize,
+    /// Stored columns.
+    pub columns: usize,
+    /// Whether it is used transposed.
+    pub transposed: bool,
+}
+
+impl<'a, Buffer> Matrix<'a, Buffer> {
+    /// A matrix stored and used as `[rows, columns]`.
+    pub fn new(data: &'a Buffer, rows: usize, columns: usize) -> Self {
+        Self { data, rows, columns, transposed: false }
+    }
+
+    /// The same matrix, transposed.
+    pub fn t(self) -> Self {
+        Self { transposed: !self.transposed, ..self }
+    }
+
+    /// The shape as used, `(rows, columns)`.
+    pub fn shape(&self) -> (usize, usize) {
+        if self.transposed { (self.columns, self.rows) } else { (self.rows, self.columns) }
+    }
+}
+
+/// Whether a result replaces what is in the buffer or is added to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// `out = result`
+    Replace,
+    /// `out += result`
+    Add,
+}
+
+/// Head counts and widths of an attention operation.
+#[derive(Clone, Copy, Debug)]
+pub struct Heads {
+    /// Query heads.
+    pub queries: usize,
+    /// Key and value heads; each serves `queries / keys` query heads.
+    pub keys: usize,
+    /// Width of a head.
+    pub width: usize,
+}
+
+/// One step of a diagonal-preconditioned optimiser (Adam with decoupled weight decay, arXiv 1711.05101).
+#[derive(Clone, Copy, Debug)]
+pub struct AdamStep {
+    /// Learning rate, the bias correction of the first moment included.
+    pub step_size: f64,
+    /// Factor on the weights before the step: `1 − lr · decay`.
+    pub keep: f64,
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the corrected second moment.
+    pub eps: f64,
+    /// `1 / (1 − β₂ᵗ)`.
+    pub correction2: f64,
+    /// Factor on the gradient: what clipping leaves of it.
+    pub gradient_scale: f64,
+}
+
+/// Where and how the numbers are computed.
+pub trait Backend: Clone + Sync + Send {
+    /// The number type.
+    type Real: Real;
+    /// A resizable array of numbers; the default one is empty.
+    type Buffer: Default + Clone + std::fmt::Debug + Send + Sync;
+
+    /// A buffer with these numbers.
+    fn upload(&self, values: Vec<Self::Real>) -> Self::Buffer;
+
+    /// The numbers of a buffer.
+    fn download(&self, buffer: &Self::Buffer) -> Vec<Self::Real>;
+
+    /// Sets the length; what the buffer holds is unspecified afterwards.
+    fn resize(&self, buffer: &mut Self::Buffer, len: usize);
+
+    /// Sets every number to `value`.
+    fn fill(&self, buffer: &mut Self::Buffer, value: Self::Real);
+
+    /// `out *= factor`
+    fn scale(&self, out: &mut Self::Buffer, factor: Self::Real);
+
+    /// `out += factor · x`
+    fn add_scaled(&self, out: &mut Self::Buffer, factor: Self::Real, x: &Self::Buffer);
+
+    /// `⟨a, b⟩`, accumulated in f64 in a fixed order.
+    fn dot(&self, a: &Self::Buffer, b: &Self::Buffer) -> f64;
+
+    /// `out = a · b` or `out += a · b`; `out` is resized when it is replaced.
+    fn matmul(&self, out: &mut Self::Buffer, a: Matrix<Self::Buffer>, b: Matrix<Self::Buffer>, write: Write);
+
+    /// `out[i] = table[ids[i]]`, rows of `width` numbers.
+    fn gather(&self, out: &mut Self::Buffer, table: &Self::Buffer, ids: &[u32], width: usize);
+
+    /// `table[ids[i]] += rows[i]`, rows of `width` numbers.
+    fn scatter_add(&self, table: &mut Self::Buffer, rows: &Self::Buffer, ids: &[u32], width: usize);
+
+    /// Root-mean-square norm (arXiv 1910.07467): `y = x · r · scale` with `r = 1 / √(mean x² + eps)`, kept in
+    /// `inverse_rms` (`[rows]`).
+    fn rms_norm(
+        &self,
+        y: &mut Self::Buffer,
+        inverse_rms: &mut Self::Buffer,
+        x: &Self::Buffer,
+        scale: &Self::Buffer,
+        eps: f64,
+    );
+
+    /// Adds the gradient at the norm's input: `dx += r · (dy ⊙ scale) − x · r³ · ⟨dy ⊙ scale, x⟩ / width`.
+    fn rms_norm_backward(
+        &self,
+        dx: &mut Self::Buffer,
+        dy: &Self::Buffer,
+        x: &Self::Buffer,
+        scale: &Self::Buffer,
+        inverse_rms: &Self::Buffer,
+    );
+
+    /// Adds the gradient of the norm's scale: `dscale += Σ_rows dy ⊙ x · r`.
+    fn rms_norm_scale_gradient(
+        &self,
+        dscale: &mut Self::Buffer,
+        dy: &Self::Buffer,
+        x: &Self::Buffer,
+        inverse_rms: &Self::Buffer,
+    );
+
+    /// Rotates pairs `(i, i + width/2)` of every head by their position's angle (arXiv 2104.09864, in the halves
+    /// layout of Hugging Face Llama); `table` is `[positions, width]`, half cosines, half sines. `inverse` rotates back.
+    fn rope(&self, x: &mut Self::Buffer, table: &Self::Buffer, positions: &[u32], head_width: usize, inverse: bool);
+
+    /// Softmax attention of each query over the keys it reaches, scaled by `1/√width`. `out` is like `q`
+    /// (`[reach.len(), heads.queries · heads.width]`); `weights` keeps the softmax for the backward pass.
+    fn attention(
+        &self,
+        out: &mut Self::Buffer,
+        weights: &mut Self::Buffer,
+        q: &Self::Buffer,
+        k: &Self::Buffer,
+        v: &Self::Buffer,
+        reach: &[Reach],
+        heads: Heads,
+    );
+
+    /// Gradients `(dq, dk, dv)` at the inputs `(q, k, v)` of [`Backend::attention`]; they are replaced.
+    fn attention_backward(
+        &self,
+        gradients: (&mut Self::Buffer, &mut Self::Buffer, &mut Self::Buffer),
+        dout: &Self::Buffer,
+        weights: &Self::Buffer,
+        inputs: (&Self::Buffer, &Self::Buffer, &Self::Buffer),
+        reach: &[Reach],
+        heads: Heads,
+    );
+
+    /// `out = silu(gate) ⊙ up` (arXiv 2002.05202).
+    fn gated(&self, out: &mut Self::Buffer, gate: &Self::Buffer, up: &Self::Buffer);
+
+    /// Replaces `gate` and `up` by the gradients there, given the gradient at [`Backend::gated`]'s output.
+    fn gated_backward(&self, gate: &mut Self::Buffer, up: &mut Self::Buffer, dout: &Self::Buffer);
+
+    /// Turns each row of `logits` (`[rows, vocabulary]`) into log-probabilities, in nats.
+    fn log_softmax(&self, logits: &mut Self::Buffer, vocabulary: usize);
+
+    /// Reads `log_probs[rows[i], tokens[i]]`.
+    fn pick(&self, log_probs: &Self::Buffer, rows: &[u32], tokens: &[u32], vocabulary: usize) -> Vec<Self::Real>;
+
+    /// Turns log-probabilities into the gradient at the logits of `Σ_i weights[i] · (−log p(tokens[i]))`, where
+    /// target `i` reads row `rows[i]`: row `= Σ weights · p − weights at the tokens`.
+    fn cross_entropy_backward(
+        &self,
+        log_probs: &mut Self::Buffer,
+        rows: &[u32],
+        tokens: &[u32],
+        weights: &[Self::Real],
+        vocabulary: usize,
+    );
+
+    /// One Adam step on one parameter.
+    fn adam(
+        &self,
+        weight: &mut Self::Buffer,
+        gradient: &Self::Buffer,
+        first: &mut Self::Buffer,
+        second: &mut Self::Buffer,
+        step: AdamStep,
+    );
+}

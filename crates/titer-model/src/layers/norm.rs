@@ -1,0 +1,55 @@
+//! `y = x · r · scale`, `r = 1 / √(mean x² + eps)`
+
+use super::Pass;
+use crate::{
+    backend::Backend,
+    params::ParamId,
+    visitor::{NormVisit, Scope, Visitor},
+};
+
+/// A root-mean-square norm.
+#[derive(Clone, Copy, Debug)]
+pub struct Norm {
+    /// Its scale, `[width]`.
+    pub scale: ParamId,
+    /// Added to the mean square.
+    pub eps: f64,
+}
+
+/// What a norm's backward pass reads besides its input.
+#[derive(Debug)]
+pub struct NormStash<B: Backend> {
+    /// The output, `[rows, width]`.
+    pub y: B::Buffer,
+    /// The factor of each row, `[rows]`.
+    pub inverse_rms: B::Buffer,
+}
+
+impl<B: Backend> Default for NormStash<B> {
+    fn default() -> Self {
+        Self { y: B::Buffer::default(), inverse_rms: B::Buffer::default() }
+    }
+}
+
+impl Norm {
+    /// Fills the stash; its `y` is the output.
+    pub fn forward<B: Backend>(&self, pass: &Pass<B>, x: &B::Buffer, stash: &mut NormStash<B>) {
+        pass.backend.rms_norm(&mut stash.y, &mut stash.inverse_rms, x, &pass.params[self.scale], self.eps);
+    }
+
+    /// Shows the visitor its side, then adds the gradient at the input to `dx`.
+    pub fn backward<B: Backend>(
+        &self,
+        pass: &Pass<B>,
+        x: &B::Buffer,
+        stash: &NormStash<B>,
+        dy: &B::Buffer,
+        scope: Scope,
+        dx: &mut B::Buffer,
+        visitor: &mut impl Visitor<B>,
+    ) {
+        let inverse_rms = &stash.inverse_rms;
+        visitor.norm(pass.backend, NormVisit { scale: self.scale, x, inverse_rms, dy, scope });
+        pass.backend.rms_norm_backward(dx, dy, x, &pass.params[self.scale], inverse_rms);
+    }
+}

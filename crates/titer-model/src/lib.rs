@@ -1,0 +1,20 @@
+//! Tensors: a small decoder with hand-written backward passes, and everything that moves its parameters.
+//!
+//! In the order of the data flow: token slices become a [`packed`] batch; the [`decoder`], a short list of
+//! [`layers`] written once over a [`backend`], turns it into one loss per target token and hands every
+//! parameter's inputs and output gradients to a [`visitor`]; [`parallel`] does that for shards of a batch on
+//! several threads; an [`optim`]iser moves the [`params`]. [`sample`] draws replies, [`io`] reads and writes
+//! Hugging Face folders.
+
+pub mod backend;
+pub mod config;
+pub mod decoder;
+pub mod io;
+pub mod layers;
+pub mod optim;
+pub mod packed;
+pub mod parallel;
+pub mod params;
+pub mod real;
+pub mod sample;
+pub mod visitor;

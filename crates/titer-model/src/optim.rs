@@ -1,0 +1,150 @@
+//! Optimisers, learning-rate schedules and gradient clipping.
+
+use crate::{
+    backend::{AdamStep, Backend},
+    params::{Layout, Params, Role},
+};
+
+/// Which update rule, with its constants.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rule {
+    /// Stochastic gradient descent with heavy-ball momentum (0 for none), as in PyTorch.
+    Sgd {
+        /// Share of the last step's velocity that is kept.
+        momentum: f64,
+    },
+    /// Adam with decoupled weight decay (arXiv 1711.05101); only matrices decay.
+    AdamW {
+        /// Decay of the first moment.
+        beta1: f64,
+        /// Decay of the second moment.
+        beta2: f64,
+        /// Added to the root of the second moment.
+        eps: f64,
+        /// Weight decay per step, times the learning rate.
+        weight_decay: f64,
+    },
+}
+
+/// How the learning rate falls after warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decay {
+    /// It stays.
+    None,
+    /// In a straight line to the floor.
+    Linear,
+    /// Along half a cosine to the floor.
+    Cosine,
+}
+
+/// The learning rate as a function of the step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Schedule {
+    /// The highest learning rate.
+    pub peak: f64,
+    /// Steps of linear rise: step `t` (from 0) has `(t + 1) / warmup` of the peak.
+    pub warmup: usize,
+    /// Steps in all.
+    pub steps: usize,
+    /// What happens after warm-up.
+    pub decay: Decay,
+    /// Share of the peak at which decay ends.
+    pub floor: f64,
+}
+
+impl Schedule {
+    /// The learning rate of step `step`, counted from 0.
+    pub fn at(&self, step: usize) -> f64 {
+        if step < self.warmup {
+            return self.peak * (step + 1) as f64 / self.warmup as f64;
+        }
+        let progress = (step - self.warmup) as f64 / (self.steps.saturating_sub(self.warmup)).max(1) as f64;
+        let left = match self.decay {
+            Decay::None => 1.0,
+            Decay::Linear => 1.0 - progress.min(1.0),
+            Decay::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * progress.min(1.0)).cos()),
+        };
+        self.peak * (self.floor + (1.0 - self.floor) * left)
+    }
+}
+
+/// What of the gradient clipping to `limit` leaves: `limit / norm` where that is below 1 (a limit of 0 is no limit).
+pub fn clip_scale(norm: f64, limit: f64) -> f64 {
+    if limit > 0.0 && norm > limit { limit / norm } else { 1.0 }
+}
+
+/// An optimiser with its state.
+#[derive(Clone, Debug)]
+pub struct Optimiser<B: Backend> {
+    rule: Rule,
+    decays: Vec<bool>,
+    steps: i32,
+    /// Velocity of SGD with momentum, first moment of Adam; empty without momentum.
+    first: Option<Params<B>>,
+    /// Second moment of Adam.
+    second: Option<Params<B>>,
+}
+
+impl<B: Backend> Optimiser<B> {
+    /// A fresh optimiser for parameters of this layout.
+    pub fn new(backend: &B, layout: &Layout, rule: Rule) -> Self {
+        let zeros = || Some(Params::zeros(backend, layout));
+        let (first, second) = match rule {
+            Rule::Sgd { momentum } => (if momentum > 0.0 { zeros() } else { None }, None),
+            Rule::AdamW { .. } => (zeros(), zeros()),
+        };
+        let decays = layout.specs.iter().map(|spec| spec.role == Role::Matrix).collect();
+        Self { rule, decays, steps: 0, first, second }
+    }
+
+    /// Moves the parameters one step along `gradient · gradient_scale` at learning rate `lr`.
+    pub fn step(&mut self, backend: &B, params: &mut Params<B>, gradient: &Params<B>, gradient_scale: f64, lr: f64) {
+        self.steps += 1;
+        match self.rule {
+            Rule::Sgd { momentum } => {
+                let Some(velocity) = &mut self.first else {
+                    params.add_scaled(backend, -lr * gradient_scale, gradient);
+                    return;
+                };
+                velocity.scale(backend, momentum);
+                velocity.add_scaled(backend, gradient_scale, gradient);
+                params.add_scaled(backend, -lr, velocity);
+            }
+            Rule::AdamW { beta1, beta2, eps, weight_decay } => {
+                let (Some(first), Some(second)) = (&mut self.first, &mut self.second) else { return };
+                let step_size = lr / (1.0 - beta1.powi(self.steps));
+                let correction2 = 1.0 / (1.0 - beta2.powi(self.steps));
+                for at in 0..params.buffers.len() {
+                    let keep = if self.decays[at] { 1.0 - lr * weight_decay } else { 1.0 };
+                    let step = AdamStep { step_size, keep, beta1, beta2, eps, correction2, gradient_scale };
+                    let (m, v) = (&mut first.buffers[at], &mut second.buffers[at]);
+                    backend.adam(&mut params.buffers[at], &gradient.buffers[at], m, v, step);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schedule_rises_holds_and_falls() {
+        let schedule = Schedule { peak: 2.0, warmup: 4, steps: 104, decay: Decay::Cosine, floor: 0.1 };
+        assert_eq!(schedule.at(0), 0.5);
+        assert_eq!(schedule.at(3), 2.0);
+        assert_eq!(schedule.at(4), 2.0);
+        assert!((schedule.at(54) - 2.0 * (0.1 + 0.9 * 0.5)).abs() < 1e-12);
+        assert!((schedule.at(104) - 0.2).abs() < 1e-12);
+        let constant = Schedule { decay: Decay::None, ..schedule };
+        assert_eq!(constant.at(100), 2.0);
+    }
+
+    #[test]
+    fn clipping_leaves_short_gradients_alone() {
+        assert_eq!(clip_scale(0.5, 1.0), 1.0);
+        assert_eq!(clip_scale(4.0, 1.0), 0.25);
+        assert_eq!(clip_scale(4.0, 0.0), 1.0);
+    }
+}

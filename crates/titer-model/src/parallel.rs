@@ -1,0 +1,118 @@
+//! One batch on several threads: shards of whole rows, each with its own tape, summed in a fixed order.
+//!
+//! How a batch is cut depends on the batch alone, never on the number of threads, so results do not either.
+
+use rayon::iter::{IndexedParallelIterator as _, IntoParallelRefIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _};
+
+use crate::{
+    backend::Backend,
+    decoder::{Decoder, Tape},
+    packed::Packed,
+    params::Params,
+    real::Real,
+    visitor::Accumulate,
+};
+
+/// Tokens that a shard should hold at most: the activations of an organism-sized model then stay in a core's cache.
+const SHARD_TOKENS: usize = 1024;
+
+/// Cuts rows of these lengths into contiguous shards of about equal size, as ranges of rows. Their number is a power
+/// of two, so that it divides among the threads.
+pub fn shards(lengths: &[usize]) -> Vec<std::ops::Range<usize>> {
+    let total: usize = lengths.iter().sum();
+    let count = total.div_ceil(SHARD_TOKENS).max(1).next_power_of_two();
+    let mut ranges = Vec::with_capacity(count);
+    let (mut start, mut seen) = (0, 0);
+    for (row, length) in lengths.iter().enumerate() {
+        seen += length;
+        if seen * count >= total * (ranges.len() + 1) && ranges.len() + 1 < count {
+            ranges.push(start..row + 1);
+            start = row + 1;
+        }
+    }
+    ranges.push(start..lengths.len());
+    ranges.retain(|range| !range.is_empty());
+    ranges
+}
+
+/// The log-probability of every target of every shard, in nats, `[shards][targets]`.
+pub fn score<B: Backend>(decoder: &Decoder<B>, params: &Params<B>, shards: &[Packed]) -> Vec<Vec<B::Real>> {
+    shards.par_iter().map_init(Tape::default, |tape, packed| decoder.forward(params, packed, tape)).collect()
+}
+
+/// Sums each target's log-probability into its reply: nats per reply, `[replies]`.
+pub fn reply_log_probs<T: Real>(packed: &Packed, target_log_probs: &[T]) -> Vec<f64> {
+    let mut sums = vec![0.0; packed.replies as usize];
+    for (target, log_prob) in packed.targets.iter().zip(target_log_probs) {
+        sums[target.reply as usize] += log_prob.f64();
+    }
+    sums
+}
+
+/// Tapes and gradients of the shards of a batch, reused from batch to batch.
+#[derive(Debug)]
+pub struct Workspace<B: Backend> {
+    workers: Vec<Worker<B>>,
+}
+
+#[derive(Debug)]
+struct Worker<B: Backend> {
+    tape: Tape<B>,
+    gradient: Params<B>,
+    log_probs: Vec<B::Real>,
+}
+
+impl<B: Backend> Default for Workspace<B> {
+    fn default() -> Self {
+        Self { workers: Vec::new() }
+    }
+}
+
+impl<B: Backend> Workspace<B> {
+    /// The gradient of `Σ weight(shard, target) · (−log p(target))` over all shards, and each shard's target
+    /// log-probabilities (nats, `[shards][targets]`).
+    pub fn gradient(
+        &mut self,
+        decoder: &Decoder<B>,
+        params: &Params<B>,
+        shards: &[Packed],
+        weights: &[Vec<B::Real>],
+    ) -> (&Params<B>, Vec<&[B::Real]>) {
+        let backend = decoder.backend();
+        self.workers.resize_with(self.workers.len().max(shards.len()), || Worker {
+            tape: Tape::default(),
+            gradient: Params::zeros(backend, &decoder.layout),
+            log_probs: Vec::new(),
+        });
+        let workers = &mut self.workers[..shards.len()];
+        workers.par_iter_mut().zip(shards).zip(weights).for_each(|((worker, packed), weights)| {
+            worker.gradient.clear(backend);
+            worker.log_probs = decoder.forward(params, packed, &mut worker.tape);
+            let mut visitor = Accumulate { gradient: &mut worker.gradient };
+            decoder.backward(params, packed, weights, &mut worker.tape, &mut visitor);
+        });
+        let (first, rest) = workers.split_first_mut().expect("a batch has at least one row");
+        for worker in rest.iter() {
+            first.gradient.add_scaled(backend, 1.0, &worker.gradient);
+        }
+        let log_probs = std::iter::once(&*first).chain(&*rest).map(|worker| worker.log_probs.as_slice()).collect();
+        (&first.gradient, log_probs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_cover_all_rows_once_and_are_balanced() {
+        let lengths: Vec<usize> = (0..130).map(|row| 15 + row % 11).collect();
+        let cut = shards(&lengths);
+        assert_eq!(cut.len(), 4);
+        assert_eq!(cut.iter().flat_map(Clone::clone).collect::<Vec<_>>(), (0..130).collect::<Vec<_>>());
+        let sizes: Vec<usize> = cut.iter().map(|range| lengths[range.clone()].iter().sum()).collect();
+        assert!(sizes.iter().all(|size| size.abs_diff(sizes[0]) < 60), "{sizes:?}");
+        assert_eq!(shards(&[5]), [0..1]);
+        assert_eq!(shards(&[3000, 10]), [0..1, 1..2]);
+    }
+}
