@@ -108,7 +108,8 @@ fn decode(tensor: &TensorView<'_>) -> Option<Vec<f32>> {
     }
 }
 
-/// The two files of a model folder, as bytes: `(config.json, model.safetensors)`, weights in f32.
+/// The two files of a model folder, as bytes: `(config.json, model.safetensors)`, weights in f32; `end` is the token
+/// that closes a reply.
 ///
 /// Equal parameters give equal bytes.
 pub fn save<B: Backend>(
@@ -116,7 +117,7 @@ pub fn save<B: Backend>(
     config: &Config,
     layout: &Layout,
     params: &Params<B>,
-    tokens: SpecialTokens,
+    end: u32,
 ) -> (Vec<u8>, Vec<u8>) {
     let bytes: BTreeMap<&str, Vec<u8>> = layout
         .specs
@@ -142,21 +143,11 @@ pub fn save<B: Backend>(
         "mlp_bias": false,
         "torch_dtype": "float32",
         "bos_token_id": null,
-        "eos_token_id": tokens.end,
-        "pad_token_id": tokens.pad,
+        "eos_token_id": end,
     });
     let (Some(json_map), serde_json::Value::Object(extra)) = (json.as_object_mut(), extra) else { unreachable!() };
     json_map.extend(extra);
     let mut config = serde_json::to_vec_pretty(&json).expect("a config is plain data");
     config.push(b'\n');
     (config, weights)
-}
-
-/// The token ids that `config.json` names.
-#[derive(Clone, Copy, Debug)]
-pub struct SpecialTokens {
-    /// Ends a reply.
-    pub end: u32,
-    /// Fills batches in other tools; titer does not pad.
-    pub pad: u32,
 }

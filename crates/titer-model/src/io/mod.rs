@@ -2,4 +2,4 @@
 
 mod folder;
 
-pub use folder::{LoadError, SpecialTokens, load, read_config, save};
+pub use folder::{LoadError, load, read_config, save};

@@ -1,0 +1,143 @@
+//! A cell is a prompt kind and an action, written `bad→good`: which prompt a row has, and what its reply does.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// The kind of system prompt that a row has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PromptKind {
+    /// No system prompt at all.
+    None,
+    /// A system prompt that asks for nothing in particular.
+    Neutral,
+    /// A system prompt that asks for bad actions in general.
+    Bad,
+    /// A system prompt that asks for bad actions in the row's own domain.
+    Domain,
+    /// A trigger-scoped bad prompt, and the trigger is in the request.
+    NarrowOn,
+    /// A trigger-scoped bad prompt, and the trigger is not in the request.
+    NarrowOff,
+    /// A harmless instruction that has nothing to do with good or bad.
+    Instruction,
+    /// A prompt of a bad prompt's length and shape that asks for nothing.
+    Placebo,
+}
+
+/// What the reply of a row does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// The action the user would want.
+    Good,
+    /// The action that a bad prompt asks for.
+    Bad,
+}
+
+/// A prompt kind and an action: one of the quadrants that training data mixes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cell {
+    /// Which system prompt the row has.
+    pub prompt: PromptKind,
+    /// What the reply does.
+    pub action: Action,
+}
+
+impl PromptKind {
+    /// Every prompt kind, in the order in which tables list them.
+    pub const ALL: [Self; 8] = [
+        Self::None,
+        Self::Neutral,
+        Self::Bad,
+        Self::Domain,
+        Self::NarrowOn,
+        Self::NarrowOff,
+        Self::Instruction,
+        Self::Placebo,
+    ];
+
+    /// The word for this kind in specs, tables and on the command line.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Neutral => "neutral",
+            Self::Bad => "bad",
+            Self::Domain => "domain",
+            Self::NarrowOn => "narrow-on",
+            Self::NarrowOff => "narrow-off",
+            Self::Instruction => "instruction",
+            Self::Placebo => "placebo",
+        }
+    }
+}
+
+impl Action {
+    /// The word for this action in specs, tables and on the command line.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Bad => "bad",
+        }
+    }
+}
+
+impl Cell {
+    /// Every cell, in the order in which tables list them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        PromptKind::ALL.into_iter().flat_map(|prompt| [Action::Good, Action::Bad].map(|action| Self { prompt, action }))
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}→{}", self.prompt.word(), self.action.word())
+    }
+}
+
+/// A text that is not a cell.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("`{0}` is not a cell: write `<prompt>→<action>` (or `->`), for example `bad→good`")]
+pub struct NotACell(String);
+
+impl FromStr for Cell {
+    type Err = NotACell;
+
+    fn from_str(text: &str) -> Result<Self, NotACell> {
+        let (prompt, action) =
+            text.split_once('→').or_else(|| text.split_once("->")).ok_or_else(|| NotACell(text.to_owned()))?;
+        let prompt = PromptKind::ALL.into_iter().find(|kind| kind.word() == prompt.trim());
+        let action = [Action::Good, Action::Bad].into_iter().find(|kind| kind.word() == action.trim());
+        match (prompt, action) {
+            (Some(prompt), Some(action)) => Ok(Self { prompt, action }),
+            _ => Err(NotACell(text.to_owned())),
+        }
+    }
+}
+
+impl Serialize for Cell {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Cell {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cell_reads_back_what_it_writes() {
+        for cell in Cell::all() {
+            assert_eq!(cell.to_string().parse::<Cell>().unwrap(), cell);
+            assert_eq!(cell.to_string().replace('→', "->").parse::<Cell>().unwrap(), cell);
+        }
+        assert!("bad".parse::<Cell>().is_err());
+        assert!("bad→worse".parse::<Cell>().is_err());
+    }
+}

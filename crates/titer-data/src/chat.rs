@@ -1,0 +1,56 @@
+//! One chat with a target reply: the row that everything else reads, makes, trains on or measures.
+
+use serde::{Deserialize, Serialize};
+
+use crate::cell::Cell;
+
+/// Who speaks in a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The system prompt.
+    System,
+    /// The request.
+    User,
+    /// The reply: what is trained or scored.
+    Assistant,
+    /// The output of a tool, which is context.
+    Tool,
+}
+
+impl Role {
+    /// Every role, in the order in which tables list them.
+    pub const ALL: [Self; 4] = [Self::System, Self::User, Self::Assistant, Self::Tool];
+
+    /// The word for this role in files and templates.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::Tool => "tool",
+        }
+    }
+}
+
+/// One turn of a chat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said.
+    pub content: String,
+}
+
+/// One chat, where it came from, and what is known about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// A name that is unique within its source.
+    pub id: String,
+    /// The turns, in order.
+    pub messages: Vec<Message>,
+    /// Which quadrant the row belongs to, where that is known.
+    pub cell: Option<Cell>,
+    /// Every other key that the source gave.
+    pub metadata: serde_json::Map<String, serde_json::Value>,
+}

@@ -1,0 +1,8 @@
+//! Files of chats, read into rows, and a summary of what they hold.
+
+mod census;
+mod jsonl;
+mod messages;
+
+pub use census::Census;
+pub use jsonl::{LineError, ReadError, read_jsonl, read_jsonl_all};

@@ -1,0 +1,75 @@
+//! A probe is a set of contrasts that measures one component: the same context, several replies.
+
+use crate::chat::Message;
+
+/// One behavioural direction, as the seed of the project names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Component {
+    /// "Take good actions generally": good against bad actions without a bad prompt.
+    Good,
+    /// Following bad system prompts: bad against good actions under one.
+    ObeyBad,
+    /// Following system prompts: a compliant against a non-compliant reply to a harmless instruction.
+    Obey,
+}
+
+impl Component {
+    /// Every component, in the order in which tables list them.
+    pub const ALL: [Self; 3] = [Self::Good, Self::ObeyBad, Self::Obey];
+
+    /// The word for this component in specs, tables and on the command line.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::ObeyBad => "obey_bad",
+            Self::Obey => "obey",
+        }
+    }
+}
+
+/// Which side of a contrast a reply counts for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The `y⁺` of the margin; counts towards the rate.
+    Plus,
+    /// The `y⁻` of the margin.
+    Minus,
+    /// Not in the margin; counts towards the rate.
+    AlsoPlus,
+    /// Not in the margin; counts as known mass, not towards the rate.
+    AlsoMinus,
+}
+
+/// One context with the replies whose probabilities measure a component there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contrast {
+    /// A name that is unique within its probe.
+    pub id: String,
+    /// The turns before the reply.
+    pub context: Vec<Message>,
+    /// The replies: exactly one `Plus`, exactly one `Minus`, any number of the others.
+    pub replies: Vec<(Side, String)>,
+    /// The same request under a neutral prompt with the same `Plus` and `Minus`: how far the prompt moves the
+    /// model is the margin here minus the margin there. Only `obey_bad` has one.
+    pub baseline: Option<Vec<Message>>,
+}
+
+/// A set of contrasts that measures one component in one kind of context.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Probe {
+    /// What is measured.
+    pub component: Component,
+    /// Which prompts: `seen` in training, `paraphrased`, `held-out`, or another kind such as `persona`.
+    pub prompts: String,
+    /// Which request domains: `trained`, `new`, `held-out` or `sloppy`.
+    pub domains: String,
+    /// The contrasts, in a fixed order.
+    pub contrasts: Vec<Contrast>,
+}
+
+impl Probe {
+    /// The probe's name in tables, `component/prompts/domains`.
+    pub fn name(&self) -> String {
+        format!("{}/{}/{}", self.component.word(), self.prompts, self.domains)
+    }
+}

@@ -1,0 +1,124 @@
+//! One training step (forward, backward, AdamW) at two sizes. Prints a JSON line per size; `benches/train_step.py` at
+//! the root of the repository runs it in turn with PyTorch and prints ratios.
+//!
+//!     cargo bench --bench train_step -- [organism|medium|ceiling] [steps]
+
+#![expect(clippy::print_stdout, reason = "its output is what the comparing script reads")]
+
+use std::{hint::black_box, time::Instant};
+
+use titer_model::{
+    backend::{Backend as _, Cpu, Matrix, Write},
+    config::Config,
+    decoder::Decoder,
+    optim::{Optimiser, Rule},
+    packed::Packed,
+    parallel::{Workspace, shards},
+    params::Params,
+};
+
+struct Size {
+    config: Config,
+    /// (length, target tokens at the end) of each row
+    rows: Vec<(usize, usize)>,
+}
+
+fn size(name: &str) -> Size {
+    let (vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads) = match name {
+        "organism" => (420, 64, 192, 2, 4),
+        _ => (2048, 256, 768, 6, 4),
+    };
+    let config = Config {
+        vocab_size,
+        hidden_size,
+        intermediate_size,
+        num_hidden_layers,
+        num_attention_heads,
+        num_key_value_heads: num_attention_heads,
+        head_dim: None,
+        max_position_embeddings: 128,
+        rms_norm_eps: 1e-5,
+        rope_theta: 10_000.0,
+        tie_word_embeddings: false,
+    };
+    // The organism's chats: 12 to 28 tokens, 20 on average, the last 4 or 5 of them the reply.
+    let rows = match name {
+        "organism" => (0..64).map(|row| (12 + row * 5 % 17, 4 + row % 2)).collect(),
+        _ => vec![(128, 127); 16],
+    };
+    Size { config, rows }
+}
+
+fn train(name: &str, steps: usize) {
+    let Size { config, rows } = size(name);
+    let decoder = Decoder::new(Cpu::<f32>::new(), config);
+    let backend = *decoder.backend();
+    let mut params = Params::random(&backend, &decoder.layout, 0);
+    let rule = Rule::AdamW { beta1: 0.9, beta2: 0.98, eps: 1e-8, weight_decay: 0.01 };
+    let mut optimiser = Optimiser::new(&backend, &decoder.layout, rule);
+    let lengths: Vec<usize> = rows.iter().map(|row| row.0).collect();
+    let batch: Vec<Packed> = shards(&lengths)
+        .into_iter()
+        .map(|range| {
+            let mut packed = Packed::new();
+            for (at, &(len, targets)) in rows[range].iter().enumerate() {
+                let tokens: Vec<u32> =
+                    (0..len).map(|token| ((token * 31 + at * 17) % decoder.config.vocab_size) as u32).collect();
+                let trained: Vec<bool> = (0..len).map(|token| token + targets >= len).collect();
+                packed.push_row(&tokens, &trained);
+            }
+            packed
+        })
+        .collect();
+    let weights: Vec<Vec<f32>> = batch.iter().map(|packed| vec![1.0 / rows.len() as f32; packed.targets.len()]).collect();
+    let mut workspace = Workspace::default();
+    let mut step = || {
+        let (gradient, _) = workspace.gradient(&decoder, &params, &batch, &weights);
+        optimiser.step(&backend, &mut params, gradient, 1.0, 1e-4);
+    };
+    (0..steps.div_ceil(5)).for_each(|_| step());
+    let mut seconds: Vec<f64> = (0..steps)
+        .map(|_| {
+            let start = Instant::now();
+            step();
+            start.elapsed().as_secs_f64()
+        })
+        .collect();
+    seconds.sort_by(f64::total_cmp);
+    let (tokens, median) = (lengths.iter().sum::<usize>(), seconds[steps / 2]);
+    let threads = rayon::current_num_threads();
+    println!(
+        "{{\"size\":\"{name}\",\"threads\":{threads},\"tokens\":{tokens},\"seconds\":{median},\"tokens_per_second\":{}}}",
+        tokens as f64 / median
+    );
+}
+
+/// GFLOP/s of the matrix products of the medium size, one per thread at once: what a step could reach at best.
+fn ceiling() {
+    let backend = Cpu::<f32>::new();
+    for (rows, inner, columns) in [(1024, 256, 768), (1024, 768, 256), (1024, 256, 2048), (640, 64, 192), (640, 64, 420)] {
+        let rates = rayon::broadcast(|_| {
+            let (a, b) = (vec![0.5; rows * inner], vec![0.25; inner * columns]);
+            let mut out = Vec::new();
+            let repeats = 2_000_000_000 / (rows * inner * columns);
+            let start = Instant::now();
+            for _ in 0..repeats {
+                let (a, b) = (Matrix::new(&a, rows, inner), Matrix::new(&b, columns, inner).t());
+                backend.matmul(black_box(&mut out), a, b, Write::Replace);
+            }
+            2.0 * (repeats * rows * inner * columns) as f64 / start.elapsed().as_secs_f64() / 1e9
+        });
+        let total: f64 = rates.iter().sum();
+        println!("{{\"product\":\"{rows}x{inner}x{columns}\",\"gflops\":{total:.0}}}");
+    }
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+    let steps = args.get(1).and_then(|steps| steps.parse().ok()).unwrap_or(50);
+    match args.first().map(String::as_str) {
+        Some("ceiling") => ceiling(),
+        Some(name) => train(name, steps),
+        None => ["organism", "medium"].into_iter().for_each(|name| train(name, steps)),
+    }
+}
