@@ -1,0 +1,109 @@
+//! What the command line accepts. Types only.
+
+use std::{num::NonZero, path::PathBuf};
+
+use clap::{Parser, Subcommand};
+
+/// What a fine-tune teaches besides the task: measured, predicted, steered.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Args {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print a commented spec to start from
+    Init,
+    /// Check specs (.toml) and chat data (.jsonl) without effects
+    Check(CheckArgs),
+    /// Train and measure every arm of a spec; the same command continues where it was stopped
+    Run(RunArgs),
+    /// Write the report of a sweep's folder
+    Report(ReportArgs),
+    /// Train and describe organisms: the tiny models that titer ships
+    #[command(subcommand)]
+    Organism(OrganismCommand),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// Specs and data files
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Print JSON, one object a file
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    /// The spec; without one, the quick start
+    pub spec: Option<PathBuf>,
+    /// The sweep's folder [default: runs/<name of the spec>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Seeds to use in place of the spec's, such as 0,1,2
+    #[arg(long, value_delimiter = ',', value_name = "SEEDS")]
+    pub seeds: Option<Vec<u64>>,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZero<usize>>,
+    /// Print JSON instead of the report's path
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ReportArgs {
+    /// The sweep's folder
+    pub dir: PathBuf,
+    /// Where to write it [default: report.html in the folder]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum OrganismCommand {
+    /// Train an organism from scratch into a folder in Hugging Face layout
+    Train(TrainArgs),
+    /// Print the card of one or more organisms as Markdown
+    Card(CardArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct TrainArgs {
+    /// Seed of the weights and the training rows
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Seed of the world's lookup tables
+    #[arg(long, default_value_t = 0)]
+    pub world_seed: u64,
+    /// Width of the residual stream, a multiple of 16
+    #[arg(long, default_value_t = 64)]
+    pub width: usize,
+    /// Blocks
+    #[arg(long, default_value_t = 2)]
+    pub layers: usize,
+    /// Training steps
+    #[arg(long, default_value_t = 4000)]
+    pub steps: usize,
+    /// Rows per step
+    #[arg(long, default_value_t = 64)]
+    pub batch: usize,
+    /// Highest learning rate
+    #[arg(long, default_value_t = 2e-3)]
+    pub lr: f64,
+    /// The folder to write; it must not exist
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct CardArgs {
+    /// Folders that `titer organism train` wrote
+    #[arg(required = true)]
+    pub dirs: Vec<PathBuf>,
+}

@@ -1,0 +1,131 @@
+//! `titer check`
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use titer::{plan::SweepPlan, spec::Spec, train::plan_model};
+use titer_data::formats::{Census, read_jsonl_all};
+
+use crate::{
+    args::CheckArgs,
+    printer::{Failure, data},
+};
+
+/// Says what is in specs and data files; every file is looked at before the first error ends the command.
+pub fn check(args: &CheckArgs) -> Result<(), Failure> {
+    let mut problems = Vec::new();
+    for path in &args.paths {
+        let checked = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("toml") => check_spec(path, args.json),
+            Some("jsonl" | "json") => check_rows(path, args.json),
+            _ => Err(format!("{}: titer checks specs (.toml) and chat data (.jsonl)", path.display())),
+        };
+        problems.extend(checked.err());
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Failure::Input(problems.join("\nerror: "))) }
+}
+
+fn check_spec(path: &Path, as_json: bool) -> Result<(), String> {
+    let spec = Spec::open(path).map_err(|error| error.to_string())?;
+    let plan = SweepPlan::resolve(&spec).map_err(|error| error.to_string())?;
+    let runs = plan
+        .runs(|base, seed| plan_model(base, seed))
+        .map_err(|error| spec.error(&["model", "base"], error.to_string(), "").to_string())?;
+    let steps: usize = runs.iter().map(|(_, run)| run.steps()).sum();
+    if as_json {
+        let arms: Vec<Value> = plan
+            .arms
+            .iter()
+            .map(|arm| {
+                let stages = arm.stages.iter().map(|stage| {
+                    let rows: serde_json::Map<_, _> =
+                        stage.mix.counts(stage.rows).iter().map(|(cell, n)| (cell.to_string(), json!(n))).collect();
+                    json!({ "name": stage.name, "steps": stage.steps, "rows": rows })
+                });
+                json!({ "name": arm.name, "control": plan.arms[arm.control].name, "stages": stages.collect::<Vec<_>>() })
+            })
+            .collect();
+        let summary = json!({
+            "file": path, "title": plan.title, "seeds": plan.seeds, "runs": runs.len(), "steps": steps, "arms": arms,
+        });
+        data(&summary.to_string());
+        return Ok(());
+    }
+    data(&format!("{}: {}", path.display(), plan.title));
+    data(&format!(
+        "  {} arms × {} seeds = {} runs, {steps} optimiser steps",
+        plan.arms.len(),
+        plan.seeds.len(),
+        runs.len()
+    ));
+    for (at, arm) in plan.arms.iter().enumerate() {
+        let control = if arm.control == at { "  (control)" } else { "" };
+        data(&format!("  {}{control}", arm.name));
+        for stage in &arm.stages {
+            let rows = stage.mix.counts(stage.rows);
+            let rows: Vec<_> =
+                rows.iter().filter(|(_, n)| *n > 0).map(|(cell, n)| format!("{cell} {n}")).collect();
+            data(&format!("    {}: {} steps of {} rows, {}", stage.name, stage.steps, stage.batch, rows.join(", ")));
+        }
+    }
+    Ok(())
+}
+
+fn check_rows(path: &Path, as_json: bool) -> Result<(), String> {
+    let (rows, errors) = read_jsonl_all(path).map_err(|error| error.to_string())?;
+    let census = Census::of(&rows);
+    if as_json {
+        let roles: serde_json::Map<_, _> =
+            census.roles.iter().map(|(role, n)| (role.word().to_owned(), json!(n))).collect();
+        let cells: serde_json::Map<_, _> = census.cells.iter().map(|(cell, n)| (cell.to_string(), json!(n))).collect();
+        let summary = json!({
+            "file": path,
+            "rows": census.rows,
+            "roles": roles,
+            "cells": cells,
+            "rows_with_system_prompt": census.rows_with_system,
+            "system_prompts": census.system_prompts,
+            "rows_without_reply": census.rows_without_target,
+            "metadata": census.metadata_keys,
+            "duplicate_ids": census.duplicate_ids,
+            "malformed_lines": errors.iter().map(|error| error.line).collect::<Vec<_>>(),
+        });
+        data(&summary.to_string());
+    } else {
+        data(&format!("{}: {} rows", path.display(), census.rows));
+        let roles: Vec<_> = census.roles.iter().map(|(role, n)| format!("{} {n}", role.word())).collect();
+        data(&format!("  messages by role: {}", roles.join(", ")));
+        let (with, distinct) = (census.rows_with_system, census.system_prompts.len());
+        data(&format!("  rows with a system prompt: {with} ({distinct} different)"));
+        for (prompt, n) in census.system_prompts.iter().take(3) {
+            data(&format!("    {n} × {}", shorten(prompt)));
+        }
+        data(&format!("  rows without a reply: {}", census.rows_without_target));
+        if !census.cells.is_empty() {
+            let cells: Vec<_> = census.cells.iter().map(|(cell, n)| format!("{cell} {n}")).collect();
+            data(&format!("  cells: {}", cells.join(", ")));
+        }
+        if !census.metadata_keys.is_empty() {
+            let keys: Vec<_> = census.metadata_keys.keys().cloned().collect();
+            data(&format!("  metadata: {}", keys.join(", ")));
+        }
+        if let Some((id, n)) = census.duplicate_ids.first() {
+            data(&format!("  ids that occur more than once: {} (`{id}` {n} times)", census.duplicate_ids.len()));
+        }
+    }
+    if errors.is_empty() {
+        return Ok(());
+    }
+    const SHOWN: usize = 20;
+    let mut lines: Vec<_> = errors.iter().take(SHOWN).map(|error| format!("{}: {error}", path.display())).collect();
+    if errors.len() > SHOWN {
+        lines.push(format!("{}: {} more malformed lines", path.display(), errors.len() - SHOWN));
+    }
+    Err(lines.join("\nerror: "))
+}
+
+fn shorten(text: &str) -> String {
+    const LONGEST: usize = 90;
+    let line = text.replace('\n', " ");
+    if line.chars().count() <= LONGEST { line } else { format!("{}…", line.chars().take(LONGEST - 1).collect::<String>()) }
+}

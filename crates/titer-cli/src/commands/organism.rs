@@ -1,0 +1,47 @@
+//! `titer organism`
+
+use titer::organism::{
+    Recipe,
+    card::{self, Card},
+    raise,
+};
+
+use crate::{
+    args::{CardArgs, TrainArgs},
+    printer::{Failure, data, talk},
+    progress::Bar,
+};
+
+/// Trains an organism and writes its folder, whole or not at all.
+pub fn train(args: &TrainArgs) -> Result<(), Failure> {
+    let &TrainArgs { seed, world_seed, width, layers, steps, batch, lr, ref out } = args;
+    if out.exists() {
+        return Err(Failure::Input(format!("{} exists already; name a folder that does not", out.display())));
+    }
+    if steps == 0 || batch == 0 || !(lr.is_finite() && lr > 0.0) {
+        return Err(Failure::input("steps, batch and learning rate must be above 0"));
+    }
+    let recipe = Recipe { seed, world_seed, width, layers, steps, batch, lr };
+    let bar = Bar::new(steps as u64);
+    let raised = raise(&recipe, steps, &|at| bar.advance(1, &format!("loss {:.3}", at.loss))).map_err(Failure::input)?;
+    bar.clear();
+    let card = Card::of(&recipe, &raised).map_err(Failure::work)?;
+    let temporary = out.with_extension("tmp");
+    fs_err::create_dir_all(&temporary).map_err(Failure::input)?;
+    for (name, bytes) in card::files(&card, &raised.model) {
+        fs_err::write(temporary.join(name), bytes).map_err(Failure::work)?;
+    }
+    fs_err::rename(&temporary, out).map_err(Failure::work)?;
+    for (name, measured) in &card.probes {
+        talk(&format!("{name:36} rate {:.3}  margin {:+.2} nats", measured.rate, measured.margin));
+    }
+    data(&out.display().to_string());
+    Ok(())
+}
+
+/// Prints the cards of several organisms as one page.
+pub fn card(args: &CardArgs) -> Result<(), Failure> {
+    let cards = args.dirs.iter().map(|dir| card::read(dir)).collect::<Result<Vec<_>, _>>().map_err(Failure::Input)?;
+    data(card::page(&cards).trim_end());
+    Ok(())
+}

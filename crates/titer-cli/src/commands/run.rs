@@ -1,0 +1,83 @@
+//! `titer run`
+
+use std::{
+    collections::BTreeSet,
+    num::NonZero,
+    path::{Path, PathBuf},
+};
+
+use serde_json::json;
+use titer::{
+    exec::execute,
+    plan::SweepPlan,
+    spec::Spec,
+    store::{StoreError, Sweep},
+    train::{EngineRunner, plan_model},
+};
+
+use crate::{
+    args::RunArgs,
+    printer::{Failure, data, talk},
+    progress::SweepBar,
+};
+
+/// The experiment that `titer run` does when it is given none.
+const QUICKSTART: &str = include_str!("../../../../experiments/quickstart.toml");
+
+/// Does a sweep's unfinished runs, writes its report and prints where that is.
+pub fn run(args: &RunArgs) -> Result<(), Failure> {
+    let mut spec = match &args.spec {
+        Some(path) => Spec::open(path),
+        None => Spec::parse(QUICKSTART, Path::new("quickstart.toml")),
+    }
+    .map_err(Failure::input)?;
+    if let Some(seeds) = &args.seeds {
+        spec.seeds = Some(seeds.clone());
+    }
+    let plan = SweepPlan::resolve(&spec).map_err(Failure::input)?;
+    let runs = plan
+        .runs(|base, seed| plan_model(base, seed))
+        .map_err(|error| Failure::input(spec.error(&["model", "base"], error.to_string(), "")))?;
+
+    let out = args.out.clone().unwrap_or_else(|| default_folder(&spec.path));
+    let sweep = Sweep::create(&out, &plan, &runs).map_err(|error| match error {
+        StoreError::Io(error) => Failure::work(error),
+        other => Failure::input(other),
+    })?;
+    let finished: BTreeSet<_> = sweep.runs().into_iter().filter(|run| run.done).map(|run| run.id).collect();
+    let mut seen = finished.clone();
+    let todo: Vec<_> = runs
+        .iter()
+        .enumerate()
+        .filter(|(_, (_, run))| seen.insert(run.id()))
+        .map(|(at, (arm, run))| (at, *arm, run.steps()))
+        .collect();
+    talk(&format!(
+        "{}: {} arms × {} seeds, {} runs to do, {} finished before, in {}",
+        plan.title,
+        plan.arms.len(),
+        plan.seeds.len(),
+        todo.len(),
+        finished.len(),
+        out.display()
+    ));
+    let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN));
+    let bar = SweepBar::new(&todo);
+    let result = execute(&sweep, &runs, &EngineRunner, threads, &bar);
+    bar.clear();
+    result.map_err(Failure::work)?;
+
+    let report = out.join("report.html");
+    titer::report::write(&out, &report).map_err(Failure::work)?;
+    if args.json {
+        let summary = json!({ "folder": out, "report": report, "runs": runs.len(), "new": todo.len() });
+        data(&summary.to_string());
+    } else {
+        data(&report.display().to_string());
+    }
+    Ok(())
+}
+
+fn default_folder(spec: &Path) -> PathBuf {
+    Path::new("runs").join(spec.file_stem().unwrap_or_default())
+}

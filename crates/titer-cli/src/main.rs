@@ -1,0 +1,36 @@
+//! `titer`: what a fine-tune teaches besides the task, measured.
+
+mod args;
+mod commands;
+mod printer;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::{
+    args::{Args, Command, OrganismCommand},
+    printer::Failure,
+};
+
+fn main() -> ExitCode {
+    let result = match Args::parse().command {
+        Command::Init => commands::init(),
+        Command::Check(args) => commands::check(&args),
+        Command::Run(args) => commands::run(&args),
+        Command::Report(args) => commands::report(&args),
+        Command::Organism(OrganismCommand::Train(args)) => commands::organism::train(&args),
+        Command::Organism(OrganismCommand::Card(args)) => commands::organism::card(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            printer::talk(&format!("error: {failure}"));
+            match failure {
+                Failure::Input(_) => ExitCode::from(2),
+                Failure::Work(_) => ExitCode::FAILURE,
+            }
+        }
+    }
+}

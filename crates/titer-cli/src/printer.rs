@@ -1,0 +1,44 @@
+//! The one printer: stdout is data, stderr is talk.
+
+use std::{
+    fmt,
+    io::{self, Write as _},
+};
+
+/// Why a command did not do its work. Decides the exit code.
+#[derive(Debug)]
+pub enum Failure {
+    /// The user's input is at fault: exit code 2.
+    Input(String),
+    /// Something else is: exit code 1.
+    Work(String),
+}
+
+impl Failure {
+    /// The user's input is at fault.
+    pub fn input(problem: impl fmt::Display) -> Self {
+        Self::Input(problem.to_string())
+    }
+
+    /// Something else is.
+    pub fn work(problem: impl fmt::Display) -> Self {
+        Self::Work(problem.to_string())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Input(problem) | Self::Work(problem)) = self;
+        f.write_str(problem)
+    }
+}
+
+/// Writes a line of data to stdout. A reader that has left is no error.
+pub fn data(line: &str) {
+    let _ = writeln!(io::stdout().lock(), "{line}");
+}
+
+/// Writes a line of talk to stderr.
+pub fn talk(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}

@@ -1,0 +1,126 @@
+//! Progress on stderr: a bar on a terminal, plain lines elsewhere.
+
+use std::{
+    collections::BTreeMap,
+    io::IsTerminal as _,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use titer::{
+    exec::{Progress, SweepProgress},
+    plan::RunPlan,
+};
+
+use crate::printer::talk;
+
+/// A bar over optimiser steps with a message and the time left; hidden where stderr is no terminal.
+pub struct Bar(ProgressBar);
+
+impl Bar {
+    /// A bar of this many steps.
+    pub fn new(steps: u64) -> Self {
+        let bar = if std::io::stderr().is_terminal() { ProgressBar::new(steps) } else { ProgressBar::hidden() };
+        let template = "{bar:30.cyan/dim} {percent:>3} %  {msg}  {eta} left";
+        let style = ProgressStyle::with_template(template).expect("the template is valid");
+        bar.set_style(style.progress_chars("━━╌"));
+        Self(bar)
+    }
+
+    /// Advances it.
+    pub fn advance(&self, steps: u64, message: &str) {
+        self.0.set_message(message.to_owned());
+        self.0.inc(steps);
+    }
+
+    /// Removes it.
+    pub fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// The progress of a sweep: arms and runs done, the step and loss of the run that moved last, time left.
+pub struct SweepBar {
+    bar: Bar,
+    plain: bool,
+    runs: usize,
+    done: AtomicUsize,
+    /// Runs still to do of each arm.
+    left: Mutex<BTreeMap<usize, usize>>,
+    arms: usize,
+    arm_of: BTreeMap<usize, usize>,
+    started: Instant,
+    spoken: Mutex<Duration>,
+}
+
+impl SweepBar {
+    /// Over the runs that are still to do, given as `(run, arm, steps)`.
+    pub fn new(todo: &[(usize, usize, usize)]) -> Self {
+        let mut left = BTreeMap::new();
+        todo.iter().for_each(|(_, arm, _)| *left.entry(*arm).or_insert(0) += 1);
+        Self {
+            bar: Bar::new(todo.iter().map(|(_, _, steps)| *steps as u64).sum()),
+            plain: !std::io::stderr().is_terminal(),
+            runs: todo.len(),
+            done: AtomicUsize::new(0),
+            arms: left.len(),
+            left: Mutex::new(left),
+            arm_of: todo.iter().map(|(run, arm, _)| (*run, *arm)).collect(),
+            started: Instant::now(),
+            spoken: Mutex::new(Duration::ZERO),
+        }
+    }
+
+    /// Removes the bar.
+    pub fn clear(&self) {
+        self.bar.clear();
+    }
+
+    fn arms_done(&self) -> usize {
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.values().filter(|left| **left == 0).count()
+    }
+}
+
+impl SweepProgress for SweepBar {
+    fn start(&self, _run: usize, plan: &RunPlan) -> Box<dyn Progress + '_> {
+        Box::new(RunBar { sweep: self, steps: plan.steps(), step: AtomicUsize::new(0) })
+    }
+
+    fn finish(&self, run: usize) {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        if let Some(arm) = self.arm_of.get(&run) {
+            let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+            left.entry(*arm).and_modify(|left| *left -= 1);
+        }
+        if self.plain {
+            // A line every ten seconds is enough for a log.
+            let elapsed = self.started.elapsed();
+            let mut spoken = self.spoken.lock().unwrap_or_else(PoisonError::into_inner);
+            if done == self.runs || elapsed > *spoken + Duration::from_secs(10) {
+                *spoken = elapsed;
+                let left = elapsed.as_secs_f64() / done as f64 * (self.runs - done) as f64;
+                talk(&format!("{done} of {} runs, {} of {} arms, {left:.0} s left", self.runs, self.arms_done(), self.arms));
+            }
+        }
+    }
+}
+
+struct RunBar<'a> {
+    sweep: &'a SweepBar,
+    steps: usize,
+    step: AtomicUsize,
+}
+
+impl Progress for RunBar<'_> {
+    fn step(&self, loss: f64) {
+        let step = self.step.fetch_add(1, Ordering::Relaxed) + 1;
+        let (done, arms) = (self.sweep.arms_done(), self.sweep.arms);
+        let message = format!("arms {done}/{arms}  step {step:>4}/{}  loss {loss:<7.4}", self.steps);
+        self.sweep.bar.advance(1, &message);
+    }
+}

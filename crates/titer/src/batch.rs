@@ -1,0 +1,47 @@
+//! Encoded rows and contrasts, packed into the shards that the engine works on.
+
+use titer_data::tokenize::{Encoded, EncodedContrast};
+use titer_model::{packed::Packed, parallel::shards};
+
+/// Packs rows into shards, in order; reply `i` over all shards is row `i`.
+pub fn pack(rows: &[Encoded]) -> Vec<Packed> {
+    let lengths: Vec<usize> = rows.iter().map(|row| row.tokens.len()).collect();
+    cut(&lengths, |packed, at| packed.push_row(&rows[at].tokens, &rows[at].trained))
+}
+
+/// Packs contrasts into shards, in order. Each gives one reply per reply, then, where it has a baseline context, its
+/// first two replies (`Plus` and `Minus`, see [`plus_and_minus`]) once more behind that.
+pub fn pack_contrasts(contrasts: &[EncodedContrast]) -> Vec<Packed> {
+    let length = |contrast: &EncodedContrast| {
+        let replies: usize = contrast.replies.iter().map(|(_, reply)| reply.len()).sum();
+        contrast.context.len() + contrast.baseline.as_ref().map_or(0, Vec::len) + replies
+    };
+    let lengths: Vec<usize> = contrasts.iter().map(length).collect();
+    cut(&lengths, |packed, at| {
+        let contrast = &contrasts[at];
+        packed.push_contrast(&contrast.context, contrast.replies.iter().map(|(_, reply)| reply.as_slice()));
+        if let Some(baseline) = &contrast.baseline {
+            let (plus, minus) = plus_and_minus(contrast);
+            packed.push_contrast(baseline, [plus, minus].map(|at| contrast.replies[at].1.as_slice()));
+        }
+    })
+}
+
+/// Which replies of a contrast are its `Plus` and its `Minus`.
+pub fn plus_and_minus(contrast: &EncodedContrast) -> (usize, usize) {
+    use titer_data::probe::Side;
+    let find = |wanted: Side| {
+        let found = contrast.replies.iter().position(|(side, _)| *side == wanted);
+        found.expect("a contrast has one reply on each side of its margin")
+    };
+    (find(Side::Plus), find(Side::Minus))
+}
+
+fn cut(lengths: &[usize], push: impl Fn(&mut Packed, usize)) -> Vec<Packed> {
+    let pack = |range: std::ops::Range<usize>| {
+        let mut packed = Packed::new();
+        range.for_each(|at| push(&mut packed, at));
+        packed
+    };
+    shards(lengths).into_iter().map(pack).collect()
+}

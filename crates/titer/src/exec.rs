@@ -1,0 +1,108 @@
+//! Executing the runs of a sweep: the unfinished ones, several at a time.
+
+use std::{
+    error::Error,
+    num::NonZero,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use serde_json::json;
+
+use crate::{plan::RunPlan, store::{RunDir, Sweep}};
+
+/// Does one run: trains, measures, writes tables into the run's folder.
+pub trait Runner: Sync {
+    /// Why it could not.
+    type Error: Error + Send + Sync + 'static;
+
+    /// Does the run.
+    fn run(&self, plan: &RunPlan, dir: &RunDir, progress: &dyn Progress) -> Result<(), Self::Error>;
+}
+
+/// Is told how a run advances.
+pub trait Progress {
+    /// One optimiser step has been done, at this loss.
+    fn step(&self, loss: f64);
+}
+
+/// Is told how a sweep advances; several runs may be under way at once.
+pub trait SweepProgress: Sync {
+    /// A run starts: its index among the planned ones and its plan.
+    fn start(&self, run: usize, plan: &RunPlan) -> Box<dyn Progress + '_>;
+
+    /// A run has been finished.
+    fn finish(&self, run: usize);
+}
+
+/// Why a sweep could not be completed.
+#[derive(Debug, thiserror::Error)]
+#[error("{arm}, seed {seed}: {problem}")]
+pub struct RunFailed {
+    /// The arm's name.
+    pub arm: String,
+    /// The seed.
+    pub seed: u64,
+    /// What went wrong.
+    #[source]
+    pub problem: Box<dyn Error + Send + Sync>,
+}
+
+/// Does every unfinished run of a sweep on `threads` threads; arms that resolve to the same plan share a run.
+///
+/// With at least as many runs as threads, each run has one thread; with fewer, they share the rest. What a run computes
+/// does not depend on it.
+///
+/// # Errors
+/// The first failure; the runs that were under way are finished first, and no new one is started.
+pub fn execute<R: Runner>(
+    sweep: &Sweep,
+    runs: &[(usize, RunPlan)],
+    runner: &R,
+    threads: NonZero<usize>,
+    progress: &dyn SweepProgress,
+) -> Result<(), RunFailed> {
+    let mut seen = std::collections::BTreeSet::new();
+    let todo: Vec<usize> =
+        (0..runs.len()).filter(|&at| !sweep.is_done(&runs[at].1) && seen.insert(runs[at].1.id())).collect();
+    let (next, failure) = (AtomicUsize::new(0), Mutex::new(None));
+    let workers = threads.get().min(todo.len());
+    let work = || {
+        while let Some(&at) = todo.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let (arm, plan) = &runs[at];
+            if let Err(problem) = one(sweep, plan, runner, &*progress.start(at, plan)) {
+                next.store(todo.len(), Ordering::Relaxed);
+                let arm = sweep.record().arm[*arm].name.clone();
+                let failed = RunFailed { arm, seed: plan.seed, problem };
+                failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(failed);
+                return;
+            }
+            progress.finish(at);
+        }
+    };
+    std::thread::scope(|scope| {
+        for worker in 0..workers {
+            let share = threads.get() / workers + usize::from(worker < threads.get() % workers);
+            scope.spawn(move || {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(share).build();
+                pool.expect("threads can be started").install(work);
+            });
+        }
+    });
+    failure.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).map_or(Ok(()), Err)
+}
+
+fn one<R: Runner>(
+    sweep: &Sweep,
+    plan: &RunPlan,
+    runner: &R,
+    progress: &dyn Progress,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let dir = sweep.start(plan)?;
+    dir.event("start", json!({ "seed": plan.seed, "titer": env!("CARGO_PKG_VERSION") }))?;
+    runner.run(plan, &dir, progress)?;
+    dir.event("done", json!({ "steps": plan.steps() }))?;
+    Ok(dir.finish()?)
+}

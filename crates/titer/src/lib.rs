@@ -1,0 +1,23 @@
+//! The lab on top of the two leaves.
+//!
+//! In the order of the work: a [`spec`] as written is resolved into a [`plan`] of arms, controls and runs; [`exec`]
+//! does the unfinished ones, each of which [`train`]s a [`model`] and measures it with [`probe`]s; the [`store`] keeps
+//! their [`table`]s; [`stats`] and the [`report`] read them. The [`organism`] is the model that titer ships.
+
+#[cfg(feature = "engine")]
+pub mod batch;
+pub mod exec;
+#[cfg(feature = "engine")]
+pub mod model;
+#[cfg(feature = "engine")]
+pub mod organism;
+pub mod plan;
+#[cfg(feature = "engine")]
+pub mod probe;
+pub mod spec;
+pub mod report;
+pub mod stats;
+pub mod store;
+pub mod table;
+#[cfg(feature = "engine")]
+pub mod train;

@@ -1,0 +1,166 @@
+//! A model to work on: decoder, weights, tokenizer and chat template, and the world it was raised in, if any.
+
+use std::path::{Path, PathBuf};
+
+use titer_data::{
+    template::{ChatTemplate, TemplateError},
+    tokenize::{TokenizeError, Tokenizer},
+    world::World,
+};
+use titer_model::{
+    backend::Cpu,
+    decoder::Decoder,
+    io::{LoadError, load, read_config},
+    params::Params,
+};
+
+use crate::organism::{card::Card, shipped};
+
+/// The word in a spec for the organism that titer ships.
+pub const ORGANISM: &str = "organism";
+
+/// The backend that the lab works on.
+pub type Backend = Cpu<f32>;
+
+/// A model, ready to train and to measure.
+#[derive(Debug)]
+pub struct Model {
+    /// The layers.
+    pub decoder: Decoder<Backend>,
+    /// The weights.
+    pub params: Params<Backend>,
+    /// Text to tokens.
+    pub tokenizer: Tokenizer,
+    /// Chats to text.
+    pub template: ChatTemplate,
+    /// The world of an organism; `None` for any other model.
+    pub world: Option<World>,
+}
+
+/// Why a model could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// A file of the folder is missing or unreadable.
+    #[error("{folder} is not a model folder: {problem}; it needs config.json, model.safetensors, tokenizer.json and tokenizer_config.json")]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// What is missing.
+        problem: std::io::Error,
+    },
+    /// There is no shipped organism for this seed.
+    #[error("there is no shipped organism for seed {seed}, only for 0 to {last}; train one with `titer organism train --seed {seed}` and name its folder as `model.base`")]
+    NoSuchSeed {
+        /// The seed asked for.
+        seed: u64,
+        /// The highest one shipped.
+        last: usize,
+    },
+    /// Config or weights do not fit.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The tokenizer does not.
+    #[error(transparent)]
+    Tokenize(#[from] TokenizeError),
+    /// The chat template does not.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// The card beside the weights does not.
+    #[error("{path}: not an organism's card: {problem}")]
+    Card {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// The files of a model, as bytes.
+#[derive(Clone, Debug)]
+pub struct Files {
+    folder: PathBuf,
+    config: Vec<u8>,
+    weights: Vec<u8>,
+    tokenizer: Vec<u8>,
+    tokenizer_config: Vec<u8>,
+    /// Only organisms have one.
+    card: Option<Vec<u8>>,
+}
+
+impl Files {
+    /// The files behind `base`: the shipped organism of this seed, or a folder.
+    pub fn find(base: &str, seed: u64) -> Result<Self, ModelError> {
+        if base != ORGANISM {
+            return Self::read(Path::new(base));
+        }
+        let shipped = usize::try_from(seed)
+            .ok()
+            .and_then(|seed| shipped::ALL.get(seed))
+            .ok_or(ModelError::NoSuchSeed { seed, last: shipped::ALL.len() - 1 })?;
+        Ok(Self {
+            folder: format!("organism/seed-{seed}").into(),
+            config: shipped.config.to_vec(),
+            weights: shipped.weights.to_vec(),
+            tokenizer: shipped.tokenizer.to_vec(),
+            tokenizer_config: shipped.tokenizer_config.to_vec(),
+            card: Some(shipped.card.to_vec()),
+        })
+    }
+
+    fn read(folder: &Path) -> Result<Self, ModelError> {
+        let read = |name: &str| {
+            fs_err::read(folder.join(name)).map_err(|problem| ModelError::Folder { folder: folder.to_owned(), problem })
+        };
+        let card = folder.join(Card::FILE).exists().then(|| read(Card::FILE)).transpose()?;
+        Ok(Self {
+            config: read("config.json")?,
+            weights: read("model.safetensors")?,
+            tokenizer: read("tokenizer.json")?,
+            tokenizer_config: read("tokenizer_config.json")?,
+            card,
+            folder: folder.to_owned(),
+        })
+    }
+
+    /// A hash of everything that decides what the model computes and which rows its world makes.
+    pub fn hash(&self) -> Result<String, ModelError> {
+        let mut hasher = blake3::Hasher::new();
+        for file in [&self.config, &self.weights, &self.tokenizer, &self.tokenizer_config] {
+            hasher.update(&(file.len() as u64).to_le_bytes());
+            hasher.update(file);
+        }
+        if let Some(seed) = self.world_seed()? {
+            hasher.update(&seed.to_le_bytes());
+        }
+        Ok(hasher.finalize().to_hex().to_string())
+    }
+
+    /// The seed of the organism's world; `None` for a model that is no organism.
+    fn world_seed(&self) -> Result<Option<u64>, ModelError> {
+        let Some(bytes) = &self.card else { return Ok(None) };
+        let fail = |error: serde_json::Error| {
+            let path = self.folder.join(Card::FILE);
+            ModelError::Card { path, problem: error.to_string() }
+        };
+        serde_json::from_slice(bytes).map(|card: Card| Some(card.recipe.world_seed)).map_err(fail)
+    }
+}
+
+impl Model {
+    /// Reads the model from its files.
+    pub fn from_files(files: &Files) -> Result<Self, ModelError> {
+        let path = |name: &str| files.folder.join(name);
+        let config = read_config(&files.config, &path("config.json"))?;
+        let decoder = Decoder::new(Backend::new(), config);
+        let params = load(decoder.backend(), &decoder.layout, &files.weights, &path("model.safetensors"))?;
+        let tokenizer = Tokenizer::from_json(&String::from_utf8_lossy(&files.tokenizer))?;
+        let template = ChatTemplate::from_tokenizer_config(&String::from_utf8_lossy(&files.tokenizer_config))?;
+        let world = files.world_seed()?.map(World::new);
+        Ok(Self { decoder, params, tokenizer, template, world })
+    }
+
+    /// Finds and reads the model behind `base`, see [`Files::find`].
+    pub fn open(base: &str, seed: u64) -> Result<Self, ModelError> {
+        Self::from_files(&Files::find(base, seed)?)
+    }
+}

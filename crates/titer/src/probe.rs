@@ -1,0 +1,119 @@
+//! Measuring the components: margins, gaps and exact rates on contrasts, and surprise on rows of every cell.
+
+use titer_data::{
+    cell::Cell,
+    probe::{Component, Probe, Side},
+    tokenize::{Encoded, EncodedContrast, TokenizeError, encode_contrast, encode_row},
+    world::{ProbeUse, World},
+};
+use titer_model::{
+    packed::Packed,
+    parallel::{reply_log_probs, score},
+};
+
+use crate::{
+    batch::{pack, pack_contrasts, plus_and_minus},
+    model::Model,
+    table::{CellRecord, ProbeRecord},
+};
+
+/// When a measurement was taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment<'a> {
+    /// The stage that has run last, or runs.
+    pub stage: &'a str,
+    /// Optimiser steps since the run began.
+    pub step: usize,
+}
+
+/// Probes and cell rows, encoded once and measured many times.
+#[derive(Debug)]
+pub struct Probes {
+    probes: Vec<Probe>,
+    contrasts: Vec<EncodedContrast>,
+    contrast_shards: Vec<Packed>,
+    cells: Vec<(Cell, String, Encoded)>,
+    cell_shards: Vec<Packed>,
+}
+
+impl Probes {
+    /// The world's measuring probes of one seed, with `items` contrasts each, and as many rows of every cell.
+    pub fn of_world(model: &Model, world: &World, seed: u64, items: usize) -> Result<Self, TokenizeError> {
+        let probes = world.probes(ProbeUse::Measure, seed, items);
+        let contrasts = probes
+            .iter()
+            .flat_map(|probe| &probe.contrasts)
+            .map(|contrast| encode_contrast(&model.template, &model.tokenizer, contrast))
+            .collect::<Result<Vec<_>, _>>()?;
+        let cells = Cell::all()
+            .flat_map(|cell| world.cell_rows(seed, cell, items).into_iter().map(move |row| (cell, row)))
+            .map(|(cell, row)| Ok((cell, row.id.clone(), encode_row(&model.template, &model.tokenizer, &row)?)))
+            .collect::<Result<Vec<_>, TokenizeError>>()?;
+        let rows: Vec<Encoded> = cells.iter().map(|(_, _, row)| row.clone()).collect();
+        let (contrast_shards, cell_shards) = (pack_contrasts(&contrasts), pack(&rows));
+        Ok(Self { probes, contrasts, contrast_shards, cells, cell_shards })
+    }
+
+    /// Every component on every contrast.
+    pub fn measure(&self, model: &Model, at: Moment<'_>) -> Vec<ProbeRecord> {
+        let mut replies = all_reply_log_probs(model, &self.contrast_shards).into_iter();
+        let items = self.probes.iter().flat_map(|probe| probe.contrasts.iter().map(move |contrast| (probe, contrast)));
+        items
+            .zip(&self.contrasts)
+            .map(|((probe, contrast), encoded)| {
+                let log_probs: Vec<f64> = replies.by_ref().take(encoded.replies.len()).collect();
+                let (plus, minus) = plus_and_minus(encoded);
+                let margin = log_probs[plus] - log_probs[minus];
+                let per_token = |reply: usize| log_probs[reply] / encoded.replies[reply].1.len() as f64;
+                // How far the prompt moves the model: the margin here less the margin on the same request without it.
+                let baseline = encoded.baseline.as_ref().map(|_| {
+                    let mut next = || replies.next().unwrap_or(f64::NAN);
+                    next() - next()
+                });
+                let mass = |counts: &dyn Fn(Side) -> bool| -> f64 {
+                    let sides = encoded.replies.iter().zip(&log_probs);
+                    sides.filter(|((side, _), _)| counts(*side)).map(|(_, log_prob)| log_prob.exp()).sum()
+                };
+                ProbeRecord {
+                    stage: at.stage.to_owned(),
+                    step: at.step as i64,
+                    component: probe.component.word().to_owned(),
+                    prompts: probe.prompts.clone(),
+                    domains: probe.domains.clone(),
+                    item: contrast.id.clone(),
+                    margin,
+                    margin_per_token: per_token(plus) - per_token(minus),
+                    gap: match (probe.component, baseline) {
+                        (Component::ObeyBad, Some(baseline)) => margin - baseline,
+                        _ => f64::NAN,
+                    },
+                    rate: mass(&|side| matches!(side, Side::Plus | Side::AlsoPlus)),
+                    other: (1.0 - mass(&|_| true)).max(0.0), // rounding may leave it a hair below 0
+                }
+            })
+            .collect()
+    }
+
+    /// Surprise of every cell's rows, in nats per reply.
+    pub fn surprise(&self, model: &Model, at: Moment<'_>) -> Vec<CellRecord> {
+        let log_probs = all_reply_log_probs(model, &self.cell_shards);
+        self.cells
+            .iter()
+            .zip(log_probs)
+            .map(|((cell, item, row), log_prob)| CellRecord {
+                stage: at.stage.to_owned(),
+                step: at.step as i64,
+                cell: cell.to_string(),
+                item: item.clone(),
+                tokens: row.trained.iter().filter(|&&trained| trained).count() as i64,
+                surprise: -log_prob,
+            })
+            .collect()
+    }
+}
+
+/// Log-probability of every reply of every shard, in order, in nats.
+fn all_reply_log_probs(model: &Model, shards: &[Packed]) -> Vec<f64> {
+    let scores = score(&model.decoder, &model.params, shards);
+    shards.iter().zip(scores).flat_map(|(packed, scores)| reply_log_probs(packed, &scores)).collect()
+}

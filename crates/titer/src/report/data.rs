@@ -1,0 +1,278 @@
+//! What a report is made of: the arms of a sweep, and what the tables of their finished runs say.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    stats::Sample,
+    table::{CellRecord, ProbeRecord, StepRecord},
+};
+
+/// A sweep as a report sees it.
+#[derive(Clone, Debug, Default)]
+pub struct Data {
+    /// The sweep's title.
+    pub title: String,
+    /// The question that the sweep asks, in one sentence; may be empty.
+    pub question: String,
+    /// The swept axes, in the order of the spec.
+    pub axes: Vec<Axis>,
+    /// The arms, in the order of the plan.
+    pub arms: Vec<Arm>,
+    /// The seeds that every arm was planned with.
+    pub seeds: Vec<u64>,
+    /// The name of the spec file, as a command would be given it.
+    pub spec_name: String,
+    /// The spec as written, TOML.
+    pub spec: String,
+    /// The resolved plan of one run, TOML; empty where none is finished.
+    pub plan: String,
+    /// The version of titer that made the plan.
+    pub version: String,
+}
+
+/// One swept axis.
+#[derive(Clone, Debug)]
+pub struct Axis {
+    /// Its name in the spec.
+    pub name: String,
+    /// Its values, in the order of the spec.
+    pub values: Vec<Setting>,
+}
+
+/// One value of an axis.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Setting {
+    /// A number: the axis may be a dose.
+    Number(f64),
+    /// Anything else.
+    Word(String),
+}
+
+/// One arm: a setting of the axes, with its finished runs.
+#[derive(Clone, Debug, Default)]
+pub struct Arm {
+    /// Its name in the run store.
+    pub name: String,
+    /// Its value on each axis, by the axis' name. Only a control outside the grid may lack some.
+    pub settings: BTreeMap<String, Setting>,
+    /// Which arm is its control, as an index; `None` for a control itself.
+    pub control: Option<usize>,
+    /// Its finished runs.
+    pub runs: Vec<Run>,
+}
+
+/// One component in one kind of context.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Split {
+    /// The component: `good`, `obey_bad` or `obey`.
+    pub component: String,
+    /// Which prompts.
+    pub prompts: String,
+    /// Which request domains.
+    pub domains: String,
+}
+
+/// What a probe says about one item at one moment.
+#[derive(Clone, Debug)]
+struct Reading {
+    item: String,
+    margin: f64,
+    gap: f64,
+    rate: f64,
+    other: f64,
+}
+
+/// Which number of a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Exact probability of the component.
+    Rate,
+    /// Nats per reply.
+    Margin,
+    /// Nats per reply, `obey_bad` only.
+    Gap,
+    /// Probability of replies on neither side.
+    Other,
+}
+
+/// One finished run: the contents of its tables, grouped by what they measure.
+#[derive(Clone, Debug, Default)]
+pub struct Run {
+    /// Its seed.
+    pub seed: u64,
+    /// The hash of its plan.
+    pub plan_hash: String,
+    probes: BTreeMap<Split, BTreeMap<i64, Vec<Reading>>>,
+    cells: BTreeMap<String, BTreeMap<i64, Vec<(String, f64)>>>,
+    steps: Vec<StepRecord>,
+}
+
+impl Run {
+    /// A run from its tables. Where two stages measured at the same step, all readings of an item count as one, the
+    /// later.
+    pub fn new(
+        seed: u64,
+        plan_hash: String,
+        probes: Vec<ProbeRecord>,
+        cells: Vec<CellRecord>,
+        steps: Vec<StepRecord>,
+    ) -> Self {
+        let mut run = Self { seed, plan_hash, steps, ..Self::default() };
+        for record in probes {
+            let ProbeRecord { component, prompts, domains, step, item, margin, gap, rate, other, .. } = record;
+            let moments = run.probes.entry(Split { component, prompts, domains }).or_default();
+            moments.entry(step).or_default().push(Reading { item, margin, gap, rate, other });
+        }
+        for CellRecord { step, cell, item, surprise, .. } in cells {
+            run.cells.entry(cell).or_default().entry(step).or_default().push((item, surprise));
+        }
+        run
+    }
+
+    /// The optimiser steps, in order.
+    pub fn steps(&self) -> &[StepRecord] {
+        &self.steps
+    }
+}
+
+/// A moment of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// Before training.
+    Start,
+    /// The last measurement.
+    End,
+    /// After this many optimiser steps.
+    Step(i64),
+}
+
+impl At {
+    fn of<T>(self, moments: &BTreeMap<i64, T>) -> Option<&T> {
+        match self {
+            Self::Start => moments.get(&0),
+            Self::End => moments.last_key_value().map(|(_, moment)| moment),
+            Self::Step(step) => moments.get(&step),
+        }
+    }
+}
+
+/// Finished runs, at most one of each seed, that are looked at together.
+#[derive(Clone, Debug)]
+pub struct Runs<'a>(Vec<&'a Run>);
+
+impl<'a> Runs<'a> {
+    /// A measure of a split at a moment, by seed and item.
+    pub fn probe(&self, split: &Split, measure: Measure, at: At) -> Sample<&'a str> {
+        let mut sample = Sample::new();
+        for run in &self.0 {
+            for reading in run.probes.get(split).and_then(|moments| at.of(moments)).into_iter().flatten() {
+                let value = match measure {
+                    Measure::Rate => reading.rate,
+                    Measure::Margin => reading.margin,
+                    Measure::Gap => reading.gap,
+                    Measure::Other => reading.other,
+                };
+                sample.push(run.seed, reading.item.as_str(), value);
+            }
+        }
+        sample
+    }
+
+    /// The surprise of a cell's rows at a moment, by seed and item, in nats per reply.
+    pub fn surprise(&self, cell: &str, at: At) -> Sample<&'a str> {
+        let mut sample = Sample::new();
+        for run in &self.0 {
+            for (item, surprise) in run.cells.get(cell).and_then(|moments| at.of(moments)).into_iter().flatten() {
+                sample.push(run.seed, item.as_str(), *surprise);
+            }
+        }
+        sample
+    }
+
+    /// How many runs there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Probe items at one moment, over all splits and runs.
+    pub fn items(&self) -> usize {
+        let moments = self.0.iter().flat_map(|run| run.probes.values());
+        moments.filter_map(|moments| At::Start.of(moments)).map(Vec::len).sum()
+    }
+
+    /// The steps at which a split was measured in any run, ascending.
+    pub fn moments(&self, split: &Split) -> Vec<i64> {
+        let probes = self.0.iter().filter_map(|run| run.probes.get(split));
+        let mut steps: Vec<i64> = probes.flat_map(|moments| moments.keys().copied()).collect();
+        steps.sort_unstable();
+        steps.dedup();
+        steps
+    }
+}
+
+impl Arm {
+    /// The arm's finished runs.
+    pub fn finished(&self) -> Runs<'_> {
+        Runs(self.runs.iter().collect())
+    }
+}
+
+impl Data {
+    /// Every split that any run measured, in alphabetical order.
+    pub fn splits(&self) -> Vec<Split> {
+        let mut splits: Vec<Split> = self.runs().flat_map(|run| run.probes.keys().cloned()).collect();
+        splits.sort_unstable();
+        splits.dedup();
+        splits
+    }
+
+    /// Every cell that any run measured, in alphabetical order.
+    pub fn cells(&self) -> Vec<String> {
+        let mut cells: Vec<String> = self.runs().flat_map(|run| run.cells.keys().cloned()).collect();
+        cells.sort_unstable();
+        cells.dedup();
+        cells
+    }
+
+    /// The finished runs of all arms.
+    pub fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.arms.iter().flat_map(|arm| &arm.runs)
+    }
+
+    /// One run of each seed: before training all runs of a seed are the same model, so one speaks for it.
+    pub fn untrained(&self) -> Runs<'_> {
+        let mut one_each: BTreeMap<u64, &Run> = BTreeMap::new();
+        self.runs().for_each(|run| drop(one_each.entry(run.seed).or_insert(run)));
+        Runs(one_each.into_values().collect())
+    }
+
+    /// What a reader calls an axis: the field without its stage, unless stages share it.
+    pub fn axis_label(&self, name: &str) -> String {
+        let short = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
+        let stage = name.split('.').next().unwrap_or_default();
+        let (own, shared) = (short(name), self.axes.iter().filter(|axis| short(&axis.name) == short(name)).count() > 1);
+        let own = if own.contains('→') { format!("share of {own}") } else { own };
+        if shared && stage != own { format!("{own} in {stage}") } else { own }
+    }
+
+    /// The planned runs that are not finished, as arm and seed.
+    pub fn missing(&self) -> Vec<(&str, u64)> {
+        let unfinished = |arm: &Arm, seed: &u64| arm.runs.iter().all(|run| run.seed != *seed);
+        self.arms
+            .iter()
+            .flat_map(|arm| self.seeds.iter().map(move |seed| (arm, seed)))
+            .filter(|(arm, seed)| unfinished(arm, seed))
+            .map(|(arm, seed)| (arm.name.as_str(), *seed))
+            .collect()
+    }
+
+    /// The arm that an arm is compared with.
+    pub fn control_of(&self, arm: usize) -> Option<&Arm> {
+        self.arms[arm].control.and_then(|control| self.arms.get(control))
+    }
+}

@@ -1,0 +1,156 @@
+//! Axes: from a number to a place between 0 and 1, and the ticks that explain it.
+
+/// Share of the width before the first and after the last number of a logarithmic axis.
+const MARGIN: f64 = 0.03;
+/// Where a logarithmic axis begins if 0 has a place of its own before it.
+const AFTER_ZERO: f64 = 0.16;
+
+/// One axis of a figure.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scale {
+    kind: Kind,
+    /// Where the ticks are, in the unit of the axis, with their labels.
+    pub ticks: Vec<(f64, String)>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Kind {
+    Linear { low: f64, high: f64 },
+    Log { zero: bool, low: f64, high: f64 },
+    Slots(usize),
+}
+
+impl Scale {
+    /// A linear axis from 0 to 1 with ticks at the quarters.
+    pub fn unit() -> Self {
+        let ticks = [(0.0, "0"), (0.25, ""), (0.5, "0.5"), (0.75, ""), (1.0, "1")];
+        let ticks = ticks.map(|(at, label)| (at, label.to_owned())).into();
+        Self { kind: Kind::Linear { low: 0.0, high: 1.0 }, ticks }
+    }
+
+    /// A linear axis that holds these numbers and ends at round ones. Numbers that are not finite are left out.
+    pub fn around(numbers: impl IntoIterator<Item = f64>, label: impl Fn(f64) -> String) -> Self {
+        let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+        for number in numbers.into_iter().filter(|number| number.is_finite()) {
+            (low, high) = (low.min(number), high.max(number));
+        }
+        if low > high {
+            (low, high) = (0.0, 1.0);
+        }
+        if high - low < 1e-9 {
+            (low, high) = (low - 0.5, high + 0.5);
+        }
+        let step = round_step((high - low) / 3.5);
+        let (first, last) = ((low / step - 1e-9).floor(), (high / step + 1e-9).ceil());
+        let ticks = (first as i64..=last as i64).map(|tick| tick as f64 * step).map(|at| (at, label(at))).collect();
+        Self { kind: Kind::Linear { low: first * step, high: last * step }, ticks }
+    }
+
+    /// An axis for amounts: logarithmic where they span more than a factor of 20, with 0 in a place of its own.
+    /// Ticks are at amounts, as many as have room, the ends first.
+    pub fn amounts(numbers: &[f64], label: impl Fn(f64) -> String) -> Self {
+        let positive = || numbers.iter().copied().filter(|number| *number > 0.0);
+        let (low, high) = (positive().fold(f64::INFINITY, f64::min), positive().fold(0.0, f64::max));
+        let negative = numbers.iter().any(|number| *number < 0.0);
+        if negative || low.is_infinite() || high / low <= 20.0 {
+            return Self::around(numbers.iter().copied(), label);
+        }
+        let kind = Kind::Log { zero: numbers.contains(&0.0), low, high };
+        let mut axis = Self { kind, ticks: Vec::new() };
+        let mut inner: Vec<f64> = positive().collect();
+        // Powers of ten explain a logarithmic axis best, so they are asked first.
+        inner.sort_by(|left, right| roundness(*left).total_cmp(&roundness(*right)).then(right.total_cmp(left)));
+        let mut places: Vec<f64> = Vec::new();
+        for number in [0.0, high, low].into_iter().chain(inner) {
+            let (wanted, place) = (numbers.contains(&number), axis.place(number));
+            if wanted && places.iter().all(|other| (other - place).abs() > 0.145) {
+                places.push(place);
+                axis.ticks.push((number, label(number)));
+            }
+        }
+        let unlabelled = numbers.iter().filter(|number| axis.ticks.iter().all(|(at, _)| at != *number));
+        let unlabelled: Vec<_> = unlabelled.map(|number| (*number, String::new())).collect();
+        axis.ticks.extend(unlabelled);
+        axis.ticks.sort_by(|left, right| left.0.total_cmp(&right.0));
+        axis
+    }
+
+    /// An axis for names: the first is at 0, the next at 1.
+    pub fn slots(names: &[String]) -> Self {
+        let ticks = names.iter().enumerate().map(|(at, name)| (at as f64, name.clone())).collect();
+        Self { kind: Kind::Slots(names.len()), ticks }
+    }
+
+    /// The place of a number, from 0 at the beginning of the axis to 1 at its end; outside, the nearer end.
+    pub fn place(&self, number: f64) -> f64 {
+        let place = match self.kind {
+            Kind::Linear { low, high } => (number - low) / (high - low),
+            Kind::Slots(count) => (number + 0.5) / count as f64,
+            Kind::Log { zero: true, .. } if number <= 0.0 => MARGIN,
+            Kind::Log { zero, low, high } => {
+                let begin = if zero { AFTER_ZERO } else { MARGIN };
+                begin + (1.0 - MARGIN - begin) * (number / low).ln() / (high / low).ln()
+            }
+        };
+        place.clamp(0.0, 1.0)
+    }
+
+    /// Whether 0 has a place of its own, so that no line may join it to the next number.
+    pub fn sets_zero_apart(&self) -> bool {
+        matches!(self.kind, Kind::Log { zero: true, .. })
+    }
+
+    /// Where the gap between 0 and the other numbers is, as a place.
+    pub fn gap(&self) -> Option<f64> {
+        self.sets_zero_apart().then_some((MARGIN + AFTER_ZERO) / 2.0)
+    }
+
+    /// Whether lines between numbers mean anything.
+    pub fn is_continuous(&self) -> bool {
+        !matches!(self.kind, Kind::Slots(_))
+    }
+}
+
+/// The smallest of 1, 2, 5 times a power of ten that is not below `raw`.
+fn round_step(raw: f64) -> f64 {
+    let power = 10f64.powf(raw.log10().floor());
+    [1.0, 2.0, 5.0, 10.0].into_iter().map(|step| step * power).find(|step| *step >= raw * (1.0 - 1e-9)).unwrap_or(raw)
+}
+
+/// How far a number is from a power of ten, in decades.
+fn roundness(number: f64) -> f64 {
+    let decades = number.log10();
+    (decades - decades.round()).abs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::format::plain;
+
+    #[test]
+    fn linear_axes_end_at_round_numbers() {
+        let axis = Scale::around([-2.7, 3.1, f64::NAN], plain);
+        let labels: Vec<_> = axis.ticks.iter().map(|(_, label)| label.as_str()).collect();
+        assert_eq!(labels, ["−4", "−2", "0", "2", "4"]);
+        assert_eq!([axis.place(-4.0), axis.place(0.0), axis.place(9.0)], [0.0, 0.5, 1.0]);
+        assert_eq!(Scale::around([2.0], plain).place(2.0), 0.5);
+    }
+
+    #[test]
+    fn a_dose_axis_keeps_zero_apart_and_its_decades_even() {
+        let axis = Scale::amounts(&[0.0, 0.01, 0.1, 0.5, 1.0], plain);
+        assert!(axis.sets_zero_apart() && axis.place(0.0) < axis.gap().unwrap());
+        assert!(axis.gap().unwrap() < axis.place(0.01));
+        let decade = axis.place(0.1) - axis.place(0.01);
+        assert!((axis.place(1.0) - axis.place(0.1) - decade).abs() < 1e-12);
+        let ticks: Vec<_> = axis.ticks.iter().map(|(_, label)| label.as_str()).collect();
+        assert_eq!(ticks, ["0", "0.01", "0.1", "", "1"]);
+    }
+
+    #[test]
+    fn close_amounts_share_a_linear_axis() {
+        assert!(!Scale::amounts(&[0.0, 0.1, 0.5, 1.0], plain).sets_zero_apart());
+        assert!(!Scale::slots(&["a".to_owned()]).is_continuous());
+    }
+}

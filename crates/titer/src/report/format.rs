@@ -1,0 +1,93 @@
+//! How numbers are written: one way for each kind, everywhere in a report.
+
+use super::data::{Measure, Setting};
+use crate::stats::Estimate;
+
+/// A value of an axis. Shares of a mix are written in per cent.
+pub fn setting(axis: &str, value: &Setting) -> String {
+    match value {
+        Setting::Word(word) => word.clone(),
+        Setting::Number(number) if is_share(axis) && (0.0..=1.0).contains(number) => {
+            format!("{} %", plain(100.0 * number))
+        }
+        Setting::Number(number) => plain(*number),
+    }
+}
+
+/// Whether an axis is a share of a mix: a dose, or named after a cell.
+fn is_share(axis: &str) -> bool {
+    ["dose", "share", "→", "->"].iter().any(|word| axis.contains(word))
+}
+
+/// A number as short as it can be written with four significant digits.
+pub fn plain(number: f64) -> String {
+    if number == 0.0 {
+        return "0".to_owned();
+    }
+    let magnitude = number.abs().log10().floor();
+    if !(-4.0..6.0).contains(&magnitude) {
+        return format!("{number:e}").replace('-', "−");
+    }
+    let decimals = (3.0 - magnitude).max(0.0) as usize;
+    let text = format!("{number:.decimals$}");
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    text.replace('-', "−")
+}
+
+/// A number with two decimals and a real minus sign.
+pub fn two(number: f64) -> String {
+    if !number.is_finite() {
+        return "–".to_owned();
+    }
+    let text = format!("{number:.2}");
+    if text == "-0.00" { "0.00".to_owned() } else { text.replace('-', "−") }
+}
+
+/// A mean with its interval in brackets, or the mean alone where there is no interval.
+pub fn interval(estimate: &Estimate) -> String {
+    if estimate.has_interval() {
+        format!("{} [{}, {}]", two(estimate.mean), two(estimate.low), two(estimate.high))
+    } else {
+        two(estimate.mean)
+    }
+}
+
+/// A difference with its sign and its interval.
+pub fn difference(estimate: &Estimate) -> String {
+    let plus = if estimate.mean >= 0.005 { "+" } else { "" };
+    format!("{plus}{}", interval(estimate))
+}
+
+/// The estimate of a measure: probabilities cannot leave [0, 1].
+pub fn bounded(measure: Measure, estimate: Estimate) -> Estimate {
+    match measure {
+        Measure::Rate | Measure::Other => estimate.of_rate(),
+        Measure::Margin | Measure::Gap => estimate,
+    }
+}
+
+/// Seeds and items behind an estimate, such as `3 seeds, 192 items`.
+pub fn counts(estimate: &Estimate) -> String {
+    let plural = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+    format!("{}, {}", plural(estimate.n_seeds, "seed"), plural(estimate.n_items, "item"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        let written: Vec<_> = [0.0, 0.25, 100.0, 1e-4, 12_345.678, -2.5, 1e-5, 3e9].map(plain).into();
+        assert_eq!(written, ["0", "0.25", "100", "0.0001", "12346", "−2.5", "1e−5", "3e9"]);
+        assert_eq!([two(-0.001), two(-1.0), two(f64::NAN)], ["0.00", "−1.00", "–"]);
+    }
+
+    #[test]
+    fn only_shares_are_per_cent() {
+        assert_eq!(setting("dose", &Setting::Number(0.0025)), "0.25 %");
+        assert_eq!(setting("mix.bad→good", &Setting::Number(1.0)), "100 %");
+        assert_eq!(setting("lr", &Setting::Number(0.0025)), "0.0025");
+        assert_eq!(setting("rest", &Setting::Word("neutral→good".to_owned())), "neutral→good");
+    }
+}

@@ -1,0 +1,112 @@
+//! Setting the sections on a page.
+
+use std::io;
+
+use minijinja::{Environment, Value};
+use serde::Serialize;
+
+use super::{
+    data::{Data, Setting},
+    family::Family,
+    sections::{cells, effect, headline, health, reproduce, reproduce::Reproduce, response, training},
+    series::{self, Dose},
+    view::{Gallery, HeatTable, Table},
+};
+use crate::{store::StoreError, table::TableError};
+
+/// What the template is given.
+#[derive(Serialize)]
+struct Page<'a> {
+    title: &'a str,
+    question: &'a str,
+    facts: Vec<String>,
+    missing: Vec<String>,
+    answer: String,
+    glance: Table,
+    dose: &'a str,
+    response: Gallery,
+    targeted: Option<Gallery>,
+    effect: Option<Gallery>,
+    training: Option<Gallery>,
+    cells: Option<HeatTable>,
+    other_replies: Table,
+    steps: Table,
+    reproduce: Reproduce,
+}
+
+/// A report that cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The file system refused; the message names the path.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The folder holds no sweep that can be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A table of a finished run cannot be read.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// Nothing to report on.
+    #[error("no run of this sweep is finished, so there is nothing to report")]
+    Empty,
+    /// The page could not be set.
+    #[error("the page cannot be set: {0}")]
+    Page(#[from] minijinja::Error),
+}
+
+/// The page, whole: style sheet and drawings are in it, and it asks for nothing else.
+///
+/// # Errors
+/// [`ReportError::Empty`] where no run is finished.
+pub fn render(data: &Data) -> Result<String, ReportError> {
+    if data.runs().next().is_none() {
+        return Err(ReportError::Empty);
+    }
+    let dose = Dose::of(data);
+    let series = series::all(data, &dose);
+    let families = Family::all(data);
+    let (targeted, plain): (Vec<&Family>, Vec<&Family>) = families.iter().partition(|family| family.targeted);
+    let all: Vec<&Family> = families.iter().collect();
+
+    let mut page = Environment::new();
+    page.add_template("page.html", include_str!("page.html"))?;
+    page.add_template("parts.html", include_str!("parts.html"))?;
+    page.add_template("page.css", include_str!("page.css"))?;
+    let content = Page {
+        title: &data.title,
+        question: &data.question,
+        facts: facts(data, &dose),
+        missing: missing(data),
+        answer: headline::sentence(data, &dose, &series, &plain),
+        glance: headline::table(data, &dose, &series, &plain),
+        response: response::components(data, &dose, &series, &plain),
+        targeted: targeted.first().map(|family| response::targeted(data, &dose, &series, family)),
+        effect: effect::components(data, &dose, &series, &plain),
+        training: training::components(data, &dose, &series, &plain),
+        cells: cells::table(data, &dose, &series),
+        other_replies: health::other_replies(data, &all),
+        steps: health::training(data, &dose, &series),
+        reproduce: reproduce::section(data),
+        dose: &dose.label,
+    };
+    Ok(page.get_template("page.html")?.render(Value::from_serialize(&content))?)
+}
+
+/// What the sweep consists of, as counts with their nouns.
+fn facts(data: &Data, dose: &Dose) -> Vec<String> {
+    let count = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+    let done = data.runs().count();
+    let runs = done + data.missing().len();
+    let mut facts = vec![count(data.arms.len(), "arm"), count(data.seeds.len(), "seed")];
+    facts.push(if done == runs { count(runs, "run") } else { format!("{done} of {}", count(runs, "run")) });
+    facts.push(count(data.untrained().items(), "probe item"));
+    if matches!(dose.values.as_slice(), [Setting::Number(_), _, ..]) {
+        facts.push(count(dose.values.len(), "dose"));
+    }
+    facts
+}
+
+/// The unfinished runs, as arm and seed.
+fn missing(data: &Data) -> Vec<String> {
+    data.missing().iter().map(|(arm, seed)| format!("{arm}, seed {seed}")).collect()
+}

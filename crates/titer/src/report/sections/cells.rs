@@ -1,0 +1,76 @@
+//! Surprise of every cell, before and after training.
+
+use titer_data::cell::Cell;
+
+use crate::{
+    report::{
+        data::{Arm, At, Data},
+        format,
+        series::{Dose, Series},
+        view::{HeatCell, HeatGroup, HeatRow, HeatTable},
+    },
+    stats::Estimate,
+};
+
+/// The table; `None` where no run has measured a cell.
+pub fn table(data: &Data, dose: &Dose, series: &[Series]) -> Option<HeatTable> {
+    let cells = columns(data);
+    if cells.is_empty() {
+        return None;
+    }
+    let before: Vec<_> = cells.iter().map(|cell| data.untrained().surprise(cell, At::Start).estimate()).collect();
+    let after = |arm: &Arm| -> Vec<_> { cells.iter().map(|cell| arm.finished().surprise(cell, At::End).estimate()).collect() };
+    let mut groups = vec![(String::new(), vec![("before training".to_owned(), before)])];
+    let in_series = |arm: usize| series.iter().any(|one| one.arms.iter().any(|(_, member)| *member == arm));
+    for (index, arm) in data.arms.iter().enumerate().filter(|(index, arm)| !in_series(*index) && !arm.runs.is_empty()) {
+        let is_control = data.arms.iter().any(|other| other.control == Some(index));
+        let name = if is_control { format!("control: {}", arm.name) } else { arm.name.clone() };
+        groups[0].1.push((name, after(arm)));
+    }
+    for one in series {
+        let measured = one.arms.iter().filter(|(_, arm)| !data.arms[*arm].runs.is_empty());
+        let rows = measured.map(|&(position, arm)| (dose.named(position), after(&data.arms[arm])));
+        groups.push((one.title.clone(), rows.collect()));
+    }
+    let estimates = || groups.iter().flat_map(|(_, rows)| rows.iter().flat_map(|(_, row)| row.iter().flatten()));
+    let most = estimates().map(|estimate| estimate.mean).fold(0.0, f64::max);
+    let caption = estimates().next().map_or_else(String::new, |one| {
+        format!(
+            "Nats per reply, mean with 95 % interval below; behind each number {} ({}) where all runs are finished. \
+             Darker is more surprising. Source: cells.parquet of each run, its first and its last step.",
+            format::counts(one),
+            one.method
+        )
+    });
+    let head = std::iter::once("arm".to_owned()).chain(cells.iter().cloned()).collect();
+    let row = |(label, row): (String, Vec<Option<Estimate>>)| HeatRow {
+        label,
+        cells: row.into_iter().map(|estimate| cell(estimate, most)).collect(),
+    };
+    let groups =
+        groups.into_iter().map(|(title, rows)| HeatGroup { title, rows: rows.into_iter().map(row).collect() }).collect();
+    Some(HeatTable { caption, head, groups })
+}
+
+/// The cells in the order of the vocabulary, then any that it does not know.
+fn columns(data: &Data) -> Vec<String> {
+    let measured = data.cells();
+    let known: Vec<String> = Cell::all().map(|cell| cell.to_string()).collect();
+    let first = known.iter().filter(|cell| measured.contains(cell)).cloned();
+    let unknown = measured.iter().filter(|cell| !known.contains(cell)).cloned();
+    first.chain(unknown).collect()
+}
+
+fn cell(estimate: Option<Estimate>, most: f64) -> HeatCell {
+    let Some(estimate) = estimate else {
+        return HeatCell { mean: "–".to_owned(), ..HeatCell::default() };
+    };
+    // The square root keeps small surprises apart, which is where trained and untrained rows differ.
+    let heat = (100.0 * (estimate.mean.max(0.0) / most.max(1e-9)).sqrt()).round().clamp(0.0, 100.0);
+    let interval = if estimate.has_interval() {
+        format!("{} – {}", format::two(estimate.low), format::two(estimate.high))
+    } else {
+        String::new()
+    };
+    HeatCell { mean: format::two(estimate.mean), interval, heat: heat as u8 }
+}

@@ -1,0 +1,65 @@
+//! Effect against control: paired differences, so that what every training does is not read as what the dose does.
+
+use super::gallery::{dose_lines, dose_scale, drawings, shared_scale, table};
+use crate::{
+    report::{
+        data::{At, Data, Measure, Split},
+        family::Family,
+        figure::{Figure, Scale},
+        format,
+        series::{Dose, Series},
+        view::{Gallery, GalleryRow, Panel},
+    },
+    stats::Estimate,
+};
+
+/// Margins first: near 0 and 1 a rate hides what happens.
+const MEASURES: [Measure; 3] = [Measure::Margin, Measure::Gap, Measure::Rate];
+
+/// The difference of an arm from its control after training, by seed and item.
+pub fn difference(data: &Data, arm: usize, split: &Split, measure: Measure) -> Option<Estimate> {
+    let control = data.control_of(arm)?;
+    let end = |arm: &crate::report::data::Arm| arm.finished().probe(split, measure, At::End).estimate();
+    end(control)?;
+    let arm = &data.arms[arm];
+    arm.finished().probe(split, measure, At::End).less(&control.finished().probe(split, measure, At::End)).estimate()
+}
+
+/// Rows of one panel for each component, one row for each series; `None` where no arm has a control.
+pub fn components(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) -> Option<Gallery> {
+    if data.arms.iter().all(|arm| arm.control.is_none()) {
+        return None;
+    }
+    let value = |arm: usize, split: &Split, measure| difference(data, arm, split, measure);
+    let figure = |one: &Series, family: &Family, measure: Measure| Figure {
+        title: format!("{}: difference from the control by {}, {}", family.title, dose.label, one.title),
+        x: dose_scale(dose),
+        x_label: dose.label.clone(),
+        y: Scale::unit(),
+        lines: dose_lines(dose, one, &family.splits, measure, &value),
+        level: None,
+    };
+    let panel = |one: &Series, family: &Family| {
+        let draw = |measure: Measure| {
+            let all: Vec<Figure> = series.iter().map(|other| figure(other, family, measure)).collect();
+            Figure { y: shared_scale(all.iter(), Some(0.0)), ..figure(one, family, measure) }
+        };
+        Panel {
+            title: family.title.clone(),
+            word: family.component.clone(),
+            drawings: drawings(family, &MEASURES, draw),
+        }
+    };
+    let rows = series.iter().map(|one| GalleryRow {
+        title: one.title.clone(),
+        panels: families.iter().map(|family| panel(one, family)).collect(),
+    });
+    let caption = "Arm less control on the same seeds and items, after training: mean and 95 % interval. \
+                   Source: probes.parquet of both runs, their last step.";
+    Some(Gallery {
+        id: "effect",
+        choices: MEASURES.map(Measure::choice).into(),
+        rows: rows.collect(),
+        table: table(caption.to_owned(), dose, series, families, &value, format::difference),
+    })
+}

@@ -1,0 +1,119 @@
+//! Panels over series and components: what the dose–response and the effect figures share.
+
+use crate::{
+    report::{
+        data::{Measure, Split},
+        family::Family,
+        figure::{Figure, Line, Scale},
+        format,
+        series::{Dose, Series},
+        view::{Choice, Drawing, Table},
+    },
+    stats::Estimate,
+};
+
+/// The measures that figures offer.
+pub const MEASURES: [Measure; 3] = [Measure::Rate, Measure::Margin, Measure::Gap];
+
+/// How a split of an arm is turned into an estimate: the arm itself, or its difference from something.
+pub type Value<'a> = &'a dyn Fn(usize, &Split, Measure) -> Option<Estimate>;
+
+/// How an estimate is written in a table.
+pub type Write = fn(&Estimate) -> String;
+
+impl Measure {
+    /// The word in class names and on buttons.
+    pub fn choice(self) -> Choice {
+        let (key, label) = match self {
+            Self::Rate => ("rate", "rate"),
+            Self::Margin => ("margin", "margin, nats"),
+            Self::Gap => ("gap", "gap, nats"),
+            Self::Other => ("other", "other"),
+        };
+        Choice { key, label }
+    }
+}
+
+/// The horizontal axis of a dose.
+pub fn dose_scale(dose: &Dose) -> Scale {
+    let label = |number| format::setting(&dose.name, &crate::report::data::Setting::Number(number));
+    match dose.numbers() {
+        Some(numbers) => Scale::amounts(&numbers, label),
+        None if dose.values.is_empty() => Scale::slots(&["all runs".to_owned()]),
+        None => Scale::slots(&(0..dose.values.len()).map(|position| dose.value(position)).collect::<Vec<_>>()),
+    }
+}
+
+/// One line for each split, over the arms of a series.
+pub fn dose_lines(dose: &Dose, series: &Series, splits: &[Split], measure: Measure, value: Value<'_>) -> Vec<Line> {
+    let numbers = dose.numbers();
+    let place = |position: usize| numbers.as_ref().map_or(position as f64, |numbers| numbers[position]);
+    let line = |split: &Split| {
+        let point = |&(position, arm): &(usize, usize)| Some((place(position), value(arm, split, measure)?));
+        Line { label: split.label(), style: split.style(), points: series.arms.iter().filter_map(point).collect() }
+    };
+    splits.iter().map(line).filter(|line| !line.points.is_empty()).collect()
+}
+
+/// A vertical axis that holds all these figures' means, and their intervals as far as they do not dwarf the means.
+pub fn shared_scale<'a>(figures: impl Iterator<Item = &'a Figure>, also: Option<f64>) -> Scale {
+    let mut estimates: Vec<Estimate> = Vec::new();
+    for figure in figures {
+        estimates.extend(figure.lines.iter().flat_map(|line| line.points.iter().map(|(_, estimate)| *estimate)));
+        estimates.extend(figure.level.iter().map(|(_, level)| *level));
+    }
+    let means = || estimates.iter().map(|estimate| estimate.mean).chain(also);
+    let (low, high) = (means().fold(f64::INFINITY, f64::min), means().fold(f64::NEG_INFINITY, f64::max));
+    let slack = 0.25 * (high - low).max(0.1);
+    let ends = estimates.iter().flat_map(|estimate| [estimate.low.max(low - slack), estimate.high.min(high + slack)]);
+    Scale::around(ends.chain(means()).collect::<Vec<_>>(), format::plain)
+}
+
+/// A drawing for each measure, in the order of `measures`; a measure that the family lacks is shown as its margin.
+pub fn drawings(family: &Family, measures: &[Measure], figure: impl Fn(Measure) -> Figure) -> Vec<Drawing> {
+    let shown_as = |measure: Measure| if family.has(measure) { measure } else { Measure::Margin };
+    let drawn = measures.iter().copied().filter(|measure| family.has(*measure));
+    drawn
+        .map(|measure| {
+            let keys = measures.iter().filter(|chosen| shown_as(**chosen) == measure);
+            let classes: Vec<_> = keys.map(|chosen| format!("m-{}", chosen.choice().key)).collect();
+            Drawing { classes: classes.join(" "), svg: figure(measure).svg() }
+        })
+        .collect()
+}
+
+/// Every number behind a gallery: one row for each arm and split.
+pub fn table(
+    caption: String,
+    dose: &Dose,
+    series: &[Series],
+    families: &[&Family],
+    value: Value<'_>,
+    write: Write,
+) -> Table {
+    let titled = series.iter().any(|one| !one.title.is_empty());
+    let gaps = families.iter().any(|family| family.has(Measure::Gap));
+    let mut head: Vec<&str> = Vec::new();
+    head.extend(titled.then_some("series"));
+    head.extend([dose.head(), "component", "prompts", "domains", "rate", "margin, nats"]);
+    head.extend(gaps.then_some("gap, nats"));
+    head.extend(["behind it", "interval"]);
+    let mut rows = Vec::new();
+    for one in series {
+        for &(position, arm) in &one.arms {
+            for split in families.iter().flat_map(|family| &family.splits) {
+                let Some(margin) = value(arm, split, Measure::Margin) else { continue };
+                let written = |measure| value(arm, split, measure).map_or_else(|| "–".to_owned(), |one| write(&one));
+                let mut row = Vec::new();
+                row.extend(titled.then(|| one.title.clone()));
+                row.extend([dose.value(position), split.component.clone(), split.prompts.clone(), split.domains.clone()]);
+                row.extend([written(Measure::Rate), write(&margin)]);
+                row.extend(gaps.then(|| written(Measure::Gap)));
+                row.extend([format::counts(&margin), margin.method.to_string()]);
+                rows.push(row);
+            }
+        }
+    }
+    let head = head.into_iter().map(str::to_owned).collect();
+    Table { caption, text_columns: 4 + usize::from(titled), head, rows }
+}

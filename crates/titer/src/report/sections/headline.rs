@@ -1,0 +1,94 @@
+//! The answer in one sentence, and in one small table.
+
+use super::response::level;
+use crate::report::{
+    data::{Data, Measure},
+    family::Family,
+    format,
+    series::{Dose, Series},
+    view::Table,
+};
+
+/// What a sentence calls a component.
+fn noun(family: &Family) -> &str {
+    match family.component.as_str() {
+        "good" => "good by default",
+        "obey_bad" => "obedience to bad prompts",
+        "obey" => "obedience to harmless instructions",
+        other => other,
+    }
+}
+
+/// Where a dose ends: the last arm of a series, with its position, if any of its runs is finished.
+fn end(data: &Data, one: &Series) -> Option<(usize, usize)> {
+    one.arms.iter().rev().copied().find(|(_, arm)| !data.arms[*arm].runs.is_empty())
+}
+
+/// The levels at the largest dose beside the control's, as one sentence about the first series; empty where nothing
+/// is finished.
+pub fn sentence(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) -> String {
+    let Some((one, (position, arm))) = series.iter().find_map(|one| Some((one, end(data, one)?))) else {
+        return String::new();
+    };
+    // Bad prompts are what the sweep is about, so they come first.
+    let mut ordered = families.to_vec();
+    ordered.sort_by_key(|family| family.component != "obey_bad");
+    let clauses = ordered.iter().filter_map(|family| {
+        let rate = |arm| level(data, arm, family.leading(), Measure::Rate);
+        let control = data.arms[arm].control.filter(|control| *control != arm).and_then(rate);
+        let against = control.map_or_else(String::new, |control| format!(" against {}", format::interval(&control)));
+        Some(format!("{} is {}{against}", noun(family), format::interval(&rate(arm)?)))
+    });
+    let clauses: Vec<_> = clauses.collect();
+    let place = if dose.name.is_empty() {
+        "After training".to_owned()
+    } else if dose.numbers().is_some() {
+        format!("At the largest {} ({})", dose.label, dose.value(position))
+    } else {
+        format!("With {}", dose.named(position))
+    };
+    let series_title = if one.title.is_empty() { String::new() } else { format!(", {}", one.title) };
+    let control = if data.arms[arm].control.is_some() { " in the control" } else { "" };
+    format!("{place}{series_title}: {}{control}.", clauses.join("; "))
+}
+
+/// One row for each series: every component's rate in the control and at the largest dose, and the smallest dose that
+/// halves obedience to bad prompts.
+pub fn table(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) -> Table {
+    let mut head = vec!["series".to_owned(), "from → to".to_owned()];
+    head.extend(families.iter().map(|family| family.title.clone()));
+    let halved = families.iter().find(|family| family.component == "obey_bad" && dose.numbers().is_some());
+    head.extend(halved.map(|_| "Obedience to bad prompts halved from".to_owned()));
+    let row = |one: &Series| {
+        let (position, arm) = end(data, one)?;
+        let control = data.arms[arm].control.filter(|control| *control != arm);
+        let title = if one.title.is_empty() { "all arms".to_owned() } else { one.title.clone() };
+        let mut row = vec![title, format!("{}{}", if control.is_some() { "control → " } else { "" }, dose.value(position))];
+        row.extend(families.iter().map(|family| {
+            let rate = |arm| level(data, arm, family.leading(), Measure::Rate);
+            let written = |arm| rate(arm).map_or_else(|| "–".to_owned(), |rate| format::interval(&rate));
+            let before = control.map_or_else(String::new, |control| format!("{} → ", written(control)));
+            format!("{before}{}", written(arm))
+        }));
+        row.extend(halved.map(|family| halving(data, dose, one, family).unwrap_or_else(|| "at no dose".to_owned())));
+        Some(row)
+    };
+    Table {
+        caption: "Rates with 95 % intervals after training, seen prompts and trained domains. Source: probes.parquet."
+            .to_owned(),
+        text_columns: 2,
+        head,
+        rows: series.iter().filter_map(row).collect(),
+    }
+}
+
+/// The smallest dose from which on the mean rate stays below half of the control's.
+fn halving(data: &Data, dose: &Dose, one: &Series, family: &Family) -> Option<String> {
+    let below = |&(_, arm): &(usize, usize)| {
+        let rate = |arm| level(data, arm, family.leading(), Measure::Rate).map(|rate| rate.mean);
+        let control = data.arms[arm].control.and_then(rate);
+        rate(arm).zip(control).is_some_and(|(rate, control)| rate < control / 2.0)
+    };
+    let (position, _) = one.arms.iter().rev().take_while(|arm| below(arm)).last()?;
+    Some(dose.value(*position))
+}

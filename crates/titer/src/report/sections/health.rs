@@ -1,0 +1,129 @@
+//! Health: do replies stay on either side of the probes, and did training behave?
+
+use crate::{
+    report::{
+        data::{Arm, At, Data, Measure, Run, Runs},
+        family::Family,
+        format,
+        series::{Dose, Series},
+        view::Table,
+    },
+    stats::{Estimate, Sample},
+};
+
+/// Share of a run's steps, at its end, that its final loss is the mean of.
+const TAIL: usize = 10;
+
+/// Probability of replies on neither side, before and after training, by component: a margin says little about a
+/// model that says something else.
+pub fn other_replies(data: &Data, families: &[&Family]) -> Table {
+    let over = |runs: &Runs<'_>, family: &Family, at| -> (Option<f64>, f64) {
+        let samples: Vec<Sample<&str>> =
+            family.splits.iter().map(|split| runs.probe(split, Measure::Other, at)).collect();
+        let means: Vec<f64> = samples.iter().filter_map(Sample::estimate).map(|estimate| estimate.mean).collect();
+        let most = samples.iter().flat_map(Sample::values).fold(f64::NEG_INFINITY, f64::max);
+        ((!means.is_empty()).then(|| means.iter().sum::<f64>() / means.len() as f64), most)
+    };
+    let row = |family: &&Family| {
+        let (before, most_before) = over(&data.untrained(), family, At::Start);
+        let arms = data.arms.iter().map(|arm| (arm, over(&arm.finished(), family, At::End)));
+        let worst = arms.filter_map(|(arm, (mean, most))| Some((arm, mean?, most))).max_by(|left, right| left.1.total_cmp(&right.1));
+        let (before, most_before) = (before.map_or(f64::NAN, |mean| mean), most_before);
+        let (name, mean, most) =
+            worst.map_or(("–", f64::NAN, f64::NAN), |(arm, mean, most)| (arm.name.as_str(), mean, most));
+        let numbers = [before, most_before, mean, most].map(small);
+        [family.title.clone(), name.to_owned()].into_iter().chain(numbers).collect()
+    };
+    let head = ["component", "arm with the largest mean after", "mean before", "most before", "mean after", "most after"];
+    Table {
+        caption: format!(
+            "Probability of replies that are neither, over all probes of a component; “most” is the single worst item \
+             of {} seeds. Source: probes.parquet of each run, its first and its last step.",
+            data.untrained().len()
+        ),
+        text_columns: 2,
+        head: head.map(str::to_owned).into(),
+        rows: families.iter().map(row).collect(),
+    }
+}
+
+/// Loss, gradient norm and clipping of every arm.
+pub fn training(data: &Data, dose: &Dose, series: &[Series]) -> Table {
+    let row = |title: &str, label: String, arm: &Arm| {
+        let over = |number: fn(&Run) -> f64| {
+            let seeds: Vec<f64> = arm.runs.iter().filter(|run| !run.steps().is_empty()).map(number).collect();
+            Estimate::clustered(seeds.iter().map(std::slice::from_ref))
+        };
+        let written = |number| over(number).map_or_else(|| "–".to_owned(), |one| format::interval(&one));
+        let seeds = arm.runs.len().to_string();
+        vec![title.to_owned(), label, written(final_loss), written(largest_norm), written(clipped), seeds]
+    };
+    let mut rows = Vec::new();
+    let in_series = |arm: usize| series.iter().any(|one| one.arms.iter().any(|(_, member)| *member == arm));
+    for (_, arm) in data.arms.iter().enumerate().filter(|(index, _)| !in_series(*index)) {
+        rows.push(row("", arm.name.clone(), arm));
+    }
+    for one in series {
+        rows.extend(one.arms.iter().map(|&(position, arm)| row(&one.title, dose.value(position), &data.arms[arm])));
+    }
+    let head = ["series", dose.head(), "final loss", "largest gradient norm", "share of steps clipped", "seeds"];
+    Table {
+        caption: format!(
+            "Mean over seeds with 95 % interval (t over seeds). The final loss is the mean over the last {TAIL} % of \
+             steps, in nats per unit of the divisor. Source: steps.parquet of each run."
+        ),
+        text_columns: 2,
+        head: head.map(str::to_owned).into(),
+        rows,
+    }
+}
+
+fn final_loss(run: &Run) -> f64 {
+    let tail = (run.steps().len() * TAIL).div_ceil(100);
+    let last = &run.steps()[run.steps().len() - tail..];
+    last.iter().map(|step| step.loss).sum::<f64>() / tail as f64
+}
+
+fn largest_norm(run: &Run) -> f64 {
+    run.steps().iter().map(|step| step.grad_norm).fold(0.0, f64::max)
+}
+
+fn clipped(run: &Run) -> f64 {
+    run.steps().iter().filter(|step| step.clip < 1.0).count() as f64 / run.steps().len() as f64
+}
+
+/// A probability that is usually tiny, with two significant digits.
+fn small(probability: f64) -> String {
+    match probability {
+        p if !p.is_finite() => "–".to_owned(),
+        p if p < 1e-4 => "< 0.0001".to_owned(),
+        p => format::plain((p * 1e4).round() / 1e4),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::StepRecord;
+
+    #[test]
+    fn the_final_loss_is_that_of_the_last_tenth() {
+        let step = |step: i64| StepRecord {
+            stage: "train".to_owned(),
+            step,
+            loss: step as f64,
+            lr: 0.1,
+            grad_norm: 2.0,
+            clip: if step % 4 == 0 { 0.5 } else { 1.0 },
+            tokens: 5,
+        };
+        let run = |steps: i64| Run::new(0, String::new(), Vec::new(), Vec::new(), (1..=steps).map(step).collect());
+        assert_eq!((final_loss(&run(20)), final_loss(&run(3))), (19.5, 3.0));
+        assert_eq!((clipped(&run(20)), largest_norm(&run(20))), (0.25, 2.0));
+    }
+
+    #[test]
+    fn tiny_probabilities_are_not_rounded_to_nothing() {
+        assert_eq!([1e-9, 0.0123456, 1.0, f64::NAN].map(small), ["< 0.0001", "0.0123", "1", "–"]);
+    }
+}

@@ -1,0 +1,10 @@
+//! The sections of a report, in their order: each turns data into what the page shows.
+
+pub mod cells;
+pub mod effect;
+pub mod gallery;
+pub mod health;
+pub mod headline;
+pub mod reproduce;
+pub mod response;
+pub mod training;

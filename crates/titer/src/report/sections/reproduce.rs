@@ -1,0 +1,39 @@
+//! How to get the same numbers again.
+
+use serde::Serialize;
+
+use crate::report::{data::Data, view::Table};
+
+/// What the last section shows.
+#[derive(Clone, Debug, Serialize)]
+pub struct Reproduce {
+    /// The command.
+    pub command: String,
+    /// The version of titer.
+    pub version: String,
+    /// The spec as written, TOML.
+    pub spec: String,
+    /// One resolved plan, TOML.
+    pub plan: String,
+    /// The plan of every run.
+    pub plans: Table,
+}
+
+/// The command, the spec, and the hash of every finished run's plan.
+pub fn section(data: &Data) -> Reproduce {
+    let rows = data.arms.iter().flat_map(|arm| {
+        arm.runs.iter().map(|run| vec![arm.name.clone(), run.plan_hash.clone(), run.seed.to_string()])
+    });
+    Reproduce {
+        command: format!("titer run {}", data.spec_name),
+        version: data.version.clone(),
+        spec: data.spec.clone(),
+        plan: data.plan.clone(),
+        plans: Table {
+            caption: "A run is reused where its plan has the same hash. Source: plan.toml of each run.".to_owned(),
+            text_columns: 2,
+            head: ["arm", "hash of the plan", "seed"].map(str::to_owned).into(),
+            rows: rows.collect(),
+        },
+    }
+}

@@ -1,0 +1,120 @@
+//! Along training: the leading split of every component at each measurement, for a few doses.
+
+use super::gallery::{MEASURES, drawings, shared_scale};
+use crate::report::{
+    data::{Arm, At, Data, Measure, Split},
+    family::Family,
+    figure::{Dash, Figure, Line, Scale, Style},
+    format,
+    series::{Dose, Series},
+    view::{Gallery, GalleryRow, Panel, Table},
+};
+
+/// Colours of amounts, from little to much.
+const AMOUNTS: [&str; 5] = ["q0", "q1", "q2", "q3", "q4"];
+
+/// Rows of one panel for each component, one row for each series; `None` where nothing was measured between the
+/// start and the end.
+pub fn components(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) -> Option<Gallery> {
+    let between = |family: &&Family| data.arms.iter().any(|arm| arm.finished().moments(family.leading()).len() > 2);
+    if !families.iter().any(between) {
+        return None;
+    }
+    let figure = |one: &Series, family: &Family, measure: Measure| {
+        let lines = lines(data, dose, one, family.leading(), measure);
+        let steps = lines.iter().flat_map(|line| line.points.iter().map(|(step, _)| *step));
+        Figure {
+            title: format!("{}: {} along training, {}", family.title, measure.choice().label, one.title),
+            x: Scale::around(steps.collect::<Vec<_>>(), format::plain),
+            x_label: "optimiser steps".to_owned(),
+            y: Scale::unit(),
+            lines,
+            level: None,
+        }
+    };
+    let panel = |one: &Series, family: &Family| {
+        let draw = |measure: Measure| {
+            let mut drawn = figure(one, family, measure);
+            if measure != Measure::Rate {
+                let all: Vec<Figure> = series.iter().map(|other| figure(other, family, measure)).collect();
+                drawn.y = shared_scale(all.iter(), None);
+            }
+            drawn
+        };
+        let title = format!("{}, {}", family.title, family.leading().label());
+        Panel { title, word: family.component.clone(), drawings: drawings(family, &MEASURES, draw) }
+    };
+    let rows = series.iter().map(|one| GalleryRow {
+        title: one.title.clone(),
+        panels: families.iter().map(|family| panel(one, family)).collect(),
+    });
+    let rows = rows.collect();
+    Some(Gallery { id: "training", choices: MEASURES.map(Measure::choice).into(), rows, table: table(data, dose, series, families) })
+}
+
+/// At most five arms of a series, its ends among them, and its control where that is not one of them.
+fn chosen<'a>(data: &'a Data, dose: &Dose, one: &Series) -> Vec<(String, Style, &'a Arm)> {
+    let last = one.arms.len() - 1;
+    let count = one.arms.len().min(AMOUNTS.len());
+    let pick = |index: usize| if count == 1 { 0 } else { (index * last + (count - 1) / 2) / (count - 1) };
+    let mut arms: Vec<_> = (0..count)
+        .map(|index| {
+            let (position, arm) = one.arms[pick(index)];
+            let colour = AMOUNTS[if count == 1 { 4 } else { index * 4 / (count - 1) }];
+            (dose.value(position), Style { colour, dash: Dash::Solid }, &data.arms[arm])
+        })
+        .collect();
+    if let Some(control) = one.control.filter(|control| one.arms.iter().all(|(_, arm)| arm != control)) {
+        arms.push(("control".to_owned(), Style { colour: "level", dash: Dash::Long }, &data.arms[control]));
+    }
+    arms.reverse();
+    arms
+}
+
+fn lines(data: &Data, dose: &Dose, one: &Series, split: &Split, measure: Measure) -> Vec<Line> {
+    let line = |(label, style, arm): (String, Style, &Arm)| {
+        let point = |step: i64| {
+            let estimate = arm.finished().probe(split, measure, At::Step(step)).estimate()?;
+            Some((step as f64, format::bounded(measure, estimate)))
+        };
+        Line { label, style, points: arm.finished().moments(split).into_iter().filter_map(point).collect() }
+    };
+    chosen(data, dose, one).into_iter().map(line).filter(|line| !line.points.is_empty()).collect()
+}
+
+fn table(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) -> Table {
+    let mut rows = Vec::new();
+    for one in series {
+        for (label, _, arm) in chosen(data, dose, one) {
+            for split in families.iter().map(|family| family.leading()) {
+                for step in arm.finished().moments(split) {
+                    let estimate = |measure| {
+                        let estimate = arm.finished().probe(split, measure, At::Step(step)).estimate();
+                        estimate.map(|estimate| format::bounded(measure, estimate))
+                    };
+                    let Some(margin) = estimate(Measure::Margin) else { continue };
+                    let written = |measure| estimate(measure).map_or_else(|| "–".to_owned(), |one| format::interval(&one));
+                    rows.push(vec![
+                        one.title.clone(),
+                        label.clone(),
+                        split.component.clone(),
+                        step.to_string(),
+                        written(Measure::Rate),
+                        written(Measure::Margin),
+                        written(Measure::Gap),
+                        format::counts(&margin),
+                        margin.method.to_string(),
+                    ]);
+                }
+            }
+        }
+    }
+    let name = dose.head();
+    let head = ["series", name, "component", "step", "rate", "margin, nats", "gap, nats", "behind it", "interval"];
+    Table {
+        caption: "Mean and 95 % interval at every measurement. Source: probes.parquet of each run.".to_owned(),
+        text_columns: 3,
+        head: head.map(str::to_owned).into(),
+        rows,
+    }
+}

@@ -1,0 +1,47 @@
+//! What is wrong with a spec, and where.
+
+use std::{fmt, ops::Range, path::PathBuf};
+
+/// One thing that is wrong with a spec.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpecError {
+    /// The file.
+    pub path: PathBuf,
+    /// Line (from 1), column (from 1) and text of the line; `None` where no line is to blame.
+    pub place: Option<(usize, usize, String)>,
+    /// What is wrong.
+    pub problem: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl SpecError {
+    /// An error at a byte range of the text.
+    pub(super) fn new(path: &std::path::Path, text: &str, span: Option<Range<usize>>, problem: String, remedy: String) -> Self {
+        let place = span.map(|span| {
+            let start = span.start.min(text.len());
+            let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+            let line = text[..start].matches('\n').count() + 1;
+            let column = text[line_start..start].chars().count() + 1;
+            (line, column, text[line_start..].lines().next().unwrap_or_default().to_owned())
+        });
+        Self { path: path.to_owned(), place, problem, remedy }
+    }
+}
+
+impl fmt::Display for SpecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        if let Some((line, column, _)) = &self.place {
+            write!(f, ":{line}:{column}")?;
+        }
+        write!(f, ": {}", self.problem)?;
+        if let Some((line, column, text)) = &self.place {
+            let margin = " ".repeat(line.to_string().len());
+            write!(f, "\n  {line} | {text}\n  {margin} | {}^", " ".repeat(column - 1))?;
+        }
+        if self.remedy.is_empty() { Ok(()) } else { write!(f, "\n  help: {}", self.remedy) }
+    }
+}
+
+impl std::error::Error for SpecError {}

@@ -1,0 +1,172 @@
+//! From text to a spec, with spans kept for the errors that come later.
+
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+use toml::{
+    Spanned, Table, Value,
+    de::{DeTable, DeValue},
+};
+
+use super::{ModelFields, ProbeFields, SpecError, StageFields};
+
+/// The spec that every other one is laid over, with comments; what `titer init` prints.
+pub const DEFAULTS: &str = include_str!("defaults.toml");
+
+/// A spec as written, checked for syntax, keys and types.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// Where it came from.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
+    /// The title, if any.
+    pub title: Option<String>,
+    /// The question, if any.
+    pub question: Option<String>,
+    /// The seeds, if any.
+    pub seeds: Option<Vec<u64>>,
+    /// `model.base`, if any.
+    pub base: Option<String>,
+    /// `[probes]`
+    pub probes: ProbeFields,
+    /// The stages, as tables: what a sweep axis changes.
+    pub stages: Vec<Table>,
+    /// The swept axes, in the order of the spec.
+    pub axes: Vec<Axis>,
+}
+
+/// One swept axis.
+#[derive(Clone, Debug)]
+pub struct Axis {
+    /// Its name, `<stage>.<field>`.
+    pub name: String,
+    /// Its values.
+    pub values: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    title: Option<String>,
+    question: Option<String>,
+    seeds: Option<Vec<u64>>,
+    model: Option<ModelFields>,
+    probes: Option<ProbeFields>,
+    #[serde(default)]
+    stage: Vec<StageFields>,
+    #[serde(default)]
+    sweep: Table,
+}
+
+impl Spec {
+    /// Reads a spec; `path` is for messages.
+    ///
+    /// # Errors
+    /// The first thing that is not TOML, not a key, or not of the right type, with its line.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, SpecError> {
+        let fail = |error: toml::de::Error| {
+            let problem = error.message().trim().replace('\n', ", ");
+            SpecError::new(path, text, error.span(), problem.clone(), suggestion(&problem))
+        };
+        let file: File = toml::from_str(text).map_err(fail)?;
+        let table: Table = toml::from_str(text).map_err(fail)?;
+        let stages = match table.get("stage") {
+            Some(Value::Array(stages)) => stages.iter().filter_map(|stage| stage.as_table().cloned()).collect(),
+            _ => vec![Table::new()],
+        };
+        let mut spec = Self {
+            path: path.to_owned(),
+            text: text.to_owned(),
+            title: file.title,
+            question: file.question,
+            seeds: file.seeds,
+            base: file.model.and_then(|model| model.base),
+            probes: file.probes.unwrap_or(ProbeFields { items: None, every: None }),
+            stages: if file.stage.is_empty() { vec![Table::new()] } else { stages },
+            axes: Vec::new(),
+        };
+        for (name, values) in file.sweep {
+            let Value::Array(values) = values else {
+                let problem = format!("axis `{name}` is not a list of values");
+                return Err(spec.error(&["sweep", &name], problem, "write the values in brackets, such as [0.0, 0.1, 1.0]"));
+            };
+            if values.is_empty() {
+                let problem = format!("axis `{name}` has no values");
+                return Err(spec.error(&["sweep", &name], problem, "name at least one value, or leave the axis out"));
+            }
+            spec.axes.push(Axis { name, values });
+        }
+        Ok(spec)
+    }
+
+    /// Reads a spec file.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, and as [`Spec::parse`].
+    pub fn open(path: &Path) -> Result<Self, SpecError> {
+        let text = fs_err::read_to_string(path).map_err(|error| {
+            let problem = format!("cannot be read: {}", error.kind());
+            SpecError::new(path, "", None, problem, "name a spec file; `titer init` prints one to start from".to_owned())
+        })?;
+        Self::parse(&text, path)
+    }
+
+    /// An error at a key of this spec, named by its path of keys and indices; at the deepest part that is there.
+    pub fn error(&self, keys: &[&str], problem: impl Into<String>, remedy: impl Into<String>) -> SpecError {
+        let span = DeTable::parse(&self.text).ok().and_then(|table| locate(&table, keys));
+        SpecError::new(&self.path, &self.text, span, problem.into(), remedy.into())
+    }
+}
+
+/// The span of the deepest key that exists on this path.
+fn locate(table: &Spanned<DeTable<'_>>, keys: &[&str]) -> Option<Range<usize>> {
+    let mut found = None;
+    let mut children = Some(Children::Table(table.get_ref()));
+    for key in keys {
+        let (span, value) = match children? {
+            Children::Table(table) => {
+                let Some((name, value)) = table.iter().find(|(name, _)| name.get_ref() == key) else { return found };
+                (name.span(), value.get_ref())
+            }
+            Children::Array(values) => {
+                let Some(value) = key.parse().ok().and_then(|at: usize| values.get(at)) else { return found };
+                (value.span(), value.get_ref())
+            }
+        };
+        found = Some(span);
+        children = match value {
+            DeValue::Table(table) => Some(Children::Table(table)),
+            DeValue::Array(values) => Some(Children::Array(values)),
+            _ => None,
+        };
+        if children.is_none() {
+            return found;
+        }
+    }
+    found
+}
+
+enum Children<'a, 'i> {
+    Table(&'a DeTable<'i>),
+    Array(&'a [Spanned<DeValue<'i>>]),
+}
+
+/// "did you mean" for serde's "unknown field `a`, expected one of `b`, `c`" (and the same for variants).
+fn suggestion(problem: &str) -> String {
+    let quoted: Vec<&str> = problem.split('`').skip(1).step_by(2).collect();
+    let Some((wrong, known)) = quoted.split_first() else { return String::new() };
+    if !problem.starts_with("unknown") {
+        return String::new();
+    }
+    nearest(wrong, known.iter().copied()).map_or(String::new(), |near| format!("did you mean `{near}`?"))
+}
+
+/// The known word that is most like a wrong one, if any is like it.
+pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let scored = known.into_iter().map(|word| (strsim::jaro_winkler(wrong, word), word));
+    scored.filter(|(score, _)| *score > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, word)| word)
+}

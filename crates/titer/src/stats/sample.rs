@@ -1,0 +1,85 @@
+//! Numbers by seed and item, and their differences between two arms.
+
+use std::collections::BTreeMap;
+
+use super::Estimate;
+
+/// Numbers by seed and, within a seed, by item.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sample<I: Ord> {
+    seeds: BTreeMap<u64, BTreeMap<I, f64>>,
+}
+
+impl<I: Ord + Clone> Sample<I> {
+    /// A sample without numbers.
+    pub fn new() -> Self {
+        Self { seeds: BTreeMap::new() }
+    }
+
+    /// Adds a number; one that is not finite is not a measurement and is left out.
+    pub fn push(&mut self, seed: u64, item: I, value: f64) {
+        if value.is_finite() {
+            self.seeds.entry(seed).or_default().insert(item, value);
+        }
+    }
+
+    /// Every number, by seed, then by item.
+    pub fn values(&self) -> impl Iterator<Item = f64> {
+        self.seeds.values().flat_map(|items| items.values().copied())
+    }
+
+    /// Mean and interval, clustered by seed; `None` where there are no numbers.
+    pub fn estimate(&self) -> Option<Estimate> {
+        let seeds: Vec<Vec<f64>> = self.seeds.values().map(|items| items.values().copied().collect()).collect();
+        Estimate::clustered(seeds.iter().map(Vec::as_slice))
+    }
+
+    /// This sample less another one, by seed and item: what is not in both is left out, so that an arm is compared
+    /// with its control on the same seeds and the same items only.
+    pub fn less(&self, other: &Self) -> Self {
+        let mut differences = Self::new();
+        for (seed, items) in &self.seeds {
+            for (item, value) in items {
+                if let Some(minus) = other.seeds.get(seed).and_then(|items| items.get(item)) {
+                    differences.push(*seed, item.clone(), value - minus);
+                }
+            }
+        }
+        differences
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(numbers: &[(u64, u32, f64)]) -> Sample<u32> {
+        let mut sample = Sample::new();
+        numbers.iter().for_each(|&(seed, item, value)| sample.push(seed, item, value));
+        sample
+    }
+
+    #[test]
+    fn pairing_removes_what_seeds_differ_by() {
+        let arm = sample(&[(0, 0, 11.0), (1, 0, 22.0), (2, 0, 33.0)]);
+        let control = sample(&[(0, 0, 10.0), (1, 0, 20.0), (2, 0, 30.0)]);
+        let paired = arm.less(&control).estimate().unwrap();
+        assert!((paired.mean - 2.0).abs() < 1e-12);
+        assert!((paired.high - (2.0 + 4.302_652_73 / 3f64.sqrt())).abs() < 1e-6);
+        let alone = arm.estimate().unwrap();
+        assert!(alone.high - alone.low > 10.0 * (paired.high - paired.low));
+    }
+
+    #[test]
+    fn only_shared_seeds_and_items_are_compared() {
+        let arm = sample(&[(0, 0, 1.0), (0, 1, 9.0), (1, 0, 5.0)]);
+        let control = sample(&[(0, 0, 0.5), (2, 0, 7.0)]);
+        let paired = arm.less(&control).estimate().unwrap();
+        assert_eq!((paired.mean, paired.n_seeds, paired.n_items), (0.5, 1, 1));
+    }
+
+    #[test]
+    fn what_is_not_finite_is_not_a_measurement() {
+        assert_eq!(sample(&[(0, 0, f64::NAN), (0, 1, f64::INFINITY)]).estimate(), None);
+    }
+}
