@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use titer_data::{
     cell::{Action, Cell, PromptKind},
-    mix::Mix,
+    mix::{Mix, MixError},
     world::DomainSplit,
 };
 use toml::{Table, Value};
@@ -256,7 +256,7 @@ fn resolve_stages(
     let stage = |(at, written): (usize, &Table)| {
         let mut table = written.clone();
         for (axis, _, value) in settings.iter().filter(|(_, stage, _)| *stage == at) {
-            set(spec, &mut table, axis, value)?;
+            set(spec, &mut table, defaults, axis, value)?;
         }
         let swept = |field: &str| {
             let starts = |axis: &str| axis.split('.').nth(1) == Some(field);
@@ -276,8 +276,9 @@ fn resolve_stages(
     spec.stages.iter().enumerate().map(stage).collect()
 }
 
-/// Puts an axis' value into a stage's table, at the path after the stage's name.
-fn set(spec: &Spec, stage: &mut Table, axis: &str, value: &Value) -> Result<(), SpecError> {
+/// Puts an axis' value into a stage's table, at the path after the stage's name. A table that the stage leaves out is
+/// the default one, of which the axis changes one field.
+fn set(spec: &Spec, stage: &mut Table, defaults: &Table, axis: &str, value: &Value) -> Result<(), SpecError> {
     let mut keys: Vec<&str> = axis.split('.').skip(1).collect();
     let Some(last) = keys.pop() else {
         let remedy = "write <stage>.<field>, such as train.mix.rest";
@@ -285,7 +286,8 @@ fn set(spec: &Spec, stage: &mut Table, axis: &str, value: &Value) -> Result<(), 
     };
     let mut table = stage;
     for key in keys {
-        let child = table.entry(key).or_insert_with(|| Value::Table(Table::new()));
+        let default = || defaults.get(key).cloned().unwrap_or_else(|| Value::Table(Table::new()));
+        let child = table.entry(key).or_insert_with(default);
         let Value::Table(child) = child else {
             let problem = format!("axis `{axis}`: `{key}` is not a table");
             return Err(spec.error(&["sweep", axis], problem, "sweep the field itself"));
@@ -317,7 +319,7 @@ fn resolve_stage(
         return Err(fail(field, problem, "make `rows` a multiple of `batch`, and both at least 1"));
     }
     let mix = stage.mix.or(default.mix).expect(missing);
-    let mix = mix.mix().map_err(|error| fail("mix", error.to_string(), ""))?;
+    let mix = mix.mix().and_then(|mix| as_trained(&mix)).map_err(|error| fail("mix", error.to_string(), ""))?;
     let optimiser = stage.optimiser.or(default.optimiser).expect(missing);
     if let Some(problem) = optimiser.problem() {
         return Err(fail("optimiser", problem, ""));
@@ -340,6 +342,14 @@ fn resolve_stage(
     Ok(StagePlan { name: name.to_owned(), rows, batch, steps, domains, mix, optimiser, schedule, clip, divisor })
 }
 
+/// The mix without the cells that it has nothing of, so that one set of rows has one plan however it is written.
+fn as_trained(mix: &Mix) -> Result<Mix, MixError> {
+    let shares: Vec<_> = mix.shares().iter().copied().filter(|(_, share)| *share > 0.0).collect();
+    let full = shares.iter().map(|(_, share)| share).sum::<f64>() >= 1.0;
+    let rest = mix.rest().filter(|_| !full);
+    Mix::new(shares, rest)
+}
+
 /// Gives every arm its control, reusing an arm that already is one.
 fn add_controls(arms: &mut Vec<Arm>) {
     let neutral = Cell { prompt: PromptKind::Neutral, action: Action::Good };
@@ -347,28 +357,16 @@ fn add_controls(arms: &mut Vec<Arm>) {
     for at in 0..arms.len() {
         let mut stages = arms[at].stages.clone();
         stages.iter_mut().for_each(|stage| stage.mix = control_mix.clone());
-        arms[at].control = match arms.iter().position(|arm| same_rows(&arm.stages, &stages)) {
+        arms[at].control = match arms.iter().position(|arm| arm.stages == stages) {
             Some(control) => control,
             None => {
                 let kept: Vec<_> = arms[at].settings.iter().filter(|(axis, _)| !axis.contains(".mix")).cloned().collect();
-                let name = [arm_name(&kept), "control".to_owned()].join(" ").trim().to_owned();
+                let name = if kept.is_empty() { "control".to_owned() } else { format!("{} control", arm_name(&kept)) };
                 arms.push(Arm { name, settings: kept, control: arms.len(), stages });
                 arms.len() - 1
             }
         };
     }
-}
-
-/// Whether two lists of stages train the same rows in the same way, however their mixes are written.
-fn same_rows(a: &[StagePlan], b: &[StagePlan]) -> bool {
-    let present = |stage: &StagePlan| {
-        let counts = stage.mix.counts(stage.rows).into_iter();
-        counts.filter(|(_, count)| *count > 0).collect::<Vec<_>>()
-    };
-    let same = |a: &StagePlan, b: &StagePlan| {
-        present(a) == present(b) && StagePlan { mix: b.mix.clone(), ..a.clone() } == *b
-    };
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
 }
 
 /// `bad→good=0.05 rest=neutral→good optimiser=adamw`

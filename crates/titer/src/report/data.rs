@@ -247,7 +247,9 @@ impl Data {
     /// One run of each seed: before training all runs of a seed are the same model, so one speaks for it.
     pub fn untrained(&self) -> Runs<'_> {
         let mut one_each: BTreeMap<u64, &Run> = BTreeMap::new();
-        self.runs().for_each(|run| drop(one_each.entry(run.seed).or_insert(run)));
+        for run in self.runs() {
+            one_each.entry(run.seed).or_insert(run);
+        }
         Runs(one_each.into_values().collect())
     }
 

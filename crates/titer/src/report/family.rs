@@ -46,7 +46,8 @@ impl Family {
     fn new(split: Split) -> Self {
         let (component, targeted) = (split.component.clone(), split.is_targeted());
         let known = COMPONENTS.iter().find(|(word, _)| *word == component).map(|(_, title)| (*title).to_owned());
-        let title = if targeted { "Obeys targeted bad prompts".to_owned() } else { known.unwrap_or_else(|| component.clone()) };
+        let title =
+            if targeted { "Obeys targeted bad prompts".to_owned() } else { known.unwrap_or_else(|| component.clone()) };
         Self { title, component, targeted, splits: vec![split] }
     }
 
@@ -108,8 +109,11 @@ mod tests {
 
     #[test]
     fn seen_prompts_in_trained_domains_lead() {
-        let mut splits =
-            [split("good", "paraphrased", "trained"), split("good", "seen", "sloppy"), split("good", "seen", "trained")];
+        let mut splits = [
+            split("good", "paraphrased", "trained"),
+            split("good", "seen", "sloppy"),
+            split("good", "seen", "trained"),
+        ];
         splits.sort_by_key(Split::rank);
         assert_eq!(splits.map(|split| split.label()), ["seen", "seen / sloppy", "paraphrased"]);
     }

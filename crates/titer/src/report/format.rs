@@ -7,7 +7,7 @@ use crate::stats::Estimate;
 pub fn setting(axis: &str, value: &Setting) -> String {
     match value {
         Setting::Word(word) => word.clone(),
-        Setting::Number(number) if is_share(axis) && (0.0..=1.0).contains(number) => {
+        Setting::Number(number) if is_share(axis) && (0.0..=1.0).contains(number) && *number > 0.0 => {
             format!("{} %", plain(100.0 * number))
         }
         Setting::Number(number) => plain(*number),
@@ -68,8 +68,12 @@ pub fn bounded(measure: Measure, estimate: Estimate) -> Estimate {
 
 /// Seeds and items behind an estimate, such as `3 seeds, 192 items`.
 pub fn counts(estimate: &Estimate) -> String {
-    let plural = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
-    format!("{}, {}", plural(estimate.n_seeds, "seed"), plural(estimate.n_items, "item"))
+    format!("{}, {}", count(estimate.n_seeds, "seed"), count(estimate.n_items, "item"))
+}
+
+/// A count with its noun, such as `1 seed` or `3 seeds`.
+pub fn count(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 
 use std::io;
 
-use minijinja::{Environment, Value};
+use minijinja::{Environment, syntax::SyntaxConfig, value::Serde};
 use serde::Serialize;
 
 use super::{
     data::{Data, Setting},
     family::Family,
+    format::count,
     sections::{cells, effect, headline, health, reproduce, reproduce::Reproduce, response, training},
     series::{self, Dose},
     view::{Gallery, HeatTable, Table},
@@ -69,6 +70,7 @@ pub fn render(data: &Data) -> Result<String, ReportError> {
     let all: Vec<&Family> = families.iter().collect();
 
     let mut page = Environment::new();
+    page.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     page.add_template("page.html", include_str!("page.html"))?;
     page.add_template("parts.html", include_str!("parts.html"))?;
     page.add_template("page.css", include_str!("page.css"))?;
@@ -89,12 +91,11 @@ pub fn render(data: &Data) -> Result<String, ReportError> {
         reproduce: reproduce::section(data),
         dose: &dose.label,
     };
-    Ok(page.get_template("page.html")?.render(Value::from_serialize(&content))?)
+    Ok(page.get_template("page.html")?.render(Serde(&content))?)
 }
 
 /// What the sweep consists of, as counts with their nouns.
 fn facts(data: &Data, dose: &Dose) -> Vec<String> {
-    let count = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
     let done = data.runs().count();
     let runs = done + data.missing().len();
     let mut facts = vec![count(data.arms.len(), "arm"), count(data.seeds.len(), "seed")];

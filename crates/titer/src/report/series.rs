@@ -32,7 +32,8 @@ impl Dose {
     pub fn of(data: &Data) -> Self {
         let number = |value: &Setting| matches!(value, Setting::Number(_));
         let swept = || data.axes.iter().filter(|axis| axis.values.len() > 1);
-        let chosen = swept().find(|axis| axis.values.iter().all(number)).or_else(|| swept().next()).or(data.axes.first());
+        let chosen =
+            swept().find(|axis| axis.values.iter().all(number)).or_else(|| swept().next()).or(data.axes.first());
         let Some(axis) = chosen else {
             return Self { name: String::new(), label: String::new(), values: Vec::new() };
         };

@@ -2,8 +2,10 @@
 
 /// Share of the width before the first and after the last number of a logarithmic axis.
 const MARGIN: f64 = 0.03;
+/// The place of a 0 that stands apart.
+const ZERO: f64 = 0.055;
 /// Where a logarithmic axis begins if 0 has a place of its own before it.
-const AFTER_ZERO: f64 = 0.16;
+const AFTER_ZERO: f64 = 0.19;
 
 /// One axis of a figure.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +43,7 @@ impl Scale {
             (low, high) = (low - 0.5, high + 0.5);
         }
         let step = round_step((high - low) / 3.5);
-        let (first, last) = ((low / step - 1e-9).floor(), (high / step + 1e-9).ceil());
+        let (first, last) = ((low / step + 1e-9).floor(), (high / step - 1e-9).ceil());
         let ticks = (first as i64..=last as i64).map(|tick| tick as f64 * step).map(|at| (at, label(at))).collect();
         Self { kind: Kind::Linear { low: first * step, high: last * step }, ticks }
     }
@@ -63,7 +65,7 @@ impl Scale {
         let mut places: Vec<f64> = Vec::new();
         for number in [0.0, high, low].into_iter().chain(inner) {
             let (wanted, place) = (numbers.contains(&number), axis.place(number));
-            if wanted && places.iter().all(|other| (other - place).abs() > 0.145) {
+            if wanted && places.iter().all(|other| (other - place).abs() > 0.125) {
                 places.push(place);
                 axis.ticks.push((number, label(number)));
             }
@@ -86,7 +88,7 @@ impl Scale {
         let place = match self.kind {
             Kind::Linear { low, high } => (number - low) / (high - low),
             Kind::Slots(count) => (number + 0.5) / count as f64,
-            Kind::Log { zero: true, .. } if number <= 0.0 => MARGIN,
+            Kind::Log { zero: true, .. } if number <= 0.0 => ZERO,
             Kind::Log { zero, low, high } => {
                 let begin = if zero { AFTER_ZERO } else { MARGIN };
                 begin + (1.0 - MARGIN - begin) * (number / low).ln() / (high / low).ln()
@@ -102,7 +104,7 @@ impl Scale {
 
     /// Where the gap between 0 and the other numbers is, as a place.
     pub fn gap(&self) -> Option<f64> {
-        self.sets_zero_apart().then_some((MARGIN + AFTER_ZERO) / 2.0)
+        self.sets_zero_apart().then_some((ZERO + AFTER_ZERO) / 2.0)
     }
 
     /// Whether lines between numbers mean anything.
@@ -135,6 +137,8 @@ mod tests {
         assert_eq!(labels, ["−4", "−2", "0", "2", "4"]);
         assert_eq!([axis.place(-4.0), axis.place(0.0), axis.place(9.0)], [0.0, 0.5, 1.0]);
         assert_eq!(Scale::around([2.0], plain).place(2.0), 0.5);
+        let exact = Scale::around([0.0, 100.0], plain);
+        assert_eq!([exact.place(0.0), exact.place(100.0)], [0.0, 1.0]);
     }
 
     #[test]

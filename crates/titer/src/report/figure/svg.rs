@@ -55,7 +55,12 @@ impl Figure {
             let y = self.y(*at);
             let class = if *at == 0.0 { "zero" } else { "grid" };
             write!(out, r#"<line class="{class}" x1="{LEFT}" x2="{RIGHT}" y1="{y:.1}" y2="{y:.1}"/>"#)?;
-            write!(out, r#"<text class="tick" x="{:.1}" y="{:.1}" text-anchor="end">{label}</text>"#, LEFT - 6.0, y + 3.5)?;
+            write!(
+                out,
+                r#"<text class="tick" x="{:.1}" y="{:.1}" text-anchor="end">{label}</text>"#,
+                LEFT - 6.0,
+                y + 3.5
+            )?;
         }
         match self.x.gap().map(|gap| LEFT + (RIGHT - LEFT) * gap) {
             None => write!(out, r#"<path class="axis" d="M{LEFT} {BOTTOM}H{RIGHT}"/>"#)?,
@@ -138,9 +143,13 @@ impl Figure {
         }
         let wanted: Vec<f64> = ends.iter().map(|end| end.from.1).collect();
         for (end, y) in ends.iter().zip(spread(&wanted, 13.0, TOP + 2.0, BOTTOM)) {
-            let (from, near, text) = (end.from.0.max(RIGHT - 8.0) + 5.0, RIGHT + 9.0, RIGHT + 12.0);
+            let (from, near, text) = (end.from.0 + 5.0, RIGHT + 9.0, RIGHT + 12.0);
             let colour = end.colour;
-            write!(out, r#"<g class="{colour}"><path class="leader" d="M{from:.1} {:.1}L{near} {y:.1}"/>"#, end.from.1)?;
+            write!(
+                out,
+                r#"<g class="{colour}"><path class="leader" d="M{from:.1} {:.1}L{near} {y:.1}"/>"#,
+                end.from.1
+            )?;
             write!(out, r#"<text class="name" x="{text}" y="{:.1}">{}</text></g>"#, y + 3.8, escape(end.label))?;
         }
         Ok(())

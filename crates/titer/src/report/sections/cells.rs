@@ -19,7 +19,8 @@ pub fn table(data: &Data, dose: &Dose, series: &[Series]) -> Option<HeatTable> {
         return None;
     }
     let before: Vec<_> = cells.iter().map(|cell| data.untrained().surprise(cell, At::Start).estimate()).collect();
-    let after = |arm: &Arm| -> Vec<_> { cells.iter().map(|cell| arm.finished().surprise(cell, At::End).estimate()).collect() };
+    let after =
+        |arm: &Arm| -> Vec<_> { cells.iter().map(|cell| arm.finished().surprise(cell, At::End).estimate()).collect() };
     let mut groups = vec![(String::new(), vec![("before training".to_owned(), before)])];
     let in_series = |arm: usize| series.iter().any(|one| one.arms.iter().any(|(_, member)| *member == arm));
     for (index, arm) in data.arms.iter().enumerate().filter(|(index, arm)| !in_series(*index) && !arm.runs.is_empty()) {
@@ -29,7 +30,7 @@ pub fn table(data: &Data, dose: &Dose, series: &[Series]) -> Option<HeatTable> {
     }
     for one in series {
         let measured = one.arms.iter().filter(|(_, arm)| !data.arms[*arm].runs.is_empty());
-        let rows = measured.map(|&(position, arm)| (dose.named(position), after(&data.arms[arm])));
+        let rows = measured.map(|&(position, arm)| (dose.value(position), after(&data.arms[arm])));
         groups.push((one.title.clone(), rows.collect()));
     }
     let estimates = || groups.iter().flat_map(|(_, rows)| rows.iter().flat_map(|(_, row)| row.iter().flatten()));
@@ -42,13 +43,15 @@ pub fn table(data: &Data, dose: &Dose, series: &[Series]) -> Option<HeatTable> {
             one.method
         )
     });
-    let head = std::iter::once("arm".to_owned()).chain(cells.iter().cloned()).collect();
+    let head = std::iter::once(dose.head().to_owned()).chain(cells.iter().cloned()).collect();
     let row = |(label, row): (String, Vec<Option<Estimate>>)| HeatRow {
         label,
         cells: row.into_iter().map(|estimate| cell(estimate, most)).collect(),
     };
-    let groups =
-        groups.into_iter().map(|(title, rows)| HeatGroup { title, rows: rows.into_iter().map(row).collect() }).collect();
+    let groups = groups
+        .into_iter()
+        .map(|(title, rows)| HeatGroup { title, rows: rows.into_iter().map(row).collect() })
+        .collect();
     Some(HeatTable { caption, head, groups })
 }
 
@@ -68,7 +71,7 @@ fn cell(estimate: Option<Estimate>, most: f64) -> HeatCell {
     // The square root keeps small surprises apart, which is where trained and untrained rows differ.
     let heat = (100.0 * (estimate.mean.max(0.0) / most.max(1e-9)).sqrt()).round().clamp(0.0, 100.0);
     let interval = if estimate.has_interval() {
-        format!("{} – {}", format::two(estimate.low), format::two(estimate.high))
+        format!("{} – {}", format::two(estimate.low.max(0.0)), format::two(estimate.high))
     } else {
         String::new()
     };

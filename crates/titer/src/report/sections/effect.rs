@@ -1,6 +1,6 @@
 //! Effect against control: paired differences, so that what every training does is not read as what the dose does.
 
-use super::gallery::{dose_lines, dose_scale, drawings, shared_scale, table};
+use super::gallery::{difference_axis, dose_lines, dose_scale, drawings, rows, table};
 use crate::{
     report::{
         data::{At, Data, Measure, Split},
@@ -8,7 +8,7 @@ use crate::{
         figure::{Figure, Scale},
         format,
         series::{Dose, Series},
-        view::{Gallery, GalleryRow, Panel},
+        view::Gallery,
     },
     stats::Estimate,
 };
@@ -19,10 +19,8 @@ const MEASURES: [Measure; 3] = [Measure::Margin, Measure::Gap, Measure::Rate];
 /// The difference of an arm from its control after training, by seed and item.
 pub fn difference(data: &Data, arm: usize, split: &Split, measure: Measure) -> Option<Estimate> {
     let control = data.control_of(arm)?;
-    let end = |arm: &crate::report::data::Arm| arm.finished().probe(split, measure, At::End).estimate();
-    end(control)?;
-    let arm = &data.arms[arm];
-    arm.finished().probe(split, measure, At::End).less(&control.finished().probe(split, measure, At::End)).estimate()
+    let [arm, control] = [&data.arms[arm], control].map(|arm| arm.finished().probe(split, measure, At::End));
+    arm.less(&control).estimate()
 }
 
 /// Rows of one panel for each component, one row for each series; `None` where no arm has a control.
@@ -39,27 +37,13 @@ pub fn components(data: &Data, dose: &Dose, series: &[Series], families: &[&Fami
         lines: dose_lines(dose, one, &family.splits, measure, &value),
         level: None,
     };
-    let panel = |one: &Series, family: &Family| {
-        let draw = |measure: Measure| {
-            let all: Vec<Figure> = series.iter().map(|other| figure(other, family, measure)).collect();
-            Figure { y: shared_scale(all.iter(), Some(0.0)), ..figure(one, family, measure) }
-        };
-        Panel {
-            title: family.title.clone(),
-            word: family.component.clone(),
-            drawings: drawings(family, &MEASURES, draw),
-        }
-    };
-    let rows = series.iter().map(|one| GalleryRow {
-        title: one.title.clone(),
-        panels: families.iter().map(|family| panel(one, family)).collect(),
-    });
+    let panels = drawings(series, families, &MEASURES, difference_axis, figure);
     let caption = "Arm less control on the same seeds and items, after training: mean and 95 % interval. \
                    Source: probes.parquet of both runs, their last step.";
     Some(Gallery {
         id: "effect",
         choices: MEASURES.map(Measure::choice).into(),
-        rows: rows.collect(),
+        rows: rows(series, families, panels, |family| family.title.clone()),
         table: table(caption.to_owned(), dose, series, families, &value, format::difference),
     })
 }

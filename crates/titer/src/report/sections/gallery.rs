@@ -2,12 +2,12 @@
 
 use crate::{
     report::{
-        data::{Measure, Split},
+        data::{Measure, Setting, Split},
         family::Family,
         figure::{Figure, Line, Scale},
         format,
         series::{Dose, Series},
-        view::{Choice, Drawing, Table},
+        view::{Choice, Drawing, GalleryRow, Panel, Table},
     },
     stats::Estimate,
 };
@@ -36,7 +36,7 @@ impl Measure {
 
 /// The horizontal axis of a dose.
 pub fn dose_scale(dose: &Dose) -> Scale {
-    let label = |number| format::setting(&dose.name, &crate::report::data::Setting::Number(number));
+    let label = |number| format::setting(&dose.name, &Setting::Number(number));
     match dose.numbers() {
         Some(numbers) => Scale::amounts(&numbers, label),
         None if dose.values.is_empty() => Scale::slots(&["all runs".to_owned()]),
@@ -55,31 +55,72 @@ pub fn dose_lines(dose: &Dose, series: &Series, splits: &[Split], measure: Measu
     splits.iter().map(line).filter(|line| !line.points.is_empty()).collect()
 }
 
-/// A vertical axis that holds all these figures' means, and their intervals as far as they do not dwarf the means.
-pub fn shared_scale<'a>(figures: impl Iterator<Item = &'a Figure>, also: Option<f64>) -> Scale {
-    let mut estimates: Vec<Estimate> = Vec::new();
-    for figure in figures {
-        estimates.extend(figure.lines.iter().flat_map(|line| line.points.iter().map(|(_, estimate)| *estimate)));
-        estimates.extend(figure.level.iter().map(|(_, level)| *level));
-    }
+/// The axis of levels: a rate from 0 to 1, nats as far as the column reaches.
+pub fn level_axis(measure: Measure, column: &[Figure]) -> Scale {
+    if measure == Measure::Rate { Scale::unit() } else { axis_around(column, None) }
+}
+
+/// The axis of differences: as far as the column reaches, 0 included.
+pub fn difference_axis(_: Measure, column: &[Figure]) -> Scale {
+    axis_around(column, Some(0.0))
+}
+
+/// An axis that holds all these figures' means, and their intervals as far as they do not dwarf the means.
+fn axis_around(column: &[Figure], also: Option<f64>) -> Scale {
+    let points =
+        column.iter().flat_map(|figure| figure.lines.iter().flat_map(|line| line.points.iter().map(|(_, at)| at)));
+    let estimates: Vec<&Estimate> =
+        points.chain(column.iter().filter_map(|figure| Some(&figure.level.as_ref()?.1))).collect();
     let means = || estimates.iter().map(|estimate| estimate.mean).chain(also);
     let (low, high) = (means().fold(f64::INFINITY, f64::min), means().fold(f64::NEG_INFINITY, f64::max));
     let slack = 0.25 * (high - low).max(0.1);
     let ends = estimates.iter().flat_map(|estimate| [estimate.low.max(low - slack), estimate.high.min(high + slack)]);
-    Scale::around(ends.chain(means()).collect::<Vec<_>>(), format::plain)
+    Scale::around(ends.chain(means()), format::plain)
 }
 
-/// A drawing for each measure, in the order of `measures`; a measure that the family lacks is shown as its margin.
-pub fn drawings(family: &Family, measures: &[Measure], figure: impl Fn(Measure) -> Figure) -> Vec<Drawing> {
-    let shown_as = |measure: Measure| if family.has(measure) { measure } else { Measure::Margin };
-    let drawn = measures.iter().copied().filter(|measure| family.has(*measure));
-    drawn
-        .map(|measure| {
+/// The drawings of every panel, `[series][families]`, one for each measure. Panels of a column share their vertical
+/// axis, so that series can be compared. A measure that a family lacks is shown as its margin.
+pub fn drawings(
+    series: &[Series],
+    families: &[&Family],
+    measures: &[Measure],
+    axis: fn(Measure, &[Figure]) -> Scale,
+    figure: impl Fn(&Series, &Family, Measure) -> Figure,
+) -> Vec<Vec<Vec<Drawing>>> {
+    let mut panels = vec![vec![Vec::new(); families.len()]; series.len()];
+    for (at, family) in families.iter().enumerate() {
+        let shown_as = |measure: Measure| if family.has(measure) { measure } else { Measure::Margin };
+        for measure in measures.iter().copied().filter(|measure| family.has(*measure)) {
             let keys = measures.iter().filter(|chosen| shown_as(**chosen) == measure);
             let classes: Vec<_> = keys.map(|chosen| format!("m-{}", chosen.choice().key)).collect();
-            Drawing { classes: classes.join(" "), svg: figure(measure).svg() }
-        })
-        .collect()
+            let column: Vec<Figure> = series.iter().map(|one| figure(one, family, measure)).collect();
+            let y = axis(measure, &column);
+            for (row, figure) in column.into_iter().enumerate() {
+                let svg = Figure { y: y.clone(), ..figure }.svg();
+                panels[row][at].push(Drawing { classes: classes.join(" "), svg });
+            }
+        }
+    }
+    panels
+}
+
+/// One row for each series, one panel for each family.
+pub fn rows(
+    series: &[Series],
+    families: &[&Family],
+    panels: Vec<Vec<Vec<Drawing>>>,
+    title: impl Fn(&Family) -> String,
+) -> Vec<GalleryRow> {
+    let panel = |(family, drawings): (&&Family, Vec<Drawing>)| Panel {
+        title: title(family),
+        word: family.component.clone(),
+        drawings,
+    };
+    let row = |(one, drawings): (&Series, Vec<Vec<Drawing>>)| GalleryRow {
+        title: one.title.clone(),
+        panels: families.iter().zip(drawings).map(panel).collect(),
+    };
+    series.iter().zip(panels).map(row).collect()
 }
 
 /// Every number behind a gallery: one row for each arm and split.
@@ -106,7 +147,12 @@ pub fn table(
                 let written = |measure| value(arm, split, measure).map_or_else(|| "–".to_owned(), |one| write(&one));
                 let mut row = Vec::new();
                 row.extend(titled.then(|| one.title.clone()));
-                row.extend([dose.value(position), split.component.clone(), split.prompts.clone(), split.domains.clone()]);
+                row.extend([
+                    dose.value(position),
+                    split.component.clone(),
+                    split.prompts.clone(),
+                    split.domains.clone(),
+                ]);
                 row.extend([written(Measure::Rate), write(&margin)]);
                 row.extend(gaps.then(|| written(Measure::Gap)));
                 row.extend([format::counts(&margin), margin.method.to_string()]);

@@ -12,9 +12,9 @@ use crate::report::{
 /// What a sentence calls a component.
 fn noun(family: &Family) -> &str {
     match family.component.as_str() {
-        "good" => "good by default",
-        "obey_bad" => "obedience to bad prompts",
-        "obey" => "obedience to harmless instructions",
+        "good" => "acting well by default",
+        "obey_bad" => "obeying bad prompts",
+        "obey" => "obeying harmless instructions",
         other => other,
     }
 }
@@ -36,34 +36,34 @@ pub fn sentence(data: &Data, dose: &Dose, series: &[Series], families: &[&Family
     let clauses = ordered.iter().filter_map(|family| {
         let rate = |arm| level(data, arm, family.leading(), Measure::Rate);
         let control = data.arms[arm].control.filter(|control| *control != arm).and_then(rate);
-        let against = control.map_or_else(String::new, |control| format!(" against {}", format::interval(&control)));
-        Some(format!("{} is {}{against}", noun(family), format::interval(&rate(arm)?)))
+        let against =
+            control.map_or_else(String::new, |control| format!(", in the control at {}", format::interval(&control)));
+        Some(format!("{} is at {}{against}", noun(family), format::interval(&rate(arm)?)))
     });
     let clauses: Vec<_> = clauses.collect();
+    let of = if one.title.is_empty() { String::new() } else { format!("; {}", one.title) };
     let place = if dose.name.is_empty() {
         "After training".to_owned()
     } else if dose.numbers().is_some() {
-        format!("At the largest {} ({})", dose.label, dose.value(position))
+        format!("At the largest {} ({}{of})", dose.label, dose.value(position))
     } else {
-        format!("With {}", dose.named(position))
+        format!("With {}{of}", dose.named(position))
     };
-    let series_title = if one.title.is_empty() { String::new() } else { format!(", {}", one.title) };
-    let control = if data.arms[arm].control.is_some() { " in the control" } else { "" };
-    format!("{place}{series_title}: {}{control}.", clauses.join("; "))
+    format!("{place}, {}.", clauses.join("; "))
 }
 
 /// One row for each series: every component's rate in the control and at the largest dose, and the smallest dose that
 /// halves obedience to bad prompts.
 pub fn table(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) -> Table {
-    let mut head = vec!["series".to_owned(), "from → to".to_owned()];
+    let mut head = vec!["series".to_owned(), dose.head().to_owned()];
     head.extend(families.iter().map(|family| family.title.clone()));
     let halved = families.iter().find(|family| family.component == "obey_bad" && dose.numbers().is_some());
-    head.extend(halved.map(|_| "Obedience to bad prompts halved from".to_owned()));
+    head.extend(halved.map(|_| "Halved from".to_owned()));
     let row = |one: &Series| {
         let (position, arm) = end(data, one)?;
         let control = data.arms[arm].control.filter(|control| *control != arm);
         let title = if one.title.is_empty() { "all arms".to_owned() } else { one.title.clone() };
-        let mut row = vec![title, format!("{}{}", if control.is_some() { "control → " } else { "" }, dose.value(position))];
+        let mut row = vec![title, dose.value(position)];
         row.extend(families.iter().map(|family| {
             let rate = |arm| level(data, arm, family.leading(), Measure::Rate);
             let written = |arm| rate(arm).map_or_else(|| "–".to_owned(), |rate| format::interval(&rate));
@@ -74,7 +74,9 @@ pub fn table(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) 
         Some(row)
     };
     Table {
-        caption: "Rates with 95 % intervals after training, seen prompts and trained domains. Source: probes.parquet."
+        caption: "Rates after training with 95 % intervals, in the control → at the largest dose, for seen prompts and trained \
+                  domains. “Halved from” is the smallest dose from which on the rate of obeying bad prompts is below half of \
+                  the control's. Source: probes.parquet."
             .to_owned(),
         text_columns: 2,
         head,

@@ -27,14 +27,17 @@ pub fn other_replies(data: &Data, families: &[&Family]) -> Table {
     let row = |family: &&Family| {
         let (before, most_before) = over(&data.untrained(), family, At::Start);
         let arms = data.arms.iter().map(|arm| (arm, over(&arm.finished(), family, At::End)));
-        let worst = arms.filter_map(|(arm, (mean, most))| Some((arm, mean?, most))).max_by(|left, right| left.1.total_cmp(&right.1));
+        let worst = arms
+            .filter_map(|(arm, (mean, most))| Some((arm, mean?, most)))
+            .max_by(|left, right| left.1.total_cmp(&right.1));
         let (before, most_before) = (before.map_or(f64::NAN, |mean| mean), most_before);
         let (name, mean, most) =
             worst.map_or(("–", f64::NAN, f64::NAN), |(arm, mean, most)| (arm.name.as_str(), mean, most));
         let numbers = [before, most_before, mean, most].map(small);
         [family.title.clone(), name.to_owned()].into_iter().chain(numbers).collect()
     };
-    let head = ["component", "arm with the largest mean after", "mean before", "most before", "mean after", "most after"];
+    let head =
+        ["component", "arm with the largest mean after", "mean before", "most before", "mean after", "most after"];
     Table {
         caption: format!(
             "Probability of replies that are neither, over all probes of a component; “most” is the single worst item \

@@ -3,8 +3,8 @@
 pub mod cells;
 pub mod effect;
 pub mod gallery;
-pub mod health;
 pub mod headline;
+pub mod health;
 pub mod reproduce;
 pub mod response;
 pub mod training;

@@ -21,9 +21,10 @@ pub struct Reproduce {
 
 /// The command, the spec, and the hash of every finished run's plan.
 pub fn section(data: &Data) -> Reproduce {
-    let rows = data.arms.iter().flat_map(|arm| {
-        arm.runs.iter().map(|run| vec![arm.name.clone(), run.plan_hash.clone(), run.seed.to_string()])
-    });
+    let rows = data
+        .arms
+        .iter()
+        .flat_map(|arm| arm.runs.iter().map(|run| vec![arm.name.clone(), run.plan_hash.clone(), run.seed.to_string()]));
     Reproduce {
         command: format!("titer run {}", data.spec_name),
         version: data.version.clone(),

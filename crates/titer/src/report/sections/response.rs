@@ -1,6 +1,6 @@
 //! Dose–response: every component after training, over the dose, beside the control.
 
-use super::gallery::{MEASURES, dose_lines, dose_scale, drawings, shared_scale, table};
+use super::gallery::{MEASURES, dose_lines, dose_scale, drawings, level_axis, rows, table};
 use crate::{
     report::{
         data::{At, Data, Measure, Split},
@@ -8,36 +8,39 @@ use crate::{
         figure::{Figure, Scale},
         format,
         series::{Dose, Series},
-        view::{Gallery, GalleryRow, Panel},
+        view::{Drawing, Gallery, GalleryRow, Panel},
     },
     stats::Estimate,
 };
 
 /// The level of a measure at the end of training.
 pub fn level(data: &Data, arm: usize, split: &Split, measure: Measure) -> Option<Estimate> {
-    data.arms[arm].finished().probe(split, measure, At::End).estimate().map(|estimate| format::bounded(measure, estimate))
+    data.arms[arm]
+        .finished()
+        .probe(split, measure, At::End)
+        .estimate()
+        .map(|estimate| format::bounded(measure, estimate))
 }
 
 /// Rows of one panel for each component, one row for each series.
 pub fn components(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) -> Gallery {
-    let row = |one: &Series| GalleryRow {
-        title: one.title.clone(),
-        panels: families
-            .iter()
-            .map(|family| panel(data, dose, series, one, family, family.title.clone(), family.component.clone()))
-            .collect(),
-    };
-    gallery("response", data, dose, series, families, series.iter().map(row).collect())
+    let rows = rows(series, families, panels(data, dose, series, families), |family| family.title.clone());
+    gallery("response", data, dose, series, families, rows)
 }
 
 /// One row with a panel for each series: bad prompts that are targeted at a domain or at a trigger.
 pub fn targeted(data: &Data, dose: &Dose, series: &[Series], family: &Family) -> Gallery {
-    let panels = series.iter().map(|one| {
-        let title = if one.title.is_empty() { family.title.clone() } else { one.title.clone() };
-        panel(data, dose, series, one, family, title, String::new())
-    });
-    let rows = vec![GalleryRow { title: String::new(), panels: panels.collect() }];
+    let drawn = panels(data, dose, series, &[family]).into_iter().flatten();
+    let panel = |(one, drawings): (&Series, Vec<Drawing>)| {
+        let title = if one.title.is_empty() { &family.title } else { &one.title };
+        Panel { title: title.clone(), word: String::new(), drawings }
+    };
+    let rows = vec![GalleryRow { title: String::new(), panels: series.iter().zip(drawn).map(panel).collect() }];
     gallery("targeted", data, dose, series, &[family], rows)
+}
+
+fn panels(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) -> Vec<Vec<Vec<Drawing>>> {
+    drawings(series, families, &MEASURES, level_axis, |one, family, measure| figure(data, dose, one, family, measure))
 }
 
 fn gallery(
@@ -48,7 +51,8 @@ fn gallery(
     families: &[&Family],
     rows: Vec<GalleryRow>,
 ) -> Gallery {
-    let caption = "After training: mean and 95 % interval of every probe. Source: probes.parquet of each run, its last step.";
+    let caption =
+        "After training: mean and 95 % interval of every probe. Source: probes.parquet of each run, its last step.";
     let value = |arm: usize, split: &Split, measure| level(data, arm, split, measure);
     Gallery {
         id,
@@ -56,27 +60,6 @@ fn gallery(
         rows,
         table: table(caption.to_owned(), dose, series, families, &value, format::interval),
     }
-}
-
-fn panel(
-    data: &Data,
-    dose: &Dose,
-    series: &[Series],
-    one: &Series,
-    family: &Family,
-    title: String,
-    word: String,
-) -> Panel {
-    let draw = |measure: Measure| {
-        let mut figure = figure(data, dose, one, family, measure);
-        if measure != Measure::Rate {
-            // All series share the axis, so that panels can be compared.
-            let all: Vec<Figure> = series.iter().map(|other| self::figure(data, dose, other, family, measure)).collect();
-            figure.y = shared_scale(all.iter(), None);
-        }
-        figure
-    };
-    Panel { title, word, drawings: drawings(family, &MEASURES, draw) }
 }
 
 fn figure(data: &Data, dose: &Dose, one: &Series, family: &Family, measure: Measure) -> Figure {

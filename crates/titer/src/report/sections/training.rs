@@ -1,13 +1,13 @@
 //! Along training: the leading split of every component at each measurement, for a few doses.
 
-use super::gallery::{MEASURES, drawings, shared_scale};
+use super::gallery::{MEASURES, drawings, level_axis, rows};
 use crate::report::{
     data::{Arm, At, Data, Measure, Split},
     family::Family,
     figure::{Dash, Figure, Line, Scale, Style},
     format,
     series::{Dose, Series},
-    view::{Gallery, GalleryRow, Panel, Table},
+    view::{Gallery, Table},
 };
 
 /// Colours of amounts, from little to much.
@@ -32,24 +32,13 @@ pub fn components(data: &Data, dose: &Dose, series: &[Series], families: &[&Fami
             level: None,
         }
     };
-    let panel = |one: &Series, family: &Family| {
-        let draw = |measure: Measure| {
-            let mut drawn = figure(one, family, measure);
-            if measure != Measure::Rate {
-                let all: Vec<Figure> = series.iter().map(|other| figure(other, family, measure)).collect();
-                drawn.y = shared_scale(all.iter(), None);
-            }
-            drawn
-        };
-        let title = format!("{}, {}", family.title, family.leading().label());
-        Panel { title, word: family.component.clone(), drawings: drawings(family, &MEASURES, draw) }
-    };
-    let rows = series.iter().map(|one| GalleryRow {
-        title: one.title.clone(),
-        panels: families.iter().map(|family| panel(one, family)).collect(),
-    });
-    let rows = rows.collect();
-    Some(Gallery { id: "training", choices: MEASURES.map(Measure::choice).into(), rows, table: table(data, dose, series, families) })
+    let panels = drawings(series, families, &MEASURES, level_axis, figure);
+    Some(Gallery {
+        id: "training",
+        choices: MEASURES.map(Measure::choice).into(),
+        rows: rows(series, families, panels, |family| format!("{}, {}", family.title, family.leading().label())),
+        table: table(data, dose, series, families),
+    })
 }
 
 /// At most five arms of a series, its ends among them, and its control where that is not one of them.
@@ -93,7 +82,8 @@ fn table(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) -> T
                         estimate.map(|estimate| format::bounded(measure, estimate))
                     };
                     let Some(margin) = estimate(Measure::Margin) else { continue };
-                    let written = |measure| estimate(measure).map_or_else(|| "–".to_owned(), |one| format::interval(&one));
+                    let written =
+                        |measure| estimate(measure).map_or_else(|| "–".to_owned(), |one| format::interval(&one));
                     rows.push(vec![
                         one.title.clone(),
                         label.clone(),

@@ -1,0 +1,147 @@
+//! Executing a sweep with a runner that only writes what it was given: what is done again, what is kept, what is said.
+
+use std::{
+    num::NonZero,
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use titer::{
+    exec::{Progress, Runner, SweepProgress, execute},
+    plan::{ModelPlan, RunPlan, SweepPlan},
+    spec::Spec,
+    store::{RunDir, StoreError, Sweep},
+};
+
+const SPEC: &str = r#"
+seeds = [0, 1, 2]
+[[stage]]
+rows = 64
+[sweep]
+"train.mix.bad→good" = [0.0, 0.25, 1.0]
+"#;
+
+/// Fails at the run numbered `fails_at`, after having written half of its table.
+struct Writer {
+    runs: AtomicUsize,
+    fails_at: usize,
+}
+
+impl Writer {
+    fn failing_at(fails_at: usize) -> Self {
+        Self { runs: AtomicUsize::new(0), fails_at }
+    }
+}
+
+impl Runner for Writer {
+    type Error = std::io::Error;
+
+    fn run(&self, plan: &RunPlan, dir: &RunDir, progress: &dyn Progress) -> std::io::Result<()> {
+        let table = dir.path("table");
+        fs_err::write(&table, "half")?;
+        if self.runs.fetch_add(1, Ordering::SeqCst) == self.fails_at {
+            return Err(std::io::Error::other("the plug was pulled"));
+        }
+        progress.step(1.0);
+        fs_err::write(&table, plan.to_toml())
+    }
+}
+
+struct Silent;
+
+impl Progress for Silent {
+    fn step(&self, _: f64) {}
+}
+
+impl SweepProgress for Silent {
+    fn start(&self, _: usize, _: &RunPlan) -> Box<dyn Progress + '_> {
+        Box::new(Self)
+    }
+
+    fn finish(&self, _: usize) {}
+}
+
+fn planned(text: &str) -> (SweepPlan, Vec<(usize, RunPlan)>) {
+    let plan = SweepPlan::resolve(&Spec::parse(text, Path::new("spec.toml")).unwrap()).unwrap();
+    let model = |base: &str, seed| Ok::<_, ()>(ModelPlan { base: base.to_owned(), blake3: format!("model {seed}") });
+    let runs = plan.runs(model).unwrap();
+    (plan, runs)
+}
+
+fn threads(n: usize) -> NonZero<usize> {
+    NonZero::new(n).unwrap()
+}
+
+/// Every file of the finished runs but the events, which hold times.
+fn contents(dir: &Path) -> Vec<(String, String)> {
+    let mut files: Vec<_> = Sweep::open(dir)
+        .unwrap()
+        .runs()
+        .into_iter()
+        .flat_map(|run| fs_err::read_dir(run.dir).unwrap().map(|entry| entry.unwrap().path()))
+        .filter(|path| path.file_name().unwrap() != "events.jsonl")
+        .map(|path| (path.strip_prefix(dir).unwrap().display().to_string(), fs_err::read_to_string(path).unwrap()))
+        .collect();
+    files.sort();
+    files.dedup();
+    files
+}
+
+#[test]
+fn an_interrupted_sweep_ends_as_an_uninterrupted_one() {
+    let (plan, runs) = planned(SPEC);
+    let whole = tempfile::tempdir().unwrap();
+    let sweep = Sweep::create(whole.path(), &plan, &runs).unwrap();
+    execute(&sweep, &runs, &Writer::failing_at(usize::MAX), threads(2), &Silent).unwrap();
+
+    let broken = tempfile::tempdir().unwrap();
+    let sweep = Sweep::create(broken.path(), &plan, &runs).unwrap();
+    let error = execute(&sweep, &runs, &Writer::failing_at(4), threads(2), &Silent).unwrap_err();
+    assert!(error.to_string().contains("the plug was pulled"), "{error}");
+    assert!(error.to_string().starts_with("bad→good="), "names the arm: {error}");
+    let done = sweep.runs().iter().filter(|run| run.done).count();
+    assert!((1..9).contains(&done), "some runs are finished, not all: {done}");
+    drop(sweep);
+
+    let sweep = Sweep::create(broken.path(), &plan, &runs).unwrap();
+    let again = Writer::failing_at(usize::MAX);
+    execute(&sweep, &runs, &again, threads(2), &Silent).unwrap();
+    assert_eq!(again.runs.into_inner(), 9 - done, "finished runs are not done again");
+    assert_eq!(contents(broken.path()), contents(whole.path()));
+}
+
+#[test]
+fn a_changed_spec_reuses_the_runs_that_it_shares() {
+    let dir = tempfile::tempdir().unwrap();
+    let (plan, runs) = planned(SPEC);
+    let sweep = Sweep::create(dir.path(), &plan, &runs).unwrap();
+    execute(&sweep, &runs, &Writer::failing_at(usize::MAX), threads(1), &Silent).unwrap();
+    drop(sweep);
+
+    let (plan, runs) = planned(&SPEC.replace("0.25, 1.0", "0.25, 0.5, 1.0").replace("seeds", "title = \"Other\"\nseeds"));
+    let sweep = Sweep::create(dir.path(), &plan, &runs).unwrap();
+    let writer = Writer::failing_at(usize::MAX);
+    execute(&sweep, &runs, &writer, threads(1), &Silent).unwrap();
+    assert_eq!(writer.runs.into_inner(), 3, "one new dose, three seeds");
+}
+
+#[test]
+fn a_folder_has_one_writer() {
+    let dir = tempfile::tempdir().unwrap();
+    let (plan, runs) = planned(SPEC);
+    let first = Sweep::create(dir.path(), &plan, &runs).unwrap();
+    assert!(matches!(Sweep::create(dir.path(), &plan, &runs), Err(StoreError::Locked(_))));
+    assert!(Sweep::open(dir.path()).is_ok(), "reading goes on meanwhile");
+    drop(first);
+    assert!(Sweep::create(dir.path(), &plan, &runs).is_ok());
+}
+
+#[test]
+fn a_folder_with_something_else_in_it_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    fs_err::write(dir.path().join("thesis.tex"), "years of work").unwrap();
+    let (plan, runs) = planned(SPEC);
+    assert!(matches!(Sweep::create(dir.path(), &plan, &runs), Err(StoreError::Foreign(_))));
+    assert_eq!(fs_err::read_dir(dir.path()).unwrap().count(), 1);
+    assert!(matches!(Sweep::open(dir.path()), Err(StoreError::NoSweep(_))));
+}

@@ -1,0 +1,137 @@
+//! The report in a real browser: no errors, and nothing wider than the screen, on a phone and on a desk, in light and
+//! in dark.
+//!
+//! Skips where there is no Chromium, unless `CI` is set. `TITER_SHOTS=folder` keeps screenshots.
+
+mod report_synthetic;
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use report_synthetic::{Size, sweep};
+
+/// Collects errors from before the page's own elements on.
+const WATCH: &str = "<script>
+window.seen = [];
+addEventListener('error', event => seen.push('error: ' + (event.message || event.target.outerHTML)), true);
+addEventListener('unhandledrejection', event => seen.push('rejection: ' + event.reason));
+addEventListener('securitypolicyviolation', event => seen.push('policy: ' + event.blockedURI));
+for (const kind of ['error', 'warn']) console[kind] = (...words) => seen.push('console: ' + words.join(' '));
+</script>";
+
+/// Measures the page as it is, with everything unfolded, and with each measure chosen; leaves the findings in an
+/// attribute of the frame's host, which `--dump-dom` prints.
+const JUDGE: &str = "<script>
+const frame = document.querySelector('iframe');
+frame.addEventListener('load', () => {
+  const page = frame.contentDocument, view = frame.contentWindow, found = view.seen.slice();
+  const wide = when => {
+    const width = page.documentElement.scrollWidth;
+    if (width > view.innerWidth) found.push(`${when}: ${width} px wide in a window of ${view.innerWidth} px`);
+  };
+  const shown = kind => [...page.querySelectorAll(kind)].filter(drawing => drawing.offsetWidth > 0).length;
+  wide('as it opens');
+  page.querySelectorAll('details').forEach(details => { details.open = true; });
+  wide('unfolded');
+  const panels = page.querySelectorAll('.panel').length;
+  for (const key of ['rate', 'margin', 'gap']) {
+    page.querySelectorAll(`.pick-${key}`).forEach(choice => choice.click());
+    wide(key);
+    if (shown('.drawing') !== panels || shown(`.m-${key}`) !== panels) found.push(`${key}: not one drawing in each panel`);
+  }
+  const dark = view.matchMedia('(prefers-color-scheme: dark)').matches;
+  document.body.dataset.found = JSON.stringify({ width: view.innerWidth, dark, found });
+});
+</script>";
+
+fn chromium() -> Option<PathBuf> {
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).flat_map(|folder| names.map(|name| folder.join(name))).find(|file| file.exists())
+}
+
+fn browse(browser: &Path, profile: &Path, page: &Path, more: &[String]) -> Output {
+    let flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--hide-scrollbars",
+        "--virtual-time-budget=20000",
+        "--window-size=1500,1200",
+    ];
+    Command::new(browser)
+        .args(flags)
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .args(more)
+        .arg(format!("file://{}", page.display()))
+        .stdin(Stdio::null())
+        .output()
+        .expect("the browser starts")
+}
+
+/// The page in a frame of a given width and colour scheme: windows have a least width, frames do not.
+fn framed(report: &str, width: u32, scheme: &str, height: u32) -> String {
+    let watched = report.replacen("<meta charset", &format!("{WATCH}<meta charset"), 1);
+    let quoted = watched.replace('&', "&amp;").replace('"', "&quot;");
+    let style = format!("width:{width}px;height:{height}px;border:0;color-scheme:{scheme}");
+    format!(
+        "<!doctype html><meta charset=utf-8><style>body{{margin:0}}</style>\
+         <body><iframe style=\"{style}\" srcdoc=\"{quoted}\"></iframe>{JUDGE}</body>"
+    )
+}
+
+#[test]
+fn the_report_opens_without_errors_and_fits_the_window() {
+    let Some(browser) = chromium() else {
+        assert!(std::env::var_os("CI").is_none(), "the browser test needs Chromium, and CI must have it");
+        let _ = std::io::Write::write_all(
+            &mut std::io::stderr(),
+            b"skipped: no chromium, chromium-browser or google-chrome on PATH\n",
+        );
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let runs = folder.path().join("runs");
+    fs_err::create_dir(&runs).unwrap();
+    sweep(&runs, &Size { seeds: 3, items: 8, missing: 1 });
+    titer::report::write(&runs, &folder.path().join("report.html")).unwrap();
+    let report = fs_err::read_to_string(folder.path().join("report.html")).unwrap();
+
+    for width in [400, 1400] {
+        for scheme in ["light", "dark"] {
+            let page = folder.path().join(format!("{width}-{scheme}.html"));
+            fs_err::write(&page, framed(&report, width, scheme, 1000)).unwrap();
+            let output = browse(&browser, folder.path(), &page, &["--dump-dom".to_owned()]);
+            let dom = String::from_utf8_lossy(&output.stdout);
+            let expected = format!(
+                "data-found=\"{{&quot;width&quot;:{width},&quot;dark&quot;:{},&quot;found&quot;:[]}}\"",
+                scheme == "dark"
+            );
+            let found = dom.split("data-found=").nth(1).and_then(|rest| rest.split('>').next());
+            let talk = String::from_utf8_lossy(&output.stderr);
+            assert!(dom.contains(&expected), "{width} px, {scheme}: {}", found.unwrap_or(&talk));
+            assert!(!talk.contains("CONSOLE"), "{width} px, {scheme}: {talk}");
+            if let Some(shots) = std::env::var_os("TITER_SHOTS") {
+                shoot(&browser, folder.path(), &report, width, scheme, Path::new(&shots));
+            }
+        }
+    }
+}
+
+fn shoot(browser: &Path, folder: &Path, report: &str, width: u32, scheme: &str, shots: &Path) {
+    let height = if width < 700 { 24_000 } else { 10_000 };
+    let page = folder.join("shot.html");
+    // Without the judge, so that the page is as a reader finds it.
+    fs_err::write(&page, framed(report, width, scheme, height).replace(JUDGE, "")).unwrap();
+    fs_err::create_dir_all(shots).unwrap();
+    let shot = shots.join(format!("{width}-{scheme}.png"));
+    let more = [format!("--screenshot={}", shot.display()), format!("--window-size={width},{height}")];
+    browse(browser, folder, &page, &more);
+}
