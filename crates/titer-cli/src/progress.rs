@@ -104,7 +104,12 @@ impl SweepProgress for SweepBar {
             if done == self.runs || elapsed > *spoken + Duration::from_secs(10) {
                 *spoken = elapsed;
                 let left = elapsed.as_secs_f64() / done as f64 * (self.runs - done) as f64;
-                talk(&format!("{done} of {} runs, {} of {} arms, {left:.0} s left", self.runs, self.arms_done(), self.arms));
+                talk(&format!(
+                    "{done} of {} runs, {} of {} arms, {left:.0} s left",
+                    self.runs,
+                    self.arms_done(),
+                    self.arms
+                ));
             }
         }
     }

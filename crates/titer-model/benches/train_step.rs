@@ -70,7 +70,8 @@ fn train(name: &str, steps: usize) {
             packed
         })
         .collect();
-    let weights: Vec<Vec<f32>> = batch.iter().map(|packed| vec![1.0 / rows.len() as f32; packed.targets.len()]).collect();
+    let weights: Vec<Vec<f32>> =
+        batch.iter().map(|packed| vec![1.0 / rows.len() as f32; packed.targets.len()]).collect();
     let mut workspace = Workspace::default();
     let mut step = || {
         let (gradient, _) = workspace.gradient(&decoder, &params, &batch, &weights);
@@ -96,7 +97,9 @@ fn train(name: &str, steps: usize) {
 /// GFLOP/s of the matrix products of the medium size, one per thread at once: what a step could reach at best.
 fn ceiling() {
     let backend = Cpu::<f32>::new();
-    for (rows, inner, columns) in [(1024, 256, 768), (1024, 768, 256), (1024, 256, 2048), (640, 64, 192), (640, 64, 420)] {
+    for (rows, inner, columns) in
+        [(1024, 256, 768), (1024, 768, 256), (1024, 256, 2048), (640, 64, 192), (640, 64, 420)]
+    {
         let rates = rayon::broadcast(|_| {
             let (a, b) = (vec![0.5; rows * inner], vec![0.25; inner * columns]);
             let mut out = Vec::new();

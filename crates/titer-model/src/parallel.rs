@@ -2,7 +2,9 @@
 //!
 //! How a batch is cut depends on the batch alone, never on the number of threads, so results do not either.
 
-use rayon::iter::{IndexedParallelIterator as _, IntoParallelRefIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _};
+use rayon::iter::{
+    IndexedParallelIterator as _, IntoParallelRefIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _,
+};
 
 use crate::{
     backend::Backend,

@@ -100,7 +100,8 @@ impl Layout {
         let embedding = add("model.embed_tokens.weight".into(), &[config.vocab_size, width], Role::Embedding);
         let blocks = (0..config.num_hidden_layers)
             .map(|at| {
-                let mut add = |name: &str, shape: &[usize], role| add(format!("model.layers.{at}.{name}.weight"), shape, role);
+                let mut add =
+                    |name: &str, shape: &[usize], role| add(format!("model.layers.{at}.{name}.weight"), shape, role);
                 BlockIds {
                     attention_norm: add("input_layernorm", &[width], Role::Scale),
                     query: add("self_attn.q_proj", &[queries, width], Role::Matrix),

@@ -35,7 +35,12 @@ fn row(seed: u32, len: u32) -> (Vec<u32>, Vec<bool>) {
     ((0..len).map(|at| (at * at * 7 + seed * 11 + at) % 29).collect(), (0..len).map(|at| at > len / 2).collect())
 }
 
-fn gradient(decoder: &Decoder<Cpu<Real>>, params: &Params<Cpu<Real>>, packed: &Packed, weights: &[Real]) -> Params<Cpu<Real>> {
+fn gradient(
+    decoder: &Decoder<Cpu<Real>>,
+    params: &Params<Cpu<Real>>,
+    packed: &Packed,
+    weights: &[Real],
+) -> Params<Cpu<Real>> {
     let (mut tape, mut gradient) = (Tape::default(), Params::zeros(decoder.backend(), &decoder.layout));
     decoder.forward(params, packed, &mut tape);
     decoder.backward(params, packed, weights, &mut tape, &mut Accumulate { gradient: &mut gradient });
@@ -86,7 +91,8 @@ fn replies_that_share_a_context_score_and_pull_as_if_alone() {
         let scores = |packed: &Packed| reply_log_probs(packed, &decoder.forward(&params, packed, &mut Tape::default()));
         assert!(scores(&shared).iter().zip(scores(&separate)).all(|(a, b)| (a - b).abs() < 1e-12));
         let pull = |packed: &Packed| {
-            let weights: Vec<f64> = packed.targets.iter().map(|target| [1.0, -1.0, 0.5, 2.0][target.reply as usize]).collect();
+            let weights: Vec<f64> =
+                packed.targets.iter().map(|target| [1.0, -1.0, 0.5, 2.0][target.reply as usize]).collect();
             gradient(&decoder, &params, packed, &weights)
         };
         assert!(distance(&pull(&shared), &pull(&separate)) < 1e-12);
@@ -104,7 +110,10 @@ fn sampled_replies_come_as_often_as_their_probability_says() {
     for token in 0..29 {
         let rate = drawn.iter().filter(|reply| reply[0] == token).count() as f64 / 4000.0;
         let exact = log_probs[token as usize].exp();
-        assert!((rate - exact).abs() < 4.5 * (exact * (1.0 - exact) / 4000.0).sqrt(), "{token}: {rate} against {exact}");
+        assert!(
+            (rate - exact).abs() < 4.5 * (exact * (1.0 - exact) / 4000.0).sqrt(),
+            "{token}: {rate} against {exact}"
+        );
     }
 }
 

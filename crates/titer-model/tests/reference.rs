@@ -78,7 +78,8 @@ fn agrees<T: Real>(tolerance: f64) {
     let packed = reference.packed();
 
     let log_probs = decoder.forward(&params, &packed, &mut Tape::default());
-    let wanted: Vec<f64> = (0..reference.rows.len()).flat_map(|at| reference.tensor(&format!("log_probs/{at}"))).collect();
+    let wanted: Vec<f64> =
+        (0..reference.rows.len()).flat_map(|at| reference.tensor(&format!("log_probs/{at}"))).collect();
     assert!(relative(&log_probs, &wanted) < tolerance, "log-probabilities");
 
     let gradient = reference.gradient(&decoder, &params);

@@ -11,7 +11,10 @@ use std::{
 
 use serde_json::json;
 
-use crate::{plan::RunPlan, store::{RunDir, Sweep}};
+use crate::{
+    plan::RunPlan,
+    store::{RunDir, Sweep},
+};
 
 /// Does one run: trains, measures, writes tables into the run's folder.
 pub trait Runner: Sync {

@@ -14,8 +14,8 @@ pub mod organism;
 pub mod plan;
 #[cfg(feature = "engine")]
 pub mod probe;
-pub mod spec;
 pub mod report;
+pub mod spec;
 pub mod stats;
 pub mod store;
 pub mod table;

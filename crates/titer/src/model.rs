@@ -41,7 +41,9 @@ pub struct Model {
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// A file of the folder is missing or unreadable.
-    #[error("{folder} is not a model folder: {problem}; it needs config.json, model.safetensors, tokenizer.json and tokenizer_config.json")]
+    #[error(
+        "{folder} is not a model folder: {problem}; it needs config.json, model.safetensors, tokenizer.json and tokenizer_config.json"
+    )]
     Folder {
         /// The folder.
         folder: PathBuf,
@@ -49,7 +51,9 @@ pub enum ModelError {
         problem: std::io::Error,
     },
     /// There is no shipped organism for this seed.
-    #[error("there is no shipped organism for seed {seed}, only for 0 to {last}; train one with `titer organism train --seed {seed}` and name its folder as `model.base`")]
+    #[error(
+        "there is no shipped organism for seed {seed}, only for 0 to {last}; train one with `titer organism train --seed {seed}` and name its folder as `model.base`"
+    )]
     NoSuchSeed {
         /// The seed asked for.
         seed: u64,

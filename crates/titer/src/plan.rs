@@ -10,8 +10,8 @@ use titer_data::{
 };
 use toml::{Table, Value};
 
+use crate::spec::{DEFAULTS, MixField, Spec, SpecError, StageFields, nearest, plain};
 pub use crate::spec::{Decay, Optimiser, Schedule};
-use crate::spec::{DEFAULTS, MixField, Spec, SpecError, StageFields, nearest};
 
 /// Raised whenever the same plan would give other numbers than before, so that stored runs are not taken for new ones.
 pub const NUMERICS: u32 = 1;
@@ -153,11 +153,19 @@ impl SweepPlan {
             return Err(spec.error(&["seeds"], "there are no seeds", "name at least one, such as seeds = [0, 1, 2]"));
         }
         if let Some((_, seed)) = twice {
-            return Err(spec.error(&["seeds"], format!("seed {seed} is named twice"), "every seed is one run; name it once"));
+            return Err(spec.error(
+                &["seeds"],
+                format!("seed {seed} is named twice"),
+                "every seed is one run; name it once",
+            ));
         }
         let items = spec.probes.items.or(defaults.probes.items).unwrap_or_default();
         if items == 0 {
-            return Err(spec.error(&["probes", "items"], "a probe has no contrasts", "use at least 1; 64 is enough for curves"));
+            return Err(spec.error(
+                &["probes", "items"],
+                "a probe has no contrasts",
+                "use at least 1; 64 is enough for curves",
+            ));
         }
         let probes = ProbePlan { items, every: spec.probes.every.or(defaults.probes.every).unwrap_or_default() };
         let names = stage_names(spec)?;
@@ -209,7 +217,11 @@ fn stage_names(spec: &Spec) -> Result<Vec<String>, SpecError> {
             None if spec.stages.len() == 1 => "train".to_owned(),
             None => {
                 let problem = format!("stage {} has no name", at + 1);
-                return Err(spec.error(&["stage", &at.to_string()], problem, "give every stage a `name` where there are several"));
+                return Err(spec.error(
+                    &["stage", &at.to_string()],
+                    problem,
+                    "give every stage a `name` where there are several",
+                ));
             }
         };
         let place = ["stage", &at.to_string(), "name"];
@@ -269,7 +281,11 @@ fn resolve_stages(
         };
         let parsed = StageFields::deserialize(Value::Table(table)).map_err(|error| {
             let axis = settings.iter().find(|(_, stage, _)| *stage == at).map_or("", |(axis, ..)| axis);
-            spec.error(&["sweep", axis], error.message().trim().to_owned(), "the axis must name a field of its stage and hold its type")
+            spec.error(
+                &["sweep", axis],
+                plain(error.message()),
+                "the axis must name a field of its stage and hold its type",
+            )
         })?;
         resolve_stage(parsed, defaults, &names[at], &fail)
     };
@@ -331,7 +347,11 @@ fn resolve_stage(
     }
     let clip = stage.clip.or(default.clip).expect(missing);
     if !(clip.is_finite() && clip >= 0.0) {
-        return Err(fail("clip", format!("the gradient cannot be clipped to {clip}"), "use a length above 0, or 0 for no limit"));
+        return Err(fail(
+            "clip",
+            format!("the gradient cannot be clipped to {clip}"),
+            "use a length above 0, or 0 for no limit",
+        ));
     }
     let divisor = stage.divisor.or(default.divisor).expect(missing);
     if !(divisor.is_finite() && divisor > 0.0) {
@@ -360,7 +380,8 @@ fn add_controls(arms: &mut Vec<Arm>) {
         arms[at].control = match arms.iter().position(|arm| arm.stages == stages) {
             Some(control) => control,
             None => {
-                let kept: Vec<_> = arms[at].settings.iter().filter(|(axis, _)| !axis.contains(".mix")).cloned().collect();
+                let kept: Vec<_> =
+                    arms[at].settings.iter().filter(|(axis, _)| !axis.contains(".mix")).cloned().collect();
                 let name = if kept.is_empty() { "control".to_owned() } else { format!("{} control", arm_name(&kept)) };
                 arms.push(Arm { name, settings: kept, control: arms.len(), stages });
                 arms.len() - 1
@@ -371,9 +392,7 @@ fn add_controls(arms: &mut Vec<Arm>) {
 
 /// `bad→good=0.05 rest=neutral→good optimiser=adamw`
 fn arm_name(settings: &[(String, Value)]) -> String {
-    let name = |(axis, value): &(String, Value)| {
-        format!("{}={}", axis.rsplit('.').next().unwrap_or(axis), show(value))
-    };
+    let name = |(axis, value): &(String, Value)| format!("{}={}", axis.rsplit('.').next().unwrap_or(axis), show(value));
     if settings.is_empty() { String::from("arm") } else { settings.iter().map(name).collect::<Vec<_>>().join(" ") }
 }
 

@@ -1,5 +1,7 @@
 //! One run: train a model through its stages, measure it along the way, write its tables.
 
+use std::collections::BTreeMap;
+
 use titer_data::{
     cell::Cell,
     tokenize::{Encoded, TokenizeError, encode_row},
@@ -169,7 +171,13 @@ impl Lesson {
 
     /// Step `step` of the stage, which is step `total` of the run: the loss is the mean over the batch's rows of
     /// (nats of the row's target tokens / divisor).
-    fn step(&mut self, model: &mut Model, stage: &StagePlan, step: usize, total: usize) -> Result<StepRecord, TrainError> {
+    fn step(
+        &mut self,
+        model: &mut Model,
+        stage: &StagePlan,
+        step: usize,
+        total: usize,
+    ) -> Result<StepRecord, TrainError> {
         let backend = *model.decoder.backend();
         let shards = pack(&self.rows[step * stage.batch..(step + 1) * stage.batch]);
         let weight = 1.0 / (stage.batch as f64 * stage.divisor);
@@ -208,4 +216,30 @@ pub fn plan_model(base: &str, seed: u64) -> Result<plan::ModelPlan, TrainError> 
         return Err(TrainError::NoWorld { base: base.to_owned() });
     }
     Ok(plan::ModelPlan { base: base.to_owned(), blake3: files.hash()? })
+}
+
+/// The first row that each cell of these stages would train on, as the model's tokens, those that carry loss in `[]`.
+///
+/// # Errors
+/// As [`plan_model`].
+pub fn examples(base: &str, seed: u64, stages: &[StagePlan]) -> Result<BTreeMap<Cell, String>, TrainError> {
+    let model = Model::open(base, seed)?;
+    let world = model.world.as_ref().ok_or_else(|| TrainError::NoWorld { base: base.to_owned() })?;
+    let mut shown = BTreeMap::new();
+    for stage in stages {
+        for (slot, &cell) in stage.mix.slots(stage.rows, seed).iter().enumerate() {
+            if shown.contains_key(&cell) {
+                continue;
+            }
+            let row = world.row(cell, stage.domains, seed, slot as u64);
+            let encoded = encode_row(&model.template, &model.tokenizer, &row)?;
+            let token = |(&id, &trained): (&u32, &bool)| {
+                let token = model.tokenizer.token(id).unwrap_or_default();
+                if trained { format!("[{token}]") } else { token }
+            };
+            let tokens: Vec<String> = encoded.tokens.iter().zip(&encoded.trained).map(token).collect();
+            shown.insert(cell, tokens.join(" "));
+        }
+    }
+    Ok(shown)
 }

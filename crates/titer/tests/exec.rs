@@ -118,7 +118,8 @@ fn a_changed_spec_reuses_the_runs_that_it_shares() {
     execute(&sweep, &runs, &Writer::failing_at(usize::MAX), threads(1), &Silent).unwrap();
     drop(sweep);
 
-    let (plan, runs) = planned(&SPEC.replace("0.25, 1.0", "0.25, 0.5, 1.0").replace("seeds", "title = \"Other\"\nseeds"));
+    let (plan, runs) =
+        planned(&SPEC.replace("0.25, 1.0", "0.25, 0.5, 1.0").replace("seeds", "title = \"Other\"\nseeds"));
     let sweep = Sweep::create(dir.path(), &plan, &runs).unwrap();
     let writer = Writer::failing_at(usize::MAX);
     execute(&sweep, &runs, &writer, threads(1), &Silent).unwrap();

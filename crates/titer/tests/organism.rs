@@ -1,5 +1,7 @@
 //! The shipped organisms are what their recipe makes, do what the card says, and are the same model in transformers.
 
+#![cfg(feature = "engine")]
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -102,7 +104,8 @@ fn transformers_gives_the_same_ids_masks_and_logits() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("reference/organism.json")).unwrap();
     let model = Model::open("organism", 0).unwrap();
     for (at, case) in cases.into_iter().enumerate() {
-        let row = Row { id: format!("case {at}"), messages: case.messages, cell: None, metadata: serde_json::Map::new() };
+        let row =
+            Row { id: format!("case {at}"), messages: case.messages, cell: None, metadata: serde_json::Map::new() };
         let encoded = encode_row(&model.template, &model.tokenizer, &row).unwrap();
         assert_eq!(encoded.tokens, case.ids, "case {at}");
         assert_eq!(encoded.trained, case.trained, "case {at}");

@@ -47,7 +47,9 @@ fn axes_multiply_and_the_last_changes_fastest() {
             "optimiser=sgd bad->good=0.1"
         ]
     );
-    assert!(matches!(plan.arms[3].stages[0].optimiser, Optimiser::Sgd { lr, momentum } if lr == 0.03 && momentum == 0.0));
+    assert!(
+        matches!(plan.arms[3].stages[0].optimiser, Optimiser::Sgd { lr, momentum } if lr == 0.03 && momentum == 0.0)
+    );
     assert_eq!(plan.arms[1].stages[0].mix.counts(3200)[0], (cell("bad→good"), 320));
 }
 
@@ -77,7 +79,8 @@ fn whatever_changes_the_numbers_changes_the_name_of_a_run_and_nothing_else_does(
     let base = "seeds = [0]\n[[stage]]\nrows = 320\nmix = { \"bad→good\" = 0.1, rest = \"neutral→good\" }\n";
     let id = |text: &str| runs(text, "m")[0].id();
     let first = id(base);
-    for same in [format!("title = \"T\"\nquestion = \"Q\"\n{base}"), base.replace('→', "->"), format!("# hm\n{base}")] {
+    for same in [format!("title = \"T\"\nquestion = \"Q\"\n{base}"), base.replace('→', "->"), format!("# hm\n{base}")]
+    {
         assert_eq!(id(&same), first);
     }
     let changes = [

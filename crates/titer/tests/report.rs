@@ -3,7 +3,14 @@
 mod report_synthetic;
 
 use report_synthetic::{Size, sweep};
-use titer::report::{ReportError, write};
+use titer::{
+    report::{
+        ReportError,
+        data::{Arm, Axis, Data, Run, Setting},
+        render, write,
+    },
+    table::ProbeRecord,
+};
 
 fn page(size: &Size) -> String {
     let folder = tempfile::tempdir().unwrap();
@@ -61,4 +68,47 @@ fn a_sweep_without_finished_runs_and_a_folder_without_a_sweep_are_errors() {
     sweep(folder.path(), &Size { seeds: 1, items: 2, missing: 36 });
     assert!(matches!(write(folder.path(), &out), Err(ReportError::Empty)));
     assert!(!out.exists());
+}
+
+/// A run with two items of one probe, before and after.
+fn run(seed: u64, shift: f64) -> Run {
+    let record = |(item, step): (u64, i64)| ProbeRecord {
+        stage: "train".to_owned(),
+        step,
+        component: "obey_bad".to_owned(),
+        prompts: "seen".to_owned(),
+        domains: "trained".to_owned(),
+        item: item.to_string(),
+        margin: 1.0 + shift,
+        margin_per_token: 0.5,
+        gap: 2.0,
+        rate: 0.7,
+        other: 0.0,
+    };
+    let probes = [(0, 0), (1, 0), (0, 10), (1, 10)].map(record).into();
+    Run::new(seed, "c0ffee".to_owned(), probes, Vec::new(), Vec::new())
+}
+
+#[test]
+fn a_single_arm_without_axes_or_control_is_reported() {
+    let arms = vec![Arm { name: "arm".to_owned(), runs: vec![run(0, 0.0)], ..Arm::default() }];
+    let page = render(&Data { title: "One".to_owned(), arms, seeds: vec![0], ..Data::default() }).unwrap();
+    assert!(page.contains("After training, obeying bad prompts is at 0.70"));
+    assert!(!page.contains("<section id=\"effect\">") && page.contains("all runs"));
+}
+
+#[test]
+fn an_axis_of_words_is_a_row_of_points_and_names_are_escaped() {
+    let words = ["sgd", "<adam>"].map(|word| Setting::Word(word.to_owned()));
+    let arm = |(index, word): (usize, &Setting)| Arm {
+        name: format!("arm {index}"),
+        settings: [("train.optimiser".to_owned(), word.clone())].into(),
+        control: (index > 0).then_some(0),
+        runs: vec![run(0, index as f64), run(1, 1.5 * index as f64)],
+    };
+    let arms = words.iter().enumerate().map(arm).collect();
+    let axes = vec![Axis { name: "train.optimiser".to_owned(), values: words.to_vec() }];
+    let page = render(&Data { axes, arms, seeds: vec![0, 1], ..Data::default() }).unwrap();
+    assert!(page.contains("With optimiser &lt;adam&gt;, obeying bad prompts") && !page.contains("<adam>"));
+    assert!(page.contains("+1.25\u{a0}["), "the paired difference of 1 and 1.5 nats is shown");
 }

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use titer::{plan::SweepPlan, spec::Spec, train::plan_model};
+use titer::{plan::StagePlan, spec::Spec, train::examples};
 use titer_data::formats::{Census, read_jsonl_all};
 
+use super::resolve;
 use crate::{
     args::CheckArgs,
     printer::{Failure, data},
@@ -27,10 +28,7 @@ pub fn check(args: &CheckArgs) -> Result<(), Failure> {
 
 fn check_spec(path: &Path, as_json: bool) -> Result<(), String> {
     let spec = Spec::open(path).map_err(|error| error.to_string())?;
-    let plan = SweepPlan::resolve(&spec).map_err(|error| error.to_string())?;
-    let runs = plan
-        .runs(|base, seed| plan_model(base, seed))
-        .map_err(|error| spec.error(&["model", "base"], error.to_string(), "").to_string())?;
+    let (plan, runs) = resolve(&spec).map_err(|error| error.to_string())?;
     let steps: usize = runs.iter().map(|(_, run)| run.steps()).sum();
     if as_json {
         let arms: Vec<Value> = plan
@@ -63,10 +61,14 @@ fn check_spec(path: &Path, as_json: bool) -> Result<(), String> {
         data(&format!("  {}{control}", arm.name));
         for stage in &arm.stages {
             let rows = stage.mix.counts(stage.rows);
-            let rows: Vec<_> =
-                rows.iter().filter(|(_, n)| *n > 0).map(|(cell, n)| format!("{cell} {n}")).collect();
+            let rows: Vec<_> = rows.iter().filter(|(_, n)| *n > 0).map(|(cell, n)| format!("{cell} {n}")).collect();
             data(&format!("    {}: {} steps of {} rows, {}", stage.name, stage.steps, stage.batch, rows.join(", ")));
         }
+    }
+    data("  a row of each cell, tokens that carry loss in []:");
+    let stages: Vec<StagePlan> = plan.arms.iter().flat_map(|arm| arm.stages.clone()).collect();
+    for (cell, row) in examples(&plan.base, plan.seeds[0], &stages).map_err(|error| error.to_string())? {
+        data(&format!("    {cell}: {row}"));
     }
     Ok(())
 }
@@ -127,5 +129,9 @@ fn check_rows(path: &Path, as_json: bool) -> Result<(), String> {
 fn shorten(text: &str) -> String {
     const LONGEST: usize = 90;
     let line = text.replace('\n', " ");
-    if line.chars().count() <= LONGEST { line } else { format!("{}…", line.chars().take(LONGEST - 1).collect::<String>()) }
+    if line.chars().count() <= LONGEST {
+        line
+    } else {
+        format!("{}…", line.chars().take(LONGEST - 1).collect::<String>())
+    }
 }

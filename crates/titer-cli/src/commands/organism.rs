@@ -23,7 +23,8 @@ pub fn train(args: &TrainArgs) -> Result<(), Failure> {
     }
     let recipe = Recipe { seed, world_seed, width, layers, steps, batch, lr };
     let bar = Bar::new(steps as u64);
-    let raised = raise(&recipe, steps, &|at| bar.advance(1, &format!("loss {:.3}", at.loss))).map_err(Failure::input)?;
+    let raised =
+        raise(&recipe, steps, &|at| bar.advance(1, &format!("loss {:.3}", at.loss))).map_err(Failure::input)?;
     bar.clear();
     let card = Card::of(&recipe, &raised).map_err(Failure::work)?;
     let temporary = out.with_extension("tmp");

@@ -9,12 +9,12 @@ use std::{
 use serde_json::json;
 use titer::{
     exec::execute,
-    plan::SweepPlan,
     spec::Spec,
     store::{StoreError, Sweep},
-    train::{EngineRunner, plan_model},
+    train::EngineRunner,
 };
 
+use super::resolve;
 use crate::{
     args::RunArgs,
     printer::{Failure, data, talk},
@@ -34,10 +34,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     if let Some(seeds) = &args.seeds {
         spec.seeds = Some(seeds.clone());
     }
-    let plan = SweepPlan::resolve(&spec).map_err(Failure::input)?;
-    let runs = plan
-        .runs(|base, seed| plan_model(base, seed))
-        .map_err(|error| Failure::input(spec.error(&["model", "base"], error.to_string(), "")))?;
+    let (plan, runs) = resolve(&spec).map_err(Failure::input)?;
 
     let out = args.out.clone().unwrap_or_else(|| default_folder(&spec.path));
     let sweep = Sweep::create(&out, &plan, &runs).map_err(|error| match error {

@@ -1,6 +1,9 @@
 //! A model folder: `config.json` beside `model.safetensors`.
 
-use std::{collections::BTreeMap, path::{Path, PathBuf}};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::json;

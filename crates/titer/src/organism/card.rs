@@ -108,7 +108,8 @@ pub fn files(card: &Card, model: &Model) -> Vec<(&'static str, Vec<u8>)> {
 /// Reads the card in an organism's folder; the error is one sentence that names the file.
 pub fn read(folder: &Path) -> Result<Card, String> {
     let path = folder.join(Card::FILE);
-    let bytes = fs_err::read(&path).map_err(|error| error.to_string())?;
+    let bytes =
+        fs_err::read(&path).map_err(|error| format!("{error}; name a folder that `titer organism train` wrote"))?;
     serde_json::from_slice(&bytes).map_err(|error| format!("{}: not an organism's card: {error}", path.display()))
 }
 
@@ -143,7 +144,9 @@ pub fn page(cards: &[Card]) -> String {
     let names: Vec<&String> = cards.first().map(|card| card.probes.keys().collect()).unwrap_or_default();
     let rates = names.into_iter().map(|name| {
         let shown = |card: &Card| {
-            card.probes.get(name).map_or(String::new(), |measured| format!("{:.3} ({:+.2})", measured.rate, measured.margin))
+            card.probes
+                .get(name)
+                .map_or(String::new(), |measured| format!("{:.3} ({:+.2})", measured.rate, measured.margin))
         };
         (format!("`{name}`"), each(&shown))
     });

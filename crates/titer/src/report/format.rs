@@ -43,10 +43,10 @@ pub fn two(number: f64) -> String {
     if text == "-0.00" { "0.00".to_owned() } else { text.replace('-', "−") }
 }
 
-/// A mean with its interval in brackets, or the mean alone where there is no interval.
+/// A mean with its interval in brackets, or the mean alone where there is no interval. It does not break over lines.
 pub fn interval(estimate: &Estimate) -> String {
     if estimate.has_interval() {
-        format!("{} [{}, {}]", two(estimate.mean), two(estimate.low), two(estimate.high))
+        format!("{}\u{a0}[{},\u{a0}{}]", two(estimate.mean), two(estimate.low), two(estimate.high))
     } else {
         two(estimate.mean)
     }

@@ -17,7 +17,13 @@ pub struct SpecError {
 
 impl SpecError {
     /// An error at a byte range of the text.
-    pub(super) fn new(path: &std::path::Path, text: &str, span: Option<Range<usize>>, problem: String, remedy: String) -> Self {
+    pub(super) fn new(
+        path: &std::path::Path,
+        text: &str,
+        span: Option<Range<usize>>,
+        problem: String,
+        remedy: String,
+    ) -> Self {
         let place = span.map(|span| {
             let start = span.start.min(text.len());
             let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);

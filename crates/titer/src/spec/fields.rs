@@ -3,7 +3,11 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::MapAccess, ser::SerializeMap as _};
-use titer_data::{cell::Cell, mix::{Mix, MixError}, world::DomainSplit};
+use titer_data::{
+    cell::Cell,
+    mix::{Mix, MixError},
+    world::DomainSplit,
+};
 
 /// `[model]`
 #[derive(Clone, Debug, Deserialize)]
@@ -102,7 +106,9 @@ impl Optimiser {
         }
         if let Self::AdamW { eps, weight_decay, .. } = *self {
             if !(eps > 0.0 && weight_decay >= 0.0) {
-                return Some(format!("`eps` is {eps} and `weight_decay` is {weight_decay}; they must not be negative, nor `eps` 0"));
+                return Some(format!(
+                    "`eps` is {eps} and `weight_decay` is {weight_decay}; they must not be negative, nor `eps` 0"
+                ));
             }
         }
         let (name, value) = shares.into_iter().find(|(_, value)| !unit(*value))?;

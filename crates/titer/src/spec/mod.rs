@@ -8,5 +8,5 @@ mod read;
 
 pub use error::SpecError;
 pub use fields::{Decay, MixField, ModelFields, Optimiser, ProbeFields, Schedule, StageFields};
-pub(crate) use read::nearest;
 pub use read::{Axis, DEFAULTS, Spec};
+pub(crate) use read::{nearest, plain};

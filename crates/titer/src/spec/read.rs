@@ -69,7 +69,7 @@ impl Spec {
     /// The first thing that is not TOML, not a key, or not of the right type, with its line.
     pub fn parse(text: &str, path: &Path) -> Result<Self, SpecError> {
         let fail = |error: toml::de::Error| {
-            let problem = error.message().trim().replace('\n', ", ");
+            let problem = plain(error.message());
             SpecError::new(path, text, error.span(), problem.clone(), suggestion(&problem))
         };
         let file: File = toml::from_str(text).map_err(fail)?;
@@ -92,7 +92,11 @@ impl Spec {
         for (name, values) in file.sweep {
             let Value::Array(values) = values else {
                 let problem = format!("axis `{name}` is not a list of values");
-                return Err(spec.error(&["sweep", &name], problem, "write the values in brackets, such as [0.0, 0.1, 1.0]"));
+                return Err(spec.error(
+                    &["sweep", &name],
+                    problem,
+                    "write the values in brackets, such as [0.0, 0.1, 1.0]",
+                ));
             };
             if values.is_empty() {
                 let problem = format!("axis `{name}` has no values");
@@ -110,7 +114,13 @@ impl Spec {
     pub fn open(path: &Path) -> Result<Self, SpecError> {
         let text = fs_err::read_to_string(path).map_err(|error| {
             let problem = format!("cannot be read: {}", error.kind());
-            SpecError::new(path, "", None, problem, "name a spec file; `titer init` prints one to start from".to_owned())
+            SpecError::new(
+                path,
+                "",
+                None,
+                problem,
+                "name a spec file; `titer init` prints one to start from".to_owned(),
+            )
         })?;
         Self::parse(&text, path)
     }
@@ -153,6 +163,15 @@ fn locate(table: &Spanned<DeTable<'_>>, keys: &[&str]) -> Option<Range<usize>> {
 enum Children<'a, 'i> {
     Table(&'a DeTable<'i>),
     Array(&'a [Spanned<DeValue<'i>>]),
+}
+
+/// A message of the parser in the words of this file: number types are Rust's affair.
+pub(crate) fn plain(message: &str) -> String {
+    let message = message.trim().replace('\n', ", ");
+    message
+        .replace("expected usize", "expected a whole number")
+        .replace("expected u64", "expected a whole number")
+        .replace("expected f64", "expected a number")
 }
 
 /// "did you mean" for serde's "unknown field `a`, expected one of `b`, `c`" (and the same for variants).

@@ -139,7 +139,8 @@ impl Sweep {
             runs: runs.iter().filter(|(of, _)| *of == at).map(|(_, plan)| plan.id()).collect(),
             settings: arm.settings.iter().cloned().collect(),
         };
-        let axis = |(name, values): &(String, Vec<toml::Value>)| AxisRecord { name: name.clone(), values: values.clone() };
+        let axis =
+            |(name, values): &(String, Vec<toml::Value>)| AxisRecord { name: name.clone(), values: values.clone() };
         let record = SweepRecord {
             format: Self::FORMAT,
             titer: env!("CARGO_PKG_VERSION").to_owned(),
@@ -191,7 +192,8 @@ impl Sweep {
             StoredRun { id: id.clone(), arm, seed, dir, done }
         };
         let arms = self.record.arm.iter().enumerate();
-        arms.flat_map(|(at, arm)| arm.runs.iter().zip(&self.record.seeds).map(move |(id, &seed)| run(at, id, seed))).collect()
+        arms.flat_map(|(at, arm)| arm.runs.iter().zip(&self.record.seeds).map(move |(id, &seed)| run(at, id, seed)))
+            .collect()
     }
 
     /// Starts the folder of a run; what an interrupted one left there is removed.

@@ -45,9 +45,12 @@ const CELLS: [&str; 8] =
     ["none→good", "none→bad", "neutral→good", "neutral→bad", "bad→good", "bad→bad", "narrow-on→good", "narrow-on→bad"];
 const STEPS: [i64; 5] = [0, 25, 50, 75, 100];
 
+/// Settings of the axes, dose, whether the optimiser is Adam, whether the rest is bad→bad.
+type Arm = (Vec<(&'static str, Value)>, f64, bool, bool);
+
 /// Writes a sweep of two optimisers × two rests × nine doses into an empty folder.
 pub fn sweep(dir: &Path, size: &Size) {
-    let mut arms: Vec<(Vec<(&str, Value)>, f64, bool, bool)> = Vec::new();
+    let mut arms: Vec<Arm> = Vec::new();
     for adam in [true, false] {
         for rest in ["neutral→good", "bad→bad"] {
             for dose in DOSES {
@@ -104,7 +107,7 @@ pub fn sweep(dir: &Path, size: &Size) {
     }
 }
 
-fn axis_record(axis: &str, arms: &[(Vec<(&str, Value)>, f64, bool, bool)]) -> AxisRecord {
+fn axis_record(axis: &str, arms: &[Arm]) -> AxisRecord {
     let mut values: Vec<Value> = Vec::new();
     for value in arms.iter().flat_map(|(settings, ..)| settings.iter().filter(|(name, _)| *name == axis)) {
         if !values.contains(&value.1) {

@@ -24,7 +24,8 @@ impl<T> Cpu<T> {
 }
 
 fn view<T: Real>(matrix: Matrix<'_, Vec<T>>) -> MatRef<'_, T> {
-    let stored = MatRef::from_row_major_slice(&matrix.data[..matrix.rows * matrix.columns], matrix.rows, matrix.columns);
+    let stored =
+        MatRef::from_row_major_slice(&matrix.data[..matrix.rows * matrix.columns], matrix.rows, matrix.columns);
     if matrix.transposed { stored.transpose() } else { stored }
 }
 
@@ -134,7 +135,14 @@ impl<T: Real> Backend for Cpu<T> {
             self.resize(grad, like.len());
             grad.fill(T::of(0.0));
         }
-        attention::backward(attention::Gradients { dq, dk, dv }, dout, weights, attention::Inputs { q, k, v }, reach, heads);
+        attention::backward(
+            attention::Gradients { dq, dk, dv },
+            dout,
+            weights,
+            attention::Inputs { q, k, v },
+            reach,
+            heads,
+        );
     }
 
     fn gated(&self, out: &mut Vec<T>, gate: &Vec<T>, up: &Vec<T>) {

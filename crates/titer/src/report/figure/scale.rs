@@ -42,7 +42,7 @@ impl Scale {
         if high - low < 1e-9 {
             (low, high) = (low - 0.5, high + 0.5);
         }
-        let step = round_step((high - low) / 3.5);
+        let step = round_step((high - low) / 5.0);
         let (first, last) = ((low / step + 1e-9).floor(), (high / step - 1e-9).ceil());
         let ticks = (first as i64..=last as i64).map(|tick| tick as f64 * step).map(|at| (at, label(at))).collect();
         Self { kind: Kind::Linear { low: first * step, high: last * step }, ticks }
@@ -136,7 +136,7 @@ mod tests {
         let labels: Vec<_> = axis.ticks.iter().map(|(_, label)| label.as_str()).collect();
         assert_eq!(labels, ["−4", "−2", "0", "2", "4"]);
         assert_eq!([axis.place(-4.0), axis.place(0.0), axis.place(9.0)], [0.0, 0.5, 1.0]);
-        assert_eq!(Scale::around([2.0], plain).place(2.0), 0.5);
+        assert!((Scale::around([2.0], plain).place(2.0) - 0.5).abs() < 1e-12);
         let exact = Scale::around([0.0, 100.0], plain);
         assert_eq!([exact.place(0.0), exact.place(100.0)], [0.0, 1.0]);
     }

@@ -98,8 +98,7 @@ impl Figure {
     fn draw_line(&self, out: &mut String, line: &Line, dodge: f64) -> fmt::Result {
         write!(out, r#"<g class="{} {}">"#, line.style.colour, line.style.dash.class())?;
         let apart = |x: f64| !self.x.is_continuous() || (self.x.sets_zero_apart() && x <= 0.0);
-        let (alone, joined): (Vec<(f64, Estimate)>, Vec<(f64, Estimate)>) =
-            line.points.iter().copied().partition(|(x, _)| apart(*x));
+        let (alone, joined): (Vec<_>, Vec<_>) = line.points.iter().copied().partition(|(x, _)| apart(*x));
         let sure: Vec<_> = joined.iter().filter(|(_, estimate)| estimate.has_interval()).collect();
         if sure.len() > 1 {
             let edge = |x: f64, y: f64| format!("{:.1} {:.1}", self.x(x), self.y(y));

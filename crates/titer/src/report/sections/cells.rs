@@ -38,7 +38,7 @@ pub fn table(data: &Data, dose: &Dose, series: &[Series]) -> Option<HeatTable> {
     let caption = estimates().next().map_or_else(String::new, |one| {
         format!(
             "Nats per reply, mean with 95 % interval below; behind each number {} ({}) where all runs are finished. \
-             Darker is more surprising. Source: cells.parquet of each run, its first and its last step.",
+             The stronger the colour, the larger the surprise. Source: cells.parquet of each run, its first and its last step.",
             format::counts(one),
             one.method
         )

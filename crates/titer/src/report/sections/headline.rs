@@ -73,11 +73,18 @@ pub fn table(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) 
         row.extend(halved.map(|family| halving(data, dose, one, family).unwrap_or_else(|| "at no dose".to_owned())));
         Some(row)
     };
+    let (_, first) = series.iter().find_map(|one| end(data, one)).unwrap_or_default();
+    let behind = families.first().and_then(|family| level(data, first, family.leading(), Measure::Rate));
+    let behind = behind.map_or_else(String::new, |one| format!("{} ({})", format::counts(&one), one.method));
+    let leading = families.first().map(|family| family.leading());
+    let contexts =
+        leading.map_or_else(String::new, |one| format!("{} prompts and {} domains", one.prompts, one.domains));
     Table {
-        caption: "Rates after training with 95 % intervals, in the control → at the largest dose, for seen prompts and trained \
-                  domains. “Halved from” is the smallest dose from which on the rate of obeying bad prompts is below half of \
-                  the control's. Source: probes.parquet."
-            .to_owned(),
+        caption: format!(
+            "Rates after training with 95 % intervals, in the control → at the largest dose, for {contexts}; behind each \
+             number {behind} where all runs are finished. “Halved from” is the smallest dose from which on the rate of \
+             obeying bad prompts is below half of the control's. Source: probes.parquet."
+        ),
         text_columns: 2,
         head,
         rows: series.iter().filter_map(row).collect(),
