@@ -104,12 +104,12 @@ impl Optimiser {
         if !(lr.is_finite() && lr > 0.0) {
             return Some(format!("the learning rate is {lr}; it must be above 0"));
         }
-        if let Self::AdamW { eps, weight_decay, .. } = *self {
-            if !(eps > 0.0 && weight_decay >= 0.0) {
-                return Some(format!(
-                    "`eps` is {eps} and `weight_decay` is {weight_decay}; they must not be negative, nor `eps` 0"
-                ));
-            }
+        if let Self::AdamW { eps, weight_decay, .. } = *self
+            && !(eps > 0.0 && weight_decay >= 0.0)
+        {
+            return Some(format!(
+                "`eps` is {eps} and `weight_decay` {weight_decay}; one must be above 0, the other not below"
+            ));
         }
         let (name, value) = shares.into_iter().find(|(_, value)| !unit(*value))?;
         Some(format!("`{name}` is {value}; it must lie between 0 and 1"))
