@@ -25,8 +25,8 @@ pub struct SweepPlan {
     pub question: String,
     /// The spec as written.
     pub spec_text: String,
-    /// The name of the spec's file.
-    pub spec_name: String,
+    /// The command that runs it.
+    pub command: String,
     /// The model's name in the spec.
     pub base: String,
     /// The seeds of every arm.
@@ -180,7 +180,7 @@ impl SweepPlan {
             title: spec.title.clone().or(defaults.title).unwrap_or_default(),
             question: spec.question.clone().or(defaults.question).unwrap_or_default(),
             spec_text: spec.text.clone(),
-            spec_name: spec.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            command: format!("titer run {}", spec.path.display()),
             base: spec.base.clone().or(defaults.base).unwrap_or_default(),
             axes: spec.axes.iter().map(|axis| (axis.name.clone(), axis.values.clone())).collect(),
             seeds,

@@ -34,7 +34,8 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     if let Some(seeds) = &args.seeds {
         spec.seeds = Some(seeds.clone());
     }
-    let (plan, runs) = resolve(&spec).map_err(Failure::input)?;
+    let (mut plan, runs) = resolve(&spec).map_err(Failure::input)?;
+    plan.command = command(args);
 
     let out = args.out.clone().unwrap_or_else(|| default_folder(&spec.path));
     let sweep = Sweep::create(&out, &plan, &runs).map_err(|error| match error {
@@ -73,6 +74,18 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         data(&report.display().to_string());
     }
     Ok(())
+}
+
+/// The command that does this sweep again, wherever its results go.
+fn command(args: &RunArgs) -> String {
+    let mut command = String::from("titer run");
+    if let Some(spec) = &args.spec {
+        command += &format!(" {}", spec.display());
+    }
+    if let Some(seeds) = &args.seeds {
+        command += &format!(" --seeds {}", seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(","));
+    }
+    command
 }
 
 fn default_folder(spec: &Path) -> PathBuf {

@@ -20,8 +20,8 @@ pub struct Data {
     pub arms: Vec<Arm>,
     /// The seeds that every arm was planned with.
     pub seeds: Vec<u64>,
-    /// The name of the spec file, as a command would be given it.
-    pub spec_name: String,
+    /// The command that ran the sweep.
+    pub command: String,
     /// The spec as written, TOML.
     pub spec: String,
     /// The resolved plan of one run, TOML; empty where none is finished.

@@ -36,7 +36,7 @@ impl Data {
             axes: record.axis.iter().map(axis).collect(),
             arms: record.arm.iter().enumerate().map(arm).collect(),
             seeds: record.seeds.clone(),
-            spec_name: record.spec_name.clone(),
+            command: record.command.clone(),
             spec: record.spec.clone(),
             plan: String::new(),
             version: record.titer.clone(),

@@ -1,6 +1,6 @@
 //! Setting the sections on a page.
 
-use std::io;
+use std::{collections::BTreeSet, io};
 
 use minijinja::{Environment, syntax::SyntaxConfig, value::Serde};
 use serde::Serialize;
@@ -96,7 +96,8 @@ pub fn render(data: &Data) -> Result<String, ReportError> {
 
 /// What the sweep consists of, as counts with their nouns.
 fn facts(data: &Data, dose: &Dose) -> Vec<String> {
-    let done = data.runs().count();
+    // Arms that train the same rows share a run.
+    let done = data.runs().map(|run| &run.plan_hash).collect::<BTreeSet<_>>().len();
     let runs = done + data.missing().len();
     let mut facts = vec![count(data.arms.len(), "arm"), count(data.seeds.len(), "seed")];
     facts.push(if done == runs { count(runs, "run") } else { format!("{done} of {}", count(runs, "run")) });

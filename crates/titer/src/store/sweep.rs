@@ -48,8 +48,8 @@ pub struct SweepRecord {
     pub title: String,
     /// The spec's question.
     pub question: String,
-    /// The name of the spec's file.
-    pub spec_name: String,
+    /// The command that ran it.
+    pub command: String,
     /// The spec as written.
     pub spec: String,
     /// The seeds of every arm.
@@ -146,7 +146,7 @@ impl Sweep {
             titer: env!("CARGO_PKG_VERSION").to_owned(),
             title: plan.title.clone(),
             question: plan.question.clone(),
-            spec_name: plan.spec_name.clone(),
+            command: plan.command.clone(),
             spec: plan.spec_text.clone(),
             seeds: plan.seeds.clone(),
             axis: plan.axes.iter().map(axis).collect(),

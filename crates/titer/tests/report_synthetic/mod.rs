@@ -79,7 +79,7 @@ pub fn sweep(dir: &Path, size: &Size) {
         question: "As more bad→good data is included, how much does the model stop following bad system prompts, and \
                    system prompts at all?"
             .to_owned(),
-        spec_name: "q1-dose-response.toml".to_owned(),
+        command: "titer run q1-dose-response.toml".to_owned(),
         spec: "title = \"Dose and response of bad→good data\"\nseeds = [0, 1, 2]\n\n[sweep]\n\
                \"train.mix.bad→good\" = [0.0, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0] # a log-spaced grid, as in the text\n"
             .to_owned(),

@@ -26,7 +26,7 @@ pub fn section(data: &Data) -> Reproduce {
         .iter()
         .flat_map(|arm| arm.runs.iter().map(|run| vec![arm.name.clone(), run.plan_hash.clone(), run.seed.to_string()]));
     Reproduce {
-        command: format!("titer run {}", data.spec_name),
+        command: data.command.clone(),
         version: data.version.clone(),
         spec: data.spec.clone(),
         plan: data.plan.clone(),
