@@ -145,4 +145,10 @@ fn a_folder_with_something_else_in_it_is_left_alone() {
     assert!(matches!(Sweep::create(dir.path(), &plan, &runs), Err(StoreError::Foreign(_))));
     assert_eq!(fs_err::read_dir(dir.path()).unwrap().count(), 1);
     assert!(matches!(Sweep::open(dir.path()), Err(StoreError::NoSweep(_))));
+
+    let own = tempfile::tempdir().unwrap();
+    let file = own.path().join("sweep.toml");
+    fs_err::write(&file, "brush = \"wide\"").unwrap();
+    assert!(matches!(Sweep::create(own.path(), &plan, &runs), Err(StoreError::Foreign(_))));
+    assert_eq!(fs_err::read_to_string(file).unwrap(), "brush = \"wide\"");
 }

@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, path::Path};
 
 use titer::{
-    plan::{ModelPlan, RunPlan, SweepPlan},
-    spec::{DEFAULTS, Optimiser, Spec},
+    plan::{ModelPlan, Optimiser, RunPlan, SweepPlan},
+    spec::{DEFAULTS, Spec},
 };
 use titer_data::cell::Cell;
 
@@ -41,10 +41,10 @@ fn axes_multiply_and_the_last_changes_fastest() {
     assert_eq!(
         names,
         [
-            "optimiser=adamw bad->good=0.0",
-            "optimiser=adamw bad->good=0.1",
-            "optimiser=sgd bad->good=0.0",
-            "optimiser=sgd bad->good=0.1"
+            "optimiser=adamw bad→good=0.0",
+            "optimiser=adamw bad→good=0.1",
+            "optimiser=sgd bad→good=0.0",
+            "optimiser=sgd bad→good=0.1"
         ]
     );
     assert!(
@@ -118,4 +118,47 @@ fn errors_name_the_line() {
     assert_eq!(line("seeds = [0]\n\n[[stage]]\nmix = { \"bad→good\" = 1.5 }"), Some(4));
     assert_eq!(line("[sweep]\n\"train.clip\" = [1.0]\n\"train.mix.bad→good\" = [0.1, 2.0]"), Some(3));
     assert_eq!(line("[[stage]]\nname = \"a\"\n[[stage]]\nname = \"a\""), Some(4));
+    // The value of the axis that is to blame, on its own line.
+    assert_eq!(line("[sweep]\n\"train.mix.bad→good\" = [\n0.1,\n2.0,\n]\n\"train.mix.rest\" = [\"bad→bad\"]"), Some(4));
+    assert_eq!(line("[sweep]\n\"train.clip\" = [1.0]\n\"train.batchh\" = [16]"), Some(3));
+    assert_eq!(error("[sweep]\n\"train.batchh\" = [16]").remedy, "did you mean `batch`?");
+    assert_eq!(line("[sweep]\n\"train.mix.bad→good\" = [0.1]\n\"train.mix\" = [{ rest = \"bad→bad\" }]"), Some(3));
+    assert!(error("[sweep]\n\"train.clip\" = [1, 1.0]").problem.contains("twice"));
+    assert!(error("[sweep]\ntrain.clip = [1.0]").remedy.contains("quotes"));
+    let short = error("[[stage]]\n[stage.optimiser]\nkind = \"sgd\"\nlr = 0.1\nbeta1 = 0.9");
+    assert_eq!((short.place.unwrap().0, short.problem.contains("no constant of sgd")), (5, true));
+    assert_eq!(line("[[stage]]\n[stage.optimiser]\nlrr = 0.1"), Some(3));
+    assert!(error("[sweep]\n\"train.mix.bad→good\" = [0.0001]").problem.contains("no row"));
+    assert!(error("[[stage]]\noptimiser = { kind = \"sgd\" }").problem.contains("sgd needs `lr`"));
+}
+
+#[test]
+fn tables_are_laid_over_the_defaults_field_by_field() {
+    let stage = |text: &str| plan(text).arms[0].stages[0].clone();
+    let default = stage("");
+    assert_eq!(stage("[[stage]]\nschedule = { decay = \"cosine\" }").schedule.warmup, default.schedule.warmup);
+    let faster = stage("[[stage]]\noptimiser = { lr = 1e-3 }").optimiser;
+    assert!(matches!(faster, Optimiser::AdamW { lr, beta2, .. } if lr == 1e-3 && beta2 == 0.98));
+    assert_eq!(stage("[sweep]\n\"train.optimiser.lr\" = [1e-3]").optimiser, faster);
+}
+
+#[test]
+fn equal_rows_are_one_run_however_the_mix_is_written() {
+    let id = |mix: &str| runs(&format!("seeds = [0]\n[[stage]]\nmix = {{ {mix} }}"), "m")[0].id();
+    let all = id("\"bad→good\" = 1.0, rest = \"neutral→good\"");
+    assert_eq!(id("\"bad→good\" = 1.0, rest = \"bad→bad\""), all);
+    assert_eq!(id("rest = \"bad→good\""), all);
+    assert_eq!(id("\"bad→bad\" = 0.0, \"bad→good\" = 1.0"), all);
+    // Who takes slots first decides the slots, so order counts.
+    assert_ne!(id("\"bad→good\" = 0.5, rest = \"bad→bad\""), id("\"bad→bad\" = 0.5, rest = \"bad→good\""));
+}
+
+#[test]
+fn arms_have_names_of_their_own() {
+    let text = "[[stage]]\nname = \"first\"\n[[stage]]\nname = \"second\"\n[sweep]\n\
+        \"first.mix.rest\" = [\"neutral→good\", \"bad→bad\"]\n\"second.mix.rest\" = [\"neutral→good\", \"bad→bad\"]\n\
+        \"first.optimiser\" = [{ kind = \"sgd\", lr = 0.1 }, { kind = \"sgd\", lr = 0.01 }]";
+    let names: BTreeSet<String> = super_control(text).into_iter().collect();
+    assert_eq!(names.len(), 8);
+    assert!(names.contains("first.mix.rest=neutral→good second.mix.rest=bad→bad optimiser=sgd,lr:0.01"), "{names:?}");
 }

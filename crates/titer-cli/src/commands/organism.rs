@@ -1,5 +1,7 @@
 //! `titer organism`
 
+use std::path::PathBuf;
+
 use titer::organism::{
     Recipe,
     card::{self, Card},
@@ -15,8 +17,13 @@ use crate::{
 /// Trains an organism and writes its folder, whole or not at all.
 pub fn train(args: &TrainArgs) -> Result<(), Failure> {
     let &TrainArgs { seed, world_seed, width, layers, steps, batch, lr, ref out } = args;
-    if out.exists() {
-        return Err(Failure::Input(format!("{} exists already; name a folder that does not", out.display())));
+    let mut temporary = out.clone().into_os_string();
+    temporary.push(".partial");
+    let temporary = PathBuf::from(temporary);
+    for path in [out, &temporary] {
+        if path.exists() {
+            return Err(Failure::Input(format!("{} exists already; name a folder that does not", path.display())));
+        }
     }
     if steps == 0 || batch == 0 || !(lr.is_finite() && lr > 0.0) {
         return Err(Failure::input("steps, batch and learning rate must be above 0"));
@@ -27,7 +34,6 @@ pub fn train(args: &TrainArgs) -> Result<(), Failure> {
         raise(&recipe, steps, &|at| bar.advance(1, &format!("loss {:.3}", at.loss))).map_err(Failure::input)?;
     bar.clear();
     let card = Card::of(&recipe, &raised).map_err(Failure::work)?;
-    let temporary = out.with_extension("tmp");
     fs_err::create_dir_all(&temporary).map_err(Failure::input)?;
     for (name, bytes) in card::files(&card, &raised.model) {
         fs_err::write(temporary.join(name), bytes).map_err(Failure::work)?;

@@ -1,16 +1,12 @@
 //! The tables of a spec, as serde reads them. A field that is absent takes its value from `defaults.toml`.
 
-use std::fmt;
+use serde::{Deserialize, Serialize};
+use titer_data::world::DomainSplit;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::MapAccess, ser::SerializeMap as _};
-use titer_data::{
-    cell::Cell,
-    mix::{Mix, MixError},
-    world::DomainSplit,
-};
+use super::MixField;
 
 /// `[model]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelFields {
     /// The word `organism`, or a folder.
@@ -18,7 +14,7 @@ pub struct ModelFields {
 }
 
 /// `[probes]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProbeFields {
     /// Contrasts per probe.
@@ -28,7 +24,7 @@ pub struct ProbeFields {
 }
 
 /// `[[stage]]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StageFields {
     /// What other parts of the spec call it.
@@ -39,81 +35,60 @@ pub struct StageFields {
     pub batch: Option<usize>,
     /// Request domains.
     pub domains: Option<DomainSplit>,
-    /// Shares of cells.
+    /// Shares of cells; a mix replaces the default one whole.
     pub mix: Option<MixField>,
     /// Update rule.
-    pub optimiser: Option<Optimiser>,
+    #[serde(default)]
+    pub optimiser: OptimiserFields,
     /// Learning rate over the steps.
-    pub schedule: Option<Schedule>,
+    #[serde(default)]
+    pub schedule: ScheduleFields,
     /// Longest gradient.
     pub clip: Option<f64>,
     /// What the nats of a row are divided by.
     pub divisor: Option<f64>,
 }
 
-/// An update rule with its constants.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Optimiser {
-    /// Stochastic gradient descent.
-    Sgd {
-        /// Learning rate.
-        lr: f64,
-        /// Share of the last velocity that is kept.
-        #[serde(default)]
-        momentum: f64,
-    },
+/// `optimiser`, the fields of all kinds in one table: only so does an unknown one have a line.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OptimiserFields {
+    /// Which rule.
+    pub kind: Option<OptimiserKind>,
+    /// Learning rate.
+    pub lr: Option<f64>,
+    /// Share of the last velocity that is kept (sgd).
+    pub momentum: Option<f64>,
+    /// Decay of the first moment (adamw).
+    pub beta1: Option<f64>,
+    /// Decay of the second moment (adamw).
+    pub beta2: Option<f64>,
+    /// Added to the root of the second moment (adamw).
+    pub eps: Option<f64>,
+    /// Weight decay per step, times the learning rate (adamw).
+    pub weight_decay: Option<f64>,
+}
+
+/// The update rules that a spec can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimiserKind {
     /// Adam with decoupled weight decay.
-    AdamW {
-        /// Learning rate.
-        lr: f64,
-        /// Decay of the first moment.
-        #[serde(default = "beta1")]
-        beta1: f64,
-        /// Decay of the second moment.
-        #[serde(default = "beta2")]
-        beta2: f64,
-        /// Added to the root of the second moment.
-        #[serde(default = "eps")]
-        eps: f64,
-        /// Weight decay per step, times the learning rate.
-        #[serde(default)]
-        weight_decay: f64,
-    },
+    AdamW,
+    /// Stochastic gradient descent.
+    Sgd,
 }
 
-// What `defaults.toml` says, for an optimiser that a spec names with fewer constants (a test compares them).
-fn beta1() -> f64 {
-    0.9
-}
-fn beta2() -> f64 {
-    0.98
-}
-fn eps() -> f64 {
-    1e-8
-}
-
-impl Optimiser {
-    /// What is wrong with its numbers, if anything.
-    pub(crate) fn problem(&self) -> Option<String> {
-        let unit = |value: f64| (0.0..1.0).contains(&value);
-        let (lr, shares) = match *self {
-            Self::Sgd { lr, momentum } => (lr, vec![("momentum", momentum)]),
-            Self::AdamW { lr, beta1, beta2, .. } => (lr, vec![("beta1", beta1), ("beta2", beta2)]),
-        };
-        if !(lr.is_finite() && lr > 0.0) {
-            return Some(format!("the learning rate is {lr}; it must be above 0"));
-        }
-        if let Self::AdamW { eps, weight_decay, .. } = *self
-            && !(eps > 0.0 && weight_decay >= 0.0)
-        {
-            return Some(format!(
-                "`eps` is {eps} and `weight_decay` {weight_decay}; one must be above 0, the other not below"
-            ));
-        }
-        let (name, value) = shares.into_iter().find(|(_, value)| !unit(*value))?;
-        Some(format!("`{name}` is {value}; it must lie between 0 and 1"))
-    }
+/// `schedule`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduleFields {
+    /// Steps of linear rise.
+    pub warmup: Option<usize>,
+    /// What comes then.
+    pub decay: Option<Decay>,
+    /// Share of the learning rate at the end.
+    pub floor: Option<f64>,
 }
 
 /// How the learning rate falls after warm-up.
@@ -126,81 +101,4 @@ pub enum Decay {
     Linear,
     /// Along half a cosine.
     Cosine,
-}
-
-/// The learning rate over the steps of a stage.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Schedule {
-    /// Steps of linear rise.
-    #[serde(default)]
-    pub warmup: usize,
-    /// What comes then.
-    #[serde(default = "Schedule::no_decay")]
-    pub decay: Decay,
-    /// Share of the learning rate at the end.
-    #[serde(default)]
-    pub floor: f64,
-}
-
-impl Schedule {
-    fn no_decay() -> Decay {
-        Decay::None
-    }
-}
-
-/// A mix as written: shares of cells, and the cell of the rest.
-#[derive(Clone, Debug, PartialEq, Default)]
-pub struct MixField {
-    /// Cells with their shares, in the order of the spec.
-    pub shares: Vec<(Cell, f64)>,
-    /// The cell that fills what is left.
-    pub rest: Option<Cell>,
-}
-
-impl MixField {
-    /// The mix, checked.
-    pub fn mix(&self) -> Result<Mix, MixError> {
-        Mix::new(self.shares.clone(), self.rest)
-    }
-}
-
-impl Serialize for MixField {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for (cell, share) in &self.shares {
-            map.serialize_entry(cell, share)?;
-        }
-        if let Some(rest) = &self.rest {
-            map.serialize_entry("rest", rest)?;
-        }
-        map.end()
-    }
-}
-
-impl<'de> Deserialize<'de> for MixField {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = MixField;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a table of cells and shares, such as { \"bad→good\" = 0.1, rest = \"neutral→good\" }")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<MixField, A::Error> {
-                let mut mix = MixField::default();
-                while let Some(key) = map.next_key::<String>()? {
-                    if key == "rest" {
-                        mix.rest = Some(map.next_value()?);
-                    } else {
-                        let cell = key.parse().map_err(serde::de::Error::custom)?;
-                        mix.shares.push((cell, map.next_value()?));
-                    }
-                }
-                Ok(mix)
-            }
-        }
-        deserializer.deserialize_map(Visitor)
-    }
 }

@@ -4,9 +4,12 @@
 
 mod error;
 mod fields;
+mod mix;
 mod read;
+mod suggest;
 
 pub use error::SpecError;
-pub use fields::{Decay, MixField, ModelFields, Optimiser, ProbeFields, Schedule, StageFields};
+pub use fields::{Decay, ModelFields, OptimiserFields, OptimiserKind, ProbeFields, ScheduleFields, StageFields};
+pub use mix::MixField;
 pub use read::{Axis, DEFAULTS, Spec};
-pub(crate) use read::{nearest, plain};
+pub(crate) use suggest::{nearest, plain, suggestion};

@@ -11,7 +11,10 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{ModelFields, ProbeFields, SpecError, StageFields};
+use super::{
+    ModelFields, ProbeFields, SpecError, StageFields,
+    suggest::{plain, suggestion},
+};
 
 /// The spec that every other one is laid over, with comments; what `titer init` prints.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
@@ -70,7 +73,8 @@ impl Spec {
     pub fn parse(text: &str, path: &Path) -> Result<Self, SpecError> {
         let fail = |error: toml::de::Error| {
             let problem = plain(error.message());
-            SpecError::new(path, text, error.span(), problem.clone(), suggestion(&problem))
+            let remedy = suggestion(&problem);
+            SpecError::new(path, text, error.span(), problem, remedy)
         };
         let file: File = toml::from_str(text).map_err(fail)?;
         let table: Table = toml::from_str(text).map_err(fail)?;
@@ -85,18 +89,18 @@ impl Spec {
             question: file.question,
             seeds: file.seeds,
             base: file.model.and_then(|model| model.base),
-            probes: file.probes.unwrap_or(ProbeFields { items: None, every: None }),
+            probes: file.probes.unwrap_or_default(),
             stages: if file.stage.is_empty() { vec![Table::new()] } else { stages },
             axes: Vec::new(),
         };
         for (name, values) in file.sweep {
             let Value::Array(values) = values else {
                 let problem = format!("axis `{name}` is not a list of values");
-                return Err(spec.error(
-                    &["sweep", &name],
-                    problem,
-                    "write the values in brackets, such as [0.0, 0.1, 1.0]",
-                ));
+                let remedy = match values {
+                    Value::Table(_) => "write the whole axis in quotes, such as \"train.mix.rest\" = [...]",
+                    _ => "write the values in brackets, such as [0.0, 0.1, 1.0]",
+                };
+                return Err(spec.error(&["sweep", &name], problem, remedy));
             };
             if values.is_empty() {
                 let problem = format!("axis `{name}` has no values");
@@ -163,29 +167,4 @@ fn locate(table: &Spanned<DeTable<'_>>, keys: &[&str]) -> Option<Range<usize>> {
 enum Children<'a, 'i> {
     Table(&'a DeTable<'i>),
     Array(&'a [Spanned<DeValue<'i>>]),
-}
-
-/// A message of the parser in the words of this file: number types are Rust's affair.
-pub(crate) fn plain(message: &str) -> String {
-    let message = message.trim().replace('\n', ", ");
-    message
-        .replace("expected usize", "expected a whole number")
-        .replace("expected u64", "expected a whole number")
-        .replace("expected f64", "expected a number")
-}
-
-/// "did you mean" for serde's "unknown field `a`, expected one of `b`, `c`" (and the same for variants).
-fn suggestion(problem: &str) -> String {
-    let quoted: Vec<&str> = problem.split('`').skip(1).step_by(2).collect();
-    let Some((wrong, known)) = quoted.split_first() else { return String::new() };
-    if !problem.starts_with("unknown") {
-        return String::new();
-    }
-    nearest(wrong, known.iter().copied()).map_or(String::new(), |near| format!("did you mean `{near}`?"))
-}
-
-/// The known word that is most like a wrong one, if any is like it.
-pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = known.into_iter().map(|word| (strsim::jaro_winkler(wrong, word), word));
-    scored.filter(|(score, _)| *score > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, word)| word)
 }

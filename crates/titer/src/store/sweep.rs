@@ -120,11 +120,15 @@ impl Sweep {
     pub fn create(dir: &Path, plan: &SweepPlan, runs: &[(usize, RunPlan)]) -> Result<Self, StoreError> {
         let marker = dir.join(Self::FILE);
         let starting = dir.join(".sweep.toml.lock");
-        if dir.exists() && !marker.exists() && !starting.exists() {
-            let empty = dir.is_dir() && fs_err::read_dir(dir)?.next().is_none();
-            if !empty {
-                return Err(StoreError::Foreign(dir.to_owned()));
-            }
+        let ours = if marker.exists() {
+            // A sweep.toml may also be the user's own; titer's, of any version, says so in its first lines.
+            let record: Option<toml::Table> = toml::from_str(&fs_err::read_to_string(&marker)?).ok();
+            record.is_some_and(|record| record.contains_key("format") && record.contains_key("titer"))
+        } else {
+            !dir.exists() || starting.exists() || (dir.is_dir() && fs_err::read_dir(dir)?.next().is_none())
+        };
+        if !ours {
+            return Err(StoreError::Foreign(dir.to_owned()));
         }
         fs_err::create_dir_all(dir)?;
         let lock = fs_err::OpenOptions::new().create(true).append(true).open(&starting)?.into_parts().0;

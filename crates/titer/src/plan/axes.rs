@@ -1,0 +1,143 @@
+//! Swept axes: checked one by one, put into stages, multiplied.
+
+use serde::Deserialize as _;
+use titer_data::cell::Cell;
+use toml::{Table, Value};
+
+use super::name::{labels, shown};
+use crate::spec::{Axis, Spec, SpecError, StageFields, nearest, plain, suggestion};
+
+/// A swept axis, resolved.
+#[derive(Clone, Debug)]
+pub(super) struct AxisPlan {
+    /// As written: where errors point.
+    pub written: String,
+    /// Its name, `<stage>.<field>`, cells with the one arrow.
+    pub name: String,
+    /// The shortest end of its name that no other axis has.
+    pub label: String,
+    /// The stage that it is in.
+    pub stage: usize,
+    /// The field within the stage.
+    pub path: Vec<String>,
+    /// Its values.
+    pub values: Vec<Value>,
+    /// The same as numbers or texts.
+    pub shown: Vec<Value>,
+}
+
+/// One value of one axis, as indices.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice {
+    /// Which axis.
+    pub axis: usize,
+    /// Which of its values.
+    pub value: usize,
+}
+
+/// The axes of a spec over stages of these names.
+///
+/// # Errors
+/// Where an axis names no field of a stage, overlaps with another one, repeats a value, or has one of the wrong type.
+pub(super) fn resolve(spec: &Spec, names: &[String], defaults: &Table) -> Result<Vec<AxisPlan>, SpecError> {
+    let mut axes: Vec<AxisPlan> = Vec::new();
+    for axis in &spec.axes {
+        let axis = one(spec, names, axis)?;
+        let overlaps = |other: &&AxisPlan| {
+            other.stage == axis.stage && (other.path.starts_with(&axis.path) || axis.path.starts_with(&other.path))
+        };
+        if let Some(other) = axes.iter().find(overlaps) {
+            let problem = format!("axes `{}` and `{}` set the same field", other.written, axis.written);
+            return Err(spec.error(&["sweep", &axis.written], problem, "sweep it once"));
+        }
+        for (at, value) in axis.values.iter().enumerate() {
+            let fail = |problem: String, remedy: &str| {
+                Err(spec.error(&["sweep", &axis.written, &at.to_string()], problem, remedy))
+            };
+            if axis.values[..at].iter().any(|earlier| same(earlier, value)) {
+                return fail(format!("{} is on the axis twice", super::show(value)), "name every value once");
+            }
+            let mut table = spec.stages[axis.stage].clone();
+            if let Err(key) = axis.put(&mut table, defaults, value) {
+                return fail(format!("axis `{}`: `{key}` is not a table", axis.written), "sweep the field itself");
+            }
+            if let Err(error) = StageFields::deserialize(Value::Table(table)) {
+                let problem = plain(error.message());
+                let remedy = suggestion(&problem);
+                return fail(problem, &remedy);
+            }
+        }
+        axes.push(axis);
+    }
+    for (axis, label) in labels(axes.iter().map(|axis| axis.name.as_str())).into_iter().enumerate() {
+        axes[axis].label = label;
+    }
+    Ok(axes)
+}
+
+fn one(spec: &Spec, names: &[String], axis: &Axis) -> Result<AxisPlan, SpecError> {
+    let fail = |problem: String, remedy: String| Err(spec.error(&["sweep", &axis.name], problem, remedy));
+    let mut keys = axis.name.split('.');
+    let stage = keys.next().unwrap_or_default();
+    let Some(at) = names.iter().position(|name| name == stage) else {
+        let known = nearest(stage, names.iter().map(String::as_str)).unwrap_or(&names[0]);
+        let problem = format!("axis `{}` names no stage", axis.name);
+        return fail(problem, format!("an axis is <stage>.<field>; did you mean `{known}.…`?"));
+    };
+    let one_arrow = |key: &str| key.parse::<Cell>().map_or(key.to_owned(), |cell| cell.to_string());
+    let path: Vec<String> = keys.map(one_arrow).collect();
+    if path.is_empty() || path == ["name"] {
+        let problem = format!("axis `{}` names no field that can be swept", axis.name);
+        return fail(problem, format!("write <stage>.<field>, such as {stage}.mix.rest"));
+    }
+    Ok(AxisPlan {
+        written: axis.name.clone(),
+        name: [vec![stage.to_owned()], path.clone()].concat().join("."),
+        label: String::new(),
+        stage: at,
+        path,
+        values: axis.values.clone(),
+        shown: shown(&axis.values),
+    })
+}
+
+/// Whether two values are the same setting; 1 and 1.0 are.
+fn same(a: &Value, b: &Value) -> bool {
+    let number = |value: &Value| value.as_float().or(value.as_integer().map(|number| number as f64));
+    a == b || number(a).is_some_and(|a| number(b) == Some(a))
+}
+
+impl AxisPlan {
+    /// Puts a value into a stage's table. A mix that the stage leaves out is the default one, with one share changed.
+    ///
+    /// # Errors
+    /// The key on the way that is no table.
+    pub fn put(&self, stage: &mut Table, defaults: &Table, value: &Value) -> Result<(), String> {
+        let (last, keys) = self.path.split_last().expect("a path names a field");
+        let mut table = stage;
+        for key in keys {
+            let default = || match key.as_str() {
+                "mix" => defaults["mix"].clone(),
+                _ => Value::Table(Table::new()),
+            };
+            let Value::Table(child) = table.entry(key.as_str()).or_insert_with(default) else {
+                return Err(key.clone());
+            };
+            table = child;
+        }
+        // The stage may have written the same cell with the other arrow.
+        let written = table.keys().find(|key| key.parse::<Cell>().is_ok_and(|cell| cell.to_string() == *last)).cloned();
+        table.insert(written.unwrap_or_else(|| last.clone()), value.clone());
+        Ok(())
+    }
+}
+
+/// Every combination of the axes' values, the last axis changing fastest.
+pub(super) fn combinations(axes: &[AxisPlan]) -> Vec<Vec<Choice>> {
+    let mut all = vec![Vec::new()];
+    for (axis, plan) in axes.iter().enumerate() {
+        let with = |so_far: &Vec<Choice>, value| so_far.iter().copied().chain([Choice { axis, value }]).collect();
+        all = all.iter().flat_map(|so_far| (0..plan.values.len()).map(move |value| with(so_far, value))).collect();
+    }
+    all
+}

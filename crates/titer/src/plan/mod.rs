@@ -1,0 +1,18 @@
+//! From the spec as written to the plan as resolved: arms, controls and runs. Nothing here has effects.
+//!
+//! `axes` are checked and multiplied; each combination resolves into `stage`s and is an arm with a `name`; `control`
+//! gives every arm its control; `sweep` puts them together, and each arm and seed is a `run`.
+
+mod axes;
+mod control;
+mod name;
+mod run;
+mod stage;
+mod sweep;
+
+pub use name::show;
+pub use run::{ModelPlan, NUMERICS, ProbePlan, RunId, RunPlan};
+pub use stage::{Optimiser, Schedule, StagePlan};
+pub use sweep::{Arm, SweepPlan};
+
+pub use crate::spec::Decay;

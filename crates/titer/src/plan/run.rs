@@ -1,0 +1,66 @@
+//! One run: everything that decides its numbers, and the name that follows from it.
+
+use serde::{Deserialize, Serialize};
+
+use super::StagePlan;
+
+/// Raised whenever the same plan would give other numbers than before, so that stored runs are not taken for new ones.
+pub const NUMERICS: u32 = 1;
+
+/// What is measured, and how often.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ProbePlan {
+    /// Contrasts per probe, and rows per cell.
+    pub items: usize,
+    /// Steps between measurements within a stage; 0 is only before and after.
+    pub every: usize,
+}
+
+/// Which model, by name and by content.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ModelPlan {
+    /// Its name in the spec.
+    pub base: String,
+    /// Hash of everything that it computes with.
+    pub blake3: String,
+}
+
+/// One run, resolved: everything that decides its numbers, and nothing else.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunPlan {
+    /// [`NUMERICS`]
+    pub numerics: u32,
+    /// The seed.
+    pub seed: u64,
+    /// The model.
+    pub model: ModelPlan,
+    /// What is measured.
+    pub probes: ProbePlan,
+    /// What is trained.
+    #[serde(rename = "stage")]
+    pub stages: Vec<StagePlan>,
+}
+
+/// The name of a run: the start of its plan's hash.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(pub String);
+
+impl RunPlan {
+    /// The plan as TOML: what is hashed, stored and replayed.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a plan is plain data")
+    }
+
+    /// Equal plans, and only they, have equal names.
+    pub fn id(&self) -> RunId {
+        // A folder's name does not change what a model computes, so a moved model keeps its runs.
+        let content = Self { model: ModelPlan { base: String::new(), ..self.model.clone() }, ..self.clone() };
+        RunId(blake3::hash(content.to_toml().as_bytes()).to_hex()[..16].to_owned())
+    }
+
+    /// Optimiser steps of all stages.
+    pub fn steps(&self) -> usize {
+        self.stages.iter().map(|stage| stage.steps).sum()
+    }
+}

@@ -1,0 +1,237 @@
+//! One training phase: the fields of a spec laid over the defaults, and checked.
+
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
+use titer_data::{
+    cell::Cell,
+    mix::{Mix, MixError},
+    world::DomainSplit,
+};
+
+use crate::spec::{Decay, OptimiserFields, OptimiserKind, SpecError, StageFields};
+
+/// One training phase, resolved.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StagePlan {
+    /// Its name.
+    pub name: String,
+    /// Rows in all.
+    pub rows: usize,
+    /// Rows per step.
+    pub batch: usize,
+    /// Optimiser steps.
+    pub steps: usize,
+    /// Request domains.
+    pub domains: DomainSplit,
+    /// Update rule.
+    pub optimiser: Optimiser,
+    /// Learning rate over the steps.
+    pub schedule: Schedule,
+    /// Longest gradient; 0 is no limit.
+    pub clip: f64,
+    /// The loss is the mean over a batch's rows of (nats of the row's target tokens / divisor).
+    pub divisor: f64,
+    /// Which rows. A plan as TOML has [`StagePlan::cells`] in its place: equal counts are the same rows, however their
+    /// shares were written, so that a dose of 100 % is one run whatever the rest would have been.
+    #[serde(skip)]
+    pub mix: Mix,
+    #[serde(serialize_with = "as_map")]
+    cells: Vec<(Cell, usize)>,
+}
+
+/// An update rule with its constants.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Optimiser {
+    /// Stochastic gradient descent.
+    Sgd {
+        /// Learning rate.
+        lr: f64,
+        /// Share of the last velocity that is kept.
+        momentum: f64,
+    },
+    /// Adam with decoupled weight decay.
+    AdamW {
+        /// Learning rate.
+        lr: f64,
+        /// Decay of the first moment.
+        beta1: f64,
+        /// Decay of the second moment.
+        beta2: f64,
+        /// Added to the root of the second moment.
+        eps: f64,
+        /// Weight decay per step, times the learning rate.
+        weight_decay: f64,
+    },
+}
+
+/// The learning rate over the steps of a stage.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Schedule {
+    /// Steps of linear rise.
+    pub warmup: usize,
+    /// What comes then.
+    pub decay: Decay,
+    /// Share of the learning rate at the end.
+    pub floor: f64,
+}
+
+impl StagePlan {
+    /// How many rows each cell has, those without any left out; in the order in which cells take their slots.
+    pub fn cells(&self) -> &[(Cell, usize)] {
+        &self.cells
+    }
+
+    /// The same stage with other rows.
+    pub(super) fn with_mix(&self, mix: Mix) -> Self {
+        Self { cells: present(&mix, self.rows), mix, ..self.clone() }
+    }
+
+    /// Lays `written` over `default`, which has every field. `fail` makes an error at a field of the stage.
+    pub(super) fn resolve(
+        written: &StageFields,
+        default: &StageFields,
+        name: &str,
+        fail: &dyn Fn(&str, String, &str) -> SpecError,
+    ) -> Result<Self, SpecError> {
+        let missing = "defaults.toml has every field of a stage";
+        let rows = written.rows.or(default.rows).expect(missing);
+        let batch = written.batch.or(default.batch).expect(missing);
+        if rows == 0 || batch == 0 || !rows.is_multiple_of(batch) {
+            let field = if written.batch.is_some() { "batch" } else { "rows" };
+            let problem = format!("{rows} rows do not divide into batches of {batch}");
+            return Err(fail(field, problem, "make `rows` a multiple of `batch`, and both at least 1"));
+        }
+        let mix = written.mix.as_ref().or(default.mix.as_ref()).expect(missing);
+        let mix = mix.mix().map_err(|error| {
+            let field = match error {
+                MixError::Share { cell, .. } | MixError::Twice(cell) => format!("mix.{cell}"),
+                MixError::Empty | MixError::Above(_) | MixError::Below(_) => "mix".to_owned(),
+            };
+            fail(&field, error.to_string(), "")
+        })?;
+        let absent = |cell: Cell| mix.counts(rows).iter().any(|&(counted, count)| counted == cell && count == 0);
+        if let Some((cell, share)) = mix.shares().iter().find(|(cell, share)| *share > 0.0 && absent(*cell)) {
+            let problem = format!("a share of {share} of {rows} rows is no row of `{cell}`");
+            return Err(fail(&format!("mix.{cell}"), problem, "raise `rows` or the share, or write 0"));
+        }
+        let optimiser = Optimiser::resolve(&written.optimiser, &default.optimiser)
+            .map_err(|(field, problem)| fail(&format!("optimiser.{field}"), problem, ""))?;
+        let (schedule, usual) = (&written.schedule, &default.schedule);
+        let schedule = Schedule {
+            warmup: schedule.warmup.or(usual.warmup).expect(missing),
+            decay: schedule.decay.or(usual.decay).expect(missing),
+            floor: schedule.floor.or(usual.floor).expect(missing),
+        };
+        if !(0.0..=1.0).contains(&schedule.floor) {
+            let problem = format!("`floor` is {}", schedule.floor);
+            return Err(fail("schedule.floor", problem, "it is a share of the learning rate, between 0 and 1"));
+        }
+        let clip = written.clip.or(default.clip).expect(missing);
+        if !(clip.is_finite() && clip >= 0.0) {
+            let problem = format!("the gradient cannot be clipped to {clip}");
+            return Err(fail("clip", problem, "use a length above 0, or 0 for no limit"));
+        }
+        let divisor = written.divisor.or(default.divisor).expect(missing);
+        if !(divisor.is_finite() && divisor > 0.0) {
+            return Err(fail("divisor", format!("the loss cannot be divided by {divisor}"), "use a number above 0"));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            rows,
+            batch,
+            steps: rows / batch,
+            domains: written.domains.or(default.domains).expect(missing),
+            optimiser,
+            schedule,
+            clip,
+            divisor,
+            cells: present(&mix, rows),
+            mix,
+        })
+    }
+}
+
+impl Optimiser {
+    /// Lays `written` over `default` where both are of one kind. The error is a field and what is wrong with it.
+    fn resolve(written: &OptimiserFields, default: &OptimiserFields) -> Result<Self, (&'static str, String)> {
+        let kind = written.kind.or(default.kind).ok_or(("kind", "the optimiser has no `kind`".to_owned()))?;
+        let default = if default.kind == Some(kind) { default.clone() } else { OptimiserFields::default() };
+        let (word, foreign) = match kind {
+            OptimiserKind::AdamW => ("adamw", vec![("momentum", written.momentum)]),
+            OptimiserKind::Sgd => (
+                "sgd",
+                vec![
+                    ("beta1", written.beta1),
+                    ("beta2", written.beta2),
+                    ("eps", written.eps),
+                    ("weight_decay", written.weight_decay),
+                ],
+            ),
+        };
+        if let Some((field, _)) = foreign.into_iter().find(|(_, value)| value.is_some()) {
+            return Err((field, format!("`{field}` is no constant of {word}: leave it out, or name another `kind`")));
+        }
+        let take = |field: &'static str, written: Option<f64>, default: Option<f64>, range: Range| {
+            let needed = || (field, format!("{word} needs `{field}`: give it a number"));
+            let value = written.or(default).ok_or_else(needed)?;
+            if range.holds(value) {
+                Ok(value)
+            } else {
+                Err((field, format!("`{field}` is {value}; it must be {}", range.word())))
+            }
+        };
+        let lr = take("lr", written.lr, default.lr, Range::Positive)?;
+        Ok(match kind {
+            OptimiserKind::Sgd => Self::Sgd {
+                lr,
+                momentum: take("momentum", written.momentum, default.momentum.or(Some(0.0)), Range::Share)?,
+            },
+            OptimiserKind::AdamW => Self::AdamW {
+                lr,
+                beta1: take("beta1", written.beta1, default.beta1, Range::Share)?,
+                beta2: take("beta2", written.beta2, default.beta2, Range::Share)?,
+                eps: take("eps", written.eps, default.eps, Range::Positive)?,
+                weight_decay: take("weight_decay", written.weight_decay, default.weight_decay, Range::NotNegative)?,
+            },
+        })
+    }
+}
+
+/// Which values a constant may have.
+#[derive(Clone, Copy)]
+enum Range {
+    Positive,
+    NotNegative,
+    Share,
+}
+
+impl Range {
+    fn holds(self, value: f64) -> bool {
+        value.is_finite()
+            && match self {
+                Self::Positive => value > 0.0,
+                Self::NotNegative => value >= 0.0,
+                Self::Share => (0.0..1.0).contains(&value),
+            }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Positive => "above 0",
+            Self::NotNegative => "0 or above",
+            Self::Share => "between 0 and 1, and below 1",
+        }
+    }
+}
+
+fn present(mix: &Mix, rows: usize) -> Vec<(Cell, usize)> {
+    mix.counts(rows).into_iter().filter(|(_, count)| *count > 0).collect()
+}
+
+fn as_map<S: Serializer>(cells: &[(Cell, usize)], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(cells.len()))?;
+    for (cell, count) in cells {
+        map.serialize_entry(cell, count)?;
+    }
+    map.end()
+}

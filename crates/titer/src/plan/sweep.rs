@@ -1,0 +1,184 @@
+//! A resolved spec: every arm, every seed.
+
+use std::path::Path;
+
+use serde::Deserialize as _;
+use toml::{Table, Value};
+
+use super::{
+    ModelPlan, NUMERICS, ProbePlan, RunPlan, StagePlan,
+    axes::{self, AxisPlan, Choice},
+    control::add_controls,
+    name::arm_name,
+};
+use crate::spec::{DEFAULTS, Spec, SpecError, StageFields, plain};
+
+/// A resolved spec.
+#[derive(Clone, Debug)]
+pub struct SweepPlan {
+    /// The spec's title.
+    pub title: String,
+    /// The spec's question.
+    pub question: String,
+    /// The spec as written.
+    pub spec_text: String,
+    /// The command that runs it.
+    pub command: String,
+    /// The model's name in the spec.
+    pub base: String,
+    /// The seeds of every arm.
+    pub seeds: Vec<u64>,
+    /// Swept axes, in the order of the spec: name, and values as numbers, booleans or texts.
+    pub axes: Vec<(String, Vec<Value>)>,
+    /// The arms, controls that titer added at the end.
+    pub arms: Vec<Arm>,
+    /// What is measured.
+    pub probes: ProbePlan,
+}
+
+/// One setting of the swept axes.
+#[derive(Clone, Debug)]
+pub struct Arm {
+    /// A name to show, from its settings.
+    pub name: String,
+    /// The value of each axis, as in [`SweepPlan::axes`]; a control that titer added has none for axes of a mix.
+    pub settings: Vec<(String, Value)>,
+    /// Index of its control among the arms: the same stages with `neutral→good` rows only.
+    pub control: usize,
+    /// What is trained.
+    pub stages: Vec<StagePlan>,
+}
+
+impl SweepPlan {
+    /// Resolves a spec.
+    ///
+    /// # Errors
+    /// The first thing that makes no sense, with its line.
+    pub fn resolve(spec: &Spec) -> Result<Self, SpecError> {
+        let defaults = Spec::parse(DEFAULTS, Path::new("defaults.toml"))?;
+        let seeds = spec.seeds.clone().or(defaults.seeds).unwrap_or_default();
+        let twice = seeds.iter().enumerate().find(|(at, seed)| seeds[..*at].contains(seed));
+        if seeds.is_empty() {
+            return Err(spec.error(&["seeds"], "there are no seeds", "name at least one, such as seeds = [0, 1, 2]"));
+        }
+        if let Some((_, seed)) = twice {
+            return Err(spec.error(
+                &["seeds"],
+                format!("seed {seed} is named twice"),
+                "every seed is one run; name it once",
+            ));
+        }
+        let items = spec.probes.items.or(defaults.probes.items).unwrap_or_default();
+        if items == 0 {
+            return Err(spec.error(
+                &["probes", "items"],
+                "a probe has no contrasts",
+                "use at least 1; 64 is enough for curves",
+            ));
+        }
+        let probes = ProbePlan { items, every: spec.probes.every.or(defaults.probes.every).unwrap_or_default() };
+        let names = stage_names(spec)?;
+        let axes = axes::resolve(spec, &names, &defaults.stages[0])?;
+        let arm = |choices: Vec<Choice>| {
+            let stages = stages(spec, &defaults.stages[0], &names, &axes, &choices)?;
+            let setting =
+                |choice: Choice| (axes[choice.axis].name.clone(), axes[choice.axis].shown[choice.value].clone());
+            let settings: Vec<_> = choices.into_iter().map(setting).collect();
+            Ok(Arm { name: arm_name(&axes, &settings), settings, control: 0, stages })
+        };
+        let mut arms = axes::combinations(&axes).into_iter().map(arm).collect::<Result<Vec<_>, _>>()?;
+        add_controls(&mut arms, &axes);
+        Ok(Self {
+            title: spec.title.clone().or(defaults.title).unwrap_or_default(),
+            question: spec.question.clone().or(defaults.question).unwrap_or_default(),
+            spec_text: spec.text.clone(),
+            command: format!("titer run {}", spec.path.display()),
+            base: spec.base.clone().or(defaults.base).unwrap_or_default(),
+            axes: axes.into_iter().map(|axis| (axis.name, axis.shown)).collect(),
+            seeds,
+            arms,
+            probes,
+        })
+    }
+
+    /// Every run, seed by seed within an arm, as `(arm, plan)`; `model` finds the model of a seed.
+    ///
+    /// # Errors
+    /// Where `model` fails.
+    pub fn runs<E>(&self, model: impl Fn(&str, u64) -> Result<ModelPlan, E>) -> Result<Vec<(usize, RunPlan)>, E> {
+        let models = self.seeds.iter().map(|&seed| model(&self.base, seed)).collect::<Result<Vec<_>, E>>()?;
+        let plan = |arm: &Arm, seed: u64, model: &ModelPlan| RunPlan {
+            numerics: NUMERICS,
+            seed,
+            model: model.clone(),
+            probes: self.probes.clone(),
+            stages: arm.stages.clone(),
+        };
+        let seeds = || self.seeds.iter().zip(&models);
+        let arms = self.arms.iter().enumerate();
+        Ok(arms.flat_map(|(at, arm)| seeds().map(move |(&seed, model)| (at, plan(arm, seed, model)))).collect())
+    }
+}
+
+/// The stages' names, checked.
+fn stage_names(spec: &Spec) -> Result<Vec<String>, SpecError> {
+    let mut names: Vec<String> = Vec::new();
+    for (at, stage) in spec.stages.iter().enumerate() {
+        let name = match stage.get("name").and_then(Value::as_str) {
+            Some(name) => name.to_owned(),
+            None if spec.stages.len() == 1 => "train".to_owned(),
+            None => {
+                let problem = format!("stage {} has no name", at + 1);
+                return Err(spec.error(
+                    &["stage", &at.to_string()],
+                    problem,
+                    "give every stage a `name` where there are several",
+                ));
+            }
+        };
+        let place = ["stage", &at.to_string(), "name"];
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+        if name.is_empty() || !name.chars().all(allowed) {
+            return Err(spec.error(&place, format!("`{name}` is not a stage name"), "use a-z, 0-9, - and _"));
+        }
+        if names.contains(&name) {
+            return Err(spec.error(&place, format!("two stages are called `{name}`"), "give every stage its own name"));
+        }
+        names.push(name);
+    }
+    Ok(names)
+}
+
+/// The stages of one arm.
+fn stages(
+    spec: &Spec,
+    defaults: &Table,
+    names: &[String],
+    axes: &[AxisPlan],
+    choices: &[Choice],
+) -> Result<Vec<StagePlan>, SpecError> {
+    let fields = |table: Table| StageFields::deserialize(Value::Table(table));
+    let default = fields(defaults.clone()).expect("the defaults are a stage");
+    let stage = |(at, written): (usize, &Table)| {
+        let here = || choices.iter().filter(|choice| axes[choice.axis].stage == at);
+        let mut table = written.clone();
+        for choice in here() {
+            let axis = &axes[choice.axis];
+            axis.put(&mut table, defaults, &axis.values[choice.value]).expect("every axis has been tried");
+        }
+        // A problem is blamed on the value of the axis that set the field, else on the field.
+        let fail = |field: &str, problem: String, remedy: &str| {
+            let field: Vec<&str> = field.split('.').collect();
+            let sets = |choice: &&Choice| axes[choice.axis].path.iter().zip(&field).all(|(a, b)| a == b);
+            match here().rev().find(sets) {
+                Some(choice) => {
+                    spec.error(&["sweep", &axes[choice.axis].written, &choice.value.to_string()], problem, remedy)
+                }
+                None => spec.error(&[&["stage", &at.to_string()], &field[..]].concat(), problem, remedy),
+            }
+        };
+        let written = fields(table).map_err(|error| fail("", plain(error.message()), ""))?;
+        StagePlan::resolve(&written, &default, &names[at], &fail)
+    };
+    spec.stages.iter().enumerate().map(stage).collect()
+}
