@@ -76,6 +76,11 @@ impl<B: Backend> Decoder<B> {
         Self { config, layout, backend, embedding, blocks, head, rope }
     }
 
+    /// The embedding table, which is also the output head where they are tied.
+    pub fn embedding(&self) -> ParamId {
+        self.embedding
+    }
+
     /// Where it computes.
     pub fn backend(&self) -> &B {
         &self.backend

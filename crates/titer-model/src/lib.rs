@@ -3,7 +3,7 @@
 //! In the order of the data flow: token slices become a [`packed`] batch; the [`decoder`], a short list of
 //! [`layers`] written once over a [`backend`], turns it into one loss per target token and hands every
 //! parameter's inputs and output gradients to a [`visitor`]; [`parallel`] does that for shards of a batch on
-//! several threads; an [`optim`]iser moves the [`params`]. [`sample`] draws replies, [`io`] reads and writes
+//! several threads, [`pressure`] contracts every row's gradient with directions; an [`optim`]iser moves the [`params`]. [`sample`] draws replies, [`io`] reads and writes
 //! Hugging Face folders.
 
 pub mod backend;
@@ -15,6 +15,7 @@ pub mod optim;
 pub mod packed;
 pub mod parallel;
 pub mod params;
+pub mod pressure;
 pub mod real;
 pub mod sample;
 pub mod visitor;

@@ -4,8 +4,12 @@
 //! runs on the calling thread or stream: parallelism is one level up, over shards of a batch ([`crate::parallel`]).
 
 mod cpu;
+mod row_sums;
+
+use std::ops::Range;
 
 pub use cpu::Cpu;
+pub use row_sums::RowSums;
 
 use crate::{packed::Reach, real::Real};
 
@@ -194,6 +198,42 @@ pub trait Backend: Clone + Sync + Send {
         tokens: &[u32],
         weights: &[Self::Real],
         vocabulary: usize,
+    );
+
+    /// Adds `⟨G, V_k⟩` and `‖G‖²` of every row's gradient `G = dyᵀx` of a linear layer; `spans` are the rows' ranges
+    /// in `x` (`[_, inputs]`) and `dy` (`[_, outputs]`), `shape` is `(inputs, outputs)`.
+    fn contract_linear(
+        &self,
+        sums: &mut RowSums,
+        directions: &[&Self::Buffer],
+        x: &Self::Buffer,
+        dy: &Self::Buffer,
+        spans: &[Range<usize>],
+        shape: (usize, usize),
+    );
+
+    /// The same for a norm's scale, where `G = Σ dy ⊙ x · r`.
+    fn contract_norm(
+        &self,
+        sums: &mut RowSums,
+        directions: &[&Self::Buffer],
+        x: &Self::Buffer,
+        inverse_rms: &Self::Buffer,
+        dy: &Self::Buffer,
+        spans: &[Range<usize>],
+    );
+
+    /// The same for an embedding table, where `G` adds `dy` to the tokens' rows. Where the output head is the same
+    /// table, `tied` is its input, output gradient and spans, and the cross term of the squared norm is added.
+    fn contract_embedding(
+        &self,
+        sums: &mut RowSums,
+        directions: &[&Self::Buffer],
+        tokens: &[u32],
+        dy: &Self::Buffer,
+        spans: &[Range<usize>],
+        width: usize,
+        tied: Option<(&Self::Buffer, &Self::Buffer, &[Range<usize>])>,
     );
 
     /// One Adam step on one parameter.

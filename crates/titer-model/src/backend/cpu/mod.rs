@@ -1,15 +1,16 @@
 //! The processor: plain loops that the compiler vectorises, and `faer` for matrix products.
 
 mod attention;
+mod contract;
 mod elementwise;
 mod loss;
 mod norm;
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, ops::Range};
 
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
 
-use super::{AdamStep, Backend, Heads, Matrix, Write};
+use super::{AdamStep, Backend, Heads, Matrix, RowSums, Write};
 use crate::{packed::Reach, real::Real};
 
 /// Computes on the calling thread, in `T`.
@@ -27,6 +28,10 @@ fn view<T: Real>(matrix: Matrix<'_, Vec<T>>) -> MatRef<'_, T> {
     let stored =
         MatRef::from_row_major_slice(&matrix.data[..matrix.rows * matrix.columns], matrix.rows, matrix.columns);
     if matrix.transposed { stored.transpose() } else { stored }
+}
+
+fn slices<'a, T>(buffers: &[&'a Vec<T>]) -> Vec<&'a [T]> {
+    buffers.iter().map(|buffer| buffer.as_slice()).collect()
 }
 
 impl<T: Real> Backend for Cpu<T> {
@@ -171,6 +176,44 @@ impl<T: Real> Backend for Cpu<T> {
         vocabulary: usize,
     ) {
         loss::backward(log_probs, rows, tokens, weights, vocabulary);
+    }
+
+    fn contract_linear(
+        &self,
+        sums: &mut RowSums,
+        directions: &[&Vec<T>],
+        x: &Vec<T>,
+        dy: &Vec<T>,
+        spans: &[Range<usize>],
+        shape: (usize, usize),
+    ) {
+        contract::linear(sums, &slices(directions), x, dy, spans, shape);
+    }
+
+    fn contract_norm(
+        &self,
+        sums: &mut RowSums,
+        directions: &[&Vec<T>],
+        x: &Vec<T>,
+        inverse_rms: &Vec<T>,
+        dy: &Vec<T>,
+        spans: &[Range<usize>],
+    ) {
+        contract::norm(sums, &slices(directions), x, inverse_rms, dy, spans);
+    }
+
+    fn contract_embedding(
+        &self,
+        sums: &mut RowSums,
+        directions: &[&Vec<T>],
+        tokens: &[u32],
+        dy: &Vec<T>,
+        spans: &[Range<usize>],
+        width: usize,
+        tied: Option<(&Vec<T>, &Vec<T>, &[Range<usize>])>,
+    ) {
+        let tied = tied.map(|(x, dy, spans)| contract::TiedHead { x, dy, spans, vocabulary: dy.len() / (x.len() / width) });
+        contract::embedding(sums, &slices(directions), tokens, dy, spans, width, tied);
     }
 
     fn adam(&self, weight: &mut Vec<T>, gradient: &Vec<T>, first: &mut Vec<T>, second: &mut Vec<T>, step: AdamStep) {
