@@ -21,6 +21,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Train and measure every arm of a spec; the same command continues where it was stopped
     Run(RunArgs),
+    /// Measure what each row's gradient does to each component
+    Pressure(PressureArgs),
     /// Write the report of a sweep's folder
     Report(ReportArgs),
     /// Train and describe organisms: the tiny models that titer ships
@@ -52,6 +54,28 @@ pub struct RunArgs {
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZero<usize>>,
     /// Print JSON instead of the report's path
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct PressureArgs {
+    /// The model: the word organism, or a folder that `titer organism train` wrote
+    #[arg(long, default_value = "organism", value_name = "MODEL")]
+    pub base: String,
+    /// Which shipped organism, and which contrasts and rows
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Chat rows to measure (.jsonl) [default: rows of every cell of the world]
+    #[arg(long, value_name = "FILE")]
+    pub rows: Option<PathBuf>,
+    /// Rows per cell, and contrasts per gradient probe
+    #[arg(long, default_value_t = 128)]
+    pub items: usize,
+    /// Write a Parquet table with a line a row
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print JSON
     #[arg(long)]
     pub json: bool,
 }

@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         Command::Init => commands::init(),
         Command::Check(args) => commands::check(&args),
         Command::Run(args) => commands::run(&args),
+        Command::Pressure(args) => commands::pressure(&args),
         Command::Report(args) => commands::report(&args),
         Command::Organism(OrganismCommand::Train(args)) => commands::organism::train(&args),
         Command::Organism(OrganismCommand::Card(args)) => commands::organism::card(&args),

@@ -36,12 +36,13 @@ fn saved() -> (Layout, Params<Cpu<f32>>, Vec<u8>, Vec<u8>) {
 /// The tensors of a file, changed.
 fn changed(weights: &[u8], change: impl Fn(&mut Vec<(String, Dtype, Vec<usize>, Vec<u8>)>)) -> Vec<u8> {
     let file = SafeTensors::deserialize(weights).unwrap();
-    let own = |(name, view): (String, TensorView<'_>)| (name, view.dtype(), view.shape().to_vec(), view.data().to_vec());
+    let own =
+        |(name, view): (String, TensorView<'_>)| (name, view.dtype(), view.shape().to_vec(), view.data().to_vec());
     let mut tensors: Vec<_> = file.tensors().into_iter().map(own).collect();
     change(&mut tensors);
-    let views = tensors.iter().map(|(name, dtype, shape, data)| {
-        (name.as_str(), TensorView::new(*dtype, shape.clone(), data).unwrap())
-    });
+    let views = tensors
+        .iter()
+        .map(|(name, dtype, shape, data)| (name.as_str(), TensorView::new(*dtype, shape.clone(), data).unwrap()));
     safetensors::serialize(views, None).unwrap()
 }
 

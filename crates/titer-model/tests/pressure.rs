@@ -75,7 +75,8 @@ fn agrees_with_brute_force<T: Real>(tolerance: f64) {
         let together = pack(&rows());
         let all_weights = weights::<T>(&together);
         let shards = [together.clone()];
-        let (sums, _) = contract(&setting.decoder, &setting.params, &shards, &[all_weights.clone()], &setting.directions);
+        let (sums, _) =
+            contract(&setting.decoder, &setting.params, &shards, &[all_weights.clone()], &setting.directions);
         let mut start = 0;
         for (at, row) in rows().iter().enumerate() {
             let alone = pack(std::slice::from_ref(row));

@@ -2,7 +2,7 @@
 //!
 //! In the order of the work: a [`spec`] as written is resolved into a [`plan`] of arms, controls and runs; [`exec`]
 //! does the unfinished ones, each of which [`train`]s a [`model`] and measures it with [`probe`]s; the [`store`] keeps
-//! their [`table`]s; [`stats`] and the [`report`] read them. The [`organism`] is the model that titer ships.
+//! their [`table`]s; [`pressure`] says what each row's gradient pushes; [`stats`] and the [`report`] read them. The [`organism`] is the model that titer ships.
 
 #[cfg(feature = "engine")]
 pub mod batch;
@@ -12,6 +12,8 @@ pub mod model;
 #[cfg(feature = "engine")]
 pub mod organism;
 pub mod plan;
+#[cfg(feature = "engine")]
+pub mod pressure;
 #[cfg(feature = "engine")]
 pub mod probe;
 pub mod report;

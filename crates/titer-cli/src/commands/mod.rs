@@ -3,11 +3,13 @@
 mod check;
 mod init;
 pub mod organism;
+mod pressure;
 mod report;
 mod run;
 
 pub use check::check;
 pub use init::init;
+pub use pressure::pressure;
 pub use report::report;
 pub use run::run;
 

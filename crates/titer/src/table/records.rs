@@ -100,3 +100,42 @@ record! {
         tokens: i64,
     }
 }
+
+record! {
+    /// What the gradient of one row does to the components, at one state of a model. Pressures are in nats of margin
+    /// per unit of learning rate, for a step of plain gradient descent on the row alone; positive pushes up.
+    PressureRecord in "pressures.parquet" {
+        /// The cell, written `bad→good`; empty where it is not known.
+        cell: String,
+        /// The row's name.
+        item: String,
+        /// Target tokens of the row.
+        tokens: i64,
+        /// Minus the log-probability of the row's reply, in nats.
+        surprise: f64,
+        /// The same divided by its target tokens, in nats per token.
+        surprise_per_token: f64,
+        /// Norm of the row's gradient.
+        gradient_norm: f64,
+        /// Marginal pressure on `good`.
+        pressure_good: f64,
+        /// Marginal pressure on `obey_bad` (as level).
+        pressure_obey_bad: f64,
+        /// Marginal pressure on `obey`.
+        pressure_obey: f64,
+        /// Cosine of the row's step with the gradient of `good`.
+        cosine_good: f64,
+        /// Cosine of the row's step with the gradient of `obey_bad`.
+        cosine_obey_bad: f64,
+        /// Cosine of the row's step with the gradient of `obey`.
+        cosine_obey: f64,
+        /// Unique push on `good`: its coefficient when the step is written in the three gradients (`obey_bad` as level).
+        unique_good: f64,
+        /// Unique push on `obey_bad`.
+        unique_obey_bad: f64,
+        /// Unique push on `obey`.
+        unique_obey: f64,
+        /// Share of the step's squared norm outside the three gradients; large by nature, and no measure of importance.
+        residual: f64,
+    }
+}

@@ -212,7 +212,8 @@ impl<T: Real> Backend for Cpu<T> {
         width: usize,
         tied: Option<(&Vec<T>, &Vec<T>, &[Range<usize>])>,
     ) {
-        let tied = tied.map(|(x, dy, spans)| contract::TiedHead { x, dy, spans, vocabulary: dy.len() / (x.len() / width) });
+        let tied =
+            tied.map(|(x, dy, spans)| contract::TiedHead { x, dy, spans, vocabulary: dy.len() / (x.len() / width) });
         contract::embedding(sums, &slices(directions), tokens, dy, spans, width, tied);
     }
 
