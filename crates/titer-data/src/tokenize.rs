@@ -48,7 +48,7 @@ pub enum TokenizeError {
         reason: String,
     },
     /// A text cannot be encoded, for example because of an unknown word.
-    #[error("`{id}`: the tokenizer fails: {reason}")]
+    #[error("`{id}`: the tokenizer cannot encode it: {reason}; are all its words in the vocabulary of the model?")]
     Encode {
         /// Which row or contrast.
         id: String,
