@@ -5,49 +5,19 @@
 
 #![expect(clippy::print_stdout, reason = "its output is what the comparing script reads")]
 
+mod sizes;
+
 use std::{hint::black_box, time::Instant};
 
 use titer_model::{
     backend::{Backend as _, Cpu, Matrix, Write},
-    config::Config,
     decoder::Decoder,
     optim::{Optimiser, Rule},
-    packed::Packed,
-    parallel::{Workspace, shards},
+    parallel::Workspace,
     params::Params,
 };
 
-struct Size {
-    config: Config,
-    /// (length, target tokens at the end) of each row
-    rows: Vec<(usize, usize)>,
-}
-
-fn size(name: &str) -> Size {
-    let (vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads) = match name {
-        "organism" => (420, 64, 192, 2, 4),
-        _ => (2048, 256, 768, 6, 4),
-    };
-    let config = Config {
-        vocab_size,
-        hidden_size,
-        intermediate_size,
-        num_hidden_layers,
-        num_attention_heads,
-        num_key_value_heads: num_attention_heads,
-        head_dim: None,
-        max_position_embeddings: 128,
-        rms_norm_eps: 1e-5,
-        rope_theta: 10_000.0,
-        tie_word_embeddings: false,
-    };
-    // The organism's chats: 12 to 28 tokens, 20 on average, the last 4 or 5 of them the reply.
-    let rows = match name {
-        "organism" => (0..64).map(|row| (12 + row * 5 % 17, 4 + row % 2)).collect(),
-        _ => vec![(128, 127); 16],
-    };
-    Size { config, rows }
-}
+use sizes::{Size, pack, size};
 
 fn train(name: &str, steps: usize) {
     let Size { config, rows } = size(name);
@@ -56,20 +26,7 @@ fn train(name: &str, steps: usize) {
     let mut params = Params::random(&backend, &decoder.layout, 0);
     let rule = Rule::AdamW { beta1: 0.9, beta2: 0.98, eps: 1e-8, weight_decay: 0.01 };
     let mut optimiser = Optimiser::new(&backend, &decoder.layout, rule);
-    let lengths: Vec<usize> = rows.iter().map(|row| row.0).collect();
-    let batch: Vec<Packed> = shards(&lengths)
-        .into_iter()
-        .map(|range| {
-            let mut packed = Packed::new();
-            for (at, &(len, targets)) in rows[range].iter().enumerate() {
-                let tokens: Vec<u32> =
-                    (0..len).map(|token| ((token * 31 + at * 17) % decoder.config.vocab_size) as u32).collect();
-                let trained: Vec<bool> = (0..len).map(|token| token + targets >= len).collect();
-                packed.push_row(&tokens, &trained);
-            }
-            packed
-        })
-        .collect();
+    let (lengths, batch) = pack(&rows, decoder.config.vocab_size);
     let weights: Vec<Vec<f32>> =
         batch.iter().map(|packed| vec![1.0 / rows.len() as f32; packed.targets.len()]).collect();
     let mut workspace = Workspace::default();

@@ -71,6 +71,20 @@ impl<B: Backend> Default for Workspace<B> {
 }
 
 impl<B: Backend> Workspace<B> {
+    /// The tapes of this many shards.
+    pub(crate) fn tapes(&mut self, decoder: &Decoder<B>, shards: usize) -> Vec<&mut Tape<B>> {
+        self.grow(decoder, shards);
+        self.workers[..shards].iter_mut().map(|worker| &mut worker.tape).collect()
+    }
+
+    fn grow(&mut self, decoder: &Decoder<B>, shards: usize) {
+        self.workers.resize_with(self.workers.len().max(shards), || Worker {
+            tape: Tape::default(),
+            gradient: Params::zeros(decoder.backend(), &decoder.layout),
+            log_probs: Vec::new(),
+        });
+    }
+
     /// The gradient of `Σ weight(shard, target) · (−log p(target))` over all shards, and each shard's target
     /// log-probabilities (nats, `[shards][targets]`).
     pub fn gradient(
@@ -81,11 +95,7 @@ impl<B: Backend> Workspace<B> {
         weights: &[Vec<B::Real>],
     ) -> (&Params<B>, Vec<&[B::Real]>) {
         let backend = decoder.backend();
-        self.workers.resize_with(self.workers.len().max(shards.len()), || Worker {
-            tape: Tape::default(),
-            gradient: Params::zeros(backend, &decoder.layout),
-            log_probs: Vec::new(),
-        });
+        self.grow(decoder, shards.len());
         let workers = &mut self.workers[..shards.len()];
         workers.par_iter_mut().zip(shards).zip(weights).for_each(|((worker, packed), weights)| {
             worker.gradient.clear(backend);

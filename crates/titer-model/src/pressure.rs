@@ -6,12 +6,13 @@
 
 use std::ops::Range;
 
-use rayon::iter::{IndexedParallelIterator as _, IntoParallelRefIterator as _, ParallelIterator as _};
+use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
 
 use crate::{
     backend::{Backend, RowSums},
     decoder::{Decoder, Tape},
     packed::Packed,
+    parallel::Workspace,
     params::{ParamId, Params},
     visitor::{EmbeddingVisit, LinearVisit, NormVisit, Scope, Visitor},
 };
@@ -87,19 +88,21 @@ impl<B: Backend> Visitor<B> for Contraction<'_, B> {
 /// The contractions of every row of every shard, in order, of `L_i = Σ weights · (−log p)` over the row's targets;
 /// and each shard's target log-probabilities (nats, `[shards][targets]`).
 pub fn contract<B: Backend>(
+    workspace: &mut Workspace<B>,
     decoder: &Decoder<B>,
     params: &Params<B>,
     shards: &[Packed],
     weights: &[Vec<B::Real>],
     directions: &[Params<B>],
 ) -> (RowSums, Vec<Vec<B::Real>>) {
-    let one = |tape: &mut Tape<B>, (packed, weights): (&Packed, &Vec<B::Real>)| {
+    let one = |((tape, packed), weights): ((&mut Tape<B>, &Packed), &Vec<B::Real>)| {
         let log_probs = decoder.forward(params, packed, tape);
         let mut visitor = Contraction::new(decoder, packed, directions);
         decoder.backward(params, packed, weights, tape, &mut visitor);
         (visitor.finish(), log_probs)
     };
-    let each: Vec<_> = shards.par_iter().zip(weights).map_init(Tape::default, one).collect();
+    let tapes = workspace.tapes(decoder, shards.len());
+    let each: Vec<_> = tapes.into_par_iter().zip(shards).zip(weights).map(one).collect();
     let mut all = RowSums::new(0, directions.len());
     let mut log_probs = Vec::with_capacity(each.len());
     for (sums, of_targets) in each {

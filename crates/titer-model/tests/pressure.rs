@@ -6,6 +6,7 @@ use titer_model::{
     config::Config,
     decoder::{Decoder, Tape},
     packed::Packed,
+    parallel::Workspace,
     params::Params,
     pressure::contract,
     real::Real,
@@ -75,8 +76,14 @@ fn agrees_with_brute_force<T: Real>(tolerance: f64) {
         let together = pack(&rows());
         let all_weights = weights::<T>(&together);
         let shards = [together.clone()];
-        let (sums, _) =
-            contract(&setting.decoder, &setting.params, &shards, &[all_weights.clone()], &setting.directions);
+        let (sums, _) = contract(
+            &mut Workspace::default(),
+            &setting.decoder,
+            &setting.params,
+            &shards,
+            &[all_weights.clone()],
+            &setting.directions,
+        );
         let mut start = 0;
         for (at, row) in rows().iter().enumerate() {
             let alone = pack(std::slice::from_ref(row));
@@ -117,7 +124,14 @@ fn contraction_is_the_central_difference_along_the_direction() {
     let packed = pack(&rows());
     let weights = weights::<f64>(&packed);
     let shards = [packed.clone()];
-    let (sums, _) = contract(&setting.decoder, &setting.params, &shards, &[weights.clone()], &setting.directions);
+    let (sums, _) = contract(
+        &mut Workspace::default(),
+        &setting.decoder,
+        &setting.params,
+        &shards,
+        &[weights.clone()],
+        &setting.directions,
+    );
     let losses = |params: &Params<Cpu<f64>>| {
         let mut losses = vec![0.0; packed.replies as usize];
         let log_probs = setting.decoder.forward(params, &packed, &mut Tape::default());
@@ -156,7 +170,14 @@ fn contrasts_are_rows_too() {
     let side = |packed: &Packed| -> Vec<f64> {
         packed.targets.iter().map(|target| if target.reply % 2 == 0 { -1.0 } else { 1.0 }).collect()
     };
-    let (sums, _) = contract(&setting.decoder, &setting.params, &[both.clone()], &[side(&both)], &setting.directions);
+    let (sums, _) = contract(
+        &mut Workspace::default(),
+        &setting.decoder,
+        &setting.params,
+        &[both.clone()],
+        &[side(&both)],
+        &setting.directions,
+    );
     let brute = gradient(&setting, &last, &side(&last));
     assert!((sums.squared_norm(1) / brute.dot(backend, &brute) - 1.0).abs() < 1e-12);
     for (found, direction) in sums.dots(1).iter().zip(&setting.directions) {
@@ -174,13 +195,13 @@ proptest! {
         let single = |at: usize| {
             let packed = pack(&rows[at..=at]);
             let weights = vec![1.0; packed.targets.len()];
-            contract(&setting.decoder, &setting.params, &[packed], &[weights], &setting.directions).0
+            contract(&mut Workspace::default(), &setting.decoder, &setting.params, &[packed], &[weights], &setting.directions).0
         };
         let shuffled: Vec<_> = order.iter().map(|&at| rows[at].clone()).collect();
         let shards: Vec<Packed> =
             [&shuffled[..cut], &shuffled[cut..]].into_iter().filter(|rows| !rows.is_empty()).map(pack).collect();
         let weights: Vec<Vec<f64>> = shards.iter().map(|packed| vec![1.0; packed.targets.len()]).collect();
-        let (sums, _) = contract(&setting.decoder, &setting.params, &shards, &weights, &setting.directions);
+        let (sums, _) = contract(&mut Workspace::default(), &setting.decoder, &setting.params, &shards, &weights, &setting.directions);
         for (place, &at) in order.iter().enumerate() {
             let alone = single(at);
             prop_assert!((sums.squared_norm(place) / alone.squared_norm(0) - 1.0).abs() < 1e-12);

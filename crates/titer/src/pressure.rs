@@ -115,7 +115,8 @@ impl Directions {
             rows.iter().map(|row| encode_row(&model.template, &model.tokenizer, row)).collect::<Result<Vec<_>, _>>()?;
         let shards = pack(&encoded);
         let weights: Vec<_> = shards.iter().map(|packed| vec![1.0; packed.targets.len()]).collect();
-        let (sums, log_probs) = contract(&model.decoder, &model.params, &shards, &weights, &self.gradients);
+        let (sums, log_probs) =
+            contract(&mut Workspace::default(), &model.decoder, &model.params, &shards, &weights, &self.gradients);
         let replies = shards.iter().zip(&log_probs).flat_map(|(packed, found)| reply_log_probs(packed, found));
         let gram = self.matrix().full_piv_lu();
         let record = |(at, (row, log_prob)): (usize, (&Row, f64))| {

@@ -14,8 +14,15 @@ use crate::{backend::RowSums, real::Real};
 /// Columns of the tile that are summed in registers at a time.
 const BLOCK: usize = 64;
 
+/// Partial sums of an inner product: one vector register or two.
+const LANES: usize = 16;
+
 /// From this many tokens on, a matrix product is faster than the register blocks.
 const LONG_ROW: usize = 48;
+
+/// Numbers of the tile that are worked on at a time: they and as many of each direction stay in a core's cache while
+/// all rows pass.
+const PIECE: usize = 16384;
 
 /// Adds `⟨G_row, V_k⟩` and `‖G_row‖²` of a linear layer for every row.
 pub(super) fn linear<T: Real>(
@@ -27,69 +34,98 @@ pub(super) fn linear<T: Real>(
     (inputs, outputs): (usize, usize),
 ) {
     let mut tile = Vec::new();
-    for (row, span) in spans.iter().enumerate() {
-        let x = &x[span.start * inputs..span.end * inputs];
-        let dy = &dy[span.start * outputs..span.end * outputs];
-        let sums = sums.row_mut(row);
-        if span.len() < LONG_ROW {
-            short_row(sums, directions, x, dy, (inputs, outputs));
-        } else {
-            tile.resize(inputs * outputs, T::of(0.0));
-            let dy = MatRef::from_row_major_slice(dy, span.len(), outputs);
-            let x = MatRef::from_row_major_slice(x, span.len(), inputs);
-            let out = MatMut::from_row_major_slice_mut(&mut tile, outputs, inputs);
-            matmul(out, Accum::Replace, dy.transpose(), x, T::of(1.0), Par::Seq);
-            add(sums, directions, 0, &tile);
+    let mut lanes = vec![[T::of(0.0); LANES]; directions.len() + 1];
+    let step = (PIECE / inputs).max(1);
+    for first in (0..outputs).step_by(step) {
+        let piece = first..(first + step).min(outputs);
+        let place = piece.start * inputs..piece.end * inputs;
+        let along: Vec<&[T]> = directions.iter().map(|direction| &direction[place.clone()]).collect();
+        for (row, span) in spans.iter().enumerate() {
+            let x = &x[span.start * inputs..span.end * inputs];
+            let dy = &dy[span.start * outputs..span.end * outputs];
+            lanes.fill([T::of(0.0); LANES]);
+            if span.len() < LONG_ROW {
+                short_row(&mut lanes, &along, x, dy, piece.clone(), (inputs, outputs));
+            } else {
+                tile.resize(place.len(), T::of(0.0));
+                let dy = MatRef::from_row_major_slice(dy, span.len(), outputs).subcols(piece.start, piece.len());
+                let x = MatRef::from_row_major_slice(x, span.len(), inputs);
+                let out = MatMut::from_row_major_slice_mut(&mut tile, piece.len(), inputs);
+                matmul(out, Accum::Replace, dy.transpose(), x, T::of(1.0), Par::Seq);
+                contract(&mut lanes, &along, 0, &tile);
+            }
+            for (sum, lanes) in sums.row_mut(row).iter_mut().zip(&lanes) {
+                *sum += lanes.iter().map(|lane| lane.f64()).sum::<f64>();
+            }
         }
     }
 }
 
-/// Adds the contractions of a piece of the gradient that starts at `at` of its parameter.
-fn add<T: Real>(sums: &mut [f64], directions: &[&[T]], at: usize, piece: &[T]) {
-    for (sum, direction) in sums.iter_mut().zip(directions) {
-        *sum += dot(piece, &direction[at..at + piece.len()]);
+/// Adds the contractions of a part of the gradient that starts at `at` of its parameter, to partial sums: one for
+/// each direction and, last, the squared norm.
+#[inline(always)]
+fn contract<T: Real>(lanes: &mut [[T; LANES]], directions: &[&[T]], at: usize, part: &[T]) {
+    for (start, part) in part.chunks(1024).enumerate().map(|(chunk, part)| (at + chunk * 1024, part)) {
+        let (squares, along) = lanes.split_last_mut().expect("one more than directions");
+        for (lanes, direction) in along.iter_mut().zip(directions) {
+            multiply(lanes, part, &direction[start..start + part.len()]);
+        }
+        multiply(squares, part, part);
     }
-    sums[directions.len()] += dot(piece, piece);
 }
 
-fn short_row<T: Real>(sums: &mut [f64], directions: &[&[T]], x: &[T], dy: &[T], (inputs, outputs): (usize, usize)) {
+/// `lanes[l] += Σ a[i] · b[i]` over every sixteenth `i`.
+#[inline(always)]
+fn multiply<T: Real>(lanes: &mut [T; LANES], a: &[T], b: &[T]) {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let mut sums = *lanes; // a copy, so that it stays in registers
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..LANES {
+            sums[lane] = a[lane].fma(b[lane], sums[lane]);
+        }
+    }
+    for (&a, &b) in a_rest.iter().zip(b_rest) {
+        sums[0] = a.fma(b, sums[0]);
+    }
+    *lanes = sums;
+}
+
+/// The rows `piece` of one row's tile, a register block at a time.
+fn short_row<T: Real>(
+    lanes: &mut [[T; LANES]],
+    directions: &[&[T]],
+    x: &[T],
+    dy: &[T],
+    piece: Range<usize>,
+    (inputs, outputs): (usize, usize),
+) {
     let whole = inputs / BLOCK * BLOCK;
-    for output in 0..outputs {
+    for (place, output) in piece.enumerate() {
         for start in (0..whole).step_by(BLOCK) {
             let mut block = [T::of(0.0); BLOCK];
             for (x, dy) in x.chunks_exact(inputs).zip(dy.chunks_exact(outputs)) {
                 let x: &[T; BLOCK] = x[start..start + BLOCK].try_into().expect("a whole block");
+                let dy = dy[output];
                 for column in 0..BLOCK {
-                    block[column] = dy[output].fma(x[column], block[column]);
+                    block[column] = dy.fma(x[column], block[column]);
                 }
             }
-            let at = output * inputs + start;
-            for (sum, direction) in sums.iter_mut().zip(directions) {
-                let direction: &[T; BLOCK] = direction[at..at + BLOCK].try_into().expect("a whole block");
-                *sum += block_dot(&block, direction).f64();
-            }
-            sums[directions.len()] += block_dot(&block, &block).f64();
+            contract(lanes, directions, place * inputs + start, &block);
         }
         for column in whole..inputs {
-            let at = output * inputs + column;
             let tokens = x.chunks_exact(inputs).zip(dy.chunks_exact(outputs));
             let value: T = tokens.map(|(x, dy)| dy[output] * x[column]).sum();
-            add(sums, directions, at, &[value]);
+            contract(lanes, directions, place * inputs + column, &[value]);
         }
     }
 }
 
-/// Sixteen partial sums: vectorises. At most [`BLOCK`] terms are added in `T`, the rest in f64.
-#[inline(always)]
-fn block_dot<T: Real>(a: &[T; BLOCK], b: &[T; BLOCK]) -> T {
-    const LANES: usize = 16;
-    let mut lanes = [T::of(0.0); LANES];
-    for start in (0..BLOCK).step_by(LANES) {
-        for lane in 0..LANES {
-            lanes[lane] = a[start + lane].fma(b[start + lane], lanes[lane]);
-        }
+/// Adds the contractions of a part of the gradient that starts at `at` of its parameter.
+fn add<T: Real>(sums: &mut [f64], directions: &[&[T]], at: usize, part: &[T]) {
+    for (sum, direction) in sums.iter_mut().zip(directions) {
+        *sum += dot(part, &direction[at..at + part.len()]);
     }
-    lanes.into_iter().sum()
+    sums[directions.len()] += dot(part, part);
 }
 
 /// Adds the contractions of a norm's scale, whose gradient from one row is `Σ dy ⊙ x · r`.
