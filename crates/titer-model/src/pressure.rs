@@ -9,7 +9,7 @@ use std::ops::Range;
 use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
 
 use crate::{
-    backend::{Backend, RowSums},
+    backend::{Backend, RowSums, TiedHead},
     decoder::{Decoder, Tape},
     packed::Packed,
     parallel::Workspace,
@@ -79,7 +79,7 @@ impl<B: Backend> Visitor<B> for Contraction<'_, B> {
     fn embedding(&mut self, backend: &B, visit: EmbeddingVisit<'_, B>) {
         let mut sums = std::mem::take(&mut self.sums);
         let along = self.along(visit.table);
-        let tied = self.tied.as_ref().map(|(x, dy)| (x, dy, self.outputs.as_slice()));
+        let tied = self.tied.as_ref().map(|(x, dy)| TiedHead { x, dy, spans: &self.outputs });
         backend.contract_embedding(&mut sums, &along, visit.tokens, visit.dy, &self.tokens, visit.width, tied);
         self.sums = sums;
     }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use titer_model::{
-    backend::{Backend as _, Cpu},
+    backend::Cpu,
     config::Config,
     decoder::{Decoder, Tape},
     packed::Packed,
@@ -46,7 +46,7 @@ fn setting<T: Real>(tied: bool) -> Setting<T> {
 fn rows() -> Vec<(Vec<u32>, Vec<bool>)> {
     let row = |seed: u32, len: u32| {
         let tokens = (0..len).map(|at| (at * at * 7 + seed * 11 + at / 2) % 29).collect();
-        (tokens, (0..len).map(|at| at > 0 && (at + seed) % 3 != 0).collect())
+        (tokens, (0..len).map(|at| at > 0 && !(at + seed).is_multiple_of(3)).collect())
     };
     vec![row(0, 7), row(1, 70), row(2, 3), row(3, 24), row(4, 100)]
 }
@@ -81,7 +81,7 @@ fn agrees_with_brute_force<T: Real>(tolerance: f64) {
             &setting.decoder,
             &setting.params,
             &shards,
-            &[all_weights.clone()],
+            std::slice::from_ref(&all_weights),
             &setting.directions,
         );
         let mut start = 0;
@@ -129,7 +129,7 @@ fn contraction_is_the_central_difference_along_the_direction() {
         &setting.decoder,
         &setting.params,
         &shards,
-        &[weights.clone()],
+        std::slice::from_ref(&weights),
         &setting.directions,
     );
     let losses = |params: &Params<Cpu<f64>>| {

@@ -63,6 +63,17 @@ pub struct Heads {
     pub width: usize,
 }
 
+/// An output head that is the embedding table, as the backward pass showed it.
+#[derive(Clone, Copy, Debug)]
+pub struct TiedHead<'a, Buffer> {
+    /// Its input, `[outputs, width]`.
+    pub x: &'a Buffer,
+    /// The gradient at the logits, `[outputs, vocabulary]`.
+    pub dy: &'a Buffer,
+    /// The rows' ranges in both.
+    pub spans: &'a [Range<usize>],
+}
+
 /// One step of a diagonal-preconditioned optimiser (Adam with decoupled weight decay, arXiv 1711.05101).
 #[derive(Clone, Copy, Debug)]
 pub struct AdamStep {
@@ -224,7 +235,7 @@ pub trait Backend: Clone + Sync + Send {
     );
 
     /// The same for an embedding table, where `G` adds `dy` to the tokens' rows. Where the output head is the same
-    /// table, `tied` is its input, output gradient and spans, and the cross term of the squared norm is added.
+    /// table, `tied` is what the backward pass showed of it, and the cross term of the squared norm is added.
     fn contract_embedding(
         &self,
         sums: &mut RowSums,
@@ -233,7 +244,7 @@ pub trait Backend: Clone + Sync + Send {
         dy: &Self::Buffer,
         spans: &[Range<usize>],
         width: usize,
-        tied: Option<(&Self::Buffer, &Self::Buffer, &[Range<usize>])>,
+        tied: Option<TiedHead<'_, Self::Buffer>>,
     );
 
     /// One Adam step on one parameter.

@@ -9,7 +9,10 @@ use std::ops::Range;
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
 
 use super::elementwise::dot;
-use crate::{backend::RowSums, real::Real};
+use crate::{
+    backend::{RowSums, TiedHead},
+    real::Real,
+};
 
 /// Columns of the tile that are summed in registers at a time.
 const BLOCK: usize = 64;
@@ -151,14 +154,6 @@ pub(super) fn norm<T: Real>(
     }
 }
 
-/// The head of a model whose output head is its embedding table, as the backward pass showed it.
-pub(super) struct TiedHead<'a, T> {
-    pub x: &'a [T],
-    pub dy: &'a [T],
-    pub spans: &'a [Range<usize>],
-    pub vocabulary: usize,
-}
-
 /// Adds the contractions of an embedding table, whose gradient from one row is the sum of `dy` over each token's
 /// places. Where the head is the same table, `‖A + E‖² = ‖A‖² + ‖E‖² + 2⟨A, E⟩`, and the last term is added here.
 pub(super) fn embedding<T: Real>(
@@ -168,7 +163,7 @@ pub(super) fn embedding<T: Real>(
     dy: &[T],
     spans: &[Range<usize>],
     width: usize,
-    tied: Option<TiedHead<'_, T>>,
+    tied: Option<TiedHead<'_, Vec<T>>>,
 ) {
     let mut gradient = vec![T::of(0.0); width];
     for (row, span) in spans.iter().enumerate() {
@@ -185,8 +180,9 @@ pub(super) fn embedding<T: Real>(
             let sums = sums.row_mut(row);
             add(sums, directions, token * width, &gradient);
             if let Some(head) = &tied {
+                let vocabulary = head.dy.len() / (head.x.len() / width);
                 for place in head.spans[row].clone() {
-                    let weight = head.dy[place * head.vocabulary + token].f64();
+                    let weight = head.dy[place * vocabulary + token].f64();
                     let along = dot(&head.x[place * width..(place + 1) * width], &gradient);
                     sums[directions.len()] += 2.0 * weight * along;
                 }

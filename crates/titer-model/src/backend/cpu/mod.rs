@@ -10,7 +10,7 @@ use std::{marker::PhantomData, ops::Range};
 
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
 
-use super::{AdamStep, Backend, Heads, Matrix, RowSums, Write};
+use super::{AdamStep, Backend, Heads, Matrix, RowSums, TiedHead, Write};
 use crate::{packed::Reach, real::Real};
 
 /// Computes on the calling thread, in `T`.
@@ -210,10 +210,8 @@ impl<T: Real> Backend for Cpu<T> {
         dy: &Vec<T>,
         spans: &[Range<usize>],
         width: usize,
-        tied: Option<(&Vec<T>, &Vec<T>, &[Range<usize>])>,
+        tied: Option<TiedHead<'_, Vec<T>>>,
     ) {
-        let tied =
-            tied.map(|(x, dy, spans)| contract::TiedHead { x, dy, spans, vocabulary: dy.len() / (x.len() / width) });
         contract::embedding(sums, &slices(directions), tokens, dy, spans, width, tied);
     }
 
