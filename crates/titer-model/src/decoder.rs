@@ -45,10 +45,10 @@ impl<B: Backend> Decoder<B> {
     pub fn new(backend: B, config: Config) -> Self {
         let (layout, ids) = Layout::of(&config);
         let Ids { embedding, blocks, final_norm, head } = ids;
-        let norm = |scale| Norm { scale, eps: config.rms_norm_eps };
+        let norm = |scale| Norm { scale, eps: config.rms_norm_eps, trained: true };
         let (width, inner) = (config.hidden_size, config.intermediate_size);
         let (queries, keys) = (config.query_width(), config.key_width());
-        let linear = |weight, inputs, outputs| Linear { weight, inputs, outputs };
+        let linear = |weight, inputs, outputs| Linear { weight, inputs, outputs, trained: true, lora: None };
         let heads =
             Heads { queries: config.num_attention_heads, keys: config.num_key_value_heads, width: config.head_width() };
         let blocks = blocks
@@ -120,8 +120,28 @@ impl<B: Backend> Decoder<B> {
             mlp.backward(&pass, &stream[2 * at + 1], scope, d, mlp_stash, visitor);
             attention.backward(&pass, &stream[2 * at], scope, d, attention_stash, visitor);
         }
-        let (tokens, width) = (packed.tokens.as_slice(), self.config.hidden_size);
-        visitor.embedding(&self.backend, EmbeddingVisit { table: self.embedding, tokens, dy: d, width });
+        if self.layout.specs[self.embedding.0].trained {
+            let (tokens, width) = (packed.tokens.as_slice(), self.config.hidden_size);
+            visitor.embedding(&self.backend, EmbeddingVisit { table: self.embedding, tokens, dy: d, width });
+        }
+    }
+
+    /// Every linear layer, from the first block to the head.
+    pub(crate) fn each_linear(&mut self, with: &mut impl FnMut(&mut Linear)) {
+        for (attention, mlp) in &mut self.blocks {
+            let Attention { query, key, value, output, .. } = attention;
+            [query, key, value, output].into_iter().for_each(&mut *with);
+            [&mut mlp.gate, &mut mlp.up, &mut mlp.down].into_iter().for_each(&mut *with);
+        }
+        with(&mut self.head.vocabulary);
+    }
+
+    pub(crate) fn freeze_norms(&mut self) {
+        for (attention, mlp) in &mut self.blocks {
+            attention.norm.trained = false;
+            mlp.norm.trained = false;
+        }
+        self.head.norm.trained = false;
     }
 
     fn pass<'a>(&'a self, params: &'a Params<B>, packed: &'a Packed) -> Pass<'a, B> {

@@ -11,6 +11,7 @@ pub mod config;
 pub mod decoder;
 pub mod io;
 pub mod layers;
+pub mod lora;
 pub mod optim;
 pub mod packed;
 pub mod parallel;

@@ -114,7 +114,7 @@ impl<B: Backend> Optimiser<B> {
                 let (Some(first), Some(second)) = (&mut self.first, &mut self.second) else { return };
                 let step_size = lr / (1.0 - beta1.powi(self.steps));
                 let correction2 = 1.0 / (1.0 - beta2.powi(self.steps));
-                for at in 0..params.buffers.len() {
+                for at in (0..params.buffers.len()).filter(|&at| backend.len(&gradient.buffers[at]) > 0) {
                     let keep = if self.decays[at] { 1.0 - lr * weight_decay } else { 1.0 };
                     let step = AdamStep { step_size, keep, beta1, beta2, eps, correction2, gradient_scale };
                     let (m, v) = (&mut first.buffers[at], &mut second.buffers[at]);

@@ -30,6 +30,8 @@ pub struct ParamSpec {
     pub shape: Vec<usize>,
     /// What it does.
     pub role: Role,
+    /// Whether training moves it. A frozen parameter gets no gradient, no moment and no memory for either.
+    pub trained: bool,
 }
 
 impl ParamSpec {
@@ -92,7 +94,7 @@ impl Layout {
     pub fn of(config: &Config) -> (Self, Ids) {
         let mut specs = Vec::new();
         let mut add = |name: String, shape: &[usize], role| {
-            specs.push(ParamSpec { name, shape: shape.to_vec(), role });
+            specs.push(ParamSpec { name, shape: shape.to_vec(), role, trained: true });
             ParamId(specs.len() - 1)
         };
         let (width, inner) = (config.hidden_size, config.intermediate_size);
@@ -133,9 +135,15 @@ impl Layout {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// How many numbers training moves.
+    pub fn trained(&self) -> usize {
+        self.specs.iter().filter(|spec| spec.trained).map(ParamSpec::len).sum()
+    }
 }
 
-/// One buffer per parameter of a layout: weights, gradients, moments or a direction.
+/// One buffer per parameter of a layout: weights, gradients, moments or a direction. In all but the weights, the
+/// buffers of frozen parameters are empty.
 #[derive(Clone, Debug)]
 pub struct Params<B: Backend> {
     /// The buffers, in the layout's order.
@@ -143,9 +151,10 @@ pub struct Params<B: Backend> {
 }
 
 impl<B: Backend> Params<B> {
-    /// All zeros.
+    /// A zero for everything that training moves.
     pub fn zeros(backend: &B, layout: &Layout) -> Self {
-        let buffers = layout.specs.iter().map(|spec| backend.upload(vec![B::Real::of(0.0); spec.len()])).collect();
+        let len = |spec: &ParamSpec| if spec.trained { spec.len() } else { 0 };
+        let buffers = layout.specs.iter().map(|spec| backend.upload(vec![B::Real::of(0.0); len(spec)])).collect();
         Self { buffers }
     }
 
@@ -179,10 +188,12 @@ impl<B: Backend> Params<B> {
         }
     }
 
-    /// `self += factor · other`.
+    /// `self += factor · other`, where `other` has numbers.
     pub fn add_scaled(&mut self, backend: &B, factor: f64, other: &Self) {
         for (to, from) in self.buffers.iter_mut().zip(&other.buffers) {
-            backend.add_scaled(to, B::Real::of(factor), from);
+            if backend.len(from) > 0 {
+                backend.add_scaled(to, B::Real::of(factor), from);
+            }
         }
     }
 

@@ -106,6 +106,9 @@ pub trait Backend: Clone + Sync + Send {
     /// The numbers of a buffer.
     fn download(&self, buffer: &Self::Buffer) -> Vec<Self::Real>;
 
+    /// How many numbers a buffer holds.
+    fn len(&self, buffer: &Self::Buffer) -> usize;
+
     /// Sets the length; what the buffer holds is unspecified afterwards.
     fn resize(&self, buffer: &mut Self::Buffer, len: usize);
 

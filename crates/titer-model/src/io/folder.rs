@@ -1,18 +1,14 @@
 //! A model folder: `config.json` beside `model.safetensors`.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::json;
 
+use super::tensors;
 use crate::{
     backend::Backend,
     config::Config,
     params::{Layout, Params},
-    real::Real,
 };
 
 /// Why a model folder could not be read.
@@ -73,42 +69,9 @@ pub fn read_config(bytes: &[u8], path: &Path) -> Result<Config, LoadError> {
 /// Fails where a tensor is missing, left over, of another shape, of a type that is not f32, f16 or bf16, or holds a
 /// number that is not finite; the error names the tensor.
 pub fn load<B: Backend>(backend: &B, layout: &Layout, bytes: &[u8], path: &Path) -> Result<Params<B>, LoadError> {
-    let fail = |problem: String| LoadError::Weights { path: path.to_owned(), problem };
-    let file = SafeTensors::deserialize(bytes).map_err(|error| fail(format!("not a safetensors file: {error}")))?;
-    let mut left: Vec<String> = file.names().iter().map(|name| name.to_string()).collect();
-    let mut buffers = Vec::with_capacity(layout.specs.len());
-    for spec in &layout.specs {
-        let tensor = file.tensor(&spec.name).map_err(|_| fail(format!("tensor `{}` is missing", spec.name)))?;
-        if tensor.shape() != spec.shape {
-            let (name, found, wanted) = (&spec.name, tensor.shape(), &spec.shape);
-            return Err(fail(format!("tensor `{name}` has shape {found:?}; the config asks for {wanted:?}")));
-        }
-        let values = decode(&tensor).ok_or_else(|| {
-            fail(format!("tensor `{}` has type {:?}; titer reads F32, F16 and BF16", spec.name, tensor.dtype()))
-        })?;
-        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-            return Err(fail(format!("tensor `{}` holds {} at index {at}", spec.name, values[at])));
-        }
-        buffers.push(backend.upload(values.into_iter().map(|value| B::Real::of(value.into())).collect()));
-        left.retain(|name| *name != spec.name);
-    }
-    left.sort();
-    if let Some(name) = left.first() {
-        return Err(fail(format!("tensor `{name}` belongs to no part of the model ({} left over)", left.len())));
-    }
+    let buffers = tensors::read(backend, &layout.specs, bytes, |spec| spec.name.clone())
+        .map_err(|problem| LoadError::Weights { path: path.to_owned(), problem })?;
     Ok(Params { buffers })
-}
-
-/// The numbers of a tensor as f32; `None` where its type is not read.
-fn decode(tensor: &TensorView<'_>) -> Option<Vec<f32>> {
-    let bytes = tensor.data();
-    let halves = || bytes.as_chunks::<2>().0.iter().map(|&pair| u16::from_le_bytes(pair));
-    match tensor.dtype() {
-        Dtype::F32 => Some(bytes.as_chunks::<4>().0.iter().map(|&quad| f32::from_le_bytes(quad)).collect()),
-        Dtype::F16 => Some(halves().map(|bits| half::f16::from_bits(bits).to_f32()).collect()),
-        Dtype::BF16 => Some(halves().map(|bits| half::bf16::from_bits(bits).to_f32()).collect()),
-        _ => None,
-    }
 }
 
 /// The two files of a model folder, as bytes: `(config.json, model.safetensors)`, weights in f32; `end` is the token
@@ -122,21 +85,7 @@ pub fn save<B: Backend>(
     params: &Params<B>,
     end: u32,
 ) -> (Vec<u8>, Vec<u8>) {
-    let bytes: BTreeMap<&str, Vec<u8>> = layout
-        .specs
-        .iter()
-        .zip(&params.buffers)
-        .map(|(spec, buffer)| {
-            let values = backend.download(buffer);
-            (spec.name.as_str(), values.iter().flat_map(|value| (value.f64() as f32).to_le_bytes()).collect())
-        })
-        .collect();
-    let views = layout.specs.iter().map(|spec| {
-        let view = TensorView::new(Dtype::F32, spec.shape.clone(), &bytes[spec.name.as_str()]);
-        (spec.name.as_str(), view.expect("as many bytes as the shape says"))
-    });
-    let weights = safetensors::serialize(views, Some([("format".to_owned(), "pt".to_owned())].into()))
-        .expect("names are unique and shapes fit");
+    let weights = tensors::write(backend, layout.specs.iter().zip(&params.buffers), |spec| spec.name.clone());
     let mut json = serde_json::to_value(config).expect("a config is plain data");
     let extra = json!({
         "architectures": ["LlamaForCausalLM"],

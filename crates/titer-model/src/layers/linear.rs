@@ -1,9 +1,10 @@
-//! `y = x Wᵀ`
+//! `y = x Wᵀ`, or with an adapter `y = x Wᵀ + s · (x Aᵀ) Bᵀ`
 
 use super::Pass;
 use crate::{
     backend::{Backend, Matrix, Write},
     params::ParamId,
+    real::Real,
     visitor::{LinearVisit, Scope, Visitor},
 };
 
@@ -16,16 +17,38 @@ pub struct Linear {
     pub inputs: usize,
     /// Width of its output.
     pub outputs: usize,
+    /// Whether training moves the weight.
+    pub trained: bool,
+    /// A low-rank adapter beside the weight.
+    pub lora: Option<Lora>,
+}
+
+/// A low-rank adapter (LoRA, arXiv 2106.09685): two thin linear layers in a row, which is what visitors see.
+#[derive(Clone, Copy, Debug)]
+pub struct Lora {
+    /// `[rank, inputs]`
+    pub a: ParamId,
+    /// `[outputs, rank]`
+    pub b: ParamId,
+    /// Width between the two.
+    pub rank: usize,
+    /// Factor `s` on what the adapter adds.
+    pub scale: f64,
 }
 
 impl Linear {
-    /// `y = x Wᵀ`, or adds it; `x` is `[rows in scope, inputs]`.
+    /// `y = x Wᵀ` and what the adapter adds, or adds both; `x` is `[rows in scope, inputs]`.
     pub fn forward<B: Backend>(&self, pass: &Pass<B>, x: &B::Buffer, scope: Scope, y: &mut B::Buffer, write: Write) {
         let weight = Matrix::new(&pass.params[self.weight], self.outputs, self.inputs);
         pass.backend.matmul(y, Matrix::new(x, pass.rows(scope), self.inputs), weight.t(), write);
+        if let Some(lora) = &self.lora {
+            let inner = self.inner(pass, lora, x, scope);
+            let b = Matrix::new(&pass.params[lora.b], self.outputs, lora.rank);
+            pass.backend.matmul(y, Matrix::new(&inner, pass.rows(scope), lora.rank), b.t(), Write::Add);
+        }
     }
 
-    /// Shows the visitor `x` and `dy`, then `dx = dy W`, or adds it.
+    /// Shows the visitor `x` and `dy`, then `dx = dy W` and what comes through the adapter, or adds both.
     pub fn backward<B: Backend>(
         &self,
         pass: &Pass<B>,
@@ -36,10 +59,33 @@ impl Linear {
         write: Write,
         visitor: &mut impl Visitor<B>,
     ) {
-        let rows = pass.rows(scope);
-        let (weight, inputs, outputs) = (self.weight, self.inputs, self.outputs);
-        visitor.linear(pass.backend, LinearVisit { weight, x, dy, rows, inputs, outputs, scope });
-        let weight = Matrix::new(&pass.params[self.weight], self.outputs, self.inputs);
-        pass.backend.matmul(dx, Matrix::new(dy, rows, self.outputs), weight, write);
+        let (backend, rows) = (pass.backend, pass.rows(scope));
+        let (inputs, outputs) = (self.inputs, self.outputs);
+        if self.trained {
+            visitor.linear(backend, LinearVisit { weight: self.weight, x, dy, rows, inputs, outputs, scope });
+        }
+        let weight = Matrix::new(&pass.params[self.weight], outputs, inputs);
+        backend.matmul(dx, Matrix::new(dy, rows, outputs), weight, write);
+        if let Some(Lora { a, b, rank, scale }) = self.lora {
+            // The inner activations are thin: to compute them again costs less than to keep them.
+            let inner = self.inner(pass, &Lora { a, b, rank, scale }, x, scope);
+            let mut d_inner = B::Buffer::default();
+            let weight = Matrix::new(&pass.params[b], outputs, rank);
+            backend.matmul(&mut d_inner, Matrix::new(dy, rows, outputs), weight, Write::Replace);
+            backend.scale(&mut d_inner, B::Real::of(scale));
+            visitor.linear(backend, LinearVisit { weight: b, x: &inner, dy, rows, inputs: rank, outputs, scope });
+            visitor.linear(backend, LinearVisit { weight: a, x, dy: &d_inner, rows, inputs, outputs: rank, scope });
+            let weight = Matrix::new(&pass.params[a], rank, inputs);
+            backend.matmul(dx, Matrix::new(&d_inner, rows, rank), weight, Write::Add);
+        }
+    }
+
+    /// `s · x Aᵀ`, `[rows in scope, rank]`.
+    fn inner<B: Backend>(&self, pass: &Pass<B>, lora: &Lora, x: &B::Buffer, scope: Scope) -> B::Buffer {
+        let mut inner = B::Buffer::default();
+        let a = Matrix::new(&pass.params[lora.a], lora.rank, self.inputs);
+        pass.backend.matmul(&mut inner, Matrix::new(x, pass.rows(scope), self.inputs), a.t(), Write::Replace);
+        pass.backend.scale(&mut inner, B::Real::of(lora.scale));
+        inner
     }
 }

@@ -8,7 +8,7 @@ mod norm;
 
 pub use attention::{Attention, AttentionStash};
 pub use head::{Head, HeadStash};
-pub use linear::Linear;
+pub use linear::{Linear, Lora};
 pub use mlp::{Mlp, MlpStash};
 pub use norm::{Norm, NormStash};
 

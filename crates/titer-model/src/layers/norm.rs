@@ -14,6 +14,8 @@ pub struct Norm {
     pub scale: ParamId,
     /// Added to the mean square.
     pub eps: f64,
+    /// Whether training moves the scale.
+    pub trained: bool,
 }
 
 /// What a norm's backward pass reads besides its input.
@@ -49,7 +51,9 @@ impl Norm {
         visitor: &mut impl Visitor<B>,
     ) {
         let inverse_rms = &stash.inverse_rms;
-        visitor.norm(pass.backend, NormVisit { scale: self.scale, x, inverse_rms, dy, scope });
+        if self.trained {
+            visitor.norm(pass.backend, NormVisit { scale: self.scale, x, inverse_rms, dy, scope });
+        }
         pass.backend.rms_norm_backward(dx, dy, x, &pass.params[self.scale], inverse_rms);
     }
 }

@@ -46,6 +46,10 @@ impl<T: Real> Backend for Cpu<T> {
         buffer.clone()
     }
 
+    fn len(&self, buffer: &Vec<T>) -> usize {
+        buffer.len()
+    }
+
     fn resize(&self, buffer: &mut Vec<T>, len: usize) {
         buffer.resize(len, T::of(0.0));
     }
