@@ -1,12 +1,17 @@
 //! Optimisers, learning-rate schedules and gradient clipping.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     backend::{AdamStep, Backend},
     params::{Layout, Params, Role},
+    real::Real,
+    shares::Shares,
 };
 
 /// Which update rule, with its constants.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Rule {
     /// Stochastic gradient descent with heavy-ball momentum (0 for none), as in PyTorch.
     Sgd {
@@ -76,13 +81,13 @@ pub fn clip_scale(norm: f64, limit: f64) -> f64 {
 /// An optimiser with its state.
 #[derive(Clone, Debug)]
 pub struct Optimiser<B: Backend> {
-    rule: Rule,
+    pub(crate) rule: Rule,
     decays: Vec<bool>,
-    steps: i32,
+    pub(crate) steps: i32,
     /// Velocity of SGD with momentum, first moment of Adam; empty without momentum.
-    first: Option<Params<B>>,
+    pub(crate) first: Option<Params<B>>,
     /// Second moment of Adam.
-    second: Option<Params<B>>,
+    pub(crate) second: Option<Params<B>>,
 }
 
 impl<B: Backend> Optimiser<B> {
@@ -97,11 +102,50 @@ impl<B: Backend> Optimiser<B> {
         Self { rule, decays, steps: 0, first, second }
     }
 
+    /// The rule, with its constants.
+    pub fn rule(&self) -> Rule {
+        self.rule
+    }
+
+    /// Steps done so far.
+    pub fn steps(&self) -> usize {
+        self.steps as usize
+    }
+
+    /// `P x` with the diagonal preconditioner of the last step: `1 / (√v̂ + eps)` for Adam, 1 for SGD. Times the
+    /// learning rate, this is what a gradient `x` moves over all the steps that its momentum lasts.
+    pub fn preconditioned(&self, backend: &B, layout: &Layout, x: &Params<B>) -> Params<B> {
+        let (Rule::AdamW { beta2, eps, .. }, Some(second)) = (self.rule, &self.second) else { return x.clone() };
+        let correction2 = 1.0 / (1.0 - beta2.powi(self.steps));
+        let mut out = Params::zeros(backend, layout);
+        for ((out, x), v) in out.buffers.iter_mut().zip(&x.buffers).zip(&second.buffers) {
+            backend.add_preconditioned(out, 1.0, x, v, correction2, eps);
+        }
+        out
+    }
+
     /// Moves the parameters one step along `gradient · gradient_scale` at learning rate `lr`.
     pub fn step(&mut self, backend: &B, params: &mut Params<B>, gradient: &Params<B>, gradient_scale: f64, lr: f64) {
+        self.step_with_shares(backend, params, gradient, gradient_scale, lr, None);
+    }
+
+    /// [`Optimiser::step`], which also books the step on the groups of rows that the gradient came from: their
+    /// gradients, which add up to `gradient`, `None` for a group that has no row in the batch.
+    pub fn step_with_shares(
+        &mut self,
+        backend: &B,
+        params: &mut Params<B>,
+        gradient: &Params<B>,
+        gradient_scale: f64,
+        lr: f64,
+        mut shares: Option<(&mut Shares<B>, &[Option<&Params<B>>])>,
+    ) {
         self.steps += 1;
         match self.rule {
             Rule::Sgd { momentum } => {
+                if let Some((shares, gradients)) = shares {
+                    shares.book_sgd(backend, gradients, momentum, gradient_scale, lr);
+                }
                 let Some(velocity) = &mut self.first else {
                     params.add_scaled(backend, -lr * gradient_scale, gradient);
                     return;
@@ -118,7 +162,13 @@ impl<B: Backend> Optimiser<B> {
                     let keep = if self.decays[at] { 1.0 - lr * weight_decay } else { 1.0 };
                     let step = AdamStep { step_size, keep, beta1, beta2, eps, correction2, gradient_scale };
                     let (m, v) = (&mut first.buffers[at], &mut second.buffers[at]);
+                    if let Some((shares, _)) = shares.as_mut().filter(|_| keep < 1.0) {
+                        backend.add_scaled(&mut shares.decay.buffers[at], B::Real::of(keep - 1.0), &params.buffers[at]);
+                    }
                     backend.adam(&mut params.buffers[at], &gradient.buffers[at], m, v, step);
+                    if let Some((shares, gradients)) = &mut shares {
+                        shares.book_adam(backend, at, gradients, v, step);
+                    }
                 }
             }
         }

@@ -55,6 +55,18 @@ pub fn reply_log_probs<T: Real>(packed: &Packed, target_log_probs: &[T]) -> Vec<
 #[derive(Debug)]
 pub struct Workspace<B: Backend> {
     workers: Vec<Worker<B>>,
+    total: Option<Params<B>>,
+}
+
+/// The gradient of a batch, and what each group of its rows contributed.
+#[derive(Debug)]
+pub struct Grouped<'a, B: Backend> {
+    /// The sum.
+    pub total: &'a Params<B>,
+    /// By group; `None` for a group that has no row in the batch.
+    pub groups: Vec<Option<&'a Params<B>>>,
+    /// Target log-probabilities, nats, `[shards][targets]`.
+    pub log_probs: Vec<&'a [B::Real]>,
 }
 
 #[derive(Debug)]
@@ -66,7 +78,7 @@ struct Worker<B: Backend> {
 
 impl<B: Backend> Default for Workspace<B> {
     fn default() -> Self {
-        Self { workers: Vec::new() }
+        Self { workers: Vec::new(), total: None }
     }
 }
 
@@ -94,6 +106,53 @@ impl<B: Backend> Workspace<B> {
         shards: &[Packed],
         weights: &[Vec<B::Real>],
     ) -> (&Params<B>, Vec<&[B::Real]>) {
+        let workers = self.backward(decoder, params, shards, weights);
+        let (first, rest) = workers.split_first_mut().expect("a batch has at least one row");
+        for worker in rest.iter() {
+            first.gradient.add_scaled(decoder.backend(), 1.0, &worker.gradient);
+        }
+        let log_probs = std::iter::once(&*first).chain(&*rest).map(|worker| worker.log_probs.as_slice()).collect();
+        (&first.gradient, log_probs)
+    }
+
+    /// [`Workspace::gradient`], kept apart by group: shard `i` holds rows of group `groups[i]` of `count`. The shards
+    /// of a group follow one another.
+    pub fn gradient_by_group(
+        &mut self,
+        decoder: &Decoder<B>,
+        params: &Params<B>,
+        shards: &[Packed],
+        weights: &[Vec<B::Real>],
+        groups: &[usize],
+        count: usize,
+    ) -> Grouped<'_, B> {
+        let backend = decoder.backend();
+        self.backward(decoder, params, shards, weights);
+        let total = self.total.get_or_insert_with(|| Params::zeros(backend, &decoder.layout));
+        total.clear(backend);
+        let mut first_of = vec![None; count];
+        for (at, &group) in groups.iter().enumerate() {
+            let first = *first_of[group].get_or_insert(at);
+            let (before, rest) = self.workers.split_at_mut(at);
+            total.add_scaled(backend, 1.0, &rest[0].gradient);
+            if first < at {
+                before[first].gradient.add_scaled(backend, 1.0, &rest[0].gradient);
+            }
+        }
+        let workers = &self.workers[..shards.len()];
+        let groups = first_of.into_iter().map(|first| first.map(|at: usize| &workers[at].gradient)).collect();
+        let log_probs = workers.iter().map(|worker| worker.log_probs.as_slice()).collect();
+        Grouped { total, groups, log_probs }
+    }
+
+    /// Leaves every shard's gradient and log-probabilities in its worker.
+    fn backward(
+        &mut self,
+        decoder: &Decoder<B>,
+        params: &Params<B>,
+        shards: &[Packed],
+        weights: &[Vec<B::Real>],
+    ) -> &mut [Worker<B>] {
         let backend = decoder.backend();
         self.grow(decoder, shards.len());
         let workers = &mut self.workers[..shards.len()];
@@ -103,12 +162,7 @@ impl<B: Backend> Workspace<B> {
             let mut visitor = Accumulate { gradient: &mut worker.gradient };
             decoder.backward(params, packed, weights, &mut worker.tape, &mut visitor);
         });
-        let (first, rest) = workers.split_first_mut().expect("a batch has at least one row");
-        for worker in rest.iter() {
-            first.gradient.add_scaled(backend, 1.0, &worker.gradient);
-        }
-        let log_probs = std::iter::once(&*first).chain(&*rest).map(|worker| worker.log_probs.as_slice()).collect();
-        (&first.gradient, log_probs)
+        workers
     }
 }
 

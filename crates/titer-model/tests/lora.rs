@@ -141,7 +141,8 @@ fn a_saved_adapter_is_peft_s_own_file_again() {
     assert_eq!(read_adapter_config(&config, Path::new("adapter_config.json")).unwrap(), setting.config);
     let (saved, original) = (SafeTensors::deserialize(&weights).unwrap(), SafeTensors::deserialize(ADAPTER).unwrap());
     let (mut names, mut wanted) = (saved.names(), original.names());
-    (names.sort_unstable(), wanted.sort_unstable());
+    names.sort_unstable();
+    wanted.sort_unstable();
     assert_eq!(names, wanted);
     for name in names {
         assert_eq!(saved.tensor(name).unwrap().data(), original.tensor(name).unwrap().data(), "{name}");

@@ -250,6 +250,17 @@ pub trait Backend: Clone + Sync + Send {
         tied: Option<TiedHead<'_, Self::Buffer>>,
     );
 
+    /// `out += factor · x / (√(second · correction2) + eps)`: a direction in Adam's metric.
+    fn add_preconditioned(
+        &self,
+        out: &mut Self::Buffer,
+        factor: f64,
+        x: &Self::Buffer,
+        second: &Self::Buffer,
+        correction2: f64,
+        eps: f64,
+    );
+
     /// One Adam step on one parameter.
     fn adam(
         &self,

@@ -64,7 +64,8 @@ pub fn load_adapter<B: Backend>(
     bytes: &[u8],
     path: &Path,
 ) -> Result<Params<B>, LoadError> {
-    let adapters = tensors::read(backend, &layout.specs[params.buffers.len()..], bytes, peft_name)
+    let wanted = layout.specs[params.buffers.len()..].iter().map(|spec| (peft_name(spec), spec.shape.as_slice()));
+    let adapters = tensors::read(backend, wanted, bytes)
         .map_err(|problem| LoadError::Weights { path: path.to_owned(), problem })?;
     params.buffers.extend(adapters);
     Ok(params)
@@ -80,7 +81,8 @@ pub fn save_adapter<B: Backend>(
     base: &str,
 ) -> (Vec<u8>, Vec<u8>) {
     let adapters = layout.specs.iter().zip(&params.buffers).filter(|(spec, _)| spec.trained);
-    let weights = tensors::write(backend, adapters, peft_name);
+    let adapters = adapters.map(|(spec, buffer)| (peft_name(spec), spec.shape.as_slice(), buffer));
+    let weights = tensors::write(backend, adapters, tensors::of_torch());
     let mut json = serde_json::to_value(config).expect("a config is plain data");
     let extra = json!({
         "peft_type": "LORA",

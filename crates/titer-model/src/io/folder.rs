@@ -69,7 +69,8 @@ pub fn read_config(bytes: &[u8], path: &Path) -> Result<Config, LoadError> {
 /// Fails where a tensor is missing, left over, of another shape, of a type that is not f32, f16 or bf16, or holds a
 /// number that is not finite; the error names the tensor.
 pub fn load<B: Backend>(backend: &B, layout: &Layout, bytes: &[u8], path: &Path) -> Result<Params<B>, LoadError> {
-    let buffers = tensors::read(backend, &layout.specs, bytes, |spec| spec.name.clone())
+    let wanted = layout.specs.iter().map(|spec| (spec.name.clone(), spec.shape.as_slice()));
+    let buffers = tensors::read(backend, wanted, bytes)
         .map_err(|problem| LoadError::Weights { path: path.to_owned(), problem })?;
     Ok(Params { buffers })
 }
@@ -85,7 +86,7 @@ pub fn save<B: Backend>(
     params: &Params<B>,
     end: u32,
 ) -> (Vec<u8>, Vec<u8>) {
-    let weights = tensors::write(backend, layout.specs.iter().zip(&params.buffers), |spec| spec.name.clone());
+    let weights = save_weights(backend, layout, params);
     let mut json = serde_json::to_value(config).expect("a config is plain data");
     let extra = json!({
         "architectures": ["LlamaForCausalLM"],
@@ -102,4 +103,11 @@ pub fn save<B: Backend>(
     let mut config = serde_json::to_vec_pretty(&json).expect("a config is plain data");
     config.push(b'\n');
     (config, weights)
+}
+
+/// `model.safetensors`, as bytes, weights in f32. Equal parameters give equal bytes.
+pub fn save_weights<B: Backend>(backend: &B, layout: &Layout, params: &Params<B>) -> Vec<u8> {
+    let buffers = layout.specs.iter().zip(&params.buffers);
+    let buffers = buffers.map(|(spec, buffer)| (spec.name.clone(), spec.shape.as_slice(), buffer));
+    tensors::write(backend, buffers, tensors::of_torch())
 }

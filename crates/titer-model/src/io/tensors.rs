@@ -1,28 +1,27 @@
-//! Parameters as tensors of a safetensors file.
+//! Buffers as tensors of a safetensors file.
+
+use std::collections::HashMap;
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-use crate::{backend::Backend, params::ParamSpec, real::Real};
+use crate::{backend::Backend, real::Real};
 
-/// Reads a tensor for each of these parameters, under the name that `name` gives it.
+/// Reads a buffer for each of these names and shapes.
 ///
 /// Fails where a tensor is missing, left over, of another shape, of a type that is not f32, f16 or bf16, or holds a
 /// number that is not finite; the problem names the tensor.
 pub(super) fn read<'a, B: Backend>(
     backend: &B,
-    specs: impl IntoIterator<Item = &'a ParamSpec>,
+    wanted: impl IntoIterator<Item = (String, &'a [usize])>,
     bytes: &[u8],
-    name: impl Fn(&ParamSpec) -> String,
 ) -> Result<Vec<B::Buffer>, String> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| format!("not a safetensors file: {error}"))?;
     let mut left: Vec<&str> = file.names();
     let mut buffers = Vec::new();
-    for spec in specs {
-        let name = name(spec);
+    for (name, shape) in wanted {
         let tensor = file.tensor(&name).map_err(|_| format!("tensor `{name}` is missing"))?;
-        if tensor.shape() != spec.shape {
-            let (found, wanted) = (tensor.shape(), &spec.shape);
-            return Err(format!("tensor `{name}` has shape {found:?}; the config asks for {wanted:?}"));
+        if tensor.shape() != shape {
+            return Err(format!("tensor `{name}` has shape {:?}; the config asks for {shape:?}", tensor.shape()));
         }
         let values = decode(&tensor)
             .ok_or_else(|| format!("tensor `{name}` has type {:?}; titer reads F32, F16 and BF16", tensor.dtype()))?;
@@ -51,26 +50,29 @@ fn decode(tensor: &TensorView<'_>) -> Option<Vec<f32>> {
     }
 }
 
-/// A safetensors file with these parameters in f32, under the names that `name` gives them. Equal parameters give
-/// equal bytes.
+/// What transformers and PEFT want to find in a file's metadata.
+pub(super) fn of_torch() -> HashMap<String, String> {
+    [("format".to_owned(), "pt".to_owned())].into()
+}
+
+/// A safetensors file with these buffers in f32, by name and shape, and this metadata. Equal buffers give equal bytes.
 pub(super) fn write<'a, B: Backend>(
     backend: &B,
-    params: impl IntoIterator<Item = (&'a ParamSpec, &'a B::Buffer)>,
-    name: impl Fn(&ParamSpec) -> String,
+    buffers: impl IntoIterator<Item = (String, &'a [usize], &'a B::Buffer)>,
+    metadata: HashMap<String, String>,
 ) -> Vec<u8>
 where
     B::Buffer: 'a,
 {
-    let tensors: Vec<(String, &[usize], Vec<u8>)> = params
+    let tensors: Vec<(String, &[usize], Vec<u8>)> = buffers
         .into_iter()
-        .map(|(spec, buffer)| {
+        .map(|(name, shape, buffer)| {
             let bytes = backend.download(buffer).iter().flat_map(|value| (value.f64() as f32).to_le_bytes()).collect();
-            (name(spec), spec.shape.as_slice(), bytes)
+            (name, shape, bytes)
         })
         .collect();
     let view =
         |shape: &[usize], bytes| TensorView::new(Dtype::F32, shape.to_vec(), bytes).expect("bytes fit the shape");
     let views = tensors.iter().map(|(name, shape, bytes)| (name.as_str(), view(shape, bytes)));
-    safetensors::serialize(views, Some([("format".to_owned(), "pt".to_owned())].into()))
-        .expect("names are unique and shapes fit")
+    safetensors::serialize(views, Some(metadata)).expect("names are unique and shapes fit")
 }

@@ -49,6 +49,13 @@ pub(super) fn gated_backward<T: Real>(gate: &mut [T], up: &mut [T], dout: &[T]) 
     }
 }
 
+pub(super) fn add_preconditioned<T: Real>(out: &mut [T], factor: T, x: &[T], second: &[T], correction2: T, eps: T) {
+    assert!(out.len() == x.len() && out.len() == second.len());
+    for at in 0..out.len() {
+        out[at] += factor * x[at] / (num_traits::Float::sqrt(second[at] * correction2) + eps);
+    }
+}
+
 pub(super) fn adam<T: Real>(weight: &mut [T], gradient: &[T], first: &mut [T], second: &mut [T], step: AdamStep) {
     assert!(weight.len() == gradient.len() && weight.len() == first.len() && weight.len() == second.len());
     let [step_size, keep, beta1, beta2, eps, correction2, scale] =

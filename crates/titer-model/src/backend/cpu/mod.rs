@@ -219,6 +219,18 @@ impl<T: Real> Backend for Cpu<T> {
         contract::embedding(sums, &slices(directions), tokens, dy, spans, width, tied);
     }
 
+    fn add_preconditioned(
+        &self,
+        out: &mut Vec<T>,
+        factor: f64,
+        x: &Vec<T>,
+        second: &Vec<T>,
+        correction2: f64,
+        eps: f64,
+    ) {
+        elementwise::add_preconditioned(out, T::of(factor), x, second, T::of(correction2), T::of(eps));
+    }
+
     fn adam(&self, weight: &mut Vec<T>, gradient: &Vec<T>, first: &mut Vec<T>, second: &mut Vec<T>, step: AdamStep) {
         elementwise::adam(weight, gradient, first, second, step);
     }
