@@ -6,7 +6,7 @@ use crate::{
     backend::{AdamStep, Backend},
     params::{Layout, Params, Role},
     real::Real,
-    shares::Shares,
+    shares::Booking,
 };
 
 /// Which update rule, with its constants.
@@ -129,8 +129,7 @@ impl<B: Backend> Optimiser<B> {
         self.step_with_shares(backend, params, gradient, gradient_scale, lr, None);
     }
 
-    /// [`Optimiser::step`], which also books the step on the groups of rows that the gradient came from: their
-    /// gradients, which add up to `gradient`, `None` for a group that has no row in the batch.
+    /// [`Optimiser::step`], which also books the step on the groups of rows that the gradient came from.
     pub fn step_with_shares(
         &mut self,
         backend: &B,
@@ -138,12 +137,12 @@ impl<B: Backend> Optimiser<B> {
         gradient: &Params<B>,
         gradient_scale: f64,
         lr: f64,
-        mut shares: Option<(&mut Shares<B>, &[Option<&Params<B>>])>,
+        mut booking: Option<Booking<'_, B>>,
     ) {
         self.steps += 1;
         match self.rule {
             Rule::Sgd { momentum } => {
-                if let Some((shares, gradients)) = shares {
+                if let Some(Booking { shares, gradients }) = booking {
                     shares.book_sgd(backend, gradients, momentum, gradient_scale, lr);
                 }
                 let Some(velocity) = &mut self.first else {
@@ -162,11 +161,15 @@ impl<B: Backend> Optimiser<B> {
                     let keep = if self.decays[at] { 1.0 - lr * weight_decay } else { 1.0 };
                     let step = AdamStep { step_size, keep, beta1, beta2, eps, correction2, gradient_scale };
                     let (m, v) = (&mut first.buffers[at], &mut second.buffers[at]);
-                    if let Some((shares, _)) = shares.as_mut().filter(|_| keep < 1.0) {
-                        backend.add_scaled(&mut shares.decay.buffers[at], B::Real::of(keep - 1.0), &params.buffers[at]);
+                    if let Some(booking) = booking.as_mut().filter(|_| keep < 1.0) {
+                        backend.add_scaled(
+                            &mut booking.shares.decay.buffers[at],
+                            B::Real::of(keep - 1.0),
+                            &params.buffers[at],
+                        );
                     }
                     backend.adam(&mut params.buffers[at], &gradient.buffers[at], m, v, step);
-                    if let Some((shares, gradients)) = &mut shares {
+                    if let Some(Booking { shares, gradients }) = &mut booking {
                         shares.book_adam(backend, at, gradients, v, step);
                     }
                 }

@@ -18,6 +18,15 @@ pub struct Shares<B: Backend> {
     pub(crate) decay: Params<B>,
 }
 
+/// One step to be booked: where, and the gradients that it is made of.
+#[derive(Debug)]
+pub struct Booking<'a, B: Backend> {
+    /// The books.
+    pub shares: &'a mut Shares<B>,
+    /// Each group's gradient, all of which add up to the step's; `None` for a group with no row in the batch.
+    pub gradients: &'a [Option<&'a Params<B>>],
+}
+
 #[derive(Clone, Debug)]
 struct Share<B: Backend> {
     /// First moment (Adam) or velocity (SGD) of the group's gradients alone.

@@ -11,7 +11,7 @@ use titer_model::{
     packed::Packed,
     parallel::Workspace,
     params::Params,
-    shares::Shares,
+    shares::{Booking, Shares},
 };
 
 fn decoder() -> Decoder<Cpu<f64>> {
@@ -68,8 +68,8 @@ fn shares_add_up_to_what_moved_and_booking_changes_nothing() {
             let (shards, weights, groups) = batch(step);
             let grouped = workspace.gradient_by_group(&decoder, &params, &shards, &weights, &groups, 3);
             assert!(grouped.groups[1].is_none());
-            let booked = Some((&mut shares, grouped.groups.as_slice()));
-            optimiser.step_with_shares(&backend, &mut params, grouped.total, 0.8, 0.01, booked);
+            let booking = Some(Booking { shares: &mut shares, gradients: &grouped.groups });
+            optimiser.step_with_shares(&backend, &mut params, grouped.total, 0.8, 0.01, booking);
             let (gradient, _) = workspace.gradient(&decoder, &plain, &shards, &weights);
             unbooked.step(&backend, &mut plain, gradient, 0.8, 0.01);
         }
