@@ -60,7 +60,7 @@ pub struct RunArgs {
 
 #[derive(Debug, clap::Args)]
 pub struct PressureArgs {
-    /// The model: the word organism, or a folder that `titer organism train` wrote
+    /// The model: the word organism, an organism's folder, or a checkpoint of a run
     #[arg(long, default_value = "organism", value_name = "MODEL")]
     pub base: String,
     /// Which shipped organism, and which contrasts and rows
@@ -69,15 +69,50 @@ pub struct PressureArgs {
     /// Chat rows to measure (.jsonl) [default: rows of every cell of the world]
     #[arg(long, value_name = "FILE")]
     pub rows: Option<PathBuf>,
+    /// Contrasts to differentiate (.jsonl: component, messages, plus, minus) [default: those of the world]
+    #[arg(long, value_name = "FILE")]
+    pub probes: Option<PathBuf>,
     /// Rows per cell, and contrasts per gradient probe
     #[arg(long, default_value_t = 128)]
     pub items: usize,
-    /// Write a Parquet table with a line a row
+    /// The optimiser whose step is meant; adam needs a checkpoint, which holds its state
+    #[arg(long, value_enum, default_value_t = Precondition::None)]
+    pub precondition: Precondition,
+    /// Learning rate [default: 1, so that pressures are per unit of it; 0.03, or 1e-4 under adam, with --verify]
+    #[arg(long)]
+    pub lr: Option<f64>,
+    /// Give the model fresh adapters of this rank on every linear layer, and only them gradients
+    #[arg(long, value_name = "RANK", conflicts_with = "adapter")]
+    pub lora: Option<usize>,
+    /// Give it these adapters (a folder in PEFT's layout), and only them gradients
+    #[arg(long, value_name = "DIR")]
+    pub adapter: Option<PathBuf>,
+    /// One line a target token in the table of --out
+    #[arg(long, requires = "out", conflicts_with = "verify")]
+    pub per_token: bool,
+    /// Hold pressures against one real step on each row
+    #[arg(long)]
+    pub verify: bool,
+    /// What a row's nats count for in the loss of such a step: 1 / (rows in a batch · divisor)
+    #[arg(long, default_value_t = 1.0 / 128.0, requires = "verify", hide_default_value = true)]
+    pub weight: f64,
+    /// Multiples of the learning rate to step with
+    #[arg(long, value_delimiter = ',', default_values_t = [0.1, 1.0, 3.0], requires = "verify", value_name = "M,…")]
+    pub multiples: Vec<f64>,
+    /// Write a Parquet table with a line a row, or a line a step with --verify
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Precondition {
+    /// Plain gradient descent
+    None,
+    /// Adam as it stands in the checkpoint
+    Adam,
 }
 
 #[derive(Debug, clap::Args)]

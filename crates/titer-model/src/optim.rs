@@ -112,6 +112,14 @@ impl<B: Backend> Optimiser<B> {
         self.steps as usize
     }
 
+    /// The share of what a gradient moves in all that its own next step moves: the rest comes by momentum.
+    pub fn first_share(&self) -> f64 {
+        match self.rule {
+            Rule::Sgd { .. } => 1.0,
+            Rule::AdamW { beta1, .. } => (1.0 - beta1) / (1.0 - beta1.powi(self.steps + 1)),
+        }
+    }
+
     /// `P x` with the diagonal preconditioner of the last step: `1 / (√v̂ + eps)` for Adam, 1 for SGD. Times the
     /// learning rate, this is what a gradient `x` moves over all the steps that its momentum lasts.
     pub fn preconditioned(&self, backend: &B, layout: &Layout, x: &Params<B>) -> Params<B> {

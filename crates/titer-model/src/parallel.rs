@@ -128,19 +128,26 @@ impl<B: Backend> Workspace<B> {
     ) -> Grouped<'_, B> {
         let backend = decoder.backend();
         self.backward(decoder, params, shards, weights);
-        let total = self.total.get_or_insert_with(|| Params::zeros(backend, &decoder.layout));
-        total.clear(backend);
         let mut first_of = vec![None; count];
         for (at, &group) in groups.iter().enumerate() {
             let first = *first_of[group].get_or_insert(at);
-            let (before, rest) = self.workers.split_at_mut(at);
-            total.add_scaled(backend, 1.0, &rest[0].gradient);
             if first < at {
+                let (before, rest) = self.workers.split_at_mut(at);
                 before[first].gradient.add_scaled(backend, 1.0, &rest[0].gradient);
             }
         }
         let workers = &self.workers[..shards.len()];
-        let groups = first_of.into_iter().map(|first| first.map(|at: usize| &workers[at].gradient)).collect();
+        let groups: Vec<_> = first_of.iter().map(|first| first.map(|at| &workers[at].gradient)).collect();
+        let mut present = groups.iter().flatten();
+        let total = match (present.next(), present.next()) {
+            (Some(only), None) => *only,
+            _ => {
+                let total = self.total.get_or_insert_with(|| Params::zeros(backend, &decoder.layout));
+                total.clear(backend);
+                groups.iter().flatten().for_each(|gradient| total.add_scaled(backend, 1.0, gradient));
+                &*total
+            }
+        };
         let log_probs = workers.iter().map(|worker| worker.log_probs.as_slice()).collect();
         Grouped { total, groups, log_probs }
     }

@@ -4,7 +4,7 @@ use titer_data::tokenize::{Encoded, EncodedContrast};
 use titer_model::{packed::Packed, parallel::shards};
 
 /// Packs rows into shards, in order; reply `i` over all shards is row `i`.
-pub fn pack(rows: &[Encoded]) -> Vec<Packed> {
+pub fn pack(rows: &[&Encoded]) -> Vec<Packed> {
     let lengths: Vec<usize> = rows.iter().map(|row| row.tokens.len()).collect();
     cut(&lengths, |packed, at| packed.push_row(&rows[at].tokens, &rows[at].trained))
 }

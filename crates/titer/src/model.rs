@@ -10,7 +10,9 @@ use titer_data::{
 use titer_model::{
     backend::Cpu,
     decoder::Decoder,
-    io::{LoadError, load, read_config},
+    io::{LoadError, load, load_adapter, load_optimiser, read_adapter_config, read_config, save_weights},
+    lora::LoraConfig,
+    optim,
     params::Params,
 };
 
@@ -19,8 +21,14 @@ use crate::organism::{card::Card, shipped};
 /// The word in a spec for the organism that titer ships.
 pub const ORGANISM: &str = "organism";
 
+/// The optimiser's state in a checkpoint.
+pub const OPTIMISER: &str = "optimiser.safetensors";
+
 /// The backend that the lab works on.
 pub type Backend = Cpu<f32>;
+
+/// An optimiser on it.
+pub type Optimiser = optim::Optimiser<Backend>;
 
 /// A model, ready to train and to measure.
 #[derive(Debug)]
@@ -45,6 +53,27 @@ pub enum ModelError {
         "{folder} is not a model folder: {problem}; it needs config.json, model.safetensors, tokenizer.json and tokenizer_config.json"
     )]
     Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// What is missing.
+        problem: std::io::Error,
+    },
+    /// A file of an adapter is missing or unreadable.
+    #[error("{folder} is no adapter: {problem}; it needs adapter_config.json and adapter_model.safetensors")]
+    Adapter {
+        /// The folder.
+        folder: PathBuf,
+        /// What is missing.
+        problem: std::io::Error,
+    },
+    /// There can be no such adapters; the text is one sentence.
+    #[error("{0}")]
+    Lora(String),
+    /// There is no state of an optimiser.
+    #[error(
+        "{folder} holds no optimiser's state: {problem}; name a checkpoint, which a spec with `checkpoints = \"at the end\"` writes"
+    )]
+    NoOptimiser {
         /// The folder.
         folder: PathBuf,
         /// What is missing.
@@ -126,6 +155,25 @@ impl Files {
         })
     }
 
+    /// The same files with the weights that `model` has now. A card still tells of the organism that it began as.
+    pub fn with_weights_of(&self, model: &Model) -> Self {
+        let weights = save_weights(model.decoder.backend(), &model.decoder.layout, &model.params);
+        Self { weights, ..self.clone() }
+    }
+
+    /// Writes them as a folder, which is made where it is missing.
+    pub fn write(&self, folder: &Path) -> std::io::Result<()> {
+        fs_err::create_dir_all(folder)?;
+        let card = self.card.iter().map(|card| (Card::FILE, card));
+        let files = [
+            ("config.json", &self.config),
+            ("model.safetensors", &self.weights),
+            ("tokenizer.json", &self.tokenizer),
+            ("tokenizer_config.json", &self.tokenizer_config),
+        ];
+        files.into_iter().chain(card).try_for_each(|(name, bytes)| fs_err::write(folder.join(name), bytes))
+    }
+
     /// A hash of everything that decides what the model computes and which rows its world makes.
     pub fn hash(&self) -> Result<String, ModelError> {
         let mut hasher = blake3::Hasher::new();
@@ -166,5 +214,40 @@ impl Model {
     /// Finds and reads the model behind `base`, see [`Files::find`].
     pub fn open(base: &str, seed: u64) -> Result<Self, ModelError> {
         Self::from_files(&Files::find(base, seed)?)
+    }
+
+    /// The same model with fresh adapters of this rank on every linear layer, which are then all that has gradients.
+    ///
+    /// # Errors
+    /// Where the rank is 0.
+    pub fn with_lora(self, rank: usize, seed: u64) -> Result<Self, ModelError> {
+        let config = LoraConfig::all(rank);
+        config.check().map_err(ModelError::Lora)?;
+        let decoder = self.decoder.with_lora(&config);
+        let params = self.params.with_lora(decoder.backend(), &decoder.layout, seed);
+        Ok(Self { decoder, params, ..self })
+    }
+
+    /// The same model with the adapters in a folder in PEFT's layout.
+    pub fn with_adapter(self, folder: &Path) -> Result<Self, ModelError> {
+        let read = |name: &str| {
+            let path = folder.join(name);
+            let bytes =
+                fs_err::read(&path).map_err(|problem| ModelError::Adapter { folder: folder.to_owned(), problem })?;
+            Ok::<_, ModelError>((bytes, path))
+        };
+        let (bytes, path) = read("adapter_config.json")?;
+        let decoder = self.decoder.with_lora(&read_adapter_config(&bytes, &path)?);
+        let (bytes, path) = read("adapter_model.safetensors")?;
+        let params = load_adapter(self.params, decoder.backend(), &decoder.layout, &bytes, &path)?;
+        Ok(Self { decoder, params, ..self })
+    }
+
+    /// The optimiser's state in the checkpoint that this model came from.
+    pub fn optimiser(&self, checkpoint: &Path) -> Result<Optimiser, ModelError> {
+        let path = checkpoint.join(OPTIMISER);
+        let bytes = fs_err::read(&path)
+            .map_err(|problem| ModelError::NoOptimiser { folder: checkpoint.to_owned(), problem })?;
+        Ok(load_optimiser(self.decoder.backend(), &self.decoder.layout, &bytes, &path)?)
     }
 }

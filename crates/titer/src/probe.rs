@@ -2,8 +2,9 @@
 
 use titer_data::{
     cell::Cell,
+    chat::Row,
     probe::{Component, Probe, Side},
-    tokenize::{Encoded, EncodedContrast, TokenizeError, encode_contrast, encode_row},
+    tokenize::{EncodedContrast, encode_contrast},
     world::{ProbeUse, World},
 };
 use titer_model::{
@@ -12,8 +13,9 @@ use titer_model::{
 };
 
 use crate::{
-    batch::{pack, pack_contrasts, plus_and_minus},
+    batch::{pack_contrasts, plus_and_minus},
     model::Model,
+    pressure::{Rows, RowsError},
     table::{CellRecord, ProbeRecord},
 };
 
@@ -32,26 +34,29 @@ pub struct Probes {
     probes: Vec<Probe>,
     contrasts: Vec<EncodedContrast>,
     contrast_shards: Vec<Packed>,
-    cells: Vec<(Cell, String, Encoded)>,
-    cell_shards: Vec<Packed>,
+    cells: Rows,
 }
 
 impl Probes {
     /// The world's measuring probes of one seed, with `items` contrasts each, and as many rows of every cell.
-    pub fn of_world(model: &Model, world: &World, seed: u64, items: usize) -> Result<Self, TokenizeError> {
+    ///
+    /// # Errors
+    /// Where the model cannot take one of them.
+    pub fn of_world(model: &Model, world: &World, seed: u64, items: usize) -> Result<Self, RowsError> {
         let probes = world.probes(ProbeUse::Measure, seed, items);
         let contrasts = probes
             .iter()
             .flat_map(|probe| &probe.contrasts)
             .map(|contrast| encode_contrast(&model.template, &model.tokenizer, contrast))
             .collect::<Result<Vec<_>, _>>()?;
-        let cells = Cell::all()
-            .flat_map(|cell| world.cell_rows(seed, cell, items).into_iter().map(move |row| (cell, row)))
-            .map(|(cell, row)| Ok((cell, row.id.clone(), encode_row(&model.template, &model.tokenizer, &row)?)))
-            .collect::<Result<Vec<_>, TokenizeError>>()?;
-        let rows: Vec<Encoded> = cells.iter().map(|(_, _, row)| row.clone()).collect();
-        let (contrast_shards, cell_shards) = (pack_contrasts(&contrasts), pack(&rows));
-        Ok(Self { probes, contrasts, contrast_shards, cells, cell_shards })
+        let rows: Vec<Row> = Cell::all().flat_map(|cell| world.cell_rows(seed, cell, items)).collect();
+        let (contrast_shards, cells) = (pack_contrasts(&contrasts), Rows::encode(model, &rows)?);
+        Ok(Self { probes, contrasts, contrast_shards, cells })
+    }
+
+    /// The rows of every cell whose surprise is measured.
+    pub fn cells(&self) -> &Rows {
+        &self.cells
     }
 
     /// Every component on every contrast.
@@ -96,16 +101,16 @@ impl Probes {
 
     /// Surprise of every cell's rows, in nats per reply.
     pub fn surprise(&self, model: &Model, at: Moment<'_>) -> Vec<CellRecord> {
-        let log_probs = all_reply_log_probs(model, &self.cell_shards);
+        let log_probs = all_reply_log_probs(model, self.cells.shards());
         self.cells
             .iter()
             .zip(log_probs)
-            .map(|((cell, item, row), log_prob)| CellRecord {
+            .map(|(row, log_prob)| CellRecord {
                 stage: at.stage.to_owned(),
                 step: at.step as i64,
-                cell: cell.to_string(),
-                item: item.clone(),
-                tokens: row.trained.iter().filter(|&&trained| trained).count() as i64,
+                cell: row.cell.clone(),
+                item: row.id.clone(),
+                tokens: row.targets() as i64,
                 surprise: -log_prob,
             })
             .collect()

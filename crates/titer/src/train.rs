@@ -1,25 +1,29 @@
 //! One run: train a model through its stages, measure it along the way, write its tables.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use titer_data::{
     cell::Cell,
-    tokenize::{Encoded, TokenizeError, encode_row},
+    chat::Row,
+    tokenize::{TokenizeError, encode_row},
     world::World,
 };
 use titer_model::{
-    optim::{Decay, Optimiser, Rule, Schedule, clip_scale},
+    io::save_optimiser,
+    optim::{Decay, Rule, Schedule, clip_scale},
+    packed::Packed,
     parallel::Workspace,
+    shares::Booking,
 };
 
 use crate::{
-    batch::pack,
     exec::{Progress, Runner},
-    model::{Backend, Files, Model, ModelError},
+    model::{Backend, Files, Model, ModelError, OPTIMISER, Optimiser},
     plan::{self, RunPlan, StagePlan},
+    pressure::{Ledger, LedgerMargins, Rows, RowsError},
     probe::{Moment, Probes},
     store::RunDir,
-    table::{self, CellRecord, ProbeRecord, StepRecord},
+    table::{self, CellRecord, LedgerRecord, PressureRecord, ProbeRecord, StepRecord},
 };
 
 /// Why a run could not be finished.
@@ -45,16 +49,9 @@ pub enum TrainError {
     /// A row or contrast cannot be encoded.
     #[error(transparent)]
     Tokenize(#[from] TokenizeError),
-    /// A row needs more positions than the model has.
-    #[error("row `{id}` has {tokens} tokens; the model has {limit} positions")]
-    TooLong {
-        /// The row.
-        id: String,
-        /// Its length.
-        tokens: usize,
-        /// What fits.
-        limit: usize,
-    },
+    /// A row cannot be trained on.
+    #[error(transparent)]
+    Rows(#[from] RowsError),
     /// Training went astray.
     #[error("the loss is {loss} at step {step} of stage `{stage}`: lower the learning rate or clip the gradient")]
     Diverged {
@@ -88,23 +85,39 @@ impl Runner for EngineRunner {
         let mut model = Model::from_files(&files)?;
         let world = model.world.clone().ok_or_else(|| TrainError::NoWorld { base: plan.model.base.clone() })?;
         let probes = Probes::of_world(&model, &world, plan.seed, plan.probes.items)?;
+        let margins = (!plan.pressure.is_never())
+            .then(|| LedgerMargins::of_world(&model, &world, plan.seed, plan.probes.items))
+            .transpose()?;
         let mut tables = Tables::default();
         tables.measure(&probes, &model, Moment { stage: "base", step: 0 });
         let mut done = 0;
         for stage in &plan.stages {
             let mut lesson = Lesson::prepare(&model, &world, stage, plan.seed)?;
-            for step in 0..stage.steps {
-                let record = lesson.step(&mut model, stage, step, done + step + 1)?;
+            let cells = stage.cells().iter().map(|(cell, _)| *cell);
+            let mut ledger = margins.as_ref().map(|margins| Ledger::open(margins, &model, &stage.name, cells, done));
+            if let Some(ledger) = ledger.as_ref().filter(|_| done == 0) {
+                tables.press(&probes, ledger, &model, Moment { stage: "base", step: 0 });
+            }
+            for step in 1..=stage.steps {
+                let record = lesson.step(&mut model, stage, step - 1, done + step, ledger.as_mut())?;
                 progress.step(record.loss);
                 tables.steps.push(record);
-                let last = step + 1 == stage.steps;
-                if last || (plan.probes.every > 0 && (step + 1) % plan.probes.every == 0) {
-                    tables.measure(&probes, &model, Moment { stage: &stage.name, step: done + step + 1 });
+                let at = Moment { stage: &stage.name, step: done + step };
+                if step == stage.steps || (plan.probes.every > 0 && step.is_multiple_of(plan.probes.every)) {
+                    tables.measure(&probes, &model, at);
+                }
+                if let Some(ledger) = ledger.as_mut().filter(|_| plan.pressure.is_due(step, stage.steps)) {
+                    ledger.close(&model, done + step);
+                    tables.press(&probes, ledger, &model, at);
+                }
+                if plan.checkpoints.is_due(step, stage.steps) {
+                    lesson.save(&files, &model, &dir.path(&format!("checkpoint-{}", done + step)))?;
                 }
             }
+            tables.ledger.extend(ledger.map(Ledger::finish).unwrap_or_default());
             done += stage.steps;
         }
-        tables.write(dir)
+        tables.write(dir, margins.is_some())
     }
 }
 
@@ -114,6 +127,8 @@ struct Tables {
     probes: Vec<ProbeRecord>,
     cells: Vec<CellRecord>,
     steps: Vec<StepRecord>,
+    pressures: Vec<PressureRecord>,
+    ledger: Vec<LedgerRecord>,
 }
 
 impl Tables {
@@ -122,18 +137,28 @@ impl Tables {
         self.cells.extend(probes.surprise(model, at));
     }
 
-    fn write(&self, dir: &RunDir) -> Result<(), TrainError> {
+    fn press(&mut self, probes: &Probes, ledger: &Ledger<'_>, model: &Model, at: Moment<'_>) {
+        self.pressures.extend(ledger.directions().pressures(model, probes.cells(), at));
+    }
+
+    fn write(&self, dir: &RunDir, pressed: bool) -> Result<(), TrainError> {
         table::write(&dir.path("probes.parquet"), &self.probes)?;
         table::write(&dir.path("cells.parquet"), &self.cells)?;
         table::write(&dir.path("steps.parquet"), &self.steps)?;
+        if pressed {
+            table::write(&dir.path("pressures.parquet"), &self.pressures)?;
+            table::write(&dir.path("ledger.parquet"), &self.ledger)?;
+        }
         Ok(())
     }
 }
 
 /// The rows of one stage and the state that their training needs.
 struct Lesson {
-    rows: Vec<Encoded>,
-    optimiser: Optimiser<Backend>,
+    rows: Rows,
+    /// Which of the stage's cells each row belongs to.
+    groups: Vec<usize>,
+    optimiser: Optimiser,
     schedule: Schedule,
     workspace: Workspace<Backend>,
 }
@@ -141,16 +166,11 @@ struct Lesson {
 impl Lesson {
     fn prepare(model: &Model, world: &World, stage: &StagePlan, seed: u64) -> Result<Self, TrainError> {
         let slots: Vec<Cell> = stage.mix.slots(stage.rows, seed);
-        let limit = model.decoder.config.max_position_embeddings;
-        let encode = |(slot, &cell): (usize, &Cell)| {
-            let row = world.row(cell, stage.domains, seed, slot as u64);
-            let encoded = encode_row(&model.template, &model.tokenizer, &row)?;
-            if encoded.tokens.len() > limit {
-                return Err(TrainError::TooLong { id: row.id, tokens: encoded.tokens.len(), limit });
-            }
-            Ok(encoded)
-        };
-        let rows = slots.iter().enumerate().map(encode).collect::<Result<_, _>>()?;
+        let row = |(slot, &cell): (usize, &Cell)| world.row(cell, stage.domains, seed, slot as u64);
+        let rows: Vec<Row> = slots.iter().enumerate().map(row).collect();
+        let rows = Rows::encode(model, &rows)?;
+        let group = |cell| stage.cells().iter().position(|(other, _)| other == cell);
+        let groups = slots.iter().map(|cell| group(cell).expect("a stage counts the cells of its slots")).collect();
         let (backend, layout) = (model.decoder.backend(), &model.decoder.layout);
         let (rule, lr) = rule(&stage.optimiser);
         let schedule = &stage.schedule;
@@ -166,32 +186,51 @@ impl Lesson {
             floor: schedule.floor,
         };
         let optimiser = Optimiser::new(backend, layout, rule);
-        Ok(Self { rows, optimiser, schedule, workspace: Workspace::default() })
+        Ok(Self { rows, groups, optimiser, schedule, workspace: Workspace::default() })
     }
 
     /// Step `step` of the stage, which is step `total` of the run: the loss is the mean over the batch's rows of
-    /// (nats of the row's target tokens / divisor).
+    /// (nats of the row's target tokens / divisor). With a ledger the batch is cut between its cells, and the step
+    /// booked on them.
     fn step(
         &mut self,
         model: &mut Model,
         stage: &StagePlan,
         step: usize,
         total: usize,
+        ledger: Option<&mut Ledger<'_>>,
     ) -> Result<StepRecord, TrainError> {
         let backend = *model.decoder.backend();
-        let shards = pack(&self.rows[step * stage.batch..(step + 1) * stage.batch]);
+        let batch = step * stage.batch..(step + 1) * stage.batch;
         let weight = 1.0 / (stage.batch as f64 * stage.divisor);
+        let count = if ledger.is_some() { stage.cells().len() } else { 1 };
+        let mut rows = vec![Vec::new(); count];
+        for at in batch {
+            rows[if count > 1 { self.groups[at] } else { 0 }].push(at);
+        }
+        let cut = rows.iter().map(|rows| self.rows.pack(rows));
+        let (groups, shards): (Vec<usize>, Vec<Packed>) =
+            cut.enumerate().flat_map(|(group, shards)| shards.into_iter().map(move |shard| (group, shard))).unzip();
         let weights: Vec<_> = shards.iter().map(|packed| vec![weight as f32; packed.targets.len()]).collect();
-        let (gradient, log_probs) = self.workspace.gradient(&model.decoder, &model.params, &shards, &weights);
-        let nats: f64 = log_probs.iter().flat_map(|shard| shard.iter()).map(|&log_prob| -f64::from(log_prob)).sum();
-        let (loss, grad_norm) = (nats * weight, gradient.norm(&backend));
+        let found = self.workspace.gradient_by_group(&model.decoder, &model.params, &shards, &weights, &groups, count);
+        let nats: f64 = found.log_probs.iter().flat_map(|shard| shard.iter()).map(|&one| -f64::from(one)).sum();
+        let (loss, grad_norm) = (nats * weight, found.total.norm(&backend));
         if !(loss + grad_norm).is_finite() {
             return Err(TrainError::Diverged { stage: stage.name.clone(), step: total, loss });
         }
         let (kept, lr) = (clip_scale(grad_norm, stage.clip), self.schedule.at(step));
-        self.optimiser.step(&backend, &mut model.params, gradient, kept, lr);
+        let counts: Vec<usize> = rows.iter().map(Vec::len).collect();
+        let booking = ledger.map(|ledger| Booking { shares: ledger.book(&counts), gradients: &found.groups });
+        self.optimiser.step_with_shares(&backend, &mut model.params, found.total, kept, lr, booking);
         let tokens = shards.iter().map(|packed| packed.targets.len() as i64).sum();
         Ok(StepRecord { stage: stage.name.clone(), step: total as i64, loss, lr, grad_norm, clip: kept, tokens })
+    }
+
+    /// Saves the model as it is now as a folder that opens like the one it came from, with the optimiser's state.
+    fn save(&self, files: &Files, model: &Model, folder: &Path) -> Result<(), TrainError> {
+        files.with_weights_of(model).write(folder)?;
+        let state = save_optimiser(model.decoder.backend(), &model.decoder.layout, &self.optimiser);
+        Ok(fs_err::write(folder.join(OPTIMISER), state)?)
     }
 }
 

@@ -2,49 +2,20 @@
 
 #![cfg(feature = "engine")]
 
-use titer::{batch::pack, model::Model, pressure::Directions};
-use titer_data::{
-    cell::Cell,
-    chat::Row,
-    probe::{Component, Side},
-    tokenize::{encode_contrast, encode_row},
-    world::ProbeUse,
+use titer::{
+    batch::pack,
+    model::Model,
+    pressure::{Directions, Margins, Rows},
+    probe::Moment,
+    table::PressureRecord,
 };
-use titer_model::{
-    packed::Packed,
-    parallel::{Workspace, reply_log_probs, score},
-};
+use titer_data::{cell::Cell, chat::Row, tokenize::encode_row, world::ProbeUse};
+use titer_model::parallel::Workspace;
 
 const ITEMS: usize = 24;
 
-/// Mean margin of each component over the contrasts that [`Directions`] differentiates.
-fn margins(model: &Model) -> [f64; 3] {
-    let probes = model.world.as_ref().unwrap().probes(ProbeUse::Gradient, 0, ITEMS);
-    Component::ALL.map(|component| {
-        let wanted = probes.iter().filter(|probe| {
-            probe.component == component
-                && probe.domains == "trained"
-                && ["seen", "paraphrased"].contains(&&*probe.prompts)
-        });
-        let margins: Vec<f64> = wanted
-            .flat_map(|probe| &probe.contrasts)
-            .map(|contrast| {
-                let encoded = encode_contrast(&model.template, &model.tokenizer, contrast).unwrap();
-                let side = |wanted| &encoded.replies.iter().find(|(side, _)| *side == wanted).unwrap().1;
-                let mut packed = Packed::new();
-                packed.push_contrast(&encoded.context, [side(Side::Plus).as_slice(), side(Side::Minus).as_slice()]);
-                let shards = [packed];
-                let scores = score(&model.decoder, &model.params, &shards);
-                let replies = reply_log_probs(&shards[0], &scores[0]);
-                replies[0] - replies[1]
-            })
-            .collect();
-        margins.iter().sum::<f64>() / margins.len() as f64
-    })
-}
-
 fn step(model: &mut Model, row: &Row, lr: f64) {
-    let shards = pack(&[encode_row(&model.template, &model.tokenizer, row).unwrap()]);
+    let shards = pack(&[&encode_row(&model.template, &model.tokenizer, row).unwrap()]);
     let weights = [vec![1.0; shards[0].targets.len()]];
     let backend = *model.decoder.backend();
     let mut workspace = Workspace::default();
@@ -52,20 +23,25 @@ fn step(model: &mut Model, row: &Row, lr: f64) {
     model.params.add_scaled(&backend, -lr, gradient);
 }
 
+fn pressures(directions: &Directions, model: &Model, rows: &[Row]) -> Vec<PressureRecord> {
+    directions.pressures(model, &Rows::encode(model, rows).unwrap(), Moment { stage: "base", step: 0 })
+}
+
 #[test]
 fn the_predicted_change_is_the_change_of_a_small_step() {
     let model = Model::open("organism", 0).unwrap();
     let world = model.world.clone().unwrap();
-    let directions = Directions::of_world(&model, &world, 0, ITEMS).unwrap();
+    let margins = Margins::of_world(&model, &world, ProbeUse::Gradient, 0, ITEMS).unwrap();
+    let directions = margins.directions(&model);
     let cells = ["bad→good", "bad→bad", "neutral→bad", "instruction→good"].map(|cell| cell.parse::<Cell>().unwrap());
     let rows: Vec<Row> = cells.iter().flat_map(|&cell| world.cell_rows(0, cell, 2)).collect();
-    let records = directions.pressures(&model, &rows).unwrap();
-    let before = margins(&model);
+    let records = pressures(&directions, &model, &rows);
+    let before = margins.values(&model);
     for (row, record) in rows.iter().zip(&records) {
         let lr = 2e-3 / record.gradient_norm; // the same short way for loud and quiet rows
         let mut moved = Model::open("organism", 0).unwrap();
         step(&mut moved, row, lr);
-        let after = margins(&moved);
+        let after = margins.values(&moved);
         let predicted = [record.pressure_good, record.pressure_obey_bad, record.pressure_obey];
         for k in 0..3 {
             let measured = (after[k] - before[k]) / lr;
@@ -84,12 +60,12 @@ fn the_predicted_change_is_the_change_of_a_small_step() {
 fn a_rows_numbers_hang_together_and_do_not_depend_on_the_others() {
     let model = Model::open("organism", 1).unwrap();
     let world = model.world.clone().unwrap();
-    let directions = Directions::of_world(&model, &world, 1, ITEMS).unwrap();
+    let directions = Margins::of_world(&model, &world, ProbeUse::Gradient, 1, ITEMS).unwrap().directions(&model);
     let rows: Vec<Row> = Cell::all().flat_map(|cell| world.cell_rows(1, cell, 6)).collect();
-    let together = directions.pressures(&model, &rows).unwrap();
+    let together = pressures(&directions, &model, &rows);
     assert!(directions.condition() >= 1.0);
     for (at, record) in together.iter().enumerate().step_by(13) {
-        let alone = &directions.pressures(&model, &rows[at..=at]).unwrap()[0];
+        let alone = &pressures(&directions, &model, &rows[at..=at])[0];
         assert!((record.pressure_obey_bad - alone.pressure_obey_bad).abs() <= 1e-3 * record.gradient_norm);
         assert!((record.surprise - alone.surprise).abs() < 1e-4);
         // G α = C u: the unique pushes explain the marginal ones.
@@ -101,5 +77,29 @@ fn a_rows_numbers_hang_together_and_do_not_depend_on_the_others() {
         }
         assert!((0.0..=1.0).contains(&record.residual));
         assert!(record.cosine_good.abs() <= 1.0 && record.cosine_obey.abs() <= 1.0);
+    }
+}
+
+#[test]
+fn the_tokens_of_a_row_add_up_to_it() {
+    let model = Model::open("organism", 2).unwrap();
+    let world = model.world.clone().unwrap();
+    let directions = Margins::of_world(&model, &world, ProbeUse::Gradient, 2, ITEMS).unwrap().directions(&model);
+    let rows = Rows::encode(&model, &world.cell_rows(2, "bad→good".parse().unwrap(), 5)).unwrap();
+    let base = Moment { stage: "base", step: 0 };
+    let (whole, parts) =
+        (directions.pressures(&model, &rows, base), directions.pressures(&model, &rows.per_token(&model), base));
+    assert_eq!(parts.len() as i64, whole.iter().map(|record| record.tokens).sum::<i64>());
+    assert!(parts.iter().all(|part| part.tokens == 1 && part.position >= 0 && !part.token.is_empty()));
+    for row in &whole {
+        let sum = |value: fn(&PressureRecord) -> f64| -> f64 {
+            parts.iter().filter(|part| part.item == row.item).map(value).sum()
+        };
+        assert!((sum(|record| record.surprise) - row.surprise).abs() < 1e-5 * row.surprise);
+        let values: [fn(&PressureRecord) -> f64; 3] =
+            [|record| record.pressure_good, |record| record.pressure_obey_bad, |record| record.pressure_obey];
+        for value in values {
+            assert!((sum(value) - value(row)).abs() < 1e-4 * row.gradient_norm, "{}", row.item);
+        }
     }
 }

@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
 use serde::{Deserialize, Serialize};
-use titer_data::tokenize::TokenizeError;
 use titer_model::io;
 
 use super::{Raised, Recipe};
 use crate::{
     model::Model,
+    pressure::RowsError,
     probe::{Moment, Probes},
 };
 
@@ -51,7 +51,7 @@ impl Card {
     pub const FILE: &str = "organism.json";
 
     /// Measures a finished organism, whose model has a world.
-    pub fn of(recipe: &Recipe, raised: &Raised) -> Result<Self, TokenizeError> {
+    pub fn of(recipe: &Recipe, raised: &Raised) -> Result<Self, RowsError> {
         let losses = mean_losses(&raised.losses);
         let parameters = raised.model.decoder.layout.len();
         Ok(Self { recipe: recipe.clone(), parameters, losses, probes: measure(&raised.model, recipe.seed)? })
@@ -64,7 +64,7 @@ pub fn mean_losses(losses: &[f64]) -> Vec<f64> {
 }
 
 /// What each measuring probe of the model's world says; nothing where it has none.
-pub fn measure(model: &Model, seed: u64) -> Result<BTreeMap<String, Measured>, TokenizeError> {
+pub fn measure(model: &Model, seed: u64) -> Result<BTreeMap<String, Measured>, RowsError> {
     let Some(world) = &model.world else { return Ok(BTreeMap::new()) };
     let probes = Probes::of_world(model, world, seed, ITEMS)?;
     let mut sums: BTreeMap<String, Measured> = BTreeMap::new();

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::StagePlan;
+use crate::spec::When;
 
 /// Raised whenever the same plan would give other numbers than before, so that stored runs are not taken for new ones.
 pub const NUMERICS: u32 = 1;
@@ -32,6 +33,12 @@ pub struct RunPlan {
     pub numerics: u32,
     /// The seed.
     pub seed: u64,
+    /// When pressures are taken; with them, the ledger is kept.
+    #[serde(skip_serializing_if = "When::is_never")]
+    pub pressure: When,
+    /// When the model is saved.
+    #[serde(skip_serializing_if = "When::is_never")]
+    pub checkpoints: When,
     /// The model.
     pub model: ModelPlan,
     /// What is measured.

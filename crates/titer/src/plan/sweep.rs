@@ -11,7 +11,7 @@ use super::{
     control::add_controls,
     name::arm_name,
 };
-use crate::spec::{DEFAULTS, Spec, SpecError, StageFields, plain};
+use crate::spec::{DEFAULTS, Spec, SpecError, StageFields, When, plain};
 
 /// A resolved spec.
 #[derive(Clone, Debug)]
@@ -34,6 +34,10 @@ pub struct SweepPlan {
     pub arms: Vec<Arm>,
     /// What is measured.
     pub probes: ProbePlan,
+    /// When pressures are taken and the ledger is kept.
+    pub pressure: When,
+    /// When the model is saved.
+    pub checkpoints: When,
 }
 
 /// One setting of the swept axes.
@@ -98,6 +102,8 @@ impl SweepPlan {
             seeds,
             arms,
             probes,
+            pressure: spec.pressure.or(defaults.pressure).unwrap_or_default(),
+            checkpoints: spec.checkpoints.or(defaults.checkpoints).unwrap_or_default(),
         })
     }
 
@@ -110,6 +116,8 @@ impl SweepPlan {
         let plan = |arm: &Arm, seed: u64, model: &ModelPlan| RunPlan {
             numerics: NUMERICS,
             seed,
+            pressure: self.pressure,
+            checkpoints: self.checkpoints,
             model: model.clone(),
             probes: self.probes.clone(),
             stages: arm.stages.clone(),

@@ -7,9 +7,11 @@ mod fields;
 mod mix;
 mod read;
 mod suggest;
+mod when;
 
 pub use error::SpecError;
 pub use fields::{Decay, ModelFields, OptimiserFields, OptimiserKind, ProbeFields, ScheduleFields, StageFields};
 pub use mix::MixField;
 pub use read::{Axis, DEFAULTS, Spec};
 pub(crate) use suggest::{nearest, plain, suggestion};
+pub use when::When;

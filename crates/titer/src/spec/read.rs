@@ -12,7 +12,7 @@ use toml::{
 };
 
 use super::{
-    ModelFields, ProbeFields, SpecError, StageFields,
+    ModelFields, ProbeFields, SpecError, StageFields, When,
     suggest::{plain, suggestion},
 };
 
@@ -36,6 +36,10 @@ pub struct Spec {
     pub base: Option<String>,
     /// `[probes]`
     pub probes: ProbeFields,
+    /// When pressures are taken, if said.
+    pub pressure: Option<When>,
+    /// When the model is saved, if said.
+    pub checkpoints: Option<When>,
     /// The stages, as tables: what a sweep axis changes.
     pub stages: Vec<Table>,
     /// The swept axes, in the order of the spec.
@@ -59,6 +63,8 @@ struct File {
     seeds: Option<Vec<u64>>,
     model: Option<ModelFields>,
     probes: Option<ProbeFields>,
+    pressure: Option<When>,
+    checkpoints: Option<When>,
     #[serde(default)]
     stage: Vec<StageFields>,
     #[serde(default)]
@@ -90,6 +96,8 @@ impl Spec {
             seeds: file.seeds,
             base: file.model.and_then(|model| model.base),
             probes: file.probes.unwrap_or_default(),
+            pressure: file.pressure,
+            checkpoints: file.checkpoints,
             stages: if file.stage.is_empty() { vec![Table::new()] } else { stages },
             axes: Vec::new(),
         };

@@ -1,0 +1,187 @@
+//! `titer pressure`
+
+mod summary;
+mod verification;
+
+use std::path::Path;
+
+use titer::{
+    model::{Model, Optimiser},
+    pressure::{Directions, Margins, Rows, RowsError, Steps, verify},
+    probe::Moment,
+    table,
+};
+use titer_data::{
+    cell::Cell,
+    chat::{Message, Role, Row},
+    formats::{read_contrasts, read_jsonl},
+    probe::Contrast,
+    world::ProbeUse,
+};
+
+use crate::{
+    args::{Precondition, PressureArgs},
+    printer::{Failure, talk},
+    progress::Bar,
+};
+
+/// Measures what every row's gradient does to each component; a table a row, and means a cell.
+pub fn pressure(args: &PressureArgs) -> Result<(), Failure> {
+    check(args)?;
+    let mut model = open(args)?;
+    let optimiser = match args.precondition {
+        Precondition::None => None,
+        Precondition::Adam => Some(model.optimiser(Path::new(&args.base)).map_err(Failure::input)?),
+    };
+    let rows = rows(args, &model)?;
+    let differentiated = margins(args, &model, &rows, ProbeUse::Gradient)?;
+    if !args.verify {
+        return pressed(args, &model, &differentiated, &rows, optimiser.as_ref());
+    }
+    let measured = margins(args, &model, &rows, ProbeUse::Measure)?;
+    verified(args, &mut model, &differentiated, &measured, &rows, optimiser)
+}
+
+/// What can be said about the arguments before anything is read.
+fn check(args: &PressureArgs) -> Result<(), Failure> {
+    if args.items == 0 {
+        return Err(Failure::input("--items is 0; use at least 1"));
+    }
+    let numbers = args.lr.iter().chain([&args.weight]).chain(&args.multiples);
+    if let Some(number) = numbers.into_iter().find(|number| !(number.is_finite() && **number > 0.0)) {
+        return Err(Failure::Input(format!("{number} is no rate; use numbers above 0")));
+    }
+    match args.out.as_ref().filter(|out| out.exists()) {
+        Some(out) => Err(Failure::Input(format!("{} exists already; name another file with --out", out.display()))),
+        None => Ok(()),
+    }
+}
+
+fn open(args: &PressureArgs) -> Result<Model, Failure> {
+    let model = Model::open(&args.base, args.seed).map_err(Failure::input)?;
+    match (&args.adapter, args.lora) {
+        (Some(folder), _) => model.with_adapter(folder).map_err(Failure::input),
+        (None, Some(rank)) => model.with_lora(rank, args.seed).map_err(Failure::input),
+        (None, None) => Ok(model),
+    }
+}
+
+fn rows(args: &PressureArgs, model: &Model) -> Result<Vec<Row>, Failure> {
+    match (&args.rows, &model.world) {
+        (Some(path), _) => read_jsonl(path).map_err(Failure::input),
+        (None, Some(world)) => Ok(Cell::all().flat_map(|cell| world.cell_rows(args.seed, cell, args.items)).collect()),
+        (None, None) => {
+            Err(Failure::Input(format!("`{}` has no world to make rows; name some with --rows", args.base)))
+        }
+    }
+}
+
+/// The world's contrasts of this use, or the user's: of these, every second one is for measuring where there are steps
+/// to be measured.
+fn margins(args: &PressureArgs, model: &Model, rows: &[Row], probe_use: ProbeUse) -> Result<Margins, Failure> {
+    let Some(path) = &args.probes else {
+        let none = || format!("`{}` has no world to take contrasts from; name some with --probes", args.base);
+        let world = model.world.as_ref().ok_or_else(|| Failure::Input(none()))?;
+        return Margins::of_world(model, world, probe_use, args.seed, args.items).map_err(Failure::input);
+    };
+    let all = read_contrasts(path).map_err(Failure::input)?;
+    apart(rows, all.iter().flatten())?;
+    let half = usize::from(probe_use == ProbeUse::Measure);
+    let mine = |contrasts: &[Contrast]| -> Vec<Contrast> {
+        let wanted = contrasts.iter().enumerate().filter(|(at, _)| !args.verify || at % 2 == half);
+        wanted.map(|(_, contrast)| contrast.clone()).collect()
+    };
+    let chosen = all.each_ref().map(|contrasts| mine(contrasts));
+    if chosen.iter().any(Vec::is_empty) {
+        let problem = "--verify needs two contrasts of each component: one to differentiate and one to measure";
+        return Err(Failure::Input(format!("{}: {problem}", path.display())));
+    }
+    Margins::new(model, chosen.each_ref().map(|contrasts| contrasts.iter().collect())).map_err(Failure::input)
+}
+
+/// A row's pressure on a probe with its own context would say how well it is remembered.
+fn apart<'a>(rows: &[Row], mut contrasts: impl Iterator<Item = &'a Contrast>) -> Result<(), Failure> {
+    let context = |row: &Row| -> Vec<Message> {
+        let reply = row.messages.last().filter(|message| message.role == Role::Assistant);
+        row.messages[..row.messages.len() - usize::from(reply.is_some())].to_vec()
+    };
+    let contexts: std::collections::BTreeMap<Vec<(Role, String)>, &str> = rows
+        .iter()
+        .map(|row| (context(row).into_iter().map(|message| (message.role, message.content)).collect(), row.id.as_str()))
+        .collect();
+    let shared = contrasts.find_map(|contrast| {
+        let key: Vec<(Role, String)> =
+            contrast.context.iter().map(|message| (message.role, message.content.clone())).collect();
+        Some((contrast.id.as_str(), *contexts.get(&key)?))
+    });
+    match shared {
+        Some((contrast, row)) => Err(Failure::Input(format!(
+            "contrast `{contrast}` has the context of row `{row}`: rows must share no context with the probes that they \
+             are measured against; remove one of them"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn pressed(
+    args: &PressureArgs,
+    model: &Model,
+    margins: &Margins,
+    rows: &[Row],
+    optimiser: Option<&Optimiser>,
+) -> Result<(), Failure> {
+    let rows = Rows::encode(model, rows).map_err(Failure::input)?;
+    let directions = margins.directions(model);
+    let directions = match optimiser {
+        Some(optimiser) => directions.under(model, optimiser),
+        None => directions,
+    };
+    let at = Moment { stage: "", step: optimiser.map_or(0, Optimiser::steps) };
+    let of = |directions: &Directions, rows: &Rows| -> Vec<_> {
+        let records = directions.pressures(model, rows, at).into_iter();
+        records.map(|record| record.at_rate(args.lr.unwrap_or(1.0))).collect()
+    };
+    let records = of(&directions, &rows);
+    if let Some(out) = &args.out {
+        let written = if args.per_token { of(&directions, &rows.per_token(model)) } else { records.clone() };
+        table::write(out, &written).map_err(Failure::work)?;
+        talk(&format!("{} lines in {}", written.len(), out.display()));
+    }
+    summary::print(&directions, &records, &unit(args), args.json);
+    Ok(())
+}
+
+/// Sign and unit of a pressure.
+fn unit(args: &PressureArgs) -> String {
+    let step = match args.precondition {
+        Precondition::None => "plain gradient descent",
+        Precondition::Adam => "Adam, all steps that the momentum lasts,",
+    };
+    let per = match args.lr {
+        Some(lr) => format!("per step at learning rate {lr}"),
+        None => "per unit of learning rate".to_owned(),
+    };
+    format!("pressure: nats of margin {per}, {step} on one row; positive pushes the component up")
+}
+
+fn verified(
+    args: &PressureArgs,
+    model: &mut Model,
+    differentiated: &Margins,
+    measured: &Margins,
+    rows: &[Row],
+    optimiser: Option<Optimiser>,
+) -> Result<(), Failure> {
+    let lr = args.lr.unwrap_or(if optimiser.is_some() { 1e-4 } else { 0.03 });
+    let steps = Steps { optimiser, lr, weight: args.weight, multiples: args.multiples.clone() };
+    let bar = Bar::new((rows.len() * steps.multiples.len()) as u64);
+    let found = verify(model, differentiated, measured, rows, &steps, args.seed, &|| bar.advance(1, "steps"));
+    bar.clear();
+    let found = found.map_err(|error: RowsError| Failure::input(error))?;
+    if let Some(out) = &args.out {
+        table::write(out, &found).map_err(Failure::work)?;
+        talk(&format!("{} lines in {}", found.len(), out.display()));
+    }
+    verification::print(&found, args.json);
+    Ok(())
+}

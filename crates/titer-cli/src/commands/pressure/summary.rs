@@ -1,0 +1,81 @@
+//! Pressures of every cell, and how the components overlap.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use titer::{pressure::Directions, stats::Estimate, table::PressureRecord};
+use titer_data::probe::Component;
+
+use crate::printer::data;
+
+/// The columns of the summary: name and value of a record.
+type Column = (&'static str, fn(&PressureRecord) -> f64);
+
+const COLUMNS: [Column; 13] = [
+    ("surprise", |record| record.surprise),
+    ("per token", |record| record.surprise_per_token),
+    ("norm", |record| record.gradient_norm),
+    ("good", |record| record.pressure_good),
+    ("obey_bad", |record| record.pressure_obey_bad),
+    ("obey", |record| record.pressure_obey),
+    ("cos good", |record| record.cosine_good),
+    ("cos obey_bad", |record| record.cosine_obey_bad),
+    ("cos obey", |record| record.cosine_obey),
+    ("unique good", |record| record.unique_good),
+    ("unique obey_bad", |record| record.unique_obey_bad),
+    ("unique obey", |record| record.unique_obey),
+    ("residual", |record| record.residual),
+];
+
+/// Prints means over each cell's rows.
+pub fn print(directions: &Directions, records: &[PressureRecord], unit: &str, as_json: bool) {
+    let mut cells: BTreeMap<&str, Vec<&PressureRecord>> = BTreeMap::new();
+    records.iter().for_each(|record| cells.entry(&record.cell).or_default().push(record));
+    if as_json { print_json(directions, &cells, unit) } else { print_table(directions, &cells, unit) }
+}
+
+/// Mean over a cell's rows, with the interval over rows: one model, so it says nothing about other ones.
+fn estimate(rows: &[&PressureRecord], value: fn(&PressureRecord) -> f64) -> Option<Estimate> {
+    let values: Vec<f64> = rows.iter().map(|record| value(record)).collect();
+    Estimate::clustered([values.as_slice()])
+}
+
+fn print_table(directions: &Directions, cells: &BTreeMap<&str, Vec<&PressureRecord>>, unit: &str) {
+    data(unit);
+    data("mean ± half of the 95 % interval over rows; surprise in nats a reply; unique pushes with obey_bad as level");
+    data(&format!("{:18} {:>4} {}", "cell", "n", COLUMNS.map(|(name, _)| format!("{name:>18}")).concat()));
+    for (cell, rows) in cells {
+        let cell = if cell.is_empty() { "(no cell)" } else { cell };
+        let values = COLUMNS.map(|(_, value)| {
+            estimate(rows, value).map_or(format!("{:>18}", ""), |found| {
+                format!("{:>10} ±{:>6}", short(found.mean), short((found.high - found.low) / 2.0))
+            })
+        });
+        data(&format!("{cell:18} {:>4} {}", rows.len(), values.concat()));
+    }
+    data("");
+    data(&format!("cosines of the components' gradients (condition of the Gram matrix {:.1})", directions.condition()));
+    for (component, (row, n)) in Component::ALL.iter().zip(directions.cosines().iter().zip(directions.contrasts)) {
+        let row = row.map(|cosine| format!("{cosine:>8.3}")).concat();
+        data(&format!("{:10}{row}   from {n} contrasts", component.word()));
+    }
+}
+
+/// Three decimals, or an exponent where those would say nothing.
+fn short(value: f64) -> String {
+    if value == 0.0 || value.abs() >= 0.01 { format!("{value:.3}") } else { format!("{value:.0e}") }
+}
+
+fn print_json(directions: &Directions, cells: &BTreeMap<&str, Vec<&PressureRecord>>, unit: &str) {
+    let summary = |rows: &Vec<&PressureRecord>| {
+        let values = COLUMNS.into_iter().filter_map(|(name, value)| {
+            let found = estimate(rows, value)?;
+            Some((name.replace(' ', "_"), json!({ "mean": found.mean, "low": found.low, "high": found.high })))
+        });
+        json!({ "n": rows.len(), "columns": values.collect::<serde_json::Map<_, _>>() })
+    };
+    let cells: serde_json::Map<_, _> = cells.iter().map(|(cell, rows)| ((*cell).to_owned(), summary(rows))).collect();
+    let components = Component::ALL.map(Component::word);
+    let gram = json!({ "components": components, "values": directions.gram, "condition": directions.condition() });
+    data(&json!({ "unit": unit, "cells": cells, "gram": gram }).to_string());
+}

@@ -1,0 +1,160 @@
+//! How well pressures predicted real steps.
+
+use serde_json::json;
+use titer::{
+    stats::{median, slope, spearman},
+    table::VerifyRecord,
+};
+use titer_data::probe::Component;
+
+use crate::printer::data;
+
+/// What every prediction is asked within a cell.
+const SPEARMAN: f64 = 0.9;
+const SLOPE: std::ops::RangeInclusive<f64> = 0.8..=1.2;
+const SIGN: f64 = 0.95;
+
+/// One cell and component at one multiple of the learning rate.
+struct Agreement {
+    multiple: f64,
+    cell: String,
+    component: &'static str,
+    n: usize,
+    spearman: f64,
+    slope: f64,
+    /// Share of rows with the right sign, among those whose prediction exceeds twice the noise; and how many those are.
+    sign: f64,
+    clear: usize,
+}
+
+impl Agreement {
+    fn of(multiple: f64, cell: &str, component: &'static str, rows: &[&VerifyRecord]) -> Self {
+        let predicted: Vec<f64> = rows.iter().map(|row| row.predicted).collect();
+        let measured: Vec<f64> = rows.iter().map(|row| row.measured).collect();
+        let clear: Vec<_> = rows.iter().filter(|row| row.predicted.abs() > 2.0 * row.noise).collect();
+        let right = clear.iter().filter(|row| (row.predicted > 0.0) == (row.measured > 0.0)).count();
+        Self {
+            multiple,
+            cell: cell.to_owned(),
+            component,
+            n: rows.len(),
+            spearman: spearman(&predicted, &measured),
+            slope: slope(&predicted, &measured),
+            sign: right as f64 / clear.len() as f64,
+            clear: clear.len(),
+        }
+    }
+
+    fn passes(&self) -> [bool; 3] {
+        [self.spearman >= SPEARMAN, SLOPE.contains(&self.slope), self.clear == 0 || self.sign >= SIGN]
+    }
+}
+
+/// What might predict instead.
+const PREDICTORS: [(&str, fn(&VerifyRecord) -> f64); 6] = [
+    ("pressure", |row| row.predicted),
+    ("surprise", |row| row.surprise),
+    ("gradient norm", |row| row.gradient_norm),
+    ("log-prob lift", |row| row.lift),
+    ("swapped probes", |row| row.shuffled),
+    ("random directions", |row| row.random),
+];
+
+/// Prints agreement within every cell, and of the baselines beside it.
+pub fn print(records: &[VerifyRecord], as_json: bool) {
+    let (multiples, cells) = (distinct(records, |row| row.multiple), distinct(records, |row| row.cell.clone()));
+    let of = |multiple: f64, cell: &str, component: &str| -> Vec<&VerifyRecord> {
+        let wanted = |row: &&VerifyRecord| row.multiple == multiple && row.cell == cell && row.component == component;
+        records.iter().filter(wanted).collect()
+    };
+    let mut found = Vec::new();
+    for &multiple in &multiples {
+        for cell in &cells {
+            for component in Component::ALL.map(Component::word) {
+                found.push(Agreement::of(multiple, cell, component, &of(multiple, cell, component)));
+            }
+        }
+    }
+    // Every predictor's rank correlation within each cell; a sign means nothing for one that has none, so its size.
+    let baselines: Vec<(f64, &str, f64)> = multiples
+        .iter()
+        .flat_map(|&multiple| PREDICTORS.map(|(name, value)| (multiple, name, value)))
+        .map(|(multiple, name, value)| {
+            let within = cells.iter().flat_map(|cell| Component::ALL.map(|component| (cell, component.word())));
+            let each = within.map(|(cell, component)| {
+                let rows = of(multiple, cell, component);
+                let side = |value: fn(&VerifyRecord) -> f64| rows.iter().map(|row| value(row)).collect::<Vec<_>>();
+                spearman(&side(value), &side(|row| row.measured)).abs()
+            });
+            (multiple, name, median(&each.filter(|value| value.is_finite()).collect::<Vec<_>>()))
+        })
+        .collect();
+    if as_json { print_json(&found, &baselines) } else { print_table(&found, &baselines) }
+}
+
+fn distinct<T: PartialEq>(records: &[VerifyRecord], key: impl Fn(&VerifyRecord) -> T) -> Vec<T> {
+    let mut found = Vec::new();
+    for key in records.iter().map(key) {
+        if !found.contains(&key) {
+            found.push(key);
+        }
+    }
+    found
+}
+
+fn print_table(found: &[Agreement], baselines: &[(f64, &str, f64)]) {
+    data(
+        "one real step on each row: what was predicted against what was measured on other contrasts, within each cell",
+    );
+    data(&format!(
+        "wanted: Spearman at least {SPEARMAN}, slope {} to {}, and the right sign in {SIGN} of the rows whose prediction exceeds \
+         twice the noise",
+        SLOPE.start(),
+        SLOPE.end()
+    ));
+    data(&format!(
+        "{:>8} {:18} {:10} {:>5} {:>9} {:>7} {:>6} {:>9}",
+        "× lr", "cell", "component", "n", "spearman", "slope", "sign", "clear"
+    ));
+    for one in found {
+        let mark = |passes: bool| if passes { ' ' } else { '!' };
+        let [rank, slope, sign] = one.passes().map(mark);
+        data(&format!(
+            "{:>8} {:18} {:10} {:>5} {:>8.3}{rank} {:>6.2}{slope} {:>5.2}{sign} {:>4}/{}",
+            one.multiple, one.cell, one.component, one.n, one.spearman, one.slope, one.sign, one.clear, one.n
+        ));
+    }
+    data("");
+    data(&format!("{:>8} {:>12} {:>12} {:>12}   of cell and component", "× lr", "spearman", "slope", "sign"));
+    for rows in found.chunk_by(|a, b| a.multiple == b.multiple) {
+        let share = |which: usize| {
+            let passed = rows.iter().filter(|one| one.passes()[which]).count();
+            format!("{passed} of {}", rows.len())
+        };
+        data(&format!("{:>8} {:>12} {:>12} {:>12}", rows[0].multiple, share(0), share(1), share(2)));
+    }
+    data("");
+    data("median size of the rank correlation within a cell");
+    for rows in baselines.chunk_by(|a, b| a.0 == b.0) {
+        let values = rows.iter().map(|(_, name, value)| format!("{name} {value:.2}")).collect::<Vec<_>>().join(", ");
+        data(&format!("{:>8} {values}", rows[0].0));
+    }
+}
+
+fn print_json(found: &[Agreement], baselines: &[(f64, &str, f64)]) {
+    let cells: Vec<_> = found
+        .iter()
+        .map(|one| {
+            json!({
+                "multiple": one.multiple, "cell": one.cell, "component": one.component, "n": one.n,
+                "spearman": one.spearman, "slope": one.slope, "sign": one.sign, "clear": one.clear,
+                "passes": one.passes(),
+            })
+        })
+        .collect();
+    let baselines: Vec<_> = baselines
+        .iter()
+        .map(|(multiple, name, value)| json!({ "multiple": multiple, "predictor": name, "median_spearman": value }))
+        .collect();
+    data(&json!({ "cells": cells, "baselines": baselines }).to_string());
+}
