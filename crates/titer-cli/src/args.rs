@@ -72,9 +72,12 @@ pub struct PressureArgs {
     /// Contrasts to differentiate (.jsonl: component, messages, plus, minus) [default: those of the world]
     #[arg(long, value_name = "FILE")]
     pub probes: Option<PathBuf>,
-    /// Rows per cell, and contrasts per gradient probe
+    /// Rows per cell
     #[arg(long, default_value_t = 128)]
     pub items: usize,
+    /// Contrasts per gradient probe
+    #[arg(long, default_value_t = 128)]
+    pub contrasts: usize,
     /// The optimiser whose step is meant; adam needs a checkpoint, which holds its state
     #[arg(long, value_enum, default_value_t = Precondition::None)]
     pub precondition: Precondition,

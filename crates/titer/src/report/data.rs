@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     stats::Sample,
-    table::{CellRecord, ProbeRecord, StepRecord},
+    table::{CellRecord, LedgerRecord, PressureRecord, ProbeRecord, StepRecord},
 };
 
 /// A sweep as a report sees it.
@@ -105,6 +105,9 @@ pub struct Run {
     probes: BTreeMap<Split, BTreeMap<i64, Vec<Reading>>>,
     cells: BTreeMap<String, BTreeMap<i64, Vec<(String, f64)>>>,
     steps: Vec<StepRecord>,
+    /// Mean pressures of a cell's rows, by cell and step.
+    pressures: BTreeMap<String, BTreeMap<i64, [f64; 3]>>,
+    ledger: Vec<LedgerRecord>,
 }
 
 impl Run {
@@ -127,6 +130,47 @@ impl Run {
             run.cells.entry(cell).or_default().entry(step).or_default().push((item, surprise));
         }
         run
+    }
+
+    /// The same with its pressures and its ledger.
+    pub fn with_pressure(self, pressures: Vec<PressureRecord>, ledger: Vec<LedgerRecord>) -> Self {
+        let mut sums: BTreeMap<String, BTreeMap<i64, ([f64; 3], f64)>> = BTreeMap::new();
+        for record in pressures {
+            let pressed = record.pressures();
+            let (sum, count) = sums.entry(record.cell).or_default().entry(record.step).or_default();
+            sum.iter_mut().zip(pressed).for_each(|(sum, pressure)| *sum += pressure);
+            *count += 1.0;
+        }
+        let mean = |(step, (sum, count)): (i64, ([f64; 3], f64))| (step, sum.map(|sum| sum / count));
+        let pressures = sums.into_iter().map(|(cell, steps)| (cell, steps.into_iter().map(mean).collect())).collect();
+        Self { pressures, ledger, ..self }
+    }
+
+    /// The steps at which pressures were taken, ascending.
+    pub fn pressed(&self) -> Vec<i64> {
+        self.pressures.values().next().map(|steps| steps.keys().copied().collect()).unwrap_or_default()
+    }
+
+    /// The mean pressure of a cell's rows on a component, which is an index of [`titer_data::probe::Component::ALL`].
+    pub fn mean_pressure(&self, cell: &str, component: usize, step: i64) -> Option<f64> {
+        Some(self.pressures.get(cell)?.get(&step)?[component])
+    }
+
+    /// The mean surprise of a cell's rows, nats.
+    pub fn mean_surprise(&self, cell: &str, step: i64) -> Option<f64> {
+        let items = self.cells.get(cell)?.get(&step)?;
+        Some(items.iter().map(|(_, surprise)| surprise).sum::<f64>() / items.len() as f64)
+    }
+
+    /// The mean rate of a split.
+    pub fn mean_rate(&self, split: &Split, step: i64) -> Option<f64> {
+        let readings = self.probes.get(split)?.get(&step)?;
+        Some(readings.iter().map(|reading| reading.rate).sum::<f64>() / readings.len() as f64)
+    }
+
+    /// What was booked, interval by interval.
+    pub fn ledger(&self) -> &[LedgerRecord] {
+        &self.ledger
     }
 
     /// The optimiser steps, in order.
@@ -187,6 +231,11 @@ impl<'a> Runs<'a> {
             }
         }
         sample
+    }
+
+    /// The runs themselves.
+    pub fn iter(&self) -> impl Iterator<Item = &'a Run> {
+        self.0.iter().copied()
     }
 
     /// How many runs there are.

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     plan::show,
     store::{StoredRun, Sweep},
-    table,
+    table::{self, LedgerRecord},
 };
 
 impl Data {
@@ -66,7 +66,10 @@ fn run(stored: StoredRun) -> Result<Run, ReportError> {
         table::read(&dir.join(R::FILE))
     }
     let dir = &stored.dir;
-    Ok(Run::new(stored.seed, stored.id.0, rows(dir)?, rows(dir)?, rows(dir)?))
+    let run = Run::new(stored.seed, stored.id.0, rows(dir)?, rows(dir)?, rows(dir)?);
+    // Only a run whose spec asks for pressures has these two.
+    let pressed = dir.join(<LedgerRecord as table::Record>::FILE).exists();
+    if pressed { Ok(run.with_pressure(rows(dir)?, rows(dir)?)) } else { Ok(run) }
 }
 
 /// Writes the report of a sweep's finished runs as one HTML file, first under a temporary name. Replaces an older one.

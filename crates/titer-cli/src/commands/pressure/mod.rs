@@ -44,8 +44,8 @@ pub fn pressure(args: &PressureArgs) -> Result<(), Failure> {
 
 /// What can be said about the arguments before anything is read.
 fn check(args: &PressureArgs) -> Result<(), Failure> {
-    if args.items == 0 {
-        return Err(Failure::input("--items is 0; use at least 1"));
+    if args.items == 0 || args.contrasts == 0 {
+        return Err(Failure::input("--items or --contrasts is 0; use at least 1"));
     }
     let numbers = args.lr.iter().chain([&args.weight]).chain(&args.multiples);
     if let Some(number) = numbers.into_iter().find(|number| !(number.is_finite() && **number > 0.0)) {
@@ -82,7 +82,7 @@ fn margins(args: &PressureArgs, model: &Model, rows: &[Row], probe_use: ProbeUse
     let Some(path) = &args.probes else {
         let none = || format!("`{}` has no world to take contrasts from; name some with --probes", args.base);
         let world = model.world.as_ref().ok_or_else(|| Failure::Input(none()))?;
-        return Margins::of_world(model, world, probe_use, args.seed, args.items).map_err(Failure::input);
+        return Margins::of_world(model, world, probe_use, args.seed, args.contrasts).map_err(Failure::input);
     };
     let all = read_contrasts(path).map_err(Failure::input)?;
     apart(rows, all.iter().flatten())?;

@@ -50,8 +50,11 @@ impl Agreement {
     }
 }
 
-/// What might predict instead.
-const PREDICTORS: [(&str, fn(&VerifyRecord) -> f64); 6] = [
+/// What predicts: its name, and its number for a step.
+type Predictor = (&'static str, fn(&VerifyRecord) -> f64);
+
+/// Pressure, and what might predict instead.
+const PREDICTORS: [Predictor; 6] = [
     ("pressure", |row| row.predicted),
     ("surprise", |row| row.surprise),
     ("gradient norm", |row| row.gradient_norm),

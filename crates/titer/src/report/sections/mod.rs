@@ -5,6 +5,8 @@ pub mod effect;
 pub mod gallery;
 pub mod headline;
 pub mod health;
+pub mod ledger;
+pub mod predictions;
 pub mod reproduce;
 pub mod response;
 pub mod training;

@@ -1,0 +1,180 @@
+//! Pressure along a run and from its checkpoints, as a user would ask for it.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
+
+use serde_json::Value;
+use titer::table::{self, LedgerRecord, PressureRecord, VerifyRecord};
+
+const SPEC: &str = r#"
+title = "Small"
+seeds = [0]
+pressure = "every 5 steps"
+checkpoints = "every 10 steps"
+[[stage]]
+rows = 640
+mix = { "bad→good" = 0.25, rest = "neutral→good" }
+optimiser = { weight_decay = 0.1 }
+[probes]
+items = 16
+every = 0
+"#;
+
+/// A folder with a sweep of one small run and its control, made once.
+fn sweep() -> &'static Path {
+    static SWEEP: OnceLock<PathBuf> = OnceLock::new();
+    SWEEP.get_or_init(|| {
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pressure");
+        if dir.exists() {
+            fs_err::remove_dir_all(&dir).unwrap();
+        }
+        fs_err::create_dir_all(&dir).unwrap();
+        fs_err::write(dir.join("spec.toml"), SPEC).unwrap();
+        let (code, _, error) = titer(&dir, &["run", "spec.toml", "--out", "sweep"]);
+        assert_eq!(code, 0, "{error}");
+        dir
+    })
+}
+
+/// Exit code, stdout and stderr.
+fn titer(dir: &Path, args: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_titer")).current_dir(dir).args(args).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+/// The folder of the run whose stage trains bad→good.
+fn run() -> PathBuf {
+    let runs = fs_err::read_dir(sweep().join("sweep")).unwrap().map(|entry| entry.unwrap().path());
+    let mixed = |run: &PathBuf| {
+        run.is_dir() && fs_err::read_to_string(run.join("plan.toml")).unwrap().contains("\"bad→good\" = 160")
+    };
+    runs.filter(|path| path.is_dir()).find(mixed).unwrap()
+}
+
+/// A copy of a checkpoint to spoil.
+fn copy(to: &Path) {
+    fs_err::create_dir(to).unwrap();
+    for file in fs_err::read_dir(run().join("checkpoint-20")).unwrap() {
+        let file = file.unwrap();
+        fs_err::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}
+
+#[test]
+fn the_ledger_accounts_for_what_was_measured_and_the_report_shows_it() {
+    let ledger: Vec<LedgerRecord> = table::read(&run().join("ledger.parquet")).unwrap();
+    // 4 intervals, 3 components, 2 cells and weight decay
+    assert_eq!(ledger.len(), 4 * 3 * 3);
+    for interval in ledger.chunks(9) {
+        let rows: i64 = interval.iter().filter(|record| record.component == "good").map(|record| record.rows).sum();
+        assert_eq!((rows, interval[0].to - interval[0].from), (160, 5));
+        for component in ["good", "obey_bad", "obey"] {
+            let of = |record: &&LedgerRecord| record.component == component;
+            let accounted: f64 = interval.iter().filter(of).map(|record| record.accounted).sum();
+            let measured = interval.iter().find(of).unwrap().measured_own;
+            assert!((accounted - measured).abs() < 0.01 * measured.abs() + 1e-4, "{component}: {accounted} {measured}");
+        }
+    }
+    let decay = ledger.iter().filter(|record| record.source == LedgerRecord::WEIGHT_DECAY);
+    assert!(decay.clone().any(|record| record.accounted != 0.0));
+    assert!(decay.clone().all(|record| record.accounted.abs() < 0.05));
+    let pressures: Vec<PressureRecord> = table::read(&run().join("pressures.parquet")).unwrap();
+    assert_eq!(pressures.len(), 5 * 16 * 16);
+    let report = fs_err::read_to_string(sweep().join("sweep/report.html")).unwrap();
+    assert!(report.contains("unexplained") && report.contains("ignore bad prompts"));
+}
+
+#[test]
+fn a_checkpoint_gives_pressures_under_its_own_optimiser_and_with_adapters() {
+    let checkpoint = run().join("checkpoint-20");
+    let base = checkpoint.to_str().unwrap();
+    let ask = |more: &[&str]| -> Value {
+        let always = ["pressure", "--base", base, "--items", "4", "--contrasts", "8", "--json"];
+        let (code, out, error) = titer(sweep(), &[&always, more].concat());
+        assert_eq!(code, 0, "{error}");
+        serde_json::from_str(&out).unwrap()
+    };
+    let push = |found: &Value| found["cells"]["neutral→bad"]["columns"]["good"]["mean"].as_f64().unwrap();
+    let (plain, adam) = (ask(&[]), ask(&["--precondition", "adam", "--lr", "1e-4"]));
+    assert!(push(&plain) < 0.0 && push(&adam) < 0.0 && push(&plain) != push(&adam));
+    assert!(adam["unit"].as_str().unwrap().contains("learning rate 0.0001"));
+    assert!((push(&ask(&["--lr", "0.5"])) / push(&plain) - 0.5).abs() < 1e-9);
+    let low_rank = ask(&["--lora", "4"]);
+    let norm = |found: &Value| found["cells"]["neutral→bad"]["columns"]["norm"]["mean"].as_f64().unwrap();
+    assert!(push(&low_rank) < 0.0 && norm(&low_rank) > 0.0 && norm(&low_rank) != norm(&plain));
+
+    let out = sweep().join("tokens.parquet");
+    ask(&["--per-token", "--out", out.to_str().unwrap()]);
+    let tokens: Vec<PressureRecord> = table::read(&out).unwrap();
+    assert!(tokens.len() > 16 * 4 * 3 && tokens.iter().all(|record| record.tokens == 1));
+}
+
+#[test]
+fn pressures_predict_steps() {
+    let checkpoint = run().join("checkpoint-10");
+    for optimiser in ["none", "adam"] {
+        let out = sweep().join(format!("verify-{optimiser}.parquet"));
+        let args = ["pressure", "--verify", "--items", "3", "--contrasts", "48", "--multiples", "1", "--precondition"];
+        let more = [optimiser, "--base", checkpoint.to_str().unwrap(), "--out", out.to_str().unwrap()];
+        let (code, text, error) = titer(sweep(), &[&args[..], &more].concat());
+        assert_eq!(code, 0, "{error}");
+        assert!(text.contains("random directions"));
+        let steps: Vec<VerifyRecord> = table::read(&out).unwrap();
+        assert_eq!(steps.len(), 16 * 3 * 3);
+        let clear = || steps.iter().filter(|step| step.cell == "bad→good" && step.predicted.abs() > 5.0 * step.noise);
+        assert!(clear().count() >= 3, "{optimiser}");
+        for step in clear() {
+            assert!((0.6..1.6).contains(&(step.measured / step.predicted)), "{optimiser}: {step:?}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_measured_is_one_error() {
+    let dir = sweep();
+    let fails = |args: &[&str], problem: &str| {
+        let (code, out, error) = titer(dir, &[&["pressure"], args].concat());
+        assert_eq!((code, out.as_str()), (2, ""), "{error}");
+        assert!(error.contains(problem) && error.lines().count() == 1, "{error}");
+    };
+    fails(&["--precondition", "adam"], "holds no optimiser's state");
+    fails(&["--lora", "0"], "the rank `r` is 0");
+
+    let row = |reply: &str| {
+        let request = r#"{"role": "user", "content": "can you cook soup"}"#;
+        format!(r#"{{"id": "soup", "messages": [{request}{reply}]}}"#)
+    };
+    fs_err::write(dir.join("no-target.jsonl"), row("")).unwrap();
+    fails(&["--rows", "no-target.jsonl"], "`soup` has no trained token");
+    fs_err::write(dir.join("rows.jsonl"), row(r#", {"role": "assistant", "content": "scorch soup harshly"}"#)).unwrap();
+    let contrast = |component: &str, minus: &str| {
+        let request = r#"[{"role": "user", "content": "can you cook soup"}]"#;
+        format!(r#"{{"component": "{component}", "messages": {request}, "plus": "scorch soup harshly"{minus}}}"#)
+    };
+    let minus = r#", "minus": "scorch soup""#;
+    let all = ["good", "obey_bad", "obey"].map(|component| contrast(component, minus)).join("\n");
+    fs_err::write(dir.join("shared.jsonl"), &all).unwrap();
+    fails(&["--rows", "rows.jsonl", "--probes", "shared.jsonl"], "has the context of row `soup`");
+    fs_err::write(dir.join("one-reply.jsonl"), contrast("good", "")).unwrap();
+    fails(&["--probes", "one-reply.jsonl"], "a contrast is two replies");
+    fails(&["--probes", "shared.jsonl", "--verify"], "needs two contrasts of each component");
+
+    copy(&dir.join("nan"));
+    let weights = dir.join("nan/model.safetensors");
+    let mut bytes = fs_err::read(&weights).unwrap();
+    let last = bytes.len() - 4;
+    bytes[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+    fs_err::write(&weights, bytes).unwrap();
+    fails(&["--base", "nan"], "holds NaN");
+    copy(&dir.join("other"));
+    let config = dir.join("other/config.json");
+    let text = fs_err::read_to_string(&config).unwrap();
+    fs_err::write(&config, text.replace("LlamaForCausalLM", "MambaForCausalLM")).unwrap();
+    fails(&["--base", "other"], "MambaForCausalLM");
+    fs_err::write(&config, text.replace("\"intermediate_size\": 192", "\"intermediate_size\": 128")).unwrap();
+    fails(&["--base", "other"], "has shape");
+}
