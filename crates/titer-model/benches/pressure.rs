@@ -9,7 +9,9 @@ mod sizes;
 
 use std::{hint::black_box, time::Instant};
 
-use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use rayon::iter::{
+    IndexedParallelIterator as _, IntoParallelRefIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _,
+};
 use sizes::{Size, pack, size};
 use titer_model::{
     backend::Cpu,
@@ -18,11 +20,20 @@ use titer_model::{
     packed::Packed,
     parallel::Workspace,
     params::Params,
-    pressure::contract,
-    visitor::Accumulate,
+    pressure::{contract, contract_and_add_up},
+    visitor::{Accumulate, EmbeddingVisit, LinearVisit, NormVisit, Visitor},
 };
 
 const DIRECTIONS: u64 = 3;
+
+/// Looks at nothing: what is left is the forward pass and the gradients of activations.
+struct Nothing;
+
+impl Visitor<Cpu<f32>> for Nothing {
+    fn linear(&mut self, _: &Cpu<f32>, _: LinearVisit<'_, Cpu<f32>>) {}
+    fn norm(&mut self, _: &Cpu<f32>, _: NormVisit<'_, Cpu<f32>>) {}
+    fn embedding(&mut self, _: &Cpu<f32>, _: EmbeddingVisit<'_, Cpu<f32>>) {}
+}
 
 fn median(seconds: &mut [f64]) -> f64 {
     seconds.sort_by(f64::total_cmp);
@@ -56,7 +67,9 @@ fn measure(name: &str, rounds: usize) {
         })
         .collect();
     let mut workspace = Workspace::default();
-    let (mut step, mut pressure, mut naive) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut step, mut pressure, mut fused) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut naive, mut passes) = (Vec::new(), Vec::new());
+    let mut tapes: Vec<Tape<Cpu<f32>>> = batch.iter().map(|_| Tape::default()).collect();
     for round in 0..rounds + 2 {
         let trained = timed(|| {
             let (gradient, _) = workspace.gradient(&decoder, &params, &batch, &weights);
@@ -64,6 +77,19 @@ fn measure(name: &str, rounds: usize) {
         });
         let contracted = timed(|| {
             black_box(contract(&mut workspace, &decoder, &params, &batch, &weights, &directions));
+        });
+        let both = timed(|| {
+            let (_, gradient, _) =
+                contract_and_add_up(&mut workspace, &decoder, &params, &batch, &weights, &directions);
+            optimiser.step(&backend, &mut params, gradient, 1.0, 1e-6);
+        });
+        let bare = timed(|| {
+            let one = |tape: &mut Tape<_>, packed: &Packed, weights: &Vec<f32>| {
+                decoder.forward(&params, packed, tape);
+                decoder.backward(&params, packed, weights, tape, &mut Nothing);
+            };
+            let work: Vec<_> = batch.iter().zip(&weights).collect();
+            tapes.par_iter_mut().zip(work).for_each(|(tape, (packed, weights))| one(tape, packed, weights));
         });
         let looped = timed(|| {
             let start = || (Tape::default(), Params::zeros(&backend, &decoder.layout));
@@ -79,14 +105,18 @@ fn measure(name: &str, rounds: usize) {
         if round >= 2 {
             step.push(trained);
             pressure.push(contracted);
+            fused.push(both);
+            passes.push(bare);
             naive.push(looped);
         }
     }
     let (step, pressure, naive) = (median(&mut step), median(&mut pressure), median(&mut naive));
+    let (passes, fused) = (median(&mut passes), median(&mut fused));
     println!(
-        "{{\"size\":\"{name}\",\"step\":{step:.6},\"pressure\":{pressure:.6},\"naive\":{naive:.6},\
-         \"pressure_over_step\":{:.2},\"naive_over_pressure\":{:.2}}}",
+        "{{\"size\":\"{name}\",\"step\":{step:.6},\"passes\":{passes:.6},\"pressure\":{pressure:.6},\"fused\":{fused:.6},\"naive\":{naive:.6},\
+         \"pressure_over_step\":{:.2},\"fused_over_step\":{:.2},\"naive_over_pressure\":{:.2}}}",
         pressure / step,
+        fused / step,
         naive / pressure
     );
 }

@@ -69,11 +69,12 @@ pub struct Grouped<'a, B: Backend> {
     pub log_probs: Vec<&'a [B::Real]>,
 }
 
+/// What one shard needs.
 #[derive(Debug)]
-struct Worker<B: Backend> {
-    tape: Tape<B>,
-    gradient: Params<B>,
-    log_probs: Vec<B::Real>,
+pub(crate) struct Worker<B: Backend> {
+    pub(crate) tape: Tape<B>,
+    pub(crate) gradient: Params<B>,
+    pub(crate) log_probs: Vec<B::Real>,
 }
 
 impl<B: Backend> Default for Workspace<B> {
@@ -83,18 +84,24 @@ impl<B: Backend> Default for Workspace<B> {
 }
 
 impl<B: Backend> Workspace<B> {
-    /// The tapes of this many shards.
-    pub(crate) fn tapes(&mut self, decoder: &Decoder<B>, shards: usize) -> Vec<&mut Tape<B>> {
-        self.grow(decoder, shards);
-        self.workers[..shards].iter_mut().map(|worker| &mut worker.tape).collect()
-    }
-
-    fn grow(&mut self, decoder: &Decoder<B>, shards: usize) {
+    /// A worker for each of this many shards, as the last pass left them.
+    pub(crate) fn workers(&mut self, decoder: &Decoder<B>, shards: usize) -> &mut [Worker<B>] {
         self.workers.resize_with(self.workers.len().max(shards), || Worker {
             tape: Tape::default(),
             gradient: Params::zeros(decoder.backend(), &decoder.layout),
             log_probs: Vec::new(),
         });
+        &mut self.workers[..shards]
+    }
+
+    /// The sum of the gradients of this many shards, and their log-probabilities.
+    pub(crate) fn sum(&mut self, backend: &B, shards: usize) -> (&Params<B>, Vec<&[B::Real]>) {
+        let (first, rest) = self.workers[..shards].split_first_mut().expect("a batch has at least one row");
+        for worker in rest.iter() {
+            first.gradient.add_scaled(backend, 1.0, &worker.gradient);
+        }
+        let log_probs = std::iter::once(&*first).chain(&*rest).map(|worker| worker.log_probs.as_slice()).collect();
+        (&first.gradient, log_probs)
     }
 
     /// The gradient of `Σ weight(shard, target) · (−log p(target))` over all shards, and each shard's target
@@ -106,13 +113,8 @@ impl<B: Backend> Workspace<B> {
         shards: &[Packed],
         weights: &[Vec<B::Real>],
     ) -> (&Params<B>, Vec<&[B::Real]>) {
-        let workers = self.backward(decoder, params, shards, weights);
-        let (first, rest) = workers.split_first_mut().expect("a batch has at least one row");
-        for worker in rest.iter() {
-            first.gradient.add_scaled(decoder.backend(), 1.0, &worker.gradient);
-        }
-        let log_probs = std::iter::once(&*first).chain(&*rest).map(|worker| worker.log_probs.as_slice()).collect();
-        (&first.gradient, log_probs)
+        self.backward(decoder, params, shards, weights);
+        self.sum(decoder.backend(), shards.len())
     }
 
     /// [`Workspace::gradient`], kept apart by group: shard `i` holds rows of group `groups[i]` of `count`. The shards
@@ -153,23 +155,15 @@ impl<B: Backend> Workspace<B> {
     }
 
     /// Leaves every shard's gradient and log-probabilities in its worker.
-    fn backward(
-        &mut self,
-        decoder: &Decoder<B>,
-        params: &Params<B>,
-        shards: &[Packed],
-        weights: &[Vec<B::Real>],
-    ) -> &mut [Worker<B>] {
+    fn backward(&mut self, decoder: &Decoder<B>, params: &Params<B>, shards: &[Packed], weights: &[Vec<B::Real>]) {
         let backend = decoder.backend();
-        self.grow(decoder, shards.len());
-        let workers = &mut self.workers[..shards.len()];
+        let workers = self.workers(decoder, shards.len());
         workers.par_iter_mut().zip(shards).zip(weights).for_each(|((worker, packed), weights)| {
             worker.gradient.clear(backend);
             worker.log_probs = decoder.forward(params, packed, &mut worker.tape);
             let mut visitor = Accumulate { gradient: &mut worker.gradient };
             decoder.backward(params, packed, weights, &mut worker.tape, &mut visitor);
         });
-        workers
     }
 }
 

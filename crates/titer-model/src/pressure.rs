@@ -6,21 +6,23 @@
 
 use std::ops::Range;
 
-use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
+use rayon::iter::{IndexedParallelIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _};
 
 use crate::{
     backend::{Backend, RowSums, TiedHead},
-    decoder::{Decoder, Tape},
+    decoder::Decoder,
     packed::Packed,
-    parallel::Workspace,
+    parallel::{Worker, Workspace},
     params::{ParamId, Params},
-    visitor::{EmbeddingVisit, LinearVisit, NormVisit, Scope, Visitor},
+    visitor::{Accumulate, EmbeddingVisit, LinearVisit, NormVisit, Scope, Visitor},
 };
 
 /// The visitor that contracts.
 #[derive(Debug)]
 pub struct Contraction<'a, B: Backend> {
     directions: &'a [Params<B>],
+    /// Where the gradient of all rows together is added, if anywhere.
+    gradient: Option<&'a mut Params<B>>,
     tokens: Vec<Range<usize>>,
     outputs: Vec<Range<usize>>,
     /// The embedding table, which a tied head shares.
@@ -31,14 +33,19 @@ pub struct Contraction<'a, B: Backend> {
 }
 
 impl<'a, B: Backend> Contraction<'a, B> {
-    /// A contraction of a batch's rows with these directions.
-    pub fn new(decoder: &Decoder<B>, packed: &Packed, directions: &'a [Params<B>]) -> Self {
+    /// A contraction of a batch's rows with these directions, which also adds up their gradient where one is given.
+    pub fn new(
+        decoder: &Decoder<B>,
+        packed: &Packed,
+        directions: &'a [Params<B>],
+        gradient: Option<&'a mut Params<B>>,
+    ) -> Self {
         let starts = |at: &[u32]| (at[0] as usize, at[1] as usize);
         let tokens: Vec<Range<usize>> = packed.row_starts.windows(2).map(starts).map(|(from, to)| from..to).collect();
         let output = |token: usize| packed.outputs.partition_point(|&at| (at as usize) < token);
         let outputs = tokens.iter().map(|span| output(span.start)..output(span.end)).collect();
         let sums = RowSums::new(tokens.len(), directions.len());
-        Self { directions, tokens, outputs, embedding: decoder.embedding(), tied: None, sums }
+        Self { directions, gradient, tokens, outputs, embedding: decoder.embedding(), tied: None, sums }
     }
 
     /// What it has summed.
@@ -61,9 +68,12 @@ impl<'a, B: Backend> Contraction<'a, B> {
 impl<B: Backend> Visitor<B> for Contraction<'_, B> {
     fn linear(&mut self, backend: &B, visit: LinearVisit<'_, B>) {
         let mut sums = std::mem::take(&mut self.sums);
+        let mut total = self.gradient.take();
         let (along, spans) = (self.along(visit.weight), self.spans(visit.scope));
-        backend.contract_linear(&mut sums, &along, visit.x, visit.dy, spans, (visit.inputs, visit.outputs));
-        self.sums = sums;
+        let shape = (visit.inputs, visit.outputs);
+        let gradient = total.as_mut().map(|total| &mut total[visit.weight]);
+        backend.contract_linear(&mut sums, gradient, &along, visit.x, visit.dy, spans, shape);
+        (self.sums, self.gradient) = (sums, total);
         if visit.weight == self.embedding {
             self.tied = Some((visit.x.clone(), visit.dy.clone()));
         }
@@ -74,6 +84,9 @@ impl<B: Backend> Visitor<B> for Contraction<'_, B> {
         let (along, spans) = (self.along(visit.scale), self.spans(visit.scope));
         backend.contract_norm(&mut sums, &along, visit.x, visit.inverse_rms, visit.dy, spans);
         self.sums = sums;
+        if let Some(gradient) = self.gradient.as_deref_mut() {
+            Accumulate { gradient }.norm(backend, visit);
+        }
     }
 
     fn embedding(&mut self, backend: &B, visit: EmbeddingVisit<'_, B>) {
@@ -82,6 +95,9 @@ impl<B: Backend> Visitor<B> for Contraction<'_, B> {
         let tied = self.tied.as_ref().map(|(x, dy)| TiedHead { x, dy, spans: &self.outputs });
         backend.contract_embedding(&mut sums, &along, visit.tokens, visit.dy, &self.tokens, visit.width, tied);
         self.sums = sums;
+        if let Some(gradient) = self.gradient.as_deref_mut() {
+            Accumulate { gradient }.embedding(backend, visit);
+        }
     }
 }
 
@@ -95,19 +111,44 @@ pub fn contract<B: Backend>(
     weights: &[Vec<B::Real>],
     directions: &[Params<B>],
 ) -> (RowSums, Vec<Vec<B::Real>>) {
-    let one = |((tape, packed), weights): ((&mut Tape<B>, &Packed), &Vec<B::Real>)| {
-        let log_probs = decoder.forward(params, packed, tape);
-        let mut visitor = Contraction::new(decoder, packed, directions);
-        decoder.backward(params, packed, weights, tape, &mut visitor);
+    let one = |((worker, packed), weights): ((&mut Worker<B>, &Packed), &Vec<B::Real>)| {
+        let log_probs = decoder.forward(params, packed, &mut worker.tape);
+        let mut visitor = Contraction::new(decoder, packed, directions, None);
+        decoder.backward(params, packed, weights, &mut worker.tape, &mut visitor);
         (visitor.finish(), log_probs)
     };
-    let tapes = workspace.tapes(decoder, shards.len());
-    let each: Vec<_> = tapes.into_par_iter().zip(shards).zip(weights).map(one).collect();
-    let mut all = RowSums::new(0, directions.len());
-    let mut log_probs = Vec::with_capacity(each.len());
-    for (sums, of_targets) in each {
-        all.append(sums);
-        log_probs.push(of_targets);
-    }
-    (all, log_probs)
+    let workers = workspace.workers(decoder, shards.len());
+    let each: Vec<_> = workers.par_iter_mut().zip(shards).zip(weights).map(one).collect();
+    let (sums, log_probs): (Vec<RowSums>, Vec<_>) = each.into_iter().unzip();
+    (joined(sums, directions.len()), log_probs)
+}
+
+/// [`contract`], and in the same pass what [`Workspace::gradient`] gives.
+pub fn contract_and_add_up<'w, B: Backend>(
+    workspace: &'w mut Workspace<B>,
+    decoder: &Decoder<B>,
+    params: &Params<B>,
+    shards: &[Packed],
+    weights: &[Vec<B::Real>],
+    directions: &[Params<B>],
+) -> (RowSums, &'w Params<B>, Vec<&'w [B::Real]>) {
+    let backend = decoder.backend();
+    let one = |((worker, packed), weights): ((&mut Worker<B>, &Packed), &Vec<B::Real>)| {
+        worker.gradient.clear(backend);
+        worker.log_probs = decoder.forward(params, packed, &mut worker.tape);
+        let mut visitor = Contraction::new(decoder, packed, directions, Some(&mut worker.gradient));
+        decoder.backward(params, packed, weights, &mut worker.tape, &mut visitor);
+        visitor.finish()
+    };
+    let workers = workspace.workers(decoder, shards.len());
+    let sums: Vec<RowSums> = workers.par_iter_mut().zip(shards).zip(weights).map(one).collect();
+    let (gradient, log_probs) = workspace.sum(backend, shards.len());
+    (joined(sums, directions.len()), gradient, log_probs)
+}
+
+/// The rows of all shards, in order.
+fn joined(shards: Vec<RowSums>, directions: usize) -> RowSums {
+    let mut all = RowSums::new(0, directions);
+    shards.into_iter().for_each(|sums| all.append(sums));
+    all
 }

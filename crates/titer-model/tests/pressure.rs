@@ -8,7 +8,7 @@ use titer_model::{
     packed::Packed,
     parallel::Workspace,
     params::Params,
-    pressure::contract,
+    pressure::{contract, contract_and_add_up},
     real::Real,
     visitor::Accumulate,
 };
@@ -104,6 +104,22 @@ fn agrees_with_brute_force<T: Real>(tolerance: f64) {
             let error = (total - batch.dot(backend, direction)).abs() / (batch.norm(backend) * direction.norm(backend));
             assert!(error < tolerance, "sum over rows, tied {tied}: {error:e}");
         }
+        // One pass gives both.
+        let mut workspace = Workspace::default();
+        let (again, mut gradient, _) = {
+            let (sums, gradient, log_probs) = contract_and_add_up(
+                &mut workspace,
+                &setting.decoder,
+                &setting.params,
+                &shards,
+                std::slice::from_ref(&all_weights),
+                &setting.directions,
+            );
+            (sums, gradient.clone(), log_probs.len())
+        };
+        assert_eq!(again, sums);
+        gradient.add_scaled(backend, -1.0, &batch);
+        assert!(gradient.norm(backend) < tolerance * batch.norm(backend), "batch gradient, tied {tied}");
     }
 }
 

@@ -215,10 +215,12 @@ pub trait Backend: Clone + Sync + Send {
     );
 
     /// Adds `⟨G, V_k⟩` and `‖G‖²` of every row's gradient `G = dyᵀx` of a linear layer; `spans` are the rows' ranges
-    /// in `x` (`[_, inputs]`) and `dy` (`[_, outputs]`), `shape` is `(inputs, outputs)`.
+    /// in `x` (`[_, inputs]`) and `dy` (`[_, outputs]`), `shape` is `(inputs, outputs)`. Where there is a `gradient`,
+    /// `Σ G` is added to it: the tiles are at hand, so it costs less than a product of its own.
     fn contract_linear(
         &self,
         sums: &mut RowSums,
+        gradient: Option<&mut Self::Buffer>,
         directions: &[&Self::Buffer],
         x: &Self::Buffer,
         dy: &Self::Buffer,

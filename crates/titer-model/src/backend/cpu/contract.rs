@@ -14,11 +14,11 @@ use crate::{
     real::Real,
 };
 
-/// Columns of the tile that are summed in registers at a time.
+/// Columns of the tile that are summed in registers at a time, for [`ROWS`] of its rows.
 const BLOCK: usize = 64;
 
-/// Partial sums of an inner product: one vector register or two.
-const LANES: usize = 16;
+/// See [`BLOCK`].
+const ROWS: usize = 2;
 
 /// From this many tokens on, a matrix product is faster than the register blocks.
 const LONG_ROW: usize = 48;
@@ -27,9 +27,51 @@ const LONG_ROW: usize = 48;
 /// all rows pass.
 const PIECE: usize = 16384;
 
-/// Adds `⟨G_row, V_k⟩` and `‖G_row‖²` of a linear layer for every row.
+/// Partial sums of `N − 1` inner products and, last, of the squared norm.
+type Lanes<T, const N: usize> = [[T; BLOCK]; N];
+
+/// Adds `⟨G_row, V_k⟩` and `‖G_row‖²` of a linear layer for every row, and `Σ G_row` to `gradient` where there is one.
 pub(super) fn linear<T: Real>(
     sums: &mut RowSums,
+    gradient: Option<&mut [T]>,
+    directions: &[&[T]],
+    x: &[T],
+    dy: &[T],
+    spans: &[Range<usize>],
+    shape: (usize, usize),
+) {
+    // So that partial sums stay in registers, their number is a constant; more than three directions come in turns.
+    let (first, later) = directions.split_at(directions.len().min(3));
+    turn(sums, 0, gradient, first, x, dy, spans, shape);
+    for (at, directions) in later.chunks(3).enumerate() {
+        turn(sums, 3 * (at + 1), None, directions, x, dy, spans, shape);
+    }
+}
+
+/// The same for at most three directions, the first of which is number `first`.
+fn turn<T: Real>(
+    sums: &mut RowSums,
+    first: usize,
+    gradient: Option<&mut [T]>,
+    directions: &[&[T]],
+    x: &[T],
+    dy: &[T],
+    spans: &[Range<usize>],
+    shape: (usize, usize),
+) {
+    match directions.len() {
+        0 => turn_of::<T, 1>(sums, first, gradient, directions, x, dy, spans, shape),
+        1 => turn_of::<T, 2>(sums, first, gradient, directions, x, dy, spans, shape),
+        2 => turn_of::<T, 3>(sums, first, gradient, directions, x, dy, spans, shape),
+        _ => turn_of::<T, 4>(sums, first, gradient, directions, x, dy, spans, shape),
+    }
+}
+
+/// The same for exactly `N − 1` directions.
+fn turn_of<T: Real, const N: usize>(
+    sums: &mut RowSums,
+    first_direction: usize,
+    mut gradient: Option<&mut [T]>,
     directions: &[&[T]],
     x: &[T],
     dy: &[T],
@@ -37,90 +79,135 @@ pub(super) fn linear<T: Real>(
     (inputs, outputs): (usize, usize),
 ) {
     let mut tile = Vec::new();
-    let mut lanes = vec![[T::of(0.0); LANES]; directions.len() + 1];
-    let step = (PIECE / inputs).max(1);
+    let step = (PIECE / inputs).max(ROWS);
     for first in (0..outputs).step_by(step) {
         let piece = first..(first + step).min(outputs);
         let place = piece.start * inputs..piece.end * inputs;
-        let along: Vec<&[T]> = directions.iter().map(|direction| &direction[place.clone()]).collect();
+        // The last one is not used: its place is that of the squared norm.
+        let along: [&[T]; N] = std::array::from_fn(|k| directions.get(k).map_or(&[][..], |of| &of[place.clone()]));
+        let mut total = gradient.as_mut().map(|gradient| &mut gradient[place.clone()]);
         for (row, span) in spans.iter().enumerate() {
             let x = &x[span.start * inputs..span.end * inputs];
             let dy = &dy[span.start * outputs..span.end * outputs];
-            lanes.fill([T::of(0.0); LANES]);
-            if span.len() < LONG_ROW {
-                short_row(&mut lanes, &along, x, dy, piece.clone(), (inputs, outputs));
+            let lanes: Lanes<T, N> = if span.len() < LONG_ROW {
+                short_row(&along, total.as_deref_mut(), x, dy, piece.clone(), (inputs, outputs))
             } else {
                 tile.resize(place.len(), T::of(0.0));
                 let dy = MatRef::from_row_major_slice(dy, span.len(), outputs).subcols(piece.start, piece.len());
                 let x = MatRef::from_row_major_slice(x, span.len(), inputs);
                 let out = MatMut::from_row_major_slice_mut(&mut tile, piece.len(), inputs);
                 matmul(out, Accum::Replace, dy.transpose(), x, T::of(1.0), Par::Seq);
+                let mut lanes = [[T::of(0.0); BLOCK]; N];
                 contract(&mut lanes, &along, 0, &tile);
+                if let Some(total) = total.as_deref_mut() {
+                    total.iter_mut().zip(&tile).for_each(|(total, &value)| *total += value);
+                }
+                lanes
+            };
+            let row = sums.row_mut(row);
+            let (norm, dots) = lanes.split_last().expect("the norm is always there");
+            let sum = |lanes: &[T; BLOCK]| lanes.iter().map(|lane| lane.f64()).sum::<f64>();
+            row[first_direction..].iter_mut().zip(dots).for_each(|(to, lanes)| *to += sum(lanes));
+            if first_direction == 0 {
+                *row.last_mut().expect("the norm is always there") += sum(norm);
             }
-            for (sum, lanes) in sums.row_mut(row).iter_mut().zip(&lanes) {
-                *sum += lanes.iter().map(|lane| lane.f64()).sum::<f64>();
+        }
+    }
+}
+
+/// Adds the contractions of a part of the gradient that starts at `at` of the directions.
+fn contract<T: Real, const N: usize>(lanes: &mut Lanes<T, N>, along: &[&[T]; N], at: usize, part: &[T]) {
+    let (blocks, rest) = part.as_chunks::<BLOCK>();
+    for (index, block) in blocks.iter().enumerate() {
+        contract_blocks(lanes, along, [at + index * BLOCK], &[*block]);
+    }
+    for (place, &value) in (at + part.len() - rest.len()..).zip(rest) {
+        for k in 0..N - 1 {
+            lanes[k][0] = value.fma(along[k][place], lanes[k][0]);
+        }
+        lanes[N - 1][0] = value.fma(value, lanes[N - 1][0]);
+    }
+}
+
+/// Whole blocks of it. A loop over the columns becomes a few vector instructions, and partial sums are loaded once for
+/// all blocks.
+#[inline(always)]
+fn contract_blocks<T: Real, const N: usize, const M: usize>(
+    lanes: &mut Lanes<T, N>,
+    along: &[&[T]; N],
+    at: [usize; M],
+    blocks: &[[T; BLOCK]; M],
+) {
+    for k in 0..N - 1 {
+        let along: [&[T; BLOCK]; M] = at.map(|at| along[k][at..at + BLOCK].try_into().expect("a whole block"));
+        for column in 0..BLOCK {
+            for m in 0..M {
+                lanes[k][column] = blocks[m][column].fma(along[m][column], lanes[k][column]);
             }
         }
     }
-}
-
-/// Adds the contractions of a part of the gradient that starts at `at` of its parameter, to partial sums: one for
-/// each direction and, last, the squared norm.
-#[inline(always)]
-fn contract<T: Real>(lanes: &mut [[T; LANES]], directions: &[&[T]], at: usize, part: &[T]) {
-    for (start, part) in part.chunks(1024).enumerate().map(|(chunk, part)| (at + chunk * 1024, part)) {
-        let (squares, along) = lanes.split_last_mut().expect("one more than directions");
-        for (lanes, direction) in along.iter_mut().zip(directions) {
-            multiply(lanes, part, &direction[start..start + part.len()]);
-        }
-        multiply(squares, part, part);
-    }
-}
-
-/// `lanes[l] += Σ a[i] · b[i]` over every sixteenth `i`.
-#[inline(always)]
-fn multiply<T: Real>(lanes: &mut [T; LANES], a: &[T], b: &[T]) {
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    let mut sums = *lanes; // a copy, so that it stays in registers
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..LANES {
-            sums[lane] = a[lane].fma(b[lane], sums[lane]);
+    for column in 0..BLOCK {
+        for m in 0..M {
+            lanes[N - 1][column] = blocks[m][column].fma(blocks[m][column], lanes[N - 1][column]);
         }
     }
-    for (&a, &b) in a_rest.iter().zip(b_rest) {
-        sums[0] = a.fma(b, sums[0]);
-    }
-    *lanes = sums;
 }
 
-/// The rows `piece` of one row's tile, a register block at a time.
-fn short_row<T: Real>(
-    lanes: &mut [[T; LANES]],
-    directions: &[&[T]],
+/// The rows `piece` of one row's tile, register blocks of a few of them at a time, contracted on the spot and added to
+/// `total`.
+fn short_row<T: Real, const N: usize>(
+    along: &[&[T]; N],
+    mut total: Option<&mut [T]>,
     x: &[T],
     dy: &[T],
     piece: Range<usize>,
     (inputs, outputs): (usize, usize),
-) {
+) -> Lanes<T, N> {
+    let mut lanes = [[T::of(0.0); BLOCK]; N];
     let whole = inputs / BLOCK * BLOCK;
-    for (place, output) in piece.enumerate() {
+    let tokens = || x.chunks_exact(inputs).zip(dy.chunks_exact(outputs));
+    for place in (0..piece.len()).step_by(ROWS) {
+        let rows = (piece.len() - place).min(ROWS);
+        // What is left at the end is filled up with its last row, which is then not contracted.
+        let output: [usize; ROWS] = std::array::from_fn(|row| piece.start + place + row.min(rows - 1));
         for start in (0..whole).step_by(BLOCK) {
-            let mut block = [T::of(0.0); BLOCK];
-            for (x, dy) in x.chunks_exact(inputs).zip(dy.chunks_exact(outputs)) {
+            let mut blocks = [[T::of(0.0); BLOCK]; ROWS];
+            for (x, dy) in tokens() {
                 let x: &[T; BLOCK] = x[start..start + BLOCK].try_into().expect("a whole block");
-                let dy = dy[output];
+                let dy = output.map(|output| dy[output]);
                 for column in 0..BLOCK {
-                    block[column] = dy.fma(x[column], block[column]);
+                    for row in 0..ROWS {
+                        blocks[row][column] = dy[row].fma(x[column], blocks[row][column]);
+                    }
                 }
             }
-            contract(lanes, directions, place * inputs + start, &block);
+            let at: [usize; ROWS] = std::array::from_fn(|row| (place + row) * inputs + start);
+            if rows == ROWS {
+                contract_blocks(&mut lanes, along, at, &blocks);
+            } else {
+                (0..rows).for_each(|row| contract_blocks(&mut lanes, along, [at[row]], &[blocks[row]]));
+            }
+            if let Some(total) = total.as_deref_mut() {
+                for row in 0..rows {
+                    let total: &mut [T; BLOCK] =
+                        (&mut total[at[row]..at[row] + BLOCK]).try_into().expect("a whole block");
+                    for column in 0..BLOCK {
+                        total[column] += blocks[row][column];
+                    }
+                }
+            }
         }
         for column in whole..inputs {
-            let tokens = x.chunks_exact(inputs).zip(dy.chunks_exact(outputs));
-            let value: T = tokens.map(|(x, dy)| dy[output] * x[column]).sum();
-            contract(lanes, directions, place * inputs + column, &[value]);
+            for row in 0..rows {
+                let value: T = tokens().map(|(x, dy)| dy[output[row]] * x[column]).sum();
+                contract(&mut lanes, along, (place + row) * inputs + column, &[value]);
+                if let Some(total) = total.as_deref_mut() {
+                    total[(place + row) * inputs + column] += value;
+                }
+            }
         }
     }
+    lanes
 }
 
 /// Adds the contractions of a part of the gradient that starts at `at` of its parameter.

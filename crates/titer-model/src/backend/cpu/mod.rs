@@ -185,13 +185,14 @@ impl<T: Real> Backend for Cpu<T> {
     fn contract_linear(
         &self,
         sums: &mut RowSums,
+        gradient: Option<&mut Vec<T>>,
         directions: &[&Vec<T>],
         x: &Vec<T>,
         dy: &Vec<T>,
         spans: &[Range<usize>],
         shape: (usize, usize),
     ) {
-        contract::linear(sums, &slices(directions), x, dy, spans, shape);
+        contract::linear(sums, gradient.map(Vec::as_mut_slice), &slices(directions), x, dy, spans, shape);
     }
 
     fn contract_norm(
