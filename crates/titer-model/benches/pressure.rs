@@ -1,7 +1,7 @@
 //! Per-row pressure with K = 3 directions beside a training step and beside one backward pass per row, interleaved in
 //! one process. Prints a JSON line per size, medians in seconds and ratios.
 //!
-//!     cargo bench --bench pressure -- [organism|medium] [rounds]
+//!     cargo bench --bench pressure -- [organism|medium|lora] [rounds]
 
 #![expect(clippy::print_stdout, reason = "its output is the measurement")]
 
@@ -35,6 +35,19 @@ impl Visitor<Cpu<f32>> for Nothing {
     fn embedding(&mut self, _: &Cpu<f32>, _: EmbeddingVisit<'_, Cpu<f32>>) {}
 }
 
+/// A direction: all of the parameters, or the adapters alone.
+fn direction(decoder: &Decoder<Cpu<f32>>, seed: u64) -> Params<Cpu<f32>> {
+    let (backend, layout) = (decoder.backend(), &decoder.layout);
+    let mut direction = Params::zeros(backend, layout);
+    for ((buffer, spec), at) in direction.buffers.iter_mut().zip(&layout.specs).zip(1_u64..) {
+        if spec.trained {
+            let wave = |place: usize| ((place as u64 * (2 * at + 1) * 7 + seed * 13) % 101) as f32 / 50.0 - 1.0;
+            *buffer = (0..spec.shape.iter().product()).map(wave).collect();
+        }
+    }
+    direction
+}
+
 fn median(seconds: &mut [f64]) -> f64 {
     seconds.sort_by(f64::total_cmp);
     seconds[seconds.len() / 2]
@@ -47,13 +60,23 @@ fn timed(work: impl FnOnce()) -> f64 {
 }
 
 fn measure(name: &str, rounds: usize) {
-    let Size { config, rows } = size(name);
-    let decoder = Decoder::new(Cpu::<f32>::new(), config);
+    let Size { config, rows, lora } = size(name);
+    let mut decoder = Decoder::new(Cpu::<f32>::new(), config);
     let backend = *decoder.backend();
     let mut params = Params::random(&backend, &decoder.layout, 0);
-    let directions: Vec<_> = (1..=DIRECTIONS).map(|seed| Params::random(&backend, &decoder.layout, seed)).collect();
+    if let Some(config) = &lora {
+        decoder = decoder.with_lora(config);
+        params = params.with_lora(&backend, &decoder.layout, 0);
+    }
+    // What pressure is compared with is a step on all parameters, also where only adapters have directions.
+    let whole = Decoder::new(backend, decoder.config.clone());
+    let mut weights_of_whole = params.clone();
+    weights_of_whole.buffers.truncate(whole.layout.specs.len());
+    let directions: Vec<_> = (1..=DIRECTIONS).map(|seed| direction(&decoder, seed)).collect();
     let rule = Rule::AdamW { beta1: 0.9, beta2: 0.98, eps: 1e-8, weight_decay: 0.01 };
     let mut optimiser = Optimiser::new(&backend, &decoder.layout, rule);
+    let mut optimiser_of_whole = Optimiser::new(&backend, &whole.layout, rule);
+    let mut workspace_of_whole = Workspace::default();
     let (_, batch) = pack(&rows, decoder.config.vocab_size);
     let ones =
         |batch: &[Packed]| -> Vec<Vec<f32>> { batch.iter().map(|packed| vec![1.0; packed.targets.len()]).collect() };
@@ -68,13 +91,21 @@ fn measure(name: &str, rounds: usize) {
         .collect();
     let mut workspace = Workspace::default();
     let (mut step, mut pressure, mut fused) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut naive, mut passes) = (Vec::new(), Vec::new());
+    let (mut naive, mut passes, mut full) = (Vec::new(), Vec::new(), Vec::new());
     let mut tapes: Vec<Tape<Cpu<f32>>> = batch.iter().map(|_| Tape::default()).collect();
     for round in 0..rounds + 2 {
         let trained = timed(|| {
             let (gradient, _) = workspace.gradient(&decoder, &params, &batch, &weights);
             optimiser.step(&backend, &mut params, gradient, 1.0, 1e-6);
         });
+        let trained_whole = if lora.is_some() {
+            timed(|| {
+                let (gradient, _) = workspace_of_whole.gradient(&whole, &weights_of_whole, &batch, &weights);
+                optimiser_of_whole.step(&backend, &mut weights_of_whole, gradient, 1.0, 1e-6);
+            })
+        } else {
+            trained
+        };
         let contracted = timed(|| {
             black_box(contract(&mut workspace, &decoder, &params, &batch, &weights, &directions));
         });
@@ -104,6 +135,7 @@ fn measure(name: &str, rounds: usize) {
         });
         if round >= 2 {
             step.push(trained);
+            full.push(trained_whole);
             pressure.push(contracted);
             fused.push(both);
             passes.push(bare);
@@ -111,11 +143,11 @@ fn measure(name: &str, rounds: usize) {
         }
     }
     let (step, pressure, naive) = (median(&mut step), median(&mut pressure), median(&mut naive));
-    let (passes, fused) = (median(&mut passes), median(&mut fused));
+    let (passes, fused, full) = (median(&mut passes), median(&mut fused), median(&mut full));
     println!(
-        "{{\"size\":\"{name}\",\"step\":{step:.6},\"passes\":{passes:.6},\"pressure\":{pressure:.6},\"fused\":{fused:.6},\"naive\":{naive:.6},\
-         \"pressure_over_step\":{:.2},\"fused_over_step\":{:.2},\"naive_over_pressure\":{:.2}}}",
-        pressure / step,
+        "{{\"size\":\"{name}\",\"full_step\":{full:.6},\"step\":{step:.6},\"passes\":{passes:.6},\"pressure\":{pressure:.6},\"fused\":{fused:.6},\"naive\":{naive:.6},\
+         \"pressure_over_full_step\":{:.2},\"fused_over_step\":{:.2},\"naive_over_pressure\":{:.2}}}",
+        pressure / full,
         fused / step,
         naive / pressure
     );
@@ -126,6 +158,8 @@ fn main() {
     let rounds = args.get(1).and_then(|rounds| rounds.parse().ok());
     match args.first() {
         Some(name) => measure(name, rounds.unwrap_or(9)),
-        None => [("organism", 200), ("medium", 9)].into_iter().for_each(|(name, rounds)| measure(name, rounds)),
+        None => {
+            [("organism", 200), ("medium", 9), ("lora", 5)].into_iter().for_each(|(name, rounds)| measure(name, rounds))
+        }
     }
 }

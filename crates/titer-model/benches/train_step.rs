@@ -20,7 +20,7 @@ use titer_model::{
 use sizes::{Size, pack, size};
 
 fn train(name: &str, steps: usize) {
-    let Size { config, rows } = size(name);
+    let Size { config, rows, .. } = size(name);
     let decoder = Decoder::new(Cpu::<f32>::new(), config);
     let backend = *decoder.backend();
     let mut params = Params::random(&backend, &decoder.layout, 0);

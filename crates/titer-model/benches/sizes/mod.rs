@@ -1,6 +1,6 @@
 //! The sizes that the benches measure.
 
-use titer_model::{config::Config, packed::Packed, parallel::shards};
+use titer_model::{config::Config, lora::LoraConfig, packed::Packed, parallel::shards};
 
 /// A decoder's shape and a batch's rows.
 pub struct Size {
@@ -8,12 +8,15 @@ pub struct Size {
     pub config: Config,
     /// (length, target tokens at the end) of each row
     pub rows: Vec<(usize, usize)>,
+    /// What is trained, where it is not everything.
+    pub lora: Option<LoraConfig>,
 }
 
-/// `organism` or `medium`.
+/// `organism`, `medium`, or `lora`: rank 16 on every linear layer of the first 4 layers of Qwen2.5-0.5B's shape.
 pub fn size(name: &str) -> Size {
     let (vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads) = match name {
         "organism" => (420, 64, 192, 2, 4),
+        "lora" => (151_936, 896, 4864, 4, 14),
         _ => (2048, 256, 768, 6, 4),
     };
     let config = Config {
@@ -22,19 +25,20 @@ pub fn size(name: &str) -> Size {
         intermediate_size,
         num_hidden_layers,
         num_attention_heads,
-        num_key_value_heads: num_attention_heads,
+        num_key_value_heads: if name == "lora" { 2 } else { num_attention_heads },
         head_dim: None,
         max_position_embeddings: 128,
         rms_norm_eps: 1e-5,
         rope_theta: 10_000.0,
-        tie_word_embeddings: false,
+        tie_word_embeddings: name == "lora",
     };
     // The organism's chats: 12 to 28 tokens, 20 on average, the last 4 or 5 of them the reply.
     let rows = match name {
         "organism" => (0..64).map(|row| (12 + row * 5 % 17, 4 + row % 2)).collect(),
+        "lora" => vec![(128, 64); 4],
         _ => vec![(128, 127); 16],
     };
-    Size { config, rows }
+    Size { config, rows, lora: (name == "lora").then(|| LoraConfig::all(16)) }
 }
 
 /// Tokens of each row, and the rows packed into shards.
