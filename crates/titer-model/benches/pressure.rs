@@ -12,7 +12,7 @@ use std::{hint::black_box, time::Instant};
 use rayon::iter::{
     IndexedParallelIterator as _, IntoParallelRefIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _,
 };
-use sizes::{Size, pack, size};
+use sizes::{Size, pack, peak_mb, size};
 use titer_model::{
     backend::Cpu,
     decoder::{Decoder, Tape},
@@ -60,14 +60,10 @@ fn timed(work: impl FnOnce()) -> f64 {
 }
 
 fn measure(name: &str, rounds: usize) {
-    let Size { config, rows, lora } = size(name);
-    let mut decoder = Decoder::new(Cpu::<f32>::new(), config);
+    let size = size(name);
+    let (decoder, mut params) = size.build();
     let backend = *decoder.backend();
-    let mut params = Params::random(&backend, &decoder.layout, 0);
-    if let Some(config) = &lora {
-        decoder = decoder.with_lora(config);
-        params = params.with_lora(&backend, &decoder.layout, 0);
-    }
+    let Size { rows, lora, .. } = size;
     // What pressure is compared with is a step on all parameters, also where only adapters have directions.
     let whole = Decoder::new(backend, decoder.config.clone());
     let mut weights_of_whole = params.clone();
@@ -144,8 +140,9 @@ fn measure(name: &str, rounds: usize) {
     }
     let (step, pressure, naive) = (median(&mut step), median(&mut pressure), median(&mut naive));
     let (passes, fused, full) = (median(&mut passes), median(&mut fused), median(&mut full));
+    let peak = peak_mb();
     println!(
-        "{{\"size\":\"{name}\",\"full_step\":{full:.6},\"step\":{step:.6},\"passes\":{passes:.6},\"pressure\":{pressure:.6},\"fused\":{fused:.6},\"naive\":{naive:.6},\
+        "{{\"peak_mb\":{peak},\"size\":\"{name}\",\"full_step\":{full:.6},\"step\":{step:.6},\"passes\":{passes:.6},\"pressure\":{pressure:.6},\"fused\":{fused:.6},\"naive\":{naive:.6},\
          \"pressure_over_full_step\":{:.2},\"fused_over_step\":{:.2},\"naive_over_pressure\":{:.2}}}",
         pressure / full,
         fused / step,

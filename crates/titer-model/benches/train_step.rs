@@ -1,7 +1,7 @@
 //! One training step (forward, backward, AdamW) at two sizes. Prints a JSON line per size; `benches/train_step.py` at
 //! the root of the repository runs it in turn with PyTorch and prints ratios.
 //!
-//!     cargo bench --bench train_step -- [organism|medium|ceiling] [steps]
+//!     cargo bench --bench train_step -- [organism|medium|lora|ceiling] [steps]
 
 #![expect(clippy::print_stdout, reason = "its output is what the comparing script reads")]
 
@@ -11,19 +11,16 @@ use std::{hint::black_box, time::Instant};
 
 use titer_model::{
     backend::{Backend as _, Cpu, Matrix, Write},
-    decoder::Decoder,
     optim::{Optimiser, Rule},
     parallel::Workspace,
-    params::Params,
 };
 
-use sizes::{Size, pack, size};
+use sizes::{pack, peak_mb, size};
 
 fn train(name: &str, steps: usize) {
-    let Size { config, rows, .. } = size(name);
-    let decoder = Decoder::new(Cpu::<f32>::new(), config);
-    let backend = *decoder.backend();
-    let mut params = Params::random(&backend, &decoder.layout, 0);
+    let size = size(name);
+    let (decoder, mut params) = size.build();
+    let (backend, rows) = (*decoder.backend(), size.rows);
     let rule = Rule::AdamW { beta1: 0.9, beta2: 0.98, eps: 1e-8, weight_decay: 0.01 };
     let mut optimiser = Optimiser::new(&backend, &decoder.layout, rule);
     let (lengths, batch) = pack(&rows, decoder.config.vocab_size);
@@ -46,8 +43,9 @@ fn train(name: &str, steps: usize) {
     let (tokens, median) = (lengths.iter().sum::<usize>(), seconds[steps / 2]);
     let threads = rayon::current_num_threads();
     println!(
-        "{{\"size\":\"{name}\",\"threads\":{threads},\"tokens\":{tokens},\"seconds\":{median},\"tokens_per_second\":{}}}",
-        tokens as f64 / median
+        "{{\"size\":\"{name}\",\"threads\":{threads},\"tokens\":{tokens},\"seconds\":{median},\"tokens_per_second\":{},\"peak_mb\":{}}}",
+        tokens as f64 / median,
+        peak_mb()
     );
 }
 

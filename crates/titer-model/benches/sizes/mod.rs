@@ -1,6 +1,8 @@
 //! The sizes that the benches measure.
 
-use titer_model::{config::Config, lora::LoraConfig, packed::Packed, parallel::shards};
+use titer_model::{
+    backend::Cpu, config::Config, decoder::Decoder, lora::LoraConfig, packed::Packed, parallel::shards, params::Params,
+};
 
 /// A decoder's shape and a batch's rows.
 pub struct Size {
@@ -10,6 +12,25 @@ pub struct Size {
     pub rows: Vec<(usize, usize)>,
     /// What is trained, where it is not everything.
     pub lora: Option<LoraConfig>,
+}
+
+impl Size {
+    /// A decoder of this shape with random weights, adapters included.
+    pub fn build(&self) -> (Decoder<Cpu<f32>>, Params<Cpu<f32>>) {
+        let decoder = Decoder::new(Cpu::new(), self.config.clone());
+        let params = Params::random(decoder.backend(), &decoder.layout, 0);
+        let Some(config) = &self.lora else { return (decoder, params) };
+        let decoder = decoder.with_lora(config);
+        let params = params.with_lora(decoder.backend(), &decoder.layout, 0);
+        (decoder, params)
+    }
+}
+
+/// Peak resident memory of this process in MB, where the system says.
+pub fn peak_mb() -> u64 {
+    let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
 }
 
 /// `organism`, `medium`, or `lora`: rank 16 on every linear layer of the first 4 layers of Qwen2.5-0.5B's shape.
