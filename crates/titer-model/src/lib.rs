@@ -10,6 +10,7 @@
 pub mod backend;
 pub mod config;
 pub mod decoder;
+pub mod family;
 pub mod io;
 pub mod layers;
 pub mod lora;

@@ -6,6 +6,7 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use titer_model::{
     backend::Cpu,
     config::Config,
+    family::Variant,
     io::{load, read_config, save},
     params::{Layout, Params},
 };
@@ -23,6 +24,7 @@ fn config() -> Config {
         rms_norm_eps: 1e-5,
         rope_theta: 10_000.0,
         tie_word_embeddings: false,
+        variant: Variant::default(),
     }
 }
 
@@ -106,7 +108,7 @@ fn another_architecture_is_refused_by_name() {
         read_config(text.replace(from, to).as_bytes(), Path::new("config.json")).unwrap_err().to_string()
     };
     assert!(refuse("LlamaForCausalLM", "GemmaForCausalLM").contains("architecture is GemmaForCausalLM"));
-    assert!(refuse("\"attention_bias\": false", "\"attention_bias\": true").contains("`attention_bias` is true"));
+    assert!(refuse("\"silu\"", "\"relu2\"").contains("`hidden_act` is \"relu2\""));
     assert!(refuse("\"num_attention_heads\": 2", "\"num_attention_heads\": 3").contains("`num_attention_heads`"));
     assert!(refuse("\"vocab_size\": 11", "\"vocab_size\": 0").contains("`vocab_size` is 0"));
 }

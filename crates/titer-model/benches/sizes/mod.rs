@@ -1,6 +1,6 @@
 //! The sizes that the benches measure.
 
-use titer_model::{config::Config, packed::Packed, parallel::shards};
+use titer_model::{config::Config, family::Variant, packed::Packed, parallel::shards};
 
 /// A decoder's shape and a batch's rows.
 pub struct Size {
@@ -28,6 +28,7 @@ pub fn size(name: &str) -> Size {
         rms_norm_eps: 1e-5,
         rope_theta: 10_000.0,
         tie_word_embeddings: false,
+        variant: Variant::default(),
     };
     // The organism's chats: 12 to 28 tokens, 20 on average, the last 4 or 5 of them the reply.
     let rows = match name {
