@@ -38,6 +38,10 @@ fn parse(mut value: Value) -> Result<Config, String> {
     for (key, default) in defaults(family) {
         keys.entry(key).or_insert(default);
     }
+    for key in SIZES {
+        count(&value, key)?.ok_or_else(|| format!("`{key}` is missing"))?;
+    }
+    wanted(&value, "rms_norm_eps")?;
     if value["num_key_value_heads"].is_null() {
         value["num_key_value_heads"] = value["num_attention_heads"].clone();
     }
@@ -74,6 +78,16 @@ fn parse(mut value: Value) -> Result<Config, String> {
     config.check()?;
     Ok(config)
 }
+
+/// The counts that a config cannot do without.
+const SIZES: [&str; 6] = [
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "max_position_embeddings",
+];
 
 /// What transformers takes where a key is absent.
 fn defaults(family: Family) -> Map<String, Value> {
@@ -206,7 +220,7 @@ fn unrotated(family: Family, value: &Value, layers: usize) -> Result<Vec<bool>, 
         return Ok(Vec::new());
     }
     if let Value::Array(rotated) = &value["no_rope_layers"] {
-        return Ok(rotated.iter().map(|rotated| *rotated == 0).collect());
+        return Ok(rotated.iter().take(layers).map(|rotated| *rotated == 0).collect());
     }
     match count(value, "no_rope_layer_interval")? {
         None | Some(0) => Err("`no_rope_layer_interval` is not a positive count".into()),
@@ -227,8 +241,8 @@ fn sliding(
     let by_layer = |slides: &dyn Fn(usize) -> bool| (0..layers).map(slides).collect::<Vec<bool>>();
     let slide = match (family, &value["layer_types"]) {
         (Llama | Olmo2, _) => return Ok(None),
-        (Mistral, _) => by_layer(&|_| window.is_some()),
         (_, Value::Array(types)) => types.iter().map(layer_type).collect::<Result<_, _>>()?,
+        (Mistral, _) => by_layer(&|_| window.is_some()),
         (Qwen2 | Qwen3, _) => {
             let first = count(value, "max_window_layers")?.unwrap_or(layers);
             by_layer(&|layer| window.is_some() && layer >= first)
@@ -301,15 +315,25 @@ pub(super) fn write_config(config: &Config, end: u32) -> Vec<u8> {
             "final_logit_softcapping": variant.logit_softcap,
         }));
     }
-    if let Some(Sliding { window, layers, rope_theta }) = &variant.sliding {
-        let types: Vec<&str> = layers.iter().map(|slides| if *slides { SLIDING } else { FULL }).collect();
-        extend(json!({ "sliding_window": window, "use_sliding_window": true, "layer_types": types }));
-        if let Some(theta) = rope_theta {
-            extend(json!({ "rope_local_base_freq": theta }));
+    if family != Family::Llama {
+        extend(json!({ "pad_token_id": null })); // some families' own is outside of a small vocabulary
+    }
+    if !matches!(family, Family::Llama | Family::Olmo2) {
+        let sliding = variant.sliding.as_ref();
+        let slides = |layer: usize| sliding.is_some_and(|sliding| sliding.layers[layer]);
+        let types: Vec<&str> =
+            (0..config.num_hidden_layers).map(|layer| if slides(layer) { SLIDING } else { FULL }).collect();
+        extend(json!({
+            "sliding_window": sliding.map(|sliding| sliding.window),
+            "use_sliding_window": sliding.is_some(),
+        }));
+        // transformers takes a Mistral with layer types for another family.
+        if family != Family::Mistral || types.contains(&FULL) && sliding.is_some() {
+            extend(json!({ "layer_types": types }));
         }
-    } else if !matches!(family, Family::Llama | Family::Olmo2) {
-        let types = vec![FULL; config.num_hidden_layers];
-        extend(json!({ "sliding_window": null, "use_sliding_window": false, "layer_types": types }));
+    }
+    if let Some(theta) = variant.sliding.as_ref().and_then(|sliding| sliding.rope_theta) {
+        extend(json!({ "rope_local_base_freq": theta }));
     }
     let mut bytes = serde_json::to_vec_pretty(&json).expect("a config is plain data");
     bytes.push(b'\n');
