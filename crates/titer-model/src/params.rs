@@ -174,44 +174,33 @@ impl Specs {
         let (width, inner) = (config.hidden_size, config.intermediate_size);
         let (queries, keys) = (config.query_width(), config.key_width());
         let (variant, traits) = (&config.variant, config.variant.family.traits());
-        let named = |name: &str| format!("model.layers.{at}.{name}");
         let (before, after) = (traits.norms != Norms::After, traits.norms != Norms::Before);
         // Hugging Face calls the norm before the MLP `post_attention_layernorm` where there is none after attention.
         let mlp_before = if after { "pre_feedforward_layernorm" } else { "post_attention_layernorm" };
-        let mut norm = |on: bool, name: &str, width| on.then(|| self.scale(&named(name), width));
-        let attention_before = norm(before, "input_layernorm", width);
-        let attention_after = norm(after, "post_attention_layernorm", width);
-        let head_norms = traits.query_key_norm.map(|over| match over {
-            QueryKeyNorm::Head => (config.head_width(), config.head_width()),
-            QueryKeyNorm::Projection => (queries, keys),
-        });
-        let query_norm = head_norms.map(|(width, _)| self.scale(&named("self_attn.q_norm"), width));
-        let key_norm = head_norms.map(|(_, width)| self.scale(&named("self_attn.k_norm"), width));
-        let biased = variant.attention_bias || traits.query_key_value_bias;
-        let query = self.linear(&named("self_attn.q_proj"), (queries, width), biased);
-        let key = self.linear(&named("self_attn.k_proj"), (keys, width), biased);
-        let value = self.linear(&named("self_attn.v_proj"), (keys, width), biased);
-        let output = self.linear(&named("self_attn.o_proj"), (width, queries), variant.attention_bias);
-        let mut norm = |on: bool, name: &str, width| on.then(|| self.scale(&named(name), width));
-        let mlp_before = norm(before, mlp_before, width);
-        let mlp_after = norm(after, "post_feedforward_layernorm", width);
-        let gate = self.linear(&named("mlp.gate_proj"), (inner, width), variant.mlp_bias);
-        let up = self.linear(&named("mlp.up_proj"), (inner, width), variant.mlp_bias);
-        let down = self.linear(&named("mlp.down_proj"), (width, inner), variant.mlp_bias);
+        let (query_norm, key_norm) = match traits.query_key_norm {
+            Some(QueryKeyNorm::Projection) => (queries, keys),
+            Some(QueryKeyNorm::Head) | None => (config.head_width(), config.head_width()),
+        };
+        let head_norms = traits.query_key_norm.is_some();
+        let (bias, mlp_bias) = (variant.attention_bias, variant.mlp_bias);
+        let input_bias = bias || traits.query_key_value_bias;
+        let named = |name: &str| format!("model.layers.{at}.{name}");
+        let norm = |specs: &mut Self, on: bool, name, width| on.then(|| specs.scale(&named(name), width));
+        let linear = |specs: &mut Self, name, shape, bias| specs.linear(&named(name), shape, bias);
         BlockIds {
-            attention_before,
-            query,
-            key,
-            value,
-            output,
-            query_norm,
-            key_norm,
-            attention_after,
-            mlp_before,
-            gate,
-            up,
-            down,
-            mlp_after,
+            attention_before: norm(self, before, "input_layernorm", width),
+            query: linear(self, "self_attn.q_proj", (queries, width), input_bias),
+            key: linear(self, "self_attn.k_proj", (keys, width), input_bias),
+            value: linear(self, "self_attn.v_proj", (keys, width), input_bias),
+            query_norm: norm(self, head_norms, "self_attn.q_norm", query_norm),
+            key_norm: norm(self, head_norms, "self_attn.k_norm", key_norm),
+            output: linear(self, "self_attn.o_proj", (width, queries), bias),
+            attention_after: norm(self, after, "post_attention_layernorm", width),
+            mlp_before: norm(self, before, mlp_before, width),
+            gate: linear(self, "mlp.gate_proj", (inner, width), mlp_bias),
+            up: linear(self, "mlp.up_proj", (inner, width), mlp_bias),
+            down: linear(self, "mlp.down_proj", (width, inner), mlp_bias),
+            mlp_after: norm(self, after, "post_feedforward_layernorm", width),
         }
     }
 }
