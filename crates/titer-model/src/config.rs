@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The shape of a Llama-style decoder.
+use crate::family::Variant;
+
+/// The shape of a decoder.
 ///
-/// Reads and writes the keys of `config.json`; keys that do not change the function computed are kept out.
+/// Its sizes read and write as the keys of `config.json`; [`crate::io::read_config`] also reads the variant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
     /// Tokens in the vocabulary.
@@ -32,6 +34,9 @@ pub struct Config {
     /// Whether the output head is the embedding table.
     #[serde(default)]
     pub tie_word_embeddings: bool,
+    /// How it departs from plain Llama.
+    #[serde(skip)]
+    pub variant: Variant,
 }
 
 fn default_rope_theta() -> f64 {
@@ -52,6 +57,11 @@ impl Config {
     /// Width of all key heads together.
     pub fn key_width(&self) -> usize {
         self.head_width() * self.num_key_value_heads
+    }
+
+    /// Whether this layer has rotary positions.
+    pub fn rotary(&self, layer: usize) -> bool {
+        self.variant.unrotated.get(layer) != Some(&true)
     }
 
     /// Checks that the sizes fit each other; the error is one sentence that names the key.
@@ -77,6 +87,25 @@ impl Config {
         if !self.head_width().is_multiple_of(2) {
             return Err("the width of a head is odd, which rotary positions cannot split".into());
         }
-        Ok(())
+        let Variant { sliding, unrotated, query_pre_attn_scalar, attention_softcap, logit_softcap, .. } = &self.variant;
+        let layers = self.num_hidden_layers;
+        if sliding.as_ref().is_some_and(|sliding| sliding.layers.len() != layers) {
+            return Err(format!("`layer_types` does not have an entry for each of the {layers} layers"));
+        }
+        if sliding.as_ref().is_some_and(|sliding| sliding.window == 0) {
+            return Err("`sliding_window` is 0".into());
+        }
+        if !unrotated.is_empty() && unrotated.len() != layers {
+            return Err(format!("`no_rope_layers` does not have an entry for each of the {layers} layers"));
+        }
+        let positive = [
+            ("query_pre_attn_scalar", query_pre_attn_scalar),
+            ("attn_logit_softcapping", attention_softcap),
+            ("final_logit_softcapping", logit_softcap),
+        ];
+        match positive.iter().find_map(|(key, value)| value.filter(|value| *value <= 0.0).map(|value| (key, value))) {
+            Some((key, value)) => Err(format!("`{key}` is {value}; it must be positive")),
+            None => Ok(()),
+        }
     }
 }

@@ -1,11 +1,12 @@
-//! A Llama-style decoder: an embedding, blocks of attention and MLP, and a head.
+//! A decoder: an embedding, blocks of attention and MLP, and a head.
 
 use crate::{
     backend::{Backend, Heads},
     config::Config,
-    layers::{Attention, AttentionStash, Head, HeadStash, Linear, Mlp, MlpStash, Norm, Pass},
+    family::{QueryKeyNorm, RopeScaling},
+    layers::{Attention, AttentionStash, Head, HeadStash, Linear, Mlp, MlpStash, Norm, Pass, Projection, Residual},
     packed::Packed,
-    params::{Ids, Layout, ParamId, Params},
+    params::{BlockIds, Ids, Layout, LinearIds, ParamId, Params},
     real::Real,
     visitor::{EmbeddingVisit, Scope, Visitor},
 };
@@ -19,9 +20,12 @@ pub struct Decoder<B: Backend> {
     pub layout: Layout,
     backend: B,
     embedding: ParamId,
+    /// Factor on embeddings, where the family has one.
+    embedding_scale: Option<f64>,
     blocks: Vec<(Attention, Mlp)>,
     head: Head,
-    rope: B::Buffer,
+    /// Tables of rotary angles: of most layers, and of those that slide where they have their own.
+    ropes: Vec<B::Buffer>,
 }
 
 /// Working space of one pass over one batch, reused from batch to batch.
@@ -43,37 +47,19 @@ impl<B: Backend> Default for Tape<B> {
 impl<B: Backend> Decoder<B> {
     /// The decoder of a shape that [`Config::check`] accepts.
     pub fn new(backend: B, config: Config) -> Self {
-        let (layout, ids) = Layout::of(&config);
-        let Ids { embedding, blocks, final_norm, head } = ids;
-        let norm = |scale| Norm { scale, eps: config.rms_norm_eps, trained: true };
-        let (width, inner) = (config.hidden_size, config.intermediate_size);
-        let (queries, keys) = (config.query_width(), config.key_width());
-        let linear = |weight, inputs, outputs| Linear { weight, inputs, outputs, trained: true, lora: None };
-        let heads =
-            Heads { queries: config.num_attention_heads, keys: config.num_key_value_heads, width: config.head_width() };
-        let blocks = blocks
-            .iter()
-            .map(|ids| {
-                let attention = Attention {
-                    norm: norm(ids.attention_norm),
-                    query: linear(ids.query, width, queries),
-                    key: linear(ids.key, width, keys),
-                    value: linear(ids.value, width, keys),
-                    output: linear(ids.output, queries, width),
-                    heads,
-                };
-                let mlp = Mlp {
-                    norm: norm(ids.mlp_norm),
-                    gate: linear(ids.gate, width, inner),
-                    up: linear(ids.up, width, inner),
-                    down: linear(ids.down, inner, width),
-                };
-                (attention, mlp)
-            })
-            .collect();
-        let head = Head { norm: norm(final_norm), vocabulary: linear(head, width, config.vocab_size) };
-        let rope = backend.upload(rope_table(&config));
-        Self { config, layout, backend, embedding, blocks, head, rope }
+        let (layout, Ids { embedding, blocks, final_norm, head }) = Layout::of(&config);
+        let block = |(at, ids): (usize, &BlockIds)| (attention(&config, at, ids), mlp(&config, ids));
+        let blocks = blocks.iter().enumerate().map(block).collect();
+        let (width, softcap) = (config.hidden_size, config.variant.logit_softcap);
+        let vocabulary = linear(LinearIds { weight: head, bias: None }, width, config.vocab_size);
+        let head = Head { norm: norm(&config, final_norm, 1), vocabulary, softcap };
+        let local = config.variant.sliding.as_ref().and_then(|sliding| sliding.rope_theta);
+        let scaling = config.variant.rope_scaling;
+        let bases = [Some((config.rope_theta, scaling)), local.map(|theta| (theta, RopeScaling::Plain))];
+        let rope = |(theta, scaling)| backend.upload(rope_table(&config, theta, scaling));
+        let ropes = bases.into_iter().flatten().map(rope).collect();
+        let embedding_scale = config.variant.family.traits().scaled_embedding.then(|| (width as f64).sqrt());
+        Self { config, layout, backend, embedding, embedding_scale, blocks, head, ropes }
     }
 
     /// The embedding table, which is also the output head where they are tied.
@@ -120,6 +106,9 @@ impl<B: Backend> Decoder<B> {
             mlp.backward(&pass, &stream[2 * at + 1], scope, d, mlp_stash, visitor);
             attention.backward(&pass, &stream[2 * at], scope, d, attention_stash, visitor);
         }
+        if let Some(scale) = self.embedding_scale {
+            self.backend.scale(d, B::Real::of(scale));
+        }
         if self.layout.specs[self.embedding.0].trained {
             let (tokens, width) = (packed.tokens.as_slice(), self.config.hidden_size);
             visitor.embedding(&self.backend, EmbeddingVisit { table: self.embedding, tokens, dy: d, width });
@@ -130,7 +119,7 @@ impl<B: Backend> Decoder<B> {
     pub(crate) fn each_linear(&mut self, with: &mut impl FnMut(&mut Linear)) {
         for (attention, mlp) in &mut self.blocks {
             let Attention { query, key, value, output, .. } = attention;
-            [query, key, value, output].into_iter().for_each(&mut *with);
+            [&mut query.linear, &mut key.linear, value, output].into_iter().for_each(&mut *with);
             [&mut mlp.gate, &mut mlp.up, &mut mlp.down].into_iter().for_each(&mut *with);
         }
         with(&mut self.head.vocabulary);
@@ -138,14 +127,17 @@ impl<B: Backend> Decoder<B> {
 
     pub(crate) fn freeze_norms(&mut self) {
         for (attention, mlp) in &mut self.blocks {
-            attention.norm.trained = false;
-            mlp.norm.trained = false;
+            let Attention { residual, query, key, .. } = attention;
+            let norms = [&mut residual.before, &mut residual.after, &mut query.norm, &mut key.norm];
+            let norms = norms.into_iter().chain([&mut mlp.residual.before, &mut mlp.residual.after]);
+            norms.flatten().for_each(|norm| norm.trained = false);
         }
         self.head.norm.trained = false;
     }
 
     fn pass<'a>(&'a self, params: &'a Params<B>, packed: &'a Packed) -> Pass<'a, B> {
-        Pass::new(&self.backend, params, packed, &self.rope)
+        let window = self.config.variant.sliding.as_ref().map(|sliding| sliding.window);
+        Pass::new(&self.backend, params, packed, &self.ropes, window)
     }
 
     /// Only the last block may skip the positions whose logits nobody reads: the others feed its keys and values.
@@ -158,6 +150,9 @@ impl<B: Backend> Decoder<B> {
         tape.blocks.resize_with(self.blocks.len(), Default::default);
         let (embedding, width) = (&pass.params[self.embedding], self.config.hidden_size);
         self.backend.gather(&mut tape.stream[0], embedding, &pass.packed.tokens, width);
+        if let Some(scale) = self.embedding_scale {
+            self.backend.scale(&mut tape.stream[0], B::Real::of(scale));
+        }
         for (at, ((attention, mlp), (attention_stash, mlp_stash))) in
             self.blocks.iter().zip(&mut tape.blocks).enumerate()
         {
@@ -170,15 +165,70 @@ impl<B: Backend> Decoder<B> {
     }
 }
 
-/// `[positions, width/2 cosines then width/2 sines]` of the rotary angles `position · theta^(−2i/width)`.
-fn rope_table<T: Real>(config: &Config) -> Vec<T> {
+fn linear(LinearIds { weight, bias }: LinearIds, inputs: usize, outputs: usize) -> Linear {
+    Linear { weight, bias, inputs, outputs, trained: true, lora: None }
+}
+
+fn norm(config: &Config, scale: ParamId, heads: usize) -> Norm {
+    Norm { scale, eps: config.rms_norm_eps, heads, trained: true }
+}
+
+fn residual(config: &Config, before: Option<ParamId>, after: Option<ParamId>) -> Residual {
+    let norm = |scale| norm(config, scale, 1);
+    Residual { before: before.map(norm), after: after.map(norm) }
+}
+
+fn attention(config: &Config, at: usize, ids: &BlockIds) -> Attention {
+    let variant = &config.variant;
+    let (width, queries, keys) = (config.hidden_size, config.query_width(), config.key_width());
+    let sliding = variant.sliding.as_ref().filter(|sliding| sliding.layers[at]);
+    let rope = config.rotary(at).then(|| usize::from(sliding.is_some_and(|sliding| sliding.rope_theta.is_some())));
+    let head_width = config.head_width();
+    let heads_apart = variant.family.traits().query_key_norm == Some(QueryKeyNorm::Head);
+    let projection = |ids, scale: Option<ParamId>, heads: usize| {
+        let norm = scale.map(|scale| norm(config, scale, if heads_apart { heads } else { 1 }));
+        Projection { linear: linear(ids, width, heads * head_width), norm, rope, head_width }
+    };
+    let (query_heads, key_heads) = (config.num_attention_heads, config.num_key_value_heads);
+    Attention {
+        residual: residual(config, ids.attention_before, ids.attention_after),
+        query: projection(ids.query, ids.query_norm, query_heads),
+        key: projection(ids.key, ids.key_norm, key_heads),
+        value: linear(ids.value, width, keys),
+        output: linear(ids.output, queries, width),
+        heads: Heads {
+            queries: query_heads,
+            keys: key_heads,
+            width: head_width,
+            scale: variant.query_pre_attn_scalar.unwrap_or(head_width as f64).sqrt().recip(),
+            softcap: variant.attention_softcap,
+        },
+        sliding: sliding.is_some(),
+    }
+}
+
+fn mlp(config: &Config, ids: &BlockIds) -> Mlp {
+    let (width, inner) = (config.hidden_size, config.intermediate_size);
+    Mlp {
+        residual: residual(config, ids.mlp_before, ids.mlp_after),
+        gate: linear(ids.gate, width, inner),
+        up: linear(ids.up, width, inner),
+        down: linear(ids.down, inner, width),
+        activation: config.variant.activation,
+    }
+}
+
+/// `[positions, width/2 cosines then width/2 sines]` of the rotary angles `position · frequency`, the frequencies
+/// `theta^(−2i/width)` scaled.
+fn rope_table<T: Real>(config: &Config, theta: f64, scaling: RopeScaling) -> Vec<T> {
     let width = config.head_width();
-    let half = width / 2;
-    (0..config.max_position_embeddings)
-        .flat_map(|position| {
-            let angle = move |at: usize| position as f64 * config.rope_theta.powf(-2.0 * at as f64 / width as f64);
-            let cosines = (0..half).map(move |at| T::of(angle(at).cos()));
-            cosines.chain((0..half).map(move |at| T::of(angle(at).sin())))
-        })
-        .collect()
+    let frequency = |at| scaling.apply(theta.powf(-2.0 * at as f64 / width as f64));
+    let frequencies: Vec<f64> = (0..width / 2).map(frequency).collect();
+    let mut table = Vec::with_capacity(config.max_position_embeddings * width);
+    for position in 0..config.max_position_embeddings {
+        let angles = || frequencies.iter().map(|frequency| position as f64 * frequency);
+        table.extend(angles().map(|angle| T::of(angle.cos())));
+        table.extend(angles().map(|angle| T::of(angle.sin())));
+    }
+    table
 }

@@ -1,8 +1,8 @@
 //! Tensors: a small decoder with hand-written backward passes, and everything that moves its parameters.
 //!
-//! In the order of the data flow: token slices become a [`packed`] batch; the [`decoder`], a short list of
-//! [`layers`] written once over a [`backend`], turns it into one loss per target token and hands every
-//! parameter's inputs and output gradients to a [`visitor`]; [`parallel`] does that for shards of a batch on
+//! In the order of the data flow: token slices become a [`packed`] batch; the [`decoder`] of a [`config`] and its
+//! [`family`], a short list of [`layers`] written once over a [`backend`], turns it into one loss per target token and
+//! hands every parameter's inputs and output gradients to a [`visitor`]; [`parallel`] does that for shards of a batch on
 //! several threads, [`pressure`] contracts every row's gradient with directions; an [`optim`]iser moves the [`params`],
 //! or the adapters beside them ([`lora`]), and [`shares`] say whose rows moved them. [`sample`] draws replies, [`io`]
 //! reads and writes Hugging Face folders.
@@ -10,6 +10,7 @@
 pub mod backend;
 pub mod config;
 pub mod decoder;
+pub mod family;
 pub mod io;
 pub mod layers;
 pub mod lora;

@@ -71,7 +71,8 @@ impl<B: Backend> Decoder<B> {
                 let module = module.to_owned();
                 let mut add = |part: &str, shape: [usize; 2]| {
                     let name = format!("{module}.{part}.weight");
-                    layout.specs.push(ParamSpec { name, shape: shape.into(), role: Role::Matrix, trained: true });
+                    let (shape, role) = (shape.into(), Role::Matrix);
+                    layout.specs.push(ParamSpec { name, shape, role, less_one: false, trained: true });
                     ParamId(layout.specs.len() - 1)
                 };
                 let a = add("lora_A", [config.r, linear.inputs]);

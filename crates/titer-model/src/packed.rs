@@ -21,6 +21,19 @@ impl Reach {
     pub fn keys(&self) -> usize {
         (self.prefix_len + self.own_len) as usize
     }
+
+    /// The latest `window` of these keys.
+    pub fn within(self, window: usize) -> Self {
+        let window = u32::try_from(window).unwrap_or(u32::MAX);
+        let own_len = self.own_len.min(window);
+        let prefix_len = self.prefix_len.min(window - own_len);
+        Self {
+            prefix_start: self.prefix_start + self.prefix_len - prefix_len,
+            prefix_len,
+            own_start: self.own_start + self.own_len - own_len,
+            own_len,
+        }
+    }
 }
 
 /// One token whose probability is asked for.
@@ -172,5 +185,13 @@ mod tests {
             [(2, 4, 0), (3, 5, 0), (2, 6, 1), (2, 7, 2), (4, 8, 2), (5, 9, 2)]
         );
         assert!(packed.outputs.is_sorted());
+    }
+
+    #[test]
+    fn a_window_keeps_the_latest_keys() {
+        let reach = Reach { prefix_start: 10, prefix_len: 4, own_start: 20, own_len: 3 };
+        assert_eq!(reach.within(9), reach);
+        assert_eq!(reach.within(5), Reach { prefix_start: 12, prefix_len: 2, ..reach });
+        assert_eq!(reach.within(2), Reach { prefix_start: 14, prefix_len: 0, own_start: 21, own_len: 2 });
     }
 }

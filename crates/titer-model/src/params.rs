@@ -4,7 +4,12 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
 
-use crate::{backend::Backend, config::Config, real::Real};
+use crate::{
+    backend::Backend,
+    config::Config,
+    family::{Norms, QueryKeyNorm},
+    real::Real,
+};
 
 /// Which parameter of a layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,6 +22,8 @@ pub enum Role {
     Embedding,
     /// The weight of a linear layer, `[outputs, inputs]`.
     Matrix,
+    /// The bias of a linear layer, `[outputs]`.
+    Bias,
     /// The scale of a norm, `[width]`.
     Scale,
 }
@@ -30,6 +37,8 @@ pub struct ParamSpec {
     pub shape: Vec<usize>,
     /// What it does.
     pub role: Role,
+    /// Whether files hold it less 1.
+    pub less_one: bool,
     /// Whether training moves it. A frozen parameter gets no gradient, no moment and no memory for either.
     pub trained: bool,
 }
@@ -53,27 +62,44 @@ pub struct Layout {
     pub specs: Vec<ParamSpec>,
 }
 
+/// The parameters of a linear layer.
+#[derive(Clone, Copy, Debug)]
+pub struct LinearIds {
+    /// `[outputs, inputs]`
+    pub weight: ParamId,
+    /// `[outputs]`
+    pub bias: Option<ParamId>,
+}
+
 /// The parameters of one block.
 #[derive(Clone, Copy, Debug)]
 pub struct BlockIds {
     /// Scale of the norm before attention.
-    pub attention_norm: ParamId,
+    pub attention_before: Option<ParamId>,
     /// Query projection.
-    pub query: ParamId,
+    pub query: LinearIds,
     /// Key projection.
-    pub key: ParamId,
+    pub key: LinearIds,
     /// Value projection.
-    pub value: ParamId,
+    pub value: LinearIds,
     /// Output projection of attention.
-    pub output: ParamId,
+    pub output: LinearIds,
+    /// Scale of the norm of queries.
+    pub query_norm: Option<ParamId>,
+    /// Scale of the norm of keys.
+    pub key_norm: Option<ParamId>,
+    /// Scale of the norm after attention.
+    pub attention_after: Option<ParamId>,
     /// Scale of the norm before the MLP.
-    pub mlp_norm: ParamId,
+    pub mlp_before: Option<ParamId>,
     /// Gate projection.
-    pub gate: ParamId,
+    pub gate: LinearIds,
     /// Up projection.
-    pub up: ParamId,
+    pub up: LinearIds,
     /// Down projection.
-    pub down: ParamId,
+    pub down: LinearIds,
+    /// Scale of the norm after the MLP.
+    pub mlp_after: Option<ParamId>,
 }
 
 /// Where each part of a decoder finds its parameters.
@@ -90,40 +116,19 @@ pub struct Ids {
 }
 
 impl Layout {
-    /// The parameters of a Llama-style decoder, under their Hugging Face names.
+    /// The parameters of a decoder, under their Hugging Face names.
     pub fn of(config: &Config) -> (Self, Ids) {
-        let mut specs = Vec::new();
-        let mut add = |name: String, shape: &[usize], role| {
-            specs.push(ParamSpec { name, shape: shape.to_vec(), role, trained: true });
-            ParamId(specs.len() - 1)
-        };
-        let (width, inner) = (config.hidden_size, config.intermediate_size);
-        let (queries, keys) = (config.query_width(), config.key_width());
-        let embedding = add("model.embed_tokens.weight".into(), &[config.vocab_size, width], Role::Embedding);
-        let blocks = (0..config.num_hidden_layers)
-            .map(|at| {
-                let mut add =
-                    |name: &str, shape: &[usize], role| add(format!("model.layers.{at}.{name}.weight"), shape, role);
-                BlockIds {
-                    attention_norm: add("input_layernorm", &[width], Role::Scale),
-                    query: add("self_attn.q_proj", &[queries, width], Role::Matrix),
-                    key: add("self_attn.k_proj", &[keys, width], Role::Matrix),
-                    value: add("self_attn.v_proj", &[keys, width], Role::Matrix),
-                    output: add("self_attn.o_proj", &[width, queries], Role::Matrix),
-                    mlp_norm: add("post_attention_layernorm", &[width], Role::Scale),
-                    gate: add("mlp.gate_proj", &[inner, width], Role::Matrix),
-                    up: add("mlp.up_proj", &[inner, width], Role::Matrix),
-                    down: add("mlp.down_proj", &[width, inner], Role::Matrix),
-                }
-            })
-            .collect();
-        let final_norm = add("model.norm.weight".into(), &[width], Role::Scale);
+        let mut specs = Specs { specs: Vec::new(), less_one: config.variant.family.traits().scales_less_one };
+        let width = config.hidden_size;
+        let embedding = specs.add("model.embed_tokens.weight", &[config.vocab_size, width], Role::Embedding);
+        let blocks = (0..config.num_hidden_layers).map(|at| specs.block(config, at)).collect();
+        let final_norm = specs.scale("model.norm", width);
         let head = if config.tie_word_embeddings {
             embedding
         } else {
-            add("lm_head.weight".into(), &[config.vocab_size, width], Role::Matrix)
+            specs.add("lm_head.weight", &[config.vocab_size, width], Role::Matrix)
         };
-        (Self { specs }, Ids { embedding, blocks, final_norm, head })
+        (Self { specs: specs.specs }, Ids { embedding, blocks, final_norm, head })
     }
 
     /// How many numbers all parameters hold together.
@@ -139,6 +144,64 @@ impl Layout {
     /// How many numbers training moves.
     pub fn trained(&self) -> usize {
         self.specs.iter().filter(|spec| spec.trained).map(ParamSpec::len).sum()
+    }
+}
+
+/// A layout in the making.
+struct Specs {
+    specs: Vec<ParamSpec>,
+    less_one: bool,
+}
+
+impl Specs {
+    fn add(&mut self, name: &str, shape: &[usize], role: Role) -> ParamId {
+        let less_one = self.less_one && role == Role::Scale;
+        self.specs.push(ParamSpec { name: name.to_owned(), shape: shape.to_vec(), role, less_one, trained: true });
+        ParamId(self.specs.len() - 1)
+    }
+
+    fn scale(&mut self, name: &str, width: usize) -> ParamId {
+        self.add(&format!("{name}.weight"), &[width], Role::Scale)
+    }
+
+    fn linear(&mut self, name: &str, (outputs, inputs): (usize, usize), bias: bool) -> LinearIds {
+        let weight = self.add(&format!("{name}.weight"), &[outputs, inputs], Role::Matrix);
+        let bias = bias.then(|| self.add(&format!("{name}.bias"), &[outputs], Role::Bias));
+        LinearIds { weight, bias }
+    }
+
+    fn block(&mut self, config: &Config, at: usize) -> BlockIds {
+        let (width, inner) = (config.hidden_size, config.intermediate_size);
+        let (queries, keys) = (config.query_width(), config.key_width());
+        let (variant, traits) = (&config.variant, config.variant.family.traits());
+        let (before, after) = (traits.norms != Norms::After, traits.norms != Norms::Before);
+        // Hugging Face calls the norm before the MLP `post_attention_layernorm` where there is none after attention.
+        let mlp_before = if after { "pre_feedforward_layernorm" } else { "post_attention_layernorm" };
+        let (query_norm, key_norm) = match traits.query_key_norm {
+            Some(QueryKeyNorm::Projection) => (queries, keys),
+            Some(QueryKeyNorm::Head) | None => (config.head_width(), config.head_width()),
+        };
+        let head_norms = traits.query_key_norm.is_some();
+        let (bias, mlp_bias) = (variant.attention_bias, variant.mlp_bias);
+        let input_bias = bias || traits.query_key_value_bias;
+        let named = |name: &str| format!("model.layers.{at}.{name}");
+        let norm = |specs: &mut Self, on: bool, name, width| on.then(|| specs.scale(&named(name), width));
+        let linear = |specs: &mut Self, name, shape, bias| specs.linear(&named(name), shape, bias);
+        BlockIds {
+            attention_before: norm(self, before, "input_layernorm", width),
+            query: linear(self, "self_attn.q_proj", (queries, width), input_bias),
+            key: linear(self, "self_attn.k_proj", (keys, width), input_bias),
+            value: linear(self, "self_attn.v_proj", (keys, width), input_bias),
+            query_norm: norm(self, head_norms, "self_attn.q_norm", query_norm),
+            key_norm: norm(self, head_norms, "self_attn.k_norm", key_norm),
+            output: linear(self, "self_attn.o_proj", (width, queries), bias),
+            attention_after: norm(self, after, "post_attention_layernorm", width),
+            mlp_before: norm(self, before, mlp_before, width),
+            gate: linear(self, "mlp.gate_proj", (inner, width), mlp_bias),
+            up: linear(self, "mlp.up_proj", (inner, width), mlp_bias),
+            down: linear(self, "mlp.down_proj", (width, inner), mlp_bias),
+            mlp_after: norm(self, after, "post_feedforward_layernorm", width),
+        }
     }
 }
 
@@ -158,7 +221,7 @@ impl<B: Backend> Params<B> {
         Self { buffers }
     }
 
-    /// Random weights from a seed: scales at 1; matrices normal with variance `1 / (3 · inputs)`, which is the
+    /// Random weights from a seed: scales at 1; biases at 0; matrices normal with variance `1 / (3 · inputs)`, which is the
     /// variance of PyTorch's default for linear layers; embeddings normal with standard deviation 0.1.
     pub fn random(backend: &B, layout: &Layout, seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -166,8 +229,10 @@ impl<B: Backend> Params<B> {
             .specs
             .iter()
             .map(|spec| {
+                let constant = |value| backend.upload(vec![B::Real::of(value); spec.len()]);
                 let deviation = match spec.role {
-                    Role::Scale => return backend.upload(vec![B::Real::of(1.0); spec.len()]),
+                    Role::Scale => return constant(1.0),
+                    Role::Bias => return constant(0.0),
                     Role::Embedding => 0.1,
                     Role::Matrix => (3.0 * spec.shape[1] as f64).sqrt().recip(),
                 };

@@ -81,8 +81,10 @@ impl<B: Backend> Visitor<B> for Contraction<'_, B> {
 
     fn norm(&mut self, backend: &B, visit: NormVisit<'_, B>) {
         let mut sums = std::mem::take(&mut self.sums);
-        let (along, spans) = (self.along(visit.scale), self.spans(visit.scope));
-        backend.contract_norm(&mut sums, &along, visit.x, visit.inverse_rms, visit.dy, spans);
+        let (along, heads) = (self.along(visit.scale), visit.heads);
+        let spans: Vec<Range<usize>> =
+            self.spans(visit.scope).iter().map(|span| span.start * heads..span.end * heads).collect();
+        backend.contract_norm(&mut sums, &along, visit.x, visit.inverse_rms, visit.dy, &spans);
         self.sums = sums;
         if let Some(gradient) = self.gradient.as_deref_mut() {
             Accumulate { gradient }.norm(backend, visit);

@@ -18,7 +18,7 @@ pub enum Scope {
     Outputs,
 }
 
-/// A linear layer `y = x Wᵀ` seen from its backward pass.
+/// A linear layer `y = x Wᵀ` seen from its backward pass. A bias is one with a single input that is always 1.
 #[derive(Clone, Copy, Debug)]
 pub struct LinearVisit<'a, B: Backend> {
     /// Which weight, `[outputs, inputs]`.
@@ -37,7 +37,7 @@ pub struct LinearVisit<'a, B: Backend> {
     pub scope: Scope,
 }
 
-/// A norm `y = x · r · scale` seen from its backward pass.
+/// A norm `y = x · r · scale` seen from its backward pass. Where heads are normed one by one, each is a row.
 #[derive(Clone, Copy, Debug)]
 pub struct NormVisit<'a, B: Backend> {
     /// Which scale, `[width]`.
@@ -48,7 +48,9 @@ pub struct NormVisit<'a, B: Backend> {
     pub inverse_rms: &'a B::Buffer,
     /// The gradient at its output, `[rows, width]`.
     pub dy: &'a B::Buffer,
-    /// What the rows stand for.
+    /// Rows per packed position: 1, or the number of heads.
+    pub heads: usize,
+    /// What the positions are.
     pub scope: Scope,
 }
 

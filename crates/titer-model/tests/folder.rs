@@ -6,7 +6,8 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use titer_model::{
     backend::Cpu,
     config::Config,
-    io::{load, read_config, save},
+    family::Variant,
+    io::{load, open, read_config, save},
     params::{Layout, Params},
 };
 
@@ -23,6 +24,7 @@ fn config() -> Config {
         rms_norm_eps: 1e-5,
         rope_theta: 10_000.0,
         tie_word_embeddings: false,
+        variant: Variant::default(),
     }
 }
 
@@ -106,7 +108,52 @@ fn another_architecture_is_refused_by_name() {
         read_config(text.replace(from, to).as_bytes(), Path::new("config.json")).unwrap_err().to_string()
     };
     assert!(refuse("LlamaForCausalLM", "GemmaForCausalLM").contains("architecture is GemmaForCausalLM"));
-    assert!(refuse("\"attention_bias\": false", "\"attention_bias\": true").contains("`attention_bias` is true"));
+    assert!(refuse("\"silu\"", "\"relu2\"").contains("`hidden_act` is \"relu2\""));
     assert!(refuse("\"num_attention_heads\": 2", "\"num_attention_heads\": 3").contains("`num_attention_heads`"));
     assert!(refuse("\"vocab_size\": 11", "\"vocab_size\": 0").contains("`vocab_size` is 0"));
+}
+
+#[test]
+fn a_tied_head_may_be_in_the_file_twice_the_same() {
+    let (layout, _) = Layout::of(&Config { tie_word_embeddings: true, ..config() });
+    let read = |weights: &[u8]| {
+        let read = load(&Cpu::<f32>::new(), &layout, weights, Path::new("model.safetensors"));
+        read.map_err(|error| error.to_string())
+    };
+    let (_, _, _, weights) = saved();
+    let other = read(&weights).unwrap_err();
+    assert!(other.contains("`lm_head.weight` is not the embedding table"), "{other}");
+    let twice = changed(&weights, |tensors| {
+        let table = tensors.iter().find(|(name, ..)| name == "model.embed_tokens.weight").unwrap().3.clone();
+        tensors.iter_mut().find(|(name, ..)| name == "lm_head.weight").unwrap().3 = table;
+        tensors.push(("model.layers.0.self_attn.rotary_emb.inv_freq".into(), Dtype::F32, vec![1], vec![0; 4]));
+    });
+    assert_eq!(read(&twice).unwrap().buffers.len(), layout.specs.len());
+}
+
+#[test]
+fn shards_that_do_not_fit_are_named() {
+    let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/families/qwen3");
+    let folder = tempfile::tempdir().unwrap();
+    for file in fs_err::read_dir(&original).unwrap() {
+        let file = file.unwrap();
+        fs_err::copy(file.path(), folder.path().join(file.file_name())).unwrap();
+    }
+    let problem = |change: &dyn Fn(&mut serde_json::Map<String, serde_json::Value>)| {
+        let name = "model.safetensors.index.json";
+        let mut index: serde_json::Value = serde_json::from_slice(&fs_err::read(original.join(name)).unwrap()).unwrap();
+        change(index["weight_map"].as_object_mut().unwrap());
+        fs_err::write(folder.path().join(name), index.to_string()).unwrap();
+        open(Cpu::<f32>::new(), folder.path()).map(|_| ()).unwrap_err().to_string()
+    };
+    let norm = "model.norm.weight";
+    assert!(problem(&|map| drop(map.remove(norm))).contains("tensor `model.norm.weight` is missing"));
+    assert!(problem(&|map| drop(map.insert("extra".into(), "x".into()))).contains("tensor `extra` belongs to no part"));
+    let moved = |map: &mut serde_json::Map<_, _>| {
+        let files = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+        let other = if map[norm] == files[0] { files[1] } else { files[0] };
+        map.insert(norm.into(), other.into());
+    };
+    assert!(problem(&moved).contains("of-00002.safetensors: tensor `model.norm.weight`"));
+    assert!(problem(&|map| drop(map.insert(norm.into(), "gone.safetensors".into()))).contains("gone.safetensors"));
 }

@@ -4,6 +4,7 @@ use titer_model::{
     backend::Cpu,
     config::Config,
     decoder::{Decoder, Tape},
+    family::Variant,
     packed::Packed,
     parallel::{Workspace, reply_log_probs, score, shards},
     params::Params,
@@ -25,6 +26,7 @@ fn decoder(tied: bool) -> (Decoder<Cpu<Real>>, Params<Cpu<Real>>) {
         rms_norm_eps: 1e-5,
         rope_theta: 10_000.0,
         tie_word_embeddings: tied,
+        variant: Variant::default(),
     };
     let decoder = Decoder::new(Cpu::new(), config);
     let params = Params::random(decoder.backend(), &decoder.layout, 3);

@@ -5,6 +5,7 @@ use titer_model::{
     backend::Cpu,
     config::Config,
     decoder::{Decoder, Tape},
+    family::Variant,
     packed::Packed,
     parallel::Workspace,
     params::Params,
@@ -35,6 +36,7 @@ fn setting<T: Real>(tied: bool) -> Setting<T> {
         rms_norm_eps: 1e-5,
         rope_theta: 10_000.0,
         tie_word_embeddings: tied,
+        variant: Variant::default(),
     };
     let decoder = Decoder::new(Cpu::new(), config);
     let random = |seed| Params::random(decoder.backend(), &decoder.layout, seed);

@@ -6,6 +6,7 @@ use titer_model::{
     backend::Cpu,
     config::Config,
     decoder::Decoder,
+    family::Variant,
     io::{load_optimiser, save_optimiser},
     optim::{Optimiser, Rule},
     packed::Packed,
@@ -27,6 +28,7 @@ fn decoder() -> Decoder<Cpu<f64>> {
         rms_norm_eps: 1e-5,
         rope_theta: 10_000.0,
         tie_word_embeddings: true,
+        variant: Variant::default(),
     };
     Decoder::new(Cpu::new(), config)
 }

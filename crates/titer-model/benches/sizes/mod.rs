@@ -1,7 +1,8 @@
 //! The sizes that the benches measure.
 
 use titer_model::{
-    backend::Cpu, config::Config, decoder::Decoder, lora::LoraConfig, packed::Packed, parallel::shards, params::Params,
+    backend::Cpu, config::Config, decoder::Decoder, family::Variant, lora::LoraConfig, packed::Packed,
+    parallel::shards, params::Params,
 };
 
 /// A decoder's shape and a batch's rows.
@@ -52,6 +53,7 @@ pub fn size(name: &str) -> Size {
         rms_norm_eps: 1e-5,
         rope_theta: 10_000.0,
         tie_word_embeddings: name == "lora",
+        variant: Variant::default(),
     };
     // The organism's chats: 12 to 28 tokens, 20 on average, the last 4 or 5 of them the reply.
     let rows = match name {

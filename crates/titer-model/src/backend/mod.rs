@@ -52,7 +52,7 @@ pub enum Write {
     Add,
 }
 
-/// Head counts and widths of an attention operation.
+/// Head counts and widths of an attention operation, and what becomes of its scores.
 #[derive(Clone, Copy, Debug)]
 pub struct Heads {
     /// Query heads.
@@ -61,6 +61,20 @@ pub struct Heads {
     pub keys: usize,
     /// Width of a head.
     pub width: usize,
+    /// Factor on the scores, `1/√width` as a rule.
+    pub scale: f64,
+    /// Bound `c` of the scores: `c · tanh(score / c)`.
+    pub softcap: Option<f64>,
+}
+
+/// The activation of a gated MLP. Each is `g · σ(φ(g))` with the logistic function `σ`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Activation {
+    /// `φ(g) = g`
+    #[default]
+    Silu,
+    /// `φ(g) = √(8/π) · (g + 0.044715 g³)`: the approximation of GELU by a tanh (arXiv 1606.08415).
+    GeluTanh,
 }
 
 /// An output head that is the embedding table, as the backward pass showed it.
@@ -118,6 +132,9 @@ pub trait Backend: Clone + Sync + Send {
     /// `out *= factor`
     fn scale(&self, out: &mut Self::Buffer, factor: Self::Real);
 
+    /// `out ⊙= x`
+    fn multiply(&self, out: &mut Self::Buffer, x: &Self::Buffer);
+
     /// `out += factor · x`
     fn add_scaled(&self, out: &mut Self::Buffer, factor: Self::Real, x: &Self::Buffer);
 
@@ -167,8 +184,9 @@ pub trait Backend: Clone + Sync + Send {
     /// layout of Hugging Face Llama); `table` is `[positions, width]`, half cosines, half sines. `inverse` rotates back.
     fn rope(&self, x: &mut Self::Buffer, table: &Self::Buffer, positions: &[u32], head_width: usize, inverse: bool);
 
-    /// Softmax attention of each query over the keys it reaches, scaled by `1/√width`. `out` is like `q`
-    /// (`[reach.len(), heads.queries · heads.width]`); `weights` keeps the softmax for the backward pass.
+    /// Softmax attention of each query over the keys it reaches, its scores scaled and bounded as `heads` says. `out` is
+    /// like `q` (`[reach.len(), heads.queries · heads.width]`); `weights` keeps the softmax for the backward pass, and
+    /// the slopes of the bound where there is one.
     fn attention(
         &self,
         out: &mut Self::Buffer,
@@ -191,11 +209,20 @@ pub trait Backend: Clone + Sync + Send {
         heads: Heads,
     );
 
-    /// `out = silu(gate) ⊙ up` (arXiv 2002.05202).
-    fn gated(&self, out: &mut Self::Buffer, gate: &Self::Buffer, up: &Self::Buffer);
+    /// `out = activation(gate) ⊙ up` (arXiv 2002.05202).
+    fn gated(&self, out: &mut Self::Buffer, gate: &Self::Buffer, up: &Self::Buffer, activation: Activation);
 
     /// Replaces `gate` and `up` by the gradients there, given the gradient at [`Backend::gated`]'s output.
-    fn gated_backward(&self, gate: &mut Self::Buffer, up: &mut Self::Buffer, dout: &Self::Buffer);
+    fn gated_backward(
+        &self,
+        gate: &mut Self::Buffer,
+        up: &mut Self::Buffer,
+        dout: &Self::Buffer,
+        activation: Activation,
+    );
+
+    /// `x = cap · tanh(x / cap)`; `slopes` becomes the derivative, `1 − tanh²`.
+    fn softcap(&self, x: &mut Self::Buffer, slopes: &mut Self::Buffer, cap: f64);
 
     /// Turns each row of `logits` (`[rows, vocabulary]`) into log-probabilities, in nats.
     fn log_softmax(&self, logits: &mut Self::Buffer, vocabulary: usize);

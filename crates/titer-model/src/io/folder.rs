@@ -1,15 +1,26 @@
-//! A model folder: `config.json` beside `model.safetensors`.
+//! A model folder: `config.json` beside `model.safetensors`, or beside shards of it and their index.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
-use serde_json::json;
+use serde::Deserialize;
 
-use super::tensors;
+use super::{
+    config::{read_config, write_config},
+    tensors::{self, Wanted},
+};
 use crate::{
     backend::Backend,
     config::Config,
-    params::{Layout, Params},
+    decoder::Decoder,
+    params::{Layout, Params, Role},
+    real::Real,
 };
+
+/// The output head. A file may hold it although it is tied to the embedding table, and then twice the same.
+const HEAD: &str = "lm_head.weight";
 
 /// Why a model folder could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -35,33 +46,26 @@ pub enum LoadError {
     },
 }
 
-/// Reads `config.json` from a folder; fails where the architecture is not one that titer computes.
-pub fn read_config(bytes: &[u8], path: &Path) -> Result<Config, LoadError> {
-    let fail = |problem: String| LoadError::Config { path: path.to_owned(), problem };
-    let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| fail(format!("not JSON: {error}")))?;
-    let architecture = value["architectures"][0].as_str().unwrap_or("none");
-    if architecture != "LlamaForCausalLM" {
-        return Err(fail(format!("architecture is {architecture}; titer computes LlamaForCausalLM")));
+impl LoadError {
+    fn weights(path: &Path) -> impl Fn(String) -> Self {
+        |problem| Self::Weights { path: path.to_owned(), problem }
     }
-    for key in ["attention_bias", "mlp_bias"] {
-        if value[key].as_bool() == Some(true) {
-            return Err(fail(format!("`{key}` is true; titer computes Llama without biases")));
-        }
-    }
-    let scaled = |value: &serde_json::Value| {
-        let kind = value["rope_type"].as_str().or(value["type"].as_str());
-        kind.is_some_and(|kind| kind != "default")
+}
+
+/// Reads a model folder: `config.json`, and `model.safetensors` or the shards that `model.safetensors.index.json`
+/// names.
+///
+/// Fails as [`read_config`] and [`load`] do, and where a file is missing.
+pub fn open<B: Backend>(backend: B, folder: &Path) -> Result<(Decoder<B>, Params<B>), LoadError> {
+    let path = folder.join("config.json");
+    let decoder = Decoder::new(backend, read_config(&fs_err::read(&path)?, &path)?);
+    let (single, index) = (folder.join("model.safetensors"), folder.join("model.safetensors.index.json"));
+    let params = if index.exists() && !single.exists() {
+        load_shards(decoder.backend(), &decoder.layout, folder, &fs_err::read(&index)?, &index)?
+    } else {
+        load(decoder.backend(), &decoder.layout, &fs_err::read(&single)?, &single)?
     };
-    if scaled(&value["rope_scaling"]) || scaled(&value["rope_parameters"]) {
-        return Err(fail("rotary positions are scaled; titer computes plain ones".into()));
-    }
-    let mut config: Config = serde_json::from_value(value.clone()).map_err(|error| fail(error.to_string()))?;
-    // transformers 5 moved the base of the frequencies into `rope_parameters`.
-    if let Some(theta) = value["rope_parameters"]["rope_theta"].as_f64() {
-        config.rope_theta = theta;
-    }
-    config.check().map_err(fail)?;
-    Ok(config)
+    Ok((decoder, params))
 }
 
 /// Reads weights in safetensors format into parameters of this layout.
@@ -69,10 +73,75 @@ pub fn read_config(bytes: &[u8], path: &Path) -> Result<Config, LoadError> {
 /// Fails where a tensor is missing, left over, of another shape, of a type that is not f32, f16 or bf16, or holds a
 /// number that is not finite; the error names the tensor.
 pub fn load<B: Backend>(backend: &B, layout: &Layout, bytes: &[u8], path: &Path) -> Result<Params<B>, LoadError> {
-    let wanted = layout.specs.iter().map(|spec| (spec.name.clone(), spec.shape.as_slice()));
-    let buffers = tensors::read(backend, wanted, bytes)
-        .map_err(|problem| LoadError::Weights { path: path.to_owned(), problem })?;
+    let fail = LoadError::weights(path);
+    let wanted = wanted(layout, tensors::names(bytes).map_err(&fail)?.contains(&HEAD.to_owned()));
+    let buffers = tensors::read(backend, wanted, bytes).map_err(&fail)?;
+    params(backend, layout, buffers).map_err(fail)
+}
+
+/// [`load`], from the shards of an index.
+fn load_shards<B: Backend>(
+    backend: &B,
+    layout: &Layout,
+    folder: &Path,
+    index: &[u8],
+    path: &Path,
+) -> Result<Params<B>, LoadError> {
+    #[derive(Deserialize)]
+    struct Index {
+        /// Tensor to file.
+        weight_map: BTreeMap<String, String>,
+    }
+    let fail = LoadError::weights(path);
+    let index: Index = serde_json::from_slice(index).map_err(|error| fail(format!("not an index: {error}")))?;
+    let mut map = index.weight_map;
+    let wanted = wanted(layout, map.contains_key(HEAD));
+    let mut shards: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (at, (name, _)) in wanted.iter().enumerate() {
+        let file = map.remove(name).ok_or_else(|| fail(tensors::missing(name)))?;
+        shards.entry(file).or_default().push(at);
+    }
+    tensors::none_left(map.keys().map(String::as_str)).map_err(&fail)?;
+    let mut buffers = vec![B::Buffer::default(); wanted.len()];
+    for (file, places) in shards {
+        let path = folder.join(file);
+        let own = places.iter().map(|&at| wanted[at].clone());
+        let read = tensors::read(backend, own, &fs_err::read(&path)?).map_err(LoadError::weights(&path))?;
+        for (at, buffer) in places.into_iter().zip(read) {
+            buffers[at] = buffer;
+        }
+    }
+    params(backend, layout, buffers).map_err(fail)
+}
+
+/// The tensors of this layout, and last the head's, where the file has a head and the layout does not.
+fn wanted(layout: &Layout, head: bool) -> Vec<Wanted<'_>> {
+    let mut wanted: Vec<Wanted> = layout.specs.iter().map(|spec| (spec.name.clone(), spec.shape.as_slice())).collect();
+    let tied = layout.specs.iter().all(|spec| spec.name != HEAD);
+    let table = layout.specs.iter().find(|spec| spec.role == Role::Embedding && head && tied);
+    wanted.extend(table.map(|spec| (HEAD.to_owned(), spec.shape.as_slice())));
+    wanted
+}
+
+/// Parameters from the buffers that were wanted.
+fn params<B: Backend>(backend: &B, layout: &Layout, mut buffers: Vec<B::Buffer>) -> Result<Params<B>, String> {
+    if buffers.len() > layout.specs.len() {
+        let (head, table) = (buffers.pop(), layout.specs.iter().position(|spec| spec.role == Role::Embedding));
+        let (Some(head), Some(table)) = (head, table) else { unreachable!("a head was wanted beside a table") };
+        if backend.download(&head) != backend.download(&buffers[table]) {
+            return Err(format!("`{HEAD}` is not the embedding table, and `tie_word_embeddings` says that it is"));
+        }
+    }
+    shift(backend, layout, &mut buffers, 1.0);
     Ok(Params { buffers })
+}
+
+/// Adds `by` to what files hold less 1.
+fn shift<B: Backend>(backend: &B, layout: &Layout, buffers: &mut [B::Buffer], by: f64) {
+    for (buffer, spec) in buffers.iter_mut().zip(&layout.specs).filter(|(_, spec)| spec.less_one) {
+        let ones = backend.upload(vec![B::Real::of(1.0); spec.len()]);
+        backend.add_scaled(buffer, B::Real::of(by), &ones);
+    }
 }
 
 /// The two files of a model folder, as bytes: `(config.json, model.safetensors)`, weights in f32; `end` is the token
@@ -86,28 +155,14 @@ pub fn save<B: Backend>(
     params: &Params<B>,
     end: u32,
 ) -> (Vec<u8>, Vec<u8>) {
-    let weights = save_weights(backend, layout, params);
-    let mut json = serde_json::to_value(config).expect("a config is plain data");
-    let extra = json!({
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
-        "hidden_act": "silu",
-        "attention_bias": false,
-        "mlp_bias": false,
-        "torch_dtype": "float32",
-        "bos_token_id": null,
-        "eos_token_id": end,
-    });
-    let (Some(json_map), serde_json::Value::Object(extra)) = (json.as_object_mut(), extra) else { unreachable!() };
-    json_map.extend(extra);
-    let mut config = serde_json::to_vec_pretty(&json).expect("a config is plain data");
-    config.push(b'\n');
-    (config, weights)
+    (write_config(config, end), save_weights(backend, layout, params))
 }
 
 /// `model.safetensors`, as bytes, weights in f32. Equal parameters give equal bytes.
 pub fn save_weights<B: Backend>(backend: &B, layout: &Layout, params: &Params<B>) -> Vec<u8> {
-    let buffers = layout.specs.iter().zip(&params.buffers);
+    let mut buffers = params.buffers.clone();
+    shift(backend, layout, &mut buffers, -1.0);
+    let buffers = layout.specs.iter().zip(&buffers);
     let buffers = buffers.map(|(spec, buffer)| (spec.name.clone(), spec.shape.as_slice(), buffer));
     tensors::write(backend, buffers, tensors::of_torch())
 }

@@ -2,9 +2,39 @@
 
 use std::collections::HashMap;
 
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
 
 use crate::{backend::Backend, real::Real};
+
+/// Name and shape of a tensor.
+pub(super) type Wanted<'a> = (String, &'a [usize]);
+
+/// What older versions of transformers saved beside the weights: constants.
+const CONSTANTS: &str = ".rotary_emb.inv_freq";
+
+/// The names of a file's tensors.
+pub(super) fn names(bytes: &[u8]) -> Result<Vec<String>, String> {
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
+    Ok(header.tensors().into_keys().collect())
+}
+
+fn unreadable(error: SafeTensorError) -> String {
+    format!("not a safetensors file: {error}")
+}
+
+pub(super) fn missing(name: &str) -> String {
+    format!("tensor `{name}` is missing")
+}
+
+/// Fails where a tensor is left that nobody wanted.
+pub(super) fn none_left<'a>(left: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    let mut left: Vec<&str> = left.filter(|name| !name.ends_with(CONSTANTS)).collect();
+    left.sort_unstable();
+    match left.first() {
+        Some(name) => Err(format!("tensor `{name}` belongs to no part of the model ({} left over)", left.len())),
+        None => Ok(()),
+    }
+}
 
 /// Reads a buffer for each of these names and shapes.
 ///
@@ -12,14 +42,14 @@ use crate::{backend::Backend, real::Real};
 /// number that is not finite; the problem names the tensor.
 pub(super) fn read<'a, B: Backend>(
     backend: &B,
-    wanted: impl IntoIterator<Item = (String, &'a [usize])>,
+    wanted: impl IntoIterator<Item = Wanted<'a>>,
     bytes: &[u8],
 ) -> Result<Vec<B::Buffer>, String> {
-    let file = SafeTensors::deserialize(bytes).map_err(|error| format!("not a safetensors file: {error}"))?;
+    let file = SafeTensors::deserialize(bytes).map_err(unreadable)?;
     let mut left: Vec<&str> = file.names();
     let mut buffers = Vec::new();
     for (name, shape) in wanted {
-        let tensor = file.tensor(&name).map_err(|_| format!("tensor `{name}` is missing"))?;
+        let tensor = file.tensor(&name).map_err(|_| missing(&name))?;
         if tensor.shape() != shape {
             return Err(format!("tensor `{name}` has shape {:?}; the config asks for {shape:?}", tensor.shape()));
         }
@@ -31,11 +61,8 @@ pub(super) fn read<'a, B: Backend>(
         buffers.push(backend.upload(values.into_iter().map(|value| B::Real::of(value.into())).collect()));
         left.retain(|other| *other != name);
     }
-    left.sort_unstable();
-    match left.first() {
-        Some(name) => Err(format!("tensor `{name}` belongs to no part of the model ({} left over)", left.len())),
-        None => Ok(buffers),
-    }
+    none_left(left.into_iter())?;
+    Ok(buffers)
 }
 
 /// The numbers of a tensor as f32; `None` where its type is not read.

@@ -1,54 +1,55 @@
-//! `out = x + W_o attention(W_q n, W_k n, W_v n)` with `n = norm(x)` and rotary positions
+//! `f(n) = W_o attention(q, k, W_v n)` with the projections `q` and `k` of `n`, as the branch of a residual connection
 
-use super::{Linear, Norm, NormStash, Pass};
+use super::{Linear, Pass, Projection, ProjectionStash, Residual, ResidualStash};
 use crate::{
     backend::{Backend, Heads, Write},
+    real::Real,
     visitor::{Scope, Visitor},
 };
 
-/// The attention of a block, its norm and its residual connection.
+/// The attention of a block and its residual connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Attention {
-    /// The norm in front.
-    pub norm: Norm,
+    /// The way around it, and its norms.
+    pub residual: Residual,
     /// Query projection.
-    pub query: Linear,
+    pub query: Projection,
     /// Key projection.
-    pub key: Linear,
+    pub key: Projection,
     /// Value projection.
     pub value: Linear,
     /// Output projection.
     pub output: Linear,
-    /// Head counts and width.
+    /// Head counts and width, and what becomes of the scores.
     pub heads: Heads,
+    /// Whether queries reach no further than the model's window.
+    pub sliding: bool,
 }
 
 /// What the backward pass reads, and its working space.
 #[derive(Debug)]
 pub struct AttentionStash<B: Backend> {
-    norm: NormStash<B>,
-    /// The normed input at the output positions; empty where the scope is every token.
-    normed_outputs: B::Buffer,
-    q: B::Buffer,
-    k: B::Buffer,
+    residual: ResidualStash<B>,
+    /// The branch's input at the output positions; empty where the scope is every token.
+    input_outputs: B::Buffer,
+    q: ProjectionStash<B>,
+    k: ProjectionStash<B>,
     v: B::Buffer,
     weights: B::Buffer,
     mixed: B::Buffer,
     d_mixed: B::Buffer,
-    dq: B::Buffer,
-    dk: B::Buffer,
     dv: B::Buffer,
-    d_normed: B::Buffer,
-    d_normed_outputs: B::Buffer,
+    d_input: B::Buffer,
+    d_input_outputs: B::Buffer,
     spread: B::Buffer,
 }
 
 impl<B: Backend> Default for AttentionStash<B> {
     fn default() -> Self {
-        let [normed_outputs, q, k, v, weights, mixed] = Default::default();
-        let [d_mixed, dq, dk, dv, d_normed, d_normed_outputs, spread] = Default::default();
-        let norm = NormStash::default();
-        Self { norm, normed_outputs, q, k, v, weights, mixed, d_mixed, dq, dk, dv, d_normed, d_normed_outputs, spread }
+        let [input_outputs, v, weights, mixed] = Default::default();
+        let [d_mixed, dv, d_input, d_input_outputs, spread] = Default::default();
+        let (residual, q, k) = Default::default();
+        Self { residual, input_outputs, q, k, v, weights, mixed, d_mixed, dv, d_input, d_input_outputs, spread }
     }
 }
 
@@ -63,27 +64,26 @@ impl Attention {
         out: &mut B::Buffer,
         stash: &mut AttentionStash<B>,
     ) {
-        let (backend, outputs, width) = (pass.backend, &pass.packed.outputs, self.query.inputs);
-        self.norm.forward(pass, x, &mut stash.norm);
-        let normed = &stash.norm.y;
-        self.key.forward(pass, normed, Scope::All, &mut stash.k, Write::Replace);
-        self.value.forward(pass, normed, Scope::All, &mut stash.v, Write::Replace);
+        let (backend, outputs, width) = (pass.backend, &pass.packed.outputs, self.value.inputs);
+        self.residual.open(pass, x, &mut stash.residual);
+        let input = self.residual.input(x, &stash.residual);
+        self.key.forward(pass, input, Scope::All, &mut stash.k);
+        self.value.forward(pass, input, Scope::All, &mut stash.v, Write::Replace);
         match scope {
             Scope::All => {
-                self.query.forward(pass, normed, scope, &mut stash.q, Write::Replace);
+                self.query.forward(pass, input, scope, &mut stash.q);
                 out.clone_from(x);
             }
             Scope::Outputs => {
-                backend.gather(&mut stash.normed_outputs, normed, outputs, width);
-                self.query.forward(pass, &stash.normed_outputs, scope, &mut stash.q, Write::Replace);
+                backend.gather(&mut stash.input_outputs, input, outputs, width);
+                self.query.forward(pass, &stash.input_outputs, scope, &mut stash.q);
                 backend.gather(out, x, outputs, width);
             }
         }
-        let (positions, reach) = pass.queries(scope);
-        backend.rope(&mut stash.q, pass.rope, positions, self.heads.width, false);
-        backend.rope(&mut stash.k, pass.rope, &pass.packed.positions, self.heads.width, false);
-        backend.attention(&mut stash.mixed, &mut stash.weights, &stash.q, &stash.k, &stash.v, reach, self.heads);
-        self.output.forward(pass, &stash.mixed, scope, out, Write::Add);
+        let (q, k) = (self.query.output(&stash.q), self.key.output(&stash.k));
+        let reach = pass.reach(scope, self.sliding);
+        backend.attention(&mut stash.mixed, &mut stash.weights, q, k, &stash.v, reach, self.heads);
+        self.residual.close(pass, &self.output, &stash.mixed, scope, out, &mut stash.residual);
     }
 
     /// Turns `d`, the gradient at the output (`[rows in scope, width]`), into the gradient at the input `x`
@@ -97,29 +97,29 @@ impl Attention {
         stash: &mut AttentionStash<B>,
         visitor: &mut impl Visitor<B>,
     ) {
-        let (backend, outputs, width) = (pass.backend, &pass.packed.outputs, self.query.inputs);
-        let (positions, reach) = pass.queries(scope);
-        self.output.backward(pass, &stash.mixed, d, scope, &mut stash.d_mixed, Write::Replace, visitor);
-        let (dq, dk, dv) = (&mut stash.dq, &mut stash.dk, &mut stash.dv);
-        let inputs = (&stash.q, &stash.k, &stash.v);
-        backend.attention_backward((dq, dk, dv), &stash.d_mixed, &stash.weights, inputs, reach, self.heads);
-        backend.rope(dq, pass.rope, positions, self.heads.width, true);
-        backend.rope(dk, pass.rope, &pass.packed.positions, self.heads.width, true);
-        let (normed, d_normed) = (&stash.norm.y, &mut stash.d_normed);
-        self.key.backward(pass, normed, dk, Scope::All, d_normed, Write::Replace, visitor);
-        self.value.backward(pass, normed, dv, Scope::All, d_normed, Write::Add, visitor);
+        let (backend, outputs, width) = (pass.backend, &pass.packed.outputs, self.value.inputs);
+        let AttentionStash { residual, q, k, v, mixed, d_mixed, dv, d_input, .. } = stash;
+        self.residual.close_backward(pass, &self.output, mixed, d, scope, d_mixed, residual, visitor);
+        let (mut dq, mut dk) = (std::mem::take(&mut q.dy), std::mem::take(&mut k.dy));
+        let inputs = (self.query.output(q), self.key.output(k), &*v);
+        let reach = pass.reach(scope, self.sliding);
+        backend.attention_backward((&mut dq, &mut dk, dv), d_mixed, &stash.weights, inputs, reach, self.heads);
+        (q.dy, k.dy) = (dq, dk);
+        let input = self.residual.input(x, residual);
+        self.key.backward(pass, input, Scope::All, d_input, Write::Replace, k, visitor);
+        self.value.backward(pass, input, dv, Scope::All, d_input, Write::Add, visitor);
         match scope {
-            Scope::All => self.query.backward(pass, normed, dq, scope, d_normed, Write::Add, visitor),
+            Scope::All => self.query.backward(pass, input, scope, d_input, Write::Add, q, visitor),
             Scope::Outputs => {
-                let (x, dx) = (&stash.normed_outputs, &mut stash.d_normed_outputs);
-                self.query.backward(pass, x, dq, scope, dx, Write::Replace, visitor);
-                backend.scatter_add(d_normed, dx, outputs, width);
+                let (input, dx) = (&stash.input_outputs, &mut stash.d_input_outputs);
+                self.query.backward(pass, input, scope, dx, Write::Replace, q, visitor);
+                backend.scatter_add(d_input, dx, outputs, width);
                 backend.resize(&mut stash.spread, pass.rows(Scope::All) * width);
-                backend.fill(&mut stash.spread, crate::real::Real::of(0.0));
+                backend.fill(&mut stash.spread, B::Real::of(0.0));
                 backend.scatter_add(&mut stash.spread, d, outputs, width);
                 std::mem::swap(d, &mut stash.spread);
             }
         }
-        self.norm.backward(pass, x, &stash.norm, d_normed, Scope::All, d, visitor);
+        self.residual.open_backward(pass, x, d_input, Scope::All, d, residual, visitor);
     }
 }

@@ -1,4 +1,4 @@
-//! `−log softmax(W norm(x))` at the target tokens
+//! `−log softmax(cap(W norm(x)))` at the target tokens, the logits bounded where the family does that
 
 use super::{Linear, Norm, NormStash, Pass};
 use crate::{
@@ -14,6 +14,8 @@ pub struct Head {
     pub norm: Norm,
     /// From the residual stream to the vocabulary.
     pub vocabulary: Linear,
+    /// Bound `c` of the logits: `c · tanh(logit / c)`.
+    pub softcap: Option<f64>,
 }
 
 /// What the backward pass reads, and its working space.
@@ -22,13 +24,15 @@ pub struct HeadStash<B: Backend> {
     norm: NormStash<B>,
     /// Log-probabilities, `[outputs, vocabulary]`, until the backward pass turns them into gradients.
     pub log_probs: B::Buffer,
+    /// Derivatives of the bound, like the logits; empty where there is none.
+    slopes: B::Buffer,
     d_normed: B::Buffer,
 }
 
 impl<B: Backend> Default for HeadStash<B> {
     fn default() -> Self {
-        let [log_probs, d_normed] = Default::default();
-        Self { norm: NormStash::default(), log_probs, d_normed }
+        let [log_probs, slopes, d_normed] = Default::default();
+        Self { norm: NormStash::default(), log_probs, slopes, d_normed }
     }
 }
 
@@ -37,6 +41,9 @@ impl Head {
     pub fn forward<B: Backend>(&self, pass: &Pass<B>, x: &B::Buffer, stash: &mut HeadStash<B>) {
         self.norm.forward(pass, x, &mut stash.norm);
         self.vocabulary.forward(pass, &stash.norm.y, Scope::Outputs, &mut stash.log_probs, Write::Replace);
+        if let Some(cap) = self.softcap {
+            pass.backend.softcap(&mut stash.log_probs, &mut stash.slopes, cap);
+        }
         pass.backend.log_softmax(&mut stash.log_probs, self.vocabulary.outputs);
     }
 
@@ -59,6 +66,9 @@ impl Head {
         let backend = pass.backend;
         let (rows, tokens) = target_places(pass);
         backend.cross_entropy_backward(&mut stash.log_probs, &rows, &tokens, weights, self.vocabulary.outputs);
+        if self.softcap.is_some() {
+            backend.multiply(&mut stash.log_probs, &stash.slopes);
+        }
         let (normed, d_logits) = (&stash.norm.y, &stash.log_probs);
         self.vocabulary.backward(pass, normed, d_logits, Scope::Outputs, &mut stash.d_normed, Write::Replace, visitor);
         backend.resize(d, pass.rows(Scope::Outputs) * self.vocabulary.inputs);

@@ -1,4 +1,4 @@
-//! `y = x Wᵀ`, or with an adapter `y = x Wᵀ + s · (x Aᵀ) Bᵀ`
+//! `y = x Wᵀ + b`, or with an adapter `y = x Wᵀ + b + s · (x Aᵀ) Bᵀ`
 
 use super::Pass;
 use crate::{
@@ -8,16 +8,18 @@ use crate::{
     visitor::{LinearVisit, Scope, Visitor},
 };
 
-/// A linear layer without bias.
+/// A linear layer.
 #[derive(Clone, Copy, Debug)]
 pub struct Linear {
     /// Its weight, `[outputs, inputs]`.
     pub weight: ParamId,
+    /// Its bias, `[outputs]`.
+    pub bias: Option<ParamId>,
     /// Width of its input.
     pub inputs: usize,
     /// Width of its output.
     pub outputs: usize,
-    /// Whether training moves the weight.
+    /// Whether training moves weight and bias.
     pub trained: bool,
     /// A low-rank adapter beside the weight.
     pub lora: Option<Lora>,
@@ -37,10 +39,14 @@ pub struct Lora {
 }
 
 impl Linear {
-    /// `y = x Wᵀ` and what the adapter adds, or adds both; `x` is `[rows in scope, inputs]`.
+    /// `y = x Wᵀ + b` and what the adapter adds, or adds all of it; `x` is `[rows in scope, inputs]`.
     pub fn forward<B: Backend>(&self, pass: &Pass<B>, x: &B::Buffer, scope: Scope, y: &mut B::Buffer, write: Write) {
         let weight = Matrix::new(&pass.params[self.weight], self.outputs, self.inputs);
         pass.backend.matmul(y, Matrix::new(x, pass.rows(scope), self.inputs), weight.t(), write);
+        if let Some(bias) = self.bias {
+            let (ones, bias) = (Matrix::new(&pass.ones, pass.rows(scope), 1), &pass.params[bias]);
+            pass.backend.matmul(y, ones, Matrix::new(bias, 1, self.outputs), Write::Add);
+        }
         if let Some(lora) = &self.lora {
             let inner = self.inner(pass, lora, x, scope);
             let b = Matrix::new(&pass.params[lora.b], self.outputs, lora.rank);
@@ -63,6 +69,9 @@ impl Linear {
         let (inputs, outputs) = (self.inputs, self.outputs);
         if self.trained {
             visitor.linear(backend, LinearVisit { weight: self.weight, x, dy, rows, inputs, outputs, scope });
+            if let Some(weight) = self.bias {
+                visitor.linear(backend, LinearVisit { weight, x: &pass.ones, dy, rows, inputs: 1, outputs, scope });
+            }
         }
         let weight = Matrix::new(&pass.params[self.weight], outputs, inputs);
         backend.matmul(dx, Matrix::new(dy, rows, outputs), weight, write);

@@ -1,39 +1,41 @@
-//! `out = x + W_down (silu(W_gate n) ⊙ W_up n)` with `n = norm(x)`
+//! `f(n) = W_down (activation(W_gate n) ⊙ W_up n)`, as the branch of a residual connection
 
-use super::{Linear, Norm, NormStash, Pass};
+use super::{Linear, Pass, Residual, ResidualStash};
 use crate::{
-    backend::{Backend, Write},
+    backend::{Activation, Backend, Write},
     visitor::{Scope, Visitor},
 };
 
-/// The gated MLP of a block, its norm and its residual connection.
+/// The gated MLP of a block and its residual connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Mlp {
-    /// The norm in front.
-    pub norm: Norm,
+    /// The way around it, and its norms.
+    pub residual: Residual,
     /// Gate projection.
     pub gate: Linear,
     /// Up projection.
     pub up: Linear,
     /// Down projection.
     pub down: Linear,
+    /// Of the gate.
+    pub activation: Activation,
 }
 
 /// What the backward pass reads, and its working space.
 #[derive(Debug)]
 pub struct MlpStash<B: Backend> {
-    norm: NormStash<B>,
+    residual: ResidualStash<B>,
     gate: B::Buffer,
     up: B::Buffer,
     inner: B::Buffer,
     d_inner: B::Buffer,
-    d_normed: B::Buffer,
+    d_input: B::Buffer,
 }
 
 impl<B: Backend> Default for MlpStash<B> {
     fn default() -> Self {
-        let [gate, up, inner, d_inner, d_normed] = Default::default();
-        Self { norm: NormStash::default(), gate, up, inner, d_inner, d_normed }
+        let [gate, up, inner, d_inner, d_input] = Default::default();
+        Self { residual: ResidualStash::default(), gate, up, inner, d_inner, d_input }
     }
 }
 
@@ -47,12 +49,13 @@ impl Mlp {
         out: &mut B::Buffer,
         stash: &mut MlpStash<B>,
     ) {
-        self.norm.forward(pass, x, &mut stash.norm);
-        self.gate.forward(pass, &stash.norm.y, scope, &mut stash.gate, Write::Replace);
-        self.up.forward(pass, &stash.norm.y, scope, &mut stash.up, Write::Replace);
-        pass.backend.gated(&mut stash.inner, &stash.gate, &stash.up);
+        self.residual.open(pass, x, &mut stash.residual);
+        let input = self.residual.input(x, &stash.residual);
+        self.gate.forward(pass, input, scope, &mut stash.gate, Write::Replace);
+        self.up.forward(pass, input, scope, &mut stash.up, Write::Replace);
+        pass.backend.gated(&mut stash.inner, &stash.gate, &stash.up, self.activation);
         out.clone_from(x);
-        self.down.forward(pass, &stash.inner, scope, out, Write::Add);
+        self.residual.close(pass, &self.down, &stash.inner, scope, out, &mut stash.residual);
     }
 
     /// Turns `d`, the gradient at the output, into the gradient at the input `x`.
@@ -65,11 +68,12 @@ impl Mlp {
         stash: &mut MlpStash<B>,
         visitor: &mut impl Visitor<B>,
     ) {
-        self.down.backward(pass, &stash.inner, d, scope, &mut stash.d_inner, Write::Replace, visitor);
-        pass.backend.gated_backward(&mut stash.gate, &mut stash.up, &stash.d_inner);
-        let normed = &stash.norm.y;
-        self.gate.backward(pass, normed, &stash.gate, scope, &mut stash.d_normed, Write::Replace, visitor);
-        self.up.backward(pass, normed, &stash.up, scope, &mut stash.d_normed, Write::Add, visitor);
-        self.norm.backward(pass, x, &stash.norm, &stash.d_normed, scope, d, visitor);
+        let MlpStash { residual, gate, up, inner, d_inner, d_input } = stash;
+        self.residual.close_backward(pass, &self.down, inner, d, scope, d_inner, residual, visitor);
+        pass.backend.gated_backward(gate, up, d_inner, self.activation);
+        let input = self.residual.input(x, residual);
+        self.gate.backward(pass, input, gate, scope, d_input, Write::Replace, visitor);
+        self.up.backward(pass, input, up, scope, d_input, Write::Add, visitor);
+        self.residual.open_backward(pass, x, d_input, scope, d, residual, visitor);
     }
 }

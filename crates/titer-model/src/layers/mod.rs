@@ -5,17 +5,22 @@ mod head;
 mod linear;
 mod mlp;
 mod norm;
+mod projection;
+mod residual;
 
 pub use attention::{Attention, AttentionStash};
 pub use head::{Head, HeadStash};
 pub use linear::{Linear, Lora};
 pub use mlp::{Mlp, MlpStash};
 pub use norm::{Norm, NormStash};
+pub use projection::{Projection, ProjectionStash};
+pub use residual::{Residual, ResidualStash};
 
 use crate::{
     backend::Backend,
     packed::{Packed, Reach},
     params::Params,
+    real::Real,
     visitor::Scope,
 };
 
@@ -28,19 +33,48 @@ pub struct Pass<'a, B: Backend> {
     pub params: &'a Params<B>,
     /// The batch.
     pub packed: &'a Packed,
-    /// Rotary angles, see [`Backend::rope`].
-    pub rope: &'a B::Buffer,
+    /// Tables of rotary angles, see [`Backend::rope`]; layers say which is theirs.
+    pub ropes: &'a [B::Buffer],
+    /// Ones, `[tokens]`: the input of every bias.
+    pub ones: B::Buffer,
     /// [`Packed::output_positions`]
-    pub output_positions: Vec<u32>,
+    output_positions: Vec<u32>,
     /// [`Packed::output_reach`]
-    pub output_reach: Vec<Reach>,
+    output_reach: Vec<Reach>,
+    /// What queries reach in layers that slide, in both scopes; empty where none does.
+    sliding_reach: Vec<Reach>,
+    sliding_output_reach: Vec<Reach>,
 }
 
 impl<'a, B: Backend> Pass<'a, B> {
-    /// A pass over a batch.
-    pub fn new(backend: &'a B, params: &'a Params<B>, packed: &'a Packed, rope: &'a B::Buffer) -> Self {
+    /// A pass over a batch; `window` is that of the layers that slide, in keys.
+    pub fn new(
+        backend: &'a B,
+        params: &'a Params<B>,
+        packed: &'a Packed,
+        ropes: &'a [B::Buffer],
+        window: Option<usize>,
+    ) -> Self {
         let (output_positions, output_reach) = (packed.output_positions(), packed.output_reach());
-        Self { backend, params, packed, rope, output_positions, output_reach }
+        let within = |reach: &[Reach]| match window {
+            Some(window) => reach.iter().map(|reach| reach.within(window)).collect(),
+            None => Vec::new(),
+        };
+        let (sliding_reach, sliding_output_reach) = (within(&packed.reach), within(&output_reach));
+        let mut ones = B::Buffer::default();
+        backend.resize(&mut ones, packed.tokens.len());
+        backend.fill(&mut ones, B::Real::of(1.0));
+        Self {
+            backend,
+            params,
+            packed,
+            ropes,
+            ones,
+            output_positions,
+            output_reach,
+            sliding_reach,
+            sliding_output_reach,
+        }
     }
 
     /// Rows of a buffer in this scope.
@@ -51,11 +85,21 @@ impl<'a, B: Backend> Pass<'a, B> {
         }
     }
 
-    /// Rotary positions and reach of the queries in this scope.
-    pub fn queries(&self, scope: Scope) -> (&[u32], &[Reach]) {
+    /// Rotary positions of the rows in this scope.
+    pub fn positions(&self, scope: Scope) -> &[u32] {
         match scope {
-            Scope::All => (&self.packed.positions, &self.packed.reach),
-            Scope::Outputs => (&self.output_positions, &self.output_reach),
+            Scope::All => &self.packed.positions,
+            Scope::Outputs => &self.output_positions,
+        }
+    }
+
+    /// What the queries in this scope reach, in a layer that slides or in one that does not.
+    pub fn reach(&self, scope: Scope, sliding: bool) -> &[Reach] {
+        match (scope, sliding) {
+            (Scope::All, false) => &self.packed.reach,
+            (Scope::All, true) => &self.sliding_reach,
+            (Scope::Outputs, false) => &self.output_reach,
+            (Scope::Outputs, true) => &self.sliding_output_reach,
         }
     }
 }

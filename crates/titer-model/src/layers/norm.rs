@@ -7,13 +7,15 @@ use crate::{
     visitor::{NormVisit, Scope, Visitor},
 };
 
-/// A root-mean-square norm.
+/// A root-mean-square norm, of whole rows or of each head by itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Norm {
     /// Its scale, `[width]`.
     pub scale: ParamId,
     /// Added to the mean square.
     pub eps: f64,
+    /// Parts of a row that are normed one by one with the same scale: 1, or the number of heads.
+    pub heads: usize,
     /// Whether training moves the scale.
     pub trained: bool,
 }
@@ -23,7 +25,7 @@ pub struct Norm {
 pub struct NormStash<B: Backend> {
     /// The output, `[rows, width]`.
     pub y: B::Buffer,
-    /// The factor of each row, `[rows]`.
+    /// The factor of each row, `[rows · heads]`.
     pub inverse_rms: B::Buffer,
 }
 
@@ -52,7 +54,8 @@ impl Norm {
     ) {
         let inverse_rms = &stash.inverse_rms;
         if self.trained {
-            visitor.norm(pass.backend, NormVisit { scale: self.scale, x, inverse_rms, dy, scope });
+            let (scale, heads) = (self.scale, self.heads);
+            visitor.norm(pass.backend, NormVisit { scale, x, inverse_rms, dy, heads, scope });
         }
         pass.backend.rms_norm_backward(dx, dy, x, &pass.params[self.scale], inverse_rms);
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use titer_model::{
     config::Config,
+    family::Variant,
     optim::{Decay, Rule, Schedule},
 };
 
@@ -59,6 +60,7 @@ impl Recipe {
             rms_norm_eps: 1e-5,
             rope_theta: 10_000.0,
             tie_word_embeddings: false,
+            variant: Variant::default(),
         };
         config.check().map(|()| config)
     }

@@ -3,7 +3,10 @@
 //! Rows are short, so a matrix product per row and head would spend its time on calls. Instead keys and values are
 //! transposed once, `[heads · width, tokens]`, and every inner loop runs along contiguous keys or a head's width.
 
-use super::Heads;
+use super::{
+    Heads,
+    elementwise::{multiply, softcap},
+};
 use crate::{packed::Reach, real::Real};
 
 pub(super) fn rope<T: Real>(x: &mut [T], table: &[T], positions: &[u32], head_width: usize, inverse: bool) {
@@ -96,7 +99,7 @@ pub(super) fn forward<T: Real>(
     let (query_width, key_width) = (heads.queries * heads.width, heads.keys * heads.width);
     let tokens = k.len() / key_width;
     let keys_t = transpose(k, key_width);
-    let scale = T::of((heads.width as f64).sqrt().recip());
+    let scale = T::of(heads.scale);
     let mut scaled = vec![T::of(0.0); heads.width];
     let mut weights = weights;
     for (at, reach) in reach.iter().enumerate() {
@@ -111,6 +114,11 @@ pub(super) fn forward<T: Real>(
             }
             for (first, begin, len) in ranges(reach) {
                 dot_columns(&mut scores[begin..begin + len], &scaled, columns, tokens, first);
+            }
+            if let Some(cap) = heads.softcap {
+                let (slopes, rest) = weights.split_at_mut(reach.keys());
+                weights = rest;
+                softcap(scores, slopes, T::of(cap));
             }
             softmax(scores);
             let out = &mut out[span..][..heads.width];
@@ -150,7 +158,7 @@ pub(super) fn backward<T: Real>(
     let (query_width, key_width) = (heads.queries * heads.width, heads.keys * heads.width);
     let tokens = k.len() / key_width;
     let values_t = transpose(v, key_width);
-    let scale = T::of((heads.width as f64).sqrt().recip());
+    let scale = T::of(heads.scale);
     let mut dscores = Vec::new();
     let mut weights = weights;
     for (at, reach) in reach.iter().enumerate() {
@@ -168,6 +176,11 @@ pub(super) fn backward<T: Real>(
             let mean = dscores.iter().zip(probs).map(|(&d, &p)| d * p).fold(T::of(0.0), |a, b| a + b);
             for (d, &p) in dscores.iter_mut().zip(probs) {
                 *d = (*d - mean) * p * scale;
+            }
+            if heads.softcap.is_some() {
+                let (slopes, rest) = weights.split_at(reach.keys());
+                weights = rest;
+                multiply(&mut dscores, slopes);
             }
             let dquery = &mut dq[span..][..heads.width];
             dquery.fill(T::of(0.0));

@@ -10,6 +10,13 @@ pub(super) fn add_scaled<T: Real>(out: &mut [T], factor: T, x: &[T]) {
     }
 }
 
+pub(super) fn multiply<T: Real>(out: &mut [T], x: &[T]) {
+    assert_eq!(out.len(), x.len());
+    for (to, &factor) in out.iter_mut().zip(x) {
+        *to *= factor;
+    }
+}
+
 /// Sixteen partial sums per block of 4096, then f64: vectorises, and loses no more than f32 rounding of short sums.
 pub(super) fn dot<T: Real>(a: &[T], b: &[T]) -> f64 {
     const LANES: usize = 16;
@@ -30,22 +37,13 @@ pub(super) fn dot<T: Real>(a: &[T], b: &[T]) -> f64 {
     total
 }
 
-pub(super) fn gated<T: Real>(out: &mut [T], gate: &[T], up: &[T]) {
-    assert!(out.len() == gate.len() && out.len() == up.len());
-    for at in 0..out.len() {
-        let sigmoid = T::of(1.0) / (T::of(1.0) + (-gate[at]).exponential());
-        out[at] = gate[at] * sigmoid * up[at];
-    }
-}
-
-pub(super) fn gated_backward<T: Real>(gate: &mut [T], up: &mut [T], dout: &[T]) {
-    assert!(gate.len() == dout.len() && up.len() == dout.len());
-    for at in 0..dout.len() {
-        let (g, u, d) = (gate[at], up[at], dout[at]);
-        let sigmoid = T::of(1.0) / (T::of(1.0) + (-g).exponential());
-        // silu' = σ + g·σ·(1 − σ)
-        gate[at] = d * u * sigmoid * (T::of(1.0) + g * (T::of(1.0) - sigmoid));
-        up[at] = d * g * sigmoid;
+/// `x = cap · tanh(x / cap)`, and its derivative into `slopes`.
+pub(super) fn softcap<T: Real>(x: &mut [T], slopes: &mut [T], cap: T) {
+    assert_eq!(x.len(), slopes.len());
+    for (x, slope) in x.iter_mut().zip(slopes) {
+        let tanh = num_traits::Float::tanh(*x / cap);
+        *x = cap * tanh;
+        *slope = T::of(1.0) - tanh * tanh;
     }
 }
 

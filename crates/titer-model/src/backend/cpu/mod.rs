@@ -3,6 +3,7 @@
 mod attention;
 mod contract;
 mod elementwise;
+mod gated;
 mod loss;
 mod norm;
 
@@ -10,7 +11,7 @@ use std::{marker::PhantomData, ops::Range};
 
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
 
-use super::{AdamStep, Backend, Heads, Matrix, RowSums, TiedHead, Write};
+use super::{Activation, AdamStep, Backend, Heads, Matrix, RowSums, TiedHead, Write};
 use crate::{packed::Reach, real::Real};
 
 /// Computes on the calling thread, in `T`.
@@ -60,6 +61,10 @@ impl<T: Real> Backend for Cpu<T> {
 
     fn scale(&self, out: &mut Vec<T>, factor: T) {
         out.iter_mut().for_each(|x| *x *= factor);
+    }
+
+    fn multiply(&self, out: &mut Vec<T>, x: &Vec<T>) {
+        elementwise::multiply(out, x);
     }
 
     fn add_scaled(&self, out: &mut Vec<T>, factor: T, x: &Vec<T>) {
@@ -126,7 +131,8 @@ impl<T: Real> Backend for Cpu<T> {
         heads: Heads,
     ) {
         self.resize(out, q.len());
-        self.resize(weights, heads.queries * reach.iter().map(Reach::keys).sum::<usize>());
+        let kept = if heads.softcap.is_some() { 2 } else { 1 };
+        self.resize(weights, kept * heads.queries * reach.iter().map(Reach::keys).sum::<usize>());
         attention::forward(out, weights, q, k, v, reach, heads);
     }
 
@@ -154,13 +160,18 @@ impl<T: Real> Backend for Cpu<T> {
         );
     }
 
-    fn gated(&self, out: &mut Vec<T>, gate: &Vec<T>, up: &Vec<T>) {
+    fn gated(&self, out: &mut Vec<T>, gate: &Vec<T>, up: &Vec<T>, activation: Activation) {
         self.resize(out, gate.len());
-        elementwise::gated(out, gate, up);
+        gated::forward(out, gate, up, activation);
     }
 
-    fn gated_backward(&self, gate: &mut Vec<T>, up: &mut Vec<T>, dout: &Vec<T>) {
-        elementwise::gated_backward(gate, up, dout);
+    fn gated_backward(&self, gate: &mut Vec<T>, up: &mut Vec<T>, dout: &Vec<T>, activation: Activation) {
+        gated::backward(gate, up, dout, activation);
+    }
+
+    fn softcap(&self, x: &mut Vec<T>, slopes: &mut Vec<T>, cap: f64) {
+        self.resize(slopes, x.len());
+        elementwise::softcap(x, slopes, T::of(cap));
     }
 
     fn log_softmax(&self, logits: &mut Vec<T>, vocabulary: usize) {

@@ -1,0 +1,87 @@
+//! `y = rotate(norm(x Wᵀ))`: queries or keys, norm and rotary positions where the layer has them
+
+use super::{Linear, Norm, NormStash, Pass};
+use crate::{
+    backend::{Backend, Write},
+    real::Real,
+    visitor::{Scope, Visitor},
+};
+
+/// From the residual stream to queries or keys.
+#[derive(Clone, Copy, Debug)]
+pub struct Projection {
+    /// `[heads · width, inputs]`
+    pub linear: Linear,
+    /// Of each head, or of all of them together.
+    pub norm: Option<Norm>,
+    /// Which of [`Pass::ropes`]; `None` for a layer without positions.
+    pub rope: Option<usize>,
+    /// Width of a head.
+    pub head_width: usize,
+}
+
+/// What the backward pass reads, and its working space.
+#[derive(Debug)]
+pub struct ProjectionStash<B: Backend> {
+    projected: B::Buffer,
+    norm: NormStash<B>,
+    /// The gradient at the output, for the backward pass to turn back.
+    pub dy: B::Buffer,
+    d_projected: B::Buffer,
+}
+
+impl<B: Backend> Default for ProjectionStash<B> {
+    fn default() -> Self {
+        let [projected, dy, d_projected] = Default::default();
+        Self { projected, norm: NormStash::default(), dy, d_projected }
+    }
+}
+
+impl Projection {
+    /// Fills the stash; [`Projection::output`] then is `y`. `x` is `[rows in scope, inputs]`.
+    pub fn forward<B: Backend>(&self, pass: &Pass<B>, x: &B::Buffer, scope: Scope, stash: &mut ProjectionStash<B>) {
+        self.linear.forward(pass, x, scope, &mut stash.projected, Write::Replace);
+        let y = match &self.norm {
+            None => &mut stash.projected,
+            Some(norm) => {
+                norm.forward(pass, &stash.projected, &mut stash.norm);
+                &mut stash.norm.y
+            }
+        };
+        if let Some(rope) = self.rope {
+            pass.backend.rope(y, &pass.ropes[rope], pass.positions(scope), self.head_width, false);
+        }
+    }
+
+    /// What the forward pass left, `[rows in scope, heads · width]`.
+    pub fn output<'a, B: Backend>(&self, stash: &'a ProjectionStash<B>) -> &'a B::Buffer {
+        if self.norm.is_some() { &stash.norm.y } else { &stash.projected }
+    }
+
+    /// From the stash's `dy` to `dx`, replaced or added to.
+    pub fn backward<B: Backend>(
+        &self,
+        pass: &Pass<B>,
+        x: &B::Buffer,
+        scope: Scope,
+        dx: &mut B::Buffer,
+        write: Write,
+        stash: &mut ProjectionStash<B>,
+        visitor: &mut impl Visitor<B>,
+    ) {
+        let (backend, ProjectionStash { projected, norm: norm_stash, dy, d_projected }) = (pass.backend, stash);
+        if let Some(rope) = self.rope {
+            backend.rope(dy, &pass.ropes[rope], pass.positions(scope), self.head_width, true);
+        }
+        let d = match &self.norm {
+            None => dy,
+            Some(norm) => {
+                backend.resize(d_projected, backend.len(dy));
+                backend.fill(d_projected, B::Real::of(0.0));
+                norm.backward(pass, projected, norm_stash, dy, scope, d_projected, visitor);
+                d_projected
+            }
+        };
+        self.linear.backward(pass, x, d, scope, dx, write, visitor);
+    }
+}

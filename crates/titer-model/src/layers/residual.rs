@@ -1,0 +1,107 @@
+//! `out = x + after(f(before(x)))`, each of the two norms where the family has it
+
+use super::{Linear, Norm, NormStash, Pass};
+use crate::{
+    backend::{Backend, Write},
+    real::Real,
+    visitor::{Scope, Visitor},
+};
+
+/// The residual connection around attention or MLP, and the norms on its way. The branch `f` ends in a linear layer.
+#[derive(Clone, Copy, Debug)]
+pub struct Residual {
+    /// The norm in front of the branch.
+    pub before: Option<Norm>,
+    /// The norm behind it.
+    pub after: Option<Norm>,
+}
+
+/// What the backward pass reads, and its working space.
+#[derive(Debug)]
+pub struct ResidualStash<B: Backend> {
+    before: NormStash<B>,
+    after: NormStash<B>,
+    /// The branch's output, where a norm comes after it.
+    branch: B::Buffer,
+    d_branch: B::Buffer,
+}
+
+impl<B: Backend> Default for ResidualStash<B> {
+    fn default() -> Self {
+        let (before, after) = Default::default();
+        Self { before, after, branch: B::Buffer::default(), d_branch: B::Buffer::default() }
+    }
+}
+
+impl Residual {
+    /// Norms `x`; [`Residual::input`] then is what the branch reads.
+    pub fn open<B: Backend>(&self, pass: &Pass<B>, x: &B::Buffer, stash: &mut ResidualStash<B>) {
+        if let Some(norm) = &self.before {
+            norm.forward(pass, x, &mut stash.before);
+        }
+    }
+
+    /// What the branch reads: the normed `x`, or `x` itself.
+    pub fn input<'a, B: Backend>(&self, x: &'a B::Buffer, stash: &'a ResidualStash<B>) -> &'a B::Buffer {
+        if self.before.is_some() { &stash.before.y } else { x }
+    }
+
+    /// Adds the branch to `out`, which holds `x` at the rows in scope; `z` is the input of the branch's last layer.
+    pub fn close<B: Backend>(
+        &self,
+        pass: &Pass<B>,
+        last: &Linear,
+        z: &B::Buffer,
+        scope: Scope,
+        out: &mut B::Buffer,
+        stash: &mut ResidualStash<B>,
+    ) {
+        let Some(norm) = &self.after else { return last.forward(pass, z, scope, out, Write::Add) };
+        last.forward(pass, z, scope, &mut stash.branch, Write::Replace);
+        norm.forward(pass, &stash.branch, &mut stash.after);
+        pass.backend.add_scaled(out, B::Real::of(1.0), &stash.after.y);
+    }
+
+    /// From `d`, the gradient at `out`, to `dz`.
+    pub fn close_backward<B: Backend>(
+        &self,
+        pass: &Pass<B>,
+        last: &Linear,
+        z: &B::Buffer,
+        d: &B::Buffer,
+        scope: Scope,
+        dz: &mut B::Buffer,
+        stash: &mut ResidualStash<B>,
+        visitor: &mut impl Visitor<B>,
+    ) {
+        let d = match &self.after {
+            None => d,
+            Some(norm) => {
+                let d_branch = &mut stash.d_branch;
+                pass.backend.resize(d_branch, pass.rows(scope) * last.outputs);
+                pass.backend.fill(d_branch, B::Real::of(0.0));
+                norm.backward(pass, &stash.branch, &stash.after, d, scope, d_branch, visitor);
+                &stash.d_branch
+            }
+        };
+        last.backward(pass, z, d, scope, dz, Write::Replace, visitor);
+    }
+
+    /// Adds what comes through the branch to `d`, the gradient at `x`; `d_input` is the gradient at
+    /// [`Residual::input`].
+    pub fn open_backward<B: Backend>(
+        &self,
+        pass: &Pass<B>,
+        x: &B::Buffer,
+        d_input: &B::Buffer,
+        scope: Scope,
+        d: &mut B::Buffer,
+        stash: &ResidualStash<B>,
+        visitor: &mut impl Visitor<B>,
+    ) {
+        match &self.before {
+            Some(norm) => norm.backward(pass, x, &stash.before, d_input, scope, d, visitor),
+            None => pass.backend.add_scaled(d, B::Real::of(1.0), d_input),
+        }
+    }
+}
