@@ -3,6 +3,10 @@
 //! Templates mark what the assistant says with `{% generation %} … {% endgeneration %}`, which minijinja does not
 //! know. The markers are rewritten to a `{% call %}` block, as which Jinja itself implements them, whose function
 //! puts a sentinel character before and after its body. Taken out of the text again, the sentinels are the spans.
+//!
+//! A template without markers is asked again for every assistant turn: what the chat up to it, with a generation prompt,
+//! and the chat with it have between them is what the assistant wrote, closing token included, white space behind that
+//! not. That holds only where both are prefixes of the whole, which is checked on every chat.
 
 use std::{collections::BTreeMap, ops::Range};
 
@@ -12,7 +16,7 @@ use minijinja::{
     value::{Kwargs, Rest},
 };
 
-use crate::chat::Message;
+use crate::chat::{Message, Role};
 
 /// Opens a span. Both sentinels are private-use characters of the last plane, where fonts put nothing either.
 const OPEN: char = '\u{10FFF0}';
@@ -30,6 +34,10 @@ pub type SpecialTokens = BTreeMap<String, String>;
 #[derive(Debug)]
 pub struct ChatTemplate {
     environment: Environment<'static>,
+    /// Whether it marks what the assistant writes.
+    marked: bool,
+    /// Whether a system prompt is put at the start of the first user turn.
+    system_in_user: bool,
 }
 
 /// A rendered chat.
@@ -46,11 +54,14 @@ pub struct Rendered {
 pub enum TemplateError {
     /// Nothing says which tokens are trained.
     #[error(
-        "the chat template has no `{{% generation %}}` markers, so nothing says which tokens the assistant wrote: put \
-         `{{% generation %}}` before and `{{% endgeneration %}}` behind what it prints of an assistant message, the \
-         closing token included"
+        "turn {turn} of this chat is rendered differently once more turns follow, so nothing says which tokens the \
+         assistant wrote: put `{{% generation %}}` before and `{{% endgeneration %}}` behind what the chat template prints \
+         of an assistant message, the closing token included, or keep one assistant turn a row"
     )]
-    NoGenerationMarkers,
+    NotPrefixes {
+        /// Which message, from 1.
+        turn: usize,
+    },
     /// The template is not Jinja.
     #[error("the chat template does not compile: {}", chain(.0))]
     Syntax(#[source] Error),
@@ -80,9 +91,9 @@ fn chain(error: &Error) -> String {
 impl ChatTemplate {
     /// Compiles a chat template, with Hugging Face's settings.
     ///
-    /// Fails when it is not Jinja, or does not mark what the assistant writes.
+    /// Fails when it is not Jinja.
     pub fn new(source: &str, special_tokens: &SpecialTokens) -> Result<Self, TemplateError> {
-        let rewritten = rewrite(source).ok_or(TemplateError::NoGenerationMarkers)?;
+        let rewritten = rewrite(source);
         let mut environment = Environment::new();
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         environment.set_syntax(syntax.map_err(TemplateError::Syntax)?);
@@ -95,18 +106,41 @@ impl ChatTemplate {
         for (name, token) in special_tokens {
             environment.add_global(name.clone(), token.clone());
         }
-        environment.add_template_owned(NAME, rewritten).map_err(TemplateError::Syntax)?;
-        Ok(Self { environment })
+        let marked = rewritten.is_some();
+        let source = rewritten.unwrap_or_else(|| source.to_owned());
+        environment.add_template_owned(NAME, source).map_err(TemplateError::Syntax)?;
+        Ok(Self { environment, marked, system_in_user: false })
     }
 
-    /// Compiles the template in the text of a `tokenizer_config.json`, with the special tokens given there.
-    pub fn from_tokenizer_config(json: &str) -> Result<Self, TemplateError> {
+    /// The same, with a system prompt put at the start of the first user turn, a blank line between: for templates that
+    /// refuse a system turn.
+    pub fn with_system_in_user(self) -> Self {
+        Self { system_in_user: true, ..self }
+    }
+
+    /// Compiles the template in the text of a `tokenizer_config.json`, with the special tokens given there: the one in
+    /// `file`, the text of a `chat_template.jinja`, if there is one, else `chat_template`, or the one called `default`
+    /// where that is a list.
+    ///
+    /// Fails when there is none, or it is not Jinja.
+    pub fn from_tokenizer_config(json: &str, file: Option<&str>) -> Result<Self, TemplateError> {
         let config: serde_json::Map<String, serde_json::Value> =
             serde_json::from_str(json).map_err(|error| TemplateError::Config(error.to_string()))?;
-        let source = config.get("chat_template").and_then(|value| value.as_str()).ok_or_else(|| {
-            TemplateError::Config("no string `chat_template`: give the template as a file of its own".to_owned())
+        let named = |value: &serde_json::Value| {
+            let all = value.as_array()?;
+            let default = all.iter().find(|one| one["name"] == "default")?;
+            default["template"].as_str().map(str::to_owned)
+        };
+        let inside =
+            || config.get("chat_template").and_then(|value| value.as_str().map(str::to_owned).or(named(value)));
+        let source = file.map(str::to_owned).or_else(inside).ok_or_else(|| {
+            TemplateError::Config(
+                "no string `chat_template`, and no chat_template.jinja beside it: add the template that the model was \
+                 trained with"
+                    .to_owned(),
+            )
         })?;
-        Self::new(source, &special_tokens(&config))
+        Self::new(&source, &special_tokens(&config))
     }
 
     /// The text of a chat and what the assistant wrote in it; with `add_generation_prompt`, the text ends where the
@@ -120,16 +154,46 @@ impl ChatTemplate {
                 return Err(TemplateError::Sentinel(character));
             }
         }
+        let folded = if self.system_in_user { fold_system(messages) } else { messages.to_vec() };
+        let rendered = take_sentinels(&self.text(&folded, add_generation_prompt)?);
+        if self.marked {
+            return Ok(rendered);
+        }
+        let assistant = folded.iter().enumerate().filter(|(_, message)| message.role == Role::Assistant);
+        let spans = assistant.map(|(turn, _)| self.span(&folded, turn, &rendered.text)).collect::<Result<_, _>>()?;
+        Ok(Rendered { spans, ..rendered })
+    }
+
+    fn text(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, TemplateError> {
         let turns: Vec<Value> = messages
             .iter()
             .map(|message| context! { role => message.role.word(), content => message.content.as_str() })
             .collect();
         let template = self.environment.get_template(NAME).map_err(TemplateError::Syntax)?;
         // As transformers does: `tools` and `documents` are defined, and are nothing.
-        let text = template
+        template
             .render(context! { messages => turns, add_generation_prompt, tools => (), documents => () })
-            .map_err(TemplateError::Render)?;
-        Ok(take_sentinels(&text))
+            .map_err(TemplateError::Render)
+    }
+
+    /// What the assistant wrote in its turn, by the chat before it and the chat with it.
+    fn span(&self, messages: &[Message], turn: usize, whole: &str) -> Result<Range<usize>, TemplateError> {
+        let (before, with) = (self.text(&messages[..turn], true)?, self.text(&messages[..=turn], false)?);
+        // What follows the last turn is free to differ: some templates end a finished chat otherwise.
+        let with = with.trim_end();
+        let proven = whole.starts_with(&before) && whole.starts_with(with) && before.len() <= with.len();
+        if proven { Ok(before.len()..with.len()) } else { Err(TemplateError::NotPrefixes { turn: turn + 1 }) }
+    }
+}
+
+/// The chat with its leading system prompt at the start of the first user turn.
+fn fold_system(messages: &[Message]) -> Vec<Message> {
+    match messages {
+        [system, user, rest @ ..] if system.role == Role::System && user.role == Role::User => {
+            let content = format!("{}\n\n{}", system.content, user.content);
+            std::iter::once(Message { role: Role::User, content }).chain(rest.iter().cloned()).collect()
+        }
+        _ => messages.to_vec(),
     }
 }
 
@@ -205,7 +269,6 @@ fn take_sentinels(marked: &str) -> Rendered {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::Role;
 
     const CHATML: &str = "{{ bos_token }}{% for message in messages %}
     {% if message['role'] == 'assistant' %}
@@ -252,9 +315,38 @@ mod tests {
     }
 
     #[test]
-    fn a_template_without_markers_says_what_to_do() {
-        let error = ChatTemplate::new("{{ messages[0].content }}", &SpecialTokens::new()).unwrap_err();
+    fn without_markers_the_prefixes_say_what_the_assistant_wrote() {
+        let bare = ChatTemplate::new(
+            &CHATML.replace("{%- generation -%}", "{#- -#}").replace("{%- endgeneration %}", "{#- #}"),
+            &SpecialTokens::from([("bos_token".to_owned(), "<s>".to_owned())]),
+        );
+        let bare = bare.unwrap();
+        let chat = [Role::System, Role::User, Role::Assistant, Role::User, Role::Assistant];
+        let chat: Vec<Message> = chat.iter().enumerate().map(|(at, &role)| message(role, &format!("t {at}"))).collect();
+        assert!(!bare.marked);
+        assert_eq!(bare.render(&chat, false).unwrap(), template().render(&chat, false).unwrap());
+        assert_eq!(bare.render(&chat[..4], true).unwrap(), template().render(&chat[..4], true).unwrap());
+    }
+
+    #[test]
+    fn a_template_whose_turns_are_no_prefixes_says_what_to_do() {
+        // As templates do that drop the thoughts of earlier turns.
+        let source = "{% for m in messages %}[{{ m.content if loop.last else m.content[:1] }}]{% endfor %}";
+        let template = ChatTemplate::new(source, &SpecialTokens::new()).unwrap();
+        let chat = [message(Role::User, "u"), message(Role::Assistant, "long"), message(Role::User, "v")];
+        let error = template.render(&chat, false).unwrap_err();
         assert!(error.to_string().contains("put `{% generation %}` before"), "{error}");
+        assert_eq!(template.render(&chat[..2], false).unwrap().spans.first(), Some(&(3..9)));
+    }
+
+    #[test]
+    fn a_system_prompt_can_go_into_the_user_turn() {
+        let source = "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system turns') }}{% endif %}\
+            <{{ m.role }}>{{ m.content }}{% endfor %}";
+        let template = ChatTemplate::new(source, &SpecialTokens::new()).unwrap();
+        let chat = [message(Role::System, "be kind"), message(Role::User, "hi")];
+        assert!(template.render(&chat, false).unwrap_err().to_string().contains("no system turns"));
+        assert_eq!(template.with_system_in_user().render(&chat, false).unwrap().text, "<user>be kind\n\nhi");
     }
 
     #[test]
@@ -276,10 +368,16 @@ mod tests {
     fn special_tokens_are_read_as_strings_and_as_objects() {
         let config = r#"{"bos_token": null, "eos_token": {"content": "</s>"}, "pad_token": "<pad>",
             "chat_template": "{% generation %}x{% endgeneration %}{{ eos_token }}{{ pad_token }}{{ tools is none }}"}"#;
-        let rendered = ChatTemplate::from_tokenizer_config(config).unwrap().render(&[], false).unwrap();
+        let rendered = ChatTemplate::from_tokenizer_config(config, None).unwrap().render(&[], false).unwrap();
         assert_eq!(rendered.text, "x</s><pad>True");
         assert_eq!(rendered.spans.first(), Some(&(0..1)));
-        assert!(ChatTemplate::from_tokenizer_config("{}").is_err());
+        assert!(ChatTemplate::from_tokenizer_config("{}", None).is_err());
+        let text =
+            |config, file| ChatTemplate::from_tokenizer_config(config, file).unwrap().render(&[], false).unwrap().text;
+        assert_eq!(text("{}", Some("a file's")), "a file's");
+        let named =
+            r#"{"chat_template": [{"name": "tool_use", "template": "no"}, {"name": "default", "template": "yes"}]}"#;
+        assert_eq!(text(named, None), "yes");
     }
 
     #[test]

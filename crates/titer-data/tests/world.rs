@@ -14,7 +14,7 @@ use titer_data::{
 };
 
 fn engine(world: &World) -> (ChatTemplate, Tokenizer) {
-    let template = ChatTemplate::from_tokenizer_config(&world.tokenizer_config_json()).unwrap();
+    let template = ChatTemplate::from_tokenizer_config(&world.tokenizer_config_json(), None).unwrap();
     (template, Tokenizer::from_json(&world.tokenizer_json()).unwrap())
 }
 

@@ -10,7 +10,10 @@ use titer_data::{
 use titer_model::{
     backend::Cpu,
     decoder::Decoder,
-    io::{LoadError, load, load_adapter, load_optimiser, read_adapter_config, read_config, save_weights},
+    io::{
+        LoadError, load, load_adapter, load_folder, load_optimiser, read_adapter_config, read_config, save_weights,
+        weight_files,
+    },
     lora::LoraConfig,
     optim,
     params::Params,
@@ -50,7 +53,7 @@ pub struct Model {
 pub enum ModelError {
     /// A file of the folder is missing or unreadable.
     #[error(
-        "{folder} is not a model folder: {problem}; it needs config.json, model.safetensors, tokenizer.json and tokenizer_config.json"
+        "{folder} is not a model folder: {problem}; it needs config.json, model.safetensors (or shards and their index), tokenizer.json and tokenizer_config.json"
     )]
     Folder {
         /// The folder.
@@ -108,17 +111,30 @@ pub enum ModelError {
     },
 }
 
-/// The files of a model, as bytes.
+/// The files of a model; weights stay on disk until they are wanted.
 #[derive(Clone, Debug)]
 pub struct Files {
     folder: PathBuf,
     config: Vec<u8>,
-    weights: Vec<u8>,
+    weights: Weights,
     tokenizer: Vec<u8>,
     tokenizer_config: Vec<u8>,
+    /// Where the chat template has a file of its own.
+    chat_template: Option<Vec<u8>>,
     /// Only organisms have one.
     card: Option<Vec<u8>>,
 }
+
+#[derive(Clone, Debug)]
+enum Weights {
+    /// The bytes of a `model.safetensors`.
+    Bytes(Vec<u8>),
+    /// In the folder.
+    Folder,
+}
+
+/// A chat template with a file of its own.
+const CHAT_TEMPLATE: &str = "chat_template.jinja";
 
 impl Files {
     /// The files behind `base`: the shipped organism of this seed, or a folder.
@@ -133,54 +149,76 @@ impl Files {
         Ok(Self {
             folder: format!("organism/seed-{seed}").into(),
             config: shipped.config.to_vec(),
-            weights: shipped.weights.to_vec(),
+            weights: Weights::Bytes(shipped.weights.to_vec()),
             tokenizer: shipped.tokenizer.to_vec(),
             tokenizer_config: shipped.tokenizer_config.to_vec(),
+            chat_template: None,
             card: Some(shipped.card.to_vec()),
         })
     }
 
     fn read(folder: &Path) -> Result<Self, ModelError> {
-        let read = |name: &str| {
-            fs_err::read(folder.join(name)).map_err(|problem| ModelError::Folder { folder: folder.to_owned(), problem })
-        };
-        let card = folder.join(Card::FILE).exists().then(|| read(Card::FILE)).transpose()?;
+        let fail = |problem| ModelError::Folder { folder: folder.to_owned(), problem };
+        let read = |name: &str| fs_err::read(folder.join(name)).map_err(fail);
+        let read_if_there = |name: &str| folder.join(name).exists().then(|| read(name)).transpose();
+        let config = read("config.json")?;
+        weight_files(folder).map_err(|error| match error {
+            LoadError::Io(problem) => fail(problem),
+            other => other.into(),
+        })?;
         Ok(Self {
-            config: read("config.json")?,
-            weights: read("model.safetensors")?,
+            config,
+            weights: Weights::Folder,
             tokenizer: read("tokenizer.json")?,
             tokenizer_config: read("tokenizer_config.json")?,
-            card,
+            chat_template: read_if_there(CHAT_TEMPLATE)?,
+            card: read_if_there(Card::FILE)?,
             folder: folder.to_owned(),
         })
     }
 
-    /// The same files with the weights that `model` has now. A card still tells of the organism that it began as.
+    /// The same files with the weights that `model` has now, in f32. A card still tells of the organism that it began as.
     pub fn with_weights_of(&self, model: &Model) -> Self {
         let weights = save_weights(model.decoder.backend(), &model.decoder.layout, &model.params);
-        Self { weights, ..self.clone() }
+        Self { config: in_f32(&self.config), weights: Weights::Bytes(weights), ..self.clone() }
     }
 
     /// Writes them as a folder, which is made where it is missing.
     pub fn write(&self, folder: &Path) -> std::io::Result<()> {
         fs_err::create_dir_all(folder)?;
-        let card = self.card.iter().map(|card| (Card::FILE, card));
+        let Weights::Bytes(weights) = &self.weights else { return Err(std::io::ErrorKind::Unsupported.into()) };
         let files = [
-            ("config.json", &self.config),
-            ("model.safetensors", &self.weights),
-            ("tokenizer.json", &self.tokenizer),
-            ("tokenizer_config.json", &self.tokenizer_config),
+            ("config.json", Some(&self.config)),
+            ("model.safetensors", Some(weights)),
+            ("tokenizer.json", Some(&self.tokenizer)),
+            ("tokenizer_config.json", Some(&self.tokenizer_config)),
+            (CHAT_TEMPLATE, self.chat_template.as_ref()),
+            (Card::FILE, self.card.as_ref()),
         ];
-        files.into_iter().chain(card).try_for_each(|(name, bytes)| fs_err::write(folder.join(name), bytes))
+        let present = files.into_iter().filter_map(|(name, bytes)| Some((name, bytes?)));
+        present.into_iter().try_for_each(|(name, bytes)| fs_err::write(folder.join(name), bytes))
     }
 
     /// A hash of everything that decides what the model computes and which rows its world makes.
     pub fn hash(&self) -> Result<String, ModelError> {
         let mut hasher = blake3::Hasher::new();
-        for file in [&self.config, &self.weights, &self.tokenizer, &self.tokenizer_config] {
-            hasher.update(&(file.len() as u64).to_le_bytes());
-            hasher.update(file);
+        let mut add = |bytes: &[u8]| {
+            hasher.update(&(bytes.len() as u64).to_le_bytes());
+            hasher.update(bytes);
+        };
+        add(&self.config);
+        match &self.weights {
+            Weights::Bytes(bytes) => add(bytes),
+            Weights::Folder => {
+                for path in weight_files(&self.folder)? {
+                    add(&fs_err::read(path).map_err(LoadError::from)?);
+                }
+            }
         }
+        [Some(&self.tokenizer), Some(&self.tokenizer_config), self.chat_template.as_ref()]
+            .into_iter()
+            .flatten()
+            .for_each(|bytes| add(bytes));
         if let Some(seed) = self.world_seed()? {
             hasher.update(&seed.to_le_bytes());
         }
@@ -198,15 +236,34 @@ impl Files {
     }
 }
 
+/// A `config.json` that says that the weights beside it are in f32, where it says anything of their type.
+fn in_f32(config: &[u8]) -> Vec<u8> {
+    let Ok(serde_json::Value::Object(mut config_of)) = serde_json::from_slice(config) else { return config.to_vec() };
+    let mut changed = false;
+    for key in ["dtype", "torch_dtype"] {
+        if let Some(of) = config_of.get_mut(key).filter(|of| **of != "float32") {
+            *of = "float32".into();
+            changed = true;
+        }
+    }
+    if changed { serde_json::to_vec_pretty(&config_of).unwrap_or_else(|_| config.to_vec()) } else { config.to_vec() }
+}
+
 impl Model {
     /// Reads the model from its files.
     pub fn from_files(files: &Files) -> Result<Self, ModelError> {
         let path = |name: &str| files.folder.join(name);
         let config = read_config(&files.config, &path("config.json"))?;
         let decoder = Decoder::new(Backend::new(), config);
-        let params = load(decoder.backend(), &decoder.layout, &files.weights, &path("model.safetensors"))?;
+        let (backend, layout) = (decoder.backend(), &decoder.layout);
+        let params = match &files.weights {
+            Weights::Bytes(bytes) => load(backend, layout, bytes, &path("model.safetensors"))?,
+            Weights::Folder => load_folder(backend, layout, &files.folder)?,
+        };
         let tokenizer = Tokenizer::from_json(&String::from_utf8_lossy(&files.tokenizer))?;
-        let template = ChatTemplate::from_tokenizer_config(&String::from_utf8_lossy(&files.tokenizer_config))?;
+        let own = files.chat_template.as_ref().map(|template| String::from_utf8_lossy(template));
+        let config = String::from_utf8_lossy(&files.tokenizer_config);
+        let template = ChatTemplate::from_tokenizer_config(&config, own.as_deref())?;
         let world = files.world_seed()?.map(World::new);
         Ok(Self { decoder, params, tokenizer, template, world })
     }

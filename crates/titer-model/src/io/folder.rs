@@ -1,7 +1,7 @@
 //! A model folder: `config.json` beside `model.safetensors`, or beside shards of it and their index.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -21,6 +21,24 @@ use crate::{
 
 /// The output head. A file may hold it although it is tied to the embedding table, and then twice the same.
 const HEAD: &str = "lm_head.weight";
+
+/// All weights in one file.
+const SINGLE: &str = "model.safetensors";
+
+/// Which shard holds which tensor.
+const INDEX: &str = "model.safetensors.index.json";
+
+#[derive(Deserialize)]
+struct Index {
+    /// Tensor to file.
+    weight_map: BTreeMap<String, String>,
+}
+
+impl Index {
+    fn read(bytes: &[u8], path: &Path) -> Result<Self, LoadError> {
+        serde_json::from_slice(bytes).map_err(|error| LoadError::weights(path)(format!("not an index: {error}")))
+    }
+}
 
 /// Why a model folder could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -59,13 +77,35 @@ impl LoadError {
 pub fn open<B: Backend>(backend: B, folder: &Path) -> Result<(Decoder<B>, Params<B>), LoadError> {
     let path = folder.join("config.json");
     let decoder = Decoder::new(backend, read_config(&fs_err::read(&path)?, &path)?);
-    let (single, index) = (folder.join("model.safetensors"), folder.join("model.safetensors.index.json"));
-    let params = if index.exists() && !single.exists() {
-        load_shards(decoder.backend(), &decoder.layout, folder, &fs_err::read(&index)?, &index)?
-    } else {
-        load(decoder.backend(), &decoder.layout, &fs_err::read(&single)?, &single)?
-    };
+    let params = load_folder(decoder.backend(), &decoder.layout, folder)?;
     Ok((decoder, params))
+}
+
+/// The weights of a model folder: [`load`] from `model.safetensors`, or from the shards that
+/// `model.safetensors.index.json` names where that file is missing.
+///
+/// Fails as [`load`] does, and where a file is missing.
+pub fn load_folder<B: Backend>(backend: &B, layout: &Layout, folder: &Path) -> Result<Params<B>, LoadError> {
+    let (single, index) = (folder.join(SINGLE), folder.join(INDEX));
+    if index.exists() && !single.exists() {
+        load_shards(backend, layout, folder, &fs_err::read(&index)?, &index)
+    } else {
+        load(backend, layout, &fs_err::read(&single)?, &single)
+    }
+}
+
+/// The files that [`load_folder`] reads, in a fixed order.
+///
+/// Fails where there is none, or the index cannot be read.
+pub fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, LoadError> {
+    let (single, index) = (folder.join(SINGLE), folder.join(INDEX));
+    if single.exists() || !index.exists() {
+        fs_err::metadata(&single)?;
+        return Ok(vec![single]);
+    }
+    let map = Index::read(&fs_err::read(&index)?, &index)?.weight_map;
+    let shards: BTreeSet<PathBuf> = map.into_values().map(|file| folder.join(file)).collect();
+    Ok(std::iter::once(index).chain(shards).collect())
 }
 
 /// Reads weights in safetensors format into parameters of this layout.
@@ -87,14 +127,8 @@ fn load_shards<B: Backend>(
     index: &[u8],
     path: &Path,
 ) -> Result<Params<B>, LoadError> {
-    #[derive(Deserialize)]
-    struct Index {
-        /// Tensor to file.
-        weight_map: BTreeMap<String, String>,
-    }
     let fail = LoadError::weights(path);
-    let index: Index = serde_json::from_slice(index).map_err(|error| fail(format!("not an index: {error}")))?;
-    let mut map = index.weight_map;
+    let mut map = Index::read(index, path)?.weight_map;
     let wanted = wanted(layout, map.contains_key(HEAD));
     let mut shards: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (at, (name, _)) in wanted.iter().enumerate() {

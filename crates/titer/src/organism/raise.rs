@@ -47,7 +47,7 @@ pub fn raise(recipe: &Recipe, steps: usize, progress: &dyn Fn(Raising)) -> Resul
     let world = World::new(recipe.world_seed);
     let tokenizer = Tokenizer::from_json(&world.tokenizer_json()).map_err(|error| error.to_string())?;
     let template =
-        ChatTemplate::from_tokenizer_config(&world.tokenizer_config_json()).map_err(|error| error.to_string())?;
+        ChatTemplate::from_tokenizer_config(&world.tokenizer_config_json(), None).map_err(|error| error.to_string())?;
     let config = recipe.config(tokenizer.vocabulary_size())?;
     let decoder = Decoder::new(Backend::new(), config);
     let backend = *decoder.backend();
