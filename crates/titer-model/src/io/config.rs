@@ -310,13 +310,14 @@ pub(super) fn write_config(config: &Config, end: u32) -> Vec<u8> {
     }
     if gemma {
         extend(json!({
-            "query_pre_attn_scalar": variant.query_pre_attn_scalar.map(whole),
+            "query_pre_attn_scalar": whole(variant.query_pre_attn_scalar.unwrap_or(config.head_width() as f64)),
             "attn_logit_softcapping": variant.attention_softcap,
             "final_logit_softcapping": variant.logit_softcap,
         }));
     }
     if family != Family::Llama {
-        extend(json!({ "pad_token_id": null })); // some families' own is outside of a small vocabulary
+        // What some families take for them where they are absent does not fit other sizes.
+        extend(json!({ "head_dim": config.head_width(), "pad_token_id": null }));
     }
     if !matches!(family, Family::Llama | Family::Olmo2) {
         let sliding = variant.sliding.as_ref();
@@ -332,8 +333,9 @@ pub(super) fn write_config(config: &Config, end: u32) -> Vec<u8> {
             extend(json!({ "layer_types": types }));
         }
     }
-    if let Some(theta) = variant.sliding.as_ref().and_then(|sliding| sliding.rope_theta) {
-        extend(json!({ "rope_local_base_freq": theta }));
+    if family == Family::Gemma3 {
+        let theta = variant.sliding.as_ref().and_then(|sliding| sliding.rope_theta);
+        extend(json!({ "rope_local_base_freq": theta.unwrap_or(config.rope_theta) }));
     }
     let mut bytes = serde_json::to_vec_pretty(&json).expect("a config is plain data");
     bytes.push(b'\n');
