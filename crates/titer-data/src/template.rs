@@ -155,7 +155,7 @@ impl ChatTemplate {
             }
         }
         let folded = if self.system_in_user { fold_system(messages) } else { messages.to_vec() };
-        let rendered = take_sentinels(&self.text(&folded, add_generation_prompt)?);
+        let rendered = take_sentinels(&self.marked_text(&folded, add_generation_prompt)?);
         if self.marked {
             return Ok(rendered);
         }
@@ -164,7 +164,15 @@ impl ChatTemplate {
         Ok(Rendered { spans, ..rendered })
     }
 
-    fn text(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, TemplateError> {
+    /// The text of a chat alone, spans not looked for.
+    ///
+    /// Fails when the template refuses the messages.
+    pub fn text(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, TemplateError> {
+        Ok(take_sentinels(&self.marked_text(messages, add_generation_prompt)?).text)
+    }
+
+    /// The text with the sentinels still in it.
+    fn marked_text(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, TemplateError> {
         let turns: Vec<Value> = messages
             .iter()
             .map(|message| context! { role => message.role.word(), content => message.content.as_str() })

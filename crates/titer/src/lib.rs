@@ -8,6 +8,8 @@
 pub mod batch;
 pub mod exec;
 #[cfg(feature = "engine")]
+mod hub;
+#[cfg(feature = "engine")]
 pub mod model;
 #[cfg(feature = "engine")]
 pub mod organism;

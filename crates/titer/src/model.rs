@@ -19,7 +19,10 @@ use titer_model::{
     params::Params,
 };
 
-use crate::organism::{card::Card, shipped};
+use crate::{
+    hub,
+    organism::{card::Card, shipped},
+};
 
 /// The word in a spec for the organism that titer ships.
 pub const ORGANISM: &str = "organism";
@@ -137,10 +140,14 @@ enum Weights {
 const CHAT_TEMPLATE: &str = "chat_template.jinja";
 
 impl Files {
-    /// The files behind `base`: the shipped organism of this seed, or a folder.
+    /// The files behind `base`: the shipped organism of this seed, a folder, or a hub id that is in the local cache.
     pub fn find(base: &str, seed: u64) -> Result<Self, ModelError> {
         if base != ORGANISM {
-            return Self::read(Path::new(base));
+            let folder = Path::new(base);
+            return match hub::cached(base).filter(|_| !folder.exists()) {
+                Some(snapshot) => Self::read(&snapshot),
+                None => Self::read(folder),
+            };
         }
         let shipped = usize::try_from(seed)
             .ok()
