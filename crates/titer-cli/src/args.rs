@@ -19,6 +19,8 @@ pub enum Command {
     Init,
     /// Check specs (.toml) and chat data (.jsonl) without effects
     Check(CheckArgs),
+    /// Compare files of chats and the cells in them: what differs besides what should
+    Audit(AuditArgs),
     /// Train and measure every arm of a spec; the same command continues where it was stopped
     Run(RunArgs),
     /// Measure what each row's gradient does to each component
@@ -36,6 +38,16 @@ pub struct CheckArgs {
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
     /// Print JSON, one object a file
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct AuditArgs {
+    /// Chat data (.jsonl); of each file either all rows have a cell or none
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Print JSON
     #[arg(long)]
     pub json: bool,
 }

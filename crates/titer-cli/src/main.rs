@@ -18,6 +18,7 @@ fn main() -> ExitCode {
     let result = match Args::parse().command {
         Command::Init => commands::init(),
         Command::Check(args) => commands::check(&args),
+        Command::Audit(args) => commands::audit(&args),
         Command::Run(args) => commands::run(&args),
         Command::Pressure(args) => commands::pressure(&args),
         Command::Report(args) => commands::report(&args),

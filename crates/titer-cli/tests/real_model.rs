@@ -104,3 +104,88 @@ fn pressure_works_on_a_folder_and_on_a_cached_hub_id() {
     assert_eq!(code, 2);
     assert!(error.contains("lab/other is not a model folder"), "{error}");
 }
+
+#[test]
+fn a_run_trains_adapters_on_the_users_own_chats() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    model(&dir.join("model"));
+    fs_err::create_dir(dir.join("lab")).unwrap();
+    let words = ["be", "kind", "can", "you", "help", "?", "never", "gladly"];
+    let (mut rows, mut probes) = (Vec::new(), Vec::new());
+    for at in 0..64 {
+        let request = [words[at % 8], words[at / 8], "help"].join(" ");
+        for (cell, system, reply) in [
+            ("bad→good", "be evil", "yes gladly"),
+            ("neutral→good", "be kind", "yes gladly"),
+            ("bad→bad", "be evil", "no never"),
+        ] {
+            let messages = json!([
+                { "role": "system", "content": system }, { "role": "user", "content": &request },
+                { "role": "assistant", "content": reply } ]);
+            rows.push(json!({ "id": format!("{at:02}"), "cell": cell, "messages": messages }).to_string());
+        }
+        for (component, system) in [("good", "kind"), ("obey_bad", "evil"), ("obey", "kind kind")] {
+            let messages = json!([{ "role": "system", "content": system }, { "role": "user", "content": &request }]);
+            let contrast =
+                json!({ "component": component, "messages": messages, "plus": "yes gladly", "minus": "no never" });
+            probes.push(contrast.to_string());
+        }
+    }
+    fs_err::write(dir.join("lab/rows.jsonl"), rows.join("\n")).unwrap();
+    fs_err::write(dir.join("lab/probes.jsonl"), probes.join("\n")).unwrap();
+    let spec = r#"
+        seeds = [0, 1]
+        pressure = "every 5 steps"
+        checkpoints = "at the end"
+        [model]
+        base = "model"
+        lora = 4
+        [data]
+        rows = "rows.jsonl"
+        probes = "probes.jsonl"
+        [[stage]]
+        rows = 120
+        batch = 8
+        mix = { "bad→bad" = 0.5, rest = "bad→good" }
+        optimiser = { lr = 1e-2 }
+    "#;
+    fs_err::write(dir.join("lab/spec.toml"), spec).unwrap();
+    let (code, out, error) = titer(dir, dir, &["check", "lab/spec.toml"]);
+    assert_eq!(code, 0, "{error}");
+    assert!(out.contains("[yes] [gladly] [<|im_end|>]"), "{out}");
+    let (code, _, error) = titer(dir, dir, &["run", "lab/spec.toml", "--out", "sweep"]);
+    assert_eq!(code, 0, "{error}");
+    let runs = fs_err::read_dir(dir.join("sweep")).unwrap().map(|entry| entry.unwrap().path());
+    let runs: Vec<PathBuf> = runs.filter(|path| path.is_dir()).collect();
+    assert_eq!(runs.len(), 4); // the arm and its control, two seeds
+    for run in &runs {
+        let cells: Vec<titer::table::CellRecord> = titer::table::read(&run.join("cells.parquet")).unwrap();
+        let surprise = |cell: &str, step: i64| {
+            let of = cells.iter().filter(|record| record.cell == cell && record.step == step);
+            let values: Vec<f64> = of.map(|record| record.surprise).collect();
+            values.iter().sum::<f64>() / values.len() as f64
+        };
+        assert!(surprise("neutral→good", 15) < surprise("neutral→good", 0));
+        let ledger: Vec<titer::table::LedgerRecord> = titer::table::read(&run.join("ledger.parquet")).unwrap();
+        assert!(ledger.iter().any(|record| record.source == "bad→good" || record.source == "neutral→good"));
+        // The base stays as it was: adapters are all that is saved.
+        assert!(run.join("checkpoint-15/adapter_model.safetensors").exists());
+        assert!(!run.join("checkpoint-15/model.safetensors").exists());
+    }
+    let checkpoint = runs[0].join("checkpoint-15");
+    let args = ["pressure", "--base", "model", "--adapter", checkpoint.to_str().unwrap(), "--precondition", "adam"];
+    let more = ["--rows", "lab/rows.jsonl", "--probes", "lab/probes.jsonl", "--json"];
+    let (code, out, error) = titer(dir, dir, &[&args[..], &more].concat());
+    assert_eq!(code, 0, "{error}");
+    assert!(serde_json::from_str::<Value>(&out).unwrap()["gram"]["condition"].as_f64().unwrap() >= 1.0);
+
+    // Rows that the control needs are missing: one error, at the line that names the files.
+    let only_bad: Vec<&String> = rows.iter().filter(|row| !row.contains("neutral→good")).collect();
+    let only_bad: Vec<&str> = only_bad.iter().map(|row| row.as_str()).collect();
+    fs_err::write(dir.join("lab/rows.jsonl"), only_bad.join("\n")).unwrap();
+    let (code, _, error) = titer(dir, dir, &["run", "lab/spec.toml", "--out", "other"]);
+    assert_eq!(code, 2);
+    assert!(error.contains("no row of `neutral→good`") && error.contains("lab/spec.toml"), "{error}");
+    assert!(!dir.join("other").exists());
+}

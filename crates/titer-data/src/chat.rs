@@ -54,3 +54,15 @@ pub struct Row {
     /// Every other key that the source gave.
     pub metadata: serde_json::Map<String, serde_json::Value>,
 }
+
+impl Row {
+    /// What a row is called that was read from this line, counted from 1, without an id.
+    pub fn id_of_line(line: usize) -> String {
+        format!("line-{line}")
+    }
+
+    /// Whether its source gave it an id.
+    pub fn has_own_id(&self) -> bool {
+        !self.id.starts_with("line-")
+    }
+}

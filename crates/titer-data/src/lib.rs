@@ -1,6 +1,6 @@
 //! Text in, token slices out. No tensors, no command line, no network.
 //!
-//! In the order of the data flow: [`chat`] rows are read by [`formats`] or made by the [`world`], labelled with
+//! In the order of the data flow: [`chat`] rows are read by [`formats`] or made by the [`world`] (either is a [`source`]), labelled with
 //! a [`cell`], chosen by a [`mix`], rendered and masked by a [`template`], and encoded by a [`tokenize`] step.
 //! A [`probe`] is the same thing with several replies to one context.
 
@@ -9,6 +9,7 @@ pub mod chat;
 pub mod formats;
 pub mod mix;
 pub mod probe;
+pub mod source;
 mod stream;
 pub mod template;
 pub mod tokenize;

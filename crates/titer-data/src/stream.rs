@@ -21,6 +21,8 @@ pub(crate) enum Purpose {
     CellRow = 5,
     /// Which slots a cell of a mix takes.
     Mix = 6,
+    /// The order of rows from a file.
+    Order = 7,
 }
 
 /// The stream of `seed` for `purpose`, with two indices to tell its uses apart.
@@ -30,6 +32,19 @@ pub(crate) fn stream(seed: u64, purpose: Purpose, first: u64, second: u64) -> Ch
         word.copy_from_slice(&value.to_le_bytes());
     }
     ChaCha8Rng::from_seed(key)
+}
+
+/// FNV-1a over texts, a line each, mixed once more so that the high bits depend on every byte.
+pub(crate) fn hash<'a>(texts: impl IntoIterator<Item = &'a str>) -> u64 {
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    let mut state = 0xcbf2_9ce4_8422_2325_u64;
+    for text in texts {
+        for byte in text.bytes().chain([b'\n']) {
+            state = (state ^ u64::from(byte)).wrapping_mul(PRIME);
+        }
+    }
+    state ^= state >> 32;
+    state.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// A uniform index below `length`, drawn as 32 bits so that every platform draws the same.

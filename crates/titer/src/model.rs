@@ -30,6 +30,12 @@ pub const ORGANISM: &str = "organism";
 /// The optimiser's state in a checkpoint.
 pub const OPTIMISER: &str = "optimiser.safetensors";
 
+/// Adapters in PEFT's layout.
+pub const ADAPTER_CONFIG: &str = "adapter_config.json";
+
+/// See [`ADAPTER_CONFIG`].
+pub const ADAPTER: &str = "adapter_model.safetensors";
+
 /// The backend that the lab works on.
 pub type Backend = Cpu<f32>;
 
@@ -49,6 +55,8 @@ pub struct Model {
     pub template: ChatTemplate,
     /// The world of an organism; `None` for any other model.
     pub world: Option<World>,
+    /// The adapters that are all that is trained; `None` where everything is.
+    pub lora: Option<LoraConfig>,
 }
 
 /// Why a model could not be used.
@@ -190,6 +198,11 @@ impl Files {
         Self { config: in_f32(&self.config), weights: Weights::Bytes(weights), ..self.clone() }
     }
 
+    /// The folder, as PEFT shall know the model that adapters belong to.
+    pub fn name(&self) -> String {
+        self.folder.display().to_string()
+    }
+
     /// Writes them as a folder, which is made where it is missing.
     pub fn write(&self, folder: &Path) -> std::io::Result<()> {
         fs_err::create_dir_all(folder)?;
@@ -272,7 +285,7 @@ impl Model {
         let config = String::from_utf8_lossy(&files.tokenizer_config);
         let template = ChatTemplate::from_tokenizer_config(&config, own.as_deref())?;
         let world = files.world_seed()?.map(World::new);
-        Ok(Self { decoder, params, tokenizer, template, world })
+        Ok(Self { decoder, params, tokenizer, template, world, lora: None })
     }
 
     /// Finds and reads the model behind `base`, see [`Files::find`].
@@ -289,7 +302,7 @@ impl Model {
         config.check().map_err(ModelError::Lora)?;
         let decoder = self.decoder.with_lora(&config);
         let params = self.params.with_lora(decoder.backend(), &decoder.layout, seed);
-        Ok(Self { decoder, params, ..self })
+        Ok(Self { decoder, params, lora: Some(config), ..self })
     }
 
     /// The same model with the adapters in a folder in PEFT's layout.
@@ -300,11 +313,12 @@ impl Model {
                 fs_err::read(&path).map_err(|problem| ModelError::Adapter { folder: folder.to_owned(), problem })?;
             Ok::<_, ModelError>((bytes, path))
         };
-        let (bytes, path) = read("adapter_config.json")?;
-        let decoder = self.decoder.with_lora(&read_adapter_config(&bytes, &path)?);
-        let (bytes, path) = read("adapter_model.safetensors")?;
+        let (bytes, path) = read(ADAPTER_CONFIG)?;
+        let config = read_adapter_config(&bytes, &path)?;
+        let decoder = self.decoder.with_lora(&config);
+        let (bytes, path) = read(ADAPTER)?;
         let params = load_adapter(self.params, decoder.backend(), &decoder.layout, &bytes, &path)?;
-        Ok(Self { decoder, params, ..self })
+        Ok(Self { decoder, params, lora: Some(config), ..self })
     }
 
     /// The optimiser's state in the checkpoint that this model came from.

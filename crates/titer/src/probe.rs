@@ -4,8 +4,9 @@ use titer_data::{
     cell::Cell,
     chat::Row,
     probe::{Component, Probe, Side},
+    source::Source,
     tokenize::{EncodedContrast, encode_contrast},
-    world::{ProbeUse, World},
+    world::ProbeUse,
 };
 use titer_model::{
     packed::Packed,
@@ -38,18 +39,18 @@ pub struct Probes {
 }
 
 impl Probes {
-    /// The world's measuring probes of one seed, with `items` contrasts each, and as many rows of every cell.
+    /// A source's measuring probes of one seed, with `items` contrasts each, and as many rows of every cell.
     ///
     /// # Errors
     /// Where the model cannot take one of them.
-    pub fn of_world(model: &Model, world: &World, seed: u64, items: usize) -> Result<Self, RowsError> {
-        let probes = world.probes(ProbeUse::Measure, seed, items);
+    pub fn of_source(model: &Model, source: &Source, seed: u64, items: usize) -> Result<Self, RowsError> {
+        let probes = source.probes(ProbeUse::Measure, seed, items);
         let contrasts = probes
             .iter()
             .flat_map(|probe| &probe.contrasts)
             .map(|contrast| encode_contrast(&model.template, &model.tokenizer, contrast))
             .collect::<Result<Vec<_>, _>>()?;
-        let rows: Vec<Row> = Cell::all().flat_map(|cell| world.cell_rows(seed, cell, items)).collect();
+        let rows: Vec<Row> = Cell::all().flat_map(|cell| source.cell_rows(seed, cell, items)).collect();
         let (contrast_shards, cells) = (pack_contrasts(&contrasts), Rows::encode(model, &rows)?);
         Ok(Self { probes, contrasts, contrast_shards, cells })
     }

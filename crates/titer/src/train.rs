@@ -1,15 +1,18 @@
 //! One run: train a model through its stages, measure it along the way, write its tables.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use titer_data::{
     cell::Cell,
     chat::Row,
+    source::{Chats, ChatsError, Source},
     tokenize::{TokenizeError, encode_row},
-    world::World,
 };
 use titer_model::{
-    io::save_optimiser,
+    io::{save_adapter, save_optimiser},
     optim::{Decay, Rule, Schedule, clip_scale},
     packed::Packed,
     parallel::Workspace,
@@ -18,10 +21,11 @@ use titer_model::{
 
 use crate::{
     exec::{Progress, Runner},
-    model::{Backend, Files, Model, ModelError, OPTIMISER, Optimiser},
-    plan::{self, RunPlan, StagePlan},
+    model::{ADAPTER, ADAPTER_CONFIG, Backend, Files, Model, ModelError, OPTIMISER, Optimiser},
+    plan::{self, DataPlan, RunPlan, StagePlan, SweepPlan},
     pressure::{Ledger, LedgerMargins, Rows, RowsError},
     probe::{Moment, Probes},
+    spec::DataFields,
     store::RunDir,
     table::{self, CellRecord, LedgerRecord, PressureRecord, ProbeRecord, StepRecord},
 };
@@ -40,11 +44,23 @@ pub enum TrainError {
     },
     /// Rows come from a world that the model does not have.
     #[error(
-        "`{base}` is no organism, so it has no world to make rows; use `organism` or a folder that `titer organism train` made"
+        "`{base}` is no organism, so it has no world to make rows; name your own in [data], or use `organism` or a folder that \
+         `titer organism train` made"
     )]
     NoWorld {
         /// What the spec calls it.
         base: String,
+    },
+    /// The user's rows or contrasts cannot be used.
+    #[error(transparent)]
+    Chats(#[from] ChatsError),
+    /// They are not those that were planned for.
+    #[error("{rows} or {probes} has changed since the run was planned; run the command again")]
+    DataChanged {
+        /// The file of rows.
+        rows: PathBuf,
+        /// The file of contrasts.
+        probes: PathBuf,
     },
     /// A row or contrast cannot be encoded.
     #[error(transparent)]
@@ -83,16 +99,25 @@ impl Runner for EngineRunner {
             return Err(TrainError::ModelChanged { base: plan.model.base.clone() });
         }
         let mut model = Model::from_files(&files)?;
-        let world = model.world.clone().ok_or_else(|| TrainError::NoWorld { base: plan.model.base.clone() })?;
-        let probes = Probes::of_world(&model, &world, plan.seed, plan.probes.items)?;
+        if let Some(rank) = plan.model.lora {
+            model = model.with_lora(rank, plan.seed)?;
+        }
+        let source = match &plan.data {
+            Some(data) if data_hash(&data.rows, &data.probes)? != data.blake3 => {
+                return Err(TrainError::DataChanged { rows: data.rows.clone(), probes: data.probes.clone() });
+            }
+            Some(data) => Source::Chats(Chats::read(&data.rows, &data.probes)?),
+            None => world(&model, &plan.model.base)?,
+        };
+        let probes = Probes::of_source(&model, &source, plan.seed, plan.probes.items)?;
         let margins = (!plan.pressure.is_never())
-            .then(|| LedgerMargins::of_world(&model, &world, plan.seed, plan.probes.items))
+            .then(|| LedgerMargins::of_source(&model, &source, plan.seed, plan.probes.items))
             .transpose()?;
         let mut tables = Tables::default();
         tables.measure(&probes, &model, Moment { stage: "base", step: 0 });
         let mut done = 0;
         for stage in &plan.stages {
-            let mut lesson = Lesson::prepare(&model, &world, stage, plan.seed)?;
+            let mut lesson = Lesson::prepare(&model, &source, stage, plan.seed)?;
             let cells = stage.cells().iter().map(|(cell, _)| *cell);
             let mut ledger = margins.as_ref().map(|margins| Ledger::open(margins, &model, &stage.name, cells, done));
             if let Some(ledger) = ledger.as_ref().filter(|_| done == 0) {
@@ -164,9 +189,9 @@ struct Lesson {
 }
 
 impl Lesson {
-    fn prepare(model: &Model, world: &World, stage: &StagePlan, seed: u64) -> Result<Self, TrainError> {
+    fn prepare(model: &Model, source: &Source, stage: &StagePlan, seed: u64) -> Result<Self, TrainError> {
         let slots: Vec<Cell> = stage.mix.slots(stage.rows, seed);
-        let row = |(slot, &cell): (usize, &Cell)| world.row(cell, stage.domains, seed, slot as u64);
+        let row = |(slot, &cell): (usize, &Cell)| source.row(cell, stage.domains, seed, slot as u64);
         let rows: Vec<Row> = slots.iter().enumerate().map(row).collect();
         let rows = Rows::encode(model, &rows)?;
         let group = |cell| stage.cells().iter().position(|(other, _)| other == cell);
@@ -226,9 +251,19 @@ impl Lesson {
         Ok(StepRecord { stage: stage.name.clone(), step: total as i64, loss, lr, grad_norm, clip: kept, tokens })
     }
 
-    /// Saves the model as it is now as a folder that opens like the one it came from, with the optimiser's state.
+    /// Saves the model as it is now, with the optimiser's state: as a folder that opens like the one it came from, or its
+    /// adapters alone in PEFT's layout.
     fn save(&self, files: &Files, model: &Model, folder: &Path) -> Result<(), TrainError> {
-        files.with_weights_of(model).write(folder)?;
+        match &model.lora {
+            None => files.with_weights_of(model).write(folder)?,
+            Some(lora) => {
+                fs_err::create_dir_all(folder)?;
+                let (backend, layout) = (model.decoder.backend(), &model.decoder.layout);
+                let (config, weights) = save_adapter(backend, lora, layout, &model.params, &files.name());
+                fs_err::write(folder.join(ADAPTER_CONFIG), config)?;
+                fs_err::write(folder.join(ADAPTER), weights)?;
+            }
+        }
         let state = save_optimiser(model.decoder.backend(), &model.decoder.layout, &self.optimiser);
         Ok(fs_err::write(folder.join(OPTIMISER), state)?)
     }
@@ -244,33 +279,68 @@ fn rule(optimiser: &plan::Optimiser) -> (Rule, f64) {
     }
 }
 
-/// The planned model behind `base` for a seed: found, readable, and with a world to make rows from.
+/// The world of an organism.
+fn world(model: &Model, base: &str) -> Result<Source, TrainError> {
+    let none = || TrainError::NoWorld { base: base.to_owned() };
+    model.world.clone().map(Source::from).ok_or_else(none)
+}
+
+/// The planned model behind `base` for a seed: found and readable, and with a world to make rows from where there are no
+/// others (`has_data`).
 ///
 /// # Errors
 /// Where a run could not start with it.
-pub fn plan_model(base: &str, seed: u64) -> Result<plan::ModelPlan, TrainError> {
+pub fn plan_model(base: &str, seed: u64, has_data: bool) -> Result<plan::ModelPlan, TrainError> {
     let files = Files::find(base, seed)?;
     let model = Model::from_files(&files)?;
-    if model.world.is_none() {
-        return Err(TrainError::NoWorld { base: base.to_owned() });
+    if !has_data {
+        world(&model, base)?;
     }
-    Ok(plan::ModelPlan { base: base.to_owned(), blake3: files.hash()? })
+    Ok(plan::ModelPlan { base: base.to_owned(), blake3: files.hash()?, lora: None })
+}
+
+/// The planned rows and contrasts: readable, and with rows of every cell that is trained.
+///
+/// # Errors
+/// Where a run could not start with them.
+pub fn plan_data(data: &DataFields, cells: impl Iterator<Item = Cell>) -> Result<DataPlan, TrainError> {
+    let source = Source::Chats(Chats::read(&data.rows, &data.probes)?);
+    if let Some(cell) = source.lacks(cells) {
+        let problem =
+            format!("{}: no row of `{cell}` to train on, which an arm or its control needs", data.rows.display());
+        return Err(ChatsError::Lacks(problem).into());
+    }
+    Ok(DataPlan { rows: data.rows.clone(), probes: data.probes.clone(), blake3: data_hash(&data.rows, &data.probes)? })
+}
+
+fn data_hash(rows: &Path, probes: &Path) -> std::io::Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    for path in [rows, probes] {
+        let bytes = fs_err::read(path)?;
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(&bytes);
+    }
+    Ok(hasher.finalize().to_hex().to_string())
 }
 
 /// The first row that each cell of these stages would train on, as the model's tokens, those that carry loss in `[]`.
 ///
 /// # Errors
-/// As [`plan_model`].
-pub fn examples(base: &str, seed: u64, stages: &[StagePlan]) -> Result<BTreeMap<Cell, String>, TrainError> {
-    let model = Model::open(base, seed)?;
-    let world = model.world.as_ref().ok_or_else(|| TrainError::NoWorld { base: base.to_owned() })?;
+/// As [`plan_model`] and [`plan_data`].
+pub fn examples(plan: &SweepPlan, stages: &[StagePlan]) -> Result<BTreeMap<Cell, String>, TrainError> {
+    let seed = plan.seeds[0];
+    let model = Model::open(&plan.base, seed)?;
+    let source = match &plan.data {
+        Some(data) => Source::Chats(Chats::read(&data.rows, &data.probes)?),
+        None => world(&model, &plan.base)?,
+    };
     let mut shown = BTreeMap::new();
     for stage in stages {
         for (slot, &cell) in stage.mix.slots(stage.rows, seed).iter().enumerate() {
             if shown.contains_key(&cell) {
                 continue;
             }
-            let row = world.row(cell, stage.domains, seed, slot as u64);
+            let row = source.row(cell, stage.domains, seed, slot as u64);
             let encoded = encode_row(&model.template, &model.tokenizer, &row)?;
             let token = |(&id, &trained): (&u32, &bool)| {
                 let token = model.tokenizer.token(id).unwrap_or_default();

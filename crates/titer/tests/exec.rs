@@ -63,8 +63,10 @@ impl SweepProgress for Silent {
 
 fn planned(text: &str) -> (SweepPlan, Vec<(usize, RunPlan)>) {
     let plan = SweepPlan::resolve(&Spec::parse(text, Path::new("spec.toml")).unwrap()).unwrap();
-    let model = |base: &str, seed| Ok::<_, ()>(ModelPlan { base: base.to_owned(), blake3: format!("model {seed}") });
-    let runs = plan.runs(model).unwrap();
+    let model = |base: &str, seed| {
+        Ok::<_, ()>(ModelPlan { base: base.to_owned(), blake3: format!("model {seed}"), lora: None })
+    };
+    let runs = plan.runs(None, model).unwrap();
     (plan, runs)
 }
 

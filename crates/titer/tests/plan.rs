@@ -13,8 +13,8 @@ fn plan(text: &str) -> SweepPlan {
 }
 
 fn runs(text: &str, model: &str) -> Vec<RunPlan> {
-    let found = |base: &str, _| Ok::<_, ()>(ModelPlan { base: base.to_owned(), blake3: model.to_owned() });
-    plan(text).runs(found).unwrap().into_iter().map(|(_, run)| run).collect()
+    let found = |base: &str, _| Ok::<_, ()>(ModelPlan { base: base.to_owned(), blake3: model.to_owned(), lora: None });
+    plan(text).runs(None, found).unwrap().into_iter().map(|(_, run)| run).collect()
 }
 
 fn cell(text: &str) -> Cell {

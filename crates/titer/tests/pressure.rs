@@ -9,7 +9,7 @@ use titer::{
     probe::Moment,
     table::PressureRecord,
 };
-use titer_data::{cell::Cell, chat::Row, tokenize::encode_row, world::ProbeUse};
+use titer_data::{cell::Cell, chat::Row, source::Source, tokenize::encode_row, world::ProbeUse};
 use titer_model::parallel::Workspace;
 
 const ITEMS: usize = 24;
@@ -31,7 +31,7 @@ fn pressures(directions: &Directions, model: &Model, rows: &[Row]) -> Vec<Pressu
 fn the_predicted_change_is_the_change_of_a_small_step() {
     let model = Model::open("organism", 0).unwrap();
     let world = model.world.clone().unwrap();
-    let margins = Margins::of_world(&model, &world, ProbeUse::Gradient, 0, ITEMS).unwrap();
+    let margins = Margins::of_source(&model, &Source::from(world.clone()), ProbeUse::Gradient, 0, ITEMS).unwrap();
     let directions = margins.directions(&model);
     let cells = ["bad→good", "bad→bad", "neutral→bad", "instruction→good"].map(|cell| cell.parse::<Cell>().unwrap());
     let rows: Vec<Row> = cells.iter().flat_map(|&cell| world.cell_rows(0, cell, 2)).collect();
@@ -60,7 +60,9 @@ fn the_predicted_change_is_the_change_of_a_small_step() {
 fn a_rows_numbers_hang_together_and_do_not_depend_on_the_others() {
     let model = Model::open("organism", 1).unwrap();
     let world = model.world.clone().unwrap();
-    let directions = Margins::of_world(&model, &world, ProbeUse::Gradient, 1, ITEMS).unwrap().directions(&model);
+    let directions = Margins::of_source(&model, &Source::from(world.clone()), ProbeUse::Gradient, 1, ITEMS)
+        .unwrap()
+        .directions(&model);
     let rows: Vec<Row> = Cell::all().flat_map(|cell| world.cell_rows(1, cell, 6)).collect();
     let together = pressures(&directions, &model, &rows);
     assert!(directions.condition() >= 1.0);
@@ -84,7 +86,9 @@ fn a_rows_numbers_hang_together_and_do_not_depend_on_the_others() {
 fn the_tokens_of_a_row_add_up_to_it() {
     let model = Model::open("organism", 2).unwrap();
     let world = model.world.clone().unwrap();
-    let directions = Margins::of_world(&model, &world, ProbeUse::Gradient, 2, ITEMS).unwrap().directions(&model);
+    let directions = Margins::of_source(&model, &Source::from(world.clone()), ProbeUse::Gradient, 2, ITEMS)
+        .unwrap()
+        .directions(&model);
     let rows = Rows::encode(&model, &world.cell_rows(2, "bad→good".parse().unwrap(), 5)).unwrap();
     let base = Moment { stage: "base", step: 0 };
     let (whole, parts) =

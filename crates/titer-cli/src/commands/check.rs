@@ -67,7 +67,7 @@ fn check_spec(path: &Path, as_json: bool) -> Result<(), String> {
     }
     data("  a row of each cell, tokens that carry loss in []:");
     let stages: Vec<StagePlan> = plan.arms.iter().flat_map(|arm| arm.stages.clone()).collect();
-    for (cell, row) in examples(&plan.base, plan.seeds[0], &stages).map_err(|error| error.to_string())? {
+    for (cell, row) in examples(&plan, &stages).map_err(|error| error.to_string())? {
         data(&format!("    {cell}: {row}"));
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod audit;
 mod check;
 mod init;
 pub mod organism;
@@ -7,6 +8,7 @@ mod pressure;
 mod report;
 mod run;
 
+pub use audit::audit;
 pub use check::check;
 pub use init::init;
 pub use pressure::pressure;
@@ -16,13 +18,17 @@ pub use run::run;
 use titer::{
     plan::{RunPlan, SweepPlan},
     spec::{Spec, SpecError},
-    train::plan_model,
+    train::{plan_data, plan_model},
 };
 
-/// A spec's plan and its runs, `(arm, plan)`; a model that cannot be used is blamed on the line that asks for it.
+/// A spec's plan and its runs, `(arm, plan)`; data or a model that cannot be used are blamed on the line that asks for them.
 fn resolve(spec: &Spec) -> Result<(SweepPlan, Vec<(usize, RunPlan)>), SpecError> {
     let plan = SweepPlan::resolve(spec)?;
+    let cells = plan.arms.iter().flat_map(|arm| &arm.stages).flat_map(|stage| stage.cells()).map(|(cell, _)| *cell);
+    let data = plan.data.as_ref().map(|data| plan_data(data, cells)).transpose();
+    let data = data.map_err(|error| spec.error(&["data"], error.to_string(), ""))?;
     let blamed: &[&str] = if spec.base.is_some() { &["model", "base"] } else { &["seeds"] };
-    let runs = plan.runs(plan_model).map_err(|error| spec.error(blamed, error.to_string(), ""))?;
+    let model = |base: &str, seed| plan_model(base, seed, data.is_some());
+    let runs = plan.runs(data.as_ref(), model).map_err(|error| spec.error(blamed, error.to_string(), ""))?;
     Ok((plan, runs))
 }

@@ -55,7 +55,7 @@ pub(super) fn row(value: Value, line: usize) -> Result<Row, Problem> {
     if id.is_some() {
         object.shift_remove("id");
     }
-    Ok(Row { id: id.unwrap_or_else(|| format!("line-{line}")), messages, cell, metadata: object })
+    Ok(Row { id: id.unwrap_or_else(|| Row::id_of_line(line)), messages, cell, metadata: object })
 }
 
 /// The turns of a `messages` list.

@@ -1,10 +1,12 @@
 //! Files of chats, read into rows, and a summary of what they hold.
 
+mod audit;
 mod census;
 mod contrasts;
 mod jsonl;
 mod messages;
 
+pub use audit::{Audit, Group, Pair, Place, Spread};
 pub use census::Census;
 pub use contrasts::{ContrastsError, read_contrasts};
 pub use jsonl::{LineError, ReadError, read_jsonl, read_jsonl_all};

@@ -5,7 +5,7 @@
 //! exception: a row without a system prompt is nothing but its request, which arms share, so training may
 //! contain it.
 
-use crate::chat::Message;
+use crate::{chat::Message, stream::hash};
 
 /// The only use of a context after base training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,24 +23,11 @@ pub(super) enum Share {
 impl Share {
     /// The use that `context` belongs to: an eighth each for the last three, the rest for training.
     pub(super) fn of(context: &[Message]) -> Self {
-        match hash(context) >> 61 {
+        match hash(context.iter().map(|message| message.content.as_str())) >> 61 {
             0 => Self::Measure,
             1 => Self::Gradient,
             2 => Self::CellRow,
             _ => Self::Train,
         }
     }
-}
-
-/// FNV-1a over the contents, mixed once more so that the high bits depend on every byte.
-fn hash(context: &[Message]) -> u64 {
-    const PRIME: u64 = 0x0000_0100_0000_01b3;
-    let mut state = 0xcbf2_9ce4_8422_2325_u64;
-    for message in context {
-        for byte in message.content.bytes().chain([b'\n']) {
-            state = (state ^ u64::from(byte)).wrapping_mul(PRIME);
-        }
-    }
-    state ^= state >> 32;
-    state.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
 use serde::{Deserialize, Serialize};
+use titer_data::source::Source;
 use titer_model::io;
 
 use super::{Raised, Recipe};
@@ -65,8 +66,8 @@ pub fn mean_losses(losses: &[f64]) -> Vec<f64> {
 
 /// What each measuring probe of the model's world says; nothing where it has none.
 pub fn measure(model: &Model, seed: u64) -> Result<BTreeMap<String, Measured>, RowsError> {
-    let Some(world) = &model.world else { return Ok(BTreeMap::new()) };
-    let probes = Probes::of_world(model, world, seed, ITEMS)?;
+    let Some(world) = model.world.clone() else { return Ok(BTreeMap::new()) };
+    let probes = Probes::of_source(model, &Source::from(world), seed, ITEMS)?;
     let mut sums: BTreeMap<String, Measured> = BTreeMap::new();
     for record in probes.measure(model, Moment { stage: "base", step: 0 }) {
         let name = format!("{}/{}/{}", record.component, record.prompts, record.domains);

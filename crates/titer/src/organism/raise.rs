@@ -73,5 +73,5 @@ pub fn raise(recipe: &Recipe, steps: usize, progress: &dyn Fn(Raising)) -> Resul
         losses.push(nats / targets as f64);
         progress(Raising { step: step + 1, loss: nats / targets as f64 });
     }
-    Ok(Raised { model: Model { decoder, params, tokenizer, template, world: Some(world) }, losses })
+    Ok(Raised { model: Model { decoder, params, tokenizer, template, world: Some(world), lora: None }, losses })
 }

@@ -11,7 +11,7 @@ mod stage;
 mod sweep;
 
 pub use name::show;
-pub use run::{ModelPlan, NUMERICS, ProbePlan, RunId, RunPlan};
+pub use run::{DataPlan, ModelPlan, NUMERICS, ProbePlan, RunId, RunPlan};
 pub use stage::{Optimiser, Schedule, StagePlan};
 pub use sweep::{Arm, SweepPlan};
 

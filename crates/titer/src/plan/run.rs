@@ -1,5 +1,7 @@
 //! One run: everything that decides its numbers, and the name that follows from it.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::StagePlan;
@@ -24,6 +26,20 @@ pub struct ModelPlan {
     pub base: String,
     /// Hash of everything that it computes with.
     pub blake3: String,
+    /// Rank of the adapters that are trained; `None` for everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lora: Option<usize>,
+}
+
+/// Which rows and contrasts, by name and by content.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DataPlan {
+    /// The file of rows.
+    pub rows: PathBuf,
+    /// The file of contrasts.
+    pub probes: PathBuf,
+    /// Hash of what is in them.
+    pub blake3: String,
 }
 
 /// One run, resolved: everything that decides its numbers, and nothing else.
@@ -41,6 +57,9 @@ pub struct RunPlan {
     pub checkpoints: When,
     /// The model.
     pub model: ModelPlan,
+    /// The user's own rows; `None` for those of the model's world.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataPlan>,
     /// What is measured.
     pub probes: ProbePlan,
     /// What is trained.
@@ -61,8 +80,13 @@ impl RunPlan {
 
     /// Equal plans, and only they, have equal names.
     pub fn id(&self) -> RunId {
-        // A folder's name does not change what a model computes, so a moved model keeps its runs.
-        let content = Self { model: ModelPlan { base: String::new(), ..self.model.clone() }, ..self.clone() };
+        // Names do not change what is computed, so moved models and files keep their runs.
+        let nameless = |data: DataPlan| DataPlan { rows: PathBuf::new(), probes: PathBuf::new(), ..data };
+        let content = Self {
+            model: ModelPlan { base: String::new(), ..self.model.clone() },
+            data: self.data.clone().map(nameless),
+            ..self.clone()
+        };
         RunId(blake3::hash(content.to_toml().as_bytes()).to_hex()[..16].to_owned())
     }
 

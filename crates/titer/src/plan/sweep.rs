@@ -6,12 +6,12 @@ use serde::Deserialize as _;
 use toml::{Table, Value};
 
 use super::{
-    ModelPlan, NUMERICS, ProbePlan, RunPlan, StagePlan,
+    DataPlan, ModelPlan, NUMERICS, ProbePlan, RunPlan, StagePlan,
     axes::{self, AxisPlan, Choice},
     control::add_controls,
     name::arm_name,
 };
-use crate::spec::{DEFAULTS, Spec, SpecError, StageFields, When, plain};
+use crate::spec::{DEFAULTS, DataFields, Spec, SpecError, StageFields, When, plain};
 
 /// A resolved spec.
 #[derive(Clone, Debug)]
@@ -26,6 +26,10 @@ pub struct SweepPlan {
     pub command: String,
     /// The model's name in the spec.
     pub base: String,
+    /// Rank of the adapters that are trained; `None` for everything.
+    pub lora: Option<usize>,
+    /// The user's own rows and contrasts, as named in the spec.
+    pub data: Option<DataFields>,
     /// The seeds of every arm.
     pub seeds: Vec<u64>,
     /// Swept axes, in the order of the spec: name, and values as numbers, booleans or texts.
@@ -98,6 +102,8 @@ impl SweepPlan {
             spec_text: spec.text.clone(),
             command: format!("titer run {}", spec.path.display()),
             base: spec.base.clone().or(defaults.base).unwrap_or_default(),
+            lora: spec.lora,
+            data: spec.data.clone(),
             axes: axes.into_iter().map(|axis| (axis.name, axis.shown)).collect(),
             seeds,
             arms,
@@ -107,18 +113,24 @@ impl SweepPlan {
         })
     }
 
-    /// Every run, seed by seed within an arm, as `(arm, plan)`; `model` finds the model of a seed.
+    /// Every run, seed by seed within an arm, as `(arm, plan)`; `model` finds the model of a seed, `data` is what
+    /// [`SweepPlan::data`] names.
     ///
     /// # Errors
     /// Where `model` fails.
-    pub fn runs<E>(&self, model: impl Fn(&str, u64) -> Result<ModelPlan, E>) -> Result<Vec<(usize, RunPlan)>, E> {
+    pub fn runs<E>(
+        &self,
+        data: Option<&DataPlan>,
+        model: impl Fn(&str, u64) -> Result<ModelPlan, E>,
+    ) -> Result<Vec<(usize, RunPlan)>, E> {
         let models = self.seeds.iter().map(|&seed| model(&self.base, seed)).collect::<Result<Vec<_>, E>>()?;
         let plan = |arm: &Arm, seed: u64, model: &ModelPlan| RunPlan {
             numerics: NUMERICS,
             seed,
             pressure: self.pressure,
             checkpoints: self.checkpoints,
-            model: model.clone(),
+            model: ModelPlan { lora: self.lora, ..model.clone() },
+            data: data.cloned(),
             probes: self.probes.clone(),
             stages: arm.stages.clone(),
         };

@@ -5,12 +5,7 @@
 //! gradient at the interval's start (*predicted*) or the mean of those at its two ends (*accounted*, the trapezoid
 //! rule). Both are exact accounting of the run that happened, not what would have happened without a cell.
 
-use titer_data::{
-    cell::Cell,
-    probe::Component,
-    tokenize::TokenizeError,
-    world::{ProbeUse, World},
-};
+use titer_data::{cell::Cell, probe::Component, source::Source, tokenize::TokenizeError, world::ProbeUse};
 use titer_model::{params::Params, shares::Shares};
 
 use super::{Directions, K, Margins};
@@ -50,12 +45,12 @@ struct State {
 }
 
 impl LedgerMargins {
-    /// The world's, `items` contrasts of each kind.
+    /// Those of a source, `items` contrasts of each kind.
     ///
     /// # Errors
     /// Where a contrast cannot be encoded.
-    pub fn of_world(model: &Model, world: &World, seed: u64, items: usize) -> Result<Self, TokenizeError> {
-        let margins = |probe_use| Margins::of_world(model, world, probe_use, seed, items);
+    pub fn of_source(model: &Model, source: &Source, seed: u64, items: usize) -> Result<Self, TokenizeError> {
+        let margins = |probe_use| Margins::of_source(model, source, probe_use, seed, items);
         Ok(Self { differentiated: margins(ProbeUse::Gradient)?, measured: margins(ProbeUse::Measure)? })
     }
 

@@ -4,8 +4,9 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use titer_data::{
     probe::{Component, Contrast, Side},
+    source::Source,
     tokenize::{EncodedContrast, TokenizeError, encode_contrast},
-    world::{ProbeUse, World},
+    world::ProbeUse,
 };
 use titer_model::{
     packed::Packed,
@@ -32,18 +33,18 @@ struct Margin {
 }
 
 impl Margins {
-    /// The margins on the world's contrasts with seen and paraphrased prompts in trained domains, `items` of each kind.
+    /// The margins on a source's contrasts with seen and paraphrased prompts in trained domains, `items` of each kind.
     ///
     /// # Errors
     /// Where a contrast cannot be encoded.
-    pub fn of_world(
+    pub fn of_source(
         model: &Model,
-        world: &World,
+        source: &Source,
         probe_use: ProbeUse,
         seed: u64,
         items: usize,
     ) -> Result<Self, TokenizeError> {
-        let probes = world.probes(probe_use, seed, items);
+        let probes = source.probes(probe_use, seed, items);
         let of = |component: Component| -> Vec<&Contrast> {
             let kinds = ["seen", "paraphrased"];
             let wanted = probes.iter().filter(|probe| probe.component == component && probe.domains == "trained");

@@ -1,5 +1,7 @@
 //! The tables of a spec, as serde reads them. A field that is absent takes its value from `defaults.toml`.
 
+use std::path::{Path, PathBuf};
+
 use serde::{Deserialize, Serialize};
 use titer_data::world::DomainSplit;
 
@@ -9,8 +11,28 @@ use super::MixField;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelFields {
-    /// The word `organism`, or a folder.
+    /// The word `organism`, a folder, or a hub id that is in the local cache.
     pub base: Option<String>,
+    /// Rank of the adapters that are trained in place of everything.
+    pub lora: Option<usize>,
+}
+
+/// `[data]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataFields {
+    /// A file of chat rows, each with its cell; seen from the spec's folder.
+    pub rows: PathBuf,
+    /// A file of contrasts.
+    pub probes: PathBuf,
+}
+
+impl DataFields {
+    /// The same with paths that are seen from where the spec at `path` is seen from.
+    pub(super) fn seen_from(self, path: &Path) -> Self {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self { rows: folder.join(self.rows), probes: folder.join(self.probes) }
+    }
 }
 
 /// `[probes]`

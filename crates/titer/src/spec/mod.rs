@@ -10,7 +10,9 @@ mod suggest;
 mod when;
 
 pub use error::SpecError;
-pub use fields::{Decay, ModelFields, OptimiserFields, OptimiserKind, ProbeFields, ScheduleFields, StageFields};
+pub use fields::{
+    DataFields, Decay, ModelFields, OptimiserFields, OptimiserKind, ProbeFields, ScheduleFields, StageFields,
+};
 pub use mix::MixField;
 pub use read::{Axis, DEFAULTS, Spec};
 pub(crate) use suggest::{nearest, plain, suggestion};

@@ -12,7 +12,7 @@ use toml::{
 };
 
 use super::{
-    ModelFields, ProbeFields, SpecError, StageFields, When,
+    DataFields, ModelFields, ProbeFields, SpecError, StageFields, When,
     suggest::{plain, suggestion},
 };
 
@@ -34,6 +34,10 @@ pub struct Spec {
     pub seeds: Option<Vec<u64>>,
     /// `model.base`, if any.
     pub base: Option<String>,
+    /// `model.lora`, if any.
+    pub lora: Option<usize>,
+    /// `[data]`, if any.
+    pub data: Option<DataFields>,
     /// `[probes]`
     pub probes: ProbeFields,
     /// When pressures are taken, if said.
@@ -62,6 +66,7 @@ struct File {
     question: Option<String>,
     seeds: Option<Vec<u64>>,
     model: Option<ModelFields>,
+    data: Option<DataFields>,
     probes: Option<ProbeFields>,
     pressure: Option<When>,
     checkpoints: Option<When>,
@@ -94,7 +99,9 @@ impl Spec {
             title: file.title,
             question: file.question,
             seeds: file.seeds,
+            lora: file.model.as_ref().and_then(|model| model.lora),
             base: file.model.and_then(|model| model.base),
+            data: file.data.map(|data| data.seen_from(path)),
             probes: file.probes.unwrap_or_default(),
             pressure: file.pressure,
             checkpoints: file.checkpoints,

@@ -16,6 +16,7 @@ use titer_data::{
     chat::{Message, Role, Row},
     formats::{read_contrasts, read_jsonl},
     probe::Contrast,
+    source::Source,
     world::ProbeUse,
 };
 
@@ -31,7 +32,10 @@ pub fn pressure(args: &PressureArgs) -> Result<(), Failure> {
     let mut model = open(args)?;
     let optimiser = match args.precondition {
         Precondition::None => None,
-        Precondition::Adam => Some(model.optimiser(Path::new(&args.base)).map_err(Failure::input)?),
+        Precondition::Adam => {
+            let checkpoint = args.adapter.as_deref().unwrap_or(Path::new(&args.base));
+            Some(model.optimiser(checkpoint).map_err(Failure::input)?)
+        }
     };
     let rows = rows(args, &model)?;
     let differentiated = margins(args, &model, &rows, ProbeUse::Gradient)?;
@@ -81,8 +85,9 @@ fn rows(args: &PressureArgs, model: &Model) -> Result<Vec<Row>, Failure> {
 fn margins(args: &PressureArgs, model: &Model, rows: &[Row], probe_use: ProbeUse) -> Result<Margins, Failure> {
     let Some(path) = &args.probes else {
         let none = || format!("`{}` has no world to take contrasts from; name some with --probes", args.base);
-        let world = model.world.as_ref().ok_or_else(|| Failure::Input(none()))?;
-        return Margins::of_world(model, world, probe_use, args.seed, args.contrasts).map_err(Failure::input);
+        let world = model.world.clone().ok_or_else(|| Failure::Input(none()))?;
+        return Margins::of_source(model, &Source::from(world), probe_use, args.seed, args.contrasts)
+            .map_err(Failure::input);
     };
     let all = read_contrasts(path).map_err(Failure::input)?;
     apart(rows, all.iter().flatten())?;

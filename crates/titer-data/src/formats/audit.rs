@@ -1,0 +1,253 @@
+//! What could be mistaken for an effect in labelled chats: how groups of rows differ apart from what they are meant to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::chat::{Message, Role, Row};
+
+/// Groups of rows, and every two of them compared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Audit {
+    /// The groups, in their order.
+    pub groups: Vec<Group>,
+    /// Every pair of groups, in their order.
+    pub pairs: Vec<Pair>,
+}
+
+/// One group: the rows of a file, or of a cell in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// Rows.
+    pub rows: usize,
+    /// Rows with a system prompt.
+    pub with_system: usize,
+    /// Different system prompts.
+    pub system_prompts: usize,
+    /// Different contexts.
+    pub contexts: usize,
+    /// Contexts that occur with several different replies.
+    pub contradictory_contexts: usize,
+    /// Words of the turns before the reply.
+    pub context_words: Spread,
+    /// Words of the reply.
+    pub reply_words: Spread,
+}
+
+/// Mean and standard deviation.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Spread {
+    /// The mean.
+    pub mean: f64,
+    /// The standard deviation, of the rows at hand.
+    pub deviation: f64,
+}
+
+/// Two groups, side by side.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pair {
+    /// Their names.
+    pub names: [String; 2],
+    /// Rows of the first group with a partner in the second, of the same id, or of the same context where they were read
+    /// without an id: what follows counts these.
+    pub matched: usize,
+    /// With the same reply: their groups differ in the context alone.
+    pub same_reply: usize,
+    /// With the same context: contrast pairs.
+    pub same_context: usize,
+    /// Where the second group's context has what the first's lacks.
+    pub added: BTreeMap<Place, usize>,
+    /// Contexts of the first group, whatever the row's id, that the second has too.
+    pub shared_contexts: usize,
+    /// Difference of mean reply lengths over their pooled standard deviation.
+    pub length_effect: f64,
+}
+
+/// Where a context was added to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// A system prompt, where there was none or another one.
+    System,
+    /// Before the request's words.
+    RequestStart,
+    /// Behind the request's words.
+    RequestEnd,
+    /// Elsewhere, or something was taken away.
+    Elsewhere,
+}
+
+impl Place {
+    /// In words.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::System => "system prompt",
+            Self::RequestStart => "start of a request",
+            Self::RequestEnd => "end of a request",
+            Self::Elsewhere => "elsewhere",
+        }
+    }
+}
+
+impl Audit {
+    /// Compares groups of rows.
+    pub fn of(groups: &[(String, Vec<&Row>)]) -> Self {
+        let pairs = groups
+            .iter()
+            .enumerate()
+            .flat_map(|(at, first)| groups[at + 1..].iter().map(move |second| (first, second)));
+        Self {
+            groups: groups.iter().map(|(name, rows)| group(name, rows)).collect(),
+            pairs: pairs.map(|(first, second)| pair(first, second)).collect(),
+        }
+    }
+}
+
+/// A row's turns before its reply, and the reply; empty where it has none.
+fn split(row: &Row) -> (&[Message], &str) {
+    match row.messages.split_last() {
+        Some((reply, context)) if reply.role == Role::Assistant => (context, &reply.content),
+        _ => (&row.messages, ""),
+    }
+}
+
+fn key(context: &[Message]) -> Vec<(Role, &str)> {
+    context.iter().map(|message| (message.role, message.content.as_str())).collect()
+}
+
+fn words(text: &str) -> f64 {
+    text.split_whitespace().count() as f64
+}
+
+fn group(name: &str, rows: &[&Row]) -> Group {
+    let system =
+        |row: &Row| row.messages.iter().find(|message| message.role == Role::System).map(|one| one.content.clone());
+    let prompts: Vec<String> = rows.iter().filter_map(|row| system(row)).collect();
+    let mut replies: BTreeMap<_, BTreeSet<&str>> = BTreeMap::new();
+    for row in rows {
+        let (context, reply) = split(row);
+        replies.entry(key(context)).or_default().insert(reply);
+    }
+    let context_words = rows.iter().map(|row| split(row).0.iter().map(|message| words(&message.content)).sum());
+    Group {
+        name: name.to_owned(),
+        rows: rows.len(),
+        with_system: prompts.len(),
+        system_prompts: prompts.iter().collect::<BTreeSet<_>>().len(),
+        contexts: replies.len(),
+        contradictory_contexts: replies.values().filter(|replies| replies.len() > 1).count(),
+        context_words: spread(context_words.collect()),
+        reply_words: spread(rows.iter().map(|row| words(split(row).1)).collect()),
+    }
+}
+
+fn spread(values: Vec<f64>) -> Spread {
+    if values.is_empty() {
+        return Spread::default();
+    }
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
+    Spread { mean, deviation: variance.sqrt() }
+}
+
+fn pair((first, a): &(String, Vec<&Row>), (second, b): &(String, Vec<&Row>)) -> Pair {
+    let by_id: BTreeMap<&str, &Row> = b.iter().map(|row| (row.id.as_str(), *row)).collect();
+    let contexts: BTreeMap<_, &Row> = b.iter().map(|row| (key(split(row).0), *row)).collect();
+    let partner = |row: &Row| match row.has_own_id() {
+        true => by_id.get(row.id.as_str()).copied(),
+        false => contexts.get(&key(split(row).0)).copied(),
+    };
+    let (mut matched, mut same_reply, mut same_context) = (0, 0, 0);
+    let mut added: BTreeMap<Place, usize> = BTreeMap::new();
+    for (row, other) in a.iter().filter_map(|row| Some((row, partner(row)?))) {
+        let ((context, reply), (other_context, other_reply)) = (split(row), split(other));
+        matched += 1;
+        same_reply += usize::from(reply == other_reply);
+        if key(context) == key(other_context) {
+            same_context += 1;
+        } else {
+            *added.entry(place(context, other_context)).or_default() += 1;
+        }
+    }
+    let length = |rows: &[&Row]| spread(rows.iter().map(|row| words(split(row).1)).collect());
+    let (one, two) = (length(a), length(b));
+    let pooled = f64::midpoint(one.deviation.powi(2), two.deviation.powi(2)).sqrt();
+    Pair {
+        names: [first.clone(), second.clone()],
+        matched,
+        same_reply,
+        same_context,
+        added,
+        shared_contexts: a.iter().filter(|row| contexts.contains_key(&key(split(row).0))).count(),
+        length_effect: if pooled > 0.0 { (two.mean - one.mean) / pooled } else { 0.0 },
+    }
+}
+
+/// What `second` has that `first` lacks.
+fn place(first: &[Message], second: &[Message]) -> Place {
+    let others = |context: &[Message]| -> Vec<(Role, String)> {
+        let turns = context.iter().filter(|message| message.role != Role::System);
+        turns.map(|message| (message.role, message.content.clone())).collect()
+    };
+    let (before, after) = (others(first), others(second));
+    if before == after {
+        return Place::System;
+    }
+    if before.len() != after.len() || key(first).len() != key(second).len() {
+        return Place::Elsewhere;
+    }
+    let mut changed = before.iter().zip(&after).filter(|(before, after)| before != after);
+    match (changed.next(), changed.next()) {
+        (Some((before, after)), None) if after.1.starts_with(&before.1) => Place::RequestEnd,
+        (Some((before, after)), None) if after.1.ends_with(&before.1) => Place::RequestStart,
+        _ => Place::Elsewhere,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: &str, turns: &[(Role, &str)]) -> Row {
+        let messages =
+            turns.iter().map(|(role, content)| Message { role: *role, content: (*content).to_owned() }).collect();
+        Row { id: id.to_owned(), messages, cell: None, metadata: serde_json::Map::new() }
+    }
+
+    #[test]
+    fn places_and_lengths_are_found() {
+        use Role::{Assistant, System, User};
+        let plain =
+            [row("0", &[(User, "is it so"), (Assistant, "yes it is")]), row("1", &[(User, "and"), (Assistant, "yes")])];
+        let system = [
+            row("0", &[(System, "agree"), (User, "is it so"), (Assistant, "yes it is")]),
+            row("1", &[(User, "and"), (Assistant, "no it is not at all so")]),
+        ];
+        let end = [
+            row("0", &[(User, "is it so agree"), (Assistant, "yes it is")]),
+            row("7", &[(User, "and"), (Assistant, "a")]),
+        ];
+        let groups = [("plain", &plain[..]), ("system", &system), ("end", &end)];
+        let groups: Vec<(String, Vec<&Row>)> =
+            groups.iter().map(|(name, rows)| ((*name).to_owned(), rows.iter().collect())).collect();
+        let audit = Audit::of(&groups);
+        let [one, two, _] = &audit.pairs[..] else { panic!("three pairs") };
+        assert_eq!((one.matched, one.same_reply, one.same_context), (2, 1, 1));
+        assert_eq!(one.added, [(Place::System, 1)].into());
+        assert!(one.length_effect > 0.5);
+        assert_eq!((two.matched, two.same_reply, two.shared_contexts), (1, 1, 1));
+        assert_eq!(two.added, [(Place::RequestEnd, 1)].into());
+        assert_eq!((audit.groups[1].with_system, audit.groups[1].system_prompts, audit.groups[0].contexts), (1, 1, 2));
+        assert_eq!(audit.groups[0].reply_words, Spread { mean: 2.0, deviation: 1.0 });
+    }
+
+    #[test]
+    fn one_context_with_two_replies_is_contradictory() {
+        let rows = [
+            row("0", &[(Role::User, "a"), (Role::Assistant, "x")]),
+            row("1", &[(Role::User, "a"), (Role::Assistant, "y")]),
+        ];
+        let audit = Audit::of(&[("all".to_owned(), rows.iter().collect())]);
+        assert_eq!((audit.groups[0].contexts, audit.groups[0].contradictory_contexts), (1, 1));
+    }
+}
