@@ -174,7 +174,7 @@ pub fn table(data: &Data) -> Option<Table> {
             rows.extend(row(&arm.name, prediction, arm.runs.iter()));
         }
     }
-    let head = ["training", "state", "prediction", "measured as", "verdict", "value", "wanted", "seeds"];
+    let head = ["prediction", "verdict", "state", "training", "measured as", "value", "wanted", "seeds"];
     Some(Table {
         caption: format!(
             "Means of seeds with 95 % interval (t over seeds). Half-way is the moment at which the rate of obey_bad (seen \
@@ -194,11 +194,11 @@ fn row<'a>(training: &str, prediction: &Prediction, runs: impl Iterator<Item = &
     let estimate = Estimate::clustered(values.iter().map(std::slice::from_ref))?;
     let (wanted, verdict) = prediction.bound.judge(&estimate);
     Some(vec![
-        training.to_owned(),
-        prediction.state.word().to_owned(),
         prediction.text.to_owned(),
-        prediction.value.to_owned(),
         verdict.to_owned(),
+        prediction.state.word().to_owned(),
+        training.to_owned(),
+        prediction.value.to_owned(),
         format::interval(&estimate),
         wanted,
         estimate.n_seeds.to_string(),
