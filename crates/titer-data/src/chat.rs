@@ -34,7 +34,7 @@ impl Role {
 }
 
 /// One turn of a chat.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Message {
     /// Who speaks.
     pub role: Role,
@@ -59,6 +59,14 @@ impl Row {
     /// What a row is called that was read from this line, counted from 1, without an id.
     pub fn id_of_line(line: usize) -> String {
         format!("line-{line}")
+    }
+
+    /// The turns before the reply, and the reply; empty where the last turn is not the assistant's.
+    pub fn split(&self) -> (&[Message], &str) {
+        match self.messages.split_last() {
+            Some((reply, context)) if reply.role == Role::Assistant => (context, &reply.content),
+            _ => (&self.messages, ""),
+        }
     }
 
     /// Whether its source gave it an id.

@@ -9,7 +9,7 @@ use rand::seq::SliceRandom as _;
 
 use crate::{
     cell::Cell,
-    chat::{Message, Role, Row},
+    chat::Row,
     formats::{ContrastsError, ReadError, read_contrasts, read_jsonl},
     probe::{Component, Contrast, Probe},
     stream::{Purpose, hash, stream},
@@ -68,7 +68,7 @@ impl Chats {
         for row in read_jsonl(rows)? {
             let lacks = |problem: &str| ChatsError::Lacks(format!("{}, `{}`: {problem}", rows.display(), row.id));
             let cell = row.cell.ok_or_else(|| lacks("it has no `cell`: add one such as \"cell\": \"bad→good\""))?;
-            contexts.insert(context(&row.messages), row.id.clone());
+            contexts.insert(row.split().0.to_vec(), row.id.clone());
             if cells.entry(cell).or_default().contains_key(&row.id) {
                 return Err(lacks("its id occurs twice in its cell: give every row its own"));
             }
@@ -76,7 +76,7 @@ impl Chats {
         }
         let all = read_contrasts(contrasts)?;
         for contrast in all.iter().flatten() {
-            if let Some(row) = contexts.get(&context(&contrast.context)) {
+            if let Some(row) = contexts.get(&contrast.context) {
                 return Err(ChatsError::Lacks(format!(
                     "{}: contrast `{}` has the context of row `{row}`: rows must share no context with the probes",
                     contrasts.display(),
@@ -107,13 +107,6 @@ impl Chats {
         }
         Ok(Self { trained, held_out, contrasts: contrasts_of })
     }
-}
-
-/// What stands before the reply.
-fn context(messages: &[Message]) -> Vec<(Role, String)> {
-    let reply = messages.last().is_some_and(|message| message.role == Role::Assistant);
-    let before = &messages[..messages.len() - usize::from(reply)];
-    before.iter().map(|message| (message.role, message.content.clone())).collect()
 }
 
 impl Source {

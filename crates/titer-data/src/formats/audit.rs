@@ -102,18 +102,6 @@ impl Audit {
     }
 }
 
-/// A row's turns before its reply, and the reply; empty where it has none.
-fn split(row: &Row) -> (&[Message], &str) {
-    match row.messages.split_last() {
-        Some((reply, context)) if reply.role == Role::Assistant => (context, &reply.content),
-        _ => (&row.messages, ""),
-    }
-}
-
-fn key(context: &[Message]) -> Vec<(Role, &str)> {
-    context.iter().map(|message| (message.role, message.content.as_str())).collect()
-}
-
 fn words(text: &str) -> f64 {
     text.split_whitespace().count() as f64
 }
@@ -124,10 +112,10 @@ fn group(name: &str, rows: &[&Row]) -> Group {
     let prompts: Vec<String> = rows.iter().filter_map(|row| system(row)).collect();
     let mut replies: BTreeMap<_, BTreeSet<&str>> = BTreeMap::new();
     for row in rows {
-        let (context, reply) = split(row);
-        replies.entry(key(context)).or_default().insert(reply);
+        let (context, reply) = row.split();
+        replies.entry(context).or_default().insert(reply);
     }
-    let context_words = rows.iter().map(|row| split(row).0.iter().map(|message| words(&message.content)).sum());
+    let context_words = rows.iter().map(|row| row.split().0.iter().map(|message| words(&message.content)).sum());
     Group {
         name: name.to_owned(),
         rows: rows.len(),
@@ -136,7 +124,7 @@ fn group(name: &str, rows: &[&Row]) -> Group {
         contexts: replies.len(),
         contradictory_contexts: replies.values().filter(|replies| replies.len() > 1).count(),
         context_words: spread(context_words.collect()),
-        reply_words: spread(rows.iter().map(|row| words(split(row).1)).collect()),
+        reply_words: spread(rows.iter().map(|row| words(row.split().1)).collect()),
     }
 }
 
@@ -152,24 +140,24 @@ fn spread(values: Vec<f64>) -> Spread {
 
 fn pair((first, a): &(String, Vec<&Row>), (second, b): &(String, Vec<&Row>)) -> Pair {
     let by_id: BTreeMap<&str, &Row> = b.iter().map(|row| (row.id.as_str(), *row)).collect();
-    let contexts: BTreeMap<_, &Row> = b.iter().map(|row| (key(split(row).0), *row)).collect();
+    let contexts: BTreeMap<_, &Row> = b.iter().map(|row| (row.split().0, *row)).collect();
     let partner = |row: &Row| match row.has_own_id() {
         true => by_id.get(row.id.as_str()).copied(),
-        false => contexts.get(&key(split(row).0)).copied(),
+        false => contexts.get(row.split().0).copied(),
     };
     let (mut matched, mut same_reply, mut same_context) = (0, 0, 0);
     let mut added: BTreeMap<Place, usize> = BTreeMap::new();
     for (row, other) in a.iter().filter_map(|row| Some((row, partner(row)?))) {
-        let ((context, reply), (other_context, other_reply)) = (split(row), split(other));
+        let ((context, reply), (other_context, other_reply)) = (row.split(), other.split());
         matched += 1;
         same_reply += usize::from(reply == other_reply);
-        if key(context) == key(other_context) {
+        if context == other_context {
             same_context += 1;
         } else {
             *added.entry(place(context, other_context)).or_default() += 1;
         }
     }
-    let length = |rows: &[&Row]| spread(rows.iter().map(|row| words(split(row).1)).collect());
+    let length = |rows: &[&Row]| spread(rows.iter().map(|row| words(row.split().1)).collect());
     let (one, two) = (length(a), length(b));
     let pooled = f64::midpoint(one.deviation.powi(2), two.deviation.powi(2)).sqrt();
     Pair {
@@ -178,7 +166,7 @@ fn pair((first, a): &(String, Vec<&Row>), (second, b): &(String, Vec<&Row>)) -> 
         same_reply,
         same_context,
         added,
-        shared_contexts: a.iter().filter(|row| contexts.contains_key(&key(split(row).0))).count(),
+        shared_contexts: a.iter().filter(|row| contexts.contains_key(row.split().0)).count(),
         length_effect: if pooled > 0.0 { (two.mean - one.mean) / pooled } else { 0.0 },
     }
 }
@@ -193,7 +181,7 @@ fn place(first: &[Message], second: &[Message]) -> Place {
     if before == after {
         return Place::System;
     }
-    if before.len() != after.len() || key(first).len() != key(second).len() {
+    if before.len() != after.len() || first.len() != second.len() {
         return Place::Elsewhere;
     }
     let mut changed = before.iter().zip(&after).filter(|(before, after)| before != after);

@@ -3,7 +3,7 @@
 mod summary;
 mod verification;
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use titer::{
     model::{Model, Optimiser},
@@ -13,7 +13,7 @@ use titer::{
 };
 use titer_data::{
     cell::Cell,
-    chat::{Message, Role, Row},
+    chat::{Message, Row},
     formats::{read_contrasts, read_jsonl},
     probe::Contrast,
     source::Source,
@@ -106,19 +106,9 @@ fn margins(args: &PressureArgs, model: &Model, rows: &[Row], probe_use: ProbeUse
 
 /// A row's pressure on a probe with its own context would say how well it is remembered.
 fn apart<'a>(rows: &[Row], mut contrasts: impl Iterator<Item = &'a Contrast>) -> Result<(), Failure> {
-    let context = |row: &Row| -> Vec<Message> {
-        let reply = row.messages.last().filter(|message| message.role == Role::Assistant);
-        row.messages[..row.messages.len() - usize::from(reply.is_some())].to_vec()
-    };
-    let contexts: std::collections::BTreeMap<Vec<(Role, String)>, &str> = rows
-        .iter()
-        .map(|row| (context(row).into_iter().map(|message| (message.role, message.content)).collect(), row.id.as_str()))
-        .collect();
-    let shared = contrasts.find_map(|contrast| {
-        let key: Vec<(Role, String)> =
-            contrast.context.iter().map(|message| (message.role, message.content.clone())).collect();
-        Some((contrast.id.as_str(), *contexts.get(&key)?))
-    });
+    let contexts: BTreeMap<&[Message], &str> = rows.iter().map(|row| (row.split().0, row.id.as_str())).collect();
+    let shared =
+        contrasts.find_map(|contrast| Some((contrast.id.as_str(), *contexts.get(contrast.context.as_slice())?)));
     match shared {
         Some((contrast, row)) => Err(Failure::Input(format!(
             "contrast `{contrast}` has the context of row `{row}`: rows must share no context with the probes that they \
