@@ -2,13 +2,14 @@
 //!
 //! In the order of the data flow: [`chat`] rows are read by [`formats`] or made by the [`world`] (either is a [`source`]), labelled with
 //! a [`cell`], chosen by a [`mix`], rendered and masked by a [`template`], and encoded by a [`tokenize`] step.
-//! A [`probe`] is the same thing with several replies to one context.
+//! A [`probe`] is the same thing with several replies to one context. What a model wrote is scored by a [`score`] rule.
 
 pub mod cell;
 pub mod chat;
 pub mod formats;
 pub mod mix;
 pub mod probe;
+pub mod score;
 pub mod source;
 mod stream;
 pub mod template;

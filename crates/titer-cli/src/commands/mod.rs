@@ -7,6 +7,7 @@ pub mod organism;
 mod pressure;
 mod report;
 mod run;
+mod score;
 
 pub use audit::audit;
 pub use check::check;
@@ -14,6 +15,7 @@ pub use init::init;
 pub use pressure::pressure;
 pub use report::report;
 pub use run::run;
+pub use score::score;
 
 use titer::{
     plan::{RunPlan, SweepPlan},
