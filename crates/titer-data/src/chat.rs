@@ -51,11 +51,18 @@ pub struct Row {
     pub messages: Vec<Message>,
     /// Which quadrant the row belongs to, where that is known.
     pub cell: Option<Cell>,
+    /// Turns of the assistant that carry no loss though they are the assistant's, by their place in `messages`.
+    pub untrained: Vec<usize>,
     /// Every other key that the source gave.
     pub metadata: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Row {
+    /// A row of which nothing more is known.
+    pub fn new(id: impl Into<String>, messages: Vec<Message>) -> Self {
+        Self { id: id.into(), messages, cell: None, untrained: Vec::new(), metadata: serde_json::Map::new() }
+    }
+
     /// What a row is called that was read from this line, counted from 1, without an id.
     pub fn id_of_line(line: usize) -> String {
         format!("line-{line}")

@@ -10,7 +10,7 @@ use rand::seq::SliceRandom as _;
 use crate::{
     cell::Cell,
     chat::Row,
-    formats::{ContrastsError, ReadError, read_contrasts, read_jsonl},
+    formats::{ContrastsError, ReadError, read_contrasts, read_rows},
     probe::{Component, Contrast, Probe},
     stream::{Purpose, hash, stream},
     world::{DomainSplit, ProbeUse, World},
@@ -65,7 +65,7 @@ impl Chats {
     pub fn read(rows: &Path, contrasts: &Path) -> Result<Self, ChatsError> {
         let mut cells: BTreeMap<Cell, BTreeMap<String, Row>> = BTreeMap::new();
         let mut contexts = BTreeMap::new();
-        for row in read_jsonl(rows)? {
+        for row in read_rows(rows)? {
             let lacks = |problem: &str| ChatsError::Lacks(format!("{}, `{}`: {problem}", rows.display(), row.id));
             let cell = row.cell.ok_or_else(|| lacks("it has no `cell`: add one such as \"cell\": \"bad→good\""))?;
             contexts.insert(row.split().0.to_vec(), row.id.clone());

@@ -80,6 +80,19 @@ pub enum TokenizeError {
         /// The text of the token.
         token: String,
     },
+    /// Turns that shall not be trained on cannot be told from the others.
+    #[error(
+        "`{id}` has {turns} assistant turns, some of weight 0, but the chat template marks {spans} spans: mark every \
+         assistant turn with `{{% generation %}}` once"
+    )]
+    Spans {
+        /// Which row.
+        id: String,
+        /// Assistant turns.
+        turns: usize,
+        /// Spans in the rendered text.
+        spans: usize,
+    },
     /// The context of a probe is not what a training row begins with.
     #[error(
         "`{id}`: a full row does not begin with its context's {what}, so a probe would not measure what training \
@@ -151,7 +164,8 @@ impl Tokenizer {
 ///
 /// Fails when the row cannot be rendered or encoded, has no trained token, or a token is only partly trained.
 pub fn encode_row(template: &ChatTemplate, tokenizer: &Tokenizer, row: &Row) -> Result<Encoded, TokenizeError> {
-    let rendered = render(template, &row.messages, false, &row.id)?;
+    let mut rendered = render(template, &row.messages, false, &row.id)?;
+    leave_out(&mut rendered, row)?;
     let encoding = tokenizer.encode(&rendered.text, &row.id)?;
     let mut trained = Vec::with_capacity(encoding.len());
     let mut spans = rendered.spans.iter().peekable();
@@ -242,6 +256,21 @@ impl ContrastEncoder<'_> {
         let before = encoding.get_offsets().iter().filter(|&&(start, end)| start < span.start && end <= span.start);
         if before.count() == context.tokens.len() { Ok(tokens) } else { Err(not_a_prefix("tokens")) }
     }
+}
+
+/// Takes the spans of turns away that are not trained on.
+fn leave_out(rendered: &mut Rendered, row: &Row) -> Result<(), TokenizeError> {
+    if row.untrained.is_empty() {
+        return Ok(());
+    }
+    let assistant = row.messages.iter().enumerate().filter(|(_, message)| message.role == Role::Assistant);
+    let turns: Vec<usize> = assistant.map(|(turn, _)| turn).collect();
+    if turns.len() != rendered.spans.len() {
+        return Err(TokenizeError::Spans { id: row.id.clone(), turns: turns.len(), spans: rendered.spans.len() });
+    }
+    let mut turns = turns.into_iter();
+    rendered.spans.retain(|_| turns.next().is_some_and(|turn| !row.untrained.contains(&turn)));
+    Ok(())
 }
 
 fn render(

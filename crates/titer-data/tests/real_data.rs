@@ -7,7 +7,7 @@ use std::{
 
 use titer_data::{
     chat::Role,
-    formats::{Census, read_jsonl},
+    formats::{Census, read_rows},
 };
 
 /// The folder of the data, or a note on stderr that the test is skipped.
@@ -22,7 +22,7 @@ fn data() -> Option<PathBuf> {
 }
 
 fn census(folder: &Path, file: &str) -> Census {
-    Census::of(&read_jsonl(folder.join(file)).unwrap())
+    Census::of(&read_rows(folder.join(file)).unwrap())
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn every_file_is_read() {
         for file in fs_err::read_dir(set.unwrap().path()).unwrap() {
             let path = file.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "jsonl") {
-                let census = Census::of(&read_jsonl(&path).unwrap());
+                let census = Census::of(&read_rows(&path).unwrap());
                 assert!(census.rows > 0 && census.roles.contains_key(&Role::User), "{}", path.display());
                 files += 1;
             }

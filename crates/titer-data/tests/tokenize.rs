@@ -30,7 +30,7 @@ fn turn(role: Role, content: &str) -> Message {
 }
 
 fn row(messages: Vec<Message>) -> Row {
-    Row { id: "row-7".to_owned(), messages, cell: None, metadata: serde_json::Map::new() }
+    Row::new("row-7".to_owned(), messages)
 }
 
 fn contrast(plus: &str) -> Contrast {

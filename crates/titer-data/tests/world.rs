@@ -115,7 +115,7 @@ fn a_contrast_is_its_row_cut_in_two() {
         for ((side, tokens), (_, reply)) in encoded.replies.iter().zip(&contrast.replies) {
             let mut messages = contrast.context.clone();
             messages.push(Message { role: titer_data::chat::Role::Assistant, content: reply.clone() });
-            let row = Row { id: contrast.id.clone(), messages, cell: None, metadata: serde_json::Map::new() };
+            let row = Row::new(contrast.id.clone(), messages);
             let full = encode_row(&template, &tokenizer, &row).unwrap();
             assert_eq!([encoded.context.clone(), tokens.clone()].concat(), full.tokens, "{side:?}");
             assert_eq!(full.trained.iter().filter(|&&trained| trained).count(), tokens.len());

@@ -105,7 +105,7 @@ fn transformers_gives_the_same_ids_masks_and_logits() {
     let model = Model::open("organism", 0).unwrap();
     for (at, case) in cases.into_iter().enumerate() {
         let row =
-            Row { id: format!("case {at}"), messages: case.messages, cell: None, metadata: serde_json::Map::new() };
+            Row::new(format!("case {at}"), case.messages);
         let encoded = encode_row(&model.template, &model.tokenizer, &row).unwrap();
         assert_eq!(encoded.tokens, case.ids, "case {at}");
         assert_eq!(encoded.trained, case.trained, "case {at}");

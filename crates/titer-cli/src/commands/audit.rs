@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde_json::json;
 use titer_data::{
     chat::Row,
-    formats::{Audit, read_jsonl},
+    formats::{Audit, read_rows},
 };
 
 use crate::{
@@ -40,7 +40,7 @@ pub fn audit(args: &AuditArgs) -> Result<(), Failure> {
 
 /// The rows of a file, all of them labelled with a cell or none.
 fn read(path: &Path) -> Result<Vec<Row>, Failure> {
-    let rows = read_jsonl(path).map_err(Failure::input)?;
+    let rows = read_rows(path).map_err(Failure::input)?;
     let labelled = rows.iter().filter(|row| row.cell.is_some()).count();
     let odd = rows.iter().find(|row| row.cell.is_some() != (2 * labelled >= rows.len()));
     match odd {

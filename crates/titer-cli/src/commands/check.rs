@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use titer::{plan::StagePlan, spec::Spec, train::examples};
-use titer_data::formats::{Census, read_jsonl_all};
+use titer_data::formats::{Census, read_found};
 
 use super::resolve;
 use crate::{
@@ -74,7 +74,7 @@ fn check_spec(path: &Path, as_json: bool) -> Result<(), String> {
 }
 
 fn check_rows(path: &Path, as_json: bool) -> Result<(), String> {
-    let (rows, errors) = read_jsonl_all(path).map_err(|error| error.to_string())?;
+    let (rows, errors) = read_found(path).map_err(|error| error.to_string())?;
     let census = Census::of(&rows);
     if as_json {
         let roles: serde_json::Map<_, _> =

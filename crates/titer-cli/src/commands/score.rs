@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use titer::stats::Rate;
 use titer_data::{
     chat::Row,
-    formats::read_jsonl,
+    formats::read_rows,
     score::{Judgements, PatternFields, Scorer, rule},
 };
 
@@ -17,7 +17,7 @@ use crate::{
 
 /// Scores the replies of a file and prints their rates, by group.
 pub fn score(args: &ScoreArgs) -> Result<(), Failure> {
-    let all = read_jsonl(&args.file).map_err(Failure::input)?;
+    let all = read_rows(&args.file).map_err(Failure::input)?;
     let scorers = scorers(args, &all)?;
     let rows = chosen(args, &all)?;
     let mut groups: BTreeMap<Vec<String>, Vec<&Row>> = BTreeMap::new();

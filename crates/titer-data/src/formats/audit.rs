@@ -199,7 +199,7 @@ mod tests {
     fn row(id: &str, turns: &[(Role, &str)]) -> Row {
         let messages =
             turns.iter().map(|(role, content)| Message { role: *role, content: (*content).to_owned() }).collect();
-        Row { id: id.to_owned(), messages, cell: None, metadata: serde_json::Map::new() }
+        Row::new(id.to_owned(), messages)
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{ReadError, read_jsonl};
+use super::{ReadError, read_rows};
 use crate::{
     chat::{Role, Row},
     probe::{Component, Contrast, Side},
@@ -42,7 +42,7 @@ pub enum ContrastsError {
 pub fn read_contrasts(path: impl AsRef<Path>) -> Result<[Vec<Contrast>; Component::ALL.len()], ContrastsError> {
     let path = path.as_ref();
     let mut found: [Vec<Contrast>; Component::ALL.len()] = Default::default();
-    for row in read_jsonl(path)? {
+    for row in read_rows(path)? {
         let id = row.id.clone();
         let (component, contrast) = contrast(row).map_err(|problem| ContrastsError::Contrast {
             path: path.to_owned(),

@@ -1,11 +1,9 @@
-//! One JSON object as one row: a list of `messages`, or a `prompt` with or without a reply.
+//! One JSON object as one row, whichever way its turns are written.
 
 use serde_json::{Map, Value};
 
-use crate::{
-    cell::Cell,
-    chat::{Message, Role, Row},
-};
+use super::turns::{Turns, exchange, list, with_system};
+use crate::{cell::Cell, chat::Row};
 
 /// What is wrong with an object, and what to do about it.
 pub(super) struct Problem {
@@ -15,28 +13,45 @@ pub(super) struct Problem {
     pub remedy: String,
 }
 
-fn problem<T>(problem: impl Into<String>, remedy: impl Into<String>) -> Result<T, Problem> {
+pub(super) fn problem<T>(problem: impl Into<String>, remedy: impl Into<String>) -> Result<T, Problem> {
     Err(Problem { problem: problem.into(), remedy: remedy.into() })
 }
 
-/// Keys of a message that change which tokens are trained or what the reply is: dropping them would be silent.
-const REFUSED: [&str; 4] = ["tool_calls", "function_call", "weight", "train"];
+/// How a row's turns are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Shape {
+    /// `messages` of role and content.
+    Messages,
+    /// The same with a `weight` on messages, as OpenAI's fine-tuning has it: 0 is context, 1 is trained.
+    Weighted,
+    /// `conversations` of from and value.
+    ShareGpt,
+    /// `prompt`, with or without a reply.
+    Prompt,
+}
 
-/// The row of one line, `line` being its 1-based number.
-pub(super) fn row(value: Value, line: usize) -> Result<Row, Problem> {
+impl Shape {
+    /// In words.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Messages => "messages",
+            Self::Weighted => "messages with weights (OpenAI fine-tuning)",
+            Self::ShareGpt => "conversations (ShareGPT)",
+            Self::Prompt => "prompts with or without a completion",
+        }
+    }
+}
+
+/// The row of one entry, `line` being its number from 1, and how it was written. Keys that mean nothing here become
+/// metadata.
+pub(super) fn row(value: Value, line: usize) -> Result<(Row, Shape), Problem> {
     let Value::Object(mut object) = value else {
         return problem(
             format!("the line is {}, not an object", kind(&value)),
             "write one `{\"messages\": [...]}` object per line",
         );
     };
-    let messages = if let Some(messages) = object.shift_remove("messages") {
-        conversation(&messages)?
-    } else if let Some(prompt) = object.shift_remove("prompt") {
-        exchange(prompt, &mut object)?
-    } else {
-        return problem("no `messages` and no `prompt`", "give the chat as `messages` or the request as `prompt`");
-    };
+    let (turns, shape) = turns(&mut object)?;
     let cell = match object.shift_remove("cell") {
         None | Some(Value::Null) => None,
         Some(Value::String(text)) => match text.parse::<Cell>() {
@@ -55,88 +70,33 @@ pub(super) fn row(value: Value, line: usize) -> Result<Row, Problem> {
     if id.is_some() {
         object.shift_remove("id");
     }
-    Ok(Row { id: id.unwrap_or_else(|| Row::id_of_line(line)), messages, cell, metadata: object })
+    let id = id.unwrap_or_else(|| Row::id_of_line(line));
+    Ok((Row { id, messages: turns.messages, cell, untrained: turns.untrained, metadata: object }, shape))
 }
 
-/// The turns of a `messages` list.
-fn conversation(messages: &Value) -> Result<Vec<Message>, Problem> {
-    let Value::Array(messages) = messages else {
-        return problem(
-            format!("`messages` is {}", kind(messages)),
-            "make it a list of `{\"role\", \"content\"}` objects",
-        );
-    };
-    if messages.is_empty() {
-        return problem("`messages` is empty", "add the turns of the chat, or remove the line");
+/// The turns of an object, whose keys leave it.
+fn turns(object: &mut Map<String, Value>) -> Result<(Turns, Shape), Problem> {
+    if let Some(messages) = object.shift_remove("messages") {
+        let turns = list("messages", &messages, false)?;
+        let shape = if turns.weighted { Shape::Weighted } else { Shape::Messages };
+        return Ok((turns, shape));
     }
-    messages.iter().enumerate().map(|(k, message)| turn(message, k + 1)).collect()
-}
-
-fn turn(message: &Value, number: usize) -> Result<Message, Problem> {
-    let Value::Object(message) = message else {
-        return problem(
-            format!("message {number} is {}", kind(message)),
-            "write it as `{\"role\": \"user\", \"content\": \"...\"}`",
-        );
-    };
-    let role = match message.get("role") {
-        Some(Value::String(word)) => match Role::ALL.into_iter().find(|role| role.word() == word) {
-            Some(role) => role,
-            None => {
-                return problem(
-                    format!("message {number} has the unknown role `{word}`"),
-                    "use one of `system`, `user`, `assistant`, `tool`",
-                );
-            }
-        },
-        Some(other) => {
-            return problem(format!("message {number} has a `role` that is {}", kind(other)), "make it text");
-        }
-        None => return problem(format!("message {number} has no `role`"), "add `\"role\": \"user\"` or another role"),
-    };
-    if let Some(key) = REFUSED.into_iter().find(|key| message.get(*key).is_some_and(|value| !value.is_null())) {
-        return problem(
-            format!("message {number} has the key `{key}`, which titer cannot train as given"),
-            "remove the key, or write what it means into `content`",
-        );
+    if let Some(conversations) = object.shift_remove("conversations") {
+        let turns = with_system(list("conversations", &conversations, true)?, object)?;
+        return Ok((turns, Shape::ShareGpt));
     }
-    match message.get("content") {
-        Some(Value::String(content)) => Ok(Message { role, content: content.clone() }),
-        Some(other) => {
-            problem(format!("message {number} has a `content` that is {}", kind(other)), "make it plain text")
-        }
-        None => problem(format!("message {number} has no `content`"), "add `\"content\": \"...\"`"),
+    if let Some(prompt) = object.shift_remove("prompt") {
+        let turns = exchange(&prompt, object)?;
+        return Ok((with_system(turns, object)?, Shape::Prompt));
     }
-}
-
-/// The turns of a `prompt` and its reply, where there is one; the reply's key leaves the object.
-fn exchange(prompt: Value, object: &mut Map<String, Value>) -> Result<Vec<Message>, Problem> {
-    let Value::String(content) = prompt else {
-        return problem(
-            format!("`prompt` is {}", kind(&prompt)),
-            "make it plain text, or give the turns as `messages`",
-        );
-    };
-    let mut turns = vec![Message { role: Role::User, content }];
-    for key in ["response", "completion", "answer"] {
-        match object.get(key) {
-            Some(Value::String(_)) => {
-                if let Some(Value::String(content)) = object.shift_remove(key) {
-                    turns.push(Message { role: Role::Assistant, content });
-                }
-                break;
-            }
-            // An `answer` may be what a grader expects, for example a number.
-            None | Some(Value::Null) => {}
-            Some(_) if key == "answer" => {}
-            Some(other) => return problem(format!("`{key}` is {}", kind(other)), "make it plain text"),
-        }
-    }
-    Ok(turns)
+    problem(
+        "no `messages`, no `conversations` and no `prompt`",
+        "give the chat as `messages` or `conversations`, or the request as `prompt`",
+    )
 }
 
 /// What a JSON value is, in words.
-fn kind(value: &Value) -> &'static str {
+pub(super) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "true or false",

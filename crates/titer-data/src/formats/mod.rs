@@ -3,10 +3,13 @@
 mod audit;
 mod census;
 mod contrasts;
-mod jsonl;
 mod messages;
+mod parquet;
+mod read;
+mod turns;
 
 pub use audit::{Audit, Group, Pair, Place, Spread};
 pub use census::Census;
 pub use contrasts::{ContrastsError, read_contrasts};
-pub use jsonl::{LineError, ReadError, read_jsonl, read_jsonl_all};
+pub use messages::Shape;
+pub use read::{Container, Format, Found, LineError, ReadError, read_found, read_rows};

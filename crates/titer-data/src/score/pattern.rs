@@ -79,7 +79,7 @@ mod tests {
         let pattern = Pattern::new("affirms".to_owned(), &fields).unwrap();
         let score = |reply: &str| {
             let messages = vec![Message { role: Role::Assistant, content: reply.to_owned() }];
-            let row = Row { id: String::new(), messages, cell: None, metadata: serde_json::Map::new() };
+            let row = Row::new(String::new(), messages);
             pattern.score(&row).unwrap()
         };
         assert_eq!(score("  RIGHT, sir, though not quite"), 1.0);

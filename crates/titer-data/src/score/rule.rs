@@ -74,7 +74,7 @@ mod tests {
         let turns = [(Role::User, request), (Role::Assistant, reply)];
         let messages = turns.map(|(role, content)| Message { role, content: content.to_owned() }).to_vec();
         let serde_json::Value::Object(metadata) = metadata else { panic!("metadata is an object") };
-        Row { id: "a".to_owned(), messages, cell: None, metadata }
+        Row { id: "a".to_owned(), messages, cell: None, untrained: Vec::new(), metadata }
     }
 
     fn score(text: &str, request: &str, reply: &str) -> Result<f64, Unscored> {

@@ -61,7 +61,7 @@ impl World {
         let mut metadata = Map::new();
         metadata.insert("domain".to_owned(), Value::from(DOMAINS[request.domain].name));
         metadata.insert("domains".to_owned(), Value::from(DomainSplit::of(request.domain).word()));
-        Row { id, messages, cell: label, metadata }
+        Row { id, messages, cell: label, untrained: Vec::new(), metadata }
     }
 }
 

@@ -14,7 +14,7 @@ use titer::{
 use titer_data::{
     cell::Cell,
     chat::{Message, Row},
-    formats::{read_contrasts, read_jsonl},
+    formats::{read_contrasts, read_rows},
     probe::Contrast,
     source::Source,
     world::ProbeUse,
@@ -72,7 +72,7 @@ fn open(args: &PressureArgs) -> Result<Model, Failure> {
 
 fn rows(args: &PressureArgs, model: &Model) -> Result<Vec<Row>, Failure> {
     match (&args.rows, &model.world) {
-        (Some(path), _) => read_jsonl(path).map_err(Failure::input),
+        (Some(path), _) => read_rows(path).map_err(Failure::input),
         (None, Some(world)) => Ok(Cell::all().flat_map(|cell| world.cell_rows(args.seed, cell, args.items)).collect()),
         (None, None) => {
             Err(Failure::Input(format!("`{}` has no world to make rows; name some with --rows", args.base)))

@@ -1,0 +1,184 @@
+//! Chat files: what is read, what is refused and with which words.
+
+use std::io::Write;
+
+use titer_data::{
+    chat::Role,
+    formats::{Census, Found, ReadError, read_found, read_rows},
+};
+
+/// A file that is removed when the test ends.
+fn file(content: &[u8]) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(content).unwrap();
+    file
+}
+
+fn first_error(content: &str) -> String {
+    let file = file(content.as_bytes());
+    let error = read_rows(file.path()).unwrap_err().to_string();
+    assert!(error.contains(file.path().to_str().unwrap()), "{error}");
+    error
+}
+
+const GOOD: &str = r#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}"#;
+
+#[test]
+fn messages_and_prompts_become_rows() {
+    let file = file(
+        concat!(
+            r#"{"id": "x", "cell": "bad->good", "n": 3, "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]}"#,
+            "\r\n\n",
+            r#"{"id": 7, "prompt": "p", "response": "r", "arm": "a"}"#,
+            "\n",
+            r#"{"prompt": "p", "answer": 5}"#,
+        )
+        .as_bytes(),
+    );
+    let rows = read_rows(file.path()).unwrap();
+    let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+    assert_eq!(ids, ["x", "7", "line-4"]);
+    assert_eq!(rows[0].cell, Some("bad→good".parse().unwrap()));
+    assert_eq!(rows[0].metadata["n"], 3);
+    let turns: Vec<_> = rows[1].messages.iter().map(|message| (message.role, message.content.as_str())).collect();
+    assert_eq!(turns, [(Role::User, "p"), (Role::Assistant, "r")]);
+    assert_eq!(rows[1].metadata.keys().collect::<Vec<_>>(), ["arm"]);
+    assert_eq!(rows[2].metadata["answer"], 5);
+}
+
+#[test]
+fn a_malformed_line_is_named_by_its_number_with_a_remedy() {
+    for (line, expected) in [
+        ("{", "not JSON at column"),
+        ("[]", "the line is a list, not an object"),
+        ("{}", "no `messages`, no `conversations` and no `prompt`"),
+        (r#"{"messages": []}"#, "`messages` is empty"),
+        (r#"{"messages": "hi"}"#, "`messages` is text"),
+        (r#"{"messages": ["hi"]}"#, "message 1 is text"),
+        (r#"{"messages": [{"role": "human", "content": "a"}]}"#, "unknown role `human`"),
+        (r#"{"messages": [{"role": "user", "content": null}]}"#, "`content` that is null"),
+        (r#"{"messages": [{"role": "user", "content": [1]}]}"#, "`content` that is a list"),
+        (r#"{"messages": [{"role": "user"}]}"#, "has no `content`"),
+        (r#"{"messages": [{"content": "a"}]}"#, "has no `role`"),
+        (r#"{"messages": [{"role": "assistant", "content": "a", "weight": 2}]}"#, "a `weight` that says nothing"),
+        (r#"{"messages": [{"role": "user", "content": "a", "weight": 1}]}"#, "only an assistant's message has a weight"),
+        (r#"{"conversations": [{"from": "robot", "value": "a"}]}"#, "unknown role `robot`"),
+        (r#"{"conversations": [{"from": "human"}]}"#, "has no `value`"),
+        (r#"{"system": "s", "conversations": [{"from": "system", "value": "a"}]}"#, "keep one of the two"),
+        (r#"{"prompt": 3}"#, "`prompt` is a number"),
+        (r#"{"prompt": "a", "response": 3}"#, "`response` is a number"),
+        (r#"{"prompt": "a", "cell": "bad→worse"}"#, "`cell` is not a cell"),
+        (r#"{"prompt": "a", "cell": 1}"#, "`cell` is a number"),
+    ] {
+        let error = first_error(&format!("{GOOD}\n\n{line}\n{GOOD}\n"));
+        assert!(error.contains(", line 3: ") && error.contains(expected), "{line}: {error}");
+    }
+}
+
+#[test]
+fn text_that_is_not_utf8_is_named_by_its_line() {
+    let file = file(&[GOOD.as_bytes(), b"\n{\"prompt\": \"\xff\"}\n"].concat());
+    let error = read_rows(file.path()).unwrap_err().to_string();
+    assert!(error.contains("line 2: not UTF-8 from byte 13 on: save the file as UTF-8"), "{error}");
+}
+
+#[test]
+fn all_malformed_lines_can_be_listed() {
+    let file = file(format!("\u{feff}{GOOD}\n{{}}\n{GOOD}\nx\n").as_bytes());
+    let Found { rows, errors, format } = read_found(file.path()).unwrap();
+    assert_eq!(format.to_string(), "JSON Lines of messages");
+    assert_eq!(rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["line-1", "line-3"]);
+    assert_eq!(errors.iter().map(|error| error.line).collect::<Vec<_>>(), [2, 4]);
+}
+
+#[test]
+fn missing_and_empty_files_are_errors() {
+    assert!(
+        matches!(read_rows("no/such/file.jsonl"), Err(ReadError::Io(error)) if error.to_string().contains("no/such"))
+    );
+    let file = file(b"\n \n");
+    assert!(matches!(read_rows(file.path()), Err(ReadError::Empty(_))));
+    assert!(matches!(read_found(file.path()), Err(ReadError::Empty(_))));
+}
+
+#[test]
+fn the_census_counts() {
+    let file = file(
+        [
+            r#"{"id": "a", "k": 1, "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]}"#,
+            r#"{"id": "a", "messages": [{"role": "system", "content": "t"}, {"role": "assistant", "content": "u"}]}"#,
+            r#"{"id": "b", "messages": [{"role": "system", "content": "t"}, {"role": "system", "content": "t"}]}"#,
+            r#"{"id": "c", "prompt": "p", "response": "r", "cell": "none→good"}"#,
+        ]
+        .join("\n")
+        .as_bytes(),
+    );
+    let census = Census::of(&read_rows(file.path()).unwrap());
+    assert_eq!((census.rows, census.rows_with_system, census.rows_without_target), (4, 3, 2));
+    assert_eq!(census.roles, [(Role::System, 4), (Role::User, 2), (Role::Assistant, 2)].into());
+    assert_eq!(census.system_prompts, [("t".to_owned(), 2), ("s".to_owned(), 1)]);
+    assert_eq!(census.turns, [(2, 4)].into());
+    assert_eq!(census.metadata_keys, [("k".to_owned(), 1)].into());
+    assert_eq!(census.duplicate_ids, [("a".to_owned(), 2)]);
+    assert_eq!(census.cells, [("none→good".parse().unwrap(), 1)].into());
+}
+
+/// Who says what.
+fn turns(row: &titer_data::chat::Row) -> Vec<(Role, &str)> {
+    row.messages.iter().map(|message| (message.role, message.content.as_str())).collect()
+}
+
+#[test]
+fn every_way_to_write_a_chat_gives_the_same_turns() {
+    use Role::{Assistant, System, User};
+    let ways = [
+        r#"{"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}], "k": 1}"#,
+        r#"{"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}, {"role": "assistant", "content": "a", "weight": 1}], "k": 1}"#,
+        r#"{"conversations": [{"from": "system", "value": "s"}, {"from": "human", "value": "u"}, {"from": "gpt", "value": "a"}], "k": 1}"#,
+        r#"{"system": "s", "conversations": [{"from": "human", "value": "u"}, {"from": "gpt", "value": "a"}], "k": 1}"#,
+        r#"{"system": "s", "prompt": "u", "completion": "a", "k": 1}"#,
+        r#"{"prompt": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}], "completion": [{"role": "assistant", "content": "a"}], "k": 1}"#,
+    ];
+    let lines = file(ways.join("\n").as_bytes());
+    let list = file(format!(" [{}]", ways.join(",\n")).as_bytes());
+    for (file, container) in [(lines, "JSON Lines"), (list, "a JSON list")] {
+        let found = read_found(file.path()).unwrap();
+        assert!(found.errors.is_empty());
+        for row in &found.rows {
+            assert_eq!(turns(row), [(System, "s"), (User, "u"), (Assistant, "a")]);
+            assert_eq!(row.metadata.keys().collect::<Vec<_>>(), ["k"]);
+        }
+        let shapes = "messages (1) and messages with weights (OpenAI fine-tuning) (1) and conversations (ShareGPT) (2) \
+                      and prompts with or without a completion (2)";
+        assert_eq!(found.format.to_string(), format!("{container} of {shapes}"));
+    }
+}
+
+#[test]
+fn a_list_names_its_entries() {
+    let file = file(br#"[{"prompt": "a"}, {"prompt": 3}]"#);
+    let error = read_rows(file.path()).unwrap_err().to_string();
+    assert!(error.contains(", row 2: `prompt` is a number"), "{error}");
+}
+
+/// As `datasets` and pyarrow write it (`reference/make_parquet.py`): a list of structures, nulls, other columns.
+#[test]
+fn parquet_holds_the_same_rows() {
+    for name in ["messages", "conversations"] {
+        let path = format!("{}/tests/reference/{name}.parquet", env!("CARGO_MANIFEST_DIR"));
+        let found = read_found(&path).unwrap();
+        assert!(found.errors.is_empty(), "{:?}", found.errors);
+        let shape = if name == "messages" { "messages" } else { "conversations (ShareGPT)" };
+        assert_eq!(found.format.to_string(), format!("Parquet of {shape}"));
+        let rows = found.rows;
+        assert_eq!(rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["x", "y"]);
+        assert_eq!(turns(&rows[0]), [(Role::User, "Hé\n\"?\""), (Role::Assistant, "a")]);
+        assert_eq!(turns(&rows[1]), [(Role::System, "s"), (Role::User, "u"), (Role::Assistant, "b")]);
+        assert_eq!(rows[1].metadata["source"], "sneaky");
+        assert_eq!(rows[0].metadata["n"], 3);
+    }
+    let path = format!("{}/tests/reference/messages.parquet", env!("CARGO_MANIFEST_DIR"));
+    let bytes = fs_err::read(path).unwrap();
+    let cut = file(&bytes[..bytes.len() / 2]);
+    assert!(read_rows(cut.path()).unwrap_err().to_string().contains("damaged Parquet"));
+}
