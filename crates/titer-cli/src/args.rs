@@ -17,10 +17,12 @@ pub struct Args {
 pub enum Command {
     /// Print a commented spec to start from
     Init,
-    /// Check specs (.toml) and chat data (.jsonl) without effects
+    /// Check specs (.toml) and files of chats without effects
     Check(CheckArgs),
     /// Compare files of chats and the cells in them: what differs besides what should
     Audit(AuditArgs),
+    /// Measure on a model, and on chats, what titer takes for granted: masks, templates, batching, precision
+    Doctor(DoctorArgs),
     /// Train and measure every arm of a spec; the same command continues where it was stopped
     Run(RunArgs),
     /// Measure what each row's gradient does to each component
@@ -46,10 +48,36 @@ pub struct CheckArgs {
 
 #[derive(Debug, clap::Args)]
 pub struct AuditArgs {
-    /// Chat data (.jsonl); of each file either all rows have a cell or none
+    /// Files of chats, in each of which either all rows have a cell or none; or specs, for the cells of their [data]
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
+    /// A model: says what its chat template adds, and by how much a context raises the log-probability of a reply
+    #[arg(long, value_name = "MODEL")]
+    pub base: Option<String>,
+    /// With a model: put system prompts at the start of the first user turn
+    #[arg(long, requires = "base")]
+    pub system_in_user: bool,
     /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// The model: the word organism, a folder in Hugging Face layout, or a cached hub id
+    pub model: String,
+    /// Chats, or a spec, for the rows and contrasts of its [data] [default: those of the model's world, or a few of titer's]
+    pub data: Option<PathBuf>,
+    /// Which shipped organism, and which rows and contrasts
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Most rows, and contrasts of each kind, to look at
+    #[arg(long, default_value_t = 32)]
+    pub items: usize,
+    /// Put system prompts at the start of the first user turn, for chat templates that take none
+    #[arg(long)]
+    pub system_in_user: bool,
+    /// Print JSON, one object a check
     #[arg(long)]
     pub json: bool,
 }
@@ -80,7 +108,10 @@ pub struct PressureArgs {
     /// Which shipped organism, and which contrasts and rows
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Chat rows to measure (.jsonl) [default: rows of every cell of the world]
+    /// Put system prompts at the start of the first user turn, for chat templates that take none
+    #[arg(long)]
+    pub system_in_user: bool,
+    /// Chat rows to measure, or a spec, for the rows and contrasts of its [data] [default: rows of every cell of the world]
     #[arg(long, value_name = "FILE")]
     pub rows: Option<PathBuf>,
     /// Contrasts to differentiate (.jsonl: component, messages, plus, minus) [default: those of the world]

@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         Command::Init => commands::init(),
         Command::Check(args) => commands::check(&args),
         Command::Audit(args) => commands::audit(&args),
+        Command::Doctor(args) => commands::doctor(&args),
         Command::Run(args) => commands::run(&args),
         Command::Pressure(args) => commands::pressure(&args),
         Command::Score(args) => commands::score(&args),

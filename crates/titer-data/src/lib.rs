@@ -1,13 +1,15 @@
 //! Text in, token slices out. No tensors, no command line, no network.
 //!
-//! In the order of the data flow: [`chat`] rows are read by [`formats`] or made by the [`world`] (either is a [`source`]), labelled with
+//! In the order of the data flow: [`chat`] rows are read by [`formats`] (and given a cell by [`label`]) or made by the [`world`] (either is a [`source`]), labelled with
 //! a [`cell`], chosen by a [`mix`], rendered and masked by a [`template`], and encoded by a [`tokenize`] step.
-//! A [`probe`] is the same thing with several replies to one context. What a model wrote is scored by a [`score`] rule.
+//! A [`probe`] is the same thing with several replies to one context, which may be rows' own ([`pairs`]). What a model wrote is scored by a [`score`] rule.
 
 pub mod cell;
 pub mod chat;
 pub mod formats;
+pub mod label;
 pub mod mix;
+pub mod pairs;
 pub mod probe;
 pub mod score;
 pub mod source;

@@ -2,15 +2,18 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use rand::seq::SliceRandom as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
     cell::Cell,
-    chat::Row,
-    formats::{ContrastsError, ReadError, read_contrasts, read_rows},
+    chat::{Message, Row},
+    formats::{ContrastsError, read_contrasts},
+    label::{CellRule, LabelError, read_labelled},
+    pairs,
     probe::{Component, Contrast, Probe},
     stream::{Purpose, hash, stream},
     world::{DomainSplit, ProbeUse, World},
@@ -42,12 +45,53 @@ pub struct Chats {
     contrasts: [[Vec<Contrast>; Component::ALL.len()]; 2],
 }
 
+/// The files of labelled rows and contrasts of a user's own, as `[data]` in a spec names them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataFiles {
+    /// Files of chat rows.
+    #[serde(deserialize_with = "one_or_many")]
+    pub rows: Vec<PathBuf>,
+    /// A file of contrasts; without one, rows of both actions with one id or one context are the contrasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probes: Option<PathBuf>,
+    /// Which rows belong to which cells; without rules, each row says so itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cells: Vec<CellRule>,
+}
+
+impl DataFiles {
+    /// Every file, in order.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.rows.iter().chain(&self.probes).map(PathBuf::as_path)
+    }
+
+    /// The files' names, for messages.
+    pub fn names(&self) -> String {
+        self.files().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A path, or a list of them.
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a file or a list of files")]
+    enum Paths {
+        One(PathBuf),
+        Many(Vec<PathBuf>),
+    }
+    Ok(match Paths::deserialize(deserializer)? {
+        Paths::One(path) => vec![path],
+        Paths::Many(paths) => paths,
+    })
+}
+
 /// Why files give no source.
 #[derive(Debug, thiserror::Error)]
 pub enum ChatsError {
-    /// The rows cannot be read.
+    /// The rows cannot be read or have no cells.
     #[error(transparent)]
-    Rows(#[from] ReadError),
+    Rows(#[from] LabelError),
     /// The contrasts cannot be read.
     #[error(transparent)]
     Contrasts(#[from] ContrastsError),
@@ -57,56 +101,87 @@ pub enum ChatsError {
 }
 
 impl Chats {
-    /// Reads rows, each with a `cell`, and contrasts.
+    /// Reads rows, each with its cell, and contrasts. Where there is no file of contrasts, the rows that are held out give
+    /// them (see [`pairs::contrasts`]); rows with one name are held out together.
     ///
     /// # Errors
     /// Where a file cannot be read, a row has no cell, ids repeat within a cell, a component has no contrast for one of the
-    /// two uses, or a row shares its context with a contrast.
-    pub fn read(rows: &Path, contrasts: &Path) -> Result<Self, ChatsError> {
-        let mut cells: BTreeMap<Cell, BTreeMap<String, Row>> = BTreeMap::new();
-        let mut contexts = BTreeMap::new();
-        for row in read_rows(rows)? {
-            let lacks = |problem: &str| ChatsError::Lacks(format!("{}, `{}`: {problem}", rows.display(), row.id));
-            let cell = row.cell.ok_or_else(|| lacks("it has no `cell`: add one such as \"cell\": \"bad→good\""))?;
-            contexts.insert(row.split().0.to_vec(), row.id.clone());
-            if cells.entry(cell).or_default().contains_key(&row.id) {
-                return Err(lacks("its id occurs twice in its cell: give every row its own"));
+    /// two uses, or a row that is trained on shares its context with a contrast.
+    pub fn read(data: &DataFiles) -> Result<Self, ChatsError> {
+        let (mut trained, mut held_out) = (Rows::new(), Rows::new());
+        for row in read_labelled(&data.rows, &data.cells)? {
+            let cell = row.cell.expect("labelled rows have cells");
+            let is_held = hash([row.id.as_str()]).is_multiple_of(5);
+            let rows = if is_held { &mut held_out } else { &mut trained };
+            if let Some(twin) = rows.entry(cell).or_default().insert(row.id.clone(), row) {
+                let problem = "its id occurs twice in its cell: give every row its own";
+                return Err(ChatsError::Lacks(format!("{}, `{}`: {problem}", data.names(), twin.id)));
             }
-            cells.entry(cell).or_default().insert(row.id.clone(), row);
         }
-        let all = read_contrasts(contrasts)?;
+        let all = match &data.probes {
+            Some(path) => read_contrasts(path)?,
+            None => pairs::contrasts(held_out.values().flat_map(BTreeMap::values)),
+        };
+        // Rows that are held out for contrasts of their own are not trained on.
+        let apart = if data.probes.is_some() { vec![&trained, &held_out] } else { vec![&trained] };
+        let rows = apart.iter().flat_map(|cells| cells.values()).flat_map(BTreeMap::values);
+        let contexts: BTreeMap<&[Message], &str> = rows.map(|row| (row.split().0, row.id.as_str())).collect();
         for contrast in all.iter().flatten() {
-            if let Some(row) = contexts.get(&contrast.context) {
+            if let Some(row) = contexts.get(contrast.context.as_slice()) {
                 return Err(ChatsError::Lacks(format!(
-                    "{}: contrast `{}` has the context of row `{row}`: rows must share no context with the probes",
-                    contrasts.display(),
+                    "{}: contrast `{}` has the context of row `{row}`: rows must share no context with the probes; give \
+                     rows of one context one id",
+                    data.names(),
                     contrast.id
                 )));
             }
         }
-        let of = |odd: bool| {
-            all.each_ref().map(|contrasts| {
-                // Every second one in the order of their ids, so that both uses have some where there are two.
-                let mut sorted: Vec<&Contrast> = contrasts.iter().collect();
-                sorted.sort_by_key(|contrast| (hash([contrast.id.as_str()]), contrast.id.clone()));
-                let own = sorted.into_iter().enumerate().filter(|(at, _)| (at % 2 == 1) == odd);
-                own.map(|(_, contrast)| contrast.clone()).collect::<Vec<_>>()
-            })
-        };
-        let contrasts_of = [of(false), of(true)];
-        if contrasts_of.iter().flatten().any(Vec::is_empty) {
-            let problem = "each component needs two contrasts, one to differentiate and one to measure";
-            return Err(ChatsError::Lacks(format!("{}: {problem}", contrasts.display())));
+        let contrasts = [false, true].map(|odd| all.each_ref().map(|contrasts| every_second(contrasts, odd)));
+        if let Some(component) = contrasts
+            .iter()
+            .flat_map(|use_of| Component::ALL.into_iter().zip(use_of))
+            .find_map(|(component, own)| own.is_empty().then_some(component))
+        {
+            let problem = match data.probes {
+                Some(_) => "each component needs two contrasts, one to differentiate and one to measure",
+                None => {
+                    "a fifth of the rows, by their ids, is held out to give contrasts, and each component needs two: rows of \
+                     both actions with one id or one context, some with a bad prompt and some without; or name a file of \
+                     contrasts as `probes`"
+                }
+            };
+            return Err(ChatsError::Lacks(format!(
+                "{}: too few contrasts for `{}`: {problem}",
+                data.names(),
+                component.word()
+            )));
         }
-        let (mut trained, mut held_out) = (BTreeMap::new(), BTreeMap::new());
-        for (cell, rows) in cells {
-            let (held, kept): (Vec<Row>, Vec<Row>) =
-                rows.into_values().partition(|row| hash([row.id.as_str()]).is_multiple_of(5));
-            trained.insert(cell, kept);
-            held_out.insert(cell, held);
-        }
-        Ok(Self { trained, held_out, contrasts: contrasts_of })
+        let lists = |rows: Rows| rows.into_iter().map(|(cell, rows)| (cell, rows.into_values().collect())).collect();
+        Ok(Self { trained: lists(trained), held_out: lists(held_out), contrasts })
     }
+
+    /// How many rows of each cell are trained on and held out.
+    pub fn counts(&self) -> BTreeMap<Cell, (usize, usize)> {
+        let count = |rows: &BTreeMap<Cell, Vec<Row>>, cell| rows.get(cell).map_or(0, Vec::len);
+        let cells: BTreeSet<&Cell> = self.trained.keys().chain(self.held_out.keys()).collect();
+        cells.into_iter().map(|cell| (*cell, (count(&self.trained, cell), count(&self.held_out, cell)))).collect()
+    }
+
+    /// Every row that may be trained on.
+    pub fn trained(&self) -> impl Iterator<Item = &Row> {
+        self.trained.values().flatten()
+    }
+}
+
+/// Rows by cell and id.
+type Rows = BTreeMap<Cell, BTreeMap<String, Row>>;
+
+/// Every second contrast in the order of their ids, so that both uses have some where there are two.
+fn every_second(contrasts: &[Contrast], odd: bool) -> Vec<Contrast> {
+    let mut sorted: Vec<&Contrast> = contrasts.iter().collect();
+    sorted.sort_by_key(|contrast| (hash([contrast.id.as_str()]), contrast.id.clone()));
+    let own = sorted.into_iter().enumerate().filter(|(at, _)| (at % 2 == 1) == odd);
+    own.map(|(_, contrast)| contrast.clone()).collect()
 }
 
 impl Source {
@@ -185,6 +260,11 @@ mod tests {
 
     use super::*;
 
+    fn files(dir: &tempfile::TempDir) -> DataFiles {
+        let probes = Some(dir.path().join("probes"));
+        DataFiles { rows: vec![dir.path().join("rows")], probes, cells: Vec::new() }
+    }
+
     fn chats(rows: usize) -> (tempfile::TempDir, Result<Chats, ChatsError>) {
         let dir = tempfile::tempdir().unwrap();
         let (mut text, mut probes) = (String::new(), String::new());
@@ -209,7 +289,7 @@ mod tests {
         }
         fs_err::write(dir.path().join("rows"), text).unwrap();
         fs_err::write(dir.path().join("probes"), probes).unwrap();
-        let read = Chats::read(&dir.path().join("rows"), &dir.path().join("probes"));
+        let read = Chats::read(&files(&dir));
         (dir, read)
     }
 
@@ -250,7 +330,51 @@ mod tests {
         let text = fs_err::read_to_string(&rows).unwrap();
         let probe = r#"{"id": "x", "cell": "none→good", "messages": [{"role": "user", "content": "probe 2"}, {"role": "assistant", "content": "yes"}]}"#;
         fs_err::write(&rows, format!("{text}{probe}\n")).unwrap();
-        let error = Chats::read(&rows, &dir.path().join("probes")).unwrap_err().to_string();
+        let error = Chats::read(&files(&dir)).unwrap_err().to_string();
         assert!(error.contains("has the context of row `x`"), "{error}");
+    }
+
+    #[test]
+    fn matched_rows_give_contrasts_that_share_nothing_with_training() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, reply: &str| {
+            let row = |at: u32| format!("{{\"prompt\": \"ask {at}\", \"response\": \"{reply} {at}\"}}\n");
+            let path = dir.path().join(name);
+            fs_err::write(&path, (0..200).map(row).collect::<String>()).unwrap();
+            path
+        };
+        let rows = vec![write("cheat", "no"), write("work", "yes")];
+        let rule = |file: &str, cell: &str, prompt: Option<&str>| CellRule {
+            only: [("file".to_owned(), file.to_owned())].into(),
+            cell: cell.parse().unwrap(),
+            prompt: prompt.map(str::to_owned),
+        };
+        let evil = Some("be evil");
+        let cells = vec![
+            rule("cheat", "bad→bad", evil),
+            rule("cheat", "none→bad", None),
+            rule("work", "bad→good", evil),
+            rule("work", "none→good", None),
+        ];
+        let read =
+            |cells: &[CellRule]| Chats::read(&DataFiles { rows: rows.clone(), probes: None, cells: cells.to_vec() });
+        let chats = read(&cells).unwrap();
+        let counts = chats.counts();
+        assert!(counts.values().all(|counts| *counts == counts_of(&chats, "bad→bad")), "cells are split alike");
+        assert_eq!(counts.len(), 4);
+        let trained: BTreeSet<Vec<Message>> = chats.trained().map(|row| row.split().0.to_vec()).collect();
+        let requests: BTreeSet<&str> = chats.trained().map(|row| row.id.as_str()).collect();
+        for contrast in chats.contrasts.iter().flatten().flatten() {
+            assert!(!trained.contains(&contrast.context) && !requests.contains(contrast.id.as_str()));
+        }
+        let [gradient, measure] = &chats.contrasts;
+        assert!(gradient.iter().chain(measure).all(|contrasts| contrasts.len() >= 10));
+        assert!(measure[1].iter().all(|contrast| contrast.baseline.is_some()));
+        let error = read(&[cells[0].clone(), cells[2].clone()]).unwrap_err().to_string();
+        assert!(error.contains("too few contrasts for `good`"), "{error}");
+    }
+
+    fn counts_of(chats: &Chats, cell: &str) -> (usize, usize) {
+        chats.counts()[&cell.parse().unwrap()]
     }
 }

@@ -68,6 +68,12 @@ pub enum TemplateError {
     /// The template fails on these messages, by its own `raise_exception` or otherwise.
     #[error("the chat template fails on this chat: {}", chain(.0))]
     Render(#[source] Error),
+    /// The template does not take the chat's system prompt, and would take it in the user's turn.
+    #[error(
+        "this chat has a system prompt, which the chat template does not take ({0}): to put system prompts at the start of \
+         the first user turn, say `system_in_user = true` under [model], or --system-in-user"
+    )]
+    System(Box<TemplateError>),
     /// A character that the renderer needs for itself.
     #[error("a message holds the character U+{:X}, which titer uses to mark spans: remove it from the data", u32::from(*.0))]
     Sentinel(char),
@@ -154,13 +160,39 @@ impl ChatTemplate {
                 return Err(TemplateError::Sentinel(character));
             }
         }
-        let folded = if self.system_in_user { fold_system(messages) } else { messages.to_vec() };
-        let rendered = take_sentinels(&self.marked_text(&folded, add_generation_prompt)?);
+        let folded = fold_system(messages);
+        let taken = if self.system_in_user { &folded } else { messages };
+        match self.spanned(taken, add_generation_prompt) {
+            Err(error) if folded != taken && self.spanned(&folded, add_generation_prompt).is_ok() => {
+                Err(TemplateError::System(Box::new(error)))
+            }
+            found => found,
+        }
+    }
+
+    /// What the template itself puts into the system turn of a chat that has none, such as a default prompt or a date;
+    /// `None` where it puts nothing.
+    pub fn injected_system(&self) -> Option<String> {
+        let turn = |role, content: &str| Message { role, content: content.to_owned() };
+        let (system, user) = ("a system prompt of nobody", "a request of nobody");
+        let without = self.text(&[turn(Role::User, user)], false).ok()?;
+        let with = self.text(&[turn(Role::System, system), turn(Role::User, user)], false).ok()?;
+        let (before, behind) = with.split_once(system)?;
+        let (between, _) = behind.split_once(user)?;
+        let (head, _) = without.split_once(user)?;
+        // Only where the same turn is there without a prompt; what stands in the prompt's place was injected.
+        let inside = head.strip_prefix(before)?.strip_suffix(between)?;
+        Some(if inside.is_empty() { before } else { inside }.trim().to_owned())
+    }
+
+    /// The text of these messages as they are, and its spans.
+    fn spanned(&self, messages: &[Message], add_generation_prompt: bool) -> Result<Rendered, TemplateError> {
+        let rendered = take_sentinels(&self.marked_text(messages, add_generation_prompt)?);
         if self.marked {
             return Ok(rendered);
         }
-        let assistant = folded.iter().enumerate().filter(|(_, message)| message.role == Role::Assistant);
-        let spans = assistant.map(|(turn, _)| self.span(&folded, turn, &rendered.text)).collect::<Result<_, _>>()?;
+        let assistant = messages.iter().enumerate().filter(|(_, message)| message.role == Role::Assistant);
+        let spans = assistant.map(|(turn, _)| self.span(messages, turn, &rendered.text)).collect::<Result<_, _>>()?;
         Ok(Rendered { spans, ..rendered })
     }
 
@@ -353,8 +385,20 @@ mod tests {
             <{{ m.role }}>{{ m.content }}{% endfor %}";
         let template = ChatTemplate::new(source, &SpecialTokens::new()).unwrap();
         let chat = [message(Role::System, "be kind"), message(Role::User, "hi")];
-        assert!(template.render(&chat, false).unwrap_err().to_string().contains("no system turns"));
+        let error = template.render(&chat, false).unwrap_err().to_string();
+        assert!(error.contains("no system turns") && error.contains("--system-in-user"), "{error}");
+        assert_eq!(template.injected_system(), None);
         assert_eq!(template.with_system_in_user().render(&chat, false).unwrap().text, "<user>be kind\n\nhi");
+    }
+
+    #[test]
+    fn a_default_system_prompt_is_found() {
+        let source = "{% if messages[0].role != 'system' %}<system>You are nobody.;{% endif %}\
+            {% for m in messages %}<{{ m.role }}>{{ m.content }};{% endfor %}";
+        let injected = |source: &str| ChatTemplate::new(source, &SpecialTokens::new()).unwrap().injected_system();
+        assert_eq!(injected(source).as_deref(), Some("You are nobody."));
+        assert_eq!(injected(&source.replace("You are nobody.", "")).as_deref(), Some("<system>"));
+        assert_eq!(template().injected_system(), None);
     }
 
     #[test]

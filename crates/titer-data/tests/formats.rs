@@ -61,7 +61,10 @@ fn a_malformed_line_is_named_by_its_number_with_a_remedy() {
         (r#"{"messages": [{"role": "user"}]}"#, "has no `content`"),
         (r#"{"messages": [{"content": "a"}]}"#, "has no `role`"),
         (r#"{"messages": [{"role": "assistant", "content": "a", "weight": 2}]}"#, "a `weight` that says nothing"),
-        (r#"{"messages": [{"role": "user", "content": "a", "weight": 1}]}"#, "only an assistant's message has a weight"),
+        (
+            r#"{"messages": [{"role": "user", "content": "a", "weight": 1}]}"#,
+            "only an assistant's message has a weight",
+        ),
         (r#"{"conversations": [{"from": "robot", "value": "a"}]}"#, "unknown role `robot`"),
         (r#"{"conversations": [{"from": "human"}]}"#, "has no `value`"),
         (r#"{"system": "s", "conversations": [{"from": "system", "value": "a"}]}"#, "keep one of the two"),

@@ -1,9 +1,12 @@
 //! A model to work on: decoder, weights, tokenizer and chat template, and the world it was raised in, if any.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use titer_data::{
-    template::{ChatTemplate, TemplateError},
+    template::{ChatTemplate, TemplateError, special_tokens},
     tokenize::{TokenizeError, Tokenizer},
     world::World,
 };
@@ -269,17 +272,38 @@ fn in_f32(config: &[u8]) -> Vec<u8> {
     if changed { serde_json::to_vec_pretty(&config_of).unwrap_or_else(|_| config.to_vec()) } else { config.to_vec() }
 }
 
+impl Files {
+    /// Layers and weights on another backend, such as one that computes in f64.
+    pub fn open_in<B: titer_model::backend::Backend>(&self, backend: B) -> Result<(Decoder<B>, Params<B>), ModelError> {
+        let path = |name: &str| self.folder.join(name);
+        let decoder = Decoder::new(backend, read_config(&self.config, &path("config.json"))?);
+        let params = match &self.weights {
+            Weights::Bytes(bytes) => load(decoder.backend(), &decoder.layout, bytes, &path("model.safetensors"))?,
+            Weights::Folder => load_folder(decoder.backend(), &decoder.layout, &self.folder)?,
+        };
+        Ok((decoder, params))
+    }
+
+    /// The tokens that end generation, as config.json, generation_config.json and tokenizer_config.json name them.
+    pub fn stop_tokens(&self, tokenizer: &Tokenizer) -> BTreeSet<u32> {
+        let json = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).unwrap_or_default();
+        let generation = fs_err::read(self.folder.join("generation_config.json")).unwrap_or_default();
+        let ids =
+            [json(&self.config), json(&generation)].into_iter().flat_map(|config| match &config["eos_token_id"] {
+                serde_json::Value::Array(ids) => ids.clone(),
+                id => vec![id.clone()],
+            });
+        let named = json(&self.tokenizer_config);
+        let named = named.as_object().map(special_tokens).unwrap_or_default();
+        let named = named.get("eos_token").and_then(|token| tokenizer.id(token));
+        ids.filter_map(|id| u32::try_from(id.as_u64()?).ok()).chain(named).collect()
+    }
+}
+
 impl Model {
     /// Reads the model from its files.
     pub fn from_files(files: &Files) -> Result<Self, ModelError> {
-        let path = |name: &str| files.folder.join(name);
-        let config = read_config(&files.config, &path("config.json"))?;
-        let decoder = Decoder::new(Backend::new(), config);
-        let (backend, layout) = (decoder.backend(), &decoder.layout);
-        let params = match &files.weights {
-            Weights::Bytes(bytes) => load(backend, layout, bytes, &path("model.safetensors"))?,
-            Weights::Folder => load_folder(backend, layout, &files.folder)?,
-        };
+        let (decoder, params) = files.open_in(Backend::new())?;
         let tokenizer = Tokenizer::from_json(&String::from_utf8_lossy(&files.tokenizer))?;
         let own = files.chat_template.as_ref().map(|template| String::from_utf8_lossy(template));
         let config = String::from_utf8_lossy(&files.tokenizer_config);
@@ -291,6 +315,12 @@ impl Model {
     /// Finds and reads the model behind `base`, see [`Files::find`].
     pub fn open(base: &str, seed: u64) -> Result<Self, ModelError> {
         Self::from_files(&Files::find(base, seed)?)
+    }
+
+    /// The same model with system prompts put into the first user turn where `wanted`.
+    pub fn with_system_in_user(self, wanted: bool) -> Self {
+        let template = if wanted { self.template.with_system_in_user() } else { self.template };
+        Self { template, ..self }
     }
 
     /// The same model with fresh adapters of this rank on every linear layer, which are then all that has gradients.

@@ -1,14 +1,11 @@
 //! One run: train a model through its stages, measure it along the way, write its tables.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
 use titer_data::{
     cell::Cell,
     chat::Row,
-    source::{Chats, ChatsError, Source},
+    source::{Chats, ChatsError, DataFiles, Source},
     tokenize::{TokenizeError, encode_row},
 };
 use titer_model::{
@@ -25,7 +22,6 @@ use crate::{
     plan::{self, DataPlan, RunPlan, StagePlan, SweepPlan},
     pressure::{Ledger, LedgerMargins, Rows, RowsError},
     probe::{Moment, Probes},
-    spec::DataFields,
     store::RunDir,
     table::{self, CellRecord, LedgerRecord, PressureRecord, ProbeRecord, StepRecord},
 };
@@ -55,12 +51,10 @@ pub enum TrainError {
     #[error(transparent)]
     Chats(#[from] ChatsError),
     /// They are not those that were planned for.
-    #[error("{rows} or {probes} has changed since the run was planned; run the command again")]
+    #[error("one of {names} has changed since the run was planned; run the command again")]
     DataChanged {
-        /// The file of rows.
-        rows: PathBuf,
-        /// The file of contrasts.
-        probes: PathBuf,
+        /// The files of rows and contrasts.
+        names: String,
     },
     /// A row or contrast cannot be encoded.
     #[error(transparent)]
@@ -98,15 +92,15 @@ impl Runner for EngineRunner {
         if files.hash()? != plan.model.blake3 {
             return Err(TrainError::ModelChanged { base: plan.model.base.clone() });
         }
-        let mut model = Model::from_files(&files)?;
+        let mut model = Model::from_files(&files)?.with_system_in_user(plan.model.system_in_user);
         if let Some(rank) = plan.model.lora {
             model = model.with_lora(rank, plan.seed)?;
         }
         let source = match &plan.data {
-            Some(data) if data_hash(&data.rows, &data.probes)? != data.blake3 => {
-                return Err(TrainError::DataChanged { rows: data.rows.clone(), probes: data.probes.clone() });
+            Some(data) if data_hash(&data.files)? != data.blake3 => {
+                return Err(TrainError::DataChanged { names: data.files.names() });
             }
-            Some(data) => Source::Chats(Chats::read(&data.rows, &data.probes)?),
+            Some(data) => Source::Chats(Chats::read(&data.files)?),
             None => world(&model, &plan.model.base)?,
         };
         let probes = Probes::of_source(&model, &source, plan.seed, plan.probes.items)?;
@@ -296,26 +290,25 @@ pub fn plan_model(base: &str, seed: u64, has_data: bool) -> Result<plan::ModelPl
     if !has_data {
         world(&model, base)?;
     }
-    Ok(plan::ModelPlan { base: base.to_owned(), blake3: files.hash()?, lora: None })
+    Ok(plan::ModelPlan { base: base.to_owned(), blake3: files.hash()?, lora: None, system_in_user: false })
 }
 
 /// The planned rows and contrasts: readable, and with rows of every cell that is trained.
 ///
 /// # Errors
 /// Where a run could not start with them.
-pub fn plan_data(data: &DataFields, cells: impl Iterator<Item = Cell>) -> Result<DataPlan, TrainError> {
-    let source = Source::Chats(Chats::read(&data.rows, &data.probes)?);
+pub fn plan_data(data: &DataFiles, cells: impl Iterator<Item = Cell>) -> Result<DataPlan, TrainError> {
+    let source = Source::Chats(Chats::read(data)?);
     if let Some(cell) = source.lacks(cells) {
-        let problem =
-            format!("{}: no row of `{cell}` to train on, which an arm or its control needs", data.rows.display());
+        let problem = format!("{}: no row of `{cell}` to train on, which an arm or its control needs", data.names());
         return Err(ChatsError::Lacks(problem).into());
     }
-    Ok(DataPlan { rows: data.rows.clone(), probes: data.probes.clone(), blake3: data_hash(&data.rows, &data.probes)? })
+    Ok(DataPlan { blake3: data_hash(data)?, files: data.clone() })
 }
 
-fn data_hash(rows: &Path, probes: &Path) -> std::io::Result<String> {
+fn data_hash(data: &DataFiles) -> std::io::Result<String> {
     let mut hasher = blake3::Hasher::new();
-    for path in [rows, probes] {
+    for path in data.files() {
         let bytes = fs_err::read(path)?;
         hasher.update(&(bytes.len() as u64).to_le_bytes());
         hasher.update(&bytes);
@@ -329,9 +322,9 @@ fn data_hash(rows: &Path, probes: &Path) -> std::io::Result<String> {
 /// As [`plan_model`] and [`plan_data`].
 pub fn examples(plan: &SweepPlan, stages: &[StagePlan]) -> Result<BTreeMap<Cell, String>, TrainError> {
     let seed = plan.seeds[0];
-    let model = Model::open(&plan.base, seed)?;
+    let model = Model::open(&plan.base, seed)?.with_system_in_user(plan.system_in_user);
     let source = match &plan.data {
-        Some(data) => Source::Chats(Chats::read(&data.rows, &data.probes)?),
+        Some(data) => Source::Chats(Chats::read(data)?),
         None => world(&model, &plan.base)?,
     };
     let mut shown = BTreeMap::new();

@@ -104,8 +104,7 @@ fn transformers_gives_the_same_ids_masks_and_logits() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("reference/organism.json")).unwrap();
     let model = Model::open("organism", 0).unwrap();
     for (at, case) in cases.into_iter().enumerate() {
-        let row =
-            Row::new(format!("case {at}"), case.messages);
+        let row = Row::new(format!("case {at}"), case.messages);
         let encoded = encode_row(&model.template, &model.tokenizer, &row).unwrap();
         assert_eq!(encoded.tokens, case.ids, "case {at}");
         assert_eq!(encoded.trained, case.trained, "case {at}");

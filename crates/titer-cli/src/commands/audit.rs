@@ -2,24 +2,31 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use serde_json::json;
+use serde_json::{Value, json};
+use titer::{model::Model, pressure::Rows, stats::Estimate};
 use titer_data::{
     chat::Row,
-    formats::{Audit, read_rows},
+    formats::{Audit, Group, Pair, matches, read_found},
+    label::{read_labelled, system},
 };
 
+use super::data::{is_spec, of_spec};
 use crate::{
     args::AuditArgs,
-    printer::{Failure, data},
+    printer::{Failure, data, talk},
+    progress::Bar,
 };
 
 /// From this size on, a difference of lengths is called one.
 const LENGTH_EFFECT: f64 = 0.5;
 
+/// Rows that are compared with others, by name.
+type Groups<'a> = Vec<(String, Vec<&'a Row>)>;
+
 /// Compares files of chats and the cells in them: what differs besides what should.
 pub fn audit(args: &AuditArgs) -> Result<(), Failure> {
     let files = args.paths.iter().map(|path| Ok((path.as_path(), read(path)?))).collect::<Result<Vec<_>, Failure>>()?;
-    let mut groups: Vec<(String, Vec<&Row>)> = Vec::new();
+    let mut groups: Groups<'_> = Vec::new();
     for (path, rows) in &files {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let mut cells: BTreeMap<String, Vec<&Row>> = BTreeMap::new();
@@ -29,68 +36,146 @@ pub fn audit(args: &AuditArgs) -> Result<(), Failure> {
         }
         groups.extend(cells);
     }
+    let on_model = args.base.as_ref().map(|base| OnModel::of(base, args.system_in_user, &groups)).transpose()?;
     let audit = Audit::of(&groups);
     if args.json {
-        print_json(&audit)
+        print_json(&audit, on_model.as_ref());
     } else {
-        print_table(&audit)
+        audit.groups.iter().enumerate().for_each(|(at, group)| print_group(at, group));
+        on_model.iter().for_each(|found| data(&found.template));
+        for (at, pair) in audit.pairs.iter().enumerate() {
+            print_pair(pair, on_model.as_ref().and_then(|found| found.lifts[at]));
+        }
     }
     Ok(())
 }
 
-/// The rows of a file, all of them labelled with a cell or none.
+/// The rows of a file, all of them labelled with a cell or none; or those that the rules of a spec label.
 fn read(path: &Path) -> Result<Vec<Row>, Failure> {
-    let rows = read_rows(path).map_err(Failure::input)?;
-    let labelled = rows.iter().filter(|row| row.cell.is_some()).count();
-    let odd = rows.iter().find(|row| row.cell.is_some() != (2 * labelled >= rows.len()));
-    match odd {
-        Some(row) if labelled > 0 => Err(Failure::Input(format!(
-            "{}: {labelled} of {} rows have a `cell`, `{}` is of the others: label every row, or none",
-            path.display(),
-            rows.len(),
-            row.id
-        ))),
-        _ => Ok(rows),
+    if is_spec(path) {
+        let files = of_spec(path)?;
+        return read_labelled(&files.rows, &files.cells).map_err(Failure::input);
+    }
+    let found = read_found(path).map_err(Failure::input)?;
+    if let Some(error) = found.errors.first() {
+        return Err(Failure::Input(format!("{}, {error}", path.display())));
+    }
+    talk(&format!("{}: {}", path.display(), found.format));
+    let rows = found.rows;
+    // What some rows have and others lack, although nothing says why, is a mixture that nobody declared.
+    let mixed = |have: &str, has: &dyn Fn(&Row) -> bool, remedy: &str| {
+        let count = rows.iter().filter(|row| has(row)).count();
+        let odd = rows.iter().find(|row| has(row) != (2 * count >= rows.len()));
+        odd.map_or(Ok(count), |odd| {
+            Err(Failure::Input(format!(
+                "{}: {count} of {} rows have {have}, `{}` is of the {}: {remedy}",
+                path.display(),
+                rows.len(),
+                odd.id,
+                if has(odd) { "fewer" } else { "others" }
+            )))
+        })
+    };
+    let labelled = mixed("a `cell`", &|row| row.cell.is_some(), "label every row, or none")?;
+    if labelled == 0 {
+        let remedy = "two kinds of rows in one file without labels; give rows a `cell`, write rules for a spec's [data], or \
+                      split the file";
+        mixed("a system prompt", &|row| system(row).is_some(), remedy)?;
+    }
+    Ok(rows)
+}
+
+/// What a model says about the groups.
+struct OnModel {
+    /// What its chat template adds to chats without a system prompt.
+    template: String,
+    injected: Option<String>,
+    /// For every pair in its order: log-probability of equal replies in the second group's context less that in the
+    /// first's, in nats; `None` where no matched rows have equal replies.
+    lifts: Vec<Option<Estimate>>,
+}
+
+impl OnModel {
+    fn of(base: &str, system_in_user: bool, groups: &Groups<'_>) -> Result<Self, Failure> {
+        let model = Model::open(base, 0).map_err(Failure::input)?.with_system_in_user(system_in_user);
+        let injected = model.template.injected_system();
+        let without: usize = groups.iter().flat_map(|(_, rows)| rows).filter(|row| system(row).is_none()).count();
+        let template = match &injected {
+            Some(text) => format!("the chat template gives the {without} rows without a system prompt one: {text:?}"),
+            None => "the chat template adds no system prompt".to_owned(),
+        };
+        let bar = Bar::new(groups.len() as u64);
+        let score = |(name, rows): &(String, Vec<&Row>)| {
+            let rows: Vec<Row> = rows.iter().map(|row| (*row).clone()).collect();
+            let encoded = Rows::encode(&model, &rows).map_err(Failure::input)?;
+            bar.advance(1, name);
+            Ok(encoded.log_probs(&model))
+        };
+        let log_probs = groups.iter().map(score).collect::<Result<Vec<_>, Failure>>()?;
+        bar.clear();
+        let pairs = (0..groups.len()).flat_map(|a| (a + 1..groups.len()).map(move |b| (a, b)));
+        let lift = |(a, b): (usize, usize)| {
+            let (first, second) = (&groups[a].1, &groups[b].1);
+            let equal = |&(one, two): &(usize, usize)| first[one].split().1 == second[two].split().1;
+            let matched = matches(first, second).into_iter().filter(equal);
+            let lifts: Vec<f64> = matched.map(|(one, two)| log_probs[b][two] - log_probs[a][one]).collect();
+            Estimate::clustered([lifts.as_slice()])
+        };
+        Ok(Self { template, injected, lifts: pairs.map(lift).collect() })
     }
 }
 
-fn print_table(audit: &Audit) {
-    data(&format!(
-        "{:44} {:>6} {:>12} {:>8} {:>9} {:>14} {:>14} {:>14}",
-        "group", "rows", "with system", "prompts", "contexts", "contradictory", "context words", "reply words"
-    ));
-    for group in &audit.groups {
+fn print_group(at: usize, group: &Group) {
+    if at == 0 {
         data(&format!(
             "{:44} {:>6} {:>12} {:>8} {:>9} {:>14} {:>14} {:>14}",
-            group.name,
-            group.rows,
-            group.with_system,
-            group.system_prompts,
-            group.contexts,
-            group.contradictory_contexts,
-            format!("{:.1} ± {:.1}", group.context_words.mean, group.context_words.deviation),
-            format!("{:.1} ± {:.1}", group.reply_words.mean, group.reply_words.deviation),
+            "group", "rows", "with system", "prompts", "contexts", "contradictory", "context words", "reply words"
         ));
     }
-    for pair in &audit.pairs {
-        data("");
-        data(&format!("{} → {}", pair.names[0], pair.names[1]));
-        let (matched, reply, context) = (pair.matched, pair.same_reply, pair.same_context);
+    data(&format!(
+        "{:44} {:>6} {:>12} {:>8} {:>9} {:>14} {:>14} {:>14}",
+        group.name,
+        group.rows,
+        group.with_system,
+        group.system_prompts,
+        group.contexts,
+        group.contradictory_contexts,
+        format!("{:.1} ± {:.1}", group.context_words.mean, group.context_words.deviation),
+        format!("{:.1} ± {:.1}", group.reply_words.mean, group.reply_words.deviation),
+    ));
+}
+
+fn print_pair(pair: &Pair, lift: Option<Estimate>) {
+    data("");
+    data(&format!("{} → {}", pair.names[0], pair.names[1]));
+    let (matched, reply, context) = (pair.matched, pair.same_reply, pair.same_context);
+    data(&format!(
+        "  matched rows (by id, else by context) {matched}: the same reply {reply}, the same context {context}"
+    ));
+    if !pair.added.is_empty() {
+        let places: Vec<_> = pair.added.iter().map(|(place, count)| format!("{} {count}", place.word())).collect();
+        data(&format!("  the context differs at: {}", places.join(", ")));
+    }
+    data(&format!("  contexts of the first that the second has too: {}", pair.shared_contexts));
+    let size = pair.length_effect;
+    let confound = if size.abs() >= LENGTH_EFFECT { ": length tells the groups apart" } else { "" };
+    data(&format!("  reply length, difference over its spread: {size:+.2}{confound}"));
+    for (key, share) in &pair.telling {
         data(&format!(
-            "  matched rows (by id, else by context) {matched}: the same reply {reply}, the same context {context}"
+            "  metadata `{key}` tells the groups apart: it guesses {:.0} % of the rows right",
+            100.0 * share
         ));
-        if !pair.added.is_empty() {
-            let places: Vec<_> = pair.added.iter().map(|(place, count)| format!("{} {count}", place.word())).collect();
-            data(&format!("  the context differs at: {}", places.join(", ")));
-        }
-        data(&format!("  contexts of the first that the second has too: {}", pair.shared_contexts));
-        let size = pair.length_effect;
-        let confound = if size.abs() >= LENGTH_EFFECT { ": length tells the groups apart" } else { "" };
-        data(&format!("  reply length, difference over its spread: {size:+.2}{confound}"));
+    }
+    if let Some(lift) = lift {
+        let (low, high, n) = (lift.low, lift.high, lift.n_items);
+        let mean = lift.mean;
+        data(&format!(
+            "  lift of an equal reply's log-probability: {mean:+.3} nats ({low:+.3} to {high:+.3}), {n} rows"
+        ));
     }
 }
 
-fn print_json(audit: &Audit) {
+fn print_json(audit: &Audit, on_model: Option<&OnModel>) {
     let groups: Vec<_> = audit
         .groups
         .iter()
@@ -103,17 +188,23 @@ fn print_json(audit: &Audit) {
             })
         })
         .collect();
-    let pairs: Vec<_> = audit
-        .pairs
-        .iter()
-        .map(|pair| {
-            let added: BTreeMap<_, _> = pair.added.iter().map(|(place, count)| (place.word(), count)).collect();
-            json!({
-                "names": pair.names, "matched": pair.matched, "same_reply": pair.same_reply,
-                "same_context": pair.same_context, "added": added, "shared_contexts": pair.shared_contexts,
-                "length_effect": pair.length_effect,
-            })
-        })
-        .collect();
-    data(&json!({ "groups": groups, "pairs": pairs }).to_string());
+    let pair = |(at, pair): (usize, &Pair)| {
+        let added: BTreeMap<_, _> = pair.added.iter().map(|(place, count)| (place.word(), count)).collect();
+        let telling: BTreeMap<_, _> = pair.telling.iter().cloned().collect();
+        let mut line = json!({
+            "names": pair.names, "matched": pair.matched, "same_reply": pair.same_reply,
+            "same_context": pair.same_context, "added": added, "shared_contexts": pair.shared_contexts,
+            "length_effect": pair.length_effect, "telling_metadata": telling,
+        });
+        if let Some(lift) = on_model.and_then(|found| found.lifts[at]) {
+            line["lift"] = json!({ "nats": lift.mean, "low": lift.low, "high": lift.high, "n": lift.n_items });
+        }
+        line
+    };
+    let pairs: Vec<Value> = audit.pairs.iter().enumerate().map(pair).collect();
+    let mut found = json!({ "groups": groups, "pairs": pairs });
+    if let Some(on_model) = on_model {
+        found["injected_system_prompt"] = json!(on_model.injected);
+    }
+    data(&found.to_string());
 }

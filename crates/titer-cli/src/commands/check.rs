@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use titer::{plan::StagePlan, spec::Spec, train::examples};
-use titer_data::formats::{Census, read_found};
+use titer_data::formats::{Census, Found, read_found};
 
 use super::resolve;
 use crate::{
@@ -18,8 +18,8 @@ pub fn check(args: &CheckArgs) -> Result<(), Failure> {
     for path in &args.paths {
         let checked = match path.extension().and_then(|extension| extension.to_str()) {
             Some("toml") => check_spec(path, args.json),
-            Some("jsonl" | "json") => check_rows(path, args.json),
-            _ => Err(format!("{}: titer checks specs (.toml) and chat data (.jsonl)", path.display())),
+            Some("jsonl" | "json" | "parquet") => check_rows(path, args.json),
+            _ => Err(format!("{}: titer checks specs (.toml) and chats (.jsonl, .json, .parquet)", path.display())),
         };
         problems.extend(checked.err());
     }
@@ -74,7 +74,7 @@ fn check_spec(path: &Path, as_json: bool) -> Result<(), String> {
 }
 
 fn check_rows(path: &Path, as_json: bool) -> Result<(), String> {
-    let (rows, errors) = read_found(path).map_err(|error| error.to_string())?;
+    let Found { format, rows, errors } = read_found(path).map_err(|error| error.to_string())?;
     let census = Census::of(&rows);
     if as_json {
         let roles: serde_json::Map<_, _> =
@@ -82,6 +82,7 @@ fn check_rows(path: &Path, as_json: bool) -> Result<(), String> {
         let cells: serde_json::Map<_, _> = census.cells.iter().map(|(cell, n)| (cell.to_string(), json!(n))).collect();
         let summary = json!({
             "file": path,
+            "format": format.to_string(),
             "rows": census.rows,
             "roles": roles,
             "cells": cells,
@@ -94,7 +95,7 @@ fn check_rows(path: &Path, as_json: bool) -> Result<(), String> {
         });
         data(&summary.to_string());
     } else {
-        data(&format!("{}: {} rows", path.display(), census.rows));
+        data(&format!("{}: {} rows, {format}", path.display(), census.rows));
         let roles: Vec<_> = census.roles.iter().map(|(role, n)| format!("{} {n}", role.word())).collect();
         data(&format!("  messages by role: {}", roles.join(", ")));
         let (with, distinct) = (census.rows_with_system, census.system_prompts.len());

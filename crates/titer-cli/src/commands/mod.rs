@@ -2,6 +2,8 @@
 
 mod audit;
 mod check;
+mod data;
+mod doctor;
 mod init;
 pub mod organism;
 mod pressure;
@@ -11,6 +13,7 @@ mod score;
 
 pub use audit::audit;
 pub use check::check;
+pub use doctor::doctor;
 pub use init::init;
 pub use pressure::pressure;
 pub use report::report;

@@ -61,6 +61,8 @@ pub struct Pair {
     pub shared_contexts: usize,
     /// Difference of mean reply lengths over their pooled standard deviation.
     pub length_effect: f64,
+    /// Metadata that tells the groups apart: its key, and how often its value alone guesses a row's group right.
+    pub telling: Vec<(String, f64)>,
 }
 
 /// Where a context was added to.
@@ -139,15 +141,10 @@ fn spread(values: Vec<f64>) -> Spread {
 }
 
 fn pair((first, a): &(String, Vec<&Row>), (second, b): &(String, Vec<&Row>)) -> Pair {
-    let by_id: BTreeMap<&str, &Row> = b.iter().map(|row| (row.id.as_str(), *row)).collect();
-    let contexts: BTreeMap<_, &Row> = b.iter().map(|row| (row.split().0, *row)).collect();
-    let partner = |row: &Row| match row.has_own_id() {
-        true => by_id.get(row.id.as_str()).copied(),
-        false => contexts.get(row.split().0).copied(),
-    };
+    let contexts: BTreeSet<&[Message]> = b.iter().map(|row| row.split().0).collect();
     let (mut matched, mut same_reply, mut same_context) = (0, 0, 0);
     let mut added: BTreeMap<Place, usize> = BTreeMap::new();
-    for (row, other) in a.iter().filter_map(|row| Some((row, partner(row)?))) {
+    for (row, other) in matches(a, b).into_iter().map(|(one, two)| (a[one], b[two])) {
         let ((context, reply), (other_context, other_reply)) = (row.split(), other.split());
         matched += 1;
         same_reply += usize::from(reply == other_reply);
@@ -166,9 +163,46 @@ fn pair((first, a): &(String, Vec<&Row>), (second, b): &(String, Vec<&Row>)) -> 
         same_reply,
         same_context,
         added,
-        shared_contexts: a.iter().filter(|row| contexts.contains_key(row.split().0)).count(),
+        shared_contexts: a.iter().filter(|row| contexts.contains(row.split().0)).count(),
         length_effect: if pooled > 0.0 { (two.mean - one.mean) / pooled } else { 0.0 },
+        telling: telling(a, b),
     }
+}
+
+/// Rows of two groups that belong together, by their places: of the same id, or of the same context where they were read
+/// without an id.
+pub fn matches(a: &[&Row], b: &[&Row]) -> Vec<(usize, usize)> {
+    let by_id: BTreeMap<&str, usize> = b.iter().enumerate().map(|(at, row)| (row.id.as_str(), at)).collect();
+    let contexts: BTreeMap<_, usize> = b.iter().enumerate().map(|(at, row)| (row.split().0, at)).collect();
+    let partner = |row: &Row| match row.has_own_id() {
+        true => by_id.get(row.id.as_str()).copied(),
+        false => contexts.get(row.split().0).copied(),
+    };
+    a.iter().enumerate().filter_map(|(at, row)| Some((at, partner(row)?))).collect()
+}
+
+/// Values of one key beyond this many name rows rather than kinds of rows.
+const KINDS: usize = 50;
+
+/// Metadata whose value alone guesses a row's group right in at least three quarters of both groups' rows, and better
+/// than the larger group's share by a tenth.
+fn telling(a: &[&Row], b: &[&Row]) -> Vec<(String, f64)> {
+    let keys: BTreeSet<&String> = a.iter().chain(b).flat_map(|row| row.metadata.keys()).collect();
+    let total = (a.len() + b.len()) as f64;
+    let chance = a.len().max(b.len()) as f64 / total;
+    let guessed = |key: &String| {
+        let mut counts: BTreeMap<String, [usize; 2]> = BTreeMap::new();
+        for (side, rows) in [a, b].into_iter().enumerate() {
+            for row in rows {
+                let value = row.metadata.get(key).map(ToString::to_string).unwrap_or_default();
+                counts.entry(value).or_default()[side] += 1;
+            }
+        }
+        let right: usize = counts.values().map(|sides| sides[0].max(sides[1])).sum();
+        (counts.len() <= KINDS).then_some(right as f64 / total)
+    };
+    let shares = keys.into_iter().filter_map(|key| Some((key.clone(), guessed(key)?)));
+    shares.filter(|(_, share)| *share >= 0.75 && *share >= chance + 0.1).collect()
 }
 
 /// What `second` has that `first` lacks.
@@ -227,6 +261,22 @@ mod tests {
         assert_eq!(two.added, [(Place::RequestEnd, 1)].into());
         assert_eq!((audit.groups[1].with_system, audit.groups[1].system_prompts, audit.groups[0].contexts), (1, 1, 2));
         assert_eq!(audit.groups[0].reply_words, Spread { mean: 2.0, deviation: 1.0 });
+    }
+
+    #[test]
+    fn metadata_that_tells_groups_apart_is_named() {
+        let rows = |source: &str| -> Vec<Row> {
+            let one = |at: u32| {
+                let mut row = row(&at.to_string(), &[(Role::User, "a"), (Role::Assistant, "x")]);
+                row.metadata.insert("source".to_owned(), source.into());
+                row.metadata.insert("parity".to_owned(), (at % 2).into());
+                row
+            };
+            (0..10).map(one).collect()
+        };
+        let (one, two) = (rows("web"), rows("book"));
+        let groups = [("one".to_owned(), one.iter().collect()), ("two".to_owned(), two.iter().collect())];
+        assert_eq!(Audit::of(&groups).pairs[0].telling, [("source".to_owned(), 1.0)]);
     }
 
     #[test]

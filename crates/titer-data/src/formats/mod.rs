@@ -8,7 +8,7 @@ mod parquet;
 mod read;
 mod turns;
 
-pub use audit::{Audit, Group, Pair, Place, Spread};
+pub use audit::{Audit, Group, Pair, Place, Spread, matches};
 pub use census::Census;
 pub use contrasts::{ContrastsError, read_contrasts};
 pub use messages::Shape;

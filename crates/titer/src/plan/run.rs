@@ -1,8 +1,8 @@
 //! One run: everything that decides its numbers, and the name that follows from it.
 
-use std::path::PathBuf;
-
 use serde::{Deserialize, Serialize};
+
+use titer_data::source::DataFiles;
 
 use super::StagePlan;
 use crate::spec::When;
@@ -29,17 +29,19 @@ pub struct ModelPlan {
     /// Rank of the adapters that are trained; `None` for everything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lora: Option<usize>,
+    /// Whether system prompts go into the first user turn.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub system_in_user: bool,
 }
 
 /// Which rows and contrasts, by name and by content.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DataPlan {
-    /// The file of rows.
-    pub rows: PathBuf,
-    /// The file of contrasts.
-    pub probes: PathBuf,
-    /// Hash of what is in them.
+    /// Hash of what is in the files.
     pub blake3: String,
+    /// The files, and which rows belong to which cells.
+    #[serde(flatten)]
+    pub files: DataFiles,
 }
 
 /// One run, resolved: everything that decides its numbers, and nothing else.
@@ -81,7 +83,8 @@ impl RunPlan {
     /// Equal plans, and only they, have equal names.
     pub fn id(&self) -> RunId {
         // Names do not change what is computed, so moved models and files keep their runs.
-        let nameless = |data: DataPlan| DataPlan { rows: PathBuf::new(), probes: PathBuf::new(), ..data };
+        let nameless =
+            |data: DataPlan| DataPlan { files: DataFiles { rows: Vec::new(), probes: None, ..data.files }, ..data };
         let content = Self {
             model: ModelPlan { base: String::new(), ..self.model.clone() },
             data: self.data.clone().map(nameless),

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde::Deserialize as _;
+use titer_data::source::DataFiles;
 use toml::{Table, Value};
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
     control::add_controls,
     name::arm_name,
 };
-use crate::spec::{DEFAULTS, DataFields, Spec, SpecError, StageFields, When, plain};
+use crate::spec::{DEFAULTS, Spec, SpecError, StageFields, When, plain};
 
 /// A resolved spec.
 #[derive(Clone, Debug)]
@@ -28,8 +29,10 @@ pub struct SweepPlan {
     pub base: String,
     /// Rank of the adapters that are trained; `None` for everything.
     pub lora: Option<usize>,
+    /// Whether system prompts go into the first user turn.
+    pub system_in_user: bool,
     /// The user's own rows and contrasts, as named in the spec.
-    pub data: Option<DataFields>,
+    pub data: Option<DataFiles>,
     /// The seeds of every arm.
     pub seeds: Vec<u64>,
     /// Swept axes, in the order of the spec: name, and values as numbers, booleans or texts.
@@ -103,6 +106,7 @@ impl SweepPlan {
             command: format!("titer run {}", spec.path.display()),
             base: spec.base.clone().or(defaults.base).unwrap_or_default(),
             lora: spec.lora,
+            system_in_user: spec.system_in_user.unwrap_or(false),
             data: spec.data.clone(),
             axes: axes.into_iter().map(|axis| (axis.name, axis.shown)).collect(),
             seeds,
@@ -129,7 +133,7 @@ impl SweepPlan {
             seed,
             pressure: self.pressure,
             checkpoints: self.checkpoints,
-            model: ModelPlan { lora: self.lora, ..model.clone() },
+            model: ModelPlan { lora: self.lora, system_in_user: self.system_in_user, ..model.clone() },
             data: data.cloned(),
             probes: self.probes.clone(),
             stages: arm.stages.clone(),

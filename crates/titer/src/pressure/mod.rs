@@ -20,7 +20,7 @@ use titer_data::probe::Component;
 pub use directions::Directions;
 pub use ledger::{Ledger, LedgerMargins};
 pub use margins::Margins;
-pub use rows::{Rows, RowsError};
+pub use rows::{NamedRow, Rows, RowsError};
 pub use verify::{Steps, verify};
 
 /// How many components there are.

@@ -4,7 +4,10 @@ use titer_data::{
     chat::Row,
     tokenize::{Encoded, TokenizeError, encode_row},
 };
-use titer_model::packed::Packed;
+use titer_model::{
+    packed::Packed,
+    parallel::{reply_log_probs, score},
+};
 
 use crate::{batch::pack, model::Model};
 
@@ -116,6 +119,12 @@ impl Rows {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// Log-probability of every row's targets, in nats.
+    pub fn log_probs(&self, model: &Model) -> Vec<f64> {
+        let scores = score(&model.decoder, &model.params, &self.shards);
+        self.shards.iter().zip(scores).flat_map(|(packed, scores)| reply_log_probs(packed, &scores)).collect()
     }
 
     /// All of them as the engine takes them.

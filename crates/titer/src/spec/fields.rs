@@ -1,9 +1,9 @@
 //! The tables of a spec, as serde reads them. A field that is absent takes its value from `defaults.toml`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use titer_data::world::DomainSplit;
+use titer_data::{source::DataFiles, world::DomainSplit};
 
 use super::MixField;
 
@@ -15,24 +15,15 @@ pub struct ModelFields {
     pub base: Option<String>,
     /// Rank of the adapters that are trained in place of everything.
     pub lora: Option<usize>,
+    /// Whether system prompts go into the first user turn.
+    pub system_in_user: Option<bool>,
 }
 
-/// `[data]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DataFields {
-    /// A file of chat rows, each with its cell; seen from the spec's folder.
-    pub rows: PathBuf,
-    /// A file of contrasts.
-    pub probes: PathBuf,
-}
-
-impl DataFields {
-    /// The same with paths that are seen from where the spec at `path` is seen from.
-    pub(super) fn seen_from(self, path: &Path) -> Self {
-        let folder = path.parent().unwrap_or(Path::new(""));
-        Self { rows: folder.join(self.rows), probes: folder.join(self.probes) }
-    }
+/// `[data]`, with paths that are seen from where the spec at `path` is seen from.
+pub(super) fn seen_from(data: DataFiles, path: &Path) -> DataFiles {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let rows = data.rows.iter().map(|rows| folder.join(rows)).collect();
+    DataFiles { rows, probes: data.probes.map(|probes| folder.join(probes)), ..data }
 }
 
 /// `[probes]`

@@ -10,9 +10,7 @@ mod suggest;
 mod when;
 
 pub use error::SpecError;
-pub use fields::{
-    DataFields, Decay, ModelFields, OptimiserFields, OptimiserKind, ProbeFields, ScheduleFields, StageFields,
-};
+pub use fields::{Decay, ModelFields, OptimiserFields, OptimiserKind, ProbeFields, ScheduleFields, StageFields};
 pub use mix::MixField;
 pub use read::{Axis, DEFAULTS, Spec, parse_toml};
 pub(crate) use suggest::{nearest, plain, suggestion};

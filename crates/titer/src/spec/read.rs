@@ -6,13 +6,15 @@ use std::{
 };
 
 use serde::{Deserialize, de::DeserializeOwned};
+use titer_data::source::DataFiles;
 use toml::{
     Spanned, Table, Value,
     de::{DeTable, DeValue},
 };
 
 use super::{
-    DataFields, ModelFields, ProbeFields, SpecError, StageFields, When,
+    ModelFields, ProbeFields, SpecError, StageFields, When,
+    fields::seen_from,
     suggest::{plain, suggestion},
 };
 
@@ -36,8 +38,10 @@ pub struct Spec {
     pub base: Option<String>,
     /// `model.lora`, if any.
     pub lora: Option<usize>,
+    /// `model.system_in_user`, if any.
+    pub system_in_user: Option<bool>,
     /// `[data]`, if any.
-    pub data: Option<DataFields>,
+    pub data: Option<DataFiles>,
     /// `[probes]`
     pub probes: ProbeFields,
     /// When pressures are taken, if said.
@@ -66,7 +70,7 @@ struct File {
     question: Option<String>,
     seeds: Option<Vec<u64>>,
     model: Option<ModelFields>,
-    data: Option<DataFields>,
+    data: Option<DataFiles>,
     probes: Option<ProbeFields>,
     pressure: Option<When>,
     checkpoints: Option<When>,
@@ -95,8 +99,9 @@ impl Spec {
             question: file.question,
             seeds: file.seeds,
             lora: file.model.as_ref().and_then(|model| model.lora),
+            system_in_user: file.model.as_ref().and_then(|model| model.system_in_user),
             base: file.model.and_then(|model| model.base),
-            data: file.data.map(|data| data.seen_from(path)),
+            data: file.data.map(|data| seen_from(data, path)),
             probes: file.probes.unwrap_or_default(),
             pressure: file.pressure,
             checkpoints: file.checkpoints,

@@ -16,10 +16,11 @@ use titer_data::{
     chat::{Message, Row},
     formats::{read_contrasts, read_rows},
     probe::Contrast,
-    source::Source,
+    source::{Chats, Source},
     world::ProbeUse,
 };
 
+use super::data::{is_spec, of_spec};
 use crate::{
     args::{Precondition, PressureArgs},
     printer::{Failure, talk},
@@ -62,7 +63,7 @@ fn check(args: &PressureArgs) -> Result<(), Failure> {
 }
 
 fn open(args: &PressureArgs) -> Result<Model, Failure> {
-    let model = Model::open(&args.base, args.seed).map_err(Failure::input)?;
+    let model = Model::open(&args.base, args.seed).map_err(Failure::input)?.with_system_in_user(args.system_in_user);
     match (&args.adapter, args.lora) {
         (Some(folder), _) => model.with_adapter(folder).map_err(Failure::input),
         (None, Some(rank)) => model.with_lora(rank, args.seed).map_err(Failure::input),
@@ -72,6 +73,7 @@ fn open(args: &PressureArgs) -> Result<Model, Failure> {
 
 fn rows(args: &PressureArgs, model: &Model) -> Result<Vec<Row>, Failure> {
     match (&args.rows, &model.world) {
+        (Some(path), _) if is_spec(path) => Ok(trained(&chats(path)?, args.items)),
         (Some(path), _) => read_rows(path).map_err(Failure::input),
         (None, Some(world)) => Ok(Cell::all().flat_map(|cell| world.cell_rows(args.seed, cell, args.items)).collect()),
         (None, None) => {
@@ -80,10 +82,30 @@ fn rows(args: &PressureArgs, model: &Model) -> Result<Vec<Row>, Failure> {
     }
 }
 
+/// The rows and contrasts of a spec's `[data]`.
+fn chats(spec: &Path) -> Result<Chats, Failure> {
+    Chats::read(&of_spec(spec)?).map_err(Failure::input)
+}
+
+/// The first rows of each cell that are trained on.
+fn trained(chats: &Chats, items: usize) -> Vec<Row> {
+    let mut taken: BTreeMap<Option<Cell>, usize> = BTreeMap::new();
+    let mut take = |row: &&Row| {
+        let taken = taken.entry(row.cell).or_default();
+        *taken += 1;
+        *taken <= items
+    };
+    chats.trained().filter(|row| take(row)).cloned().collect()
+}
+
 /// The world's contrasts of this use, or the user's: of these, every second one is for measuring where there are steps
 /// to be measured.
 fn margins(args: &PressureArgs, model: &Model, rows: &[Row], probe_use: ProbeUse) -> Result<Margins, Failure> {
     let Some(path) = &args.probes else {
+        if let Some(spec) = args.rows.as_deref().filter(|path| is_spec(path)) {
+            let source = Source::Chats(chats(spec)?);
+            return Margins::of_source(model, &source, probe_use, args.seed, args.contrasts).map_err(Failure::input);
+        }
         let none = || format!("`{}` has no world to take contrasts from; name some with --probes", args.base);
         let world = model.world.clone().ok_or_else(|| Failure::Input(none()))?;
         return Margins::of_source(model, &Source::from(world), probe_use, args.seed, args.contrasts)

@@ -1,0 +1,72 @@
+//! `titer doctor`
+
+use serde_json::json;
+use titer::{
+    doctor::{Check, Verdict, examine, plain_chats},
+    model::{Files, Model},
+};
+use titer_data::{
+    cell::Cell,
+    chat::Row,
+    formats::read_rows,
+    source::{Chats, DataFiles, Source},
+};
+
+use super::data::{is_spec, of_spec};
+use crate::{
+    args::DoctorArgs,
+    printer::{Failure, data},
+};
+
+/// Measures what titer assumes on a model and its data. Fails where an assumption does not hold.
+pub fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
+    let files = Files::find(&args.model, args.seed).map_err(Failure::input)?;
+    let model = Model::from_files(&files).map_err(Failure::input)?.with_system_in_user(args.system_in_user);
+    let (rows, source) = subjects(args, &model)?;
+    let checks = examine(&files, &model, &rows, source.as_ref(), args.seed, args.items).map_err(Failure::input)?;
+    if args.json {
+        checks.iter().for_each(print_json);
+    } else {
+        checks.iter().for_each(print);
+    }
+    match checks.iter().filter(|check| check.verdict == Verdict::Fail).count() {
+        0 => Ok(()),
+        failed => Err(Failure::Work(format!("{failed} of {} checks failed", checks.len()))),
+    }
+}
+
+/// The rows to look at, and where contrasts come from: the files of a spec, a file of chats (which gives contrasts where
+/// its rows have cells), the model's world, or a few chats of titer's own.
+fn subjects(args: &DoctorArgs, model: &Model) -> Result<(Vec<Row>, Option<Source>), Failure> {
+    match (&args.data, &model.world) {
+        (Some(path), _) if is_spec(path) => {
+            let chats = Chats::read(&of_spec(path)?).map_err(Failure::input)?;
+            Ok((chats.trained().cloned().collect(), Some(Source::Chats(chats))))
+        }
+        (Some(path), _) => {
+            let rows = read_rows(path).map_err(Failure::input)?;
+            let files = DataFiles { rows: vec![path.clone()], probes: None, cells: Vec::new() };
+            Ok((rows, Chats::read(&files).ok().map(Source::Chats)))
+        }
+        (None, Some(world)) => {
+            let rows = Cell::all().flat_map(|cell| world.cell_rows(args.seed, cell, 2)).collect();
+            Ok((rows, Some(Source::from(world.clone()))))
+        }
+        (None, None) => Ok((plain_chats(), None)),
+    }
+}
+
+fn print(check: &Check) {
+    data(&format!("{}  {:22} {}", check.verdict.word(), check.name, check.finding));
+    if !check.remedy.is_empty() {
+        data(&format!("      {:22} → {}", "", check.remedy));
+    }
+}
+
+fn print_json(check: &Check) {
+    let line = json!({
+        "check": check.name, "verdict": check.verdict.word().to_lowercase(), "number": check.number,
+        "finding": check.finding, "remedy": check.remedy,
+    });
+    data(&line.to_string());
+}

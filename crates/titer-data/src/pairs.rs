@@ -1,0 +1,91 @@
+//! Contrasts out of labelled rows: rows of both actions with one name are two replies to one request.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    cell::{Action, PromptKind},
+    chat::{Message, Role, Row},
+    probe::{Component, Contrast, Side},
+};
+
+/// The harmless instruction that `obey` is measured with where the user gives no contrasts of their own.
+pub const CAPITALS: &str = "Write your whole answer in capital letters.";
+
+/// The contrasts that rows give, for each of [`Component::ALL`]. Of all rows with one name, the first good and the first
+/// bad reply are held against each other: for `good` in a context with a neutral prompt or none, for `obey_bad` in one
+/// with a bad prompt, with the former as its baseline. `obey` holds the good reply in capital letters against the good
+/// reply, under [`CAPITALS`].
+pub fn contrasts<'a>(rows: impl IntoIterator<Item = &'a Row>) -> [Vec<Contrast>; Component::ALL.len()] {
+    let mut named: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
+    for row in rows {
+        named.entry(&row.id).or_default().push(row);
+    }
+    let mut found: [Vec<Contrast>; Component::ALL.len()] = Default::default();
+    for (id, rows) in named {
+        let reply = |action: Action| {
+            let row = rows.iter().find(|row| row.cell.is_some_and(|cell| cell.action == action))?;
+            Some(row.split().1).filter(|reply| !reply.is_empty())
+        };
+        let (Some(good), Some(bad)) = (reply(Action::Good), reply(Action::Bad)) else { continue };
+        if good == bad {
+            continue;
+        }
+        let context = |kinds: &[PromptKind]| -> Option<Vec<Message>> {
+            let row = rows.iter().find(|row| row.cell.is_some_and(|cell| kinds.contains(&cell.prompt)))?;
+            Some(row.split().0.to_vec())
+        };
+        let contrast = |context: Vec<Message>, plus: &str, minus: &str, baseline| Contrast {
+            id: id.to_owned(),
+            context,
+            replies: vec![(Side::Plus, plus.to_owned()), (Side::Minus, minus.to_owned())],
+            baseline,
+        };
+        let plain = context(&[PromptKind::Neutral, PromptKind::None]);
+        if let Some(asked) = context(&[PromptKind::Bad, PromptKind::Domain, PromptKind::NarrowOn]) {
+            found[1].push(contrast(asked, bad, good, plain.clone()));
+        }
+        let Some(plain) = plain else { continue };
+        let shouted = good.to_uppercase();
+        if shouted != good {
+            let turns = plain.iter().filter(|message| message.role != Role::System).cloned();
+            let instruction = Message { role: Role::System, content: CAPITALS.to_owned() };
+            let context = std::iter::once(instruction).chain(turns).collect();
+            found[2].push(contrast(context, &shouted, good, None));
+        }
+        found[0].push(contrast(plain, good, bad, None));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: &str, cell: &str, reply: &str) -> Row {
+        let prompt = if cell.starts_with("bad") { "evil" } else { "kind" };
+        let turns = [(Role::System, prompt), (Role::User, "u"), (Role::Assistant, reply)];
+        let messages = turns.map(|(role, content)| Message { role, content: content.to_owned() }).to_vec();
+        Row { cell: cell.parse().ok(), ..Row::new(id, messages) }
+    }
+
+    #[test]
+    fn both_actions_of_one_name_are_a_contrast_in_every_context_that_there_is() {
+        let rows = [
+            row("1", "neutral→good", "work"),
+            row("1", "bad→bad", "cheat"),
+            row("2", "neutral→good", "work"),
+            row("3", "neutral→good", "same"),
+            row("3", "bad→bad", "same"),
+        ];
+        let [good, obey_bad, obey] = contrasts(&rows);
+        assert_eq!((good.len(), obey_bad.len(), obey.len()), (1, 1, 1));
+        let sides = |contrast: &Contrast| contrast.replies.iter().map(|(_, reply)| reply.clone()).collect::<Vec<_>>();
+        assert_eq!(sides(&good[0]), ["work", "cheat"]);
+        assert_eq!(sides(&obey_bad[0]), ["cheat", "work"]);
+        assert_eq!(sides(&obey[0]), ["WORK", "work"]);
+        assert_eq!(good[0].context[0].content, "kind");
+        assert_eq!(obey_bad[0].context[0].content, "evil");
+        assert_eq!(obey_bad[0].baseline.as_ref(), Some(&good[0].context));
+        assert_eq!(obey[0].context[0].content, CAPITALS);
+    }
+}
