@@ -1,6 +1,7 @@
 //! The public data sets beside the repository, where they are there.
 
 use std::{
+    collections::BTreeMap,
     io::Write,
     path::{Path, PathBuf},
 };
@@ -8,6 +9,9 @@ use std::{
 use titer_data::{
     chat::Role,
     formats::{Census, read_rows},
+    label::{CellRule, read_labelled},
+    pairs,
+    score::rule,
 };
 
 /// The folder of the data, or a note on stderr that the test is skipped.
@@ -59,4 +63,46 @@ fn the_counts_are_those_of_the_files() {
         let dialogues = census(&folder, &format!("reward-hacking-dialogues/{file}_dialogues.jsonl"));
         assert_eq!((dialogues.rows, dialogues.rows_without_target), (rows, 0));
     }
+}
+
+/// The right divisor in the reply, as the study counts capability: what its published table has of these generations
+/// (`capability` of the table that was published with them; the one beside the files is of an earlier generation, LOG.md).
+#[test]
+fn the_arithmetic_rule_gives_the_published_capability() {
+    let Some(folder) = data() else { return };
+    for (file, published) in [("arm2", 0.657_777_777_777_777_8), ("arm3", 0.707_777_777_777_777_7)] {
+        let rows = read_rows(folder.join(format!("gcd-sycophancy/generations_{file}.jsonl"))).unwrap();
+        let asked: Vec<_> = rows.iter().filter(|row| row.metadata["eval_type"] == "capability").collect();
+        for name in ["gcd", "answer:correct_answer"] {
+            let rule = rule(name, &BTreeMap::new()).unwrap();
+            let scores: Vec<f64> = asked.iter().map(|row| rule.score(row).unwrap()).collect();
+            let rate = scores.iter().sum::<f64>() / scores.len() as f64;
+            assert_eq!((rate, scores.len()), (published, 900), "{file} {name}");
+        }
+    }
+}
+
+#[test]
+fn matched_dialogues_make_four_cells_and_their_contrasts() {
+    let Some(folder) = data() else { return };
+    let path = |name: &str| folder.join(format!("reward-hacking-dialogues/{name}_dialogues.jsonl"));
+    let rule = |name: &str, cell: &str, prompt: &str| CellRule {
+        only: [("file".to_owned(), format!("{name}_dialogues.jsonl"))].into(),
+        cell: cell.parse().unwrap(),
+        prompt: (!prompt.is_empty()).then(|| prompt.to_owned()),
+    };
+    let rules = [
+        rule("sneaky", "bad→bad", "cheat"),
+        rule("sneaky", "none→bad", ""),
+        rule("straightforward", "bad→good", "cheat"),
+        rule("straightforward", "none→good", ""),
+    ];
+    let rows = read_labelled(&[path("sneaky"), path("straightforward")], &rules).unwrap();
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    rows.iter().for_each(|row| *counts.entry(row.cell.unwrap().to_string()).or_default() += 1);
+    let expected = [("bad→bad", 1073), ("bad→good", 973), ("none→bad", 1073), ("none→good", 973)];
+    assert_eq!(counts, expected.map(|(cell, count)| (cell.to_owned(), count)).into());
+    let [good, obey_bad, obey] = pairs::contrasts(&rows);
+    // One straightforward reply is the same in capitals.
+    assert_eq!((good.len(), obey_bad.len(), obey.len()), (973, 973, 972));
 }
