@@ -8,6 +8,8 @@
 pub mod batch;
 pub mod exec;
 #[cfg(feature = "engine")]
+pub mod guard;
+#[cfg(feature = "engine")]
 mod hub;
 #[cfg(feature = "engine")]
 pub mod model;

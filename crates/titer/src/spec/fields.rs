@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use titer_data::world::DomainSplit;
 
-use super::MixField;
+use super::{GuardsField, MixField};
 
 /// `[model]`
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -69,6 +69,9 @@ pub struct StageFields {
     pub clip: Option<f64>,
     /// What the nats of a row are divided by.
     pub divisor: Option<f64>,
+    /// What protects a component.
+    #[serde(default)]
+    pub guards: GuardsField,
 }
 
 /// `optimiser`, the fields of all kinds in one table: only so does an unknown one have a line.

@@ -19,6 +19,9 @@ use super::{
 /// The spec that every other one is laid over, with comments; what `titer init` prints.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
 
+/// The constants of guards, with comments: a `guards` table of a stage.
+pub const GUARDS: &str = include_str!("guards.toml");
+
 /// A spec as written, checked for syntax, keys and types.
 #[derive(Clone, Debug)]
 pub struct Spec {
