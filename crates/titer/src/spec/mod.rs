@@ -11,7 +11,8 @@ mod when;
 
 pub use error::SpecError;
 pub use fields::{
-    DataFields, Decay, ModelFields, OptimiserFields, OptimiserKind, ProbeFields, ScheduleFields, StageFields,
+    ClaimFields, DataFields, Decay, ModelFields, OptimiserFields, OptimiserKind, ProbeFields, ScheduleFields,
+    StageFields,
 };
 pub use mix::MixField;
 pub use read::{Axis, DEFAULTS, Spec};
