@@ -410,10 +410,11 @@ fn data_hash(rows: &Path, probes: &Path) -> std::io::Result<String> {
 /// As [`plan_model`] and [`plan_data`].
 pub fn examples(plan: &SweepPlan, stages: &[StagePlan]) -> Result<BTreeMap<String, String>, TrainError> {
     let seed = plan.seeds[0];
-    let model = Model::open(&plan.base, seed)?;
+    let base = plan.base_of(seed);
+    let model = Model::open(&base, seed)?;
     let source = match &plan.data {
         Some(data) => Source::Chats(Chats::read(&data.rows, &data.probes)?),
-        None => world(&model, &plan.base)?,
+        None => world(&model, &base)?,
     };
     let mut shown = BTreeMap::new();
     for stage in stages {

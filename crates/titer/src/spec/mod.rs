@@ -12,7 +12,8 @@ mod when;
 
 pub use error::SpecError;
 pub use fields::{
-    DataFields, Decay, ModelFields, OptimiserFields, OptimiserKind, ProbeFields, ScheduleFields, StageFields,
+    ClaimFields, DataFields, Decay, ModelFields, OptimiserFields, OptimiserKind, ProbeFields, ScheduleFields,
+    StageFields,
 };
 pub use guards::{AnchorField, ControlField, GuardsField, RangeField, TargetField};
 pub use mix::MixField;
