@@ -6,12 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::json;
 use titer_data::{
     cell::Cell,
     source::{Chats, ChatsError, Source},
     tokenize::{TokenizeError, encode_row},
 };
-use serde_json::json;
 use titer_model::{
     io::{save_adapter, save_optimiser},
     optim::{Decay, Rule, Schedule, clip_scale},
@@ -129,7 +129,8 @@ impl Runner for EngineRunner {
         for stage in &plan.stages {
             let mut lesson = Lesson::prepare(&model, &source, stage, plan.seed)?;
             let sources = || lesson.sources().map(str::to_owned);
-            let mut ledger = margins.as_ref().map(|margins| Ledger::open(margins, &model, &stage.name, sources(), done));
+            let mut ledger =
+                margins.as_ref().map(|margins| Ledger::open(margins, &model, &stage.name, sources(), done));
             if let Some(ledger) = ledger.as_ref().filter(|_| done == 0) {
                 tables.press(&probes, ledger, &model, Moment { stage: "base", step: 0 });
             }

@@ -129,7 +129,8 @@ impl Program {
         let (quadratic, rows) = (CscMatrix::from(&quadratic), CscMatrix::from(&rows));
         let mut solver = DefaultSolver::new(&quadratic, &vec![0.0; count], &rows, &bounds, &cones, settings).ok()?;
         solver.solve();
-        matches!(solver.solution.status, SolverStatus::Solved | SolverStatus::AlmostSolved).then(|| solver.solution.x.clone())
+        matches!(solver.solution.status, SolverStatus::Solved | SolverStatus::AlmostSolved)
+            .then(|| solver.solution.x.clone())
     }
 }
 

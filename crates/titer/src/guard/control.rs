@@ -36,7 +36,9 @@ pub enum ControlError {
     #[error("the guard needs contrasts of `{0}`, and there are none: add some, or leave its target out")]
     None(&'static str),
     /// An anchor is a control probe.
-    #[error("anchor `{anchor}` has the context of control probe `{probe}`: what a guard trains on must not be what it looks at")]
+    #[error(
+        "anchor `{anchor}` has the context of control probe `{probe}`: what a guard trains on must not be what it looks at"
+    )]
     Overlap {
         /// The anchor's name.
         anchor: String,

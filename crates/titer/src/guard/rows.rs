@@ -1,11 +1,6 @@
 //! Guards that act on rows: rewritten prompts, and anchors in place of a part of every batch.
 
-use titer_data::{
-    cell::Cell,
-    chat::Row,
-    source::Source,
-    world::DomainSplit,
-};
+use titer_data::{cell::Cell, chat::Row, source::Source, world::DomainSplit};
 
 use crate::plan::{AnchorPlan, StagePlan};
 

@@ -253,12 +253,7 @@ fn control<'a>(
 
 const DEFAULT: &str = "guards.toml has every constant of every guard";
 
-fn anchor(
-    written: &AnchorField,
-    default: &AnchorField,
-    batch: usize,
-    steps: usize,
-) -> Result<AnchorPlan, Wrong> {
+fn anchor(written: &AnchorField, default: &AnchorField, batch: usize, steps: usize) -> Result<AnchorPlan, Wrong> {
     let share = written.share.or(default.share).expect(DEFAULT);
     let rows = (share * batch as f64).round() as usize;
     if !(0.0..=1.0).contains(&share) || rows == 0 || rows > batch {
@@ -288,7 +283,8 @@ impl ControlPlan {
                 return Err((word.to_owned(), problem, "give a number, or { min = … }, { max = … } or both, in nats"));
             }
             if low > high {
-                let problem = format!("`{word}` is to change by at least {low} and at most {high} nats: no step can do both");
+                let problem =
+                    format!("`{word}` is to change by at least {low} and at most {high} nats: no step can do both");
                 return Err((word.to_owned(), problem, "make `min` the smaller one"));
             }
             target.push(Target { component, low, high });
@@ -309,7 +305,8 @@ impl ControlPlan {
             !probes.is_empty() && !probes.iter().any(|probe| probe.starts_with(&prefix))
         };
         if let Some(target) = target.iter().find(lacks) {
-            let problem = format!("no control probe of `{}`, which has a target", Component::ALL[target.component].word());
+            let problem =
+                format!("no control probe of `{}`, which has a target", Component::ALL[target.component].word());
             return Err(("probes".to_owned(), problem, "name one, such as \"obey_bad/seen/trained\""));
         }
         Ok(Self { target, probes, contrasts, every })

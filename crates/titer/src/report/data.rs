@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     claim::Claim,
     stats::Sample,
-    table::{CellRecord, LedgerRecord, PressureRecord, ProbeRecord, StepRecord},
+    table::{CellRecord, GuardRecord, LedgerRecord, PressureRecord, ProbeRecord, StepRecord},
 };
 
 /// A sweep as a report sees it.
@@ -125,6 +125,9 @@ pub struct Run {
     /// Mean pressures of a cell's rows, by cell and step.
     pressures: BTreeMap<String, BTreeMap<i64, [f64; 3]>>,
     ledger: Vec<LedgerRecord>,
+    guards: Vec<GuardRecord>,
+    /// Seconds in steps, and of these in guards.
+    seconds: (f64, f64),
 }
 
 impl Run {
@@ -171,6 +174,26 @@ impl Run {
         let mean = |(step, (sum, count)): (i64, ([f64; 3], f64))| (step, sum.map(|sum| sum / count));
         let pressures = sums.into_iter().map(|(cell, steps)| (cell, steps.into_iter().map(mean).collect())).collect();
         Self { pressures, ledger, ..self }
+    }
+
+    /// The same with what its guards did, and with the seconds that its steps took, those of guards within.
+    pub fn with_guards(self, guards: Vec<GuardRecord>, step_seconds: f64, guard_seconds: f64) -> Self {
+        Self { guards, seconds: (step_seconds, guard_seconds), ..self }
+    }
+
+    /// What its guards did, look by look.
+    pub fn guards(&self) -> &[GuardRecord] {
+        &self.guards
+    }
+
+    /// Seconds in steps, guards included.
+    pub fn step_seconds(&self) -> f64 {
+        self.seconds.0
+    }
+
+    /// Seconds in guards.
+    pub fn guard_seconds(&self) -> f64 {
+        self.seconds.1
     }
 
     /// The steps at which pressures were taken, ascending.

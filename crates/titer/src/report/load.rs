@@ -11,7 +11,7 @@ use crate::{
     plan::{SweepPlan, show},
     spec::Spec,
     store::{StoredRun, Sweep, SweepRecord},
-    table::{self, LedgerRecord},
+    table::{self, GuardRecord, LedgerRecord},
 };
 
 impl Data {
@@ -84,9 +84,22 @@ fn run(stored: StoredRun) -> Result<Run, ReportError> {
     let dir = &stored.dir;
     let run = Run::new(stored.seed, stored.id.0, rows(dir)?, rows(dir)?, rows(dir)?);
     let run = run.with_stages(stages(&fs_err::read_to_string(dir.join("plan.toml"))?));
+    let guards = dir.join(<GuardRecord as table::Record>::FILE).exists().then(|| rows(dir)).transpose()?;
+    let (steps, guarding) = seconds(&fs_err::read_to_string(dir.join("events.jsonl")).unwrap_or_default());
+    let run = run.with_guards(guards.unwrap_or_default(), steps, guarding);
     // Only a run whose spec asks for pressures has these two.
     let pressed = dir.join(<LedgerRecord as table::Record>::FILE).exists();
     if pressed { Ok(run.with_pressure(rows(dir)?, rows(dir)?)) } else { Ok(run) }
+}
+
+/// Seconds in steps and in guards, over all stages of a run.
+fn seconds(events: &str) -> (f64, f64) {
+    let events = events.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    events.filter(|event| event["event"] == "stage").fold((0.0, 0.0), |(steps, guards), event| {
+        let own = event["guard_seconds"].as_object().into_iter().flatten();
+        let own: f64 = own.filter_map(|(_, seconds)| seconds.as_f64()).sum();
+        (steps + event["step_seconds"].as_f64().unwrap_or(0.0), guards + own)
+    })
 }
 
 /// The stages in a run's plan, each with the run's steps at its end.

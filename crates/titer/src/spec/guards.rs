@@ -9,8 +9,6 @@ use super::MixField;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GuardsField {
-    /// What an arm with these guards is called.
-    pub name: Option<String>,
     /// A share of every batch from an anchor pool.
     pub anchor: Option<AnchorField>,
     /// Divergence from the model at the stage's start on anchor contexts, in the loss.

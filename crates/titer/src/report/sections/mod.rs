@@ -4,6 +4,7 @@ pub mod cells;
 pub mod claims;
 pub mod effect;
 pub mod gallery;
+pub mod guards;
 pub mod headline;
 pub mod health;
 pub mod ledger;
