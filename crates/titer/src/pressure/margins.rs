@@ -25,8 +25,9 @@ use crate::{
 pub struct Margins([Margin; K]);
 
 #[derive(Debug)]
-struct Margin {
-    contrasts: usize,
+pub(super) struct Margin {
+    /// How many.
+    pub contrasts: usize,
     shards: Vec<Packed>,
     /// +1, −1 or 0 for every reply of every shard: what it counts for in the margin.
     signs: Vec<Vec<f32>>,
@@ -100,7 +101,8 @@ impl Margins {
 }
 
 impl Margin {
-    fn new(model: &Model, contrasts: &[&Contrast]) -> Result<Self, TokenizeError> {
+    /// Encodes contrasts.
+    pub fn new(model: &Model, contrasts: &[&Contrast]) -> Result<Self, TokenizeError> {
         let encode = |contrast: &&Contrast| {
             let encoded = encode_contrast(&model.template, &model.tokenizer, contrast)?;
             // The baseline context belongs to the gap, and only two replies to the margin.
@@ -127,7 +129,19 @@ impl Margin {
         replies.chunks_exact(2).map(|pair| pair[0] + pair[1]).collect()
     }
 
-    fn gradient(&self, model: &Model, workspace: &mut Workspace<Backend>) -> Params<Backend> {
+    /// The mean log-probability of the replies on one side of the margin, 1 for the plus and −1 for the minus, in nats.
+    pub fn side(&self, model: &Model, side: f32) -> f64 {
+        let scores = score(&model.decoder, &model.params, &self.shards);
+        let shards = self.shards.iter().zip(&scores).zip(&self.signs);
+        let on_side = |((packed, scores), signs): ((&Packed, &Vec<f32>), &Vec<f32>)| -> f64 {
+            let replies = reply_log_probs(packed, scores);
+            replies.iter().zip(signs).filter(|(_, sign)| **sign == side).map(|(reply, _)| reply).sum()
+        };
+        shards.map(on_side).sum::<f64>() / self.contrasts as f64
+    }
+
+    /// The margin's gradient.
+    pub fn gradient(&self, model: &Model, workspace: &mut Workspace<Backend>) -> Params<Backend> {
         // The engine's weights are on −log p.
         let share = -1.0 / self.contrasts as f32;
         let weights = |(packed, signs): (&Packed, &Vec<f32>)| -> Vec<f32> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     claim::Claim,
     stats::Sample,
-    table::{CellRecord, LedgerRecord, PressureRecord, ProbeRecord, StepRecord},
+    table::{CellRecord, LedgerRecord, PressureRecord, ProbeRecord, StepRecord, WarningRecord},
 };
 
 /// A sweep as a report sees it.
@@ -125,6 +125,7 @@ pub struct Run {
     /// Mean pressures of a cell's rows, by cell and step.
     pressures: BTreeMap<String, BTreeMap<i64, [f64; 3]>>,
     ledger: Vec<LedgerRecord>,
+    warnings: Vec<WarningRecord>,
 }
 
 impl Run {
@@ -171,6 +172,16 @@ impl Run {
         let mean = |(step, (sum, count)): (i64, ([f64; 3], f64))| (step, sum.map(|sum| sum / count));
         let pressures = sums.into_iter().map(|(cell, steps)| (cell, steps.into_iter().map(mean).collect())).collect();
         Self { pressures, ledger, ..self }
+    }
+
+    /// The same with what was said about its stages before they trained.
+    pub fn with_warnings(self, warnings: Vec<WarningRecord>) -> Self {
+        Self { warnings, ..self }
+    }
+
+    /// What was said about its stages before they trained.
+    pub fn warnings(&self) -> &[WarningRecord] {
+        &self.warnings
     }
 
     /// The steps at which pressures were taken, ascending.

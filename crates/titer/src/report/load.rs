@@ -11,7 +11,7 @@ use crate::{
     plan::{SweepPlan, show},
     spec::Spec,
     store::{StoredRun, Sweep, SweepRecord},
-    table::{self, LedgerRecord},
+    table::{self, LedgerRecord, WarningRecord},
 };
 
 impl Data {
@@ -84,6 +84,9 @@ fn run(stored: StoredRun) -> Result<Run, ReportError> {
     let dir = &stored.dir;
     let run = Run::new(stored.seed, stored.id.0, rows(dir)?, rows(dir)?, rows(dir)?);
     let run = run.with_stages(stages(&fs_err::read_to_string(dir.join("plan.toml"))?));
+    // Runs of older versions have none.
+    let warned = dir.join(<WarningRecord as table::Record>::FILE).exists();
+    let run = if warned { run.with_warnings(rows(dir)?) } else { run };
     // Only a run whose spec asks for pressures has these two.
     let pressed = dir.join(<LedgerRecord as table::Record>::FILE).exists();
     if pressed { Ok(run.with_pressure(rows(dir)?, rows(dir)?)) } else { Ok(run) }
