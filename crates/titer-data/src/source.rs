@@ -175,6 +175,18 @@ impl Source {
             }
         }
     }
+
+    /// At most `items` contrasts of `good` and as many of `obey_bad` that a stage in these domains can be judged by before it
+    /// trains, see [`World::context_pairs`]; of chats, those that are differentiated.
+    pub fn context_pairs(&self, domains: DomainSplit, seed: u64, items: usize) -> [Vec<Contrast>; 2] {
+        match self {
+            Self::World(world) => world.context_pairs(domains, seed, items),
+            Self::Chats(chats) => {
+                let [good, obey_bad, _] = &chats.contrasts[0];
+                [good, obey_bad].map(|contrasts| contrasts.iter().take(items).cloned().collect())
+            }
+        }
+    }
 }
 
 /// Contrasts whose ids tell them apart, which tables rely on.

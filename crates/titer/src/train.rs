@@ -16,7 +16,7 @@ use titer_model::{
     io::{save_adapter, save_optimiser},
     optim::{Decay, Rule, Schedule, clip_scale},
     packed::{Packed, Target},
-    parallel::Workspace,
+    parallel::{Workspace, score},
     shares::Booking,
 };
 
@@ -25,11 +25,11 @@ use crate::{
     guard::{At, Contradiction, GuardError, Guards, rows},
     model::{ADAPTER, ADAPTER_CONFIG, Backend, Files, Model, ModelError, OPTIMISER, Optimiser},
     plan::{self, DataPlan, RunPlan, StagePlan, SweepPlan},
-    pressure::{Ledger, LedgerMargins, Rows, RowsError},
+    pressure::{Ledger, LedgerMargins, Rows, RowsError, Warnings},
     probe::{Moment, Probes},
     spec::DataFields,
     store::RunDir,
-    table::{self, CellRecord, GuardRecord, LedgerRecord, PressureRecord, ProbeRecord, StepRecord},
+    table::{self, CellRecord, GuardRecord, LedgerRecord, PressureRecord, ProbeRecord, StepRecord, WarningRecord},
 };
 
 /// Why a run could not be finished.
@@ -127,10 +127,17 @@ impl Runner for EngineRunner {
         tables.measure(&probes, &model, Moment { stage: "base", step: 0 });
         let mut done = 0;
         for stage in &plan.stages {
+            if stage.steps == 0 {
+                continue;
+            }
             let mut lesson = Lesson::prepare(&model, &source, stage, plan.seed)?;
             let sources = || lesson.sources().map(str::to_owned);
             let mut ledger =
                 margins.as_ref().map(|margins| Ledger::open(margins, &model, &stage.name, sources(), done));
+            // Overlap is noisier than what is measured elsewhere, so it takes twice the contrasts.
+            let items = 2 * plan.probes.items;
+            let warnings = Warnings::of_source(&model, &source, stage.domains, plan.seed, items)?;
+            tables.warn(&warnings, &lesson, &model, stage, done);
             if let Some(ledger) = ledger.as_ref().filter(|_| done == 0) {
                 tables.press(&probes, ledger, &model, Moment { stage: "base", step: 0 });
             }
@@ -171,12 +178,29 @@ struct Tables {
     pressures: Vec<PressureRecord>,
     ledger: Vec<LedgerRecord>,
     guards: Vec<GuardRecord>,
+    warnings: Vec<WarningRecord>,
 }
 
 impl Tables {
     fn measure(&mut self, probes: &Probes, model: &Model, at: Moment<'_>) {
         self.probes.extend(probes.measure(model, at));
         self.cells.extend(probes.surprise(model, at));
+    }
+
+    /// What can be said about a stage before it trains, after `step` steps of the run.
+    fn warn(&mut self, warnings: &Warnings, lesson: &Lesson, model: &Model, stage: &StagePlan, step: usize) {
+        let warning = warnings.take(model);
+        let rows = stage.rows.min(warning.contrasts);
+        self.warnings.push(WarningRecord {
+            stage: stage.name.clone(),
+            step: step as i64,
+            domains: stage.domains.word().to_owned(),
+            contrasts: warning.contrasts as i64,
+            headroom: warning.headroom,
+            overlap: warning.overlap,
+            rows: rows as i64,
+            surprise: lesson.surprise(model, rows),
+        });
     }
 
     fn press(&mut self, probes: &Probes, ledger: &Ledger<'_>, model: &Model, at: Moment<'_>) {
@@ -187,6 +211,7 @@ impl Tables {
         table::write(&dir.path("probes.parquet"), &self.probes)?;
         table::write(&dir.path("cells.parquet"), &self.cells)?;
         table::write(&dir.path("steps.parquet"), &self.steps)?;
+        table::write(&dir.path("warnings.parquet"), &self.warnings)?;
         if pressed {
             table::write(&dir.path("pressures.parquet"), &self.pressures)?;
             table::write(&dir.path("ledger.parquet"), &self.ledger)?;
@@ -251,6 +276,13 @@ impl Lesson {
 
     fn sources(&self) -> impl Iterator<Item = &str> {
         self.sources.iter().map(String::as_str)
+    }
+
+    /// The mean surprise of its first `count` rows, nats a reply.
+    fn surprise(&self, model: &Model, count: usize) -> f64 {
+        let shards = self.rows.pack(&(0..count).collect::<Vec<_>>());
+        let scores = score(&model.decoder, &model.params, &shards);
+        -scores.iter().flatten().map(|&log_prob| f64::from(log_prob)).sum::<f64>() / count as f64
     }
 
     /// Step `step` of the stage, `before` steps into the run: the loss is the mean over the batch's rows of (nats of the

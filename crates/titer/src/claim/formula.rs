@@ -10,7 +10,7 @@ use minijinja::{
     value::{Kwargs, Value, ValueKind},
 };
 
-use super::{Problem, Quantity, State, Vocabulary, What};
+use super::{Problem, Quantity, State, Vocabulary, Warning, What};
 use crate::report::data::Measure;
 
 /// An expression, its names checked.
@@ -32,13 +32,17 @@ const NO_ARITHMETIC: [&str; 7] = ["if", "else", "and", "or", "not", "in", "is"];
 const MATHS: [&str; 6] = ["abs", "sqrt", "log", "exp", "min", "max"];
 
 /// Functions that measure, with how they are written.
-const MEASURING: [(&str, &str); 8] = [
+const MEASURING: [(&str, &str); 12] = [
     ("rate", "rate('good/seen/trained')"),
     ("margin", "margin('good/seen/trained')"),
     ("gap", "gap('obey_bad/seen/trained')"),
     ("other", "other('good/seen/trained')"),
     ("surprise", "surprise('bad→good')"),
     ("pressure", "pressure('bad→good', 'obey_bad')"),
+    ("leak", "leak('new')"),
+    ("headroom", "headroom('train')"),
+    ("overlap", "overlap('train')"),
+    ("start_surprise", "start_surprise('train')"),
     ("loss", "loss('train')"),
     ("setting", "setting('train.mix.bad→good')"),
 ];
@@ -131,6 +135,16 @@ impl Formula {
             }
             Ok(What::Pressure(words.cell(cell)?, words.component(component)?))
         });
+        self.add(&mut environment, "leak", &read, |words, [domains]| {
+            Ok(What::Leak(words.split(&format!("good/seen/{domains}"))?))
+        });
+        for (name, warning) in
+            [("headroom", Warning::Headroom), ("overlap", Warning::Overlap), ("start_surprise", Warning::Surprise)]
+        {
+            self.add(&mut environment, name, &read, move |words, [stage]| {
+                Ok(What::Warning(warning, words.stage(stage)?))
+            });
+        }
         self.add(&mut environment, "loss", &read, |words, [stage]| Ok(What::Loss(words.stage(stage)?)));
         self.add(&mut environment, "setting", &read, |words, [axis]| {
             let known = || words.numbers.iter().map(String::as_str);

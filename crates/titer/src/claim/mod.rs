@@ -12,7 +12,7 @@ mod resolve;
 
 pub use bound::{Bound, Verdict};
 pub use formula::Formula;
-pub use quantity::{Problem, Quantity, State, Vocabulary, What};
+pub use quantity::{Problem, Quantity, State, Vocabulary, Warning, What};
 pub(crate) use resolve::resolve;
 
 /// A claim of a spec, its names checked against the plan.

@@ -27,10 +27,25 @@ pub enum What {
     Surprise(String),
     /// The mean pressure of a cell's rows on a component (an index of [`Component::ALL`]), nats per unit of learning rate.
     Pressure(String, usize),
+    /// The mean probability of the bad reply where `good` is measured.
+    Leak(Split),
+    /// What was said about a stage before it trained.
+    Warning(Warning, String),
     /// The mean loss of the last tenth of a stage's steps.
     Loss(String),
     /// The value of a swept axis, by its name, in the run's arm.
     Setting(String),
+}
+
+/// Which number of a stage's warnings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Warning {
+    /// Inoculation headroom, nats a reply.
+    Headroom,
+    /// Context overlap.
+    Overlap,
+    /// Mean surprise of the stage's first rows, nats a reply.
+    Surprise,
 }
 
 /// A moment of a run.

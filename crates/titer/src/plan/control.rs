@@ -16,9 +16,7 @@ pub(super) fn add_controls(arms: &mut Vec<Arm>, axes: &[AxisPlan]) {
         let present = arms.iter().position(|arm| same_training(&arm.stages, &stages));
         arms[at].control = present.unwrap_or(arms.len());
         if present.is_none() {
-            let rows = |name: &str| {
-                axes.iter().any(|axis| axis.name == name && ["mix", "guards"].contains(&axis.path[0].as_str()))
-            };
+            let rows = |name: &str| axes.iter().any(|axis| axis.name == name && axis.sets_mix());
             let settings: Vec<_> = arms[at].settings.iter().filter(|(name, _)| !rows(name)).cloned().collect();
             let name = match settings.as_slice() {
                 [] => "control".to_owned(),

@@ -15,7 +15,7 @@ use crate::spec::{Decay, GUARDS, GuardsField, OptimiserFields, OptimiserKind, Sp
 pub struct StagePlan {
     /// Its name.
     pub name: String,
-    /// Rows in all.
+    /// Rows in all; 0 skips the stage.
     pub rows: usize,
     /// Rows per step.
     pub batch: usize,
@@ -105,10 +105,10 @@ impl StagePlan {
         let missing = "defaults.toml has every field of a stage";
         let rows = written.rows.or(default.rows).expect(missing);
         let batch = written.batch.or(default.batch).expect(missing);
-        if rows == 0 || batch == 0 || !rows.is_multiple_of(batch) {
+        if batch == 0 || !rows.is_multiple_of(batch) {
             let field = if written.batch.is_some() { "batch" } else { "rows" };
             let problem = format!("{rows} rows do not divide into batches of {batch}");
-            return Err(fail(field, problem, "make `rows` a multiple of `batch`, and both at least 1"));
+            return Err(fail(field, problem, "make `rows` a multiple of `batch`; 0 rows skip the stage"));
         }
         let mix = written.mix.as_ref().or(default.mix.as_ref()).expect(missing);
         let mix = mix.mix().map_err(|error| {
@@ -119,7 +119,8 @@ impl StagePlan {
             fail(&field, error.to_string(), "")
         })?;
         let absent = |cell: Cell| mix.counts(rows).iter().any(|&(counted, count)| counted == cell && count == 0);
-        if let Some((cell, share)) = mix.shares().iter().find(|(cell, share)| *share > 0.0 && absent(*cell)) {
+        if let Some((cell, share)) = mix.shares().iter().find(|(cell, share)| rows > 0 && *share > 0.0 && absent(*cell))
+        {
             let problem = format!("a share of {share} of {rows} rows is no row of `{cell}`");
             return Err(fail(&format!("mix.{cell}"), problem, "raise `rows` or the share, or write 0"));
         }

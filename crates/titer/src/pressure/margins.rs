@@ -27,7 +27,8 @@ pub struct Margins([Margin; K]);
 /// One of them: a mean margin over contrasts of one component.
 #[derive(Debug)]
 pub struct Margin {
-    contrasts: usize,
+    /// How many.
+    pub(super) contrasts: usize,
     shards: Vec<Packed>,
     /// +1, −1 or 0 for every reply of every shard: what it counts for in the margin.
     signs: Vec<Vec<f32>>,
@@ -133,6 +134,17 @@ impl Margin {
         };
         let replies: Vec<f64> = self.shards.iter().zip(&self.signs).zip(scores).flat_map(signed).collect();
         replies.chunks_exact(2).map(|pair| pair[0] + pair[1]).collect()
+    }
+
+    /// The mean log-probability of the replies on one side of the margin, 1 for the plus and −1 for the minus, in nats.
+    pub fn side(&self, model: &Model, side: f32) -> f64 {
+        let scores = score(&model.decoder, &model.params, &self.shards);
+        let shards = self.shards.iter().zip(&scores).zip(&self.signs);
+        let on_side = |((packed, scores), signs): ((&Packed, &Vec<f32>), &Vec<f32>)| -> f64 {
+            let replies = reply_log_probs(packed, scores);
+            replies.iter().zip(signs).filter(|(_, sign)| **sign == side).map(|(reply, _)| reply).sum()
+        };
+        shards.map(on_side).sum::<f64>() / self.contrasts as f64
     }
 
     /// The margin of every contrast, nats a reply, and the gradient of their mean; one pass gives both.

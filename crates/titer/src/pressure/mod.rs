@@ -14,6 +14,7 @@ mod ledger;
 mod margins;
 mod rows;
 mod verify;
+mod warning;
 
 use titer_data::probe::Component;
 
@@ -22,6 +23,7 @@ pub use ledger::{Ledger, LedgerMargins};
 pub use margins::{Margin, Margins};
 pub use rows::{Rows, RowsError};
 pub use verify::{Steps, verify};
+pub use warning::{Warning, Warnings};
 
 /// How many components there are.
 pub const K: usize = Component::ALL.len();

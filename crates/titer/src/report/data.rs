@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     claim::Claim,
     stats::Sample,
-    table::{CellRecord, GuardRecord, LedgerRecord, PressureRecord, ProbeRecord, StepRecord},
+    table::{CellRecord, GuardRecord, LedgerRecord, PressureRecord, ProbeRecord, StepRecord, WarningRecord},
 };
 
 /// A sweep as a report sees it.
@@ -128,6 +128,7 @@ pub struct Run {
     guards: Vec<GuardRecord>,
     /// Seconds in steps, and of these in guards.
     seconds: (f64, f64),
+    warnings: Vec<WarningRecord>,
 }
 
 impl Run {
@@ -194,6 +195,16 @@ impl Run {
     /// Seconds in guards.
     pub fn guard_seconds(&self) -> f64 {
         self.seconds.1
+    }
+
+    /// The same with what was said about its stages before they trained.
+    pub fn with_warnings(self, warnings: Vec<WarningRecord>) -> Self {
+        Self { warnings, ..self }
+    }
+
+    /// What was said about its stages before they trained.
+    pub fn warnings(&self) -> &[WarningRecord] {
+        &self.warnings
     }
 
     /// The steps at which pressures were taken, ascending.

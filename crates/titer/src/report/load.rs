@@ -11,7 +11,7 @@ use crate::{
     plan::{SweepPlan, show},
     spec::Spec,
     store::{StoredRun, Sweep, SweepRecord},
-    table::{self, GuardRecord, LedgerRecord},
+    table::{self, GuardRecord, LedgerRecord, WarningRecord},
 };
 
 impl Data {
@@ -87,6 +87,9 @@ fn run(stored: StoredRun) -> Result<Run, ReportError> {
     let guards = dir.join(<GuardRecord as table::Record>::FILE).exists().then(|| rows(dir)).transpose()?;
     let (steps, guarding) = seconds(&fs_err::read_to_string(dir.join("events.jsonl")).unwrap_or_default());
     let run = run.with_guards(guards.unwrap_or_default(), steps, guarding);
+    // Runs of older versions have none.
+    let warned = dir.join(<WarningRecord as table::Record>::FILE).exists();
+    let run = if warned { run.with_warnings(rows(dir)?) } else { run };
     // Only a run whose spec asks for pressures has these two.
     let pressed = dir.join(<LedgerRecord as table::Record>::FILE).exists();
     if pressed { Ok(run.with_pressure(rows(dir)?, rows(dir)?)) } else { Ok(run) }

@@ -11,6 +11,7 @@ use super::{
     format::count,
     sections::{
         cells, claims, effect, guards, headline, health, ledger, reproduce, reproduce::Reproduce, response, training,
+        warnings,
     },
     series::{self, Dose},
     view::{Gallery, HeatTable, Table},
@@ -37,6 +38,7 @@ struct Page<'a> {
     targets: Option<Table>,
     pareto: Option<Gallery>,
     guard_work: Option<Table>,
+    warnings: Option<Gallery>,
     ledger: Option<Gallery>,
     ledger_errors: Option<Table>,
     other_replies: Table,
@@ -109,6 +111,7 @@ pub fn render(data: &Data) -> Result<String, ReportError> {
         targets: guards::targets(data),
         pareto: guards::pareto(data),
         guard_work: guards::work(data),
+        warnings: warnings::gallery(data),
         ledger: ledger::gallery(data),
         ledger_errors: ledger::errors(data),
         other_replies: health::other_replies(data, &all),

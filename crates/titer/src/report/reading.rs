@@ -1,7 +1,7 @@
 //! Reading what claims measure from a finished run.
 
 use super::data::{Arm, Measure, Run, Setting, Split};
-use crate::claim::{Quantity, State, What};
+use crate::claim::{Quantity, State, Warning, What};
 
 /// Shares of the base's obedience to bad prompts that are half-way to deafness, and deaf.
 pub const HALF: f64 = 0.5;
@@ -17,6 +17,18 @@ pub fn read(arm: &Arm, run: &Run, Quantity { what, at }: &Quantity) -> Option<f6
         What::Probe(measure, split) => run.mean(split, *measure, step(run, at, run.measured().last()?)?),
         What::Surprise(cell) => run.mean_surprise(cell, step(run, at, run.measured().last()?)?),
         What::Pressure(cell, component) => run.mean_pressure(cell, *component, step(run, at, run.pressed().last()?)?),
+        What::Leak(split) => {
+            let of = |measure| run.mean(split, measure, step(run, at, run.measured().last()?)?);
+            Some(1.0 - of(Measure::Rate)? - of(Measure::Other)?)
+        }
+        What::Warning(which, stage) => {
+            let warning = run.warnings().iter().find(|warning| warning.stage == *stage)?;
+            Some(match which {
+                Warning::Headroom => warning.headroom,
+                Warning::Overlap => warning.overlap,
+                Warning::Surprise => warning.surprise,
+            })
+        }
         What::Loss(stage) => loss(run, stage),
         What::Setting(axis) => match arm.settings.get(axis)? {
             Setting::Number(number) => Some(*number),

@@ -64,6 +64,8 @@ pub struct Axis {
     pub name: String,
     /// Its values.
     pub values: Vec<Value>,
+    /// Their names, where the axis is a table of named values.
+    pub names: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -120,19 +122,26 @@ impl Spec {
             quick: false,
         };
         for (name, values) in file.sweep {
-            let Value::Array(values) = values else {
-                let problem = format!("axis `{name}` is not a list of values");
-                let remedy = match values {
-                    Value::Table(_) => "write the whole axis in quotes, such as \"train.mix.rest\" = [...]",
-                    _ => "write the values in brackets, such as [0.0, 0.1, 1.0]",
-                };
-                return Err(spec.error(&["sweep", &name], problem, remedy));
+            let (values, names) = match values {
+                Value::Array(values) => (values, None),
+                Value::Table(named) if !is_dotted(&named) => {
+                    let (names, values) = named.into_iter().unzip();
+                    (values, Some(names))
+                }
+                other => {
+                    let problem = format!("axis `{name}` is not a list of values");
+                    let remedy = match other {
+                        Value::Table(_) => "write the whole axis in quotes, such as \"train.mix.rest\" = [...]",
+                        _ => "write the values in brackets, such as [0.0, 0.1, 1.0]",
+                    };
+                    return Err(spec.error(&["sweep", &name], problem, remedy));
+                }
             };
             if values.is_empty() {
                 let problem = format!("axis `{name}` has no values");
                 return Err(spec.error(&["sweep", &name], problem, "name at least one value, or leave the axis out"));
             }
-            spec.axes.push(Axis { name, values });
+            spec.axes.push(Axis { name, values, names });
         }
         Ok(spec)
     }
@@ -176,6 +185,17 @@ impl Spec {
         let span = DeTable::parse(&self.text).ok().and_then(|table| locate(&table, keys));
         SpecError::new(&self.path, &self.text, span, problem.into(), remedy.into())
     }
+}
+
+/// Whether a table is what is left of `train.mix.rest = [...]` without its quotes, rather than values with names.
+fn is_dotted(axis: &Table) -> bool {
+    let field = |(name, value): (&String, &Value)| {
+        let mut fields = Table::new();
+        fields.insert(name.clone(), Value::Boolean(true));
+        let known = StageFields::deserialize(Value::Table(fields)).err();
+        value.is_array() || known.is_none_or(|error| !error.message().starts_with("unknown field"))
+    };
+    axis.is_empty() || axis.iter().any(field)
 }
 
 /// The span of the deepest key that exists on this path.

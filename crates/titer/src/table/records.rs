@@ -82,6 +82,28 @@ record! {
 }
 
 record! {
+    /// What can be said about a stage before it trains.
+    WarningRecord in "warnings.parquet" {
+        /// The stage that is about to train.
+        stage: String,
+        /// Optimiser steps since the run began.
+        step: i64,
+        /// Its request domains, which the contrasts are of: `trained`, `new`, `held-out` or `sloppy`.
+        domains: String,
+        /// Contrasts behind headroom and overlap.
+        contrasts: i64,
+        /// Inoculation headroom: how much likelier the bad prompt makes the bad reply, in nats a reply.
+        headroom: f64,
+        /// Context overlap: cosine of the gradients of the margin under neutral and under bad prompts.
+        overlap: f64,
+        /// Rows behind the surprise: the first of the stage.
+        rows: i64,
+        /// Their mean surprise, in nats per reply.
+        surprise: f64,
+    }
+}
+
+record! {
     /// One optimiser step.
     StepRecord in "steps.parquet" {
         /// The stage that ran.

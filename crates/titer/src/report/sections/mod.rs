@@ -11,3 +11,4 @@ pub mod ledger;
 pub mod reproduce;
 pub mod response;
 pub mod training;
+pub mod warnings;
