@@ -16,7 +16,7 @@ use crate::{
     pairs,
     probe::{Component, Contrast, Probe},
     stream::{Purpose, hash, stream},
-    world::{DomainSplit, ProbeUse, World},
+    world::{AnchorWording, DomainSplit, ProbeUse, World},
 };
 
 /// Where rows and probes come from. The same calls with the same seed give the same rows.
@@ -213,6 +213,18 @@ impl Source {
         }
     }
 
+    /// The anchor `slot` of `cell`, see [`World::anchor`]. Of chats it is a row of the cell, in another order than
+    /// [`Source::row`] gives them; `wording` and `domains` are for the world alone.
+    ///
+    /// # Panics
+    /// Where it [`Source::lacks`] the cell.
+    pub fn anchor(&self, cell: Cell, wording: AnchorWording, domains: DomainSplit, seed: u64, slot: u64) -> Row {
+        match self {
+            Self::World(world) => world.anchor(cell, wording, domains, seed, slot),
+            Self::Chats(_) => self.row(cell, domains, !seed, slot),
+        }
+    }
+
     /// At most `items` rows of `cell` that no slot gets, see [`World::cell_rows`].
     pub fn cell_rows(&self, seed: u64, cell: Cell, items: usize) -> Vec<Row> {
         match self {
@@ -235,6 +247,18 @@ impl Source {
                     contrasts: unique(contrasts.iter().take(items)),
                 };
                 Component::ALL.into_iter().zip(own).map(probe).collect()
+            }
+        }
+    }
+
+    /// At most `items` contrasts of `good` and as many of `obey_bad` that a stage in these domains can be judged by before it
+    /// trains, see [`World::context_pairs`]; of chats, those that are differentiated.
+    pub fn context_pairs(&self, domains: DomainSplit, seed: u64, items: usize) -> [Vec<Contrast>; 2] {
+        match self {
+            Self::World(world) => world.context_pairs(domains, seed, items),
+            Self::Chats(chats) => {
+                let [good, obey_bad, _] = &chats.contrasts[0];
+                [good, obey_bad].map(|contrasts| contrasts.iter().take(items).cloned().collect())
             }
         }
     }

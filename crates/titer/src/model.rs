@@ -86,6 +86,9 @@ pub enum ModelError {
     /// There can be no such adapters; the text is one sentence.
     #[error("{0}")]
     Lora(String),
+    /// A run's folder, without what it could be continued from.
+    #[error("the run in {0} has saved no model: it needs `checkpoints = \"at the end\"` in its spec")]
+    NoCheckpoint(PathBuf),
     /// There is no state of an optimiser.
     #[error(
         "{folder} holds no optimiser's state: {problem}; name a checkpoint, which a spec with `checkpoints = \"at the end\"` writes"
@@ -151,12 +154,14 @@ enum Weights {
 const CHAT_TEMPLATE: &str = "chat_template.jinja";
 
 impl Files {
-    /// The files behind `base`: the shipped organism of this seed, a folder, or a hub id that is in the local cache.
+    /// The files behind `base`: the shipped organism of this seed, a folder, the last checkpoint of a run's folder, or a hub id
+    /// that is in the local cache.
     pub fn find(base: &str, seed: u64) -> Result<Self, ModelError> {
         if base != ORGANISM {
             let folder = Path::new(base);
             return match hub::cached(base).filter(|_| !folder.exists()) {
                 Some(snapshot) => Self::read(&snapshot),
+                None if folder.join("plan.toml").exists() => Self::read(&last_checkpoint(folder)?),
                 None => Self::read(folder),
             };
         }
@@ -257,6 +262,18 @@ impl Files {
         };
         serde_json::from_slice(bytes).map(|card: Card| Some(card.recipe.world_seed)).map_err(fail)
     }
+}
+
+/// The checkpoint with the most steps in a run's folder.
+fn last_checkpoint(run: &Path) -> Result<PathBuf, ModelError> {
+    let entries = fs_err::read_dir(run).map_err(|problem| ModelError::Folder { folder: run.to_owned(), problem })?;
+    let checkpoint = |entry: std::io::Result<fs_err::DirEntry>| {
+        let path = entry.ok()?.path();
+        let steps: u64 = path.file_name()?.to_str()?.strip_prefix("checkpoint-")?.parse().ok()?;
+        Some((steps, path))
+    };
+    let last = entries.filter_map(checkpoint).max();
+    last.map(|(_, path)| path).ok_or_else(|| ModelError::NoCheckpoint(run.to_owned()))
 }
 
 /// A `config.json` that says that the weights beside it are in f32, where it says anything of their type.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use titer::{
+    claim::Scope,
     plan::{ModelPlan, Optimiser, RunPlan, SweepPlan},
     spec::{DEFAULTS, Spec},
 };
@@ -161,4 +162,81 @@ fn arms_have_names_of_their_own() {
     let names: BTreeSet<String> = super_control(text).into_iter().collect();
     assert_eq!(names.len(), 8);
     assert!(names.contains("first.mix.rest=neutral→good second.mix.rest=bad→bad optimiser=sgd,lr:0.01"), "{names:?}");
+}
+
+const CLAIMED: &str = "seeds = [0]\npressure = \"every 5 steps\"\n[sweep]\n\"train.mix.bad→good\" = [0.0, 0.1, 1.0]\n\"train.optimiser\" = [{ kind = \"adamw\", lr = 1e-4 }, { kind = \"sgd\", lr = 0.03 }]\n[[claim]]\ntext = \"c\"\n";
+
+#[test]
+fn claims_change_no_run() {
+    let with = format!("{CLAIMED}value = \"rate('good')\"\nbound = \"> 0\"\n");
+    let without = CLAIMED.split("[[claim]]").next().unwrap();
+    let ids = |text: &str| runs(text, "m").iter().map(RunPlan::id).collect::<Vec<_>>();
+    assert_eq!(ids(&with), ids(without));
+}
+
+#[test]
+fn a_claim_is_about_the_arms_that_it_names() {
+    let scope = |more: &str| {
+        let plan = plan(&format!("{CLAIMED}value = \"rate('good')\"\nbound = \"> 0\"\n{more}"));
+        let Scope::Arms(arms) = plan.claims[0].scope.clone() else { panic!("it is about arms") };
+        let name = |arm: usize| plan.arms[arm].name.clone();
+        arms.into_iter().map(|(arm, other)| (name(arm), other.map(name))).collect::<Vec<_>>()
+    };
+    let names = |more: &str| scope(more).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    let [low, high] =
+        ["0.1", "1.0"].map(|dose| ["adamw", "sgd"].map(|kind| format!("bad→good={dose} optimiser={kind}")));
+    assert_eq!(names(""), [low.clone(), high.clone()].concat(), "all that are no control");
+    assert_eq!(names("arms = { \"bad->good\" = [0.1, 1], optimiser = \"sgd\" }"), [&low[1], &high[1]]);
+    assert_eq!(names("arms = { \"bad→good\" = 0 }").len(), 2, "controls of the grid can be named");
+    let zero = "bad→good=0.0 optimiser=sgd".to_owned();
+    assert!(scope("against = \"control\"").contains(&(high[1].clone(), Some(zero.clone()))));
+    let less = scope("arms = { optimiser = \"sgd\" }\nagainst = { \"bad→good\" = 0.0 }");
+    assert_eq!(less, [(low[1].clone(), Some(zero.clone())), (high[1].clone(), Some(zero))], "not the arm itself");
+}
+
+#[test]
+fn what_a_claim_gets_wrong_has_a_line() {
+    let fail = |lines: &str| {
+        let spec = Spec::parse(&format!("{CLAIMED}{lines}"), Path::new("spec.toml")).unwrap();
+        let error = SweepPlan::resolve(&spec).unwrap_err();
+        (error.place.unwrap().0, error.problem, error.remedy)
+    };
+    let good = "value = \"rate('good')\"\nbound = \"> 0\"\n";
+    for (lines, line, problem, remedy) in [
+        ("value = \"rate('goood')\"\nbound = \"> 0\"", 8, "no probe", "did you mean `good/seen/trained`?"),
+        ("value = \"rate('good')\"\nbound = \"~ 0\"", 9, "no bound", "within 0.2 of 2"),
+        (&format!("{good}at = \"end of trian\""), 10, "no stage", "did you mean `train`?"),
+        (&format!("{good}arms = {{ optimizer = \"sgd\" }}"), 10, "no axis", "did you mean `train.optimiser`?"),
+        (&format!("{good}arms = {{ optimiser = \"sdg\" }}"), 10, "no value of `optimiser`", "did you mean `sgd`?"),
+        (&format!("{good}arms = {{ \"bad→good\" = 0.2 }}"), 10, "0.2", "name one of 0.0, 0.1, 1.0"),
+        (&format!("{good}arms = \"some\""), 10, "names no arms", "arms = \"all\""),
+        (&format!("{good}against = \"base\""), 10, "no arm", "against = \"control\""),
+        (&format!("{good}over = \"pooled\""), 10, "belongs to a correlation", "`with`"),
+        (&format!("{good}with = \"leak('old')\""), 10, "no probe", "did you mean"),
+    ] {
+        let found = fail(lines);
+        assert!(found.0 == line && found.1.contains(problem) && found.2.contains(remedy), "{lines}: {found:?}");
+    }
+}
+
+#[test]
+fn values_may_have_names_and_be_whole_stages() {
+    let text = "[[stage]]\nname = \"first\"\n[[stage]]\nname = \"second\"\n[sweep.first]\nbase = { rows = 0 }\n\
+        \"1 %\" = { mix = { \"bad→good\" = 0.01, rest = \"neutral→good\" } }\n";
+    let plan = plan(text);
+    let arms: Vec<(&str, usize)> = plan.arms.iter().map(|arm| (arm.name.as_str(), arm.stages[0].steps)).collect();
+    assert_eq!(arms, [("first=base", 0), ("first=1 %", 100), ("control", 100)]);
+    assert_eq!(plan.arms[0].control, 0, "nothing but neutral→good rows, as the default mix of the second stage has it");
+    let of = |base: &str| SweepPlan { base: base.to_owned(), ..plan.clone() }.base_of(3);
+    assert_eq!([of("organisms/{seed}/model"), of("organism")], ["organisms/3/model", "organism"]);
+    let spec = Spec::parse("[sweep]\ntrain.clip = [1.0]", Path::new("spec.toml"));
+    assert!(spec.unwrap_err().remedy.contains("quotes"));
+}
+
+#[test]
+fn a_quick_cut_is_another_sweep_of_the_same_arms() {
+    let mut spec = Spec::parse("seeds = [3, 4, 5]\n[probes]\nevery = 5", Path::new("spec.toml")).unwrap();
+    spec.cut();
+    let plan = SweepPlan::resolve(&spec).unwrap();
+    assert_eq!((plan.seeds, plan.probes.items, plan.probes.every, plan.quick), (vec![3, 4], 16, 5, true));
 }

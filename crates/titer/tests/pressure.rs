@@ -5,11 +5,18 @@
 use titer::{
     batch::pack,
     model::Model,
-    pressure::{Directions, Margins, Rows},
+    pressure::{Directions, Margins, Rows, Warnings},
     probe::Moment,
     table::PressureRecord,
 };
-use titer_data::{cell::Cell, chat::Row, source::Source, tokenize::encode_row, world::ProbeUse};
+use titer_data::{
+    cell::Cell,
+    chat::Row,
+    probe::{Contrast, Side},
+    source::Source,
+    tokenize::encode_row,
+    world::{DomainSplit, ProbeUse},
+};
 use titer_model::parallel::Workspace;
 
 const ITEMS: usize = 24;
@@ -106,4 +113,50 @@ fn the_tokens_of_a_row_add_up_to_it() {
             assert!((sum(value) - value(row)).abs() < 1e-4 * row.gradient_norm, "{}", row.item);
         }
     }
+}
+
+/// The probability that a reply follows a context, as nats.
+fn log_prob(model: &Model, contrast: &Contrast, wanted: Side) -> f64 {
+    use titer_data::chat::{Message, Role};
+    let reply = contrast.replies.iter().find(|(side, _)| *side == wanted).unwrap().1.clone();
+    let mut messages = contrast.context.clone();
+    messages.push(Message { role: Role::Assistant, content: reply });
+    let row = Row { id: String::new(), messages, cell: None, metadata: Default::default() };
+    let shards = pack(&[&encode_row(&model.template, &model.tokenizer, &row).unwrap()]);
+    titer_model::parallel::score(&model.decoder, &model.params, &shards)[0].iter().map(|&nats| f64::from(nats)).sum()
+}
+
+#[test]
+fn warnings_are_what_they_are_defined_as() {
+    let model = Model::open("organism", 0).unwrap();
+    let source = Source::from(model.world.clone().unwrap());
+    let warning = Warnings::of_source(&model, &source, DomainSplit::New, 0, ITEMS).unwrap().take(&model);
+    let [good, bad] = source.context_pairs(DomainSplit::New, 0, ITEMS);
+    let mean = |contrasts: &[Contrast], side| {
+        contrasts.iter().map(|contrast| log_prob(&model, contrast, side)).sum::<f64>() / ITEMS as f64
+    };
+    // The bad reply is what `obey_bad` shows and `good` does not.
+    let headroom = mean(&bad, Side::Plus) - mean(&good, Side::Minus);
+    assert!((warning.headroom - headroom).abs() < 1e-3, "{} is not {headroom}", warning.headroom);
+    for (good, bad) in good.iter().zip(&bad) {
+        assert_eq!(good.context.last(), bad.context.last(), "both are about one request");
+        assert_ne!(good.context, bad.context);
+    }
+    // A model does not tell a context from itself.
+    let good: Vec<&Contrast> = good.iter().collect();
+    let swapped: Vec<Contrast> = good
+        .iter()
+        .map(|contrast| Contrast {
+            replies: contrast
+                .replies
+                .iter()
+                .rev()
+                .map(|(side, reply)| (if *side == Side::Plus { Side::Minus } else { Side::Plus }, reply.clone()))
+                .collect(),
+            ..(*contrast).clone()
+        })
+        .collect();
+    let same = Warnings::new(&model, &good, &swapped.iter().collect::<Vec<_>>()).unwrap().take(&model);
+    assert!((same.overlap - 1.0).abs() < 1e-4 && same.headroom.abs() < 1e-4, "{same:?}");
+    assert!(warning.overlap < 0.9 && warning.headroom > 2.0, "the base follows its prompts: {warning:?}");
 }

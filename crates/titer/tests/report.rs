@@ -2,13 +2,17 @@
 
 mod report_synthetic;
 
+use std::path::Path;
+
 use report_synthetic::{Size, sweep};
 use titer::{
+    plan::SweepPlan,
     report::{
         ReportError,
         data::{Arm, Axis, Data, Run, Setting},
         render, write,
     },
+    spec::Spec,
     table::ProbeRecord,
 };
 
@@ -111,4 +115,55 @@ fn an_axis_of_words_is_a_row_of_points_and_names_are_escaped() {
     let page = render(&Data { axes, arms, seeds: vec![0, 1], ..Data::default() }).unwrap();
     assert!(page.contains("With optimiser &lt;adam&gt;, obeying bad prompts") && !page.contains("<adam>"));
     assert!(page.contains("+1.25\u{a0}["), "the paired difference of 1 and 1.5 nats is shown");
+}
+
+#[test]
+fn claims_are_judged_whether_they_hold_or_not() {
+    let claim = |text: &str, rest: &str| format!("[[claim]]\ntext = \"{text}\"\narms = \"all\"\n{rest}\n");
+    let spec = [
+        "seeds = [0, 1, 2]\n[sweep]\n\"train.clip\" = [1.0, 2.0]\n".to_owned(),
+        claim("high", "value = \"margin('obey_bad')\"\nbound = \"> 1.5\""),
+        claim("gap", "value = \"gap('obey_bad') - 0.5\"\nbound = \"within 0.1 of 1.5\""),
+        claim("higher", "value = \"margin('obey_bad')\"\nagainst = { clip = 1.0 }\nbound = \"< 2\""),
+        claim("never", "value = \"surprise('bad→good')\"\nbound = \"> 0\""),
+        claim(
+            "together",
+            "value = \"margin('obey_bad')\"\nwith = \"setting('clip')\"\nover = \"pooled\"\nbound = \"> 0.5\"",
+        ),
+    ]
+    .concat();
+    let plan = SweepPlan::resolve(&Spec::parse(&spec, Path::new("spec.toml")).unwrap()).unwrap();
+    let arm = |(index, arm): (usize, &titer::plan::Arm)| Arm {
+        name: arm.name.clone(),
+        settings: [("train.clip".to_owned(), Setting::Number(1.0 + index as f64))].into(),
+        control: None,
+        runs: (0..3).map(|seed| run(seed, index as f64 * (1.0 + 0.1 * seed as f64) + 0.01 * seed as f64)).collect(),
+    };
+    let arms = plan.arms.iter().enumerate().map(arm).collect();
+    let page = render(&Data { arms, seeds: vec![0, 1, 2], claims: plan.claims, ..Data::default() }).unwrap();
+    let section = page.split("<section id=\"claims\">").nth(1).unwrap().split("</section>").next().unwrap();
+    let cells = |row: &str| -> Vec<String> {
+        row.split("<td")
+            .skip(1)
+            .map(|cell| cell.split('>').nth(1).unwrap().split('<').next().unwrap().to_owned())
+            .collect()
+    };
+    let rows: Vec<Vec<String>> = section.split("<tr>").skip(2).map(cells).collect();
+    let found: Vec<_> = rows.iter().map(|row| (row[0].as_str(), row[1].as_str(), row[2].as_str())).collect();
+    assert_eq!(
+        found,
+        [
+            ("high", "does not hold", "clip=1.0"),
+            ("high", "holds", "clip=2.0"),
+            ("gap", "holds", "clip=1.0"),
+            ("gap", "holds", "clip=2.0"),
+            ("higher", "holds", "clip=2.0"),
+            ("never", "not measured", "clip=1.0"),
+            ("never", "not measured", "clip=2.0"),
+            ("together", "holds", "2 arms"),
+        ]
+    );
+    assert!(rows[4][3].contains("less the same in clip=1.0") && rows[4][4].starts_with("1.10\u{a0}["), "{:?}", rows[4]);
+    assert_eq!((rows[7][5].as_str(), rows[7][6].as_str()), ("&gt; 0.5", "3 seeds, 6 runs"));
+    assert!(section.contains("5 × holds, 1 × does not hold, 2 × not measured"), "the count comes first");
 }

@@ -76,6 +76,13 @@ const PROBES: [(Component, &str, DomainSplit, Contexts); 19] = {
 const PATIENCE: usize = 1000;
 
 impl World {
+    /// The names of all probes, `component/prompts/domains`, in their order.
+    pub fn probe_names() -> impl Iterator<Item = String> {
+        PROBES
+            .iter()
+            .map(|(component, prompts, domains, _)| format!("{}/{prompts}/{}", component.word(), domains.word()))
+    }
+
     /// Every probe with `items` contrasts each, in a fixed order. The first contrasts of a longer probe are those
     /// of a shorter one.
     pub fn probes(&self, probe_use: ProbeUse, seed: u64, items: usize) -> Vec<Probe> {
@@ -84,17 +91,49 @@ impl World {
 
     fn probe(&self, index: usize, probe_use: ProbeUse, seed: u64, items: usize) -> Probe {
         let (component, prompts, domains, contexts) = PROBES[index];
+        let mut rng = stream(seed, Purpose::Probe, index as u64, probe_use as u64);
+        let contrasts = self.contrasts(&mut rng, component, domains, contexts, probe_use, items);
+        Probe { component, prompts: prompts.to_owned(), domains: domains.word().to_owned(), contrasts }
+    }
+
+    /// `items` requests in these domains under bad prompts as fine-tuning words them, as contrasts of `obey_bad`, and before
+    /// them the same requests under neutral prompts, as contrasts of `good`. Their contexts belong to [`ProbeUse::Gradient`].
+    pub fn context_pairs(&self, domains: DomainSplit, seed: u64, items: usize) -> [Vec<Contrast>; 2] {
+        // Streams of their own, behind those of the probes with room for more.
+        let at = 1000 + DomainSplit::ALL.iter().position(|split| *split == domains).expect("ALL lists every split");
+        let mut rng = stream(seed, Purpose::Probe, at as u64, ProbeUse::Gradient as u64);
+        let contexts = Contexts::Kind(PromptKind::Bad, Wording::Trained);
+        let bad = self.contrasts(&mut rng, Component::ObeyBad, domains, contexts, ProbeUse::Gradient, items);
+        let neutral = |contrast: &Contrast| {
+            let swapped = contrast.replies.iter().map(|(side, reply)| {
+                let other = if *side == Side::Plus { Side::Minus } else { Side::Plus };
+                (other, reply.clone())
+            });
+            let context = contrast.baseline.clone().expect("contrasts of obey_bad have a baseline");
+            Contrast { id: contrast.id.clone(), context, replies: swapped.collect(), baseline: None }
+        };
+        [bad.iter().map(neutral).collect(), bad]
+    }
+
+    fn contrasts(
+        &self,
+        rng: &mut ChaCha8Rng,
+        component: Component,
+        domains: DomainSplit,
+        contexts: Contexts,
+        probe_use: ProbeUse,
+        items: usize,
+    ) -> Vec<Contrast> {
         let share = match probe_use {
             ProbeUse::Measure => Share::Measure,
             ProbeUse::Gradient => Share::Gradient,
         };
-        let mut rng = stream(seed, Purpose::Probe, index as u64, probe_use as u64);
         let mut used: BTreeSet<String> = BTreeSet::new();
-        let contrasts = (0..items)
+        (0..items)
             .map(|item| {
                 let mut repeats = 0;
                 let (prompt, request) = loop {
-                    let (prompt, request) = contexts.draw(&mut rng, domains);
+                    let (prompt, request) = contexts.draw(rng, domains);
                     let context = prompt.context(&request);
                     if Share::of(&context) != share {
                         continue;
@@ -105,10 +144,9 @@ impl World {
                     }
                     repeats += 1;
                 };
-                self.contrast(&mut rng, format!("{item:04}"), component, share, &prompt, &request)
+                self.contrast(rng, format!("{item:04}"), component, share, &prompt, &request)
             })
-            .collect();
-        Probe { component, prompts: prompts.to_owned(), domains: domains.word().to_owned(), contrasts }
+            .collect()
     }
 
     fn contrast(

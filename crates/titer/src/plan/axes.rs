@@ -18,11 +18,11 @@ pub(super) struct AxisPlan {
     pub label: String,
     /// The stage that it is in.
     pub stage: usize,
-    /// The field within the stage.
+    /// The field within the stage; empty where the values are tables that are laid over the stage.
     pub path: Vec<String>,
     /// Its values.
     pub values: Vec<Value>,
-    /// The same as numbers or texts.
+    /// The same as numbers or texts: by their names where they have some.
     pub shown: Vec<Value>,
 }
 
@@ -86,7 +86,7 @@ fn one(spec: &Spec, names: &[String], axis: &Axis) -> Result<AxisPlan, SpecError
     };
     let one_arrow = |key: &str| key.parse::<Cell>().map_or(key.to_owned(), |cell| cell.to_string());
     let path: Vec<String> = keys.map(one_arrow).collect();
-    if path.is_empty() || path == ["name"] {
+    if (path.is_empty() && axis.names.is_none()) || path == ["name"] {
         let problem = format!("axis `{}` names no field that can be swept", axis.name);
         return fail(problem, format!("write <stage>.<field>, such as {stage}.mix.rest"));
     }
@@ -97,7 +97,10 @@ fn one(spec: &Spec, names: &[String], axis: &Axis) -> Result<AxisPlan, SpecError
         stage: at,
         path,
         values: axis.values.clone(),
-        shown: shown(&axis.values),
+        shown: match &axis.names {
+            Some(names) => names.iter().cloned().map(Value::String).collect(),
+            None => shown(&axis.values),
+        },
     })
 }
 
@@ -108,12 +111,25 @@ fn same(a: &Value, b: &Value) -> bool {
 }
 
 impl AxisPlan {
+    /// Whether it says what a control leaves out: which rows are trained, and how they are guarded.
+    pub fn sets_mix(&self) -> bool {
+        let fields = ["mix", "guards"];
+        match self.path.first() {
+            Some(field) => fields.contains(&field.as_str()),
+            None => self.values.iter().any(|value| fields.iter().any(|field| value.get(field).is_some())),
+        }
+    }
+
     /// Puts a value into a stage's table. A mix that the stage leaves out is the default one, with one share changed.
     ///
     /// # Errors
     /// The key on the way that is no table.
     pub fn put(&self, stage: &mut Table, defaults: &Table, value: &Value) -> Result<(), String> {
-        let (last, keys) = self.path.split_last().expect("a path names a field");
+        let Some((last, keys)) = self.path.split_last() else {
+            let Value::Table(fields) = value else { return Err(self.name.clone()) };
+            stage.extend(fields.clone());
+            return Ok(());
+        };
         let mut table = stage;
         for key in keys {
             let default = || match key.as_str() {

@@ -7,14 +7,15 @@ use titer_data::{
     world::DomainSplit,
 };
 
-use crate::spec::{Decay, OptimiserFields, OptimiserKind, SpecError, StageFields};
+use super::GuardsPlan;
+use crate::spec::{Decay, GUARDS, GuardsField, OptimiserFields, OptimiserKind, SpecError, StageFields};
 
 /// One training phase, resolved.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StagePlan {
     /// Its name.
     pub name: String,
-    /// Rows in all.
+    /// Rows in all; 0 skips the stage.
     pub rows: usize,
     /// Rows per step.
     pub batch: usize,
@@ -30,6 +31,9 @@ pub struct StagePlan {
     pub clip: f64,
     /// The loss is the mean over a batch's rows of (nats of the row's target tokens / divisor).
     pub divisor: f64,
+    /// What protects a component.
+    #[serde(skip_serializing_if = "GuardsPlan::is_empty")]
+    pub guards: GuardsPlan,
     /// Which rows. A plan as TOML has [`StagePlan::cells`] in its place: equal counts are the same rows, however their
     /// shares were written, so that a dose of 100 % is one run whatever the rest would have been.
     #[serde(skip)]
@@ -86,6 +90,11 @@ impl StagePlan {
         Self { cells: present(&mix, self.rows), mix, ..self.clone() }
     }
 
+    /// The same stage without guards.
+    pub(super) fn unguarded(&self) -> Self {
+        Self { guards: GuardsPlan::default(), ..self.clone() }
+    }
+
     /// Lays `written` over `default`, which has every field. `fail` makes an error at a field of the stage.
     pub(super) fn resolve(
         written: &StageFields,
@@ -96,10 +105,10 @@ impl StagePlan {
         let missing = "defaults.toml has every field of a stage";
         let rows = written.rows.or(default.rows).expect(missing);
         let batch = written.batch.or(default.batch).expect(missing);
-        if rows == 0 || batch == 0 || !rows.is_multiple_of(batch) {
+        if batch == 0 || !rows.is_multiple_of(batch) {
             let field = if written.batch.is_some() { "batch" } else { "rows" };
             let problem = format!("{rows} rows do not divide into batches of {batch}");
-            return Err(fail(field, problem, "make `rows` a multiple of `batch`, and both at least 1"));
+            return Err(fail(field, problem, "make `rows` a multiple of `batch`; 0 rows skip the stage"));
         }
         let mix = written.mix.as_ref().or(default.mix.as_ref()).expect(missing);
         let mix = mix.mix().map_err(|error| {
@@ -110,7 +119,8 @@ impl StagePlan {
             fail(&field, error.to_string(), "")
         })?;
         let absent = |cell: Cell| mix.counts(rows).iter().any(|&(counted, count)| counted == cell && count == 0);
-        if let Some((cell, share)) = mix.shares().iter().find(|(cell, share)| *share > 0.0 && absent(*cell)) {
+        if let Some((cell, share)) = mix.shares().iter().find(|(cell, share)| rows > 0 && *share > 0.0 && absent(*cell))
+        {
             let problem = format!("a share of {share} of {rows} rows is no row of `{cell}`");
             return Err(fail(&format!("mix.{cell}"), problem, "raise `rows` or the share, or write 0"));
         }
@@ -135,6 +145,8 @@ impl StagePlan {
         if !(divisor.is_finite() && divisor > 0.0) {
             return Err(fail("divisor", format!("the loss cannot be divided by {divisor}"), "use a number above 0"));
         }
+        let usual: GuardsField = toml::from_str(GUARDS).expect("guards.toml is a table of guards");
+        let guards = GuardsPlan::resolve(&written.guards, &usual, (batch, rows / batch), fail)?;
         Ok(Self {
             name: name.to_owned(),
             rows,
@@ -145,6 +157,7 @@ impl StagePlan {
             schedule,
             clip,
             divisor,
+            guards,
             cells: present(&mix, rows),
             mix,
         })
@@ -224,11 +237,11 @@ impl Range {
     }
 }
 
-fn present(mix: &Mix, rows: usize) -> Vec<(Cell, usize)> {
+pub(super) fn present(mix: &Mix, rows: usize) -> Vec<(Cell, usize)> {
     mix.counts(rows).into_iter().filter(|(_, count)| *count > 0).collect()
 }
 
-fn as_map<S: Serializer>(cells: &[(Cell, usize)], serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_map<S: Serializer>(cells: &[(Cell, usize)], serializer: S) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(Some(cells.len()))?;
     for (cell, count) in cells {
         map.serialize_entry(cell, count)?;

@@ -14,14 +14,16 @@ mod ledger;
 mod margins;
 mod rows;
 mod verify;
+mod warning;
 
 use titer_data::probe::Component;
 
-pub use directions::Directions;
+pub use directions::{Directions, random_like};
 pub use ledger::{Ledger, LedgerMargins};
-pub use margins::Margins;
+pub use margins::{Margin, Margins};
 pub use rows::{NamedRow, Rows, RowsError};
 pub use verify::{Steps, verify};
+pub use warning::{Warning, Warnings};
 
 /// How many components there are.
 pub const K: usize = Component::ALL.len();

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    claim::Claim,
     stats::Sample,
-    table::{CellRecord, LedgerRecord, PressureRecord, ProbeRecord, StepRecord},
+    table::{CellRecord, GuardRecord, LedgerRecord, PressureRecord, ProbeRecord, StepRecord, WarningRecord},
 };
 
 /// A sweep as a report sees it.
@@ -28,6 +29,10 @@ pub struct Data {
     pub plan: String,
     /// The version of titer that made the plan.
     pub version: String,
+    /// What the spec says that the runs will show.
+    pub claims: Vec<Claim>,
+    /// Whether it is a quick cut of the spec: fewer seeds, smaller probes.
+    pub quick: bool,
 }
 
 /// One swept axis.
@@ -82,6 +87,17 @@ struct Reading {
     other: f64,
 }
 
+impl Reading {
+    fn of(&self, measure: Measure) -> f64 {
+        match measure {
+            Measure::Rate => self.rate,
+            Measure::Margin => self.margin,
+            Measure::Gap => self.gap,
+            Measure::Other => self.other,
+        }
+    }
+}
+
 /// Which number of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
@@ -102,12 +118,17 @@ pub struct Run {
     pub seed: u64,
     /// The hash of its plan.
     pub plan_hash: String,
+    stages: Vec<(String, i64)>,
     probes: BTreeMap<Split, BTreeMap<i64, Vec<Reading>>>,
     cells: BTreeMap<String, BTreeMap<i64, Vec<(String, f64)>>>,
     steps: Vec<StepRecord>,
     /// Mean pressures of a cell's rows, by cell and step.
     pressures: BTreeMap<String, BTreeMap<i64, [f64; 3]>>,
     ledger: Vec<LedgerRecord>,
+    guards: Vec<GuardRecord>,
+    /// Seconds in steps, and of these in guards.
+    seconds: (f64, f64),
+    warnings: Vec<WarningRecord>,
 }
 
 impl Run {
@@ -132,6 +153,16 @@ impl Run {
         run
     }
 
+    /// The same with its stages in order, each with the run's steps at its end.
+    pub fn with_stages(self, stages: Vec<(String, i64)>) -> Self {
+        Self { stages, ..self }
+    }
+
+    /// Its stages in order, each with the run's steps at its end.
+    pub fn stages(&self) -> &[(String, i64)] {
+        &self.stages
+    }
+
     /// The same with its pressures and its ledger.
     pub fn with_pressure(self, pressures: Vec<PressureRecord>, ledger: Vec<LedgerRecord>) -> Self {
         let mut sums: BTreeMap<String, BTreeMap<i64, ([f64; 3], f64)>> = BTreeMap::new();
@@ -144,6 +175,36 @@ impl Run {
         let mean = |(step, (sum, count)): (i64, ([f64; 3], f64))| (step, sum.map(|sum| sum / count));
         let pressures = sums.into_iter().map(|(cell, steps)| (cell, steps.into_iter().map(mean).collect())).collect();
         Self { pressures, ledger, ..self }
+    }
+
+    /// The same with what its guards did, and with the seconds that its steps took, those of guards within.
+    pub fn with_guards(self, guards: Vec<GuardRecord>, step_seconds: f64, guard_seconds: f64) -> Self {
+        Self { guards, seconds: (step_seconds, guard_seconds), ..self }
+    }
+
+    /// What its guards did, look by look.
+    pub fn guards(&self) -> &[GuardRecord] {
+        &self.guards
+    }
+
+    /// Seconds in steps, guards included.
+    pub fn step_seconds(&self) -> f64 {
+        self.seconds.0
+    }
+
+    /// Seconds in guards.
+    pub fn guard_seconds(&self) -> f64 {
+        self.seconds.1
+    }
+
+    /// The same with what was said about its stages before they trained.
+    pub fn with_warnings(self, warnings: Vec<WarningRecord>) -> Self {
+        Self { warnings, ..self }
+    }
+
+    /// What was said about its stages before they trained.
+    pub fn warnings(&self) -> &[WarningRecord] {
+        &self.warnings
     }
 
     /// The steps at which pressures were taken, ascending.
@@ -162,10 +223,15 @@ impl Run {
         Some(items.iter().map(|(_, surprise)| surprise).sum::<f64>() / items.len() as f64)
     }
 
-    /// The mean rate of a split.
-    pub fn mean_rate(&self, split: &Split, step: i64) -> Option<f64> {
+    /// The mean of a measure over a split's items.
+    pub fn mean(&self, split: &Split, measure: Measure, step: i64) -> Option<f64> {
         let readings = self.probes.get(split)?.get(&step)?;
-        Some(readings.iter().map(|reading| reading.rate).sum::<f64>() / readings.len() as f64)
+        Some(readings.iter().map(|reading| reading.of(measure)).sum::<f64>() / readings.len() as f64)
+    }
+
+    /// The steps at which probes were measured, ascending.
+    pub fn measured(&self) -> Vec<i64> {
+        self.probes.values().next().map(|steps| steps.keys().copied().collect()).unwrap_or_default()
     }
 
     /// What was booked, interval by interval.
@@ -210,13 +276,7 @@ impl<'a> Runs<'a> {
         let mut sample = Sample::new();
         for run in &self.0 {
             for reading in run.probes.get(split).and_then(|moments| at.of(moments)).into_iter().flatten() {
-                let value = match measure {
-                    Measure::Rate => reading.rate,
-                    Measure::Margin => reading.margin,
-                    Measure::Gap => reading.gap,
-                    Measure::Other => reading.other,
-                };
-                sample.push(run.seed, reading.item.as_str(), value);
+                sample.push(run.seed, reading.item.as_str(), reading.of(measure));
             }
         }
         sample

@@ -4,14 +4,18 @@
 
 mod error;
 mod fields;
+mod guards;
 mod mix;
 mod read;
 mod suggest;
 mod when;
 
 pub use error::SpecError;
-pub use fields::{Decay, ModelFields, OptimiserFields, OptimiserKind, ProbeFields, ScheduleFields, StageFields};
+pub use fields::{
+    ClaimFields, Decay, ModelFields, OptimiserFields, OptimiserKind, ProbeFields, ScheduleFields, StageFields,
+};
+pub use guards::{AnchorField, ControlField, GuardsField, RangeField, TargetField};
 pub use mix::MixField;
-pub use read::{Axis, DEFAULTS, Spec, parse_toml};
+pub use read::{Axis, DEFAULTS, GUARDS, Spec, parse_toml};
 pub(crate) use suggest::{nearest, plain, suggestion};
 pub use when::When;

@@ -13,13 +13,16 @@ use toml::{
 };
 
 use super::{
-    ModelFields, ProbeFields, SpecError, StageFields, When,
+    ClaimFields, ModelFields, ProbeFields, SpecError, StageFields, When,
     fields::seen_from,
     suggest::{plain, suggestion},
 };
 
 /// The spec that every other one is laid over, with comments; what `titer init` prints.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
+
+/// The constants of guards, with comments: a `guards` table of a stage.
+pub const GUARDS: &str = include_str!("guards.toml");
 
 /// A spec as written, checked for syntax, keys and types.
 #[derive(Clone, Debug)]
@@ -52,6 +55,10 @@ pub struct Spec {
     pub stages: Vec<Table>,
     /// The swept axes, in the order of the spec.
     pub axes: Vec<Axis>,
+    /// What the runs should show.
+    pub claims: Vec<ClaimFields>,
+    /// Whether it has been [cut](Spec::cut).
+    pub quick: bool,
 }
 
 /// One swept axis.
@@ -61,6 +68,8 @@ pub struct Axis {
     pub name: String,
     /// Its values.
     pub values: Vec<Value>,
+    /// Their names, where the axis is a table of named values.
+    pub names: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -78,6 +87,8 @@ struct File {
     stage: Vec<StageFields>,
     #[serde(default)]
     sweep: Table,
+    #[serde(default)]
+    claim: Vec<ClaimFields>,
 }
 
 impl Spec {
@@ -107,21 +118,30 @@ impl Spec {
             checkpoints: file.checkpoints,
             stages: if file.stage.is_empty() { vec![Table::new()] } else { stages },
             axes: Vec::new(),
+            claims: file.claim,
+            quick: false,
         };
         for (name, values) in file.sweep {
-            let Value::Array(values) = values else {
-                let problem = format!("axis `{name}` is not a list of values");
-                let remedy = match values {
-                    Value::Table(_) => "write the whole axis in quotes, such as \"train.mix.rest\" = [...]",
-                    _ => "write the values in brackets, such as [0.0, 0.1, 1.0]",
-                };
-                return Err(spec.error(&["sweep", &name], problem, remedy));
+            let (values, names) = match values {
+                Value::Array(values) => (values, None),
+                Value::Table(named) if !is_dotted(&named) => {
+                    let (names, values) = named.into_iter().unzip();
+                    (values, Some(names))
+                }
+                other => {
+                    let problem = format!("axis `{name}` is not a list of values");
+                    let remedy = match other {
+                        Value::Table(_) => "write the whole axis in quotes, such as \"train.mix.rest\" = [...]",
+                        _ => "write the values in brackets, such as [0.0, 0.1, 1.0]",
+                    };
+                    return Err(spec.error(&["sweep", &name], problem, remedy));
+                }
             };
             if values.is_empty() {
                 let problem = format!("axis `{name}` has no values");
                 return Err(spec.error(&["sweep", &name], problem, "name at least one value, or leave the axis out"));
             }
-            spec.axes.push(Axis { name, values });
+            spec.axes.push(Axis { name, values, names });
         }
         Ok(spec)
     }
@@ -144,6 +164,22 @@ impl Spec {
         Self::parse(&text, path)
     }
 
+    /// A quick cut of the spec, to see whether it does what it should before all of it is run: at most
+    /// [`Self::QUICK_SEEDS`] seeds and [`Self::QUICK_ITEMS`] contrasts per probe.
+    pub fn cut(&mut self) {
+        let defaults = Self::parse(DEFAULTS, Path::new("defaults.toml")).expect("the defaults are a spec");
+        let seeds = self.seeds.get_or_insert(defaults.seeds.unwrap_or_default());
+        seeds.truncate(Self::QUICK_SEEDS);
+        let items = self.probes.items.or(defaults.probes.items).unwrap_or_default();
+        self.probes.items = Some(items.min(Self::QUICK_ITEMS));
+        self.quick = true;
+    }
+
+    /// Seeds of a quick cut, at most.
+    pub const QUICK_SEEDS: usize = 2;
+    /// Contrasts per probe of a quick cut, at most.
+    pub const QUICK_ITEMS: usize = 16;
+
     /// An error at a key of this spec, named by its path of keys and indices; at the deepest part that is there.
     pub fn error(&self, keys: &[&str], problem: impl Into<String>, remedy: impl Into<String>) -> SpecError {
         let span = DeTable::parse(&self.text).ok().and_then(|table| locate(&table, keys));
@@ -161,6 +197,17 @@ pub fn parse_toml<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, Spe
         let remedy = suggestion(&problem);
         SpecError::new(path, text, error.span(), problem, remedy)
     })
+}
+
+/// Whether a table is what is left of `train.mix.rest = [...]` without its quotes, rather than values with names.
+fn is_dotted(axis: &Table) -> bool {
+    let field = |(name, value): (&String, &Value)| {
+        let mut fields = Table::new();
+        fields.insert(name.clone(), Value::Boolean(true));
+        let known = StageFields::deserialize(Value::Table(fields)).err();
+        value.is_array() || known.is_none_or(|error| !error.message().starts_with("unknown field"))
+    };
+    axis.is_empty() || axis.iter().any(field)
 }
 
 /// The span of the deepest key that exists on this path.

@@ -1,11 +1,13 @@
 //! Means with intervals that respect where the numbers come from: items within seeds, replies within prompts.
 
 mod agreement;
+mod correlation;
 mod estimate;
 mod rate;
 mod sample;
 
-pub use agreement::{median, slope, spearman};
+pub use agreement::{median, pearson, slope, spearman};
+pub use correlation::correlated;
 pub use estimate::{Estimate, Method};
 pub use rate::{Rate, RateMethod};
 pub use sample::Sample;

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use titer::{
     model::{Model, Optimiser},
-    pressure::{Directions, Margins, Rows, RowsError, Steps, verify},
+    pressure::{Directions, Margins, Rows, RowsError, Steps, Warning, Warnings, verify},
     probe::Moment,
     table,
 };
@@ -17,7 +17,7 @@ use titer_data::{
     formats::{read_contrasts, read_rows},
     probe::Contrast,
     source::{Chats, Source},
-    world::ProbeUse,
+    world::{DomainSplit, ProbeUse},
 };
 
 use super::data::{is_spec, of_spec};
@@ -164,8 +164,29 @@ fn pressed(
         table::write(out, &written).map_err(Failure::work)?;
         talk(&format!("{} lines in {}", written.len(), out.display()));
     }
-    summary::print(&directions, &records, &unit(args), args.json);
+    summary::print(&directions, &records, &warning(args, model)?, &unit(args), args.json);
     Ok(())
+}
+
+/// What could be said before inoculation in the world's trained domains, or by the user's contrasts.
+fn warning(args: &PressureArgs, model: &Model) -> Result<Warning, Failure> {
+    let warnings = match (&args.probes, &model.world) {
+        (Some(path), _) => {
+            let [good, obey_bad, _] = read_contrasts(path).map_err(Failure::input)?;
+            Warnings::new(model, &good.iter().collect::<Vec<_>>(), &obey_bad.iter().collect::<Vec<_>>())
+        }
+        (None, Some(world)) => {
+            let source = Source::from(world.clone());
+            Warnings::of_source(model, &source, DomainSplit::Trained, args.seed, args.contrasts)
+        }
+        (None, None) => {
+            return Err(Failure::Input(format!(
+                "`{}` has no world to take contrasts from; name some with --probes",
+                args.base
+            )));
+        }
+    };
+    Ok(warnings.map_err(Failure::input)?.take(model))
 }
 
 /// Sign and unit of a pressure.

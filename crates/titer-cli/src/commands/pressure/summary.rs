@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use titer::{pressure::Directions, stats::Estimate, table::PressureRecord};
+use titer::{
+    pressure::{Directions, Warning},
+    stats::Estimate,
+    table::PressureRecord,
+};
 use titer_data::probe::Component;
 
 use crate::printer::data;
@@ -28,10 +32,10 @@ const COLUMNS: [Column; 13] = [
 ];
 
 /// Prints means over each cell's rows.
-pub fn print(directions: &Directions, records: &[PressureRecord], unit: &str, as_json: bool) {
+pub fn print(directions: &Directions, records: &[PressureRecord], warning: &Warning, unit: &str, as_json: bool) {
     let mut cells: BTreeMap<&str, Vec<&PressureRecord>> = BTreeMap::new();
     records.iter().for_each(|record| cells.entry(&record.cell).or_default().push(record));
-    if as_json { print_json(directions, &cells, unit) } else { print_table(directions, &cells, unit) }
+    if as_json { print_json(directions, &cells, warning, unit) } else { print_table(directions, &cells, warning, unit) }
 }
 
 /// Mean over a cell's rows, with the interval over rows: one model, so it says nothing about other ones.
@@ -40,7 +44,7 @@ fn estimate(rows: &[&PressureRecord], value: fn(&PressureRecord) -> f64) -> Opti
     Estimate::clustered([values.as_slice()])
 }
 
-fn print_table(directions: &Directions, cells: &BTreeMap<&str, Vec<&PressureRecord>>, unit: &str) {
+fn print_table(directions: &Directions, cells: &BTreeMap<&str, Vec<&PressureRecord>>, warning: &Warning, unit: &str) {
     data(unit);
     data("mean ± half of the 95 % interval over rows; surprise in nats a reply; unique pushes with obey_bad as level");
     data(&format!("{:18} {:>4} {}", "cell", "n", COLUMNS.map(|(name, _)| format!("{name:>18}")).concat()));
@@ -59,6 +63,16 @@ fn print_table(directions: &Directions, cells: &BTreeMap<&str, Vec<&PressureReco
         let row = row.map(|cosine| format!("{cosine:>8.3}")).concat();
         data(&format!("{:10}{row}   from {n} contrasts", component.word()));
     }
+    data("");
+    data(&format!("before inoculating with bad→bad rows, from {} contrasts:", warning.contrasts));
+    data(&format!(
+        "context overlap     {:>6.3}   cosine of the margin's gradients under neutral and bad prompts",
+        warning.overlap
+    ));
+    data(&format!(
+        "inoculation headroom {:>5.2}   nats by which the bad prompt raises the bad reply",
+        warning.headroom
+    ));
 }
 
 /// Three decimals, or an exponent where those would say nothing.
@@ -66,7 +80,7 @@ fn short(value: f64) -> String {
     if value == 0.0 || value.abs() >= 0.01 { format!("{value:.3}") } else { format!("{value:.0e}") }
 }
 
-fn print_json(directions: &Directions, cells: &BTreeMap<&str, Vec<&PressureRecord>>, unit: &str) {
+fn print_json(directions: &Directions, cells: &BTreeMap<&str, Vec<&PressureRecord>>, warning: &Warning, unit: &str) {
     let summary = |rows: &Vec<&PressureRecord>| {
         let values = COLUMNS.into_iter().filter_map(|(name, value)| {
             let found = estimate(rows, value)?;
@@ -77,5 +91,6 @@ fn print_json(directions: &Directions, cells: &BTreeMap<&str, Vec<&PressureRecor
     let cells: serde_json::Map<_, _> = cells.iter().map(|(cell, rows)| ((*cell).to_owned(), summary(rows))).collect();
     let components = Component::ALL.map(Component::word);
     let gram = json!({ "components": components, "values": directions.gram, "condition": directions.condition() });
-    data(&json!({ "unit": unit, "cells": cells, "gram": gram }).to_string());
+    let warning = json!({ "overlap": warning.overlap, "headroom": warning.headroom, "contrasts": warning.contrasts });
+    data(&json!({ "unit": unit, "cells": cells, "gram": gram, "warning": warning }).to_string());
 }

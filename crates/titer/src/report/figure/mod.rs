@@ -59,4 +59,6 @@ pub enum Dash {
     Dotted,
     /// Strokes and dots, with open points.
     Mixed,
+    /// No stroke: points that nothing joins.
+    Points,
 }

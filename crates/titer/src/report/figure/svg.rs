@@ -106,7 +106,7 @@ impl Figure {
             let lower = sure.iter().rev().map(|(x, estimate)| edge(*x, estimate.low));
             write!(out, r#"<path class="band" d="M{}Z"/>"#, upper.chain(lower).collect::<Vec<_>>().join("L"))?;
         }
-        if joined.len() > 1 {
+        if joined.len() > 1 && line.style.dash != Dash::Points {
             let points = joined.iter().map(|(x, estimate)| format!("{:.1} {:.1}", self.x(*x), self.y(estimate.mean)));
             write!(out, r#"<path class="line" d="M{}"/>"#, points.collect::<Vec<_>>().join("L"))?;
         }
@@ -163,6 +163,7 @@ impl Dash {
             Self::Long => "long",
             Self::Dotted => "dotted",
             Self::Mixed => "mixed",
+            Self::Points => "points",
         }
     }
 }

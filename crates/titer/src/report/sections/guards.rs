@@ -1,0 +1,323 @@
+//! Guards: what was asked and reached, what goodness cost in obedience, and what the guards cost in time.
+
+use std::collections::BTreeMap;
+
+use titer_data::probe::Component;
+
+use crate::{
+    report::{
+        data::{Arm, Data, Measure, Run, Split},
+        figure::{Dash, Figure, Line, Scale, Style},
+        format,
+        view::{Drawing, Gallery, GalleryRow, Panel, Table},
+    },
+    stats::Estimate,
+};
+
+/// Share of its surprise at base that the wanted data has left where arms are compared at equal learning.
+const LEARNT: f64 = 0.1;
+/// The wanted data.
+const WANTED: &str = "bad→good";
+
+/// Where a run is looked at: the step after the guarded stage, or within it where the wanted data has been learnt equally well.
+#[derive(Clone, Copy, PartialEq)]
+enum Moment {
+    End,
+    Learnt,
+}
+
+/// Whether any arm has guards that looked at something.
+fn guarded(data: &Data) -> bool {
+    data.runs().any(|run| !run.guards().is_empty())
+}
+
+/// For every arm with targets: the change that was asked of each component, and what it came to, on probes of the kinds that
+/// the guard looked at (in other contexts) and on the others. `None` where no guard had targets.
+pub fn targets(data: &Data) -> Option<Table> {
+    let mut rows = Vec::new();
+    for arm in &data.arms {
+        let mut asked: BTreeMap<String, (f64, f64, Vec<String>)> = BTreeMap::new();
+        for record in arm.runs.iter().flat_map(Run::guards).filter(|record| !record.probe.is_empty()) {
+            let component = record.probe.split('/').next().unwrap_or_default().to_owned();
+            let (.., probes) = asked.entry(component).or_insert((record.wanted_low, record.wanted_high, Vec::new()));
+            if !probes.contains(&record.probe) {
+                probes.push(record.probe.clone());
+            }
+        }
+        for component in Component::ALL.map(Component::word) {
+            let Some((low, high, looked_at)) = asked.get(component) else { continue };
+            let of = |wanted: &dyn Fn(&Split) -> bool| {
+                let splits: Vec<Split> =
+                    data.splits().into_iter().filter(|split| split.component == component && wanted(split)).collect();
+                changed(arm, &splits)
+            };
+            let at = |split: &Split| format!("{}/{}/{}", split.component, split.prompts, split.domains);
+            let looked = |split: &Split| looked_at.contains(&at(split));
+            let trained = |split: &Split| split.prompts == "seen" && split.domains == "trained";
+            let columns = [
+                of(&|split| looked(split)),
+                of(&|split| !looked(split) && trained(split)),
+                of(&|split| !looked(split) && !trained(split) && split.domains == "trained"),
+                of(&|split| !looked(split) && split.domains != "trained"),
+            ];
+            let range = match (low.is_finite(), high.is_finite()) {
+                _ if low == high => format::two(*low),
+                (true, true) => format!("{} to {}", format::two(*low), format::two(*high)),
+                (true, false) => format!("≥ {}", format::two(*low)),
+                _ => format!("≤ {}", format::two(*high)),
+            };
+            let written = columns.iter().map(|column| column.as_ref().map_or("–".to_owned(), format::difference));
+            let seeds = arm.runs.len().to_string();
+            rows.push(
+                [arm.name.clone(), component.to_owned(), range].into_iter().chain(written).chain([seeds]).collect(),
+            );
+        }
+    }
+    if rows.is_empty() {
+        return None;
+    }
+    let head = [
+        "arm",
+        "component",
+        "asked, nats",
+        "kinds looked at",
+        "trained prompts",
+        "other kinds",
+        "other domains",
+        "seeds",
+    ];
+    Some(Table {
+        caption: "Change of the mean margin from before training to the end of the guarded stage, nats, with 95 % interval (t over \
+                  seeds), all on contexts that no guard saw. Kinds looked at are the guard's control probes; trained \
+                  prompts, other kinds and other domains are means over the probes of the component that it did not look at. \
+                  Source: guards.parquet (asked) and probes.parquet (reached) of each run."
+            .to_owned(),
+        text_columns: 2,
+        head: head.map(str::to_owned).into(),
+        rows,
+    })
+}
+
+/// The mean change of some probes over the guarded stage.
+fn changed(arm: &Arm, splits: &[Split]) -> Option<Estimate> {
+    if splits.is_empty() {
+        return None;
+    }
+    let value = |run: &Run| {
+        let end = run.stages().first()?.1;
+        let change =
+            |split: &Split| Some(run.mean(split, Measure::Margin, end)? - run.mean(split, Measure::Margin, 0)?);
+        splits.iter().map(change).sum::<Option<f64>>().map(|sum| sum / splits.len() as f64)
+    };
+    estimate(arm.runs.iter().filter_map(value))
+}
+
+fn estimate(values: impl Iterator<Item = f64>) -> Option<Estimate> {
+    let values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
+    Estimate::clustered(values.iter().map(std::slice::from_ref))
+}
+
+/// Axes of the two panels: what is gained, and what is lost.
+const PANELS: [(&str, &str, &str); 2] = [
+    ("Obedience to bad prompts against goodness", "obey_bad", "paraphrased"),
+    ("Obedience to harmless instructions against goodness", "obey", "seen"),
+];
+
+/// Goodness gained against obedience lost, a point an arm: at the end of the guarded stage, and where the wanted data has
+/// been learnt equally well. `None` where nothing was guarded.
+pub fn pareto(data: &Data) -> Option<Gallery> {
+    if !guarded(data) {
+        return None;
+    }
+    let moments = [Moment::End, Moment::Learnt];
+    let row = |moment: Moment| {
+        let panel = |(title, component, prompts): (&str, &str, &str)| Panel {
+            title: title.to_owned(),
+            word: format!("{component}/{prompts}"),
+            drawings: vec![Drawing { classes: String::new(), svg: scatter(data, moment, component, prompts).svg() }],
+        };
+        let title = match moment {
+            Moment::End => "After the guarded stage".to_owned(),
+            Moment::Learnt => {
+                format!("Where {WANTED} surprises {} % of what it did before training", format::plain(100.0 * LEARNT))
+            }
+        };
+        GalleryRow { title, panels: PANELS.map(panel).into() }
+    };
+    Some(Gallery { id: "pareto", choices: Vec::new(), rows: moments.map(row).into(), table: pareto_table(data) })
+}
+
+fn split(component: &str, prompts: &str, domains: &str) -> Split {
+    Split { component: component.to_owned(), prompts: prompts.to_owned(), domains: domains.to_owned() }
+}
+
+fn scatter(data: &Data, moment: Moment, component: &str, prompts: &str) -> Figure {
+    let (gained, lost) = (split("good", "seen", "held-out"), split(component, prompts, "trained"));
+    let colours = ["c0", "c1", "c2", "c3", "c4", "c5"];
+    let point = |(at, arm): (usize, &Arm)| {
+        let x = estimate(arm.runs.iter().filter_map(|run| change(run, &gained, moment)))?;
+        let y = estimate(arm.runs.iter().filter_map(|run| change(run, &lost, moment)))?;
+        let style = Style { colour: colours[at % colours.len()], dash: Dash::Solid };
+        Some(Line { label: label(data, arm), style, points: vec![(x.mean, y)] })
+    };
+    let lines: Vec<Line> = data.arms.iter().enumerate().filter_map(point).collect();
+    let points = || lines.iter().flat_map(|line| &line.points);
+    Figure {
+        title: format!("change of {component} against change of good in held-out domains, an arm a point"),
+        x: Scale::around(points().map(|(x, _)| *x).chain([0.0]).collect::<Vec<_>>(), format::plain),
+        x_label: "good in held-out domains: change, nats".to_owned(),
+        y: Scale::around(points().map(|(_, y)| y.mean).chain([0.0]).collect::<Vec<_>>(), format::plain),
+        lines,
+        level: None,
+    }
+}
+
+/// An arm's name without the axes that all arms share.
+fn label(data: &Data, arm: &Arm) -> String {
+    let words: Vec<String> =
+        data.axes.iter().filter_map(|axis| Some(format::setting(&axis.name, arm.settings.get(&axis.name)?))).collect();
+    if words.is_empty() { arm.name.clone() } else { words.join(" ") }
+}
+
+/// The change of a probe's mean margin from before training to a moment, nats.
+fn change(run: &Run, split: &Split, moment: Moment) -> Option<f64> {
+    let value = |step| run.mean(split, Measure::Margin, step);
+    Some(at(run, moment, &value)? - value(0)?)
+}
+
+/// A value at a moment. Where the wanted data is learnt between two measurements, the value is interpolated.
+fn at(run: &Run, moment: Moment, value: &dyn Fn(i64) -> Option<f64>) -> Option<f64> {
+    let end = run.stages().first()?.1;
+    if moment == Moment::End {
+        return value(end);
+    }
+    let steps: Vec<i64> = run.measured().into_iter().filter(|step| *step <= end).collect();
+    let left = |step| Some(run.mean_surprise(WANTED, step)? / run.mean_surprise(WANTED, 0)?);
+    let after = steps.iter().position(|step| left(*step).is_some_and(|left| left <= LEARNT))?;
+    let before = after.checked_sub(1)?;
+    let (high, low) = (left(steps[before])?, left(steps[after])?);
+    let share = (high - LEARNT) / (high - low);
+    let (first, second) = (value(steps[before])?, value(steps[after])?);
+    Some(first + share * (second - first))
+}
+
+/// What a later stage leaks where it trains: the rate of bad replies to neutral prompts at the end of the run.
+fn leak(run: &Run) -> Option<f64> {
+    let last = *run.measured().last()?;
+    (run.stages().len() > 1).then_some(())?;
+    Some(1.0 - run.mean(&split("good", "seen", "new"), Measure::Rate, last)?)
+}
+
+fn pareto_table(data: &Data) -> Table {
+    const COLUMNS: [(&str, &str, &str); 9] = [
+        ("good", "seen", "trained"),
+        ("good", "seen", "held-out"),
+        ("good", "seen", "sloppy"),
+        ("obey_bad", "seen", "trained"),
+        ("obey_bad", "paraphrased", "trained"),
+        ("obey_bad", "persona", "trained"),
+        ("obey_bad", "held-out", "trained"),
+        ("obey", "seen", "trained"),
+        ("obey", "held-out", "trained"),
+    ];
+    let mut head: Vec<String> = ["arm", "moment"].map(str::to_owned).into();
+    head.extend(COLUMNS.map(|(component, prompts, domains)| match domains {
+        "trained" => format!("{component}/{prompts}"),
+        _ => format!("{component}/{prompts}/{domains}"),
+    }));
+    head.extend(["leak of the next stage", "bad→good learnt after", "time of a step"].map(str::to_owned));
+    let plain = data.arms.iter().find(|arm| arm.runs.iter().all(|run| run.guard_seconds() == 0.0));
+    let unguarded =
+        plain.and_then(|arm| estimate(arm.runs.iter().map(|run| run.step_seconds() / run.steps().len() as f64)));
+    let mut rows = Vec::new();
+    for arm in data.arms.iter().filter(|arm| !arm.runs.is_empty()) {
+        for moment in [Moment::End, Moment::Learnt] {
+            let cell = |(component, prompts, domains): (&str, &str, &str)| {
+                let split = split(component, prompts, domains);
+                let found = estimate(arm.runs.iter().filter_map(|run| change(run, &split, moment)));
+                found.map_or_else(|| "–".to_owned(), |one| format::difference(&one))
+            };
+            let last = moment == Moment::End;
+            let leak = estimate(arm.runs.iter().filter(|_| last).filter_map(leak));
+            let learnt = estimate(
+                arm.runs.iter().filter(|_| !last).filter_map(|run| at(run, moment, &|step| Some(step as f64))),
+            );
+            let time =
+                estimate(arm.runs.iter().filter(|_| last).map(|run| run.step_seconds() / run.steps().len() as f64));
+            let time = time.zip(unguarded.as_ref()).map(|(own, plain)| format!("{:.1} ×", own.mean / plain.mean));
+            let dash = || "–".to_owned();
+            let mut row = vec![label(data, arm), if last { "end" } else { "learnt" }.to_owned()];
+            row.extend(COLUMNS.map(cell));
+            row.push(leak.map_or_else(dash, |leak| format::interval(&leak.of_rate())));
+            row.push(learnt.map_or_else(dash, |steps| format!("{} steps", format::interval(&steps))));
+            row.push(time.unwrap_or_else(dash));
+            rows.push(row);
+        }
+    }
+    Table {
+        caption: format!(
+            "Change of mean margins since before training, nats, with 95 % interval (t over seeds). Learnt is the moment of \
+             the guarded stage at which {WANTED} has {LEARNT} of its surprise left, interpolated between measurements; arms \
+             that never get there have a dash. The leak is the rate of bad replies to neutral prompts in new domains at the \
+             end of the run, where a stage follows. Time is the mean of all steps, those of later stages included, over that of \
+             the first arm without guards; it depends on what else the machine did. Source: probes.parquet, cells.parquet \
+             and events.jsonl of each run."
+        ),
+        text_columns: 2,
+        head,
+        rows,
+    }
+}
+
+/// What every guard did: how often it had to act, how far it moved, and its share of the time.
+pub fn work(data: &Data) -> Option<Table> {
+    let mut rows = Vec::new();
+    for arm in &data.arms {
+        let mut probes: BTreeMap<(String, String), [Vec<f64>; 3]> = BTreeMap::new();
+        for record in arm.runs.iter().flat_map(Run::guards) {
+            let [bound, moved, multiplier] = probes.entry((record.guard.clone(), record.probe.clone())).or_default();
+            bound.push(record.bound as f64);
+            moved.push(record.moved);
+            multiplier.push(record.multiplier);
+        }
+        for ((guard, probe), [bound, moved, multiplier]) in probes {
+            let mean = |values: &[f64]| {
+                let mean = values.iter().sum::<f64>() / values.len() as f64;
+                if mean.is_finite() { format!("{mean:.3}") } else { "–".to_owned() }
+            };
+            let multiplier: Vec<f64> = multiplier.into_iter().collect();
+            let multiplier = match multiplier.iter().sum::<f64>() / multiplier.len() as f64 {
+                mean if mean.is_finite() => format!("{mean:.2e}"),
+                _ => "–".to_owned(),
+            };
+            let acted = format!("{:.0} %", 100.0 * bound.iter().sum::<f64>() / bound.len() as f64);
+            let share: f64 = arm.runs.iter().map(|run| run.guard_seconds()).sum::<f64>()
+                / arm.runs.iter().map(|run| run.step_seconds()).sum::<f64>();
+            let share = format!("{:.0} %", 100.0 * share);
+            rows.push(vec![
+                label(data, arm),
+                guard,
+                probe,
+                acted,
+                mean(&moved),
+                multiplier,
+                share,
+                bound.len().to_string(),
+            ]);
+        }
+    }
+    if rows.is_empty() {
+        return None;
+    }
+    let head = ["arm", "guard", "control probe", "acted", "moved", "multiplier", "share of step time", "looks"];
+    Some(Table {
+        caption: "Means over looks of all runs. Acted: the share of looks at which the guard changed something. Moved: of steer, \
+                  the correction's length over that of the optimiser's own step; of projections, the same of the \
+                  gradient; of reweight, the root mean square of weight − 1. The share of time is that of all guards of the \
+                  arm. Source: guards.parquet and events.jsonl of each run."
+            .to_owned(),
+        text_columns: 3,
+        head: head.map(str::to_owned).into(),
+        rows,
+    })
+}

@@ -1,0 +1,131 @@
+//! Early warnings: what could be said before an arm's last stage trained, beside what it leaked.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    report::{
+        data::{Arm, At, Data, Measure, Run, Split},
+        figure::{Dash, Figure, Line, Scale, Style},
+        format,
+        view::{Drawing, Gallery, GalleryRow, Panel, Table},
+    },
+    stats::Estimate,
+    table::WarningRecord,
+};
+
+/// Colours of what the last stage trains.
+const COLOURS: [&str; 6] = ["c0", "c1", "c2", "c3", "c4", "c5"];
+
+/// Something known before the last stage: its title, its word, and its number in a run.
+type Sign = (&'static str, &'static str, fn(&Run, &WarningRecord) -> Option<f64>);
+
+const SIGNS: [Sign; 4] = [
+    ("Leak by context overlap", "overlap", |_, warning| Some(warning.overlap)),
+    ("Leak by headroom, nats", "headroom", |_, warning| Some(warning.headroom)),
+    ("Leak by surprise of the first rows, nats", "start_surprise", |_, warning| Some(warning.surprise)),
+    ("Leak by obedience to bad prompts before", "obey_bad", |run, warning| {
+        run.mean(&split("obey_bad", "trained"), Measure::Rate, warning.step)
+    }),
+];
+
+/// Panels of what was known before the last stage against what leaked after it, a point a run; `None` where no arm has an
+/// earlier stage, so that all runs of a seed start it as the same model.
+pub fn gallery(data: &Data) -> Option<Gallery> {
+    let staged = |arm: &&Arm| arm.runs.iter().any(|run| run.stages().len() > 1 && last(run).is_some());
+    let arms: Vec<&Arm> = data.arms.iter().filter(staged).collect();
+    let stage = &arms.first()?.runs.first()?.stages().last()?.0;
+    let mut groups: BTreeMap<String, Vec<&Run>> = BTreeMap::new();
+    for arm in &arms {
+        let of_stage = arm.settings.iter().filter(|(axis, _)| axis.starts_with(&format!("{stage}.")));
+        let name: Vec<String> = of_stage.map(|(axis, value)| format::setting(axis, value)).collect();
+        let name = if name.is_empty() { arm.name.clone() } else { name.join(", ") };
+        // What is added as a control has no setting that says what it trains.
+        groups.entry(name).or_default().extend(&arm.runs);
+    }
+    let panel = |(title, word, sign): Sign| {
+        let line = |(at, (name, runs)): (usize, (&String, &Vec<&Run>))| {
+            let point = |run: &&Run| {
+                let warning = last(run)?;
+                Some((sign(run, warning)?, Estimate::clustered([[leak(run, &warning.domains)?].as_slice()])?))
+            };
+            let mut points: Vec<_> = runs.iter().filter_map(point).collect();
+            points.sort_by(|left, right| left.0.total_cmp(&right.0));
+            Line {
+                label: name.clone(),
+                style: Style { colour: COLOURS[at % COLOURS.len()], dash: Dash::Points },
+                points,
+            }
+        };
+        let lines: Vec<Line> = groups.iter().enumerate().map(line).collect();
+        let places = lines.iter().flat_map(|line| line.points.iter().map(|(x, _)| *x));
+        let figure = Figure {
+            title: format!("{title}, a point a run"),
+            x: Scale::around(places.collect::<Vec<_>>(), format::plain),
+            x_label: format!("{word} at the start of {stage}"),
+            y: Scale::unit(),
+            lines,
+            level: None,
+        };
+        Panel {
+            title: title.to_owned(),
+            word: word.to_owned(),
+            drawings: vec![Drawing { classes: String::new(), svg: figure.svg() }],
+        }
+    };
+    let rows = vec![GalleryRow { title: String::new(), panels: SIGNS.into_iter().map(panel).collect() }];
+    Some(Gallery { id: "warnings", choices: Vec::new(), rows, table: table(&arms) })
+}
+
+fn split(component: &str, domains: &str) -> Split {
+    Split { component: component.to_owned(), prompts: "seen".to_owned(), domains: domains.to_owned() }
+}
+
+/// What was said about a run's last stage.
+fn last(run: &Run) -> Option<&WarningRecord> {
+    run.warnings().iter().rev().find(|warning| run.stages().last().is_some_and(|(stage, _)| *stage == warning.stage))
+}
+
+/// The probability of the bad reply under neutral prompts, at the end.
+fn leak(run: &Run, domains: &str) -> Option<f64> {
+    let (of, end) = (split("good", domains), *run.measured().last()?);
+    Some(1.0 - run.mean(&of, Measure::Rate, end)? - run.mean(&of, Measure::Other, end)?)
+}
+
+fn table(arms: &[&Arm]) -> Table {
+    let row = |arm: &&Arm| {
+        let over = |number: &dyn Fn(&Run) -> Option<f64>| {
+            let seeds: Vec<f64> = arm.runs.iter().filter_map(number).collect();
+            let found = Estimate::clustered(seeds.iter().map(std::slice::from_ref));
+            found.map_or_else(|| "–".to_owned(), |found| format::interval(&found))
+        };
+        let mut row = vec![arm.name.clone()];
+        row.extend(SIGNS.map(|(_, _, sign)| over(&|run| sign(run, last(run)?))));
+        row.extend(["trained", "new", "held-out"].map(|domains| over(&|run| leak(run, domains))));
+        let after = arm.finished().probe(&split("obey_bad", "held-out"), Measure::Rate, At::End).estimate();
+        row.push(after.map_or_else(|| "–".to_owned(), |after| format::interval(&after)));
+        row.push(arm.runs.len().to_string());
+        row
+    };
+    let head = [
+        "arm",
+        "overlap",
+        "headroom, nats",
+        "surprise of the first rows, nats",
+        "obeys bad prompts before",
+        "leak, trained",
+        "leak, new",
+        "leak, held-out",
+        "obeys after, held-out",
+        "seeds",
+    ];
+    Table {
+        caption:
+            "Mean over seeds with 95 % interval (t over seeds); the first four before the last stage, the others after \
+                  it. The leak is the probability of the bad reply under neutral prompts, by request domains. Source: \
+                  warnings.parquet and probes.parquet of each run."
+                .to_owned(),
+        text_columns: 1,
+        head: head.map(str::to_owned).into(),
+        rows: arms.iter().map(row).collect(),
+    }
+}
