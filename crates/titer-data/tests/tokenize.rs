@@ -88,3 +88,16 @@ fn a_file_that_is_no_tokenizer_is_named() {
     assert!(error.to_string().starts_with("no/tokenizer.json"), "{error}");
     assert!(Tokenizer::from_json("{}").is_err());
 }
+
+#[test]
+fn turns_of_weight_nothing_carry_no_loss() {
+    let turns =
+        vec![turn(Role::User, "u"), turn(Role::Assistant, "bb"), turn(Role::User, "u"), turn(Role::Assistant, "c")];
+    let trained = |untrained: Vec<usize>| {
+        let encoded = encode_row(&template(), &tokenizer(), &Row { untrained, ..row(turns.clone()) });
+        encoded.map(|encoded| encoded.trained.iter().map(|&it| u8::from(it)).collect::<Vec<_>>())
+    };
+    assert_eq!(trained(vec![1]).unwrap(), [0, 0, 0, 0, 0, 0, 0, 1, 1]);
+    assert_eq!(trained(vec![3]).unwrap(), [0, 0, 1, 1, 1, 0, 0, 0, 0]);
+    assert!(trained(vec![1, 3]).unwrap_err().to_string().contains("no trained token"));
+}
