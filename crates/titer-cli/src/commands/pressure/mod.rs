@@ -170,15 +170,17 @@ fn pressed(
 
 /// What could be said before inoculation in the world's trained domains, or by the user's contrasts.
 fn warning(args: &PressureArgs, model: &Model) -> Result<Warning, Failure> {
-    let warnings = match (&args.probes, &model.world) {
+    let spec = args.rows.as_deref().filter(|path| is_spec(path));
+    let source = match (spec, &model.world) {
+        (Some(spec), _) => Some(Source::Chats(chats(spec)?)),
+        (None, world) => world.clone().map(Source::from),
+    };
+    let warnings = match (&args.probes, source) {
         (Some(path), _) => {
             let [good, obey_bad, _] = read_contrasts(path).map_err(Failure::input)?;
             Warnings::new(model, &good.iter().collect::<Vec<_>>(), &obey_bad.iter().collect::<Vec<_>>())
         }
-        (None, Some(world)) => {
-            let source = Source::from(world.clone());
-            Warnings::of_source(model, &source, DomainSplit::Trained, args.seed, args.contrasts)
-        }
+        (None, Some(source)) => Warnings::of_source(model, &source, DomainSplit::Trained, args.seed, args.contrasts),
         (None, None) => {
             return Err(Failure::Input(format!(
                 "`{}` has no world to take contrasts from; name some with --probes",
