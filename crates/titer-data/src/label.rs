@@ -106,7 +106,10 @@ impl CellRule {
             key => match row.metadata.get(key) {
                 None | Some(Value::Null) => wanted.is_empty(),
                 Some(Value::String(value)) => value == wanted,
-                Some(value) => value.to_string() == *wanted,
+                Some(value) => {
+                    let written = value.to_string();
+                    written == *wanted
+                }
             },
         })
     }

@@ -109,8 +109,11 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// Every line with its number, as a table of columns.
-fn lines(text: &str) -> Vec<(usize, Result<Map<String, Value>, String>)> {
+/// The columns of a line, or what is wrong with it.
+type Line = Result<Map<String, Value>, String>;
+
+/// Every line with its number.
+fn lines(text: &str) -> Vec<(usize, Line)> {
     let text = text.trim_start_matches('\u{feff}');
     if text.trim_start().starts_with('{') {
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
