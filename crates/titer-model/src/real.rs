@@ -17,6 +17,9 @@ pub trait Real:
 
     /// `e^self` to within a few units in the last place, in a form that the compiler can vectorise.
     fn exponential(self) -> Self;
+
+    /// Little-endian f32 numbers where they lie, if they are numbers of this type that the machine can read there.
+    fn in_place(bytes: &[u8]) -> Option<&[Self]>;
 }
 
 impl Real for f32 {
@@ -51,6 +54,12 @@ impl Real for f32 {
         let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23;
         poly * Self::from_bits(exponent)
     }
+
+    fn in_place(bytes: &[u8]) -> Option<&[Self]> {
+        // SAFETY: any four bytes are an f32.
+        let (before, numbers, after) = unsafe { bytes.align_to() };
+        (cfg!(target_endian = "little") && before.is_empty() && after.is_empty()).then_some(numbers)
+    }
 }
 
 impl Real for f64 {
@@ -69,6 +78,10 @@ impl Real for f64 {
 
     fn exponential(self) -> Self {
         self.exp()
+    }
+
+    fn in_place(_: &[u8]) -> Option<&[Self]> {
+        None
     }
 }
 

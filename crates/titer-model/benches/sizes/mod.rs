@@ -65,7 +65,8 @@ pub fn size(name: &str) -> Size {
 }
 
 /// Tokens of each row, and the rows packed into shards.
-pub fn pack(rows: &[(usize, usize)], vocabulary: usize) -> (Vec<usize>, Vec<Packed>) {
+pub fn pack(rows: &[(usize, usize)], decoder: &Decoder<Cpu<f32>>) -> (Vec<usize>, Vec<Packed>) {
+    let vocabulary = decoder.config.vocab_size;
     let lengths: Vec<usize> = rows.iter().map(|row| row.0).collect();
     let shard = |range: std::ops::Range<usize>| {
         let mut packed = Packed::new();
@@ -76,6 +77,6 @@ pub fn pack(rows: &[(usize, usize)], vocabulary: usize) -> (Vec<usize>, Vec<Pack
         }
         packed
     };
-    let batch = shards(&lengths).into_iter().map(shard).collect();
+    let batch = shards(&lengths, decoder.shard_tokens()).into_iter().map(shard).collect();
     (lengths, batch)
 }
