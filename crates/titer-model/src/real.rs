@@ -23,10 +23,12 @@ pub trait Real:
 }
 
 impl Real for f32 {
+    #[inline(always)]
     fn of(value: f64) -> Self {
         value as Self
     }
 
+    #[inline(always)]
     fn f64(self) -> f64 {
         self.into()
     }
@@ -63,10 +65,12 @@ impl Real for f32 {
 }
 
 impl Real for f64 {
+    #[inline(always)]
     fn of(value: f64) -> Self {
         value
     }
 
+    #[inline(always)]
     fn f64(self) -> f64 {
         self
     }

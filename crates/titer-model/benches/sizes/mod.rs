@@ -70,7 +70,7 @@ pub fn pack(rows: &[(usize, usize)], decoder: &Decoder<Cpu<f32>>) -> (Vec<usize>
     let lengths: Vec<usize> = rows.iter().map(|row| row.0).collect();
     let shard = |range: std::ops::Range<usize>| {
         let mut packed = Packed::new();
-        for (at, &(len, targets)) in rows[range].iter().enumerate() {
+        for (at, &(len, targets)) in range.clone().zip(&rows[range]) {
             let tokens: Vec<u32> = (0..len).map(|token| ((token * 31 + at * 17) % vocabulary) as u32).collect();
             let trained: Vec<bool> = (0..len).map(|token| token + targets >= len).collect();
             packed.push_row(&tokens, &trained);
