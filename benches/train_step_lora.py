@@ -123,6 +123,7 @@ def main():
                 found[dtype].append(theirs)
                 speed[dtype].append(theirs["seconds"] / ours[-1]["seconds"])
                 memory[dtype].append(ours[-1]["peak_mb"] / theirs["peak_mb"])
+                print(json.dumps(dict(peft=dtype, titer=ours[-1]["seconds"], theirs=theirs["seconds"], losses_apart=apart)), flush=True)
         line = dict(layers=ours[0]["layers"], titer_tokens_per_second=spread([one["tokens_per_second"] for one in ours]))
         line |= dict(titer_peak_mb=spread([one["peak_mb"] for one in ours]), pressure_over_step=spread(pressure))
         for dtype in dtypes:

@@ -8,7 +8,7 @@
 pub mod batch;
 pub mod exec;
 #[cfg(feature = "engine")]
-mod hub;
+pub mod hub;
 #[cfg(feature = "engine")]
 pub mod model;
 #[cfg(feature = "engine")]

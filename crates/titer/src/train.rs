@@ -17,6 +17,7 @@ use titer_model::{
     packed::Packed,
     parallel::Workspace,
     shares::Booking,
+    stored::Dtype,
 };
 
 use crate::{
@@ -98,10 +99,11 @@ impl Runner for EngineRunner {
         if files.hash()? != plan.model.blake3 {
             return Err(TrainError::ModelChanged { base: plan.model.base.clone() });
         }
-        let mut model = Model::from_files(&files)?;
-        if let Some(rank) = plan.model.lora {
-            model = model.with_lora(rank, plan.seed)?;
-        }
+        let model = Model::from_files(&files.clone().rounded(dtype(plan.model.dtype.as_deref())?))?;
+        let mut model = match &plan.model.lora {
+            Some(lora) => model.with_lora(lora, plan.seed)?,
+            None => model.thawed(),
+        };
         let source = match &plan.data {
             Some(data) if data_hash(&data.rows, &data.probes)? != data.blake3 => {
                 return Err(TrainError::DataChanged { rows: data.rows.clone(), probes: data.probes.clone() });
@@ -233,7 +235,7 @@ impl Lesson {
         for at in batch {
             rows[if count > 1 { self.groups[at] } else { 0 }].push(at);
         }
-        let cut = rows.iter().map(|rows| self.rows.pack(rows));
+        let cut = rows.iter().map(|rows| self.rows.pack(model, rows));
         let (groups, shards): (Vec<usize>, Vec<Packed>) =
             cut.enumerate().flat_map(|(group, shards)| shards.into_iter().map(move |shard| (group, shard))).unzip();
         let weights: Vec<_> = shards.iter().map(|packed| vec![weight as f32; packed.targets.len()]).collect();
@@ -296,7 +298,15 @@ pub fn plan_model(base: &str, seed: u64, has_data: bool) -> Result<plan::ModelPl
     if !has_data {
         world(&model, base)?;
     }
-    Ok(plan::ModelPlan { base: base.to_owned(), blake3: files.hash()?, lora: None })
+    Ok(plan::ModelPlan { base: base.to_owned(), blake3: files.hash()?, dtype: None, lora: None })
+}
+
+/// The number type of this name, if any.
+///
+/// # Errors
+/// Where there is no such type.
+pub fn dtype(word: Option<&str>) -> Result<Option<Dtype>, ModelError> {
+    word.map(|word| word.parse().map_err(ModelError::Dtype)).transpose()
 }
 
 /// The planned rows and contrasts: readable, and with rows of every cell that is trained.
@@ -329,7 +339,7 @@ fn data_hash(rows: &Path, probes: &Path) -> std::io::Result<String> {
 /// As [`plan_model`] and [`plan_data`].
 pub fn examples(plan: &SweepPlan, stages: &[StagePlan]) -> Result<BTreeMap<Cell, String>, TrainError> {
     let seed = plan.seeds[0];
-    let model = Model::open(&plan.base, seed)?;
+    let model = Model::from_files(&Files::find(&plan.base, seed)?)?;
     let source = match &plan.data {
         Some(data) => Source::Chats(Chats::read(&data.rows, &data.probes)?),
         None => world(&model, &plan.base)?,

@@ -11,7 +11,7 @@ use super::{
     control::add_controls,
     name::arm_name,
 };
-use crate::spec::{DEFAULTS, DataFields, Spec, SpecError, StageFields, When, plain};
+use crate::spec::{DEFAULTS, DataFields, Lora, Spec, SpecError, StageFields, When, plain};
 
 /// A resolved spec.
 #[derive(Clone, Debug)]
@@ -26,8 +26,10 @@ pub struct SweepPlan {
     pub command: String,
     /// The model's name in the spec.
     pub base: String,
-    /// Rank of the adapters that are trained; `None` for everything.
-    pub lora: Option<usize>,
+    /// The adapters that are trained; `None` for everything.
+    pub lora: Option<Lora>,
+    /// The number type that weights are rounded to; `None` for that of their file.
+    pub dtype: Option<String>,
     /// The user's own rows and contrasts, as named in the spec.
     pub data: Option<DataFields>,
     /// The seeds of every arm.
@@ -102,7 +104,8 @@ impl SweepPlan {
             spec_text: spec.text.clone(),
             command: format!("titer run {}", spec.path.display()),
             base: spec.base.clone().or(defaults.base).unwrap_or_default(),
-            lora: spec.lora,
+            lora: spec.lora.clone(),
+            dtype: spec.dtype.clone(),
             data: spec.data.clone(),
             axes: axes.into_iter().map(|axis| (axis.name, axis.shown)).collect(),
             seeds,
@@ -129,7 +132,7 @@ impl SweepPlan {
             seed,
             pressure: self.pressure,
             checkpoints: self.checkpoints,
-            model: ModelPlan { lora: self.lora, ..model.clone() },
+            model: ModelPlan { lora: self.lora.clone(), dtype: self.dtype.clone(), ..model.clone() },
             data: data.cloned(),
             probes: self.probes.clone(),
             stages: arm.stages.clone(),

@@ -5,16 +5,18 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use titer_data::world::DomainSplit;
 
-use super::MixField;
+use super::{Lora, MixField};
 
 /// `[model]`
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelFields {
-    /// The word `organism`, a folder, or a hub id that is in the local cache.
+    /// The word `organism`, a folder, or a hub id.
     pub base: Option<String>,
-    /// Rank of the adapters that are trained in place of everything.
-    pub lora: Option<usize>,
+    /// The adapters that are trained in place of everything.
+    pub lora: Option<Lora>,
+    /// The number type that weights are rounded to, where it is not that of their file.
+    pub dtype: Option<String>,
 }
 
 /// `[data]`

@@ -4,6 +4,7 @@
 
 mod error;
 mod fields;
+mod lora;
 mod mix;
 mod read;
 mod suggest;
@@ -13,6 +14,7 @@ pub use error::SpecError;
 pub use fields::{
     DataFields, Decay, ModelFields, OptimiserFields, OptimiserKind, ProbeFields, ScheduleFields, StageFields,
 };
+pub use lora::Lora;
 pub use mix::MixField;
 pub use read::{Axis, DEFAULTS, Spec};
 pub(crate) use suggest::{nearest, plain, suggestion};

@@ -12,7 +12,7 @@ use toml::{
 };
 
 use super::{
-    DataFields, ModelFields, ProbeFields, SpecError, StageFields, When,
+    DataFields, Lora, ModelFields, ProbeFields, SpecError, StageFields, When,
     suggest::{plain, suggestion},
 };
 
@@ -35,7 +35,9 @@ pub struct Spec {
     /// `model.base`, if any.
     pub base: Option<String>,
     /// `model.lora`, if any.
-    pub lora: Option<usize>,
+    pub lora: Option<Lora>,
+    /// `model.dtype`, if any.
+    pub dtype: Option<String>,
     /// `[data]`, if any.
     pub data: Option<DataFields>,
     /// `[probes]`
@@ -93,14 +95,16 @@ impl Spec {
             Some(Value::Array(stages)) => stages.iter().filter_map(|stage| stage.as_table().cloned()).collect(),
             _ => vec![Table::new()],
         };
+        let model = file.model.unwrap_or_default();
         let mut spec = Self {
             path: path.to_owned(),
             text: text.to_owned(),
             title: file.title,
             question: file.question,
             seeds: file.seeds,
-            lora: file.model.as_ref().and_then(|model| model.lora),
-            base: file.model.and_then(|model| model.base),
+            base: model.base,
+            lora: model.lora,
+            dtype: model.dtype,
             data: file.data.map(|data| data.seen_from(path)),
             probes: file.probes.unwrap_or_default(),
             pressure: file.pressure,

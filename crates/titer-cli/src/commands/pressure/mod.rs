@@ -6,9 +6,10 @@ mod verification;
 use std::{collections::BTreeMap, path::Path};
 
 use titer::{
-    model::{Model, Optimiser},
+    model::{Files, Model, Optimiser},
     pressure::{Directions, Margins, Rows, RowsError, Steps, verify},
     probe::Moment,
+    spec::Lora,
     table,
 };
 use titer_data::{
@@ -20,6 +21,7 @@ use titer_data::{
     world::ProbeUse,
 };
 
+use super::fetch;
 use crate::{
     args::{Precondition, PressureArgs},
     printer::{Failure, talk},
@@ -62,10 +64,13 @@ fn check(args: &PressureArgs) -> Result<(), Failure> {
 }
 
 fn open(args: &PressureArgs) -> Result<Model, Failure> {
-    let model = Model::open(&args.base, args.seed).map_err(Failure::input)?;
+    fetch(&args.base).map_err(Failure::input)?;
+    let files = Files::find(&args.base, args.seed).map_err(Failure::input)?.rounded(args.dtype);
+    let model = Model::from_files(&files).map_err(Failure::input)?;
     match (&args.adapter, args.lora) {
         (Some(folder), _) => model.with_adapter(folder).map_err(Failure::input),
-        (None, Some(rank)) => model.with_lora(rank, args.seed).map_err(Failure::input),
+        (None, Some(rank)) => model.with_lora(&Lora::of_rank(rank), args.seed).map_err(Failure::input),
+        (None, None) if args.verify => Ok(model.thawed()),
         (None, None) => Ok(model),
     }
 }
