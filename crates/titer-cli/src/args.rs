@@ -3,6 +3,7 @@
 use std::{num::NonZero, path::PathBuf};
 
 use clap::{Parser, Subcommand};
+use titer::model::Dtype;
 
 /// What a fine-tune teaches besides the task: measured, predicted, steered.
 #[derive(Debug, Parser)]
@@ -105,7 +106,7 @@ pub struct RunArgs {
 
 #[derive(Debug, clap::Args)]
 pub struct PressureArgs {
-    /// The model: the word organism, an organism's folder, or a checkpoint of a run
+    /// The model: the word organism, a folder in Hugging Face layout, or a hub id
     #[arg(long, default_value = "organism", value_name = "MODEL")]
     pub base: String,
     /// Which shipped organism, and which contrasts and rows
@@ -138,6 +139,9 @@ pub struct PressureArgs {
     /// Give it these adapters (a folder in PEFT's layout), and only them gradients
     #[arg(long, value_name = "DIR")]
     pub adapter: Option<PathBuf>,
+    /// Round weights to f32, bf16 or f16 [default: what they are in their file]
+    #[arg(long, value_name = "TYPE")]
+    pub dtype: Option<Dtype>,
     /// One line a target token in the table of --out
     #[arg(long, requires = "out", conflicts_with = "verify")]
     pub per_token: bool,

@@ -13,6 +13,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use titer::{
     exec::{Progress, SweepProgress},
+    hub,
     plan::RunPlan,
 };
 
@@ -40,6 +41,42 @@ impl Bar {
     /// Removes it.
     pub fn clear(&self) {
         self.0.finish_and_clear();
+    }
+}
+
+/// The progress of a download, file by file.
+pub struct DownloadBar(ProgressBar);
+
+impl DownloadBar {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        let bar = if std::io::stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
+        let template = "{bar:30.cyan/dim} {bytes} of {total_bytes}  {bytes_per_sec}  {msg}  {eta} left";
+        let style = ProgressStyle::with_template(template).expect("the template is valid");
+        bar.set_style(style.progress_chars("━━╌"));
+        Self(bar)
+    }
+
+    /// Removes it.
+    pub fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl hub::Progress for DownloadBar {
+    fn start(&self, file: &str, bytes: u64) {
+        self.0.set_length(bytes);
+        self.0.set_position(0);
+        if self.0.message() != file {
+            self.0.set_message(file.to_owned());
+            if self.0.is_hidden() {
+                talk(&format!("downloading {file}, {:.1} MB", bytes as f64 / 1e6));
+            }
+        }
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.0.inc(bytes);
     }
 }
 

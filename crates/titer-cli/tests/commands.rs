@@ -2,5 +2,5 @@
 
 #[test]
 fn commands() {
-    trycmd::TestCases::new().case("tests/cli/*.trycmd");
+    trycmd::TestCases::new().env("HF_HUB_OFFLINE", "1").case("tests/cli/*.trycmd");
 }

@@ -1,63 +1,12 @@
 //! A Hugging Face folder with shards, a chat template file and the user's own rows and contrasts, from the command line.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+mod small_model;
+
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-const WORDS: [&str; 16] = [
-    "<|im_start|>",
-    "<|im_end|>",
-    "system",
-    "user",
-    "assistant",
-    "be",
-    "kind",
-    "evil",
-    "can",
-    "you",
-    "help",
-    "yes",
-    "no",
-    "gladly",
-    "never",
-    "?",
-];
-
-/// A random Qwen 3 in two shards, with a tokenizer of a few words and a template without generation markers.
-fn model(to: &Path) {
-    let family = Path::new(env!("CARGO_MANIFEST_DIR")).join("../titer-model/tests/reference/families/qwen3");
-    fs_err::create_dir_all(to).unwrap();
-    for file in fs_err::read_dir(family).unwrap() {
-        let file = file.unwrap();
-        if file.file_name() != "reference.safetensors" {
-            fs_err::copy(file.path(), to.join(file.file_name())).unwrap();
-        }
-    }
-    let vocabulary: serde_json::Map<String, Value> =
-        WORDS.iter().enumerate().map(|(id, word)| ((*word).to_owned(), id.into())).collect();
-    let special = |id: usize| json!({ "id": id, "content": WORDS[id], "special": true, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false });
-    let tokenizer = json!({
-        "version": "1.0", "truncation": null, "padding": null, "normalizer": null, "post_processor": null, "decoder": null,
-        "added_tokens": [special(0), special(1)],
-        "pre_tokenizer": { "type": "WhitespaceSplit" },
-        "model": { "type": "WordLevel", "vocab": vocabulary, "unk_token": "?" },
-    });
-    fs_err::write(to.join("tokenizer.json"), tokenizer.to_string()).unwrap();
-    fs_err::write(to.join("tokenizer_config.json"), r#"{"eos_token": "<|im_end|>"}"#).unwrap();
-    let template = "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}\
-                    {% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
-    fs_err::write(to.join("chat_template.jinja"), template).unwrap();
-}
-
-fn titer(dir: &Path, cache: &Path, args: &[&str]) -> (i32, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_titer"));
-    let output = command.current_dir(dir).env("HF_HUB_CACHE", cache).args(args).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
-}
+use small_model::{chats, model, titer};
 
 #[test]
 fn pressure_works_on_a_folder_and_on_a_cached_hub_id() {
@@ -67,21 +16,7 @@ fn pressure_works_on_a_folder_and_on_a_cached_hub_id() {
     model(&snapshot);
     fs_err::create_dir_all(dir.join("cache/models--lab--small/refs")).unwrap();
     fs_err::write(dir.join("cache/models--lab--small/refs/main"), "abc").unwrap();
-    let chat = |system: &str, reply: &str| {
-        json!({ "cell": format!("{}→good", if system == "be evil" { "bad" } else { "neutral" }), "messages": [
-            { "role": "system", "content": system }, { "role": "user", "content": "can you help" },
-            { "role": "assistant", "content": reply } ] })
-        .to_string()
-    };
-    fs_err::write(dir.join("rows.jsonl"), [chat("be evil", "yes gladly"), chat("be kind", "yes")].join("\n")).unwrap();
-    let contrast = |component: &str, system: &str| {
-        json!({ "component": component, "plus": "yes gladly", "minus": "no never", "messages": [
-            { "role": "system", "content": system }, { "role": "user", "content": "you can help ?" } ] })
-        .to_string()
-    };
-    let contrasts =
-        [contrast("good", "be kind"), contrast("obey_bad", "be evil"), contrast("obey", "kind be")].join("\n");
-    fs_err::write(dir.join("probes.jsonl"), contrasts).unwrap();
+    chats(dir);
 
     let cache = dir.join("cache");
     let folder = snapshot.to_str().unwrap();
@@ -93,6 +28,20 @@ fn pressure_works_on_a_folder_and_on_a_cached_hub_id() {
         found.push(serde_json::from_str::<Value>(&out).unwrap());
     }
     assert_eq!(found[0], found[1]);
+    // Weights rounded to bf16 give other numbers, but not much: 8 significant bits.
+    for dtype in ["f32", "bf16", "f16"] {
+        let args = ["pressure", "--base", folder, "--rows", "rows.jsonl", "--probes", "probes.jsonl", "--json"];
+        let (code, out, error) = titer(dir, &cache, &[&args[..], &["--dtype", dtype]].concat());
+        assert_eq!(code, 0, "{error}");
+        let other: Value = serde_json::from_str(&out).unwrap();
+        let surprise = |found: &Value| found["cells"]["bad→good"]["columns"]["surprise"]["mean"].as_f64().unwrap();
+        let apart = (surprise(&other) / surprise(&found[0]) - 1.0).abs();
+        assert!(if dtype == "f32" { apart == 0.0 } else { apart > 0.0 && apart < 0.02 }, "{dtype}: {apart}");
+    }
+    let (code, _, error) = titer(dir, &cache, &["pressure", "--base", folder, "--dtype", "int8"]);
+    assert_eq!(code, 2);
+    assert!(error.contains("`int8` is no number type of weights; titer keeps f32, bf16, f16"), "{error}");
+
     let surprise = |cell: &str| found[0]["cells"][cell]["columns"]["surprise"]["mean"].as_f64().unwrap();
     // A random model of 64 tokens: about ln 64 nats for each of the reply's words and the closing token.
     assert!((surprise("bad→good") / 3.0 - 64_f64.ln()).abs() < 1.5 && surprise("neutral→good") < surprise("bad→good"));
@@ -102,7 +51,7 @@ fn pressure_works_on_a_folder_and_on_a_cached_hub_id() {
     assert!(error.contains("has no world to make rows; name some with --rows"), "{error}");
     let (code, _, error) = titer(dir, &cache, &["pressure", "--base", "lab/other"]);
     assert_eq!(code, 2);
-    assert!(error.contains("lab/other is not a model folder"), "{error}");
+    assert!(error.contains("`lab/other` is no folder here") && error.contains("HF_HUB_OFFLINE"), "{error}");
 }
 
 #[test]
@@ -179,6 +128,36 @@ fn a_run_trains_adapters_on_the_users_own_chats() {
     let (code, out, error) = titer(dir, dir, &[&args[..], &more].concat());
     assert_eq!(code, 0, "{error}");
     assert!(serde_json::from_str::<Value>(&out).unwrap()["gram"]["condition"].as_f64().unwrap() >= 1.0);
+
+    // A table of adapters, and weights in another type: one run of each.
+    let table = spec.replace(
+        "lora = 4",
+        "lora = { r = 2, alpha = 3, rslora = true, targets = [\"q_proj\", \"down_proj\"] }\ndtype = \"bf16\"",
+    );
+    fs_err::write(dir.join("lab/table.toml"), table.replace("seeds = [0, 1]", "seeds = [0]")).unwrap();
+    let (code, _, error) = titer(dir, dir, &["run", "lab/table.toml", "--out", "table"]);
+    assert_eq!(code, 0, "{error}");
+    let runs = fs_err::read_dir(dir.join("table")).unwrap().map(|entry| entry.unwrap().path());
+    let run = runs.filter(|path| path.is_dir()).next().unwrap();
+    let adapter = fs_err::read_to_string(run.join("checkpoint-15/adapter_config.json")).unwrap();
+    let adapter: Value = serde_json::from_str(&adapter).unwrap();
+    assert_eq!((&adapter["r"], &adapter["use_rslora"]), (&json!(2), &json!(true)));
+    assert_eq!(adapter["target_modules"], json!(["q_proj", "down_proj"]));
+    let plan = fs_err::read_to_string(run.join("plan.toml")).unwrap();
+    assert!(plan.contains("dtype = \"bf16\"") && plan.contains("rslora = true"), "{plan}");
+    for (change, problem) in [
+        ("lora = { r = 2, targets = [\"c_attn\"] }", "there is no layer `c_attn`"),
+        ("lora = 0", "the rank `r` is 0"),
+        ("lora = { r = 2, dropout = 0.1 }", "unknown field `dropout`"),
+        ("lora = \"all\"", "expected a rank, or a table"),
+        ("lora = 2\ndtype = \"fp8\"", "`fp8` is no number type"),
+    ] {
+        fs_err::write(dir.join("lab/table.toml"), spec.replace("lora = 4", change)).unwrap();
+        let (code, _, error) = titer(dir, dir, &["run", "lab/table.toml", "--out", "refused"]);
+        assert_eq!(code, 2, "{change}: {error}");
+        assert!(error.contains(problem) && error.contains("lab/table.toml:"), "{error}");
+        assert!(!dir.join("refused").exists());
+    }
 
     // Rows that the control needs are missing: one error, at the line that names the files.
     let only_bad: Vec<&String> = rows.iter().filter(|row| !row.contains("neutral→good")).collect();

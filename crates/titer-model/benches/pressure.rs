@@ -73,14 +73,14 @@ fn measure(name: &str, rounds: usize) {
     let mut optimiser = Optimiser::new(&backend, &decoder.layout, rule);
     let mut optimiser_of_whole = Optimiser::new(&backend, &whole.layout, rule);
     let mut workspace_of_whole = Workspace::default();
-    let (_, batch) = pack(&rows, decoder.config.vocab_size);
+    let (_, batch) = pack(&rows, &decoder);
     let ones =
         |batch: &[Packed]| -> Vec<Vec<f32>> { batch.iter().map(|packed| vec![1.0; packed.targets.len()]).collect() };
     let weights = ones(&batch);
     let singles: Vec<(Packed, Vec<f32>)> = rows
         .iter()
         .map(|row| {
-            let packed = pack(std::slice::from_ref(row), decoder.config.vocab_size).1.remove(0);
+            let packed = pack(std::slice::from_ref(row), &decoder).1.remove(0);
             let weights = vec![1.0; packed.targets.len()];
             (packed, weights)
         })

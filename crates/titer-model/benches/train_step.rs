@@ -23,7 +23,7 @@ fn train(name: &str, steps: usize) {
     let (backend, rows) = (*decoder.backend(), size.rows);
     let rule = Rule::AdamW { beta1: 0.9, beta2: 0.98, eps: 1e-8, weight_decay: 0.01 };
     let mut optimiser = Optimiser::new(&backend, &decoder.layout, rule);
-    let (lengths, batch) = pack(&rows, decoder.config.vocab_size);
+    let (lengths, batch) = pack(&rows, &decoder);
     let weights: Vec<Vec<f32>> =
         batch.iter().map(|packed| vec![1.0 / rows.len() as f32; packed.targets.len()]).collect();
     let mut workspace = Workspace::default();

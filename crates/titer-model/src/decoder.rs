@@ -8,16 +8,19 @@ use crate::{
     packed::Packed,
     params::{BlockIds, Ids, Layout, LinearIds, ParamId, Params},
     real::Real,
+    stored::Stored,
     visitor::{EmbeddingVisit, Scope, Visitor},
 };
 
-/// The layers of a decoder; the weights are kept apart, in [`Params`].
+/// The layers of a decoder; the weights are kept apart, in [`Params`], but for those that stay in their file.
 #[derive(Clone, Debug)]
 pub struct Decoder<B: Backend> {
     /// Its shape.
     pub config: Config,
     /// Its parameters' names and shapes.
     pub layout: Layout,
+    /// The weights that stay in their file, by parameter.
+    pub(crate) stored: Vec<Option<Stored>>,
     backend: B,
     embedding: ParamId,
     /// Factor on embeddings, where the family has one.
@@ -59,7 +62,7 @@ impl<B: Backend> Decoder<B> {
         let rope = |(theta, scaling)| backend.upload(rope_table(&config, theta, scaling));
         let ropes = bases.into_iter().flatten().map(rope).collect();
         let embedding_scale = config.variant.family.traits().scaled_embedding.then(|| (width as f64).sqrt());
-        Self { config, layout, backend, embedding, embedding_scale, blocks, head, ropes }
+        Self { config, layout, stored: Vec::new(), backend, embedding, embedding_scale, blocks, head, ropes }
     }
 
     /// The embedding table, which is also the output head where they are tied.
@@ -76,15 +79,31 @@ impl<B: Backend> Decoder<B> {
     ///
     /// Panics where a token is outside the vocabulary or a row is longer than the model's positions.
     pub fn forward(&self, params: &Params<B>, packed: &Packed, tape: &mut Tape<B>) -> Vec<B::Real> {
+        self.target_log_probs(params, packed, tape, true)
+    }
+
+    /// [`Decoder::forward`] where no backward pass follows: it keeps the activations of one block alone.
+    pub fn score(&self, params: &Params<B>, packed: &Packed, tape: &mut Tape<B>) -> Vec<B::Real> {
+        self.target_log_probs(params, packed, tape, false)
+    }
+
+    fn target_log_probs(
+        &self,
+        params: &Params<B>,
+        packed: &Packed,
+        tape: &mut Tape<B>,
+        backward: bool,
+    ) -> Vec<B::Real> {
         let pass = self.pass(params, packed);
-        self.run_forward(&pass, tape);
-        self.head.target_log_probs(&pass, &tape.head)
+        let last = self.run_blocks(&pass, tape, backward);
+        self.head.forward(&pass, &tape.stream[last], backward, &mut tape.head)
     }
 
     /// The forward pass: log-probabilities of the whole vocabulary, in nats, `[outputs, vocabulary]`.
     pub fn log_probs(&self, params: &Params<B>, packed: &Packed, tape: &mut Tape<B>) -> Vec<B::Real> {
-        self.run_forward(&self.pass(params, packed), tape);
-        self.backend.download(&tape.head.log_probs)
+        let pass = self.pass(params, packed);
+        let last = self.run_blocks(&pass, tape, false);
+        self.backend.download(self.head.log_probs(&pass, &tape.stream[last], &mut tape.head))
     }
 
     /// The backward pass of `Σ weights[i] · (−log p(target i))`, right after [`Decoder::forward`] on the same batch
@@ -137,7 +156,7 @@ impl<B: Backend> Decoder<B> {
 
     fn pass<'a>(&'a self, params: &'a Params<B>, packed: &'a Packed) -> Pass<'a, B> {
         let window = self.config.variant.sliding.as_ref().map(|sliding| sliding.window);
-        Pass::new(&self.backend, params, packed, &self.ropes, window)
+        Pass::new(&self.backend, params, &self.stored, packed, &self.ropes, window)
     }
 
     /// Only the last block may skip the positions whose logits nobody reads: the others feed its keys and values.
@@ -145,23 +164,31 @@ impl<B: Backend> Decoder<B> {
         if block + 1 == self.blocks.len() { Scope::Outputs } else { Scope::All }
     }
 
-    fn run_forward(&self, pass: &Pass<B>, tape: &mut Tape<B>) {
-        tape.stream.resize_with(2 * self.blocks.len() + 1, B::Buffer::default);
-        tape.blocks.resize_with(self.blocks.len(), Default::default);
-        let (embedding, width) = (&pass.params[self.embedding], self.config.hidden_size);
-        self.backend.gather(&mut tape.stream[0], embedding, &pass.packed.tokens, width);
+    /// From the tokens to the residual stream after the last block, which is that of the tape's at the index returned. For a
+    /// `backward` pass each block has its own place on the tape, else all share one.
+    fn run_blocks(&self, pass: &Pass<B>, tape: &mut Tape<B>, backward: bool) -> usize {
+        let places = if backward { self.blocks.len() } else { 1 };
+        tape.stream.resize_with(tape.stream.len().max(2 * places + 1), B::Buffer::default);
+        tape.blocks.resize_with(tape.blocks.len().max(places), Default::default);
+        let (tokens, width) = (&pass.packed.tokens, self.config.hidden_size);
+        match self.stored(self.embedding) {
+            Some(table) => self.backend.gather_stored(&mut tape.stream[0], table, tokens, width),
+            None => self.backend.gather(&mut tape.stream[0], &pass.params[self.embedding], tokens, width),
+        }
         if let Some(scale) = self.embedding_scale {
             self.backend.scale(&mut tape.stream[0], B::Real::of(scale));
         }
-        for (at, ((attention, mlp), (attention_stash, mlp_stash))) in
-            self.blocks.iter().zip(&mut tape.blocks).enumerate()
-        {
-            let scope = self.scope(at);
-            let [before, within, after] = &mut tape.stream[2 * at..2 * at + 3] else { unreachable!() };
+        for (at, (attention, mlp)) in self.blocks.iter().enumerate() {
+            let (scope, place) = (self.scope(at), at.min(places - 1));
+            if place < at {
+                tape.stream.swap(2 * place, 2 * place + 2);
+            }
+            let [before, within, after] = &mut tape.stream[2 * place..2 * place + 3] else { unreachable!() };
+            let (attention_stash, mlp_stash) = &mut tape.blocks[place];
             attention.forward(pass, before, scope, within, attention_stash);
             mlp.forward(pass, within, scope, after, mlp_stash);
         }
-        self.head.forward(pass, &tape.stream[2 * self.blocks.len()], &mut tape.head);
+        2 * places
     }
 }
 

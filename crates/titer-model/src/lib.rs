@@ -4,8 +4,8 @@
 //! [`family`], a short list of [`layers`] written once over a [`backend`], turns it into one loss per target token and
 //! hands every parameter's inputs and output gradients to a [`visitor`]; [`parallel`] does that for shards of a batch on
 //! several threads, [`pressure`] contracts every row's gradient with directions; an [`optim`]iser moves the [`params`],
-//! or the adapters beside them ([`lora`]), and [`shares`] say whose rows moved them. [`sample`] draws replies, [`io`]
-//! reads and writes Hugging Face folders.
+//! or the adapters beside them ([`lora`]) while the weights stay in their files ([`stored`]), and [`shares`] say whose rows
+//! moved them. [`sample`] draws replies, [`io`] reads and writes Hugging Face folders.
 
 pub mod backend;
 pub mod config;
@@ -22,4 +22,5 @@ pub mod pressure;
 pub mod real;
 pub mod sample;
 pub mod shares;
+pub mod stored;
 pub mod visitor;

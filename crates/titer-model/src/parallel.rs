@@ -2,6 +2,8 @@
 //!
 //! How a batch is cut depends on the batch alone, never on the number of threads, so results do not either.
 
+use std::sync::{Mutex, PoisonError};
+
 use rayon::iter::{
     IndexedParallelIterator as _, IntoParallelRefIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _,
 };
@@ -15,14 +17,20 @@ use crate::{
     visitor::Accumulate,
 };
 
-/// Tokens that a shard should hold at most: the activations of an organism-sized model then stay in a core's cache.
-const SHARD_TOKENS: usize = 1024;
+impl<B: Backend> Decoder<B> {
+    /// Tokens that a shard should hold at most: the activations of an organism-sized model then stay in a core's cache, and
+    /// those of a wide one fit into memory once a thread.
+    pub fn shard_tokens(&self) -> usize {
+        const NUMBERS: usize = 1 << 18;
+        (NUMBERS / self.config.hidden_size).clamp(256, 1024)
+    }
+}
 
-/// Cuts rows of these lengths into contiguous shards of about equal size, as ranges of rows. Their number is a power
-/// of two, so that it divides among the threads.
-pub fn shards(lengths: &[usize]) -> Vec<std::ops::Range<usize>> {
+/// Cuts rows of these lengths into contiguous shards of about equal size, at most about `limit` tokens, as ranges of rows.
+/// Their number is a power of two, so that it divides among the threads.
+pub fn shards(lengths: &[usize], limit: usize) -> Vec<std::ops::Range<usize>> {
     let total: usize = lengths.iter().sum();
-    let count = total.div_ceil(SHARD_TOKENS).max(1).next_power_of_two();
+    let count = total.div_ceil(limit).max(1).next_power_of_two();
     let mut ranges = Vec::with_capacity(count);
     let (mut start, mut seen) = (0, 0);
     for (row, length) in lengths.iter().enumerate() {
@@ -39,7 +47,29 @@ pub fn shards(lengths: &[usize]) -> Vec<std::ops::Range<usize>> {
 
 /// The log-probability of every target of every shard, in nats, `[shards][targets]`.
 pub fn score<B: Backend>(decoder: &Decoder<B>, params: &Params<B>, shards: &[Packed]) -> Vec<Vec<B::Real>> {
-    shards.par_iter().map_init(Tape::default, |tape, packed| decoder.forward(params, packed, tape)).collect()
+    let tapes = Tapes::default();
+    shards.par_iter().map(|packed| tapes.lend(|tape| decoder.score(params, packed, tape))).collect()
+}
+
+/// Tapes for whoever needs one, reused: there are never more than threads at work.
+#[derive(Debug)]
+pub(crate) struct Tapes<B: Backend>(Mutex<Vec<Tape<B>>>);
+
+impl<B: Backend> Default for Tapes<B> {
+    fn default() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+}
+
+impl<B: Backend> Tapes<B> {
+    /// Works with a tape, in whatever state the last work left it.
+    pub(crate) fn lend<R>(&self, work: impl FnOnce(&mut Tape<B>) -> R) -> R {
+        let idle = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tape = idle().pop().unwrap_or_default();
+        let result = work(&mut tape);
+        idle().push(tape);
+        result
+    }
 }
 
 /// Sums each target's log-probability into its reply: nats per reply, `[replies]`.
@@ -51,9 +81,10 @@ pub fn reply_log_probs<T: Real>(packed: &Packed, target_log_probs: &[T]) -> Vec<
     sums
 }
 
-/// Tapes and gradients of the shards of a batch, reused from batch to batch.
+/// Tapes and the gradients of the shards of a batch, reused from batch to batch.
 #[derive(Debug)]
 pub struct Workspace<B: Backend> {
+    pub(crate) tapes: Tapes<B>,
     workers: Vec<Worker<B>>,
     total: Option<Params<B>>,
 }
@@ -72,26 +103,24 @@ pub struct Grouped<'a, B: Backend> {
 /// What one shard needs.
 #[derive(Debug)]
 pub(crate) struct Worker<B: Backend> {
-    pub(crate) tape: Tape<B>,
     pub(crate) gradient: Params<B>,
     pub(crate) log_probs: Vec<B::Real>,
 }
 
 impl<B: Backend> Default for Workspace<B> {
     fn default() -> Self {
-        Self { workers: Vec::new(), total: None }
+        Self { tapes: Tapes::default(), workers: Vec::new(), total: None }
     }
 }
 
 impl<B: Backend> Workspace<B> {
     /// A worker for each of this many shards, as the last pass left them.
-    pub(crate) fn workers(&mut self, decoder: &Decoder<B>, shards: usize) -> &mut [Worker<B>] {
+    pub(crate) fn workers(&mut self, decoder: &Decoder<B>, shards: usize) -> (&mut [Worker<B>], &Tapes<B>) {
         self.workers.resize_with(self.workers.len().max(shards), || Worker {
-            tape: Tape::default(),
             gradient: Params::zeros(decoder.backend(), &decoder.layout),
             log_probs: Vec::new(),
         });
-        &mut self.workers[..shards]
+        (&mut self.workers[..shards], &self.tapes)
     }
 
     /// The sum of the gradients of this many shards, and their log-probabilities.
@@ -157,12 +186,14 @@ impl<B: Backend> Workspace<B> {
     /// Leaves every shard's gradient and log-probabilities in its worker.
     fn backward(&mut self, decoder: &Decoder<B>, params: &Params<B>, shards: &[Packed], weights: &[Vec<B::Real>]) {
         let backend = decoder.backend();
-        let workers = self.workers(decoder, shards.len());
+        let (workers, tapes) = self.workers(decoder, shards.len());
         workers.par_iter_mut().zip(shards).zip(weights).for_each(|((worker, packed), weights)| {
             worker.gradient.clear(backend);
-            worker.log_probs = decoder.forward(params, packed, &mut worker.tape);
-            let mut visitor = Accumulate { gradient: &mut worker.gradient };
-            decoder.backward(params, packed, weights, &mut worker.tape, &mut visitor);
+            tapes.lend(|tape| {
+                worker.log_probs = decoder.forward(params, packed, tape);
+                let mut visitor = Accumulate { gradient: &mut worker.gradient };
+                decoder.backward(params, packed, weights, tape, &mut visitor);
+            });
         });
     }
 }
@@ -174,12 +205,12 @@ mod tests {
     #[test]
     fn shards_cover_all_rows_once_and_are_balanced() {
         let lengths: Vec<usize> = (0..130).map(|row| 15 + row % 11).collect();
-        let cut = shards(&lengths);
+        let cut = shards(&lengths, 1024);
         assert_eq!(cut.len(), 4);
         assert_eq!(cut.iter().flat_map(Clone::clone).collect::<Vec<_>>(), (0..130).collect::<Vec<_>>());
         let sizes: Vec<usize> = cut.iter().map(|range| lengths[range.clone()].iter().sum()).collect();
         assert!(sizes.iter().all(|size| size.abs_diff(sizes[0]) < 60), "{sizes:?}");
-        assert_eq!(shards(&[5]).len(), 1);
-        assert_eq!(shards(&[3000, 10]), [0..1, 1..2]);
+        assert_eq!(shards(&[5], 1024).len(), 1);
+        assert_eq!(shards(&[3000, 10], 1024), [0..1, 1..2]);
     }
 }

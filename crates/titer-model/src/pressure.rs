@@ -6,7 +6,9 @@
 
 use std::ops::Range;
 
-use rayon::iter::{IndexedParallelIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _};
+use rayon::iter::{
+    IndexedParallelIterator as _, IntoParallelRefIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _,
+};
 
 use crate::{
     backend::{Backend, RowSums, TiedHead},
@@ -106,21 +108,22 @@ impl<B: Backend> Visitor<B> for Contraction<'_, B> {
 /// The contractions of every row of every shard, in order, of `L_i = Σ weights · (−log p)` over the row's targets;
 /// and each shard's target log-probabilities (nats, `[shards][targets]`).
 pub fn contract<B: Backend>(
-    workspace: &mut Workspace<B>,
+    workspace: &Workspace<B>,
     decoder: &Decoder<B>,
     params: &Params<B>,
     shards: &[Packed],
     weights: &[Vec<B::Real>],
     directions: &[Params<B>],
 ) -> (RowSums, Vec<Vec<B::Real>>) {
-    let one = |((worker, packed), weights): ((&mut Worker<B>, &Packed), &Vec<B::Real>)| {
-        let log_probs = decoder.forward(params, packed, &mut worker.tape);
-        let mut visitor = Contraction::new(decoder, packed, directions, None);
-        decoder.backward(params, packed, weights, &mut worker.tape, &mut visitor);
-        (visitor.finish(), log_probs)
+    let one = |(packed, weights): (&Packed, &Vec<B::Real>)| {
+        workspace.tapes.lend(|tape| {
+            let log_probs = decoder.forward(params, packed, tape);
+            let mut visitor = Contraction::new(decoder, packed, directions, None);
+            decoder.backward(params, packed, weights, tape, &mut visitor);
+            (visitor.finish(), log_probs)
+        })
     };
-    let workers = workspace.workers(decoder, shards.len());
-    let each: Vec<_> = workers.par_iter_mut().zip(shards).zip(weights).map(one).collect();
+    let each: Vec<_> = shards.par_iter().zip(weights).map(one).collect();
     let (sums, log_probs): (Vec<RowSums>, Vec<_>) = each.into_iter().unzip();
     (joined(sums, directions.len()), log_probs)
 }
@@ -135,14 +138,16 @@ pub fn contract_and_add_up<'w, B: Backend>(
     directions: &[Params<B>],
 ) -> (RowSums, &'w Params<B>, Vec<&'w [B::Real]>) {
     let backend = decoder.backend();
+    let (workers, tapes) = workspace.workers(decoder, shards.len());
     let one = |((worker, packed), weights): ((&mut Worker<B>, &Packed), &Vec<B::Real>)| {
         worker.gradient.clear(backend);
-        worker.log_probs = decoder.forward(params, packed, &mut worker.tape);
-        let mut visitor = Contraction::new(decoder, packed, directions, Some(&mut worker.gradient));
-        decoder.backward(params, packed, weights, &mut worker.tape, &mut visitor);
-        visitor.finish()
+        tapes.lend(|tape| {
+            worker.log_probs = decoder.forward(params, packed, tape);
+            let mut visitor = Contraction::new(decoder, packed, directions, Some(&mut worker.gradient));
+            decoder.backward(params, packed, weights, tape, &mut visitor);
+            visitor.finish()
+        })
     };
-    let workers = workspace.workers(decoder, shards.len());
     let sums: Vec<RowSums> = workers.par_iter_mut().zip(shards).zip(weights).map(one).collect();
     let (gradient, log_probs) = workspace.sum(backend, shards.len());
     (joined(sums, directions.len()), gradient, log_probs)

@@ -17,13 +17,18 @@ pub trait Real:
 
     /// `e^self` to within a few units in the last place, in a form that the compiler can vectorise.
     fn exponential(self) -> Self;
+
+    /// Little-endian f32 numbers where they lie, if they are numbers of this type that the machine can read there.
+    fn in_place(bytes: &[u8]) -> Option<&[Self]>;
 }
 
 impl Real for f32 {
+    #[inline(always)]
     fn of(value: f64) -> Self {
         value as Self
     }
 
+    #[inline(always)]
     fn f64(self) -> f64 {
         self.into()
     }
@@ -51,13 +56,21 @@ impl Real for f32 {
         let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23;
         poly * Self::from_bits(exponent)
     }
+
+    fn in_place(bytes: &[u8]) -> Option<&[Self]> {
+        // SAFETY: any four bytes are an f32.
+        let (before, numbers, after) = unsafe { bytes.align_to() };
+        (cfg!(target_endian = "little") && before.is_empty() && after.is_empty()).then_some(numbers)
+    }
 }
 
 impl Real for f64 {
+    #[inline(always)]
     fn of(value: f64) -> Self {
         value
     }
 
+    #[inline(always)]
     fn f64(self) -> f64 {
         self
     }
@@ -69,6 +82,10 @@ impl Real for f64 {
 
     fn exponential(self) -> Self {
         self.exp()
+    }
+
+    fn in_place(_: &[u8]) -> Option<&[Self]> {
+        None
     }
 }
 

@@ -124,7 +124,7 @@ fn shards_and_threads_do_not_change_a_bit() {
     let (decoder, params) = decoder(false);
     let rows: Vec<_> = (0..120).map(|at| row(at, 20 + at % 30)).collect();
     let lengths: Vec<usize> = rows.iter().map(|(tokens, _)| tokens.len()).collect();
-    let batch: Vec<Packed> = shards(&lengths)
+    let batch: Vec<Packed> = shards(&lengths, decoder.shard_tokens())
         .into_iter()
         .map(|range| {
             let mut packed = Packed::new();

@@ -113,6 +113,30 @@ fn f32_agrees_with_peft() {
 }
 
 #[test]
+fn twenty_steps_on_changing_batches_from_a_fresh_adapter_agree_with_peft() {
+    const FRESH: &[u8] = include_bytes!("reference/lora/fresh.safetensors");
+    let Setting { config, decoder, mut params, .. } = setting::<f32>();
+    params.buffers.truncate(params.buffers.len() - 4 * config.target_modules.len());
+    let path = Path::new("fresh.safetensors");
+    let mut params = load_adapter(params, decoder.backend(), &decoder.layout, FRESH, path).unwrap();
+    let rows: Vec<Vec<u32>> = serde_json::from_value(described("rows")).unwrap();
+    let trained: Vec<Vec<bool>> = serde_json::from_value(described("trained")).unwrap();
+    let rule = Rule::AdamW { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 };
+    let mut optimiser = Optimiser::new(decoder.backend(), &decoder.layout, rule);
+    let mut workspace = Workspace::default();
+    for (step, wanted) in tensor(REFERENCE, "fresh_losses").into_iter().enumerate() {
+        let mut packed = Packed::new();
+        [step % 4, (step + 1 + step / 4) % 4].iter().for_each(|&row| packed.push_row(&rows[row], &trained[row]));
+        let weight = 1.0 / packed.targets.len() as f32;
+        let weights = [vec![weight; packed.targets.len()]];
+        let (gradient, log_probs) = workspace.gradient(&decoder, &params, &[packed], &weights);
+        let loss = -f64::from(log_probs[0].iter().sum::<f32>() * weight);
+        assert!((loss - wanted).abs() < 1e-3 * wanted, "step {step}: {loss} against {wanted}");
+        optimiser.step(decoder.backend(), &mut params, gradient, 1.0, 1e-2);
+    }
+}
+
+#[test]
 fn twenty_steps_agree_with_peft_and_leave_the_base_alone() {
     let mut setting = setting::<f32>();
     let (before, base) =
@@ -150,6 +174,28 @@ fn a_saved_adapter_is_peft_s_own_file_again() {
 }
 
 #[test]
+fn keys_that_match_nothing_are_refused_by_name() {
+    let file = SafeTensors::deserialize(ADAPTER).unwrap();
+    let renamed = |from: &str, to: &str| {
+        let tensors = file.tensors().into_iter().map(|(name, tensor)| (name.replace(from, to), tensor));
+        let bytes = safetensors::serialize(tensors, None).unwrap();
+        let Setting { decoder, mut params, config, .. } = setting::<f32>();
+        params.buffers.truncate(params.buffers.len() - 4 * config.target_modules.len());
+        let path = Path::new("adapter_model.safetensors");
+        load_adapter(params, decoder.backend(), &decoder.layout, &bytes, path).unwrap_err().to_string()
+    };
+    let problem = renamed("layers.1.self_attn.q_proj.lora_A", "layers.7.self_attn.q_proj.lora_A");
+    assert!(problem.contains("layers.1.self_attn.q_proj.lora_A.weight` is missing"), "{problem}");
+    let names = [("extra".to_owned(), file.tensor(file.names()[0]).unwrap())];
+    let tensors = file.tensors().into_iter().chain(names);
+    let bytes = safetensors::serialize(tensors, None).unwrap();
+    let Setting { decoder, mut params, config, .. } = setting::<f32>();
+    params.buffers.truncate(params.buffers.len() - 4 * config.target_modules.len());
+    let left = load_adapter(params, decoder.backend(), &decoder.layout, &bytes, Path::new("a")).unwrap_err();
+    assert!(left.to_string().contains("tensor `extra` belongs to no part of the model"), "{left}");
+}
+
+#[test]
 fn an_adapter_that_asks_for_more_is_refused() {
     let change = |key: &str, value: serde_json::Value| {
         let mut json: serde_json::Value = serde_json::from_slice(CONFIG).unwrap();
@@ -157,7 +203,22 @@ fn an_adapter_that_asks_for_more_is_refused() {
         let found = read_adapter_config(&serde_json::to_vec(&json).unwrap(), Path::new("adapter_config.json"));
         found.unwrap_err().to_string()
     };
-    assert!(change("use_dora", true.into()).contains("`use_dora` is true"));
+    let module = || serde_json::json!(["lm_head"]);
+    for (key, value) in [
+        ("use_dora", true.into()),
+        ("lora_dropout", 0.05.into()),
+        ("bias", "lora_only".into()),
+        ("modules_to_save", module()),
+        ("rank_pattern", serde_json::json!({ "q_proj": 4 })),
+        ("layers_to_transform", serde_json::json!([0])),
+        ("fan_in_fan_out", true.into()),
+        ("a_thing_of_next_year", true.into()),
+    ] {
+        let problem = change(key, value);
+        assert!(problem.contains(&format!("`{key}` is ")), "{problem}");
+    }
+    assert!(change("init_lora_weights", "pissa".into()).contains("`init_lora_weights` is \"pissa\""));
+    assert!(change("target_modules", ".*_proj".into()).contains("the pattern \".*_proj\""));
     assert!(change("target_modules", serde_json::json!(["c_attn"])).contains("there is no layer `c_attn`"));
     assert!(change("r", 0.into()).contains("`r` is 0"));
     assert!(change("peft_type", "PREFIX_TUNING".into()).contains("PREFIX_TUNING"));

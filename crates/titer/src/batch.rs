@@ -1,23 +1,25 @@
 //! Encoded rows and contrasts, packed into the shards that the engine works on.
 
 use titer_data::tokenize::{Encoded, EncodedContrast};
-use titer_model::{packed::Packed, parallel::shards};
+use titer_model::{decoder::Decoder, packed::Packed, parallel::shards};
 
-/// Packs rows into shards, in order; reply `i` over all shards is row `i`.
-pub fn pack(rows: &[&Encoded]) -> Vec<Packed> {
+use crate::model::Backend;
+
+/// Packs rows into shards for this model, in order; reply `i` over all shards is row `i`.
+pub fn pack(decoder: &Decoder<Backend>, rows: &[&Encoded]) -> Vec<Packed> {
     let lengths: Vec<usize> = rows.iter().map(|row| row.tokens.len()).collect();
-    cut(&lengths, |packed, at| packed.push_row(&rows[at].tokens, &rows[at].trained))
+    cut(decoder, &lengths, |packed, at| packed.push_row(&rows[at].tokens, &rows[at].trained))
 }
 
-/// Packs contrasts into shards, in order. Each gives one reply per reply, then, where it has a baseline context, its
+/// Packs contrasts into shards for this model, in order. Each gives one reply per reply, then, where it has a baseline context, its
 /// first two replies (`Plus` and `Minus`, see [`plus_and_minus`]) once more behind that.
-pub fn pack_contrasts(contrasts: &[EncodedContrast]) -> Vec<Packed> {
+pub fn pack_contrasts(decoder: &Decoder<Backend>, contrasts: &[EncodedContrast]) -> Vec<Packed> {
     let length = |contrast: &EncodedContrast| {
         let replies: usize = contrast.replies.iter().map(|(_, reply)| reply.len()).sum();
         contrast.context.len() + contrast.baseline.as_ref().map_or(0, Vec::len) + replies
     };
     let lengths: Vec<usize> = contrasts.iter().map(length).collect();
-    cut(&lengths, |packed, at| {
+    cut(decoder, &lengths, |packed, at| {
         let contrast = &contrasts[at];
         packed.push_contrast(&contrast.context, contrast.replies.iter().map(|(_, reply)| reply.as_slice()));
         if let Some(baseline) = &contrast.baseline {
@@ -37,11 +39,11 @@ pub fn plus_and_minus(contrast: &EncodedContrast) -> (usize, usize) {
     (find(Side::Plus), find(Side::Minus))
 }
 
-fn cut(lengths: &[usize], push: impl Fn(&mut Packed, usize)) -> Vec<Packed> {
+fn cut(decoder: &Decoder<Backend>, lengths: &[usize], push: impl Fn(&mut Packed, usize)) -> Vec<Packed> {
     let pack = |range: std::ops::Range<usize>| {
         let mut packed = Packed::new();
         range.for_each(|at| push(&mut packed, at));
         packed
     };
-    shards(lengths).into_iter().map(pack).collect()
+    shards(lengths, decoder.shard_tokens()).into_iter().map(pack).collect()
 }

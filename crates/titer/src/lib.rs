@@ -15,7 +15,7 @@ pub mod exec;
 #[cfg(feature = "engine")]
 pub mod guard;
 #[cfg(feature = "engine")]
-mod hub;
+pub mod hub;
 #[cfg(feature = "engine")]
 pub mod model;
 #[cfg(feature = "engine")]

@@ -14,17 +14,19 @@ use titer_model::{
     backend::Cpu,
     decoder::Decoder,
     io::{
-        LoadError, load, load_adapter, load_folder, load_optimiser, read_adapter_config, read_config, save_weights,
-        weight_files,
+        LoadError, Weights, load_adapter, load_optimiser, read_adapter_config, read_config, save_weights, weight_files,
     },
-    lora::LoraConfig,
+    lora::{LoraConfig, TARGETS},
     optim,
     params::Params,
 };
 
+pub use titer_model::stored::Dtype;
+
 use crate::{
     hub,
     organism::{card::Card, shipped},
+    spec::Lora,
 };
 
 /// The word in a spec for the organism that titer ships.
@@ -89,6 +91,9 @@ pub enum ModelError {
     /// A run's folder, without what it could be continued from.
     #[error("the run in {0} has saved no model: it needs `checkpoints = \"at the end\"` in its spec")]
     NoCheckpoint(PathBuf),
+    /// There is no such number type; the text is one sentence.
+    #[error("{0}")]
+    Dtype(String),
     /// There is no state of an optimiser.
     #[error(
         "{folder} holds no optimiser's state: {problem}; name a checkpoint, which a spec with `checkpoints = \"at the end\"` writes"
@@ -133,7 +138,9 @@ pub enum ModelError {
 pub struct Files {
     folder: PathBuf,
     config: Vec<u8>,
-    weights: Weights,
+    weights: Source,
+    /// What weights are rounded to; `None` for what they are.
+    dtype: Option<Dtype>,
     tokenizer: Vec<u8>,
     tokenizer_config: Vec<u8>,
     /// Where the chat template has a file of its own.
@@ -142,8 +149,9 @@ pub struct Files {
     card: Option<Vec<u8>>,
 }
 
+/// Where weights are.
 #[derive(Clone, Debug)]
-enum Weights {
+enum Source {
     /// The bytes of a `model.safetensors`.
     Bytes(Vec<u8>),
     /// In the folder.
@@ -172,7 +180,8 @@ impl Files {
         Ok(Self {
             folder: format!("organism/seed-{seed}").into(),
             config: shipped.config.to_vec(),
-            weights: Weights::Bytes(shipped.weights.to_vec()),
+            weights: Source::Bytes(shipped.weights.to_vec()),
+            dtype: None,
             tokenizer: shipped.tokenizer.to_vec(),
             tokenizer_config: shipped.tokenizer_config.to_vec(),
             chat_template: None,
@@ -191,7 +200,8 @@ impl Files {
         })?;
         Ok(Self {
             config,
-            weights: Weights::Folder,
+            weights: Source::Folder,
+            dtype: None,
             tokenizer: read("tokenizer.json")?,
             tokenizer_config: read("tokenizer_config.json")?,
             chat_template: read_if_there(CHAT_TEMPLATE)?,
@@ -203,7 +213,12 @@ impl Files {
     /// The same files with the weights that `model` has now, in f32. A card still tells of the organism that it began as.
     pub fn with_weights_of(&self, model: &Model) -> Self {
         let weights = save_weights(model.decoder.backend(), &model.decoder.layout, &model.params);
-        Self { config: in_f32(&self.config), weights: Weights::Bytes(weights), ..self.clone() }
+        Self { config: in_f32(&self.config), weights: Source::Bytes(weights), ..self.clone() }
+    }
+
+    /// The same files with weights rounded to this number type where there is one, when a model is read from them.
+    pub fn rounded(self, dtype: Option<Dtype>) -> Self {
+        Self { dtype, ..self }
     }
 
     /// The folder, as PEFT shall know the model that adapters belong to.
@@ -214,7 +229,7 @@ impl Files {
     /// Writes them as a folder, which is made where it is missing.
     pub fn write(&self, folder: &Path) -> std::io::Result<()> {
         fs_err::create_dir_all(folder)?;
-        let Weights::Bytes(weights) = &self.weights else { return Err(std::io::ErrorKind::Unsupported.into()) };
+        let Source::Bytes(weights) = &self.weights else { return Err(std::io::ErrorKind::Unsupported.into()) };
         let files = [
             ("config.json", Some(&self.config)),
             ("model.safetensors", Some(weights)),
@@ -230,23 +245,26 @@ impl Files {
     /// A hash of everything that decides what the model computes and which rows its world makes.
     pub fn hash(&self) -> Result<String, ModelError> {
         let mut hasher = blake3::Hasher::new();
-        let mut add = |bytes: &[u8]| {
+        let add = |hasher: &mut blake3::Hasher, bytes: &[u8]| {
             hasher.update(&(bytes.len() as u64).to_le_bytes());
             hasher.update(bytes);
         };
-        add(&self.config);
+        add(&mut hasher, &self.config);
         match &self.weights {
-            Weights::Bytes(bytes) => add(bytes),
-            Weights::Folder => {
+            Source::Bytes(bytes) => add(&mut hasher, bytes),
+            Source::Folder => {
                 for path in weight_files(&self.folder)? {
-                    add(&fs_err::read(path).map_err(LoadError::from)?);
+                    // Mapped, as the weights will be: what is read for the one is there for the other.
+                    let length = fs_err::metadata(&path).map_err(LoadError::from)?.len();
+                    hasher.update(&length.to_le_bytes());
+                    hasher.update_mmap_rayon(&path).map_err(LoadError::from)?;
                 }
             }
         }
         [Some(&self.tokenizer), Some(&self.tokenizer_config), self.chat_template.as_ref()]
             .into_iter()
             .flatten()
-            .for_each(|bytes| add(bytes));
+            .for_each(|bytes| add(&mut hasher, bytes));
         if let Some(seed) = self.world_seed()? {
             hasher.update(&seed.to_le_bytes());
         }
@@ -294,11 +312,21 @@ impl Files {
     pub fn open_in<B: titer_model::backend::Backend>(&self, backend: B) -> Result<(Decoder<B>, Params<B>), ModelError> {
         let path = |name: &str| self.folder.join(name);
         let decoder = Decoder::new(backend, read_config(&self.config, &path("config.json"))?);
-        let params = match &self.weights {
-            Weights::Bytes(bytes) => load(decoder.backend(), &decoder.layout, bytes, &path("model.safetensors"))?,
-            Weights::Folder => load_folder(decoder.backend(), &decoder.layout, &self.folder)?,
+        let layout = &decoder.layout;
+        let mut weights = match &self.weights {
+            Source::Bytes(bytes) => Weights::of_bytes(layout, bytes.clone(), &path("model.safetensors"))?,
+            Source::Folder => Weights::of_folder(layout, &self.folder)?,
         };
-        Ok((decoder, params))
+        if let Some(dtype) = self.dtype {
+            weights = weights.rounded(layout, dtype)?;
+        }
+        match &self.weights {
+            Source::Bytes(_) => {
+                let params = weights.upload(decoder.backend(), layout);
+                Ok((decoder, params))
+            }
+            Source::Folder => Ok(weights.keep(decoder)),
+        }
     }
 
     /// The tokens that end generation, as config.json, generation_config.json and tokenizer_config.json name them.
@@ -317,8 +345,24 @@ impl Files {
     }
 }
 
+/// Adapters in the engine's words.
+///
+/// # Errors
+/// Where the rank is 0 or there is no such layer.
+pub fn lora_config(lora: &Lora) -> Result<LoraConfig, ModelError> {
+    let all = || TARGETS.map(str::to_owned).into();
+    let target_modules = if lora.targets.is_empty() { all() } else { lora.targets.clone() };
+    let config = LoraConfig { r: lora.r, lora_alpha: lora.alpha, use_rslora: lora.rslora, target_modules };
+    config.check().map_err(ModelError::Lora)?;
+    Ok(config)
+}
+
 impl Model {
-    /// Reads the model from its files.
+    /// Reads the model from its files. The matrices of a folder stay there, which is all that measuring and training
+    /// adapters need; to train them, see [`Model::thawed`].
+    ///
+    /// # Errors
+    /// Where a file does not fit the others.
     pub fn from_files(files: &Files) -> Result<Self, ModelError> {
         let (decoder, params) = files.open_in(Backend::new())?;
         let tokenizer = Tokenizer::from_json(&String::from_utf8_lossy(&files.tokenizer))?;
@@ -329,24 +373,32 @@ impl Model {
         Ok(Self { decoder, params, tokenizer, template, world, lora: None })
     }
 
-    /// Finds and reads the model behind `base`, see [`Files::find`].
-    pub fn open(base: &str, seed: u64) -> Result<Self, ModelError> {
-        Self::from_files(&Files::find(base, seed)?)
-    }
-
     /// The same model with system prompts put into the first user turn where `wanted`.
     pub fn with_system_in_user(self, wanted: bool) -> Self {
         let template = if wanted { self.template.with_system_in_user() } else { self.template };
         Self { template, ..self }
     }
 
-    /// The same model with fresh adapters of this rank on every linear layer, which are then all that has gradients.
+    /// Finds and reads the model behind `base`, see [`Files::find`], all of it in memory and ready to train.
     ///
     /// # Errors
-    /// Where the rank is 0.
-    pub fn with_lora(self, rank: usize, seed: u64) -> Result<Self, ModelError> {
-        let config = LoraConfig::all(rank);
-        config.check().map_err(ModelError::Lora)?;
+    /// As [`Files::find`] and [`Model::from_files`].
+    pub fn open(base: &str, seed: u64) -> Result<Self, ModelError> {
+        Ok(Self::from_files(&Files::find(base, seed)?)?.thawed())
+    }
+
+    /// The same model with every weight in memory, in f32, for training to move.
+    pub fn thawed(mut self) -> Self {
+        self.decoder.thaw(&mut self.params);
+        self
+    }
+
+    /// The same model with fresh adapters, which are then all that has gradients.
+    ///
+    /// # Errors
+    /// Where there can be none, see [`lora_config`].
+    pub fn with_lora(self, lora: &Lora, seed: u64) -> Result<Self, ModelError> {
+        let config = lora_config(lora)?;
         let decoder = self.decoder.with_lora(&config);
         let params = self.params.with_lora(decoder.backend(), &decoder.layout, seed);
         Ok(Self { decoder, params, lora: Some(config), ..self })

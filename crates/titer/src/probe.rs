@@ -51,7 +51,7 @@ impl Probes {
             .map(|contrast| encode_contrast(&model.template, &model.tokenizer, contrast))
             .collect::<Result<Vec<_>, _>>()?;
         let rows: Vec<Row> = Cell::all().flat_map(|cell| source.cell_rows(seed, cell, items)).collect();
-        let (contrast_shards, cells) = (pack_contrasts(&contrasts), Rows::encode(model, &rows)?);
+        let (contrast_shards, cells) = (pack_contrasts(&model.decoder, &contrasts), Rows::encode(model, &rows)?);
         Ok(Self { probes, contrasts, contrast_shards, cells })
     }
 

@@ -18,6 +18,7 @@ use titer_model::{
     packed::{Packed, Target},
     parallel::{Workspace, score},
     shares::Booking,
+    stored::Dtype,
 };
 
 use crate::{
@@ -105,10 +106,12 @@ impl Runner for EngineRunner {
         if files.hash()? != plan.model.blake3 {
             return Err(TrainError::ModelChanged { base: plan.model.base.clone() });
         }
-        let mut model = Model::from_files(&files)?.with_system_in_user(plan.model.system_in_user);
-        if let Some(rank) = plan.model.lora {
-            model = model.with_lora(rank, plan.seed)?;
+        let model = Model::from_files(&files.clone().rounded(dtype(plan.model.dtype.as_deref())?))?;
+        let mut model = match &plan.model.lora {
+            Some(lora) => model.with_lora(lora, plan.seed)?,
+            None => model.thawed(),
         }
+        .with_system_in_user(plan.model.system_in_user);
         let source = match &plan.data {
             Some(data) if data_hash(&data.files)? != data.blake3 => {
                 return Err(TrainError::DataChanged { names: data.files.names() });
@@ -277,7 +280,7 @@ impl Lesson {
 
     /// The mean surprise of its first `count` rows, nats a reply.
     fn surprise(&self, model: &Model, count: usize) -> f64 {
-        let shards = self.rows.pack(&(0..count).collect::<Vec<_>>());
+        let shards = self.rows.pack(model, &(0..count).collect::<Vec<_>>());
         let scores = score(&model.decoder, &model.params, &shards);
         -scores.iter().flatten().map(|&log_prob| f64::from(log_prob)).sum::<f64>() / count as f64
     }
@@ -306,7 +309,7 @@ impl Lesson {
             rows[if count > 1 { self.groups[at] } else { 0 }].push(at);
         }
         let present = rows.iter().enumerate().filter(|(_, rows)| !rows.is_empty());
-        let cut = present.map(|(group, rows)| (group, self.rows.pack(rows)));
+        let cut = present.map(|(group, rows)| (group, self.rows.pack(model, rows)));
         let (groups, shards): (Vec<usize>, Vec<Packed>) =
             cut.flat_map(|(group, shards)| shards.into_iter().map(move |shard| (group, shard))).unzip();
         self.guards.look(model, at);
@@ -407,7 +410,15 @@ pub fn plan_model(base: &str, seed: u64, has_data: bool) -> Result<plan::ModelPl
     if !has_data {
         world(&model, base)?;
     }
-    Ok(plan::ModelPlan { base: base.to_owned(), blake3: files.hash()?, lora: None, system_in_user: false })
+    Ok(plan::ModelPlan { base: base.to_owned(), blake3: files.hash()?, dtype: None, lora: None, system_in_user: false })
+}
+
+/// The number type of this name, if any.
+///
+/// # Errors
+/// Where there is no such type.
+pub fn dtype(word: Option<&str>) -> Result<Option<Dtype>, ModelError> {
+    word.map(|word| word.parse().map_err(ModelError::Dtype)).transpose()
 }
 
 /// The planned rows and contrasts: readable, and with rows of every cell that is trained.

@@ -22,7 +22,7 @@ use titer_model::parallel::Workspace;
 const ITEMS: usize = 24;
 
 fn step(model: &mut Model, row: &Row, lr: f64) {
-    let shards = pack(&[&encode_row(&model.template, &model.tokenizer, row).unwrap()]);
+    let shards = pack(&model.decoder, &[&encode_row(&model.template, &model.tokenizer, row).unwrap()]);
     let weights = [vec![1.0; shards[0].targets.len()]];
     let backend = *model.decoder.backend();
     let mut workspace = Workspace::default();

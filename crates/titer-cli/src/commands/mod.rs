@@ -21,10 +21,22 @@ pub use run::run;
 pub use score::score;
 
 use titer::{
+    hub::{self, HubError},
+    model::lora_config,
     plan::{RunPlan, SweepPlan},
     spec::{Spec, SpecError},
-    train::{plan_data, plan_model},
+    train::{dtype, plan_data, plan_model},
 };
+
+use crate::progress::DownloadBar;
+
+/// Sees to it that the model behind `base` is on this machine, downloading it from the hub where it must.
+fn fetch(base: &str) -> Result<(), HubError> {
+    let bar = DownloadBar::new();
+    let fetched = hub::fetch(base, &bar);
+    bar.clear();
+    fetched
+}
 
 /// A spec's plan and its runs, `(arm, plan)`; data or a model that cannot be used are blamed on the line that asks for them.
 fn resolve(spec: &Spec) -> Result<(SweepPlan, Vec<(usize, RunPlan)>), SpecError> {
@@ -32,7 +44,12 @@ fn resolve(spec: &Spec) -> Result<(SweepPlan, Vec<(usize, RunPlan)>), SpecError>
     let cells = plan.arms.iter().flat_map(|arm| &arm.stages).flat_map(|stage| stage.cells()).map(|(cell, _)| *cell);
     let data = plan.data.as_ref().map(|data| plan_data(data, cells)).transpose();
     let data = data.map_err(|error| spec.error(&["data"], error.to_string(), ""))?;
+    if let Some(Err(error)) = plan.lora.as_ref().map(lora_config) {
+        return Err(spec.error(&["model", "lora"], error.to_string(), ""));
+    }
+    dtype(plan.dtype.as_deref()).map_err(|error| spec.error(&["model", "dtype"], error.to_string(), ""))?;
     let blamed: &[&str] = if spec.base.is_some() { &["model", "base"] } else { &["seeds"] };
+    fetch(&plan.base).map_err(|error| spec.error(blamed, error.to_string(), ""))?;
     let model = |base: &str, seed| plan_model(base, seed, data.is_some());
     let runs = plan.runs(data.as_ref(), model).map_err(|error| spec.error(blamed, error.to_string(), ""))?;
     Ok((plan, runs))

@@ -65,17 +65,18 @@ pub fn size(name: &str) -> Size {
 }
 
 /// Tokens of each row, and the rows packed into shards.
-pub fn pack(rows: &[(usize, usize)], vocabulary: usize) -> (Vec<usize>, Vec<Packed>) {
+pub fn pack(rows: &[(usize, usize)], decoder: &Decoder<Cpu<f32>>) -> (Vec<usize>, Vec<Packed>) {
+    let vocabulary = decoder.config.vocab_size;
     let lengths: Vec<usize> = rows.iter().map(|row| row.0).collect();
     let shard = |range: std::ops::Range<usize>| {
         let mut packed = Packed::new();
-        for (at, &(len, targets)) in rows[range].iter().enumerate() {
+        for (at, &(len, targets)) in range.clone().zip(&rows[range]) {
             let tokens: Vec<u32> = (0..len).map(|token| ((token * 31 + at * 17) % vocabulary) as u32).collect();
             let trained: Vec<bool> = (0..len).map(|token| token + targets >= len).collect();
             packed.push_row(&tokens, &trained);
         }
         packed
     };
-    let batch = shards(&lengths).into_iter().map(shard).collect();
+    let batch = shards(&lengths, decoder.shard_tokens()).into_iter().map(shard).collect();
     (lengths, batch)
 }

@@ -11,9 +11,9 @@ use std::ops::Range;
 pub use cpu::Cpu;
 pub use row_sums::RowSums;
 
-use crate::{packed::Reach, real::Real};
+use crate::{packed::Reach, real::Real, stored::Stored};
 
-/// A row-major matrix in a buffer, possibly read transposed.
+/// A row-major matrix in a buffer or a file, possibly read transposed.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a, Buffer> {
     /// Where the numbers are, `[rows, columns]` as stored.
@@ -144,8 +144,17 @@ pub trait Backend: Clone + Sync + Send {
     /// `out = a · b` or `out += a · b`; `out` is resized when it is replaced.
     fn matmul(&self, out: &mut Self::Buffer, a: Matrix<Self::Buffer>, b: Matrix<Self::Buffer>, write: Write);
 
+    /// [`Backend::matmul`] with a weight that stays in its file.
+    fn matmul_stored(&self, out: &mut Self::Buffer, a: Matrix<Self::Buffer>, b: Matrix<Stored>, write: Write);
+
     /// `out[i] = table[ids[i]]`, rows of `width` numbers.
     fn gather(&self, out: &mut Self::Buffer, table: &Self::Buffer, ids: &[u32], width: usize);
+
+    /// [`Backend::gather`] from a table that stays in its file.
+    fn gather_stored(&self, out: &mut Self::Buffer, table: &Stored, ids: &[u32], width: usize);
+
+    /// `rows[i] *= factors[i]`, rows of `width` numbers.
+    fn scale_rows(&self, rows: &mut Self::Buffer, factors: &[Self::Real], width: usize);
 
     /// `table[ids[i]] += rows[i]`, rows of `width` numbers.
     fn scatter_add(&self, table: &mut Self::Buffer, rows: &Self::Buffer, ids: &[u32], width: usize);
@@ -229,6 +238,18 @@ pub trait Backend: Clone + Sync + Send {
 
     /// Reads `log_probs[rows[i], tokens[i]]`.
     fn pick(&self, log_probs: &Self::Buffer, rows: &[u32], tokens: &[u32], vocabulary: usize) -> Vec<Self::Real>;
+
+    /// `log p(words[i])` at row `rows[i]` of `x` (`[_, width]`), in nats: the softmax is that of `x Wᵀ`, bounded by `softcap`
+    /// where there is one, with a table `W` (`[vocabulary, width]`) that stays in its file. No logit is kept. Where there
+    /// is a `pull`, it becomes the gradient of each at its row of `x`, `[targets, width]`.
+    fn target_log_probs(
+        &self,
+        pull: Option<&mut Self::Buffer>,
+        x: &Self::Buffer,
+        table: Matrix<Stored>,
+        targets: (&[u32], &[u32]),
+        softcap: Option<f64>,
+    ) -> Vec<Self::Real>;
 
     /// Turns log-probabilities into the gradient at the logits of `Σ_i weights[i] · (−log p(tokens[i]))`, where
     /// target `i` reads row `rows[i]`: row `= Σ weights · p − weights at the tokens`.

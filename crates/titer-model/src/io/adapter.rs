@@ -11,25 +11,28 @@ use crate::{
     params::{Layout, ParamSpec, Params},
 };
 
-/// What plain LoRA does without.
-const BEYOND: [&str; 13] = [
-    "use_dora",
-    "bias",
-    "lora_bias",
-    "fan_in_fan_out",
-    "modules_to_save",
-    "exclude_modules",
-    "rank_pattern",
-    "alpha_pattern",
-    "layers_to_transform",
-    "layer_replication",
-    "target_parameters",
-    "trainable_token_indices",
-    "alora_invocation_tokens",
+/// What plain LoRA may say: everything else must be idle (false, empty or none), whatever later versions of PEFT call it.
+const PLAIN: [&str; 14] = [
+    "peft_type",
+    "task_type",
+    "auto_mapping",
+    "peft_version",
+    "base_model_name_or_path",
+    "revision",
+    "inference_mode",
+    "r",
+    "lora_alpha",
+    "use_rslora",
+    "target_modules",
+    "init_lora_weights",
+    "megatron_core",
+    "qalora_group_size",
 ];
 
-/// Reads `adapter_config.json`; fails where it asks for more than plain LoRA on linear layers. Dropout is read over:
-/// titer computes without it.
+/// Ways to start an adapter that leave the base model as it is.
+const STARTS: [&str; 3] = ["gaussian", "orthogonal", "eva"];
+
+/// Reads `adapter_config.json`; fails where it asks for more than plain LoRA on linear layers, and names what.
 pub fn read_adapter_config(bytes: &[u8], path: &Path) -> Result<LoraConfig, LoadError> {
     let fail = |problem: String| LoadError::Config { path: path.to_owned(), problem };
     let mut value: Value = serde_json::from_slice(bytes).map_err(|error| fail(format!("not JSON: {error}")))?;
@@ -38,16 +41,31 @@ pub fn read_adapter_config(bytes: &[u8], path: &Path) -> Result<LoraConfig, Load
     }
     let idle = |value: &Value| match value {
         Value::Null | Value::Bool(false) => true,
+        Value::Number(number) => number.as_f64() == Some(0.0),
         Value::String(word) => word == "none",
         Value::Array(values) => values.is_empty(),
         Value::Object(values) => values.is_empty(),
-        _ => false,
+        Value::Bool(true) => false,
     };
-    if let Some(key) = BEYOND.into_iter().find(|key| !idle(&value[*key])) {
-        return Err(fail(format!("`{key}` is {}; titer computes adapters without it", value[key])));
+    let more =
+        value.as_object().into_iter().flatten().find(|(key, value)| !PLAIN.contains(&key.as_str()) && !idle(value));
+    if let Some((key, value)) = more {
+        return Err(fail(format!("`{key}` is {value}; titer computes adapters without it")));
     }
-    if value["target_modules"] == "all-linear" {
-        value["target_modules"] = json!(TARGETS);
+    if let Some(start) = value["init_lora_weights"].as_str().filter(|start| !STARTS.contains(start)) {
+        return Err(fail(format!(
+            "`init_lora_weights` is \"{start}\", which changes the base model; titer computes adapters on it as it is"
+        )));
+    }
+    match &value["target_modules"] {
+        Value::String(all) if all == "all-linear" => value["target_modules"] = json!(TARGETS),
+        Value::String(pattern) => {
+            return Err(fail(format!(
+                "`target_modules` is the pattern \"{pattern}\"; titer takes a list of {}",
+                TARGETS.join(", ")
+            )));
+        }
+        _ => {}
     }
     let config: LoraConfig = serde_json::from_value(value).map_err(|error| fail(error.to_string()))?;
     config.check().map_err(fail)?;

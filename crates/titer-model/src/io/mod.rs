@@ -5,8 +5,10 @@ mod config;
 mod folder;
 mod optimiser;
 mod tensors;
+mod weights;
 
 pub use adapter::{load_adapter, read_adapter_config, save_adapter};
 pub use config::read_config;
-pub use folder::{LoadError, load, load_folder, open, save, save_weights, weight_files};
+pub use folder::{LoadError, load, open, save, save_weights};
 pub use optimiser::{load_optimiser, save_optimiser};
+pub use weights::{Weights, weight_files};

@@ -1,10 +1,17 @@
-//! Buffers as tensors of a safetensors file.
+//! Tensors of a safetensors file.
 
-use std::collections::HashMap;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
-use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
+use safetensors::{SafeTensorError, SafeTensors, tensor::TensorView};
 
-use crate::{backend::Backend, real::Real};
+use crate::{
+    backend::Backend,
+    real::Real,
+    stored::{Dtype, Stored},
+};
 
 /// Name and shape of a tensor.
 pub(super) type Wanted<'a> = (String, &'a [usize]);
@@ -36,43 +43,52 @@ pub(super) fn none_left<'a>(left: impl Iterator<Item = &'a str>) -> Result<(), S
     }
 }
 
-/// Reads a buffer for each of these names and shapes.
+/// The bytes of a file, in memory or mapped into it.
+pub(super) type Bytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
+
+/// Where the numbers of each of these names and shapes lie in a file.
 ///
 /// Fails where a tensor is missing, left over, of another shape, of a type that is not f32, f16 or bf16, or holds a
 /// number that is not finite; the problem names the tensor.
+pub(super) fn find<'a>(file: &Bytes, wanted: impl IntoIterator<Item = Wanted<'a>>) -> Result<Vec<Stored>, String> {
+    let (header_len, header) = SafeTensors::read_metadata((**file).as_ref()).map_err(unreadable)?;
+    let start = header_len + size_of::<u64>();
+    let mut left: BTreeSet<String> = header.tensors().into_keys().collect();
+    let mut found = Vec::new();
+    for (name, shape) in wanted {
+        let tensor = header.info(&name).ok_or_else(|| missing(&name))?;
+        if tensor.shape != shape {
+            return Err(format!("tensor `{name}` has shape {:?}; the config asks for {shape:?}", tensor.shape));
+        }
+        let dtype = dtype(tensor.dtype)
+            .ok_or_else(|| format!("tensor `{name}` has type {:?}; titer reads F32, F16 and BF16", tensor.dtype))?;
+        let (from, to) = tensor.data_offsets;
+        let stored = Stored::new(file.clone(), start + from..start + to, dtype);
+        if let Some((at, number)) = stored.not_finite() {
+            return Err(format!("tensor `{name}` holds {number} at index {at}"));
+        }
+        found.push(stored);
+        left.remove(&name);
+    }
+    none_left(left.iter().map(String::as_str))?;
+    Ok(found)
+}
+
+/// [`find`], in the backend's numbers.
 pub(super) fn read<'a, B: Backend>(
     backend: &B,
     wanted: impl IntoIterator<Item = Wanted<'a>>,
     bytes: &[u8],
 ) -> Result<Vec<B::Buffer>, String> {
-    let file = SafeTensors::deserialize(bytes).map_err(unreadable)?;
-    let mut left: Vec<&str> = file.names();
-    let mut buffers = Vec::new();
-    for (name, shape) in wanted {
-        let tensor = file.tensor(&name).map_err(|_| missing(&name))?;
-        if tensor.shape() != shape {
-            return Err(format!("tensor `{name}` has shape {:?}; the config asks for {shape:?}", tensor.shape()));
-        }
-        let values = decode(&tensor)
-            .ok_or_else(|| format!("tensor `{name}` has type {:?}; titer reads F32, F16 and BF16", tensor.dtype()))?;
-        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-            return Err(format!("tensor `{name}` holds {} at index {at}", values[at]));
-        }
-        buffers.push(backend.upload(values.into_iter().map(|value| B::Real::of(value.into())).collect()));
-        left.retain(|other| *other != name);
-    }
-    none_left(left.into_iter())?;
-    Ok(buffers)
+    let file: Bytes = Arc::new(bytes.to_vec());
+    Ok(find(&file, wanted)?.iter().map(|stored| backend.upload(stored.numbers())).collect())
 }
 
-/// The numbers of a tensor as f32; `None` where its type is not read.
-fn decode(tensor: &TensorView<'_>) -> Option<Vec<f32>> {
-    let bytes = tensor.data();
-    let halves = || bytes.as_chunks::<2>().0.iter().map(|&pair| u16::from_le_bytes(pair));
-    match tensor.dtype() {
-        Dtype::F32 => Some(bytes.as_chunks::<4>().0.iter().map(|&quad| f32::from_le_bytes(quad)).collect()),
-        Dtype::F16 => Some(halves().map(|bits| half::f16::from_bits(bits).to_f32()).collect()),
-        Dtype::BF16 => Some(halves().map(|bits| half::bf16::from_bits(bits).to_f32()).collect()),
+fn dtype(dtype: safetensors::Dtype) -> Option<Dtype> {
+    match dtype {
+        safetensors::Dtype::F32 => Some(Dtype::F32),
+        safetensors::Dtype::F16 => Some(Dtype::F16),
+        safetensors::Dtype::BF16 => Some(Dtype::Bf16),
         _ => None,
     }
 }
@@ -98,8 +114,9 @@ where
             (name, shape, bytes)
         })
         .collect();
-    let view =
-        |shape: &[usize], bytes| TensorView::new(Dtype::F32, shape.to_vec(), bytes).expect("bytes fit the shape");
+    let view = |shape: &[usize], bytes| {
+        TensorView::new(safetensors::Dtype::F32, shape.to_vec(), bytes).expect("bytes fit the shape")
+    };
     let views = tensors.iter().map(|(name, shape, bytes)| (name.as_str(), view(shape, bytes)));
     safetensors::serialize(views, Some(metadata)).expect("names are unique and shapes fit")
 }

@@ -2,8 +2,9 @@
 
 use super::{Linear, Norm, NormStash, Pass};
 use crate::{
-    backend::{Backend, Write},
+    backend::{Backend, Matrix, Write},
     real::Real,
+    stored::Stored,
     visitor::{Scope, Visitor},
 };
 
@@ -22,8 +23,11 @@ pub struct Head {
 #[derive(Debug)]
 pub struct HeadStash<B: Backend> {
     norm: NormStash<B>,
-    /// Log-probabilities, `[outputs, vocabulary]`, until the backward pass turns them into gradients.
-    pub log_probs: B::Buffer,
+    /// Log-probabilities, `[outputs, vocabulary]`, until the backward pass turns them into gradients; left alone where
+    /// the head stays in its file.
+    log_probs: B::Buffer,
+    /// The gradient of every target's log-probability at `x` normed, `[targets, width]`, where the head stays in its file.
+    pull: B::Buffer,
     /// Derivatives of the bound, like the logits; empty where there is none.
     slopes: B::Buffer,
     d_normed: B::Buffer,
@@ -31,26 +35,51 @@ pub struct HeadStash<B: Backend> {
 
 impl<B: Backend> Default for HeadStash<B> {
     fn default() -> Self {
-        let [log_probs, slopes, d_normed] = Default::default();
-        Self { norm: NormStash::default(), log_probs, slopes, d_normed }
+        let [log_probs, pull, slopes, d_normed] = Default::default();
+        Self { norm: NormStash::default(), log_probs, pull, slopes, d_normed }
     }
 }
 
 impl Head {
-    /// Log-probabilities at the output positions into the stash; `x` is `[outputs, width]`.
-    pub fn forward<B: Backend>(&self, pass: &Pass<B>, x: &B::Buffer, stash: &mut HeadStash<B>) {
+    /// Log-probability of each target, in nats, `[targets]`; `x` is `[outputs, width]`. `backward` says whether the backward
+    /// pass follows.
+    pub fn forward<B: Backend>(
+        &self,
+        pass: &Pass<B>,
+        x: &B::Buffer,
+        backward: bool,
+        stash: &mut HeadStash<B>,
+    ) -> Vec<B::Real> {
+        let (rows, tokens) = target_places(pass);
+        let Some(table) = self.in_file(pass) else {
+            self.log_probs(pass, x, stash);
+            return pass.backend.pick(&stash.log_probs, &rows, &tokens, self.vocabulary.outputs);
+        };
+        self.norm.forward(pass, x, &mut stash.norm);
+        let table = Matrix::new(table, self.vocabulary.outputs, self.vocabulary.inputs);
+        let pull = backward.then_some(&mut stash.pull);
+        pass.backend.target_log_probs(pull, &stash.norm.y, table, (&rows, &tokens), self.softcap)
+    }
+
+    /// Log-probabilities of the whole vocabulary, `[outputs, vocabulary]`.
+    pub fn log_probs<'a, B: Backend>(
+        &self,
+        pass: &Pass<B>,
+        x: &B::Buffer,
+        stash: &'a mut HeadStash<B>,
+    ) -> &'a B::Buffer {
         self.norm.forward(pass, x, &mut stash.norm);
         self.vocabulary.forward(pass, &stash.norm.y, Scope::Outputs, &mut stash.log_probs, Write::Replace);
         if let Some(cap) = self.softcap {
             pass.backend.softcap(&mut stash.log_probs, &mut stash.slopes, cap);
         }
         pass.backend.log_softmax(&mut stash.log_probs, self.vocabulary.outputs);
+        &stash.log_probs
     }
 
-    /// Log-probability of each target, in nats, `[targets]`.
-    pub fn target_log_probs<B: Backend>(&self, pass: &Pass<B>, stash: &HeadStash<B>) -> Vec<B::Real> {
-        let (rows, tokens) = target_places(pass);
-        pass.backend.pick(&stash.log_probs, &rows, &tokens, self.vocabulary.outputs)
+    /// The table, where it stays in its file and no visitor wants to see the gradient at the logits.
+    fn in_file<'a, B: Backend>(&self, pass: &Pass<'a, B>) -> Option<&'a Stored> {
+        pass.stored(self.vocabulary.weight).filter(|_| !self.vocabulary.trained)
     }
 
     /// Gradient at `x` of `Σ weights[i] · (−log p(target i))`, written to `d`.
@@ -65,13 +94,22 @@ impl Head {
     ) {
         let backend = pass.backend;
         let (rows, tokens) = target_places(pass);
-        backend.cross_entropy_backward(&mut stash.log_probs, &rows, &tokens, weights, self.vocabulary.outputs);
-        if self.softcap.is_some() {
-            backend.multiply(&mut stash.log_probs, &stash.slopes);
+        let width = self.vocabulary.inputs;
+        if self.in_file(pass).is_some() {
+            let pushes: Vec<B::Real> = weights.iter().map(|&weight| -weight).collect();
+            backend.scale_rows(&mut stash.pull, &pushes, width);
+            backend.resize(&mut stash.d_normed, pass.rows(Scope::Outputs) * width);
+            backend.fill(&mut stash.d_normed, B::Real::of(0.0));
+            backend.scatter_add(&mut stash.d_normed, &stash.pull, &rows, width);
+        } else {
+            backend.cross_entropy_backward(&mut stash.log_probs, &rows, &tokens, weights, self.vocabulary.outputs);
+            if self.softcap.is_some() {
+                backend.multiply(&mut stash.log_probs, &stash.slopes);
+            }
+            let HeadStash { norm, log_probs, d_normed, .. } = stash;
+            self.vocabulary.backward(pass, &norm.y, log_probs, Scope::Outputs, d_normed, Write::Replace, visitor);
         }
-        let (normed, d_logits) = (&stash.norm.y, &stash.log_probs);
-        self.vocabulary.backward(pass, normed, d_logits, Scope::Outputs, &mut stash.d_normed, Write::Replace, visitor);
-        backend.resize(d, pass.rows(Scope::Outputs) * self.vocabulary.inputs);
+        backend.resize(d, pass.rows(Scope::Outputs) * width);
         backend.fill(d, B::Real::of(0.0));
         self.norm.backward(pass, x, &stash.norm, &stash.d_normed, Scope::Outputs, d, visitor);
     }

@@ -41,8 +41,7 @@ pub struct Lora {
 impl Linear {
     /// `y = x Wᵀ + b` and what the adapter adds, or adds all of it; `x` is `[rows in scope, inputs]`.
     pub fn forward<B: Backend>(&self, pass: &Pass<B>, x: &B::Buffer, scope: Scope, y: &mut B::Buffer, write: Write) {
-        let weight = Matrix::new(&pass.params[self.weight], self.outputs, self.inputs);
-        pass.backend.matmul(y, Matrix::new(x, pass.rows(scope), self.inputs), weight.t(), write);
+        self.product(pass, y, Matrix::new(x, pass.rows(scope), self.inputs), true, write);
         if let Some(bias) = self.bias {
             let (ones, bias) = (Matrix::new(&pass.ones, pass.rows(scope), 1), &pass.params[bias]);
             pass.backend.matmul(y, ones, Matrix::new(bias, 1, self.outputs), Write::Add);
@@ -73,8 +72,7 @@ impl Linear {
                 visitor.linear(backend, LinearVisit { weight, x: &pass.ones, dy, rows, inputs: 1, outputs, scope });
             }
         }
-        let weight = Matrix::new(&pass.params[self.weight], outputs, inputs);
-        backend.matmul(dx, Matrix::new(dy, rows, outputs), weight, write);
+        self.product(pass, dx, Matrix::new(dy, rows, outputs), false, write);
         if let Some(Lora { a, b, rank, scale }) = self.lora {
             // The inner activations are thin: to compute them again costs less than to keep them.
             let inner = self.inner(pass, &Lora { a, b, rank, scale }, x, scope);
@@ -86,6 +84,27 @@ impl Linear {
             visitor.linear(backend, LinearVisit { weight: a, x, dy: &d_inner, rows, inputs, outputs: rank, scope });
             let weight = Matrix::new(&pass.params[a], rank, inputs);
             backend.matmul(dx, Matrix::new(&d_inner, rows, rank), weight, Write::Add);
+        }
+    }
+
+    /// `out = a Wᵀ` where the weight is `transposed`, else `out = a W`; or adds it.
+    fn product<B: Backend>(
+        &self,
+        pass: &Pass<B>,
+        out: &mut B::Buffer,
+        a: Matrix<B::Buffer>,
+        transposed: bool,
+        write: Write,
+    ) {
+        let (rows, columns) = (self.outputs, self.inputs);
+        match pass.stored(self.weight) {
+            Some(stored) => {
+                pass.backend.matmul_stored(out, a, Matrix { data: stored, rows, columns, transposed }, write);
+            }
+            None => {
+                let data = &pass.params[self.weight];
+                pass.backend.matmul(out, a, Matrix { data, rows, columns, transposed }, write);
+            }
         }
     }
 

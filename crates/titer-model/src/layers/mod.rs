@@ -19,8 +19,9 @@ pub use residual::{Residual, ResidualStash};
 use crate::{
     backend::Backend,
     packed::{Packed, Reach},
-    params::Params,
+    params::{ParamId, Params},
     real::Real,
+    stored::Stored,
     visitor::Scope,
 };
 
@@ -31,6 +32,8 @@ pub struct Pass<'a, B: Backend> {
     pub backend: &'a B,
     /// The weights.
     pub params: &'a Params<B>,
+    /// Those that stay in their file, by parameter.
+    stored: &'a [Option<Stored>],
     /// The batch.
     pub packed: &'a Packed,
     /// Tables of rotary angles, see [`Backend::rope`]; layers say which is theirs.
@@ -51,6 +54,7 @@ impl<'a, B: Backend> Pass<'a, B> {
     pub fn new(
         backend: &'a B,
         params: &'a Params<B>,
+        stored: &'a [Option<Stored>],
         packed: &'a Packed,
         ropes: &'a [B::Buffer],
         window: Option<usize>,
@@ -67,6 +71,7 @@ impl<'a, B: Backend> Pass<'a, B> {
         Self {
             backend,
             params,
+            stored,
             packed,
             ropes,
             ones,
@@ -75,6 +80,11 @@ impl<'a, B: Backend> Pass<'a, B> {
             sliding_reach,
             sliding_output_reach,
         }
+    }
+
+    /// The weight of this parameter, where it stays in its file.
+    pub fn stored(&self, id: ParamId) -> Option<&'a Stored> {
+        self.stored.get(id.0)?.as_ref()
     }
 
     /// Rows of a buffer in this scope.

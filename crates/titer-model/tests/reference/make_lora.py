@@ -3,14 +3,15 @@
     python make_lora.py       # writes lora/ beside this file; run make.py first
 
 Needs torch, transformers, peft and safetensors. The adapter is saved by PEFT itself; gradients are those of the loss
-in make.py, computed in f64; `losses` are those before each of 20 steps of torch's AdamW on the adapter alone.
+in make.py, computed in f64; `losses` are those before each of 20 steps of torch's AdamW on the adapter alone; `fresh_losses` the same from the start that
+PEFT makes (fresh.safetensors), on rows that change.
 """
 
 import json
 import pathlib
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -54,4 +55,21 @@ for _ in range(20):
     value.backward()
     optimiser.step()
 found["losses"] = torch.tensor(losses)
+
+# Twenty steps from where PEFT itself starts an adapter (B = 0), on a mean over the target tokens of two rows that change.
+torch.manual_seed(12)
+base = LlamaForCausalLM(LlamaConfig(**described["config"], attn_implementation="eager"))
+base.load_state_dict({name.removeprefix("weight/"): tensor for name, tensor in tensors.items() if name.startswith("weight/")})
+model = get_peft_model(base, LoraConfig(r=3, lora_alpha=5, use_rslora=True, lora_dropout=0.0, target_modules=targets, task_type="CAUSAL_LM"))
+save_file({name: tensor.clone() for name, tensor in get_peft_model_state_dict(model).items()}, here / "lora" / "fresh.safetensors")
+optimiser = torch.optim.AdamW([parameter for parameter in model.parameters() if parameter.requires_grad], lr=1e-2, weight_decay=0.0)
+losses = []
+for step in range(20):
+    optimiser.zero_grad()
+    picked = [log_probs(described["rows"][row], described["trained"][row]) for row in (step % 4, (step + 1 + step // 4) % 4)]
+    value = -torch.cat(picked).mean()
+    losses.append(value.item())
+    value.backward()
+    optimiser.step()
+found["fresh_losses"] = torch.tensor(losses)
 save_file({name: tensor.float().contiguous() for name, tensor in found.items()}, here / "lora" / "reference.safetensors")

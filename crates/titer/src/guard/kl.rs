@@ -60,7 +60,8 @@ impl Kl {
         let rows = anchors(source, &plan.anchor, stage.domains, batches, seed);
         let rows = Rows::encode(model, &rows)?;
         let order: Vec<usize> = (0..rows.len()).collect();
-        let batches = order.chunks(plan.anchor.rows).map(|batch| Anchors::new(model, rows.pack(batch), batch.len()));
+        let batches =
+            order.chunks(plan.anchor.rows).map(|batch| Anchors::new(model, rows.pack(model, batch), batch.len()));
         let weight = plan.beta / (plan.anchor.rows as f64 * stage.divisor);
         Ok(Self { batches: batches.collect(), weight, workspace: Workspace::default(), records: Vec::new() })
     }

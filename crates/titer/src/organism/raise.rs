@@ -63,7 +63,7 @@ pub fn raise(recipe: &Recipe, steps: usize, progress: &dyn Fn(Raising)) -> Resul
         let batch: Vec<_> = (0..recipe.batch).map(|_| world.base_row(&mut rows)).collect();
         let batch: Result<Vec<_>, _> = batch.par_iter().map(|row| encode_row(&template, &tokenizer, row)).collect();
         let batch = batch.map_err(|error| error.to_string())?;
-        let shards = pack(&batch.iter().collect::<Vec<_>>());
+        let shards = pack(&decoder, &batch.iter().collect::<Vec<_>>());
         let targets: usize = shards.iter().map(|packed| packed.targets.len()).sum();
         let weights: Vec<_> = shards.iter().map(|packed| vec![1.0 / targets as f32; packed.targets.len()]).collect();
         let (gradient, log_probs) = workspace.gradient(&decoder, &params, &shards, &weights);

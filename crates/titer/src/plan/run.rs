@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use titer_data::source::DataFiles;
 
 use super::StagePlan;
-use crate::spec::When;
+use crate::spec::{Lora, When};
 
 /// Raised whenever the same plan would give other numbers than before, so that stored runs are not taken for new ones.
 pub const NUMERICS: u32 = 2;
@@ -26,12 +26,15 @@ pub struct ModelPlan {
     pub base: String,
     /// Hash of everything that it computes with.
     pub blake3: String,
-    /// Rank of the adapters that are trained; `None` for everything.
+    /// The number type that weights are rounded to; `None` for that of their file.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub lora: Option<usize>,
+    pub dtype: Option<String>,
     /// Whether system prompts go into the first user turn.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub system_in_user: bool,
+    /// The adapters that are trained; `None` for everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lora: Option<Lora>,
 }
 
 /// Which rows and contrasts, by name and by content.

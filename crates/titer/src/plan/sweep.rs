@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     claim::{self, Claim},
-    spec::{DEFAULTS, Spec, SpecError, StageFields, When, plain},
+    spec::{DEFAULTS, Lora, Spec, SpecError, StageFields, When, plain},
 };
 
 /// A resolved spec.
@@ -30,10 +30,12 @@ pub struct SweepPlan {
     pub command: String,
     /// The model's name in the spec; may hold `{seed}`, see [`SweepPlan::base_of`].
     pub base: String,
-    /// Rank of the adapters that are trained; `None` for everything.
-    pub lora: Option<usize>,
     /// Whether system prompts go into the first user turn.
     pub system_in_user: bool,
+    /// The adapters that are trained; `None` for everything.
+    pub lora: Option<Lora>,
+    /// The number type that weights are rounded to; `None` for that of their file.
+    pub dtype: Option<String>,
     /// The user's own rows and contrasts, as named in the spec.
     pub data: Option<DataFiles>,
     /// The seeds of every arm.
@@ -112,8 +114,9 @@ impl SweepPlan {
             spec_text: spec.text.clone(),
             command: format!("titer run {}", spec.path.display()),
             base: spec.base.clone().or(defaults.base).unwrap_or_default(),
-            lora: spec.lora,
             system_in_user: spec.system_in_user.unwrap_or(false),
+            lora: spec.lora.clone(),
+            dtype: spec.dtype.clone(),
             data: spec.data.clone(),
             axes: axes.into_iter().map(|axis| (axis.name, axis.shown)).collect(),
             seeds,
@@ -149,7 +152,12 @@ impl SweepPlan {
             seed,
             pressure: self.pressure,
             checkpoints: self.checkpoints,
-            model: ModelPlan { lora: self.lora, system_in_user: self.system_in_user, ..model.clone() },
+            model: ModelPlan {
+                lora: self.lora.clone(),
+                dtype: self.dtype.clone(),
+                system_in_user: self.system_in_user,
+                ..model.clone()
+            },
             data: data.cloned(),
             probes: self.probes.clone(),
             stages: arm.stages.clone(),

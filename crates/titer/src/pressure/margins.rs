@@ -117,7 +117,7 @@ impl Margin {
         let encoded = contrasts.iter().map(encode).collect::<Result<Vec<_>, TokenizeError>>()?;
         let sign = |side: Side| if side == Side::Plus { 1.0 } else { -1.0 };
         let mut all = encoded.iter().flat_map(|contrast| &contrast.replies).map(|(side, _)| sign(*side));
-        let shards = pack_contrasts(&encoded);
+        let shards = pack_contrasts(&model.decoder, &encoded);
         let signs = shards.iter().map(|packed| all.by_ref().take(packed.replies as usize).collect()).collect();
         Ok(Self { contrasts: encoded.len(), shards, signs })
     }

@@ -74,7 +74,7 @@ impl Rows {
             let cell = row.cell.map_or_else(String::new, |cell| cell.to_string());
             Ok(NamedRow { cell, id: row.id.clone(), position: -1, token: String::new(), encoded })
         };
-        Ok(Self::of(rows.iter().map(named).collect::<Result<_, _>>()?))
+        Ok(Self::of(model, rows.iter().map(named).collect::<Result<_, _>>()?))
     }
 
     /// Every target token as a row of its own, which ends with it. Their gradients add up to those of the rows.
@@ -92,18 +92,18 @@ impl Rows {
             };
             targets.map(one).collect()
         };
-        Self::of(self.rows.iter().flat_map(split).collect())
+        Self::of(model, self.rows.iter().flat_map(split).collect())
     }
 
-    fn of(rows: Vec<NamedRow>) -> Self {
+    fn of(model: &Model, rows: Vec<NamedRow>) -> Self {
         let encoded: Vec<&Encoded> = rows.iter().map(|row| &row.encoded).collect();
-        Self { shards: pack(&encoded), rows }
+        Self { shards: pack(&model.decoder, &encoded), rows }
     }
 
     /// Some of the rows as the engine takes them.
-    pub fn pack(&self, rows: &[usize]) -> Vec<Packed> {
+    pub fn pack(&self, model: &Model, rows: &[usize]) -> Vec<Packed> {
         let encoded: Vec<&Encoded> = rows.iter().map(|&at| &self.rows[at].encoded).collect();
-        pack(&encoded)
+        pack(&model.decoder, &encoded)
     }
 
     /// The rows, in order.

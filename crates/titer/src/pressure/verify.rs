@@ -83,7 +83,7 @@ pub fn verify(
         };
         let before = step(model, &still);
         for (at, Subject { record, lift, shuffled, random }) in subjects.iter().enumerate() {
-            let shards = encoded.pack(&[at]);
+            let shards = encoded.pack(model, &[at]);
             let weights: Vec<_> = shards.iter().map(|packed| vec![1.0; packed.targets.len()]).collect();
             let gradient = workspace.gradient(&model.decoder, &model.params, &shards, &weights).0;
             let after = step(model, gradient);

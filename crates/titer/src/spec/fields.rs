@@ -5,18 +5,20 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use titer_data::{source::DataFiles, world::DomainSplit};
 
-use super::{GuardsField, MixField};
+use super::{GuardsField, Lora, MixField};
 
 /// `[model]`
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelFields {
-    /// The word `organism`, a folder, or a hub id that is in the local cache.
+    /// The word `organism`, a folder, or a hub id.
     pub base: Option<String>,
-    /// Rank of the adapters that are trained in place of everything.
-    pub lora: Option<usize>,
     /// Whether system prompts go into the first user turn.
     pub system_in_user: Option<bool>,
+    /// The adapters that are trained in place of everything.
+    pub lora: Option<Lora>,
+    /// The number type that weights are rounded to, where it is not that of their file.
+    pub dtype: Option<String>,
 }
 
 /// `[data]`, with paths that are seen from where the spec at `path` is seen from.

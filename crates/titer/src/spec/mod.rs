@@ -5,6 +5,7 @@
 mod error;
 mod fields;
 mod guards;
+mod lora;
 mod mix;
 mod read;
 mod suggest;
@@ -15,6 +16,7 @@ pub use fields::{
     ClaimFields, Decay, ModelFields, OptimiserFields, OptimiserKind, ProbeFields, ScheduleFields, StageFields,
 };
 pub use guards::{AnchorField, ControlField, GuardsField, RangeField, TargetField};
+pub use lora::Lora;
 pub use mix::MixField;
 pub use read::{Axis, DEFAULTS, GUARDS, Spec, parse_toml};
 pub(crate) use suggest::{nearest, plain, suggestion};

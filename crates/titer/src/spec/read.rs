@@ -13,7 +13,7 @@ use toml::{
 };
 
 use super::{
-    ClaimFields, ModelFields, ProbeFields, SpecError, StageFields, When,
+    ClaimFields, Lora, ModelFields, ProbeFields, SpecError, StageFields, When,
     fields::seen_from,
     suggest::{plain, suggestion},
 };
@@ -40,7 +40,9 @@ pub struct Spec {
     /// `model.base`, if any.
     pub base: Option<String>,
     /// `model.lora`, if any.
-    pub lora: Option<usize>,
+    pub lora: Option<Lora>,
+    /// `model.dtype`, if any.
+    pub dtype: Option<String>,
     /// `model.system_in_user`, if any.
     pub system_in_user: Option<bool>,
     /// `[data]`, if any.
@@ -103,15 +105,17 @@ impl Spec {
             Some(Value::Array(stages)) => stages.iter().filter_map(|stage| stage.as_table().cloned()).collect(),
             _ => vec![Table::new()],
         };
+        let model = file.model.unwrap_or_default();
         let mut spec = Self {
             path: path.to_owned(),
             text: text.to_owned(),
             title: file.title,
             question: file.question,
             seeds: file.seeds,
-            lora: file.model.as_ref().and_then(|model| model.lora),
-            system_in_user: file.model.as_ref().and_then(|model| model.system_in_user),
-            base: file.model.and_then(|model| model.base),
+            base: model.base,
+            lora: model.lora,
+            dtype: model.dtype,
+            system_in_user: model.system_in_user,
             data: file.data.map(|data| seen_from(data, path)),
             probes: file.probes.unwrap_or_default(),
             pressure: file.pressure,

@@ -6,9 +6,10 @@ mod verification;
 use std::{collections::BTreeMap, path::Path};
 
 use titer::{
-    model::{Model, Optimiser},
+    model::{Files, Model, Optimiser},
     pressure::{Directions, Margins, Rows, RowsError, Steps, Warning, Warnings, verify},
     probe::Moment,
+    spec::Lora,
     table,
 };
 use titer_data::{
@@ -20,7 +21,10 @@ use titer_data::{
     world::{DomainSplit, ProbeUse},
 };
 
-use super::data::{is_spec, of_spec};
+use super::{
+    data::{is_spec, of_spec},
+    fetch,
+};
 use crate::{
     args::{Precondition, PressureArgs},
     printer::{Failure, talk},
@@ -63,10 +67,13 @@ fn check(args: &PressureArgs) -> Result<(), Failure> {
 }
 
 fn open(args: &PressureArgs) -> Result<Model, Failure> {
-    let model = Model::open(&args.base, args.seed).map_err(Failure::input)?.with_system_in_user(args.system_in_user);
+    fetch(&args.base).map_err(Failure::input)?;
+    let files = Files::find(&args.base, args.seed).map_err(Failure::input)?.rounded(args.dtype);
+    let model = Model::from_files(&files).map_err(Failure::input)?.with_system_in_user(args.system_in_user);
     match (&args.adapter, args.lora) {
         (Some(folder), _) => model.with_adapter(folder).map_err(Failure::input),
-        (None, Some(rank)) => model.with_lora(rank, args.seed).map_err(Failure::input),
+        (None, Some(rank)) => model.with_lora(&Lora::of_rank(rank), args.seed).map_err(Failure::input),
+        (None, None) if args.verify => Ok(model.thawed()),
         (None, None) => Ok(model),
     }
 }

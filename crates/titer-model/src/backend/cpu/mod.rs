@@ -4,15 +4,17 @@ mod attention;
 mod contract;
 mod elementwise;
 mod gated;
+mod head;
 mod loss;
 mod norm;
+mod stored;
 
 use std::{marker::PhantomData, ops::Range};
 
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
 
 use super::{Activation, AdamStep, Backend, Heads, Matrix, RowSums, TiedHead, Write};
-use crate::{packed::Reach, real::Real};
+use crate::{packed::Reach, real::Real, stored::Stored};
 
 /// Computes on the calling thread, in `T`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,6 +24,17 @@ impl<T> Cpu<T> {
     /// The backend; it has no state.
     pub fn new() -> Self {
         Self(PhantomData)
+    }
+}
+
+impl<T: Real> Cpu<T> {
+    /// Makes `out` as long as a product that replaces it, and says what becomes of its numbers.
+    fn make_room(&self, out: &mut Vec<T>, len: usize, write: Write) -> Accum {
+        if write == Write::Replace {
+            self.resize(out, len);
+        }
+        assert_eq!(out.len(), len, "the output of a matrix product");
+        if write == Write::Add { Accum::Add } else { Accum::Replace }
     }
 }
 
@@ -78,19 +91,31 @@ impl<T: Real> Backend for Cpu<T> {
     fn matmul(&self, out: &mut Vec<T>, a: Matrix<Vec<T>>, b: Matrix<Vec<T>>, write: Write) {
         let ((rows, inner), (inner_b, columns)) = (a.shape(), b.shape());
         assert_eq!(inner, inner_b, "inner sizes of a matrix product");
-        if write == Write::Replace {
-            self.resize(out, rows * columns);
-        }
-        assert_eq!(out.len(), rows * columns, "the output of a matrix product");
-        let accum = if write == Write::Add { Accum::Add } else { Accum::Replace };
+        let accum = self.make_room(out, rows * columns, write);
         let out = MatMut::from_row_major_slice_mut(out, rows, columns);
         matmul(out, accum, view(a), view(b), T::of(1.0), Par::Seq);
+    }
+
+    fn matmul_stored(&self, out: &mut Vec<T>, a: Matrix<Vec<T>>, b: Matrix<Stored>, write: Write) {
+        let accum = self.make_room(out, a.shape().0 * b.shape().1, write);
+        stored::matmul(out, accum, view(a), b);
     }
 
     fn gather(&self, out: &mut Vec<T>, table: &Vec<T>, ids: &[u32], width: usize) {
         self.resize(out, ids.len() * width);
         for (row, &id) in out.chunks_exact_mut(width).zip(ids) {
             row.copy_from_slice(&table[id as usize * width..][..width]);
+        }
+    }
+
+    fn gather_stored(&self, out: &mut Vec<T>, table: &Stored, ids: &[u32], width: usize) {
+        self.resize(out, ids.len() * width);
+        stored::gather(out, table, ids, width);
+    }
+
+    fn scale_rows(&self, rows: &mut Vec<T>, factors: &[T], width: usize) {
+        for (row, &factor) in rows.chunks_exact_mut(width).zip(factors) {
+            row.iter_mut().for_each(|x| *x *= factor);
         }
     }
 
@@ -180,6 +205,17 @@ impl<T: Real> Backend for Cpu<T> {
 
     fn pick(&self, log_probs: &Vec<T>, rows: &[u32], tokens: &[u32], vocabulary: usize) -> Vec<T> {
         rows.iter().zip(tokens).map(|(&row, &token)| log_probs[row as usize * vocabulary + token as usize]).collect()
+    }
+
+    fn target_log_probs(
+        &self,
+        pull: Option<&mut Vec<T>>,
+        x: &Vec<T>,
+        table: Matrix<Stored>,
+        targets: (&[u32], &[u32]),
+        softcap: Option<f64>,
+    ) -> Vec<T> {
+        head::target_log_probs(pull, x, table, targets, softcap.map(T::of))
     }
 
     fn cross_entropy_backward(

@@ -1,0 +1,137 @@
+"""Compares one training step of LoRA adapters (forward, backward, AdamW) with transformers + PEFT + torch AdamW at the shape of
+Qwen2.5-0.5B: the same random weights from the same bf16 files, the same adapter, the same rows, the same number of threads.
+
+    python benches/train_step_lora.py [--rounds 3] [--threads 2] [--layers 24] [--rows 4] [--dtypes float32,bfloat16]
+
+Needs torch, transformers and peft, and cargo. Every round runs each side once, each in a process of its own, and ratios are
+taken within rounds; peak memory is that of the process. Rank 16 on every linear layer; 128 tokens a row, the last 64
+of them targets. titer computes in f32 from bf16 files; PEFT with `dtype="float32"` does the same, and with "bfloat16" it
+computes in bf16, which is less exact and, on a processor with instructions for it, faster. The losses of every step
+must agree, to 1e-3 in f32.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).parent.parent
+TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+STEPS = 2
+
+
+def make(folder, layers):
+    """A model folder with random weights in bf16, and an adapter in it whose B is not zero."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    torch.manual_seed(0)
+    shape = dict(vocab_size=151936, hidden_size=896, intermediate_size=4864, num_hidden_layers=layers, num_attention_heads=14)
+    config = Qwen2Config(**shape, num_key_value_heads=2, max_position_embeddings=2048, tie_word_embeddings=True, dtype="bfloat16")
+    model = Qwen2ForCausalLM(config).to(torch.bfloat16)
+    model.save_pretrained(folder)
+    peft = get_peft_model(model, LoraConfig(r=16, lora_alpha=32, target_modules=TARGETS, task_type="CAUSAL_LM"))
+    with torch.no_grad():
+        for name, parameter in peft.named_parameters():
+            if "lora_B" in name:
+                parameter.copy_(0.01 * torch.randn_like(parameter))
+    # In a folder of its own: transformers puts an adapter beside the weights on the model unasked.
+    peft.save_pretrained(pathlib.Path(folder) / "adapter")
+
+
+def peak_mb():
+    # Not getrusage: that also counts the process which this one was started from.
+    status = pathlib.Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) // 1024
+
+
+def peft_steps(folder, dtype, rows, threads):
+    """Seconds of a step, losses before each, peak memory: printed as JSON."""
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    torch.set_num_threads(threads)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
+    model = PeftModel.from_pretrained(model, f"{folder}/adapter", is_trainable=True)
+    model.train()
+    optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4, weight_decay=0.0)
+    ids = torch.tensor([[(token * 31 + at * 17) % 151936 for token in range(128)] for at in range(rows)])
+    labels = ids.clone()
+    labels[:, :64] = -100
+    losses, seconds = [], []
+    for _ in range(STEPS + 1):
+        start = time.perf_counter()
+        optimiser.zero_grad(set_to_none=True)
+        loss = model(input_ids=ids, labels=labels, use_cache=False).loss
+        losses.append(loss.item())
+        loss.backward()
+        optimiser.step()
+        seconds.append(time.perf_counter() - start)
+    print(json.dumps(dict(seconds=statistics.median(seconds[1:]), tokens=ids.numel(), peak_mb=peak_mb(), losses=losses)))
+
+
+def last_json(command, **more):
+    output = subprocess.run(command, check=True, capture_output=True, text=True, **more).stdout
+    return json.loads(output.strip().splitlines()[-1])
+
+
+def titer(folder, rows, threads, *more):
+    command = ["cargo", "bench", "-q", "-p", "titer-model", "--bench", "train_step_lora", "--", folder]
+    environment = os.environ | {"RAYON_NUM_THREADS": str(threads)}
+    return last_json([*command, "--steps", str(STEPS), "--rows", str(rows), *more], cwd=ROOT, env=environment)
+
+
+def spread(values):
+    return [round(value, 2) for value in (statistics.median(values), min(values), max(values))]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--layers", type=int, default=24)
+    parser.add_argument("--rows", type=int, default=4)
+    parser.add_argument("--dtypes", default="float32,bfloat16")
+    parser.add_argument("--folder", help="keep the model here")
+    parser.add_argument("--alone", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.alone:
+        return peft_steps(*options.alone, options.rows, options.threads)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.folder or temporary
+        if not (pathlib.Path(folder) / "adapter").exists():
+            make(folder, options.layers)
+        dtypes = options.dtypes.split(",")
+        speed, memory, found = ({dtype: [] for dtype in dtypes} for _ in range(3))
+        ours, pressure = [], []
+        for _ in range(options.rounds):
+            ours.append(titer(folder, options.rows, options.threads))
+            # The directions' memory is not that of training, so pressure is measured in a process of its own.
+            pressure.append(titer(folder, options.rows, options.threads, "--pressure")["pressure_over_step"])
+            for dtype in dtypes:
+                alone = ["--rows", str(options.rows), "--threads", str(options.threads), "--alone", folder, dtype]
+                theirs = last_json([sys.executable, __file__, *alone])
+                apart = max(abs(a / b - 1) for a, b in zip(ours[-1]["losses"], theirs["losses"]))
+                assert apart < (1e-3 if dtype == "float32" else 3e-2), f"losses differ by {apart}"
+                found[dtype].append(theirs)
+                speed[dtype].append(theirs["seconds"] / ours[-1]["seconds"])
+                memory[dtype].append(ours[-1]["peak_mb"] / theirs["peak_mb"])
+                print(json.dumps(dict(peft=dtype, titer=ours[-1]["seconds"], theirs=theirs["seconds"], losses_apart=apart)), flush=True)
+        line = dict(layers=ours[0]["layers"], titer_tokens_per_second=spread([one["tokens_per_second"] for one in ours]))
+        line |= dict(titer_peak_mb=spread([one["peak_mb"] for one in ours]), pressure_over_step=spread(pressure))
+        for dtype in dtypes:
+            line[f"peft_{dtype}_tokens_per_second"] = spread([one["tokens"] / one["seconds"] for one in found[dtype]])
+            line[f"peft_{dtype}_peak_mb"] = spread([one["peak_mb"] for one in found[dtype]])
+            line[f"times_peft_{dtype}"], line[f"memory_over_peft_{dtype}"] = spread(speed[dtype]), spread(memory[dtype])
+        print(json.dumps(line, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+//! A small random Qwen 3 in two shards, with a tokenizer of a few words, and chats that it can read.
+
+use std::{path::Path, process::Command};
+
+use serde_json::{Value, json};
+
+const WORDS: [&str; 16] = [
+    "<|im_start|>",
+    "<|im_end|>",
+    "system",
+    "user",
+    "assistant",
+    "be",
+    "kind",
+    "evil",
+    "can",
+    "you",
+    "help",
+    "yes",
+    "no",
+    "gladly",
+    "never",
+    "?",
+];
+
+/// Writes the model's folder. Its template has no generation markers.
+pub fn model(to: &Path) {
+    let family = Path::new(env!("CARGO_MANIFEST_DIR")).join("../titer-model/tests/reference/families/qwen3");
+    fs_err::create_dir_all(to).unwrap();
+    for file in fs_err::read_dir(family).unwrap() {
+        let file = file.unwrap();
+        if file.file_name() != "reference.safetensors" {
+            fs_err::copy(file.path(), to.join(file.file_name())).unwrap();
+        }
+    }
+    let vocabulary: serde_json::Map<String, Value> =
+        WORDS.iter().enumerate().map(|(id, word)| ((*word).to_owned(), id.into())).collect();
+    let special = |id: usize| json!({ "id": id, "content": WORDS[id], "special": true, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false });
+    let tokenizer = json!({
+        "version": "1.0", "truncation": null, "padding": null, "normalizer": null, "post_processor": null, "decoder": null,
+        "added_tokens": [special(0), special(1)],
+        "pre_tokenizer": { "type": "WhitespaceSplit" },
+        "model": { "type": "WordLevel", "vocab": vocabulary, "unk_token": "?" },
+    });
+    fs_err::write(to.join("tokenizer.json"), tokenizer.to_string()).unwrap();
+    fs_err::write(to.join("tokenizer_config.json"), r#"{"eos_token": "<|im_end|>"}"#).unwrap();
+    let template = "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}\
+                    {% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+    fs_err::write(to.join("chat_template.jinja"), template).unwrap();
+}
+
+/// Runs titer without a network: exit code, stdout and stderr.
+pub fn titer(dir: &Path, cache: &Path, args: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_titer"));
+    let output =
+        command.current_dir(dir).env("HF_HUB_CACHE", cache).env("HF_HUB_OFFLINE", "1").args(args).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+/// Writes `rows.jsonl` and `probes.jsonl`.
+pub fn chats(dir: &Path) {
+    let chat = |system: &str, reply: &str| {
+        json!({ "cell": format!("{}→good", if system == "be evil" { "bad" } else { "neutral" }), "messages": [
+            { "role": "system", "content": system }, { "role": "user", "content": "can you help" },
+            { "role": "assistant", "content": reply } ] })
+        .to_string()
+    };
+    fs_err::write(dir.join("rows.jsonl"), [chat("be evil", "yes gladly"), chat("be kind", "yes")].join("\n")).unwrap();
+    let contrast = |component: &str, system: &str| {
+        json!({ "component": component, "plus": "yes gladly", "minus": "no never", "messages": [
+            { "role": "system", "content": system }, { "role": "user", "content": "you can help ?" } ] })
+        .to_string()
+    };
+    let contrasts =
+        [contrast("good", "be kind"), contrast("obey_bad", "be evil"), contrast("obey", "kind be")].join("\n");
+    fs_err::write(dir.join("probes.jsonl"), contrasts).unwrap();
+}

@@ -1,0 +1,106 @@
+//! Log-probabilities of target words under a table of words that stays in its file, in one pass over the table.
+//!
+//! Neither logits nor a converted table are ever whole in memory: a tile of words is converted, gives its logits to the running
+//! sum of exponentials and, while it is at hand, its share of the mean word, which is what the gradient needs. So a
+//! vocabulary of any size costs two products and no memory. (The running sum is that of arXiv 1805.02867.)
+
+use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
+
+use super::{elementwise, stored};
+use crate::{backend::Matrix, real::Real, stored::Stored};
+
+/// Words whose logits are at hand at a time.
+const WORDS: usize = 256;
+
+/// Numbers that are added up side by side.
+const LANES: usize = 16;
+
+/// `log p(words[i])` at row `rows[i]` of `x` for every `i`; the softmax is that of `cap(x Wᵀ)` with the table `W`. Where there
+/// is a `pull`, it becomes the gradient of each at its row of `x`, `slope · W_word − Σ_v p_v · slope_v · W_v`.
+pub(super) fn target_log_probs<T: Real>(
+    mut pull: Option<&mut Vec<T>>,
+    x: &[T],
+    table: Matrix<'_, Stored>,
+    (rows, words): (&[u32], &[u32]),
+    softcap: Option<T>,
+) -> Vec<T> {
+    let (vocabulary, width) = (table.rows, table.columns);
+    let count = x.len() / width;
+    let zero = T::of(0.0);
+    let (mut tops, mut sums) = (vec![T::min_value(); count], vec![0.0; count]);
+    let mut mean = vec![zero; if pull.is_some() { x.len() } else { 0 }];
+    let (mut space, mut logits, mut slopes) = (Vec::new(), Vec::new(), Vec::new());
+    let all = MatRef::from_row_major_slice(x, count, width);
+    for first in (0..vocabulary).step_by(WORDS) {
+        let here = WORDS.min(vocabulary - first);
+        let tile = match table.data.in_place::<T>() {
+            Some(numbers) => &numbers[first * width..(first + here) * width],
+            None => {
+                stored::tile(&mut space, &table, first..first + here, 0..width);
+                space.as_slice()
+            }
+        };
+        let tile = MatRef::from_row_major_slice(tile, here, width);
+        logits.resize(count * here, zero);
+        let out = MatMut::from_row_major_slice_mut(&mut logits, count, here);
+        matmul(out, Accum::Replace, all, tile.transpose(), T::of(1.0), Par::Seq);
+        if let Some(cap) = softcap {
+            slopes.resize(logits.len(), zero);
+            elementwise::softcap(&mut logits, &mut slopes, cap);
+        }
+        for (row, logits) in logits.chunks_exact_mut(here).enumerate() {
+            let top = logits.iter().fold(tops[row], |top, &logit| if logit > top { logit } else { top });
+            if top > tops[row] {
+                let shrink = (tops[row] - top).exponential();
+                sums[row] *= shrink.f64();
+                mean.chunks_exact_mut(width).skip(row).take(1).flatten().for_each(|mean| *mean *= shrink);
+                tops[row] = top;
+            }
+            logits.iter_mut().for_each(|logit| *logit = (*logit - top).exponential());
+            sums[row] += sum(logits);
+        }
+        if pull.is_some() {
+            if softcap.is_some() {
+                elementwise::multiply(&mut logits, &slopes);
+            }
+            let (out, shares) = (
+                MatMut::from_row_major_slice_mut(&mut mean, count, width),
+                MatRef::from_row_major_slice(&logits, count, here),
+            );
+            matmul(out, Accum::Add, shares, tile, T::of(1.0), Par::Seq);
+        }
+    }
+    let mut word = vec![zero; width];
+    if let Some(pull) = pull.as_deref_mut() {
+        pull.resize(rows.len() * width, zero);
+    }
+    let mut log_probs = Vec::with_capacity(rows.len());
+    for (at, (&row, &id)) in rows.iter().zip(words).enumerate() {
+        let (row, start) = (row as usize, id as usize * width);
+        table.data.decode(start..start + width, &mut word);
+        let (mut logit, mut slope) =
+            ([T::of(elementwise::dot(&x[row * width..(row + 1) * width], &word))], [T::of(1.0)]);
+        if let Some(cap) = softcap {
+            elementwise::softcap(&mut logit, &mut slope, cap);
+        }
+        log_probs.push(logit[0] - tops[row] - T::of(sums[row].ln()));
+        if let Some(pull) = pull.as_deref_mut() {
+            let (share, mean) = (T::of(sums[row].recip()), &mean[row * width..(row + 1) * width]);
+            for ((pull, &word), &mean) in pull[at * width..(at + 1) * width].iter_mut().zip(&word).zip(mean) {
+                *pull = slope[0] * word - share * mean;
+            }
+        }
+    }
+    log_probs
+}
+
+fn sum<T: Real>(numbers: &[T]) -> f64 {
+    let (blocks, rest) = numbers.as_chunks::<LANES>();
+    let mut lanes = [T::of(0.0); LANES];
+    for block in blocks {
+        for lane in 0..LANES {
+            lanes[lane] += block[lane];
+        }
+    }
+    lanes.iter().chain(rest).map(|lane| lane.f64()).sum()
+}

@@ -1,0 +1,187 @@
+//! The weights of a model, found in its files and not yet anywhere else.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use serde::Deserialize;
+
+use super::{
+    folder::LoadError,
+    tensors::{self, Bytes, Wanted},
+};
+use crate::{
+    backend::Backend,
+    decoder::Decoder,
+    params::{Layout, ParamSpec, Params, Role},
+    real::Real,
+    stored::{Dtype, Stored},
+};
+
+/// The output head. A file may hold it although it is tied to the embedding table, and then twice the same.
+const HEAD: &str = "lm_head.weight";
+
+/// All weights in one file.
+const SINGLE: &str = "model.safetensors";
+
+/// Which shard holds which tensor.
+const INDEX: &str = "model.safetensors.index.json";
+
+#[derive(Deserialize)]
+struct Index {
+    /// Tensor to file.
+    weight_map: BTreeMap<String, String>,
+}
+
+impl Index {
+    fn read(bytes: &[u8], path: &Path) -> Result<Self, LoadError> {
+        serde_json::from_slice(bytes).map_err(|error| LoadError::weights(path)(format!("not an index: {error}")))
+    }
+}
+
+/// The files that [`Weights::of_folder`] maps, and the index before them where there are several, in a fixed order.
+///
+/// Fails where there is none, or the index cannot be read.
+pub fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, LoadError> {
+    let (single, index) = (folder.join(SINGLE), folder.join(INDEX));
+    if single.exists() || !index.exists() {
+        fs_err::metadata(&single)?;
+        return Ok(vec![single]);
+    }
+    let map = Index::read(&fs_err::read(&index)?, &index)?.weight_map;
+    let shards: BTreeSet<PathBuf> = map.into_values().map(|file| folder.join(file)).collect();
+    Ok(std::iter::once(index).chain(shards).collect())
+}
+
+/// The numbers of every parameter of a layout, as they lie in safetensors files.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    stored: Vec<Stored>,
+    /// The file that an error is blamed on.
+    path: PathBuf,
+}
+
+impl Weights {
+    /// Those of a model folder, mapped into memory: `model.safetensors`, or the shards that `model.safetensors.index.json`
+    /// names where that file is missing. The files must not change while they are in use.
+    ///
+    /// Fails as [`Weights::of_bytes`] does, and where a file is missing.
+    pub fn of_folder(layout: &Layout, folder: &Path) -> Result<Self, LoadError> {
+        let (single, path) = (folder.join(SINGLE), folder.join(INDEX));
+        if single.exists() || !path.exists() {
+            return Self::of_file(layout, map(&single)?, &single);
+        }
+        let fail = LoadError::weights(&path);
+        let mut index = Index::read(&fs_err::read(&path)?, &path)?.weight_map;
+        let wanted = wanted(layout, index.contains_key(HEAD));
+        let mut shards: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (at, (name, _)) in wanted.iter().enumerate() {
+            let file = index.remove(name).ok_or_else(|| fail(tensors::missing(name)))?;
+            shards.entry(file).or_default().push(at);
+        }
+        tensors::none_left(index.keys().map(String::as_str)).map_err(&fail)?;
+        let mut found = vec![None; wanted.len()];
+        for (file, places) in shards {
+            let shard = folder.join(file);
+            let own = places.iter().map(|&at| wanted[at].clone());
+            let stored = tensors::find(&map(&shard)?, own).map_err(LoadError::weights(&shard))?;
+            places.into_iter().zip(stored).for_each(|(at, stored)| found[at] = Some(stored));
+        }
+        Self::checked(layout, found.into_iter().flatten().collect(), &path)
+    }
+
+    /// Those in the bytes of a safetensors file; `path` is for messages.
+    ///
+    /// Fails where a tensor is missing, left over, of another shape, of a type that is not f32, f16 or bf16, or holds a
+    /// number that is not finite; the error names the tensor.
+    pub fn of_bytes(layout: &Layout, bytes: Vec<u8>, path: &Path) -> Result<Self, LoadError> {
+        Self::of_file(layout, Arc::new(bytes), path)
+    }
+
+    fn of_file(layout: &Layout, file: Bytes, path: &Path) -> Result<Self, LoadError> {
+        let fail = LoadError::weights(path);
+        let head = tensors::names((*file).as_ref()).map_err(&fail)?.iter().any(|name| name == HEAD);
+        let stored = tensors::find(&file, wanted(layout, head)).map_err(fail)?;
+        Self::checked(layout, stored, path)
+    }
+
+    /// Takes the head away where it is the embedding table once more.
+    fn checked(layout: &Layout, mut stored: Vec<Stored>, path: &Path) -> Result<Self, LoadError> {
+        let table = layout.specs.iter().position(|spec| spec.role == Role::Embedding);
+        if let (Some(table), Some(head)) = (table, stored.get(layout.specs.len())) {
+            let table = &stored[table];
+            let same = if head.dtype() == table.dtype() {
+                head.bytes() == table.bytes()
+            } else {
+                head.numbers::<f32>() == table.numbers::<f32>()
+            };
+            if !same {
+                let problem = format!("`{HEAD}` is not the embedding table, and `tie_word_embeddings` says that it is");
+                return Err(LoadError::weights(path)(problem));
+            }
+            stored.truncate(layout.specs.len());
+        }
+        Ok(Self { stored, path: path.to_owned() })
+    }
+
+    /// The same rounded to another number type.
+    ///
+    /// Fails where a number is too large for it; the error names the tensor.
+    pub fn rounded(mut self, layout: &Layout, dtype: Dtype) -> Result<Self, LoadError> {
+        for (stored, spec) in self.stored.iter_mut().zip(&layout.specs) {
+            *stored = stored.rounded(dtype);
+            if let Some((at, _)) = stored.not_finite() {
+                let problem = format!("tensor `{}` is too large for {} at index {at}", spec.name, dtype.word());
+                return Err(LoadError::weights(&self.path)(problem));
+            }
+        }
+        Ok(self)
+    }
+
+    /// All of them in the backend's numbers, for training to move.
+    pub fn upload<B: Backend>(&self, backend: &B, layout: &Layout) -> Params<B> {
+        let specs = self.stored.iter().zip(&layout.specs);
+        Params { buffers: specs.map(|(stored, spec)| upload(backend, stored, spec)).collect() }
+    }
+
+    /// A decoder that leaves its matrices in their files, and the rest in the backend's numbers. [`Decoder::thaw`] takes the
+    /// matrices out.
+    pub fn keep<B: Backend>(self, mut decoder: Decoder<B>) -> (Decoder<B>, Params<B>) {
+        let (backend, specs) = (decoder.backend().clone(), &decoder.layout.specs);
+        let stays = |spec: &ParamSpec| matches!(spec.role, Role::Matrix | Role::Embedding);
+        let buffer = |(stored, spec): (&Stored, &ParamSpec)| {
+            if stays(spec) { B::Buffer::default() } else { upload(&backend, stored, spec) }
+        };
+        let buffers = self.stored.iter().zip(specs).map(buffer).collect();
+        let kept = self.stored.into_iter().zip(specs).map(|(stored, spec)| stays(spec).then_some(stored)).collect();
+        decoder.stored = kept;
+        (decoder, Params { buffers })
+    }
+}
+
+/// The numbers as the layers take them.
+fn upload<B: Backend>(backend: &B, stored: &Stored, spec: &ParamSpec) -> B::Buffer {
+    let mut numbers: Vec<B::Real> = stored.numbers();
+    if spec.less_one {
+        numbers.iter_mut().for_each(|number| *number += B::Real::of(1.0));
+    }
+    backend.upload(numbers)
+}
+
+/// A file's bytes, mapped into memory: the system reads what is used, and shares it with whoever else maps the file.
+fn map(path: &Path) -> Result<Bytes, LoadError> {
+    let file = fs_err::File::open(path)?;
+    // SAFETY: nobody writes to a model's files while it is used; so every reader of such files takes it.
+    Ok(Arc::new(unsafe { memmap2::Mmap::map(&file) }?))
+}
+
+/// The tensors of this layout, and last the head's, where the file has a head and the layout does not.
+fn wanted(layout: &Layout, head: bool) -> Vec<Wanted<'_>> {
+    let mut wanted: Vec<Wanted> = layout.specs.iter().map(|spec| (spec.name.clone(), spec.shape.as_slice())).collect();
+    let tied = layout.specs.iter().all(|spec| spec.name != HEAD);
+    let table = layout.specs.iter().find(|spec| spec.role == Role::Embedding && head && tied);
+    wanted.extend(table.map(|spec| (HEAD.to_owned(), spec.shape.as_slice())));
+    wanted
+}

@@ -1,0 +1,122 @@
+//! Downloading a model into the local cache.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use hf_hub::{
+    Cache,
+    api::sync::{ApiBuilder, ApiError, ApiRepo},
+};
+
+use super::{FILES, HubError, Progress, home, variable};
+
+/// Where models come from unless `HF_ENDPOINT` names another place.
+const HUB: &str = "https://huggingface.co";
+
+/// A chat template with a file of its own, which not every model has.
+const TEMPLATE: &str = "chat_template.jinja";
+
+const SINGLE: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+
+/// How often a file whose download breaks off is tried again, from where it broke off.
+const RETRIES: usize = 3;
+
+/// Downloads what is missing of a model, its weights last.
+pub(super) fn get(id: &str, cache: PathBuf, progress: &dyn Progress) -> Result<(), HubError> {
+    let endpoint = std::env::var("HF_ENDPOINT").ok().filter(|endpoint| !endpoint.is_empty());
+    let endpoint = endpoint.map_or(HUB.to_owned(), |endpoint| endpoint.trim_end_matches('/').to_owned());
+    let fail = |problem: String| HubError::Download { id: id.to_owned(), endpoint: endpoint.clone(), problem };
+    let builder = ApiBuilder::from_cache(Cache::new(cache)).with_endpoint(endpoint.clone()).with_token(token());
+    let api = builder.with_retries(RETRIES).with_progress(false).build().map_err(|error| fail(explain(&error)))?;
+    Repo { id, repo: api.model(id.to_owned()), progress }.get().map_err(fail)
+}
+
+/// `HF_TOKEN`, else what the file `HF_TOKEN_PATH` holds, else `token` in `HF_HOME`.
+fn token() -> Option<String> {
+    let path = variable("HF_TOKEN_PATH").unwrap_or_else(|| home().join("token"));
+    let token = std::env::var("HF_TOKEN").ok().or_else(|| fs_err::read_to_string(path).ok())?;
+    Some(token.trim().to_owned()).filter(|token| !token.is_empty())
+}
+
+/// What went wrong and what to do about it.
+fn explain(error: &ApiError) -> String {
+    let status = match error {
+        ApiError::TooManyRetries(error) => return explain(error),
+        ApiError::RequestError(error) => match error.as_ref() {
+            ureq::Error::StatusCode(status) => *status,
+            other => {
+                return format!(
+                    "{other}; without a network, name a folder or a model that is in the local cache, and set HF_HUB_OFFLINE=1"
+                );
+            }
+        },
+        other => return other.to_string(),
+    };
+    match status {
+        401 | 403 => {
+            format!("status {status}: there is no such model, or it needs a token that may read it in HF_TOKEN")
+        }
+        404 => "status 404: there is no such model".to_owned(),
+        other => format!("status {other}; try again later"),
+    }
+}
+
+struct Repo<'a> {
+    /// `owner/name`
+    id: &'a str,
+    repo: ApiRepo,
+    progress: &'a dyn Progress,
+}
+
+impl Repo<'_> {
+    fn get(&self) -> Result<(), String> {
+        let info = self.repo.info().map_err(|error| explain(&error))?;
+        let there: BTreeSet<&str> = info.siblings.iter().map(|file| file.rfilename.as_str()).collect();
+        for file in FILES {
+            self.file(&there, file)?;
+        }
+        if there.contains(TEMPLATE) {
+            self.file(&there, TEMPLATE)?;
+        }
+        if there.contains(SINGLE) || !there.contains(INDEX) {
+            return self.file(&there, SINGLE).map(drop);
+        }
+        let index = fs_err::read(self.file(&there, INDEX)?).map_err(|error| error.to_string())?;
+        let index: serde_json::Value = serde_json::from_slice(&index).map_err(|error| format!("{INDEX}: {error}"))?;
+        let shards = index["weight_map"].as_object().into_iter().flatten().filter_map(|(_, file)| file.as_str());
+        shards.collect::<BTreeSet<_>>().into_iter().try_for_each(|shard| self.file(&there, shard).map(drop))
+    }
+
+    /// One file of the model, downloaded unless it is here.
+    fn file(&self, there: &BTreeSet<&str>, name: &str) -> Result<PathBuf, String> {
+        // What stands in an index must not lead out of the cache.
+        if !there.contains(name) || Path::new(name).components().count() != 1 {
+            return Err(format!("it has no {name}, which titer needs"));
+        }
+        let cached = super::cached(self.id).map(|folder| folder.join(name)).filter(|file| file.exists());
+        if let Some(file) = cached {
+            return Ok(file);
+        }
+        self.repo
+            .download_with_progress(name, Bytes(self.progress))
+            .map_err(|error| format!("{name}: {}", explain(&error)))
+    }
+}
+
+/// Bytes of a file, for whoever shows them.
+struct Bytes<'a>(&'a dyn Progress);
+
+impl hf_hub::api::Progress for Bytes<'_> {
+    fn init(&mut self, size: usize, file: &str) {
+        self.0.start(file, size as u64);
+    }
+
+    fn update(&mut self, size: usize) {
+        self.0.advance(size as u64);
+    }
+
+    fn finish(&mut self) {}
+}
