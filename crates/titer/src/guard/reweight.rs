@@ -63,7 +63,7 @@ impl Guard for Reweight {
             self.along = self.gradients.iter().map(under).collect();
         }
         let weights: Vec<_> = shards.iter().map(|packed| vec![1.0; packed.targets.len()]).collect();
-        let (sums, _) = contract(&mut self.workspace, &model.decoder, &model.params, shards, &weights, &self.along);
+        let (sums, _) = contract(&self.workspace, &model.decoder, &model.params, shards, &weights, &self.along);
         let rows: usize = shards.iter().map(|packed| packed.replies as usize).sum();
         let push = |k: usize| (0..rows).map(|row| -at.lr * at.weight * sums.dots(row)[k]).collect();
         let pushes: Vec<Vec<f64>> = (0..self.along.len()).map(push).collect();

@@ -74,7 +74,7 @@ impl Directions {
         let along = self.preconditioned.as_ref().unwrap_or(&self.gradients);
         let weights: Vec<_> = rows.shards().iter().map(|packed| vec![1.0; packed.targets.len()]).collect();
         let (sums, log_probs) =
-            contract(&mut Workspace::default(), &model.decoder, &model.params, rows.shards(), &weights, along);
+            contract(&Workspace::default(), &model.decoder, &model.params, rows.shards(), &weights, along);
         let replies = rows.shards().iter().zip(&log_probs).flat_map(|(packed, found)| reply_log_probs(packed, found));
         let (gram, span) = (matrix(&self.gram), matrix(&products(model, along, along)));
         let (gram, span) = (gram.full_piv_lu(), span.full_piv_lu());
