@@ -64,7 +64,13 @@ impl SweepProgress for Silent {
 fn planned(text: &str) -> (SweepPlan, Vec<(usize, RunPlan)>) {
     let plan = SweepPlan::resolve(&Spec::parse(text, Path::new("spec.toml")).unwrap()).unwrap();
     let model = |base: &str, seed| {
-        Ok::<_, ()>(ModelPlan { base: base.to_owned(), blake3: format!("model {seed}"), lora: None })
+        Ok::<_, ()>(ModelPlan {
+            base: base.to_owned(),
+            blake3: format!("model {seed}"),
+            dtype: None,
+            lora: None,
+            system_in_user: false,
+        })
     };
     let runs = plan.runs(None, model).unwrap();
     (plan, runs)

@@ -14,7 +14,15 @@ fn plan(text: &str) -> SweepPlan {
 }
 
 fn runs(text: &str, model: &str) -> Vec<RunPlan> {
-    let found = |base: &str, _| Ok::<_, ()>(ModelPlan { base: base.to_owned(), blake3: model.to_owned(), lora: None });
+    let found = |base: &str, _| {
+        Ok::<_, ()>(ModelPlan {
+            base: base.to_owned(),
+            blake3: model.to_owned(),
+            dtype: None,
+            lora: None,
+            system_in_user: false,
+        })
+    };
     plan(text).runs(None, found).unwrap().into_iter().map(|(_, run)| run).collect()
 }
 
@@ -186,7 +194,7 @@ fn a_claim_is_about_the_arms_that_it_names() {
     let [low, high] =
         ["0.1", "1.0"].map(|dose| ["adamw", "sgd"].map(|kind| format!("bad→good={dose} optimiser={kind}")));
     assert_eq!(names(""), [low.clone(), high.clone()].concat(), "all that are no control");
-    assert_eq!(names("arms = { \"bad->good\" = [0.1, 1], optimiser = \"sgd\" }"), [&low[1], &high[1]]);
+    assert_eq!(names("arms = { \"bad->good\" = [0.1, 1], optimiser = \"sgd\" }"), [low[1].as_str(), high[1].as_str()]);
     assert_eq!(names("arms = { \"bad→good\" = 0 }").len(), 2, "controls of the grid can be named");
     let zero = "bad→good=0.0 optimiser=sgd".to_owned();
     assert!(scope("against = \"control\"").contains(&(high[1].clone(), Some(zero.clone()))));

@@ -41,7 +41,7 @@ fn fetch(base: &str) -> Result<(), HubError> {
 /// A spec's plan and its runs, `(arm, plan)`; data or a model that cannot be used are blamed on the line that asks for them.
 fn resolve(spec: &Spec) -> Result<(SweepPlan, Vec<(usize, RunPlan)>), SpecError> {
     let plan = SweepPlan::resolve(spec)?;
-    let cells = plan.arms.iter().flat_map(|arm| &arm.stages).flat_map(|stage| stage.cells()).map(|(cell, _)| *cell);
+    let cells = plan.arms.iter().flat_map(|arm| &arm.stages).flat_map(|stage| stage.needed_cells());
     let data = plan.data.as_ref().map(|data| plan_data(data, cells)).transpose();
     let data = data.map_err(|error| spec.error(&["data"], error.to_string(), ""))?;
     if let Some(Err(error)) = plan.lora.as_ref().map(lora_config) {

@@ -35,16 +35,6 @@ pub enum ControlError {
     /// A component has no contrast.
     #[error("the guard needs contrasts of `{0}`, and there are none: add some, or leave its target out")]
     None(&'static str),
-    /// An anchor is a control probe.
-    #[error(
-        "anchor `{anchor}` has the context of control probe `{probe}`: what a guard trains on must not be what it looks at"
-    )]
-    Overlap {
-        /// The anchor's name.
-        anchor: String,
-        /// The contrast's name.
-        probe: String,
-    },
     /// A contrast cannot be encoded.
     #[error(transparent)]
     Tokenize(#[from] TokenizeError),

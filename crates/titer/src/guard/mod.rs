@@ -106,7 +106,7 @@ pub trait Guard {
 /// Why guards cannot work.
 #[derive(Debug, thiserror::Error)]
 pub enum GuardError {
-    /// Control probes are missing or overlap with anchors.
+    /// Control probes are missing.
     #[error(transparent)]
     Control(#[from] ControlError),
     /// Anchors cannot be encoded.

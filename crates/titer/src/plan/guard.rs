@@ -5,11 +5,11 @@ use titer_data::{
     cell::{Cell, PromptKind},
     mix::Mix,
     probe::Component,
-    world::AnchorWording,
+    world::{AnchorWording, World},
 };
 
 use super::stage::{as_map, present};
-use crate::spec::{AnchorField, ControlField, GuardsField, SpecError, TargetField};
+use crate::spec::{AnchorField, ControlField, GuardsField, SpecError, TargetField, nearest};
 
 /// The guards of a stage; the default is none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -160,6 +160,23 @@ impl GuardsPlan {
         *self == Self::default()
     }
 
+    /// The words of the guards, as specs have them.
+    pub fn words(&self) -> Vec<&'static str> {
+        let rewrite = |wanted| self.rewrite == Some(wanted);
+        let all = [
+            ("anchor", self.anchor.is_some()),
+            ("kl", self.kl.is_some()),
+            ("steer", self.steer.is_some()),
+            ("dual", self.dual.is_some()),
+            ("reweight", self.reweight.is_some()),
+            ("narrow", rewrite(Rewrite::Narrow)),
+            ("placebo", rewrite(Rewrite::Placebo)),
+            ("agem", self.agem.is_some()),
+            ("pcgrad", self.pcgrad.is_some()),
+        ];
+        all.into_iter().filter(|(_, there)| *there).map(|(word, _)| word).collect()
+    }
+
     /// Lays `written` over `default`. `fail` makes an error at a field of the stage.
     pub(super) fn resolve(
         written: &GuardsField,
@@ -300,6 +317,12 @@ impl ControlPlan {
             return Err((field.to_owned(), format!("`{field}` is 0"), "use at least 1"));
         }
         let probes = written.probes.clone().unwrap_or_default();
+        let known: Vec<String> = World::probe_names().collect();
+        if let Some(probe) = probes.iter().find(|probe| !known.contains(probe)) {
+            let near = nearest(probe, known.iter().map(String::as_str)).unwrap_or("obey_bad/paraphrased/trained");
+            let problem = format!("there is no control probe `{probe}`; is it `{near}`?");
+            return Err(("probes".to_owned(), problem, "a probe is <component>/<prompts>/<domains>"));
+        }
         let lacks = |target: &&Target| {
             let prefix = format!("{}/", Component::ALL[target.component].word());
             !probes.is_empty() && !probes.iter().any(|probe| probe.starts_with(&prefix))

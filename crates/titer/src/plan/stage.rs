@@ -85,6 +85,14 @@ impl StagePlan {
         &self.cells
     }
 
+    /// The cells of all rows that the stage needs: its own, with prompts as guards rewrite them, and those of anchors.
+    pub fn needed_cells(&self) -> impl Iterator<Item = Cell> + '_ {
+        let rewritten = |cell: Cell| self.guards.rewrite.map_or(cell, |rewrite| rewrite.of(cell));
+        let anchors = [self.guards.anchor.as_ref(), self.guards.kl.as_ref().map(|kl| &kl.anchor)];
+        let anchors = anchors.into_iter().flatten().flat_map(|anchor| &anchor.cells).map(|(cell, _)| *cell);
+        self.cells.iter().map(move |(cell, _)| rewritten(*cell)).chain(anchors)
+    }
+
     /// The same stage with other rows.
     pub(super) fn with_mix(&self, mix: Mix) -> Self {
         Self { cells: present(&mix, self.rows), mix, ..self.clone() }
