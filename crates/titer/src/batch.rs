@@ -1,19 +1,17 @@
 //! Encoded rows and contrasts, packed into the shards that the engine works on.
 
 use titer_data::tokenize::{Encoded, EncodedContrast};
-use titer_model::{decoder::Decoder, packed::Packed, parallel::shards};
-
-use crate::model::Backend;
+use titer_model::{backend::Backend, decoder::Decoder, packed::Packed, parallel::shards};
 
 /// Packs rows into shards for this model, in order; reply `i` over all shards is row `i`.
-pub fn pack(decoder: &Decoder<Backend>, rows: &[&Encoded]) -> Vec<Packed> {
+pub fn pack<B: Backend>(decoder: &Decoder<B>, rows: &[&Encoded]) -> Vec<Packed> {
     let lengths: Vec<usize> = rows.iter().map(|row| row.tokens.len()).collect();
     cut(decoder, &lengths, |packed, at| packed.push_row(&rows[at].tokens, &rows[at].trained))
 }
 
 /// Packs contrasts into shards for this model, in order. Each gives one reply per reply, then, where it has a baseline context, its
 /// first two replies (`Plus` and `Minus`, see [`plus_and_minus`]) once more behind that.
-pub fn pack_contrasts(decoder: &Decoder<Backend>, contrasts: &[EncodedContrast]) -> Vec<Packed> {
+pub fn pack_contrasts<B: Backend>(decoder: &Decoder<B>, contrasts: &[EncodedContrast]) -> Vec<Packed> {
     let length = |contrast: &EncodedContrast| {
         let replies: usize = contrast.replies.iter().map(|(_, reply)| reply.len()).sum();
         contrast.context.len() + contrast.baseline.as_ref().map_or(0, Vec::len) + replies
@@ -39,7 +37,7 @@ pub fn plus_and_minus(contrast: &EncodedContrast) -> (usize, usize) {
     (find(Side::Plus), find(Side::Minus))
 }
 
-fn cut(decoder: &Decoder<Backend>, lengths: &[usize], push: impl Fn(&mut Packed, usize)) -> Vec<Packed> {
+fn cut<B: Backend>(decoder: &Decoder<B>, lengths: &[usize], push: impl Fn(&mut Packed, usize)) -> Vec<Packed> {
     let pack = |range: std::ops::Range<usize>| {
         let mut packed = Packed::new();
         range.for_each(|at| push(&mut packed, at));

@@ -240,7 +240,7 @@ fn precision(files: &Files, model: &Model, rows: &Rows) -> Result<Check, DoctorE
     let single: Vec<f64> = rows.log_probs(model);
     let (decoder, params) = files.open_in(titer_model::backend::Cpu::<f64>::new())?;
     let encoded: Vec<_> = rows.iter().map(|row| &row.encoded).collect();
-    let shards = pack(&model.decoder, &encoded);
+    let shards = pack(&decoder, &encoded);
     let scores = score(&decoder, &params, &shards);
     let double = shards.iter().zip(scores).flat_map(|(packed, scores)| reply_log_probs(packed, &scores));
     let tokens = rows.iter().map(|row| row.targets() as f64);

@@ -106,7 +106,8 @@ impl Runner for EngineRunner {
         if files.hash()? != plan.model.blake3 {
             return Err(TrainError::ModelChanged { base: plan.model.base.clone() });
         }
-        let model = Model::from_files(&files.clone().rounded(dtype(plan.model.dtype.as_deref())?))?;
+        let files = files.rounded(dtype(plan.model.dtype.as_deref())?);
+        let model = Model::from_files(&files)?;
         let mut model = match &plan.model.lora {
             Some(lora) => model.with_lora(lora, plan.seed)?,
             None => model.thawed(),
@@ -451,7 +452,7 @@ fn data_hash(data: &DataFiles) -> std::io::Result<String> {
 pub fn examples(plan: &SweepPlan, stages: &[StagePlan]) -> Result<BTreeMap<String, String>, TrainError> {
     let seed = plan.seeds[0];
     let base = plan.base_of(seed);
-    let model = Model::open(&base, seed)?.with_system_in_user(plan.system_in_user);
+    let model = Model::from_files(&Files::find(&base, seed)?)?.with_system_in_user(plan.system_in_user);
     let source = match &plan.data {
         Some(data) => Source::Chats(Chats::read(data)?),
         None => world(&model, &base)?,

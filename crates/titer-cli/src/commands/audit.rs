@@ -10,7 +10,10 @@ use titer_data::{
     label::{read_labelled, system},
 };
 
-use super::data::{is_spec, of_spec};
+use super::{
+    data::{is_spec, of_spec},
+    fetch,
+};
 use crate::{
     args::AuditArgs,
     printer::{Failure, data, talk},
@@ -97,6 +100,7 @@ struct OnModel {
 
 impl OnModel {
     fn of(base: &str, system_in_user: bool, groups: &Groups<'_>) -> Result<Self, Failure> {
+        fetch(base).map_err(Failure::input)?;
         let model = Model::open(base, 0).map_err(Failure::input)?.with_system_in_user(system_in_user);
         let injected = model.template.injected_system();
         let without: usize = groups.iter().flat_map(|(_, rows)| rows).filter(|row| system(row).is_none()).count();

@@ -12,7 +12,10 @@ use titer_data::{
     source::{Chats, DataFiles, Source},
 };
 
-use super::data::{is_spec, of_spec};
+use super::{
+    data::{is_spec, of_spec},
+    fetch,
+};
 use crate::{
     args::DoctorArgs,
     printer::{Failure, data},
@@ -20,6 +23,7 @@ use crate::{
 
 /// Measures what titer assumes on a model and its data. Fails where an assumption does not hold.
 pub fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
+    fetch(&args.model).map_err(Failure::input)?;
     let files = Files::find(&args.model, args.seed).map_err(Failure::input)?;
     let model = Model::from_files(&files).map_err(Failure::input)?.with_system_in_user(args.system_in_user);
     let (rows, source) = subjects(args, &model)?;

@@ -49,7 +49,9 @@ fn resolve(spec: &Spec) -> Result<(SweepPlan, Vec<(usize, RunPlan)>), SpecError>
     }
     dtype(plan.dtype.as_deref()).map_err(|error| spec.error(&["model", "dtype"], error.to_string(), ""))?;
     let blamed: &[&str] = if spec.base.is_some() { &["model", "base"] } else { &["seeds"] };
-    fetch(&plan.base).map_err(|error| spec.error(blamed, error.to_string(), ""))?;
+    for &seed in &plan.seeds {
+        fetch(&plan.base_of(seed)).map_err(|error| spec.error(blamed, error.to_string(), ""))?;
+    }
     let model = |base: &str, seed| plan_model(base, seed, data.is_some());
     let runs = plan.runs(data.as_ref(), model).map_err(|error| spec.error(blamed, error.to_string(), ""))?;
     Ok((plan, runs))

@@ -77,9 +77,12 @@ impl Head {
         &stash.log_probs
     }
 
-    /// The table, where it stays in its file and no visitor wants to see the gradient at the logits.
+    /// The table, where it stays in its file, no visitor wants to see the gradient at the logits, and targets are words rather
+    /// than whole distributions.
     fn in_file<'a, B: Backend>(&self, pass: &Pass<'a, B>) -> Option<&'a Stored> {
-        pass.stored(self.vocabulary.weight).filter(|_| !self.vocabulary.trained)
+        const WORDS: usize = 4; // targets at a position, as in contrasts of a few replies
+        let few = pass.packed.targets.len() <= WORDS * pass.packed.outputs.len();
+        pass.stored(self.vocabulary.weight).filter(|_| few && !self.vocabulary.trained)
     }
 
     /// Gradient at `x` of `Σ weights[i] · (−log p(target i))`, written to `d`.
