@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use titer::{
-    exec::{Progress, Runner as _, SweepProgress, execute},
+    exec::{Progress, SweepProgress, execute},
     guard::rows,
     model::Model,
     plan::{RunPlan, SweepPlan},
