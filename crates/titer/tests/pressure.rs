@@ -121,8 +121,8 @@ fn log_prob(model: &Model, contrast: &Contrast, wanted: Side) -> f64 {
     let reply = contrast.replies.iter().find(|(side, _)| *side == wanted).unwrap().1.clone();
     let mut messages = contrast.context.clone();
     messages.push(Message { role: Role::Assistant, content: reply });
-    let row = Row { id: String::new(), messages, cell: None, metadata: Default::default() };
-    let shards = pack(&[&encode_row(&model.template, &model.tokenizer, &row).unwrap()]);
+    let row = Row::new(String::new(), messages);
+    let shards = pack(&model.decoder, &[&encode_row(&model.template, &model.tokenizer, &row).unwrap()]);
     titer_model::parallel::score(&model.decoder, &model.params, &shards)[0].iter().map(|&nats| f64::from(nats)).sum()
 }
 
