@@ -11,9 +11,9 @@ use offline::titer;
 use serde_json::Value;
 use small_model::{chats, model};
 
-/// What `peft.py` prints, or a note on stderr that the test is skipped.
+/// What `adapters_in_peft.py` prints, or a note on stderr that the test is skipped.
 fn peft(args: &[&str]) -> Option<Value> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peft.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/adapters_in_peft.py");
     let there = Command::new("python3").args(["-c", "import torch, transformers, peft"]).output();
     if !there.is_ok_and(|output| output.status.success()) {
         let mut stderr = std::io::stderr().lock();
