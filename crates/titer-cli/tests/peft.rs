@@ -64,8 +64,8 @@ fn adapters_mean_the_same_to_peft_in_both_directions() {
     fs_err::write(dir.join("probes.jsonl"), contrasts).unwrap();
     let (code, _, error) = titer(dir, dir, &["run", "spec.toml", "--out", "sweep"]);
     assert_eq!(code, 0, "{error}");
-    let runs = fs_err::read_dir(dir.join("sweep")).unwrap().map(|entry| entry.unwrap().path().join("checkpoint-6"));
-    let trained = runs.filter(|path| path.is_dir()).next().expect("a run has a checkpoint");
+    let mut runs = fs_err::read_dir(dir.join("sweep")).unwrap().map(|entry| entry.unwrap().path().join("checkpoint-6"));
+    let trained = runs.find(|path| path.is_dir()).expect("a run has a checkpoint");
 
     let (made, trained) = (dir.join("made"), trained.to_str().unwrap().to_owned());
     let (model, rows, made) = (dir.join("model"), dir.join("rows.jsonl"), made.to_str().unwrap());

@@ -142,8 +142,8 @@ fn a_run_trains_adapters_on_the_users_own_chats() {
     fs_err::write(dir.join("lab/table.toml"), table.replace("seeds = [0, 1]", "seeds = [0]")).unwrap();
     let (code, _, error) = titer(dir, dir, &["run", "lab/table.toml", "--out", "table"]);
     assert_eq!(code, 0, "{error}");
-    let runs = fs_err::read_dir(dir.join("table")).unwrap().map(|entry| entry.unwrap().path());
-    let run = runs.filter(|path| path.is_dir()).next().unwrap();
+    let mut runs = fs_err::read_dir(dir.join("table")).unwrap().map(|entry| entry.unwrap().path());
+    let run = runs.find(|path| path.is_dir()).unwrap();
     let adapter = fs_err::read_to_string(run.join("checkpoint-15/adapter_config.json")).unwrap();
     let adapter: Value = serde_json::from_str(&adapter).unwrap();
     assert_eq!((&adapter["r"], &adapter["use_rslora"]), (&json!(2), &json!(true)));

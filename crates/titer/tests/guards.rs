@@ -1,4 +1,5 @@
 //! Guards on the organism: what they keep, what they leave alone, and that the ledger still adds up.
+#![cfg(feature = "engine")]
 
 use std::path::Path;
 
