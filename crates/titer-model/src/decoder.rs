@@ -2,6 +2,7 @@
 
 use crate::{
     backend::{Backend, Heads},
+    cache::Cache,
     config::Config,
     family::{QueryKeyNorm, RopeScaling},
     layers::{Attention, AttentionStash, Head, HeadStash, Linear, Mlp, MlpStash, Norm, Pass, Projection, Residual},
@@ -77,13 +78,26 @@ impl<B: Backend> Decoder<B> {
     /// Panics where a token is outside the vocabulary or a row is longer than the model's positions.
     pub fn forward(&self, params: &Params<B>, packed: &Packed, tape: &mut Tape<B>) -> Vec<B::Real> {
         let pass = self.pass(params, packed);
-        self.run_forward(&pass, tape);
+        self.run_forward(&pass, tape, None);
         self.head.target_log_probs(&pass, &tape.head)
     }
 
     /// The forward pass: log-probabilities of the whole vocabulary, in nats, `[outputs, vocabulary]`.
     pub fn log_probs(&self, params: &Params<B>, packed: &Packed, tape: &mut Tape<B>) -> Vec<B::Real> {
-        self.run_forward(&self.pass(params, packed), tape);
+        self.run_forward(&self.pass(params, packed), tape, None);
+        self.backend.download(&tape.head.log_probs)
+    }
+
+    /// The same for tokens that come behind those in a cache: they go into these empty `slots`, `[tokens]`, and reach slots.
+    pub fn log_probs_behind(
+        &self,
+        params: &Params<B>,
+        packed: &Packed,
+        (cache, slots): (&mut Cache<B>, &[u32]),
+        tape: &mut Tape<B>,
+    ) -> Vec<B::Real> {
+        assert_eq!(slots.len(), packed.tokens.len(), "one slot per token");
+        self.run_forward(&self.pass(params, packed), tape, Some((cache, slots)));
         self.backend.download(&tape.head.log_probs)
     }
 
@@ -145,7 +159,7 @@ impl<B: Backend> Decoder<B> {
         if block + 1 == self.blocks.len() { Scope::Outputs } else { Scope::All }
     }
 
-    fn run_forward(&self, pass: &Pass<B>, tape: &mut Tape<B>) {
+    fn run_forward(&self, pass: &Pass<B>, tape: &mut Tape<B>, mut cache: Option<(&mut Cache<B>, &[u32])>) {
         tape.stream.resize_with(2 * self.blocks.len() + 1, B::Buffer::default);
         tape.blocks.resize_with(self.blocks.len(), Default::default);
         let (embedding, width) = (&pass.params[self.embedding], self.config.hidden_size);
@@ -158,7 +172,8 @@ impl<B: Backend> Decoder<B> {
         {
             let scope = self.scope(at);
             let [before, within, after] = &mut tape.stream[2 * at..2 * at + 3] else { unreachable!() };
-            attention.forward(pass, before, scope, within, attention_stash);
+            let past = cache.as_mut().map(|(cache, slots)| cache.layer(at, slots));
+            attention.forward(pass, before, scope, within, attention_stash, past);
             mlp.forward(pass, within, scope, after, mlp_stash);
         }
         self.head.forward(pass, &tape.stream[2 * self.blocks.len()], &mut tape.head);

@@ -4,10 +4,11 @@
 //! [`family`], a short list of [`layers`] written once over a [`backend`], turns it into one loss per target token and
 //! hands every parameter's inputs and output gradients to a [`visitor`]; [`parallel`] does that for shards of a batch on
 //! several threads, [`pressure`] contracts every row's gradient with directions; an [`optim`]iser moves the [`params`],
-//! or the adapters beside them ([`lora`]), and [`shares`] say whose rows moved them. [`sample`] draws replies, [`io`]
-//! reads and writes Hugging Face folders.
+//! or the adapters beside them ([`lora`]), and [`shares`] say whose rows moved them. [`sample`] draws replies with a
+//! [`cache`], a [`tree`] scores replies whose contexts overlap, [`io`] reads and writes Hugging Face folders.
 
 pub mod backend;
+pub mod cache;
 pub mod config;
 pub mod decoder;
 pub mod family;
@@ -22,4 +23,5 @@ pub mod pressure;
 pub mod real;
 pub mod sample;
 pub mod shares;
+pub mod tree;
 pub mod visitor;
