@@ -25,6 +25,8 @@ pub enum Command {
     Run(RunArgs),
     /// Measure what each row's gradient does to each component
     Pressure(PressureArgs),
+    /// Rank candidate prompts: how much each lifts the bad rows, and what it costs on the good ones
+    Screen(ScreenArgs),
     /// Write the report of a sweep's folder
     Report(ReportArgs),
     /// Train and describe organisms: the tiny models that titer ships
@@ -128,6 +130,79 @@ pub enum Precondition {
     None,
     /// Adam as it stands in the checkpoint
     Adam,
+}
+
+/// Which model, and which rows.
+#[derive(Debug, clap::Args)]
+pub struct SubjectArgs {
+    /// The model: the word organism, a folder, or a hub id in the local cache
+    #[arg(long, default_value = "organism", value_name = "MODEL")]
+    pub base: String,
+    /// Which shipped organism, and which rows and contrasts of its world
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Give it these adapters (a folder in PEFT's layout)
+    #[arg(long, value_name = "DIR")]
+    pub adapter: Option<PathBuf>,
+    /// Chat rows (.jsonl), each with a cell whose action is bad or good [default: requests of the world]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["bad", "good"])]
+    pub rows: Option<PathBuf>,
+    /// Chat rows that show the bad action
+    #[arg(long, value_name = "FILE", requires = "good")]
+    pub bad: Option<PathBuf>,
+    /// Chat rows that show the good action; a request of both files is one pair
+    #[arg(long, value_name = "FILE", requires = "bad")]
+    pub good: Option<PathBuf>,
+    /// Rows of each action at most, the first ones
+    #[arg(long, default_value_t = 128)]
+    pub items: usize,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ScreenArgs {
+    #[command(flatten)]
+    pub subjects: SubjectArgs,
+    /// Candidate prompts: text with one a line, .toml with [[prompt]] tables, or .jsonl (text, name, trigger) [default:
+    /// sentences of the world]
+    #[arg(long, value_name = "FILE")]
+    pub prompts: Option<PathBuf>,
+    /// Where prompts go
+    #[arg(long, value_enum, default_value_t = Place::Both)]
+    pub turn: Place,
+    /// Screen the narrow forms of every prompt too: scoped to a trigger, which goes into the bad rows' requests
+    #[arg(long)]
+    pub narrow: bool,
+    /// The trigger of narrow forms [default: a word that no row holds]
+    #[arg(long, value_name = "WORD", requires = "narrow")]
+    pub trigger: Option<String>,
+    /// Contrasts to take pressures against (.jsonl) [default: those of the world; without either, no pressures]
+    #[arg(long, value_name = "FILE")]
+    pub probes: Option<PathBuf>,
+    /// Contrasts per gradient probe; 0 for no pressures
+    #[arg(long, default_value_t = 128)]
+    pub contrasts: usize,
+    /// How far the two conditions on rates may be missed
+    #[arg(long, default_value_t = 0.1, value_name = "RATE")]
+    pub tolerance: f64,
+    /// Write the rows under the best prompt as chat rows (.jsonl), its trigger in the bad ones
+    #[arg(long, value_name = "FILE")]
+    pub rewrite: Option<PathBuf>,
+    /// Write a Parquet table with a line for each row under each prompt
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Place {
+    /// As the system prompt and in front of the request, compared
+    Both,
+    /// As the system prompt, in place of the row's own
+    System,
+    /// In front of the request
+    User,
 }
 
 #[derive(Debug, clap::Args)]

@@ -2,12 +2,15 @@
 //!
 //! In the order of the data flow: [`chat`] rows are read by [`formats`] or made by the [`world`] (either is a [`source`]), labelled with
 //! a [`cell`], chosen by a [`mix`], rendered and masked by a [`template`], and encoded by a [`tokenize`] step.
-//! A [`probe`] is the same thing with several replies to one context.
+//! A [`probe`] is the same thing with several replies to one context; a [`candidate`] is a prompt to put rows under.
 
+pub mod candidate;
 pub mod cell;
 pub mod chat;
 pub mod formats;
+pub mod grid;
 pub mod mix;
+pub mod narrow;
 pub mod probe;
 pub mod source;
 mod stream;

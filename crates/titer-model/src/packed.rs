@@ -32,11 +32,13 @@ impl Reach {
     }
 
     /// Its spans.
+    #[inline]
     pub fn spans(&self) -> &[Span] {
         &self.spans[..self.count as usize]
     }
 
     /// How many keys the query attends to.
+    #[inline]
     pub fn keys(&self) -> usize {
         self.spans().iter().map(|span| span.len as usize).sum()
     }

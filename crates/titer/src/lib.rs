@@ -2,7 +2,7 @@
 //!
 //! In the order of the work: a [`spec`] as written is resolved into a [`plan`] of arms, controls and runs; [`exec`]
 //! does the unfinished ones, each of which [`train`]s a [`model`] and measures it with [`probe`]s; the [`store`] keeps
-//! their [`table`]s; [`pressure`] says what each row's gradient pushes; [`stats`] and the [`report`] read them. The [`organism`] is the model that titer ships.
+//! their [`table`]s; [`pressure`] says what each row's gradient pushes, [`screen`] what a prompt does to rows; [`stats`] and the [`report`] read them. The [`organism`] is the model that titer ships.
 
 #[cfg(feature = "engine")]
 pub mod batch;
@@ -19,6 +19,8 @@ pub mod pressure;
 #[cfg(feature = "engine")]
 pub mod probe;
 pub mod report;
+#[cfg(feature = "engine")]
+pub mod screen;
 pub mod spec;
 pub mod stats;
 pub mod store;

@@ -7,6 +7,8 @@ pub mod organism;
 mod pressure;
 mod report;
 mod run;
+mod screen;
+mod subjects;
 
 pub use audit::audit;
 pub use check::check;
@@ -14,6 +16,7 @@ pub use init::init;
 pub use pressure::pressure;
 pub use report::report;
 pub use run::run;
+pub use screen::screen;
 
 use titer::{
     plan::{RunPlan, SweepPlan},

@@ -2,8 +2,10 @@
 
 mod agreement;
 mod estimate;
+mod jackknife;
 mod sample;
 
 pub use agreement::{median, slope, spearman};
 pub use estimate::{Estimate, Method};
+pub use jackknife::combined;
 pub use sample::Sample;
