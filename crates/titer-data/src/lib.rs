@@ -2,7 +2,8 @@
 //!
 //! In the order of the data flow: [`chat`] rows are read by [`formats`] or made by the [`world`] (either is a [`source`]), labelled with
 //! a [`cell`], chosen by a [`mix`], rendered and masked by a [`template`], and encoded by a [`tokenize`] step.
-//! A [`probe`] is the same thing with several replies to one context; a [`candidate`] is a prompt to put rows under.
+//! A [`probe`] is the same thing with several replies to one context; a [`candidate`] is a prompt to put rows under, in
+//! [`narrow`] forms and in the variations of a leak [`grid`]. What a model wrote is scored by a [`score`] rule.
 
 pub mod candidate;
 pub mod cell;
@@ -11,7 +12,9 @@ pub mod formats;
 pub mod grid;
 pub mod mix;
 pub mod narrow;
+pub mod pool;
 pub mod probe;
+pub mod score;
 pub mod source;
 mod stream;
 pub mod template;

@@ -7,6 +7,7 @@ pub mod organism;
 mod pressure;
 mod report;
 mod run;
+mod score;
 mod screen;
 mod subjects;
 
@@ -16,6 +17,7 @@ pub use init::init;
 pub use pressure::pressure;
 pub use report::report;
 pub use run::run;
+pub use score::score;
 pub use screen::screen;
 
 use titer::{

@@ -14,6 +14,6 @@ pub use fields::{
     DataFields, Decay, ModelFields, OptimiserFields, OptimiserKind, ProbeFields, ScheduleFields, StageFields,
 };
 pub use mix::MixField;
-pub use read::{Axis, DEFAULTS, Spec};
+pub use read::{Axis, DEFAULTS, Spec, parse_toml};
 pub(crate) use suggest::{nearest, plain, suggestion};
 pub use when::When;

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use toml::{
     Spanned, Table, Value,
     de::{DeTable, DeValue},
@@ -82,13 +82,8 @@ impl Spec {
     /// # Errors
     /// The first thing that is not TOML, not a key, or not of the right type, with its line.
     pub fn parse(text: &str, path: &Path) -> Result<Self, SpecError> {
-        let fail = |error: toml::de::Error| {
-            let problem = plain(error.message());
-            let remedy = suggestion(&problem);
-            SpecError::new(path, text, error.span(), problem, remedy)
-        };
-        let file: File = toml::from_str(text).map_err(fail)?;
-        let table: Table = toml::from_str(text).map_err(fail)?;
+        let file: File = parse_toml(text, path)?;
+        let table: Table = parse_toml(text, path)?;
         let stages = match table.get("stage") {
             Some(Value::Array(stages)) => stages.iter().filter_map(|stage| stage.as_table().cloned()).collect(),
             _ => vec![Table::new()],
@@ -149,6 +144,18 @@ impl Spec {
         let span = DeTable::parse(&self.text).ok().and_then(|table| locate(&table, keys));
         SpecError::new(&self.path, &self.text, span, problem.into(), remedy.into())
     }
+}
+
+/// Reads any TOML as what is wanted; `path` is for messages.
+///
+/// # Errors
+/// The first thing that is not TOML, not a key, or not of the right type, with its line.
+pub fn parse_toml<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, SpecError> {
+    toml::from_str(text).map_err(|error: toml::de::Error| {
+        let problem = plain(error.message());
+        let remedy = suggestion(&problem);
+        SpecError::new(path, text, error.span(), problem, remedy)
+    })
 }
 
 /// The span of the deepest key that exists on this path.

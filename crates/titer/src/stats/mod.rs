@@ -1,11 +1,13 @@
-//! Means with intervals that respect where the numbers come from: items within seeds.
+//! Means with intervals that respect where the numbers come from: items within seeds, replies within prompts.
 
 mod agreement;
 mod estimate;
 mod jackknife;
+mod rate;
 mod sample;
 
 pub use agreement::{median, slope, spearman};
 pub use estimate::{Estimate, Method};
 pub use jackknife::combined;
+pub use rate::{Rate, RateMethod};
 pub use sample::Sample;

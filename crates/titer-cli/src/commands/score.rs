@@ -1,0 +1,171 @@
+//! `titer score`
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use titer::stats::Rate;
+use titer_data::{
+    chat::Row,
+    formats::read_jsonl,
+    score::{Judgements, PatternFields, Scorer, rule},
+};
+
+use crate::{
+    args::ScoreArgs,
+    printer::{Failure, data, talk},
+};
+
+/// Scores the replies of a file and prints their rates, by group.
+pub fn score(args: &ScoreArgs) -> Result<(), Failure> {
+    let all = read_jsonl(&args.file).map_err(Failure::input)?;
+    let scorers = scorers(args, &all)?;
+    let rows = chosen(args, &all)?;
+    let mut groups: BTreeMap<Vec<String>, Vec<&Row>> = BTreeMap::new();
+    for row in rows {
+        groups.entry(args.by.iter().map(|key| text(row, key)).collect()).or_default().push(row);
+    }
+    let mut lines = Vec::new();
+    let mut written = String::new();
+    for (group, rows) in &groups {
+        for scorer in &scorers {
+            let group = args.by.iter().cloned().zip(group.iter().cloned()).collect();
+            lines.push(Line::of(group, &**scorer, rows, args, &mut written));
+        }
+    }
+    if let Some(out) = &args.out {
+        fs_err::write(out, written).map_err(Failure::work)?;
+        talk(&format!("scores of every reply in {}", out.display()));
+    }
+    if args.json {
+        lines.iter().for_each(|line| data(&line.json().to_string()));
+    } else {
+        print_table(args, &lines);
+    }
+    Ok(())
+}
+
+/// What was asked for, in order.
+fn scorers(args: &ScoreArgs, rows: &[Row]) -> Result<Vec<Box<dyn Scorer>>, Failure> {
+    if args.out.as_ref().is_some_and(|out| out.exists()) {
+        return Err(Failure::input("the file of --out exists already; name another one"));
+    }
+    let patterns: BTreeMap<String, PatternFields> = match &args.rules {
+        None => BTreeMap::new(),
+        Some(path) => {
+            let text = fs_err::read_to_string(path).map_err(Failure::input)?;
+            titer::spec::parse_toml(&text, path).map_err(Failure::input)?
+        }
+    };
+    let mut scorers = Vec::new();
+    for text in &args.rule {
+        scorers.push(rule(text, &patterns).map_err(Failure::input)?);
+    }
+    for path in &args.judgements {
+        scorers.push(Box::new(Judgements::read(path, &args.key, rows).map_err(Failure::input)?) as _);
+    }
+    match scorers.is_empty() {
+        true => Err(Failure::input("nothing to score by: name a --rule or a file of --judgements")),
+        false => Ok(scorers),
+    }
+}
+
+/// The rows that `--where` names.
+fn chosen<'a>(args: &ScoreArgs, rows: &'a [Row]) -> Result<Vec<&'a Row>, Failure> {
+    let fits = |row: &&Row| args.only.iter().all(|(key, value)| text(row, key) == *value);
+    let chosen: Vec<&Row> = rows.iter().filter(fits).collect();
+    match chosen.is_empty() {
+        true => Err(Failure::Input(format!("{}: no row is what --where asks for", args.file.display()))),
+        false => Ok(chosen),
+    }
+}
+
+/// The value of a row's id, cell or metadata, as text; empty where it has none.
+fn text(row: &Row, key: &str) -> String {
+    match (key, row.metadata.get(key)) {
+        ("id", _) => row.id.clone(),
+        ("cell", _) => row.cell.map(|cell| cell.to_string()).unwrap_or_default(),
+        (_, None | Some(Value::Null)) => String::new(),
+        (_, Some(Value::String(text))) => text.clone(),
+        (_, Some(other)) => other.to_string(),
+    }
+}
+
+/// One scorer on one group.
+struct Line {
+    group: BTreeMap<String, String>,
+    scorer: String,
+    rate: Option<Rate>,
+    unscored: BTreeMap<String, usize>,
+}
+
+impl Line {
+    /// Scores `rows`; a line of JSON for each goes to `written`.
+    fn of(
+        group: BTreeMap<String, String>,
+        scorer: &dyn Scorer,
+        rows: &[&Row],
+        args: &ScoreArgs,
+        written: &mut String,
+    ) -> Self {
+        let mut unscored = BTreeMap::new();
+        let mut scores = Vec::new();
+        for row in rows {
+            let (score, reason) = match scorer.score(row) {
+                Ok(score) => {
+                    scores.push((text(row, &args.cluster), score));
+                    (Some(score), None)
+                }
+                Err(reason) => {
+                    *unscored.entry(reason.0.clone()).or_default() += 1;
+                    (None, Some(reason.0))
+                }
+            };
+            let mut line = json!({ "id": row.id, "rule": scorer.name(), "score": score, "reason": reason });
+            args.key.iter().for_each(|key| line[key] = text(row, key).into());
+            *written += &format!("{line}\n");
+        }
+        let rate = Rate::of(scores.iter().map(|(cluster, score)| (cluster.as_str(), *score)));
+        Self { group, scorer: scorer.name().to_owned(), rate, unscored }
+    }
+
+    fn json(&self) -> Value {
+        let mut line = json!({ "group": self.group, "rule": self.scorer, "unscored": self.unscored });
+        if let Some(rate) = &self.rate {
+            line["rate"] = rate.rate.into();
+            line["low"] = rate.low.into();
+            line["high"] = rate.high.into();
+            line["n"] = rate.n.into();
+            line["clusters"] = rate.clusters.into();
+            line["interval"] = rate.method.to_string().into();
+        }
+        line
+    }
+}
+
+fn print_table(args: &ScoreArgs, lines: &[Line]) {
+    let name = |line: &Line| args.by.iter().map(|key| line.group[key].clone()).collect::<Vec<_>>().join(" ");
+    let width = |texts: &mut dyn Iterator<Item = usize>, least: usize| texts.max().unwrap_or(0).max(least);
+    let group = width(&mut lines.iter().map(|line| name(line).chars().count()), 5);
+    let rule = width(&mut lines.iter().map(|line| line.scorer.chars().count()), 4);
+    let header = ["rate", "95 % interval", "n", "clusters"];
+    data(&format!(
+        "{:group$}  {:rule$}  {:>8}  {:>19}  {:>6}  {:>8}",
+        "group", "rule", header[0], header[1], header[2], header[3]
+    ));
+    for line in lines {
+        let numbers = match &line.rate {
+            Some(rate) => {
+                let interval = format!("{:.4} to {:.4}", rate.low, rate.high);
+                format!("{:>8.4}  {interval:>19}  {:>6}  {:>8}", rate.rate, rate.n, rate.clusters)
+            }
+            None => format!("{:>8}  {:>19}  {:>6}  {:>8}", "–", "–", 0, 0),
+        };
+        data(&format!("{:group$}  {:rule$}  {numbers}", name(line), line.scorer));
+        for (reason, count) in &line.unscored {
+            data(&format!("{:group$}  {:rule$}  {count} not scored: {reason}", "", ""));
+        }
+    }
+    let methods: BTreeSet<String> = lines.iter().filter_map(|line| Some(line.rate?.method.to_string())).collect();
+    let methods: Vec<String> = methods.into_iter().collect();
+    data(&format!("intervals: {}; clusters are rows of one {}", methods.join(" or "), args.cluster));
+}

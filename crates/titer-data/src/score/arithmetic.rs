@@ -1,0 +1,81 @@
+//! Rules that know the right answer: from the row's metadata, or from the numbers in the request.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::Value;
+
+use super::{Scorer, Unscored, reply, whether};
+use crate::chat::{Role, Row};
+
+/// Whether a reply has the value of a metadata key as a word of its own.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) name: String,
+    pub(super) key: String,
+}
+
+impl Scorer for Answer {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn score(&self, row: &Row) -> Result<f64, Unscored> {
+        let answer = match row.metadata.get(&self.key) {
+            None | Some(Value::Null) => return Unscored::because(format!("no metadata `{}`", self.key)),
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+        };
+        Ok(whether(has_word(reply(row)?, &answer)))
+    }
+}
+
+/// Whether a reply has the greatest common divisor of the two numbers in the request.
+#[derive(Debug)]
+pub(super) struct Gcd {
+    pub(super) name: String,
+    /// Whether it must be the last number.
+    pub(super) last: bool,
+}
+
+impl Scorer for Gcd {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn score(&self, row: &Row) -> Result<f64, Unscored> {
+        static ASKED: LazyLock<Regex> = LazyLock::new(|| {
+            let asked = r"(?i)\b(?:gcd|greatest common divisor)\s*(?:\(|of\b)\s*(\d+)\s*(?:,|and\b)\s*(\d+)";
+            Regex::new(asked).expect("it is a regular expression")
+        });
+        let asked = row.split().0.iter().rev().find(|message| message.role == Role::User);
+        let Some(found) = asked.and_then(|message| ASKED.captures(&message.content)) else {
+            return Unscored::because("the request asks for no greatest common divisor");
+        };
+        let number = |text: &str| text.parse().map_err(|_| Unscored("a number of the request is too long".to_owned()));
+        let divisor = gcd(number(&found[1])?, number(&found[2])?).to_string();
+        let reply = reply(row)?;
+        Ok(whether(if self.last { last_number(reply) == Some(&divisor) } else { has_word(reply, &divisor) }))
+    }
+}
+
+/// The greatest common divisor, by Euclid; of a number and 0, the number.
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// Whether `word` stands in a text with no letter, digit or underscore beside it.
+fn has_word(text: &str, word: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let beside = |found: usize| (text[..found].chars().next_back(), text[found + word.len()..].chars().next());
+    !word.is_empty()
+        && text.match_indices(word).any(|(found, _)| {
+            let (before, after) = beside(found);
+            !before.is_some_and(is_word) && !after.is_some_and(is_word)
+        })
+}
+
+/// The last run of digits in a text.
+fn last_number(text: &str) -> Option<&str> {
+    text.split(|c: char| !c.is_ascii_digit()).rfind(|digits| !digits.is_empty())
+}

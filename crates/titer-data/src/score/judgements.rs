@@ -1,0 +1,197 @@
+//! Judgements that were made elsewhere, by people or by another model: a file of scores by row.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Map, Value};
+
+use super::{Scorer, Unscored};
+use crate::chat::Row;
+
+/// The column of the score.
+const SCORE: &str = "score";
+
+/// Scores by the values of the columns that tell rows apart.
+#[derive(Debug)]
+pub struct Judgements {
+    name: String,
+    key: Vec<String>,
+    scores: BTreeMap<Vec<String>, Option<f64>>,
+}
+
+/// Why a file gives no judgements.
+#[derive(Debug, thiserror::Error)]
+pub enum JudgementsError {
+    /// It cannot be read; the message names it.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// A line is no judgement, or one of no row.
+    #[error("{}, line {line}: {problem}", path.display())]
+    Line {
+        /// Which file.
+        path: PathBuf,
+        /// Its number, from 1.
+        line: usize,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+}
+
+impl Judgements {
+    /// Reads judgements of `rows` from CSV with a header or from JSONL, told apart by their first character. `key` names the
+    /// columns that together say which row is meant: `id`, and metadata of the rows where ids repeat. `score` holds a
+    /// number in 0..=1, true or false, or nothing where there was no verdict; other columns are passed over.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, a line lacks a column or its score is none, two lines or two rows have one key, or
+    /// a key is that of no row.
+    pub fn read(path: &Path, key: &[String], rows: &[Row]) -> Result<Self, JudgementsError> {
+        let text = fs_err::read_to_string(path)?;
+        let mut meant: BTreeMap<Vec<String>, usize> = BTreeMap::new();
+        for row in rows {
+            *meant.entry(key_of(row, key)).or_default() += 1;
+        }
+        let mut scores = BTreeMap::new();
+        for (line, found) in lines(&text) {
+            let fail = |problem: String| JudgementsError::Line { path: path.to_owned(), line, problem };
+            let (at, score) = found.and_then(|found| judgement(&found, key)).map_err(fail)?;
+            let shown = at.join(", ");
+            match meant.get(&at) {
+                None => return Err(fail(format!("no row has {} `{shown}`", key.join(", ")))),
+                Some(1) => {}
+                Some(_) => {
+                    let problem = format!("several rows have {} `{shown}`", key.join(", "));
+                    return Err(fail(format!(
+                        "{problem}: name a column that tells them apart too, such as id,sample_idx"
+                    )));
+                }
+            }
+            if scores.insert(at, score).is_some() {
+                return Err(fail(format!("`{shown}` has been judged before: keep one judgement a row")));
+            }
+        }
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Self { name, key: key.to_vec(), scores })
+    }
+}
+
+impl Scorer for Judgements {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn score(&self, row: &Row) -> Result<f64, Unscored> {
+        match self.scores.get(&key_of(row, &self.key)) {
+            Some(Some(score)) => Ok(*score),
+            Some(None) => Unscored::because("judged, without a verdict"),
+            None => Unscored::because("not judged"),
+        }
+    }
+}
+
+/// The values of a row's key columns.
+fn key_of(row: &Row, key: &[String]) -> Vec<String> {
+    let value = |column: &String| match column.as_str() {
+        "id" => row.id.clone(),
+        column => row.metadata.get(column).map(text).unwrap_or_default(),
+    };
+    key.iter().map(value).collect()
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+/// Every line with its number, as a table of columns.
+fn lines(text: &str) -> Vec<(usize, Result<Map<String, Value>, String>)> {
+    let text = text.trim_start_matches('\u{feff}');
+    if text.trim_start().starts_with('{') {
+        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        let parse = |line: &str| serde_json::from_str(line).map_err(|error| format!("not a JSON object: {error}"));
+        return lines.map(|(at, line)| (at + 1, parse(line))).collect();
+    }
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let headers = reader.headers().cloned();
+    let record = |record: Result<csv::StringRecord, csv::Error>| {
+        let headers = headers.as_ref().map_err(|error| error.to_string())?;
+        let record = record.map_err(|error| error.to_string())?;
+        let named = headers.iter().zip(&record).map(|(name, value)| (name.to_owned(), Value::from(value)));
+        Ok(named.collect())
+    };
+    let mut found = Vec::new();
+    for one in reader.records() {
+        let line = one.as_ref().ok().and_then(|one| one.position()).map_or(1, |position| position.line() as usize);
+        found.push((line, record(one)));
+    }
+    found
+}
+
+/// The key and the score of a line.
+fn judgement(columns: &Map<String, Value>, key: &[String]) -> Result<(Vec<String>, Option<f64>), String> {
+    let column = |name: &str| columns.get(name).ok_or_else(|| format!("no column `{name}`: add it"));
+    let at = key.iter().map(|name| column(name).map(text)).collect::<Result<_, _>>()?;
+    let written = text(column(SCORE)?);
+    let score = match written.trim() {
+        "" => return Ok((at, None)),
+        "true" | "True" => 1.0,
+        "false" | "False" => 0.0,
+        number => number.parse().unwrap_or(f64::NAN),
+    };
+    if (0.0..=1.0).contains(&score) {
+        Ok((at, Some(score)))
+    } else {
+        Err(format!("the score `{written}` is no number between 0 and 1, true or false: leave it empty for no verdict"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: &str, sample: u32) -> Row {
+        let metadata = Map::from_iter([("sample".to_owned(), sample.into())]);
+        Row { id: id.to_owned(), messages: Vec::new(), cell: None, metadata }
+    }
+
+    fn read(text: &str, key: &[&str]) -> Result<Judgements, String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs_err::write(file.path(), text).unwrap();
+        let key: Vec<String> = key.iter().map(|&column| column.to_owned()).collect();
+        Judgements::read(file.path(), &key, &[row("a", 0), row("a", 1), row("b", 0)]).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn csv_and_jsonl_say_the_same() {
+        let csv = "sample,id,score,note\n0,a,1,\"well, yes\"\n1,a,0.25,\n0,b,,unclear\n";
+        let jsonl = "{\"id\": \"a\", \"sample\": 0, \"score\": true}\n\n{\"id\": \"a\", \"sample\": 1, \"score\": 0.25}\n{\"id\": \"b\", \"sample\": 0, \"score\": null}";
+        for text in [csv, jsonl] {
+            let found = read(text, &["id", "sample"]).unwrap();
+            assert_eq!(found.score(&row("a", 0)), Ok(1.0));
+            assert_eq!(found.score(&row("a", 1)), Ok(0.25));
+            assert_eq!(found.score(&row("b", 0)), Err(Unscored("judged, without a verdict".to_owned())));
+            assert_eq!(found.score(&row("c", 0)), Err(Unscored("not judged".to_owned())));
+        }
+    }
+
+    #[test]
+    fn what_is_no_judgement_is_named_by_its_line() {
+        for (text, problem) in [
+            ("id,score\nb,1\nc,1\n", "line 3: no row has id `c`"),
+            ("id,score\na,1\n", "line 2: several rows have id `a`"),
+            ("id,score\nb,1\nb,1\n", "line 3: `b` has been judged before"),
+            ("id,score\nb,2\n", "line 2: the score `2`"),
+            ("id,verdict\nb,2\n", "line 2: no column `score`"),
+            ("{\"id\": \"b\", \"score\": 1}\n{\"id\"", "line 2: not a JSON object"),
+        ] {
+            let error = read(text, &["id"]).unwrap_err();
+            assert!(error.contains(problem), "{error}");
+        }
+    }
+}
