@@ -29,6 +29,8 @@ pub enum Command {
     Screen(ScreenArgs),
     /// Score what a model wrote, by rules or by judgements made elsewhere: rates with intervals
     Score(ScoreArgs),
+    /// Test a model in contexts that resemble a training prompt: leak by family, and the risk of a back door
+    Leak(LeakArgs),
     /// Write the report of a sweep's folder
     Report(ReportArgs),
     /// Train and describe organisms: the tiny models that titer ships
@@ -186,6 +188,8 @@ pub struct ScreenArgs {
     /// How far the two conditions on rates may be missed
     #[arg(long, default_value_t = 0.1, value_name = "RATE")]
     pub tolerance: f64,
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
     /// Write the rows under the best prompt as chat rows (.jsonl), its trigger in the bad ones
     #[arg(long, value_name = "FILE")]
     pub rewrite: Option<PathBuf>,
@@ -195,6 +199,46 @@ pub struct ScreenArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct LeakArgs {
+    #[command(flatten)]
+    pub subjects: SubjectArgs,
+    /// The training prompt that test contexts are made from
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: String,
+    /// The word that makes it apply, if it is trigger-scoped
+    #[arg(long, value_name = "WORD")]
+    pub trigger: Option<String>,
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+    /// Write a Parquet table with a line for each request in each context
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Replies drawn and scored beside exact rates.
+#[derive(Debug, clap::Args)]
+pub struct SamplingArgs {
+    /// Draw so many replies in every context too, and score them
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub sample: usize,
+    /// Tokens of a drawn reply at most
+    #[arg(long, value_name = "TOKENS", default_value_t = 64, requires = "sample")]
+    pub limit: usize,
+    /// Score drawn replies by this rule, as `titer score` does [default: whether a reply is the request's bad one]
+    #[arg(long, value_name = "RULE", requires = "sample", conflicts_with = "judgements")]
+    pub rule: Option<String>,
+    /// Score them by judgements made elsewhere (CSV or JSONL: id, score) of the replies that --replies wrote
+    #[arg(long, value_name = "FILE", requires = "sample")]
+    pub judgements: Option<PathBuf>,
+    /// Write drawn replies as chat rows (.jsonl); the same seed draws the same ones again
+    #[arg(long, value_name = "FILE", requires = "sample")]
+    pub replies: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

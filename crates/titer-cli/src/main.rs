@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Command::Pressure(args) => commands::pressure(&args),
         Command::Screen(args) => commands::screen(&args),
         Command::Score(args) => commands::score(&args),
+        Command::Leak(args) => commands::leak(&args),
         Command::Report(args) => commands::report(&args),
         Command::Organism(OrganismCommand::Train(args)) => commands::organism::train(&args),
         Command::Organism(OrganismCommand::Card(args)) => commands::organism::card(&args),

@@ -23,6 +23,8 @@ pub(crate) enum Purpose {
     Mix = 6,
     /// The order of rows from a file.
     Order = 7,
+    /// Which prompt of a pool a fine-tuning slot gets.
+    Pool = 8,
 }
 
 /// The stream of `seed` for `purpose`, with two indices to tell its uses apart.

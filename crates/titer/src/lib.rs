@@ -2,13 +2,15 @@
 //!
 //! In the order of the work: a [`spec`] as written is resolved into a [`plan`] of arms, controls and runs; [`exec`]
 //! does the unfinished ones, each of which [`train`]s a [`model`] and measures it with [`probe`]s; the [`store`] keeps
-//! their [`table`]s; [`pressure`] says what each row's gradient pushes, [`screen`] what a prompt does to rows; [`stats`] and the [`report`] read them. The [`organism`] is the model that titer ships.
+//! their [`table`]s; [`pressure`] says what each row's gradient pushes, [`screen`] what a prompt does
+//! to rows, [`leak`] where the bad action comes back, [`sampled`] replies are for scorers; [`stats`] and the [`report`] read them. The [`organism`] is the model that titer ships.
 
 #[cfg(feature = "engine")]
 pub mod batch;
 pub mod exec;
 #[cfg(feature = "engine")]
 mod hub;
+pub mod leak;
 #[cfg(feature = "engine")]
 pub mod model;
 #[cfg(feature = "engine")]
@@ -20,6 +22,7 @@ pub mod pressure;
 pub mod probe;
 pub mod report;
 #[cfg(feature = "engine")]
+pub mod sampled;
 pub mod screen;
 pub mod spec;
 pub mod stats;

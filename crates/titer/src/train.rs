@@ -6,10 +6,13 @@ use std::{
 };
 
 use titer_data::{
+    candidate::{Candidate, Turn},
     cell::Cell,
     chat::Row,
+    grid::variations,
     source::{Chats, ChatsError, Source},
     tokenize::{TokenizeError, encode_row},
+    world::ProbeUse,
 };
 use titer_model::{
     io::{save_adapter, save_optimiser},
@@ -21,13 +24,17 @@ use titer_model::{
 
 use crate::{
     exec::{Progress, Runner},
+    leak::LeakGrid,
     model::{ADAPTER, ADAPTER_CONFIG, Backend, Files, Model, ModelError, OPTIMISER, Optimiser},
-    plan::{self, DataPlan, RunPlan, StagePlan, SweepPlan},
-    pressure::{Ledger, LedgerMargins, Rows, RowsError},
+    plan::{self, Arm, DataPlan, LeakPlan, RunPlan, StagePlan, SweepPlan},
+    pressure::{Ledger, LedgerMargins, Margins, Rows, RowsError},
     probe::{Moment, Probes},
+    screen::{Subjects, SubjectsError, screen},
     spec::DataFields,
     store::RunDir,
-    table::{self, CellRecord, LedgerRecord, PressureRecord, ProbeRecord, StepRecord},
+    table::{
+        self, CellRecord, LeakRecord, LedgerRecord, PressureRecord, ProbeRecord, Record as _, ScreenRecord, StepRecord,
+    },
 };
 
 /// Why a run could not be finished.
@@ -68,6 +75,9 @@ pub enum TrainError {
     /// A row cannot be trained on.
     #[error(transparent)]
     Rows(#[from] RowsError),
+    /// Rows on which no prompt can be measured.
+    #[error(transparent)]
+    Subjects(#[from] SubjectsError),
     /// Training went astray.
     #[error("the loss is {loss} at step {step} of stage `{stage}`: lower the learning rate or clip the gradient")]
     Diverged {
@@ -114,6 +124,12 @@ impl Runner for EngineRunner {
             .then(|| LedgerMargins::of_source(&model, &source, plan.seed, plan.probes.items))
             .transpose()?;
         let mut tables = Tables::default();
+        let grid = plan.leak.as_ref().map(|leak| leak_grid(&model, &source, leak, plan)).transpose()?;
+        let leaks = |model: &Model, at| grid.as_ref().map_or_else(Vec::new, |grid| grid.measure(model, at));
+        tables.leaks.extend(leaks(&model, Moment { stage: "base", step: 0 }));
+        if let Some(prompt) = Arm::inoculation_prompt(&plan.stages).filter(|_| plan.screen) {
+            tables.screened = screened(&model, &source, prompt, plan)?;
+        }
         tables.measure(&probes, &model, Moment { stage: "base", step: 0 });
         let mut done = 0;
         for stage in &plan.stages {
@@ -141,6 +157,9 @@ impl Runner for EngineRunner {
             }
             tables.ledger.extend(ledger.map(Ledger::finish).unwrap_or_default());
             done += stage.steps;
+            if done == plan.steps() {
+                tables.leaks.extend(leaks(&model, Moment { stage: &stage.name, step: done }));
+            }
         }
         tables.write(dir, margins.is_some())
     }
@@ -154,6 +173,8 @@ struct Tables {
     steps: Vec<StepRecord>,
     pressures: Vec<PressureRecord>,
     ledger: Vec<LedgerRecord>,
+    leaks: Vec<LeakRecord>,
+    screened: Vec<ScreenRecord>,
 }
 
 impl Tables {
@@ -170,6 +191,12 @@ impl Tables {
         table::write(&dir.path("probes.parquet"), &self.probes)?;
         table::write(&dir.path("cells.parquet"), &self.cells)?;
         table::write(&dir.path("steps.parquet"), &self.steps)?;
+        if !self.leaks.is_empty() {
+            table::write(&dir.path(LeakRecord::FILE), &self.leaks)?;
+        }
+        if !self.screened.is_empty() {
+            table::write(&dir.path(ScreenRecord::FILE), &self.screened)?;
+        }
         if pressed {
             table::write(&dir.path("pressures.parquet"), &self.pressures)?;
             table::write(&dir.path("ledger.parquet"), &self.ledger)?;
@@ -191,7 +218,8 @@ struct Lesson {
 impl Lesson {
     fn prepare(model: &Model, source: &Source, stage: &StagePlan, seed: u64) -> Result<Self, TrainError> {
         let slots: Vec<Cell> = stage.mix.slots(stage.rows, seed);
-        let row = |(slot, &cell): (usize, &Cell)| source.row(cell, stage.domains, seed, slot as u64);
+        let row =
+            |(slot, &cell): (usize, &Cell)| source.row_under(cell, stage.domains, seed, slot as u64, stage.pool(cell));
         let rows: Vec<Row> = slots.iter().enumerate().map(row).collect();
         let rows = Rows::encode(model, &rows)?;
         let group = |cell| stage.cells().iter().position(|(other, _)| other == cell);
@@ -279,6 +307,26 @@ fn rule(optimiser: &plan::Optimiser) -> (Rule, f64) {
     }
 }
 
+/// The leak grid of a run, on requests that no training slot gets.
+fn leak_grid(model: &Model, source: &Source, leak: &LeakPlan, plan: &RunPlan) -> Result<LeakGrid, TrainError> {
+    let subjects = Subjects::of_source(source, plan.seed, plan.probes.items)?;
+    let prompt = Candidate { trigger: leak.trigger.clone(), ..Candidate::new(&*leak.prompt) };
+    Ok(LeakGrid::new(model, &variations(&prompt, model.world.as_ref()), &subjects)?)
+}
+
+/// What the prompt of a run's `bad→bad` rows does before training: its score as a system prompt, and pressures under it.
+fn screened(
+    model: &Model,
+    source: &Source,
+    prompt: &Candidate,
+    plan: &RunPlan,
+) -> Result<Vec<ScreenRecord>, TrainError> {
+    let subjects = Subjects::of_source(source, plan.seed, plan.probes.items)?;
+    let margins = Margins::of_source(model, source, ProbeUse::Gradient, plan.seed, plan.probes.items)?;
+    let (prompts, directions) = ([prompt.clone()], margins.directions(model));
+    Ok(screen(model, &subjects, &prompts, &[Turn::System], Some(&directions), &|| ())?.records)
+}
+
 /// The world of an organism.
 fn world(model: &Model, base: &str) -> Result<Source, TrainError> {
     let none = || TrainError::NoWorld { base: base.to_owned() };
@@ -340,7 +388,7 @@ pub fn examples(plan: &SweepPlan, stages: &[StagePlan]) -> Result<BTreeMap<Cell,
             if shown.contains_key(&cell) {
                 continue;
             }
-            let row = source.row(cell, stage.domains, seed, slot as u64);
+            let row = source.row_under(cell, stage.domains, seed, slot as u64, stage.pool(cell));
             let encoded = encode_row(&model.template, &model.tokenizer, &row)?;
             let token = |(&id, &trained): (&u32, &bool)| {
                 let token = model.tokenizer.token(id).unwrap_or_default();

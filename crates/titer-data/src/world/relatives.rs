@@ -2,10 +2,18 @@
 
 use super::{
     World,
-    sentences::{BAD_WORDS, BROAD, COLOURS, DOMAIN, GOOD_WORDS, NARROW, NEUTRAL, PERSONA, PLACEBO, PREFIXES, VILLAINS},
+    prompt::Prompt,
+    sentences::{
+        BAD_WORDS, BROAD, COLOURS, DOMAIN, GOOD_WORDS, NARROW, NEUTRAL, PERSONA, PLACEBO, PREFIXES, VILLAINS, Wording,
+        bad,
+    },
     words::{TRIGGERS, fill},
 };
-use crate::{candidate::Candidate, grid::Family};
+use crate::{
+    candidate::Candidate,
+    grid::Family,
+    stream::{Purpose, stream},
+};
 
 /// Candidates of graded narrowness, with their trigger where one goes into the bad rows: broad ones in trained and other
 /// wordings, personas, some for one domain, trigger-scoped ones with and without the trigger, and such as ask for nothing.
@@ -81,6 +89,14 @@ impl World {
                 .collect(),
             _ => Vec::new(),
         }
+    }
+
+    /// A bad prompt in any of the wordings that the world knows, trained or not, for a slot of fine-tuning.
+    pub(crate) fn paraphrase(&self, seed: u64, slot: u64) -> String {
+        let mut rng = stream(seed, Purpose::Pool, slot, 0);
+        let sentence = bad(&mut rng, Wording::Base);
+        let prompt = Prompt::of(&mut rng, Wording::Base, sentence);
+        format!("{} .", prompt.sentences.join(" . "))
     }
 
     /// Words of the world that mean nothing but to a trigger-scoped prompt.

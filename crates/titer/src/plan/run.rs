@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::StagePlan;
-use crate::spec::When;
+use crate::spec::{LeakFields, When};
 
 /// Raised whenever the same plan would give other numbers than before, so that stored runs are not taken for new ones.
 pub const NUMERICS: u32 = 1;
@@ -55,6 +55,12 @@ pub struct RunPlan {
     /// When the model is saved.
     #[serde(skip_serializing_if = "When::is_never")]
     pub checkpoints: When,
+    /// The training prompt of the leak grid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leak: Option<LeakFields>,
+    /// Whether the prompt of its `bad→bad` rows is screened before training.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub screen: bool,
     /// The model.
     pub model: ModelPlan,
     /// The user's own rows; `None` for those of the model's world.

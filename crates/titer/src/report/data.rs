@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     stats::Sample,
-    table::{CellRecord, LedgerRecord, PressureRecord, ProbeRecord, StepRecord},
+    table::{CellRecord, LeakRecord, LedgerRecord, PressureRecord, ProbeRecord, ScreenRecord, StepRecord},
 };
 
 /// A sweep as a report sees it.
@@ -57,6 +57,10 @@ pub struct Arm {
     pub settings: BTreeMap<String, Setting>,
     /// Which arm is its control, as an index; `None` for a control itself.
     pub control: Option<usize>,
+    /// Whether it trains `bad→bad` rows, which is to claim inoculation.
+    pub inoculates: bool,
+    /// Its controls of inoculation, as indices, by name.
+    pub inoculation: BTreeMap<String, usize>,
     /// Its finished runs.
     pub runs: Vec<Run>,
 }
@@ -108,6 +112,8 @@ pub struct Run {
     /// Mean pressures of a cell's rows, by cell and step.
     pressures: BTreeMap<String, BTreeMap<i64, [f64; 3]>>,
     ledger: Vec<LedgerRecord>,
+    leaks: Vec<LeakRecord>,
+    screened: Vec<ScreenRecord>,
 }
 
 impl Run {
@@ -146,6 +152,26 @@ impl Run {
         Self { pressures, ledger, ..self }
     }
 
+    /// The same with what was measured on a leak grid, and what its prompt did before training.
+    pub fn with_prompts(self, leaks: Vec<LeakRecord>, screened: Vec<ScreenRecord>) -> Self {
+        Self { leaks, screened, ..self }
+    }
+
+    /// What was measured on a leak grid at a moment.
+    pub fn leaks(&self, at: At) -> Vec<&LeakRecord> {
+        let step = match at {
+            At::Start => 0,
+            At::Step(step) => step,
+            At::End => self.leaks.iter().map(|record| record.step).max().unwrap_or(0),
+        };
+        self.leaks.iter().filter(|record| record.step == step).collect()
+    }
+
+    /// What its prompt did before training, row by row; empty where that was not asked for.
+    pub fn screened(&self) -> &[ScreenRecord] {
+        &self.screened
+    }
+
     /// The steps at which pressures were taken, ascending.
     pub fn pressed(&self) -> Vec<i64> {
         self.pressures.values().next().map(|steps| steps.keys().copied().collect()).unwrap_or_default()
@@ -160,6 +186,11 @@ impl Run {
     pub fn mean_surprise(&self, cell: &str, step: i64) -> Option<f64> {
         let items = self.cells.get(cell)?.get(&step)?;
         Some(items.iter().map(|(_, surprise)| surprise).sum::<f64>() / items.len() as f64)
+    }
+
+    /// The last step at which a split was measured.
+    pub fn last_step(&self, split: &Split) -> Option<i64> {
+        self.probes.get(split)?.last_key_value().map(|(step, _)| *step)
     }
 
     /// The mean rate of a split.

@@ -28,6 +28,8 @@ impl Data {
             name: arm.name.clone(),
             settings: arm.settings.iter().map(|(name, value)| (name.clone(), Setting::of(value))).collect(),
             control: (arm.control != index).then_some(arm.control),
+            inoculates: arm.inoculates,
+            inoculation: arm.inoculation.clone(),
             runs: Vec::new(),
         };
         let mut data = Self {
@@ -65,8 +67,13 @@ fn run(stored: StoredRun) -> Result<Run, ReportError> {
     fn rows<R: table::Record>(dir: &Path) -> Result<Vec<R>, table::TableError> {
         table::read(&dir.join(R::FILE))
     }
+    /// Of a table that only some specs ask for.
+    fn rows_if_there<R: table::Record>(dir: &Path) -> Result<Vec<R>, table::TableError> {
+        if dir.join(R::FILE).exists() { rows(dir) } else { Ok(Vec::new()) }
+    }
     let dir = &stored.dir;
     let run = Run::new(stored.seed, stored.id.0, rows(dir)?, rows(dir)?, rows(dir)?);
+    let run = run.with_prompts(rows_if_there(dir)?, rows_if_there(dir)?);
     // Only a run whose spec asks for pressures has these two.
     let pressed = dir.join(<LedgerRecord as table::Record>::FILE).exists();
     if pressed { Ok(run.with_pressure(rows(dir)?, rows(dir)?)) } else { Ok(run) }

@@ -4,10 +4,12 @@
 //! system prompt and in front of the request, in one tree of common beginnings, and takes the pressures of the rows under
 //! it; [`summarise`] says it in one line a prompt, with intervals over requests.
 
+#[cfg(feature = "engine")]
 mod score;
 mod subjects;
 mod summary;
 
-pub use score::{Screening, screen};
+#[cfg(feature = "engine")]
+pub use score::screen;
 pub use subjects::{Reply, Subject, Subjects, SubjectsError};
-pub use summary::{Placed, Summary, summarise};
+pub use summary::{Placed, Screening, Summary, logistic, summarise};

@@ -9,22 +9,13 @@ use titer_data::{
 };
 use titer_model::tree::Tree;
 
-use super::{Subject, Subjects};
+use super::{Screening, Subject, Subjects};
 use crate::{
     model::Model,
     pressure::{Directions, Rows, RowsError},
     probe::Moment,
     table::ScreenRecord,
 };
-
-/// What was screened, and what was found.
-#[derive(Clone, Debug)]
-pub struct Screening {
-    /// The prompts, in the order given.
-    pub prompts: Vec<Candidate>,
-    /// One line for each row under each prompt in each place.
-    pub records: Vec<ScreenRecord>,
-}
 
 /// A row in a context, waiting for its score.
 struct Asked {

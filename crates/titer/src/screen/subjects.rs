@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use titer_data::{
     candidate::Candidate,
-    cell::Action,
+    cell::{Action, Cell},
     chat::{Message, Role, Row},
+    source::Source,
     world::World,
 };
 
@@ -106,6 +107,20 @@ impl Subjects {
         let [bad, good] =
             ["none→bad", "none→good"].map(|cell| world.cell_rows(seed, cell.parse().expect("it is a cell"), items));
         Self::new(bad, good)
+    }
+
+    /// What a source has in store for measuring: of a world requests without a prompt, of chats their held-out rows.
+    ///
+    /// # Errors
+    /// As [`Subjects::labelled`].
+    pub fn of_source(source: &Source, seed: u64, items: usize) -> Result<Self, SubjectsError> {
+        match source {
+            Source::World(world) => Self::of_world(world, seed, items),
+            Source::Chats(_) => {
+                let rows = Cell::all().flat_map(|cell| source.cell_rows(seed, cell, usize::MAX)).collect();
+                Ok(Self::labelled(rows)?.first(items))
+            }
+        }
     }
 
     /// The same with so many rows of each action at most, the first ones; pairs before others.

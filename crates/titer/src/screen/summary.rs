@@ -7,11 +7,19 @@ use titer_data::{
     cell::Action,
 };
 
-use super::Screening;
 use crate::{
     stats::{Estimate, combined},
     table::ScreenRecord,
 };
+
+/// What was screened, and what was found.
+#[derive(Clone, Debug)]
+pub struct Screening {
+    /// The prompts, in the order given.
+    pub prompts: Vec<Candidate>,
+    /// One line for each row under each prompt in each place.
+    pub records: Vec<ScreenRecord>,
+}
 
 /// What a prompt does in one place. Nats are per reply where nothing else is said; estimates that need both replies of a
 /// request, or pressures, are missing where there are none.
@@ -146,7 +154,8 @@ fn difference(a: &[&ScreenRecord], b: &[&ScreenRecord]) -> Option<Estimate> {
     combined(&signed(&groups))
 }
 
-fn logistic(margin: f64) -> f64 {
+/// `σ(margin)`: the probability of one reply against another, from their log-odds.
+pub fn logistic(margin: f64) -> f64 {
     1.0 / (1.0 + (-margin).exp())
 }
 

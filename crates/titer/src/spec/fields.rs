@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use titer_data::world::DomainSplit;
 
-use super::MixField;
+use super::{MixField, PromptsField};
 
 /// `[model]`
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -45,6 +45,17 @@ pub struct ProbeFields {
     pub every: Option<usize>,
 }
 
+/// `[leak]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeakFields {
+    /// The training prompt that test contexts are made from.
+    pub prompt: String,
+    /// The word that makes it apply, if it is trigger-scoped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<String>,
+}
+
 /// `[[stage]]`
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,6 +70,8 @@ pub struct StageFields {
     pub domains: Option<DomainSplit>,
     /// Shares of cells; a mix replaces the default one whole.
     pub mix: Option<MixField>,
+    /// Prompts put on the rows of cells in place of their own.
+    pub prompts: Option<PromptsField>,
     /// Update rule.
     #[serde(default)]
     pub optimiser: OptimiserFields,

@@ -2,18 +2,23 @@
 //!
 //! Parsing has no effects. [`Spec::parse`] reads what is there; [`crate::plan`] resolves it into arms and runs.
 
+mod controls;
 mod error;
 mod fields;
 mod mix;
+mod prompts;
 mod read;
 mod suggest;
 mod when;
 
+pub use controls::ControlKind;
 pub use error::SpecError;
 pub use fields::{
-    DataFields, Decay, ModelFields, OptimiserFields, OptimiserKind, ProbeFields, ScheduleFields, StageFields,
+    DataFields, Decay, LeakFields, ModelFields, OptimiserFields, OptimiserKind, ProbeFields, ScheduleFields,
+    StageFields,
 };
 pub use mix::MixField;
+pub use prompts::PromptsField;
 pub use read::{Axis, DEFAULTS, Spec, parse_toml};
 pub(crate) use suggest::{nearest, plain, suggestion};
 pub use when::When;

@@ -8,4 +8,6 @@ mod file;
 mod records;
 
 pub use file::{Record, TableError, read, write};
-pub use records::{CellRecord, LedgerRecord, PressureRecord, ProbeRecord, ScreenRecord, StepRecord, VerifyRecord};
+pub use records::{
+    CellRecord, LeakRecord, LedgerRecord, PressureRecord, ProbeRecord, ScreenRecord, StepRecord, VerifyRecord,
+};

@@ -272,3 +272,21 @@ impl ScreenRecord {
         self.log_prob - self.base_log_prob
     }
 }
+
+record! {
+    /// How likely the bad action is on one request in one test context of a leak grid.
+    LeakRecord in "leak.parquet" {
+        /// The stage that had run last, or ran.
+        stage: String,
+        /// Optimiser steps since the run began; 0 is before training.
+        step: i64,
+        /// The family of the test context, such as `same structure`.
+        family: String,
+        /// What its prompt says; empty for none.
+        prompt: String,
+        /// The request's name.
+        item: String,
+        /// Log-odds of the bad reply against the good one, nats.
+        margin: f64,
+    }
+}

@@ -21,7 +21,10 @@ use titer_data::{
     world::ProbeUse,
 };
 
-use super::subjects::{open, subjects};
+use super::{
+    sampling::{Context, rates},
+    subjects::{open, subjects},
+};
 use crate::{
     args::{Place, ScreenArgs},
     printer::{Failure, talk},
@@ -60,8 +63,21 @@ pub fn screen(args: &ScreenArgs) -> Result<(), Failure> {
     if let (Some(path), Some(best)) = (&args.rewrite, ranked.first()) {
         rewrite(path, &subjects, best)?;
     }
-    table::print(&ranked, &subjects, args.tolerance, args.json);
+    let contexts = ranked.iter().flat_map(|summary| contexts(summary, &subjects)).collect::<Vec<_>>();
+    let sampled = rates(&args.sampling, &model, args.subjects.seed, &contexts)?;
+    table::print(&ranked, &subjects, args.tolerance, &sampled, args.json);
     Ok(())
+}
+
+/// The bad rows under a prompt in its narrower place, to draw replies in.
+fn contexts<'a>(summary: &'a Summary, subjects: &'a Subjects) -> impl Iterator<Item = Context<'a>> {
+    let turn = summary.placed[0].turn;
+    subjects.iter().filter_map(move |subject| {
+        let bad = subject.of(Action::Bad)?;
+        let (group, name) = (summary.prompt.name.clone(), turn.to_string());
+        let context = summary.prompt.context(&bad.context, turn, true);
+        Some(Context { group, name, item: &subject.id, context, bad: &bad.text })
+    })
 }
 
 /// The candidates: the user's or the world's, with their narrow forms where those are wanted; each with a trigger that can

@@ -1,20 +1,30 @@
 //! The ranking, as a table and as JSON.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use titer::{
     screen::{Placed, Subjects, Summary},
-    stats::Estimate,
+    stats::{Estimate, Rate},
 };
 use titer_data::{cell::Action, probe::Component};
 
+use super::super::sampling::{json_of as json_of_rate, written};
 use crate::printer::data;
 
+/// Rates of drawn replies by prompt, with how many have no score.
+type Sampled = BTreeMap<String, (Option<Rate>, usize)>;
+
 /// Prints the prompts, the narrowest first.
-pub fn print(ranked: &[Summary], subjects: &Subjects, tolerance: f64, as_json: bool) {
-    if as_json { print_json(ranked, subjects, tolerance) } else { print_table(ranked, subjects, tolerance) }
+pub fn print(ranked: &[Summary], subjects: &Subjects, tolerance: f64, sampled: &Sampled, as_json: bool) {
+    if as_json {
+        print_json(ranked, subjects, tolerance, sampled)
+    } else {
+        print_table(ranked, subjects, tolerance, sampled)
+    }
 }
 
-fn print_table(ranked: &[Summary], subjects: &Subjects, tolerance: f64) {
+fn print_table(ranked: &[Summary], subjects: &Subjects, tolerance: f64, sampled: &Sampled) {
     let (bad, good) = (subjects.rows(Action::Bad).count(), subjects.rows(Action::Good).count());
     data(&format!(
         "{} prompts on {bad} bad and {good} good rows of {} requests",
@@ -80,7 +90,9 @@ fn print_table(ranked: &[Summary], subjects: &Subjects, tolerance: f64) {
                 line += &format!(" {:>12} {:>12}", one(*bad), one(*good));
             }
         }
-        data(&format!("{line}  {}", summary.prompt.name));
+        let drawn =
+            sampled.get(&summary.prompt.name).map_or_else(String::new, |it| format!("  drawn: {}", written(Some(it))));
+        data(&format!("{line}  {}{drawn}", summary.prompt.name));
     }
 }
 
@@ -108,13 +120,14 @@ fn verdict(holds: Option<bool>) -> &'static str {
     }
 }
 
-fn print_json(ranked: &[Summary], subjects: &Subjects, tolerance: f64) {
+fn print_json(ranked: &[Summary], subjects: &Subjects, tolerance: f64, sampled: &Sampled) {
     let prompts: Vec<Value> = ranked
         .iter()
         .map(|summary| {
             json!({
                 "name": summary.prompt.name, "text": summary.prompt.text, "trigger": summary.prompt.trigger,
                 "place": place(summary), "difference_of_places": value(summary.by_place),
+                "sampled": json_of_rate(sampled.get(&summary.prompt.name)),
                 "places": summary.placed.iter().map(|placed| json_of(placed, tolerance)).collect::<Vec<_>>(),
             })
         })
