@@ -13,6 +13,7 @@ mod hub;
 pub mod model;
 #[cfg(feature = "engine")]
 pub mod organism;
+pub mod forecast;
 pub mod plan;
 #[cfg(feature = "engine")]
 pub mod pressure;

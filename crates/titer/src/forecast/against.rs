@@ -1,0 +1,54 @@
+//! Forecasts held against runs, beside what else might have foreseen them.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::table::{self, ProbeRecord, TableError};
+
+/// One component of one run: forecast and measured, after the last step.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Pair {
+    /// The arm's name.
+    pub arm: String,
+    /// The seed.
+    pub seed: u64,
+    /// The optimiser, as a word.
+    pub optimiser: String,
+    /// The component.
+    pub component: String,
+    /// Its margin before training, nats.
+    pub start: f64,
+    /// Its forecast margin, nats: mean and 95 % interval.
+    pub predicted: super::Quantity,
+    /// Its forecast rate.
+    pub predicted_rate: super::Quantity,
+    /// Its measured margin, nats.
+    pub measured: f64,
+    /// Its measured rate.
+    pub measured_rate: f64,
+    /// Whether the forecast says that it does not know.
+    pub beyond: bool,
+}
+
+/// The mean margin and rate of every probe at the last step of a run, by its name.
+///
+/// # Errors
+/// Where the table cannot be read.
+pub fn measured(run: &Path) -> Result<Vec<(String, [f64; 2])>, TableError> {
+    let records: Vec<ProbeRecord> = table::read(&run.join("probes.parquet"))?;
+    let last = records.iter().map(|record| record.step).max().unwrap_or(0);
+    let mut found: Vec<(String, [f64; 2], f64)> = Vec::new();
+    for record in records.iter().filter(|record| record.step == last) {
+        let short = format!("{}/{}", record.component, record.prompts);
+        let name = if record.domains == "trained" { short } else { format!("{short}/{}", record.domains) };
+        let at = found.iter().position(|(other, ..)| *other == name).unwrap_or_else(|| {
+            found.push((name, [0.0; 2], 0.0));
+            found.len() - 1
+        });
+        found[at].1[0] += record.margin;
+        found[at].1[1] += record.rate;
+        found[at].2 += 1.0;
+    }
+    Ok(found.into_iter().map(|(name, sums, count)| (name, sums.map(|sum| sum / count))).collect())
+}
