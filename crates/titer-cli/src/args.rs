@@ -25,6 +25,8 @@ pub enum Command {
     Run(RunArgs),
     /// Measure what each row's gradient does to each component
     Pressure(PressureArgs),
+    /// Foresee what the arms of a spec do, without training them
+    Forecast(ForecastArgs),
     /// Write the report of a sweep's folder
     Report(ReportArgs),
     /// Train and describe organisms: the tiny models that titer ships
@@ -128,6 +130,30 @@ pub enum Precondition {
     None,
     /// Adam as it stands in the checkpoint
     Adam,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ForecastArgs {
+    /// The spec; without one, the quick start
+    pub spec: Option<PathBuf>,
+    /// A folder of kernels, one a seed: used where they are there, measured into it where not
+    #[arg(long, value_name = "DIR")]
+    pub kernel: Option<PathBuf>,
+    /// Seeds to use in place of the spec's, such as 0,1,2
+    #[arg(long, value_delimiter = ',', value_name = "SEEDS")]
+    pub seeds: Option<Vec<u64>>,
+    /// Hold forecasts against the finished runs in this sweep's folder, beside baselines
+    #[arg(long, value_name = "DIR")]
+    pub against: Option<PathBuf>,
+    /// Rows of each kind of prompt that a kernel is measured on
+    #[arg(long, default_value_t = 256)]
+    pub rows: usize,
+    /// Contrasts of each probe whose gradient is taken
+    #[arg(long, default_value_t = 128)]
+    pub contrasts: usize,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, clap::Args)]

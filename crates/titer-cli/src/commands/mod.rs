@@ -2,6 +2,7 @@
 
 mod audit;
 mod check;
+mod forecast;
 mod init;
 pub mod organism;
 mod pressure;
@@ -10,6 +11,7 @@ mod run;
 
 pub use audit::audit;
 pub use check::check;
+pub use forecast::forecast;
 pub use init::init;
 pub use pressure::pressure;
 pub use report::report;

@@ -27,4 +27,4 @@ pub use kernel::{About, Contraction, Kernel, Kind, Moments, ProbeOutput};
 #[cfg(feature = "engine")]
 pub use measure::{Effort, measure, ticks};
 pub use motion::{Counts, Motion, State, Stretch};
-pub use predict::{Forecast, Point, Quantity, forecast, onset, rest};
+pub use predict::{Forecast, Point, Quantity, forecast, last, onset, rest};
