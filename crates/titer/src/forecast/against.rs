@@ -19,6 +19,8 @@ pub struct Pair {
     pub component: String,
     /// Its margin before training, nats.
     pub start: f64,
+    /// Its rate before training.
+    pub start_rate: f64,
     /// Its forecast margin, nats: mean and 95 % interval.
     pub predicted: super::Quantity,
     /// Its forecast rate.
@@ -51,4 +53,14 @@ pub fn measured(run: &Path) -> Result<Vec<(String, [f64; 2])>, TableError> {
         found[at].2 += 1.0;
     }
     Ok(found.into_iter().map(|(name, sums, count)| (name, sums.map(|sum| sum / count))).collect())
+}
+
+/// Where a falling curve crosses a level: between two doses on a logarithmic scale, from 0 on a straight line. `curve` is
+/// ascending in dose; `None` where it does not cross.
+pub fn crossing(curve: &[(f64, f64)], level: f64) -> Option<f64> {
+    curve.windows(2).find(|pair| pair[0].1 > level && pair[1].1 <= level).map(|pair| {
+        let [(low, above), (high, below)] = [pair[0], pair[1]];
+        let part = (above - level) / (above - below);
+        if low > 0.0 { (low.ln() + part * (high.ln() - low.ln())).exp() } else { part * high }
+    })
 }

@@ -36,8 +36,8 @@ impl Default for Calibration {
     fn default() -> Self {
         let trust = |speed, share, place| Trust { speed, share, place };
         Self {
-            adamw: [trust(0.3, 0.2, 0.3), trust(0.4, 0.2, 0.5), trust(0.3, 0.3, 0.2)],
-            sgd: [trust(0.3, 0.2, 0.3), trust(0.4, 0.2, 0.5), trust(0.3, 0.3, 0.2)],
+            adamw: [trust(0.2, 0.12, 0.15), trust(0.9, 0.2, 0.2), trust(0.2, 0.25, 0.2)],
+            sgd: [trust(0.2, 0.23, 0.1), trust(0.4, 0.15, 0.1), trust(0.2, 0.45, 0.1)],
             path: [100.0 * 1e-4, 100.0 * 0.03],
             kinds: ["neutral", "bad"].map(str::to_owned).into(),
         }

@@ -6,6 +6,7 @@
 //! The [`toy`] is the idea in one picture, and the integrator's oracle.
 
 pub mod against;
+pub mod baselines;
 #[cfg(feature = "engine")]
 mod assemble;
 #[cfg(feature = "engine")]
