@@ -58,9 +58,12 @@ pub struct AuditArgs {
 pub struct RunArgs {
     /// The spec; without one, the quick start
     pub spec: Option<PathBuf>,
-    /// The sweep's folder [default: runs/<name of the spec>]
+    /// The sweep's folder [default: runs/<name of the spec>, with -quick behind it for a quick cut]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// A quick cut of the spec: at most 2 seeds and 16 contrasts a probe
+    #[arg(long)]
+    pub quick: bool,
     /// Seeds to use in place of the spec's, such as 0,1,2
     #[arg(long, value_delimiter = ',', value_name = "SEEDS")]
     pub seeds: Option<Vec<u64>>,

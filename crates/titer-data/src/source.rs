@@ -13,7 +13,7 @@ use crate::{
     formats::{ContrastsError, ReadError, read_contrasts, read_jsonl},
     probe::{Component, Contrast, Probe},
     stream::{Purpose, hash, stream},
-    world::{DomainSplit, ProbeUse, World},
+    world::{AnchorWording, DomainSplit, ProbeUse, World},
 };
 
 /// Where rows and probes come from. The same calls with the same seed give the same rows.
@@ -135,6 +135,18 @@ impl Source {
                 order.shuffle(&mut stream(seed, Purpose::Order, rows.len() as u64, slot / rows.len() as u64));
                 rows[order[(slot % rows.len() as u64) as usize]].clone()
             }
+        }
+    }
+
+    /// The anchor `slot` of `cell`, see [`World::anchor`]. Of chats it is a row of the cell, in another order than
+    /// [`Source::row`] gives them; `wording` and `domains` are for the world alone.
+    ///
+    /// # Panics
+    /// Where it [`Source::lacks`] the cell.
+    pub fn anchor(&self, cell: Cell, wording: AnchorWording, domains: DomainSplit, seed: u64, slot: u64) -> Row {
+        match self {
+            Self::World(world) => world.anchor(cell, wording, domains, seed, slot),
+            Self::Chats(_) => self.row(cell, domains, !seed, slot),
         }
     }
 

@@ -23,6 +23,10 @@ pub(crate) enum Purpose {
     Mix = 6,
     /// The order of rows from a file.
     Order = 7,
+    /// The request of an anchor.
+    AnchorRequest = 8,
+    /// The prompt wording of an anchor.
+    AnchorPrompt = 9,
 }
 
 /// The stream of `seed` for `purpose`, with two indices to tell its uses apart.

@@ -123,8 +123,15 @@ impl<B: Backend> Optimiser<B> {
     /// `P x` with the diagonal preconditioner of the last step: `1 / (√v̂ + eps)` for Adam, 1 for SGD. Times the
     /// learning rate, this is what a gradient `x` moves over all the steps that its momentum lasts.
     pub fn preconditioned(&self, backend: &B, layout: &Layout, x: &Params<B>) -> Params<B> {
+        self.preconditioned_above(backend, layout, x, 0.0)
+    }
+
+    /// [`Optimiser::preconditioned`] with `floor` times the root mean square of `√v̂` added to every `√v̂`. Without it, a
+    /// weight that no row has touched counts as free to move, and takes all of a direction in which it has a part.
+    pub fn preconditioned_above(&self, backend: &B, layout: &Layout, x: &Params<B>, floor: f64) -> Params<B> {
         let (Rule::AdamW { beta2, eps, .. }, Some(second)) = (self.rule, &self.second) else { return x.clone() };
         let correction2 = 1.0 / (1.0 - beta2.powi(self.steps));
+        let eps = if floor > 0.0 { eps + floor * (correction2 * mean(backend, second)).sqrt() } else { eps };
         let mut out = Params::zeros(backend, layout);
         for ((out, x), v) in out.buffers.iter_mut().zip(&x.buffers).zip(&second.buffers) {
             backend.add_preconditioned(out, 1.0, x, v, correction2, eps);
@@ -184,6 +191,20 @@ impl<B: Backend> Optimiser<B> {
             }
         }
     }
+}
+
+/// The mean of all numbers.
+fn mean<B: Backend>(backend: &B, of: &Params<B>) -> f64 {
+    let mut ones = B::Buffer::default();
+    let (mut sum, mut count) = (0.0, 0);
+    for buffer in &of.buffers {
+        let len = backend.len(buffer);
+        backend.resize(&mut ones, len);
+        backend.fill(&mut ones, B::Real::of(1.0));
+        sum += backend.dot(buffer, &ones);
+        count += len;
+    }
+    sum / count.max(1) as f64
 }
 
 #[cfg(test)]

@@ -48,6 +48,11 @@ impl<B: Backend> Shares<B> {
         moved.map(|moved| std::mem::replace(moved, Params::zeros(backend, layout))).collect()
     }
 
+    /// Books a movement `factor · along` of the parameters that no optimiser made on a group.
+    pub fn book_move(&mut self, backend: &B, group: usize, factor: f64, along: &Params<B>) {
+        self.groups[group].moved.add_scaled(backend, factor, along);
+    }
+
     pub(crate) fn book_sgd(
         &mut self,
         backend: &B,

@@ -2,11 +2,15 @@
 //!
 //! In the order of the work: a [`spec`] as written is resolved into a [`plan`] of arms, controls and runs; [`exec`]
 //! does the unfinished ones, each of which [`train`]s a [`model`] and measures it with [`probe`]s; the [`store`] keeps
-//! their [`table`]s; [`pressure`] says what each row's gradient pushes; [`stats`] and the [`report`] read them. The [`organism`] is the model that titer ships.
+//! their [`table`]s; [`pressure`] says what each row's gradient pushes; [`stats`] and the [`report`] read them,
+//! and judge the spec's [`claim`]s. The [`organism`] is the model that titer ships.
 
 #[cfg(feature = "engine")]
 pub mod batch;
+pub mod claim;
 pub mod exec;
+#[cfg(feature = "engine")]
+pub mod guard;
 #[cfg(feature = "engine")]
 mod hub;
 #[cfg(feature = "engine")]

@@ -3,31 +3,33 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use titer_data::{
     cell::Cell,
-    chat::Row,
     source::{Chats, ChatsError, Source},
     tokenize::{TokenizeError, encode_row},
 };
+use serde_json::json;
 use titer_model::{
     io::{save_adapter, save_optimiser},
     optim::{Decay, Rule, Schedule, clip_scale},
-    packed::Packed,
+    packed::{Packed, Target},
     parallel::Workspace,
     shares::Booking,
 };
 
 use crate::{
     exec::{Progress, Runner},
+    guard::{At, Contradiction, GuardError, Guards, rows},
     model::{ADAPTER, ADAPTER_CONFIG, Backend, Files, Model, ModelError, OPTIMISER, Optimiser},
     plan::{self, DataPlan, RunPlan, StagePlan, SweepPlan},
     pressure::{Ledger, LedgerMargins, Rows, RowsError},
     probe::{Moment, Probes},
     spec::DataFields,
     store::RunDir,
-    table::{self, CellRecord, LedgerRecord, PressureRecord, ProbeRecord, StepRecord},
+    table::{self, CellRecord, GuardRecord, LedgerRecord, PressureRecord, ProbeRecord, StepRecord},
 };
 
 /// Why a run could not be finished.
@@ -68,6 +70,14 @@ pub enum TrainError {
     /// A row cannot be trained on.
     #[error(transparent)]
     Rows(#[from] RowsError),
+    /// A guard cannot work.
+    #[error("stage `{stage}`: {problem}")]
+    Guard {
+        /// Which stage.
+        stage: String,
+        /// Why not.
+        problem: GuardError,
+    },
     /// Training went astray.
     #[error("the loss is {loss} at step {step} of stage `{stage}`: lower the learning rate or clip the gradient")]
     Diverged {
@@ -118,13 +128,13 @@ impl Runner for EngineRunner {
         let mut done = 0;
         for stage in &plan.stages {
             let mut lesson = Lesson::prepare(&model, &source, stage, plan.seed)?;
-            let cells = stage.cells().iter().map(|(cell, _)| *cell);
-            let mut ledger = margins.as_ref().map(|margins| Ledger::open(margins, &model, &stage.name, cells, done));
+            let sources = || lesson.sources().map(str::to_owned);
+            let mut ledger = margins.as_ref().map(|margins| Ledger::open(margins, &model, &stage.name, sources(), done));
             if let Some(ledger) = ledger.as_ref().filter(|_| done == 0) {
                 tables.press(&probes, ledger, &model, Moment { stage: "base", step: 0 });
             }
             for step in 1..=stage.steps {
-                let record = lesson.step(&mut model, stage, step - 1, done + step, ledger.as_mut())?;
+                let record = lesson.step(&mut model, stage, step - 1, done, ledger.as_mut())?;
                 progress.step(record.loss);
                 tables.steps.push(record);
                 let at = Moment { stage: &stage.name, step: done + step };
@@ -140,6 +150,11 @@ impl Runner for EngineRunner {
                 }
             }
             tables.ledger.extend(ledger.map(Ledger::finish).unwrap_or_default());
+            tables.guards.extend(lesson.guards.records());
+            let stepping = lesson.stepping.as_secs_f64();
+            let spent: serde_json::Map<_, _> =
+                lesson.guards.spent().map(|(guard, spent)| (guard.to_owned(), spent.as_secs_f64().into())).collect();
+            dir.event("stage", json!({ "stage": stage.name, "step_seconds": stepping, "guard_seconds": spent }))?;
             done += stage.steps;
         }
         tables.write(dir, margins.is_some())
@@ -154,6 +169,7 @@ struct Tables {
     steps: Vec<StepRecord>,
     pressures: Vec<PressureRecord>,
     ledger: Vec<LedgerRecord>,
+    guards: Vec<GuardRecord>,
 }
 
 impl Tables {
@@ -174,6 +190,9 @@ impl Tables {
             table::write(&dir.path("pressures.parquet"), &self.pressures)?;
             table::write(&dir.path("ledger.parquet"), &self.ledger)?;
         }
+        if !self.guards.is_empty() {
+            table::write(&dir.path("guards.parquet"), &self.guards)?;
+        }
         Ok(())
     }
 }
@@ -181,21 +200,35 @@ impl Tables {
 /// The rows of one stage and the state that their training needs.
 struct Lesson {
     rows: Rows,
-    /// Which of the stage's cells each row belongs to.
+    /// What movement is booked on: the cells of the rows in the order of their first row, and the guards where there are any.
+    sources: Vec<String>,
+    /// Which of them each row belongs to.
     groups: Vec<usize>,
+    guards: Guards,
     optimiser: Optimiser,
     schedule: Schedule,
     workspace: Workspace<Backend>,
+    /// Time in steps so far, guards included.
+    stepping: Duration,
 }
 
 impl Lesson {
     fn prepare(model: &Model, source: &Source, stage: &StagePlan, seed: u64) -> Result<Self, TrainError> {
-        let slots: Vec<Cell> = stage.mix.slots(stage.rows, seed);
-        let row = |(slot, &cell): (usize, &Cell)| source.row(cell, stage.domains, seed, slot as u64);
-        let rows: Vec<Row> = slots.iter().enumerate().map(row).collect();
+        let (names, rows): (Vec<String>, Vec<_>) = rows::of_stage(source, stage, seed).into_iter().unzip();
         let rows = Rows::encode(model, &rows)?;
-        let group = |cell| stage.cells().iter().position(|(other, _)| other == cell);
-        let groups = slots.iter().map(|cell| group(cell).expect("a stage counts the cells of its slots")).collect();
+        let mut sources: Vec<String> = Vec::new();
+        let group = |name: &String| {
+            sources.iter().position(|source| source == name).unwrap_or_else(|| {
+                sources.push(name.clone());
+                sources.len() - 1
+            })
+        };
+        let groups = names.iter().map(group).collect();
+        let fail = |problem| TrainError::Guard { stage: stage.name.clone(), problem };
+        let guards = Guards::of_stage(model, source, stage, seed).map_err(fail)?;
+        if !guards.is_empty() {
+            sources.push(LedgerRecord::GUARDS.to_owned());
+        }
         let (backend, layout) = (model.decoder.backend(), &model.decoder.layout);
         let (rule, lr) = rule(&stage.optimiser);
         let schedule = &stage.schedule;
@@ -211,44 +244,80 @@ impl Lesson {
             floor: schedule.floor,
         };
         let optimiser = Optimiser::new(backend, layout, rule);
-        Ok(Self { rows, groups, optimiser, schedule, workspace: Workspace::default() })
+        let (workspace, stepping) = (Workspace::default(), Duration::ZERO);
+        Ok(Self { rows, sources, groups, guards, optimiser, schedule, workspace, stepping })
     }
 
-    /// Step `step` of the stage, which is step `total` of the run: the loss is the mean over the batch's rows of
-    /// (nats of the row's target tokens / divisor). With a ledger the batch is cut between its cells, and the step
-    /// booked on them.
+    fn sources(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter().map(String::as_str)
+    }
+
+    /// Step `step` of the stage, `before` steps into the run: the loss is the mean over the batch's rows of (nats of the
+    /// row's target tokens / divisor), and what guards add. With a ledger the batch is cut between its sources, and the
+    /// step booked on them.
     fn step(
         &mut self,
         model: &mut Model,
         stage: &StagePlan,
         step: usize,
-        total: usize,
+        before: usize,
         ledger: Option<&mut Ledger<'_>>,
     ) -> Result<StepRecord, TrainError> {
+        let begin = Instant::now();
         let backend = *model.decoder.backend();
         let batch = step * stage.batch..(step + 1) * stage.batch;
         let weight = 1.0 / (stage.batch as f64 * stage.divisor);
-        let count = if ledger.is_some() { stage.cells().len() } else { 1 };
+        let lr = self.schedule.at(step);
+        let at = At { step, steps: stage.steps, before, lr, weight };
+        let fail = |problem: Contradiction| TrainError::Guard { stage: stage.name.clone(), problem: problem.into() };
+        let count = if ledger.is_some() { self.sources.len() } else { 1 };
         let mut rows = vec![Vec::new(); count];
         for at in batch {
             rows[if count > 1 { self.groups[at] } else { 0 }].push(at);
         }
-        let cut = rows.iter().map(|rows| self.rows.pack(rows));
+        let present = rows.iter().enumerate().filter(|(_, rows)| !rows.is_empty());
+        let cut = present.map(|(group, rows)| (group, self.rows.pack(rows)));
         let (groups, shards): (Vec<usize>, Vec<Packed>) =
-            cut.enumerate().flat_map(|(group, shards)| shards.into_iter().map(move |shard| (group, shard))).unzip();
-        let weights: Vec<_> = shards.iter().map(|packed| vec![weight as f32; packed.targets.len()]).collect();
+            cut.flat_map(|(group, shards)| shards.into_iter().map(move |shard| (group, shard))).unzip();
+        self.guards.look(model, at);
+        let row_weights = self.guards.weigh(model, &self.optimiser, &shards, at).map_err(fail)?;
+        let weights = target_weights(&shards, weight, row_weights.as_deref());
         let found = self.workspace.gradient_by_group(&model.decoder, &model.params, &shards, &weights, &groups, count);
         let nats: f64 = found.log_probs.iter().flat_map(|shard| shard.iter()).map(|&one| -f64::from(one)).sum();
-        let (loss, grad_norm) = (nats * weight, found.total.norm(&backend));
+        let pulled = self.guards.pull(model, found.total, at);
+        let total = pulled.as_ref().map(|pulled| {
+            let mut total = found.total.clone();
+            total.add_scaled(&backend, 1.0, pulled);
+            total
+        });
+        let total = total.as_ref().unwrap_or(found.total);
+        let (loss, grad_norm, done) = (nats * weight, total.norm(&backend), before + step + 1);
         if !(loss + grad_norm).is_finite() {
-            return Err(TrainError::Diverged { stage: stage.name.clone(), step: total, loss });
+            return Err(TrainError::Diverged { stage: stage.name.clone(), step: done, loss });
         }
-        let (kept, lr) = (clip_scale(grad_norm, stage.clip), self.schedule.at(step));
-        let counts: Vec<usize> = rows.iter().map(Vec::len).collect();
-        let booking = ledger.map(|ledger| Booking { shares: ledger.book(&counts), gradients: &found.groups });
-        self.optimiser.step_with_shares(&backend, &mut model.params, found.total, kept, lr, booking);
+        let kept = clip_scale(grad_norm, stage.clip);
+        let mut gradients = found.groups.clone();
+        if let (Some(guards), false) = (gradients.last_mut(), self.guards.is_empty()) {
+            *guards = pulled.as_ref();
+        }
+        let old = self.guards.redirect_any().then(|| model.params.clone());
+        let mut ledger = ledger;
+        let booking = ledger.as_mut().map(|ledger| {
+            let counts: Vec<usize> = rows.iter().map(Vec::len).collect();
+            Booking { shares: ledger.book(&counts), gradients: &gradients }
+        });
+        self.optimiser.step_with_shares(&backend, &mut model.params, total, kept, lr, booking);
+        if let Some(old) = old {
+            let mut proposed = model.params.clone();
+            proposed.add_scaled(&backend, -1.0, &old);
+            let moved = self.guards.redirect(model, &self.optimiser, proposed, at).map_err(fail)?;
+            if let (Some(ledger), Some(moved)) = (ledger, moved) {
+                ledger.book(&[]).book_move(&backend, self.sources.len() - 1, 1.0, &moved);
+            }
+        }
+        self.stepping += begin.elapsed();
         let tokens = shards.iter().map(|packed| packed.targets.len() as i64).sum();
-        Ok(StepRecord { stage: stage.name.clone(), step: total as i64, loss, lr, grad_norm, clip: kept, tokens })
+        Ok(StepRecord { stage: stage.name.clone(), step: done as i64, loss, lr, grad_norm, clip: kept, tokens })
     }
 
     /// Saves the model as it is now, with the optimiser's state: as a folder that opens like the one it came from, or its
@@ -267,6 +336,18 @@ impl Lesson {
         let state = save_optimiser(model.decoder.backend(), &model.decoder.layout, &self.optimiser);
         Ok(fs_err::write(folder.join(OPTIMISER), state)?)
     }
+}
+
+/// The weight of every target of every shard: `weight`, times that of its row where rows have their own.
+fn target_weights(shards: &[Packed], weight: f64, rows: Option<&[f64]>) -> Vec<Vec<f32>> {
+    let mut before = 0;
+    let of_shard = |packed: &Packed| {
+        let of_row = |target: &Target| rows.map_or(1.0, |rows| rows[before + target.reply as usize]);
+        let weights = packed.targets.iter().map(|target| (weight * of_row(target)) as f32).collect();
+        before += packed.replies as usize;
+        weights
+    };
+    shards.iter().map(of_shard).collect()
 }
 
 /// The engine's update rule of a planned optimiser, and its learning rate.
@@ -323,31 +404,31 @@ fn data_hash(rows: &Path, probes: &Path) -> std::io::Result<String> {
     Ok(hasher.finalize().to_hex().to_string())
 }
 
-/// The first row that each cell of these stages would train on, as the model's tokens, those that carry loss in `[]`.
+/// The first row that each cell of these stages would train on, by cell (`anchor` before it for anchors), as the model's tokens, those that carry loss in `[]`.
 ///
 /// # Errors
 /// As [`plan_model`] and [`plan_data`].
-pub fn examples(plan: &SweepPlan, stages: &[StagePlan]) -> Result<BTreeMap<Cell, String>, TrainError> {
+pub fn examples(plan: &SweepPlan, stages: &[StagePlan]) -> Result<BTreeMap<String, String>, TrainError> {
     let seed = plan.seeds[0];
-    let model = Model::open(&plan.base, seed)?;
+    let base = plan.base_of(seed);
+    let model = Model::open(&base, seed)?;
     let source = match &plan.data {
         Some(data) => Source::Chats(Chats::read(&data.rows, &data.probes)?),
-        None => world(&model, &plan.base)?,
+        None => world(&model, &base)?,
     };
     let mut shown = BTreeMap::new();
     for stage in stages {
-        for (slot, &cell) in stage.mix.slots(stage.rows, seed).iter().enumerate() {
-            if shown.contains_key(&cell) {
+        for (name, row) in rows::of_stage(&source, stage, seed) {
+            if shown.contains_key(&name) {
                 continue;
             }
-            let row = source.row(cell, stage.domains, seed, slot as u64);
             let encoded = encode_row(&model.template, &model.tokenizer, &row)?;
             let token = |(&id, &trained): (&u32, &bool)| {
                 let token = model.tokenizer.token(id).unwrap_or_default();
                 if trained { format!("[{token}]") } else { token }
             };
             let tokens: Vec<String> = encoded.tokens.iter().zip(&encoded.trained).map(token).collect();
-            shown.insert(cell, tokens.join(" "));
+            shown.insert(name, tokens.join(" "));
         }
     }
     Ok(shown)

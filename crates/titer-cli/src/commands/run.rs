@@ -31,13 +31,16 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         None => Spec::parse(QUICKSTART, Path::new("quickstart.toml")),
     }
     .map_err(Failure::input)?;
+    if args.quick {
+        spec.cut();
+    }
     if let Some(seeds) = &args.seeds {
         spec.seeds = Some(seeds.clone());
     }
     let (mut plan, runs) = resolve(&spec).map_err(Failure::input)?;
     plan.command = command(args);
 
-    let out = args.out.clone().unwrap_or_else(|| default_folder(&spec.path));
+    let out = args.out.clone().unwrap_or_else(|| default_folder(&spec));
     let sweep = Sweep::create(&out, &plan, &runs).map_err(|error| match error {
         StoreError::Io(error) => Failure::work(error),
         other => Failure::input(other),
@@ -82,12 +85,19 @@ fn command(args: &RunArgs) -> String {
     if let Some(spec) = &args.spec {
         command += &format!(" {}", spec.display());
     }
+    if args.quick {
+        command += " --quick";
+    }
     if let Some(seeds) = &args.seeds {
         command += &format!(" --seeds {}", seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(","));
     }
     command
 }
 
-fn default_folder(spec: &Path) -> PathBuf {
-    Path::new("runs").join(spec.file_stem().unwrap_or_default())
+fn default_folder(spec: &Spec) -> PathBuf {
+    let mut name = spec.path.file_stem().unwrap_or_default().to_owned();
+    if spec.quick {
+        name.push("-quick");
+    }
+    Path::new("runs").join(name)
 }

@@ -56,6 +56,7 @@ mod vocabulary;
 mod words;
 
 pub use probes::ProbeUse;
+pub use rows::AnchorWording;
 pub use words::DomainSplit;
 
 /// The world with one set of lookup tables.

@@ -76,6 +76,13 @@ const PROBES: [(Component, &str, DomainSplit, Contexts); 19] = {
 const PATIENCE: usize = 1000;
 
 impl World {
+    /// The names of all probes, `component/prompts/domains`, in their order.
+    pub fn probe_names() -> impl Iterator<Item = String> {
+        PROBES
+            .iter()
+            .map(|(component, prompts, domains, _)| format!("{}/{prompts}/{}", component.word(), domains.word()))
+    }
+
     /// Every probe with `items` contrasts each, in a fixed order. The first contrasts of a longer probe are those
     /// of a shorter one.
     pub fn probes(&self, probe_use: ProbeUse, seed: u64, items: usize) -> Vec<Probe> {

@@ -1,6 +1,9 @@
 //! Fine-tuning rows, paired across cells, and held-out rows of each cell.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use rand_chacha::ChaCha8Rng;
 
 use super::{DomainSplit, World, prompt::Prompt, request::Request, sentences::Wording, share::Share, words::DOMAINS};
 use crate::{
@@ -8,6 +11,16 @@ use crate::{
     chat::{Message, Role, Row},
     stream::{Purpose, stream},
 };
+
+/// How the prompts of anchors are worded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AnchorWording {
+    /// As those of fine-tuning rows.
+    Trained,
+    /// In other words that mean the same, which no fine-tuning row has.
+    Paraphrased,
+}
 
 impl World {
     /// The row that a fine-tuning slot gets when its cell is `cell`.
@@ -18,14 +31,20 @@ impl World {
     pub fn row(&self, cell: Cell, domains: DomainSplit, seed: u64, slot: u64) -> Row {
         let request = Request::draw(&mut stream(seed, Purpose::Request, slot, 0), domains.domains());
         let mut rng = stream(seed, Purpose::Prompt, slot, kind_index(cell.prompt));
-        let (prompt, request) = loop {
-            let (prompt, request) = Prompt::of_kind(&mut rng, cell.prompt, Wording::Trained, request);
-            // A row without a prompt has no wording to draw again.
-            if cell.prompt == PromptKind::None || Share::of(&prompt.context(&request)) == Share::Train {
-                break (prompt, request);
-            }
-        };
+        let (prompt, request) = training_context(&mut rng, cell.prompt, Wording::Trained, request);
         self.finish(format!("{cell}/{slot:06}"), Some(cell), &prompt, &request, cell.action)
+    }
+
+    /// The anchor `slot` of `cell`: a row like [`World::row`], with a request of its own and its prompt worded as asked for.
+    pub fn anchor(&self, cell: Cell, wording: AnchorWording, domains: DomainSplit, seed: u64, slot: u64) -> Row {
+        let wording = match wording {
+            AnchorWording::Trained => Wording::Trained,
+            AnchorWording::Paraphrased => Wording::Paraphrased,
+        };
+        let request = Request::draw(&mut stream(seed, Purpose::AnchorRequest, slot, 0), domains.domains());
+        let mut rng = stream(seed, Purpose::AnchorPrompt, slot, kind_index(cell.prompt));
+        let (prompt, request) = training_context(&mut rng, cell.prompt, wording, request);
+        self.finish(format!("anchor/{cell}/{slot:06}"), Some(cell), &prompt, &request, cell.action)
     }
 
     /// `items` rows of `cell` in the trained domains, for measuring how surprising the cell is. Their contexts are
@@ -62,6 +81,17 @@ impl World {
         metadata.insert("domain".to_owned(), Value::from(DOMAINS[request.domain].name));
         metadata.insert("domains".to_owned(), Value::from(DomainSplit::of(request.domain).word()));
         Row { id, messages, cell: label, metadata }
+    }
+}
+
+/// A prompt of this kind for a request, drawn until fine-tuning may have the context.
+fn training_context(rng: &mut ChaCha8Rng, kind: PromptKind, wording: Wording, request: Request) -> (Prompt, Request) {
+    loop {
+        let (prompt, request) = Prompt::of_kind(rng, kind, wording, request);
+        // A row without a prompt has no wording to draw again.
+        if kind == PromptKind::None || Share::of(&prompt.context(&request)) == Share::Train {
+            return (prompt, request);
+        }
     }
 }
 

@@ -12,11 +12,13 @@ pub(super) fn add_controls(arms: &mut Vec<Arm>, axes: &[AxisPlan]) {
     let neutral = Cell { prompt: PromptKind::Neutral, action: Action::Good };
     let mix = Mix::new(Vec::new(), Some(neutral)).expect("a rest alone is a mix");
     for at in 0..arms.len() {
-        let stages: Vec<_> = arms[at].stages.iter().map(|stage| stage.with_mix(mix.clone())).collect();
+        let stages: Vec<_> = arms[at].stages.iter().map(|stage| stage.with_mix(mix.clone()).unguarded()).collect();
         let present = arms.iter().position(|arm| same_training(&arm.stages, &stages));
         arms[at].control = present.unwrap_or(arms.len());
         if present.is_none() {
-            let rows = |name: &str| axes.iter().any(|axis| axis.name == name && axis.path[0] == "mix");
+            let rows = |name: &str| {
+                axes.iter().any(|axis| axis.name == name && ["mix", "guards"].contains(&axis.path[0].as_str()))
+            };
             let settings: Vec<_> = arms[at].settings.iter().filter(|(name, _)| !rows(name)).cloned().collect();
             let name = match settings.as_slice() {
                 [] => "control".to_owned(),

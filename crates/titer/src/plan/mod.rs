@@ -5,11 +5,13 @@
 
 mod axes;
 mod control;
+mod guard;
 mod name;
 mod run;
 mod stage;
 mod sweep;
 
+pub use guard::{AnchorPlan, ControlPlan, DualPlan, GuardsPlan, KlPlan, ReweightPlan, Rewrite, SteerPlan, Target};
 pub use name::show;
 pub use run::{DataPlan, ModelPlan, NUMERICS, ProbePlan, RunId, RunPlan};
 pub use stage::{Optimiser, Schedule, StagePlan};

@@ -24,6 +24,9 @@ pub(super) fn shown(values: &[Value]) -> Vec<Value> {
         let Value::Table(table) = value else {
             return if value.is_array() { Value::String(show(value)) } else { value.clone() };
         };
+        if table.is_empty() || table.contains_key("name") {
+            return Value::String(show(value));
+        }
         let alike: Vec<&Value> = values.iter().filter(|other| kind(other) == kind(value)).collect();
         let tells_apart = |key: &str| alike.iter().any(|other| other.get(key) != table.get(key));
         let extra = table.iter().filter(|(key, _)| *key != "kind" && (kind(value).is_none() || tells_apart(key)));
@@ -33,11 +36,12 @@ pub(super) fn shown(values: &[Value]) -> Vec<Value> {
     values.iter().map(one).collect()
 }
 
-/// A value as a person would write it: a table by its `kind` where it has one.
+/// A value as a person would write it: a table by its `kind` or `name` where it has one.
 pub fn show(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Table(table) => match table.get("kind").and_then(Value::as_str) {
+        Value::Table(table) if table.is_empty() => "none".to_owned(),
+        Value::Table(table) => match table.get("kind").or(table.get("name")).and_then(Value::as_str) {
             Some(kind) => kind.to_owned(),
             None => table.iter().map(|(key, value)| format!("{key}:{}", show(value))).collect::<Vec<_>>().join(","),
         },

@@ -7,7 +7,8 @@ use titer_data::{
     world::DomainSplit,
 };
 
-use crate::spec::{Decay, OptimiserFields, OptimiserKind, SpecError, StageFields};
+use super::GuardsPlan;
+use crate::spec::{Decay, GUARDS, GuardsField, OptimiserFields, OptimiserKind, SpecError, StageFields};
 
 /// One training phase, resolved.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -30,6 +31,9 @@ pub struct StagePlan {
     pub clip: f64,
     /// The loss is the mean over a batch's rows of (nats of the row's target tokens / divisor).
     pub divisor: f64,
+    /// What protects a component.
+    #[serde(skip_serializing_if = "GuardsPlan::is_empty")]
+    pub guards: GuardsPlan,
     /// Which rows. A plan as TOML has [`StagePlan::cells`] in its place: equal counts are the same rows, however their
     /// shares were written, so that a dose of 100 % is one run whatever the rest would have been.
     #[serde(skip)]
@@ -86,6 +90,11 @@ impl StagePlan {
         Self { cells: present(&mix, self.rows), mix, ..self.clone() }
     }
 
+    /// The same stage without guards.
+    pub(super) fn unguarded(&self) -> Self {
+        Self { guards: GuardsPlan::default(), ..self.clone() }
+    }
+
     /// Lays `written` over `default`, which has every field. `fail` makes an error at a field of the stage.
     pub(super) fn resolve(
         written: &StageFields,
@@ -135,6 +144,8 @@ impl StagePlan {
         if !(divisor.is_finite() && divisor > 0.0) {
             return Err(fail("divisor", format!("the loss cannot be divided by {divisor}"), "use a number above 0"));
         }
+        let usual: GuardsField = toml::from_str(GUARDS).expect("guards.toml is a table of guards");
+        let guards = GuardsPlan::resolve(&written.guards, &usual, (batch, rows / batch), fail)?;
         Ok(Self {
             name: name.to_owned(),
             rows,
@@ -145,6 +156,7 @@ impl StagePlan {
             schedule,
             clip,
             divisor,
+            guards,
             cells: present(&mix, rows),
             mix,
         })
@@ -224,11 +236,11 @@ impl Range {
     }
 }
 
-fn present(mix: &Mix, rows: usize) -> Vec<(Cell, usize)> {
+pub(super) fn present(mix: &Mix, rows: usize) -> Vec<(Cell, usize)> {
     mix.counts(rows).into_iter().filter(|(_, count)| *count > 0).collect()
 }
 
-fn as_map<S: Serializer>(cells: &[(Cell, usize)], serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_map<S: Serializer>(cells: &[(Cell, usize)], serializer: S) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(Some(cells.len()))?;
     for (cell, count) in cells {
         map.serialize_entry(cell, count)?;

@@ -11,7 +11,10 @@ use super::{
     control::add_controls,
     name::arm_name,
 };
-use crate::spec::{DEFAULTS, DataFields, Spec, SpecError, StageFields, When, plain};
+use crate::{
+    claim::{self, Claim},
+    spec::{DEFAULTS, DataFields, Spec, SpecError, StageFields, When, plain},
+};
 
 /// A resolved spec.
 #[derive(Clone, Debug)]
@@ -24,7 +27,7 @@ pub struct SweepPlan {
     pub spec_text: String,
     /// The command that runs it.
     pub command: String,
-    /// The model's name in the spec.
+    /// The model's name in the spec; may hold `{seed}`, see [`SweepPlan::base_of`].
     pub base: String,
     /// Rank of the adapters that are trained; `None` for everything.
     pub lora: Option<usize>,
@@ -42,6 +45,10 @@ pub struct SweepPlan {
     pub pressure: When,
     /// When the model is saved.
     pub checkpoints: When,
+    /// What the runs should show; in no run's plan.
+    pub claims: Vec<Claim>,
+    /// Whether it is a quick cut of the spec, see [`Spec::cut`].
+    pub quick: bool,
 }
 
 /// One setting of the swept axes.
@@ -96,7 +103,7 @@ impl SweepPlan {
         };
         let mut arms = axes::combinations(&axes).into_iter().map(arm).collect::<Result<Vec<_>, _>>()?;
         add_controls(&mut arms, &axes);
-        Ok(Self {
+        let mut plan = Self {
             title: spec.title.clone().or(defaults.title).unwrap_or_default(),
             question: spec.question.clone().or(defaults.question).unwrap_or_default(),
             spec_text: spec.text.clone(),
@@ -110,7 +117,16 @@ impl SweepPlan {
             probes,
             pressure: spec.pressure.or(defaults.pressure).unwrap_or_default(),
             checkpoints: spec.checkpoints.or(defaults.checkpoints).unwrap_or_default(),
-        })
+            claims: Vec::new(),
+            quick: spec.quick,
+        };
+        plan.claims = claim::resolve(spec, &plan)?;
+        Ok(plan)
+    }
+
+    /// The model's name for a seed: `{seed}` in it is the seed's number.
+    pub fn base_of(&self, seed: u64) -> String {
+        self.base.replace("{seed}", &seed.to_string())
     }
 
     /// Every run, seed by seed within an arm, as `(arm, plan)`; `model` finds the model of a seed, `data` is what
@@ -123,7 +139,7 @@ impl SweepPlan {
         data: Option<&DataPlan>,
         model: impl Fn(&str, u64) -> Result<ModelPlan, E>,
     ) -> Result<Vec<(usize, RunPlan)>, E> {
-        let models = self.seeds.iter().map(|&seed| model(&self.base, seed)).collect::<Result<Vec<_>, E>>()?;
+        let models = self.seeds.iter().map(|&seed| model(&self.base_of(seed), seed)).collect::<Result<Vec<_>, E>>()?;
         let plan = |arm: &Arm, seed: u64, model: &ModelPlan| RunPlan {
             numerics: NUMERICS,
             seed,

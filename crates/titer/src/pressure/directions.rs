@@ -47,29 +47,7 @@ impl Directions {
 
     /// Random directions with the same Gram matrix: a negative control.
     pub(super) fn random_like(&self, model: &Model, seed: u64) -> Self {
-        let (backend, layout) = (model.decoder.backend(), &model.decoder.layout);
-        // Differences of two random initialisations: their parts that are not random cancel.
-        let drawn: Vec<Params<Backend>> = (0..K as u64)
-            .map(|k| {
-                let at = |half| Params::random(backend, layout, seed.wrapping_add(1 + 2 * k + half));
-                let mut drawn = at(0);
-                drawn.add_scaled(backend, -1.0, &at(1));
-                drawn
-            })
-            .collect();
-        // With G = L Lᵀ and D Dᵀ = M Mᵀ, the rows of L M⁻¹ D have the Gram matrix G.
-        let lower = |values: &[[f64; K]; K]| {
-            let factor = matrix(values).llt(Side::Lower).expect("independent directions have a positive Gram matrix");
-            factor.L().to_owned()
-        };
-        let (wanted, found) = (lower(&self.gram), lower(&products(model, &drawn, &drawn)));
-        let mix = wanted * found.partial_piv_lu().inverse();
-        let mixed = |k: usize| {
-            let mut direction = Params::zeros(backend, layout);
-            (0..K).for_each(|l| direction.add_scaled(backend, mix[(k, l)], &drawn[l]));
-            direction
-        };
-        Self::new(model, (0..K).map(mixed).collect(), self.contrasts)
+        Self::new(model, random_like(model, &self.gradients, seed), self.contrasts)
     }
 
     /// `⟨∇f_k, d⟩`: what a displacement of the parameters does to each component, to first order, in nats.
@@ -137,6 +115,33 @@ impl Directions {
             })
             .collect()
     }
+}
+
+/// Random directions with the Gram matrix of these.
+pub fn random_like(model: &Model, directions: &[Params<Backend>], seed: u64) -> Vec<Params<Backend>> {
+    let (backend, layout) = (model.decoder.backend(), &model.decoder.layout);
+    // Differences of two random initialisations: their parts that are not random cancel.
+    let draw = |k: u64| {
+        let at = |half| Params::random(backend, layout, seed.wrapping_add(1 + 2 * k + half));
+        let mut drawn = at(0);
+        drawn.add_scaled(backend, -1.0, &at(1));
+        drawn
+    };
+    let count = directions.len();
+    let drawn: Vec<Params<Backend>> = (0..count as u64).map(draw).collect();
+    // With G = L Lᵀ and D Dᵀ = M Mᵀ, the rows of L M⁻¹ D have the Gram matrix G.
+    let lower = |of: &[Params<Backend>]| {
+        let gram = Mat::from_fn(count, count, |k, l| of[k].dot(backend, &of[l]));
+        let factor = gram.llt(Side::Lower).expect("independent directions have a positive Gram matrix");
+        factor.L().to_owned()
+    };
+    let mix = lower(directions) * lower(&drawn).partial_piv_lu().inverse();
+    let mixed = |k: usize| {
+        let mut direction = Params::zeros(backend, layout);
+        (0..count).for_each(|l| direction.add_scaled(backend, mix[(k, l)], &drawn[l]));
+        direction
+    };
+    (0..count).map(mixed).collect()
 }
 
 /// `⟨a_k, b_l⟩`

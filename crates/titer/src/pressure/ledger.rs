@@ -5,7 +5,7 @@
 //! gradient at the interval's start (*predicted*) or the mean of those at its two ends (*accounted*, the trapezoid
 //! rule). Both are exact accounting of the run that happened, not what would have happened without a cell.
 
-use titer_data::{cell::Cell, probe::Component, source::Source, tokenize::TokenizeError, world::ProbeUse};
+use titer_data::{probe::Component, source::Source, tokenize::TokenizeError, world::ProbeUse};
 use titer_model::{params::Params, shares::Shares};
 
 use super::{Directions, K, Margins};
@@ -19,8 +19,8 @@ use crate::{
 pub struct Ledger<'a> {
     margins: &'a LedgerMargins,
     stage: &'a str,
-    /// The cells, and how many of their rows have been seen in this interval.
-    cells: Vec<(Cell, usize)>,
+    /// What movement is booked on, and how many of its rows have been seen in this interval.
+    sources: Vec<(String, usize)>,
     shares: Shares<Backend>,
     start: State,
     records: Vec<LedgerRecord>,
@@ -65,17 +65,18 @@ impl LedgerMargins {
 }
 
 impl<'a> Ledger<'a> {
-    /// Opens the books of a stage that trains these cells, after `step` steps of the run.
+    /// Opens the books of a stage whose movement is booked on these sources, cells for the most part, after `step` steps of
+    /// the run.
     pub fn open(
         margins: &'a LedgerMargins,
         model: &Model,
         stage: &'a str,
-        cells: impl Iterator<Item = Cell>,
+        sources: impl Iterator<Item = String>,
         step: usize,
     ) -> Self {
-        let cells: Vec<(Cell, usize)> = cells.map(|cell| (cell, 0)).collect();
-        let shares = Shares::new(model.decoder.backend(), &model.decoder.layout, cells.len());
-        Self { margins, stage, cells, shares, start: margins.state(model, step), records: Vec::new() }
+        let sources: Vec<(String, usize)> = sources.map(|source| (source, 0)).collect();
+        let shares = Shares::new(model.decoder.backend(), &model.decoder.layout, sources.len());
+        Self { margins, stage, sources, shares, start: margins.state(model, step), records: Vec::new() }
     }
 
     /// The directions at the last moment.
@@ -83,10 +84,9 @@ impl<'a> Ledger<'a> {
         &self.start.directions
     }
 
-    /// Where a step of the optimiser is booked: each cell has one group, in the order of the cells. `rows` of each
-    /// were in the batch.
+    /// Where a step is booked: each source has one group, in their order. `rows` of each were in the batch.
     pub fn book(&mut self, rows: &[usize]) -> &mut Shares<Backend> {
-        self.cells.iter_mut().zip(rows).for_each(|((_, seen), rows)| *seen += rows);
+        self.sources.iter_mut().zip(rows).for_each(|((_, seen), rows)| *seen += rows);
         &mut self.shares
     }
 
@@ -96,8 +96,8 @@ impl<'a> Ledger<'a> {
         let start = std::mem::replace(&mut self.start, end);
         let end = &self.start;
         let moved: Vec<Params<Backend>> = self.shares.take(model.decoder.backend(), &model.decoder.layout);
-        let cells = self.cells.iter_mut().map(|(cell, rows)| (cell.to_string(), std::mem::take(rows)));
-        let sources = cells.chain([(LedgerRecord::WEIGHT_DECAY.to_owned(), 0)]);
+        let sources = self.sources.iter_mut().map(|(source, rows)| (source.clone(), std::mem::take(rows)));
+        let sources = sources.chain([(LedgerRecord::WEIGHT_DECAY.to_owned(), 0)]);
         for ((source, rows), moved) in sources.zip(&moved) {
             let (first, last) = (start.directions.effect(model, moved), end.directions.effect(model, moved));
             for (k, component) in Component::ALL.into_iter().enumerate() {

@@ -24,8 +24,9 @@ use crate::{
 #[derive(Debug)]
 pub struct Margins([Margin; K]);
 
+/// One of them: a mean margin over contrasts of one component.
 #[derive(Debug)]
-struct Margin {
+pub struct Margin {
     contrasts: usize,
     shards: Vec<Packed>,
     /// +1, −1 or 0 for every reply of every shard: what it counts for in the margin.
@@ -94,13 +95,17 @@ impl Margins {
     /// `∇f_k` at this state of the model.
     pub fn directions(&self, model: &Model) -> Directions {
         let mut workspace = Workspace::default();
-        let gradients = self.0.iter().map(|margin| margin.gradient(model, &mut workspace)).collect();
+        let gradients = self.0.iter().map(|margin| margin.look(model, &mut workspace).1).collect();
         Directions::new(model, gradients, self.contrasts())
     }
 }
 
 impl Margin {
-    fn new(model: &Model, contrasts: &[&Contrast]) -> Result<Self, TokenizeError> {
+    /// The mean margin over these contrasts.
+    ///
+    /// # Errors
+    /// Where one cannot be encoded.
+    pub fn new(model: &Model, contrasts: &[&Contrast]) -> Result<Self, TokenizeError> {
         let encode = |contrast: &&Contrast| {
             let encoded = encode_contrast(&model.template, &model.tokenizer, contrast)?;
             // The baseline context belongs to the gap, and only two replies to the margin.
@@ -116,24 +121,29 @@ impl Margin {
         Ok(Self { contrasts: encoded.len(), shards, signs })
     }
 
-    fn each(&self, model: &Model) -> Vec<f64> {
-        let scores = score(&model.decoder, &model.params, &self.shards);
-        let shards = self.shards.iter().zip(&scores).zip(&self.signs);
-        let signed = |((packed, scores), signs): ((&Packed, &Vec<f32>), &Vec<f32>)| -> Vec<f64> {
+    /// The margin of every contrast, nats a reply.
+    pub fn each(&self, model: &Model) -> Vec<f64> {
+        self.signed(score(&model.decoder, &model.params, &self.shards).iter().map(Vec::as_slice))
+    }
+
+    fn signed<'a>(&self, scores: impl Iterator<Item = &'a [f32]>) -> Vec<f64> {
+        let signed = |((packed, signs), scores): ((&Packed, &Vec<f32>), &[f32])| -> Vec<f64> {
             let replies = reply_log_probs(packed, scores);
             replies.iter().zip(signs).map(|(reply, sign)| reply * f64::from(*sign)).collect()
         };
-        let replies: Vec<f64> = shards.flat_map(signed).collect();
+        let replies: Vec<f64> = self.shards.iter().zip(&self.signs).zip(scores).flat_map(signed).collect();
         replies.chunks_exact(2).map(|pair| pair[0] + pair[1]).collect()
     }
 
-    fn gradient(&self, model: &Model, workspace: &mut Workspace<Backend>) -> Params<Backend> {
+    /// The margin of every contrast, nats a reply, and the gradient of their mean; one pass gives both.
+    pub fn look(&self, model: &Model, workspace: &mut Workspace<Backend>) -> (Vec<f64>, Params<Backend>) {
         // The engine's weights are on −log p.
         let share = -1.0 / self.contrasts as f32;
         let weights = |(packed, signs): (&Packed, &Vec<f32>)| -> Vec<f32> {
             packed.targets.iter().map(|target| share * signs[target.reply as usize]).collect()
         };
         let weights: Vec<Vec<f32>> = self.shards.iter().zip(&self.signs).map(weights).collect();
-        workspace.gradient(&model.decoder, &model.params, &self.shards, &weights).0.clone()
+        let (gradient, scores) = workspace.gradient(&model.decoder, &model.params, &self.shards, &weights);
+        (self.signed(scores.into_iter()), gradient.clone())
     }
 }

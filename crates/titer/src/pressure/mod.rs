@@ -17,9 +17,9 @@ mod verify;
 
 use titer_data::probe::Component;
 
-pub use directions::Directions;
+pub use directions::{Directions, random_like};
 pub use ledger::{Ledger, LedgerMargins};
-pub use margins::Margins;
+pub use margins::{Margin, Margins};
 pub use rows::{Rows, RowsError};
 pub use verify::{Steps, verify};
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    claim::Claim,
     stats::Sample,
     table::{CellRecord, LedgerRecord, PressureRecord, ProbeRecord, StepRecord},
 };
@@ -28,6 +29,10 @@ pub struct Data {
     pub plan: String,
     /// The version of titer that made the plan.
     pub version: String,
+    /// What the spec says that the runs will show.
+    pub claims: Vec<Claim>,
+    /// Whether it is a quick cut of the spec: fewer seeds, smaller probes.
+    pub quick: bool,
 }
 
 /// One swept axis.
@@ -82,6 +87,17 @@ struct Reading {
     other: f64,
 }
 
+impl Reading {
+    fn of(&self, measure: Measure) -> f64 {
+        match measure {
+            Measure::Rate => self.rate,
+            Measure::Margin => self.margin,
+            Measure::Gap => self.gap,
+            Measure::Other => self.other,
+        }
+    }
+}
+
 /// Which number of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
@@ -102,6 +118,7 @@ pub struct Run {
     pub seed: u64,
     /// The hash of its plan.
     pub plan_hash: String,
+    stages: Vec<(String, i64)>,
     probes: BTreeMap<Split, BTreeMap<i64, Vec<Reading>>>,
     cells: BTreeMap<String, BTreeMap<i64, Vec<(String, f64)>>>,
     steps: Vec<StepRecord>,
@@ -130,6 +147,16 @@ impl Run {
             run.cells.entry(cell).or_default().entry(step).or_default().push((item, surprise));
         }
         run
+    }
+
+    /// The same with its stages in order, each with the run's steps at its end.
+    pub fn with_stages(self, stages: Vec<(String, i64)>) -> Self {
+        Self { stages, ..self }
+    }
+
+    /// Its stages in order, each with the run's steps at its end.
+    pub fn stages(&self) -> &[(String, i64)] {
+        &self.stages
     }
 
     /// The same with its pressures and its ledger.
@@ -162,10 +189,15 @@ impl Run {
         Some(items.iter().map(|(_, surprise)| surprise).sum::<f64>() / items.len() as f64)
     }
 
-    /// The mean rate of a split.
-    pub fn mean_rate(&self, split: &Split, step: i64) -> Option<f64> {
+    /// The mean of a measure over a split's items.
+    pub fn mean(&self, split: &Split, measure: Measure, step: i64) -> Option<f64> {
         let readings = self.probes.get(split)?.get(&step)?;
-        Some(readings.iter().map(|reading| reading.rate).sum::<f64>() / readings.len() as f64)
+        Some(readings.iter().map(|reading| reading.of(measure)).sum::<f64>() / readings.len() as f64)
+    }
+
+    /// The steps at which probes were measured, ascending.
+    pub fn measured(&self) -> Vec<i64> {
+        self.probes.values().next().map(|steps| steps.keys().copied().collect()).unwrap_or_default()
     }
 
     /// What was booked, interval by interval.
@@ -210,13 +242,7 @@ impl<'a> Runs<'a> {
         let mut sample = Sample::new();
         for run in &self.0 {
             for reading in run.probes.get(split).and_then(|moments| at.of(moments)).into_iter().flatten() {
-                let value = match measure {
-                    Measure::Rate => reading.rate,
-                    Measure::Margin => reading.margin,
-                    Measure::Gap => reading.gap,
-                    Measure::Other => reading.other,
-                };
-                sample.push(run.seed, reading.item.as_str(), value);
+                sample.push(run.seed, reading.item.as_str(), reading.of(measure));
             }
         }
         sample

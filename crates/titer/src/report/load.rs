@@ -7,8 +7,10 @@ use super::{
     page::{ReportError, render},
 };
 use crate::{
-    plan::show,
-    store::{StoredRun, Sweep},
+    claim::Claim,
+    plan::{SweepPlan, show},
+    spec::Spec,
+    store::{StoredRun, Sweep, SweepRecord},
     table::{self, LedgerRecord},
 };
 
@@ -40,6 +42,8 @@ impl Data {
             spec: record.spec.clone(),
             plan: String::new(),
             version: record.titer.clone(),
+            claims: claims(record)?,
+            quick: record.quick,
         };
         for stored in sweep.runs().into_iter().filter(|stored| stored.done) {
             if data.plan.is_empty() {
@@ -49,6 +53,18 @@ impl Data {
         }
         Ok(data)
     }
+}
+
+/// The claims in the spec that a sweep was planned from. Its arms are those of the record, unless another version of titer
+/// planned them.
+fn claims(record: &SweepRecord) -> Result<Vec<Claim>, ReportError> {
+    let spec = Spec::parse(&record.spec, Path::new("the spec in sweep.toml"))?;
+    if spec.claims.is_empty() {
+        return Ok(Vec::new());
+    }
+    let plan = SweepPlan::resolve(&spec)?;
+    let planned = plan.arms.iter().map(|arm| &arm.name);
+    if planned.eq(record.arm.iter().map(|arm| &arm.name)) { Ok(plan.claims) } else { Err(ReportError::OtherArms) }
 }
 
 impl Setting {
@@ -67,9 +83,22 @@ fn run(stored: StoredRun) -> Result<Run, ReportError> {
     }
     let dir = &stored.dir;
     let run = Run::new(stored.seed, stored.id.0, rows(dir)?, rows(dir)?, rows(dir)?);
+    let run = run.with_stages(stages(&fs_err::read_to_string(dir.join("plan.toml"))?));
     // Only a run whose spec asks for pressures has these two.
     let pressed = dir.join(<LedgerRecord as table::Record>::FILE).exists();
     if pressed { Ok(run.with_pressure(rows(dir)?, rows(dir)?)) } else { Ok(run) }
+}
+
+/// The stages in a run's plan, each with the run's steps at its end.
+fn stages(plan: &str) -> Vec<(String, i64)> {
+    let plan: toml::Table = toml::from_str(plan).unwrap_or_default();
+    let stages = plan.get("stage").and_then(toml::Value::as_array).into_iter().flatten();
+    let steps = stages.map_while(|stage| Some((stage.get("name")?.as_str()?, stage.get("steps")?.as_integer()?)));
+    let end = |done: &mut i64, (name, steps): (&str, i64)| {
+        *done += steps;
+        Some((name.to_owned(), *done))
+    };
+    steps.scan(0, end).collect()
 }
 
 /// Writes the report of a sweep's finished runs as one HTML file, first under a temporary name. Replaces an older one.

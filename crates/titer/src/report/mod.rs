@@ -9,6 +9,7 @@ mod figure;
 mod format;
 mod load;
 mod page;
+mod reading;
 mod sections;
 mod series;
 mod view;

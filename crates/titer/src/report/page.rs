@@ -9,13 +9,11 @@ use super::{
     data::{Data, Setting},
     family::Family,
     format::count,
-    sections::{
-        cells, effect, headline, health, ledger, predictions, reproduce, reproduce::Reproduce, response, training,
-    },
+    sections::{cells, claims, effect, headline, health, ledger, reproduce, reproduce::Reproduce, response, training},
     series::{self, Dose},
     view::{Gallery, HeatTable, Table},
 };
-use crate::{store::StoreError, table::TableError};
+use crate::{spec::SpecError, store::StoreError, table::TableError};
 
 /// What the template is given.
 #[derive(Serialize)]
@@ -32,7 +30,8 @@ struct Page<'a> {
     effect: Option<Gallery>,
     training: Option<Gallery>,
     cells: Option<HeatTable>,
-    predictions: Option<Table>,
+    claims: Option<Table>,
+    quick: bool,
     ledger: Option<Gallery>,
     ledger_errors: Option<Table>,
     other_replies: Table,
@@ -52,6 +51,15 @@ pub enum ReportError {
     /// A table of a finished run cannot be read.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// The spec that the folder keeps has claims and cannot be read.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// It makes other arms now.
+    #[error(
+        "the claims cannot be judged: this version of titer makes other arms of the spec than the one that ran it; run the \
+         spec again"
+    )]
+    OtherArms,
     /// Nothing to report on.
     #[error("no run of this sweep is finished, so there is nothing to report")]
     Empty,
@@ -91,7 +99,8 @@ pub fn render(data: &Data) -> Result<String, ReportError> {
         effect: effect::components(data, &dose, &series, &plain),
         training: training::components(data, &dose, &series, &plain),
         cells: cells::table(data, &dose, &series),
-        predictions: predictions::table(data),
+        claims: claims::table(data),
+        quick: data.quick,
         ledger: ledger::gallery(data),
         ledger_errors: ledger::errors(data),
         other_replies: health::other_replies(data, &all),

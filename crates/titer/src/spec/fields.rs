@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use titer_data::world::DomainSplit;
 
-use super::MixField;
+use super::{GuardsField, MixField};
 
 /// `[model]`
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -45,6 +45,30 @@ pub struct ProbeFields {
     pub every: Option<usize>,
 }
 
+/// `[[claim]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimFields {
+    /// The claim in words.
+    pub text: String,
+    /// Arithmetic over measured quantities.
+    pub value: String,
+    /// Where it should lie: `> 0`, `< 0.1`, `within 0.2 of 2`.
+    pub bound: String,
+    /// When quantities are read that name no moment: words or a number of steps.
+    pub at: Option<toml::Value>,
+    /// Which arms: `all`, or settings of axes.
+    pub arms: Option<toml::Value>,
+    /// The arm whose value is taken off: `control`, or settings of axes that differ.
+    pub against: Option<toml::Value>,
+    /// The other side of a correlation.
+    pub with: Option<String>,
+    /// `spearman` or `pearson`.
+    pub correlation: Option<String>,
+    /// `each seed` or `pooled`.
+    pub over: Option<String>,
+}
+
 /// `[[stage]]`
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,6 +93,9 @@ pub struct StageFields {
     pub clip: Option<f64>,
     /// What the nats of a row are divided by.
     pub divisor: Option<f64>,
+    /// What protects a component.
+    #[serde(default)]
+    pub guards: GuardsField,
 }
 
 /// `optimiser`, the fields of all kinds in one table: only so does an unknown one have a line.

@@ -4,6 +4,7 @@
 
 mod error;
 mod fields;
+mod guards;
 mod mix;
 mod read;
 mod suggest;
@@ -11,9 +12,11 @@ mod when;
 
 pub use error::SpecError;
 pub use fields::{
-    DataFields, Decay, ModelFields, OptimiserFields, OptimiserKind, ProbeFields, ScheduleFields, StageFields,
+    ClaimFields, DataFields, Decay, ModelFields, OptimiserFields, OptimiserKind, ProbeFields, ScheduleFields,
+    StageFields,
 };
+pub use guards::{AnchorField, ControlField, GuardsField, RangeField, TargetField};
 pub use mix::MixField;
-pub use read::{Axis, DEFAULTS, Spec};
+pub use read::{Axis, DEFAULTS, GUARDS, Spec};
 pub(crate) use suggest::{nearest, plain, suggestion};
 pub use when::When;

@@ -12,12 +12,15 @@ use toml::{
 };
 
 use super::{
-    DataFields, ModelFields, ProbeFields, SpecError, StageFields, When,
+    ClaimFields, DataFields, ModelFields, ProbeFields, SpecError, StageFields, When,
     suggest::{plain, suggestion},
 };
 
 /// The spec that every other one is laid over, with comments; what `titer init` prints.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
+
+/// The constants of guards, with comments: a `guards` table of a stage.
+pub const GUARDS: &str = include_str!("guards.toml");
 
 /// A spec as written, checked for syntax, keys and types.
 #[derive(Clone, Debug)]
@@ -48,6 +51,10 @@ pub struct Spec {
     pub stages: Vec<Table>,
     /// The swept axes, in the order of the spec.
     pub axes: Vec<Axis>,
+    /// What the runs should show.
+    pub claims: Vec<ClaimFields>,
+    /// Whether it has been [cut](Spec::cut).
+    pub quick: bool,
 }
 
 /// One swept axis.
@@ -74,6 +81,8 @@ struct File {
     stage: Vec<StageFields>,
     #[serde(default)]
     sweep: Table,
+    #[serde(default)]
+    claim: Vec<ClaimFields>,
 }
 
 impl Spec {
@@ -107,6 +116,8 @@ impl Spec {
             checkpoints: file.checkpoints,
             stages: if file.stage.is_empty() { vec![Table::new()] } else { stages },
             axes: Vec::new(),
+            claims: file.claim,
+            quick: false,
         };
         for (name, values) in file.sweep {
             let Value::Array(values) = values else {
@@ -143,6 +154,22 @@ impl Spec {
         })?;
         Self::parse(&text, path)
     }
+
+    /// A quick cut of the spec, to see whether it does what it should before all of it is run: at most
+    /// [`Self::QUICK_SEEDS`] seeds and [`Self::QUICK_ITEMS`] contrasts per probe.
+    pub fn cut(&mut self) {
+        let defaults = Self::parse(DEFAULTS, Path::new("defaults.toml")).expect("the defaults are a spec");
+        let seeds = self.seeds.get_or_insert(defaults.seeds.unwrap_or_default());
+        seeds.truncate(Self::QUICK_SEEDS);
+        let items = self.probes.items.or(defaults.probes.items).unwrap_or_default();
+        self.probes.items = Some(items.min(Self::QUICK_ITEMS));
+        self.quick = true;
+    }
+
+    /// Seeds of a quick cut, at most.
+    pub const QUICK_SEEDS: usize = 2;
+    /// Contrasts per probe of a quick cut, at most.
+    pub const QUICK_ITEMS: usize = 16;
 
     /// An error at a key of this spec, named by its path of keys and indices; at the deepest part that is there.
     pub fn error(&self, keys: &[&str], problem: impl Into<String>, remedy: impl Into<String>) -> SpecError {

@@ -1,10 +1,14 @@
 //! How well predictions agree with what was measured.
 
+/// Pearson's correlation; not a number where either side is constant.
+pub fn pearson(predicted: &[f64], measured: &[f64]) -> f64 {
+    let (covariance, a, b) = moments(predicted, measured);
+    covariance / (a * b).sqrt()
+}
+
 /// Spearman's rank correlation, ties at their mean rank; not a number where either side is constant.
 pub fn spearman(predicted: &[f64], measured: &[f64]) -> f64 {
-    let (a, b) = (ranks(predicted), ranks(measured));
-    let (covariance, a, b) = moments(&a, &b);
-    covariance / (a * b).sqrt()
+    pearson(&ranks(predicted), &ranks(measured))
 }
 
 /// Slope of the least-squares line of `measured` over `predicted`, with an intercept: 1 where they agree in size.

@@ -79,8 +79,13 @@ fn mean(values: &[f64]) -> f64 {
 fn half_width(values: &[f64]) -> f64 {
     let (mean, freedom) = (mean(values), values.len() as f64 - 1.0);
     let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / freedom;
+    quantile(freedom) * (variance / values.len() as f64).sqrt()
+}
+
+/// Half the width of a 95 % t-interval in standard errors.
+pub(super) fn quantile(freedom: f64) -> f64 {
     let student = StudentsT::new(0.0, 1.0, freedom).expect("at least two values leave a degree of freedom");
-    student.inverse_cdf(0.975) * (variance / values.len() as f64).sqrt()
+    student.inverse_cdf(0.975)
 }
 
 #[cfg(test)]

@@ -52,6 +52,9 @@ pub struct SweepRecord {
     pub command: String,
     /// The spec as written.
     pub spec: String,
+    /// Whether it is a quick cut of the spec: fewer seeds, smaller probes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub quick: bool,
     /// The seeds of every arm.
     pub seeds: Vec<u64>,
     /// The swept axes.
@@ -152,6 +155,7 @@ impl Sweep {
             question: plan.question.clone(),
             command: plan.command.clone(),
             spec: plan.spec_text.clone(),
+            quick: plan.quick,
             seeds: plan.seeds.clone(),
             axis: plan.axes.iter().map(axis).collect(),
             arm: plan.arms.iter().enumerate().map(arm).collect(),

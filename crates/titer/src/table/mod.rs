@@ -8,4 +8,4 @@ mod file;
 mod records;
 
 pub use file::{Record, TableError, read, write};
-pub use records::{CellRecord, LedgerRecord, PressureRecord, ProbeRecord, StepRecord, VerifyRecord};
+pub use records::{CellRecord, GuardRecord, LedgerRecord, PressureRecord, ProbeRecord, StepRecord, VerifyRecord};

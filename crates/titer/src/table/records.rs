@@ -161,7 +161,7 @@ record! {
         to: i64,
         /// The component: `good`, `obey_bad` or `obey`.
         component: String,
-        /// The cell whose rows moved the parameters, or `weight decay`.
+        /// The cell whose rows moved the parameters (`anchor` before it where they were anchors), `guards` or `weight decay`.
         source: String,
         /// How many of its rows were trained on in the interval.
         rows: i64,
@@ -178,8 +178,10 @@ record! {
 }
 
 impl LedgerRecord {
-    /// The source that is no cell.
+    /// What the optimiser moves besides.
     pub const WEIGHT_DECAY: &str = "weight decay";
+    /// What guards moved, through the gradient or after the optimiser.
+    pub const GUARDS: &str = "guards";
 }
 
 impl PressureRecord {
@@ -230,5 +232,30 @@ record! {
         shuffled: f64,
         /// Baseline: prediction along random directions with the Gram matrix of the real ones.
         random: f64,
+    }
+}
+
+record! {
+    /// What a guard saw and did in one step; those that look at control probes write a row for each probe and look.
+    GuardRecord in "guards.parquet" {
+        /// Optimiser steps since the run began, this one not included.
+        step: i64,
+        /// The guard's word in specs.
+        guard: String,
+        /// The control probe, `<component>/<prompts>/<domains>`; empty for a guard without targets.
+        probe: String,
+        /// The probe's change since the stage began is wanted to be at least this, in nats; −∞ for no bound.
+        wanted_low: f64,
+        /// And at most this; ∞ for no bound.
+        wanted_high: f64,
+        /// Mean change on this look's control contrasts; of `kl` the divergence per anchor, in nats.
+        change: f64,
+        /// The multiplier of the probe; not a number where there is none.
+        multiplier: f64,
+        /// Whether the guard had to do something: 1 or 0.
+        bound: i64,
+        /// How much it changed: of `steer` the correction's length over that of the optimiser's own step, of gradient
+        /// projections the same of the gradient, of `reweight` the root mean square of weight − 1; else not a number.
+        moved: f64,
     }
 }

@@ -83,6 +83,7 @@ pub fn sweep(dir: &Path, size: &Size) {
         spec: "title = \"Dose and response of bad→good data\"\nseeds = [0, 1, 2]\n\n[sweep]\n\
                \"train.mix.bad→good\" = [0.0, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0] # a log-spaced grid, as in the text\n"
             .to_owned(),
+        quick: false,
         seeds: (0..size.seeds).collect(),
         axis: ["train.mix.bad→good", "train.mix.rest", "train.optimiser"].map(|axis| axis_record(axis, &arms)).into(),
         arm: (0..arms.len())

@@ -1,12 +1,12 @@
 //! The sections of a report, in their order: each turns data into what the page shows.
 
 pub mod cells;
+pub mod claims;
 pub mod effect;
 pub mod gallery;
 pub mod headline;
 pub mod health;
 pub mod ledger;
-pub mod predictions;
 pub mod reproduce;
 pub mod response;
 pub mod training;

@@ -1,0 +1,297 @@
+//! Arithmetic over measured quantities, such as `rate('good') - rate('good', at='base')`.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use minijinja::{
+    Environment, Error, ErrorKind, UndefinedBehavior,
+    value::{Kwargs, Value, ValueKind},
+};
+
+use super::{Problem, Quantity, State, Vocabulary, What};
+use crate::report::data::Measure;
+
+/// An expression, its names checked.
+#[derive(Clone, Debug)]
+pub struct Formula {
+    text: String,
+    at: State,
+    vocabulary: Arc<Vocabulary>,
+    quantities: Vec<Quantity>,
+}
+
+/// Gives a quantity its number.
+type Reader = Arc<dyn Fn(Quantity) -> f64 + Send + Sync>;
+
+/// Words that Jinja knows and arithmetic does not: what they leave out would not be checked.
+const NO_ARITHMETIC: [&str; 7] = ["if", "else", "and", "or", "not", "in", "is"];
+
+/// Functions of numbers.
+const MATHS: [&str; 6] = ["abs", "sqrt", "log", "exp", "min", "max"];
+
+/// Functions that measure, with how they are written.
+const MEASURING: [(&str, &str); 8] = [
+    ("rate", "rate('good/seen/trained')"),
+    ("margin", "margin('good/seen/trained')"),
+    ("gap", "gap('obey_bad/seen/trained')"),
+    ("other", "other('good/seen/trained')"),
+    ("surprise", "surprise('bad→good')"),
+    ("pressure", "pressure('bad→good', 'obey_bad')"),
+    ("loss", "loss('train')"),
+    ("setting", "setting('train.mix.bad→good')"),
+];
+
+impl Formula {
+    /// Reads an expression whose quantities are read `at` this moment where they name no other.
+    ///
+    /// # Errors
+    /// Where it is no arithmetic over known names.
+    pub(super) fn parse(text: &str, at: &State, vocabulary: &Arc<Vocabulary>) -> Result<Self, Problem> {
+        if let Some(word) = words(text).into_iter().find(|word| NO_ARITHMETIC.contains(&word.as_str())) {
+            let remedy = "use numbers, + - * / **, and functions such as rate('good')";
+            return Err(Problem::new(format!("`{word}` is no arithmetic"), remedy));
+        }
+        let read = Arc::new(Mutex::new(Vec::new()));
+        let reader = Arc::clone(&read);
+        let mut formula =
+            Self { text: text.to_owned(), at: at.clone(), vocabulary: Arc::clone(vocabulary), quantities: Vec::new() };
+        formula.run(Arc::new(move |quantity| {
+            reader.lock().unwrap_or_else(PoisonError::into_inner).push(quantity);
+            1.0
+        }))?;
+        formula.quantities = std::mem::take(&mut *read.lock().unwrap_or_else(PoisonError::into_inner));
+        if formula.quantities.is_empty() {
+            return Err(Problem::new("it measures nothing", format!("write something such as {}", MEASURING[0].1)));
+        }
+        Ok(formula)
+    }
+
+    /// The expression as written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What it measures.
+    pub fn quantities(&self) -> &[Quantity] {
+        &self.quantities
+    }
+
+    /// Its value where `read` gives the quantities; `None` where one of them is not there or the value is not finite.
+    pub fn value(&self, read: impl Fn(&Quantity) -> Option<f64>) -> Option<f64> {
+        let numbers: Option<Vec<f64>> = self.quantities.iter().map(read).collect();
+        let numbers: Vec<(Quantity, f64)> = self.quantities.iter().cloned().zip(numbers?).collect();
+        let find =
+            move |quantity| numbers.iter().find(|(one, _)| *one == quantity).map_or(f64::NAN, |(_, number)| *number);
+        self.run(Arc::new(find)).ok().filter(|value| value.is_finite())
+    }
+
+    fn run(&self, read: Reader) -> Result<f64, Problem> {
+        let environment = self.environment(read);
+        let expression = environment.compile_expression(&self.text).map_err(problem)?;
+        let known: Vec<&str> = MEASURING.iter().map(|(name, _)| *name).chain(MATHS).collect();
+        let names: BTreeSet<String> = expression.undeclared_variables(false).into_iter().collect();
+        if let Some(name) = names.iter().find(|name| !known.contains(&name.as_str())) {
+            let mut problem = Problem::unknown("function", name, known);
+            problem.remedy += "; names of probes, cells and stages stand in quotes";
+            return Err(problem);
+        }
+        let value = expression.eval(()).map_err(problem)?;
+        let number = Some(&value).filter(|value| value.kind() == ValueKind::Number);
+        number.and_then(|value| f64::try_from(value.clone()).ok()).ok_or_else(|| {
+            Problem::new(
+                format!("`{}` is no number", self.text),
+                "write arithmetic; the comparison belongs into `bound`",
+            )
+        })
+    }
+
+    fn environment(&self, read: Reader) -> Environment<'static> {
+        let mut environment = Environment::empty();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        for (name, measure) in
+            [("rate", Measure::Rate), ("margin", Measure::Margin), ("gap", Measure::Gap), ("other", Measure::Other)]
+        {
+            let split = move |words: &Vocabulary, [probe]: [&str; 1]| {
+                let split = words.split(probe)?;
+                if measure == Measure::Gap && split.component != "obey_bad" {
+                    let remedy = "write gap('obey_bad/…'), or take the margin";
+                    return Err(Problem::new(format!("`{probe}` has no gap, only obey_bad has one"), remedy));
+                }
+                Ok(What::Probe(measure, split))
+            };
+            self.add(&mut environment, name, &read, split);
+        }
+        self.add(&mut environment, "surprise", &read, |words, [cell]| Ok(What::Surprise(words.cell(cell)?)));
+        self.add(&mut environment, "pressure", &read, |words, [cell, component]| {
+            if !words.pressed {
+                let remedy = "add a line such as pressure = \"every 25 steps\" to the spec";
+                return Err(Problem::new("the runs take no pressures", remedy));
+            }
+            Ok(What::Pressure(words.cell(cell)?, words.component(component)?))
+        });
+        self.add(&mut environment, "loss", &read, |words, [stage]| Ok(What::Loss(words.stage(stage)?)));
+        self.add(&mut environment, "setting", &read, |words, [axis]| {
+            let known = || words.numbers.iter().map(String::as_str);
+            let found = known().find(|name| *name == axis || name.ends_with(&format!(".{axis}")));
+            let found = found.ok_or_else(|| Problem::unknown("axis of numbers", axis, known()))?;
+            Ok(What::Setting(found.to_owned()))
+        });
+        environment.add_function("abs", f64::abs);
+        environment.add_function("sqrt", f64::sqrt);
+        environment.add_function("log", f64::ln);
+        environment.add_function("exp", f64::exp);
+        environment.add_function("min", f64::min);
+        environment.add_function("max", f64::max);
+        environment
+    }
+
+    /// Adds a function of `N` names and a moment.
+    fn add<const N: usize>(
+        &self,
+        environment: &mut Environment<'static>,
+        name: &'static str,
+        read: &Reader,
+        what: impl Fn(&Vocabulary, [&str; N]) -> Result<What, Problem> + Send + Sync + 'static,
+    ) {
+        let (vocabulary, default, read) = (Arc::clone(&self.vocabulary), self.at.clone(), Arc::clone(read));
+        let function = move |names: minijinja::value::Rest<minijinja::value::ValueOrKwargs>| -> Result<f64, Error> {
+            let fail = |problem: Problem| Error::new(ErrorKind::InvalidOperation, "").with_source(problem);
+            let written = MEASURING.iter().find(|(known, _)| *known == name).map_or("", |(_, written)| *written);
+            let usage = || {
+                Problem::new(format!("`{name}` is not used so"), format!("write {written}, at='end' or so beside it"))
+            };
+            let mut values: Vec<Value> = names.0.into_iter().map(|value| value.into_value()).collect();
+            let at = match values.last().cloned().and_then(|value| Kwargs::try_from(value).ok()) {
+                Some(named) => {
+                    values.pop();
+                    let at: Option<Value> = named.get("at")?;
+                    named.assert_all_used().map_err(|_| fail(usage()))?;
+                    at
+                }
+                None => None,
+            };
+            let names: Option<Vec<&str>> = values.iter().map(Value::as_str).collect();
+            let names: [&str; N] = names.and_then(|names| names.try_into().ok()).ok_or_else(|| fail(usage()))?;
+            let at = match &at {
+                None => Ok(default.clone()),
+                Some(at) => match (at.as_str(), at.as_i64()) {
+                    (Some(words), _) => vocabulary.state(words),
+                    (_, Some(step)) => vocabulary.step(step),
+                    _ => Err(usage()),
+                },
+            };
+            let what = what(&vocabulary, names).map_err(fail)?;
+            Ok(read(Quantity { what, at: at.map_err(fail)? }))
+        };
+        environment.add_function(name, function);
+    }
+}
+
+/// The words of an expression outside its quotes.
+fn words(text: &str) -> Vec<String> {
+    let mut quote = None;
+    let outside = |c: char| match (quote, c) {
+        (None, '\'' | '"') => {
+            quote = Some(c);
+            ' '
+        }
+        (Some(open), c) if open == c => {
+            quote = None;
+            ' '
+        }
+        (Some(_), _) => ' ',
+        (None, c) => c,
+    };
+    let outside: String = text.chars().map(outside).collect();
+    outside
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// What Jinja says, or what one of our functions had to say.
+fn problem(error: Error) -> Problem {
+    let own = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<Problem>());
+    own.cloned().unwrap_or_else(|| {
+        let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+        Problem::new(
+            format!("it cannot be read: {detail}"),
+            "write arithmetic such as rate('good') - rate('good', at='base')",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vocabulary() -> Arc<Vocabulary> {
+        Arc::new(Vocabulary {
+            probes: vec![
+                "good/seen/trained".to_owned(),
+                "good/seen/new".to_owned(),
+                "obey_bad/seen/trained".to_owned(),
+            ],
+            stages: vec!["train".to_owned()],
+            numbers: vec!["train.mix.bad→good".to_owned()],
+            pressed: false,
+            steps: 100,
+        })
+    }
+
+    fn parse(text: &str) -> Result<Formula, Problem> {
+        Formula::parse(text, &State::End, &vocabulary())
+    }
+
+    #[test]
+    fn arithmetic_over_what_is_read() {
+        let formula =
+            parse("2 * abs(rate('good/seen/new', at='base') - rate('good', at=50)) / surprise('bad->good') ** 2")
+                .unwrap();
+        let read: Vec<(String, State)> =
+            formula.quantities().iter().map(|one| (format!("{:?}", one.what), one.at.clone())).collect();
+        assert!(read[0].0.contains("new") && read[1].0.contains("trained") && read[2].0.contains("bad→good"));
+        assert_eq!([&read[0].1, &read[1].1, &read[2].1], [&State::Base, &State::Step(50), &State::End]);
+        let number = |quantity: &Quantity| match &quantity.what {
+            What::Surprise(_) => Some(2.0),
+            _ => Some(if quantity.at == State::Base { 0.25 } else { 0.75 }),
+        };
+        assert_eq!(formula.value(number), Some(0.25));
+        assert_eq!(formula.value(|_| None), None);
+        assert_eq!(formula.value(|_| Some(0.0)), None, "0 / 0 is no measurement");
+        assert!(parse("setting('bad→good') - min(gap('obey_bad', at='end of train'), 1)").is_ok());
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_a_suggestion() {
+        let problem = |text: &str| {
+            let problem = parse(text).unwrap_err();
+            format!("{}; {}", problem.problem, problem.remedy)
+        };
+        for (text, said) in [
+            ("ratte('good')", "there is no function `ratte`; did you mean `rate`?"),
+            ("rate(good)", "there is no function `good`"),
+            ("rate('god')", "there is no probe `god/seen/trained`; did you mean `good/seen/trained`?"),
+            ("rate('good/seen/old')", "did you mean"),
+            ("gap('good')", "`good` has no gap"),
+            ("surprise('bad→goof')", "there is no cell `bad→goof`; did you mean `bad→good`?"),
+            ("rate('good', at='ende')", "there is no moment `ende`; did you mean `end`?"),
+            ("rate('good', at='end of trian')", "there is no stage `trian`; did you mean `train`?"),
+            ("rate('good', at=101)", "there is no step 101; no arm has more than 100 steps"),
+            ("rate('good', when='end')", "`rate` is not used so"),
+            ("rate('good', 'bad')", "`rate` is not used so"),
+            ("pressure('bad→good', 'good')", "the runs take no pressures"),
+            ("loss('trains')", "did you mean `train`?"),
+            ("setting('rest')", "there is no axis of numbers `rest`"),
+            ("rate('good') > 0", "is no number"),
+            ("rate('good') if 1 else 0", "`if` is no arithmetic"),
+            ("rate('good') -", "it cannot be read"),
+            ("1 + 1", "it measures nothing"),
+        ] {
+            assert!(problem(text).contains(said), "{text}: {}", problem(text));
+        }
+    }
+}
