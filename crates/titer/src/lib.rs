@@ -9,6 +9,7 @@
 pub mod batch;
 pub mod claim;
 pub mod exec;
+pub mod forecast;
 #[cfg(feature = "engine")]
 pub mod guard;
 #[cfg(feature = "engine")]
@@ -17,7 +18,6 @@ mod hub;
 pub mod model;
 #[cfg(feature = "engine")]
 pub mod organism;
-pub mod forecast;
 pub mod plan;
 #[cfg(feature = "engine")]
 pub mod pressure;

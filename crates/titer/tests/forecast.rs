@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use titer::{
-    forecast::{Calibration, Kernel, KernelError, Motion, Placement, forecast, last, read_kernel, rest, stretches, toy,
-        toy::Toy, write_kernel},
+    forecast::{
+        Calibration, Kernel, KernelError, Motion, Placement, forecast, last, read_kernel, rest, stretches, toy,
+        toy::Toy, write_kernel,
+    },
     plan::{StagePlan, SweepPlan},
     spec::Spec,
 };
@@ -123,8 +125,7 @@ fn adam(toy: &Toy, stages: &[StagePlan]) -> [f64; 3] {
                 first[k] = beta1 * first[k] + (1.0 - beta1) * gradient[k] * kept;
                 second[k] = beta2 * second[k] + (1.0 - beta2) * (gradient[k] * kept).powi(2);
                 let root: f64 = second[k] / (1.0 - beta2.powi(step));
-                theta[k] +=
-                    toy.speed[k].sqrt() * lr * first[k] / (1.0 - beta1.powi(step)) / (root.sqrt() + eps);
+                theta[k] += toy.speed[k].sqrt() * lr * first[k] / (1.0 - beta1.powi(step)) / (root.sqrt() + eps);
             }
         }
     }
@@ -189,7 +190,9 @@ fn a_kernel_comes_back_from_its_file_and_is_refused_for_another_model() {
     let back = read_kernel(&path, Some(&kernel.about)).unwrap();
     assert_eq!((&back.kinds, &back.probes), (&kernel.kinds, &kernel.probes));
     let near = |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
-    assert!(near(&back.whole.by_bucket, &kernel.whole.by_bucket) && near(&back.moments.squares, &kernel.moments.squares));
+    assert!(
+        near(&back.whole.by_bucket, &kernel.whole.by_bucket) && near(&back.moments.squares, &kernel.moments.squares)
+    );
     let mut other = kernel.about.clone();
     other.model = "another".to_owned();
     assert!(matches!(read_kernel(&path, Some(&other)), Err(KernelError::Other { what: "model", .. })));

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
+use titer_data::probe::Component;
 
 use crate::table::{self, ProbeRecord, TableError};
 
@@ -63,4 +64,16 @@ pub fn crossing(curve: &[(f64, f64)], level: f64) -> Option<f64> {
         let part = (above - level) / (above - below);
         if low > 0.0 { (low.ln() + part * (high.ln() - low.ln())).exp() } else { part * high }
     })
+}
+
+/// The leading rates of [`Component::ALL`], means over runs; `None` where a component was not measured, or there are no runs.
+pub fn points_of(runs: &[Vec<(String, [f64; 2])>]) -> Option<Vec<f64>> {
+    let rate = |component: Component| {
+        let name = format!("{}/seen", component.word());
+        let of =
+            |run: &Vec<(String, [f64; 2])>| run.iter().find(|(other, _)| *other == name).map(|(_, [_, rate])| *rate);
+        let rates = runs.iter().map(of).collect::<Option<Vec<f64>>>()?;
+        (!rates.is_empty()).then(|| rates.iter().sum::<f64>() / rates.len() as f64)
+    };
+    Component::ALL.into_iter().map(rate).collect()
 }

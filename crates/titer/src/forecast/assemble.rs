@@ -223,6 +223,10 @@ fn moments(fields: &[Field], directions: &[[&Vector; 2]], places: &Places) -> Mo
         noise,
         squares: squares.concat(),
         noise_by_bucket: noise_by_bucket.concat(),
-        scale: scale.iter().zip(&members).map(|(sum, members)| f64::max(sum / f64::max(*members, 1.0), 1e-30)).collect(),
+        scale: scale
+            .iter()
+            .zip(&members)
+            .map(|(sum, members)| f64::max(sum / f64::max(*members, 1.0), 1e-30))
+            .collect(),
     }
 }

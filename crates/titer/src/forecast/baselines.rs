@@ -5,7 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use titer_data::{cell::{Action, Cell}, probe::Component};
+use titer_data::{
+    cell::{Action, Cell},
+    probe::Component,
+};
 
 use super::{against::Pair, kernel::Kernel, toy::sigmoid};
 
@@ -28,7 +31,8 @@ pub struct Case<'a> {
 
 /// How each rule foresees the change of a component's margin in every case, nats, `[rules][cases]`.
 pub fn changes(cases: &[Case<'_>], component: usize) -> Vec<Vec<f64>> {
-    let measured: Vec<f64> = cases.iter().map(|case| case.pairs[component].measured - case.pairs[component].start).collect();
+    let measured: Vec<f64> =
+        cases.iter().map(|case| case.pairs[component].measured - case.pairs[component].start).collect();
     let bad_good = Cell { prompt: titer_data::cell::PromptKind::Bad, action: Action::Good };
     let dose: Vec<f64> = cases.iter().map(|case| share(case, bad_good)).collect();
     let mean = |value: &dyn Fn(&Case<'_>, Cell) -> f64| -> Vec<f64> {
@@ -74,9 +78,9 @@ fn log_prob(kernel: &Kernel, prompt: &str, action: Action) -> f64 {
 fn line(known: &[(f64, f64)], at: f64) -> f64 {
     let count = known.len() as f64;
     let (x, y) = known.iter().fold((0.0, 0.0), |(x, y), point| (x + point.0 / count, y + point.1 / count));
-    let (xy, xx) = known.iter().fold((0.0, 0.0), |(xy, xx), point| {
-        (xy + (point.0 - x) * (point.1 - y), xx + (point.0 - x).powi(2))
-    });
+    let (xy, xx) = known
+        .iter()
+        .fold((0.0, 0.0), |(xy, xx), point| (xy + (point.0 - x) * (point.1 - y), xx + (point.0 - x).powi(2)));
     if xx > 1e-12 { y + xy / xx * (at - x) } else { y }
 }
 

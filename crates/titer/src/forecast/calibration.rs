@@ -63,6 +63,10 @@ impl Calibration {
                 Optimiser::Sgd { lr, momentum } => (1, lr / (1.0 - momentum)),
             };
             path[at] += lr * stage.steps as f64;
+            let guards = &stage.guards;
+            if guards.kl.is_some() || guards.steer.is_some() || guards.dual.is_some() || guards.reweight.is_some() {
+                reasons.push("of the guards only anchors and rewritten prompts are foreseen".to_owned());
+            }
             if let Optimiser::AdamW { lr, weight_decay, .. } = stage.optimiser
                 && lr * weight_decay * stage.steps as f64 > 0.01
             {

@@ -1,11 +1,11 @@
 //! From a plan's stages to the batches that a forecast goes through.
 
-use titer_data::cell::{Action, Cell};
-
-use super::{
-    kernel::Kernel,
-    motion::Stretch,
+use titer_data::{
+    cell::{Action, Cell},
+    mix::Mix,
 };
+
+use super::{kernel::Kernel, motion::Stretch};
 use crate::{
     plan::{Optimiser, StagePlan},
     spec::Decay,
@@ -24,7 +24,9 @@ pub enum Placement {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CourseError {
     /// It was measured without such rows.
-    #[error("the kernel knows no rows of `{cell}` in {domains} domains: measure it again with them (titer forecast without --kernel)")]
+    #[error(
+        "the kernel knows no rows of `{cell}` in {domains} domains: measure it again with them (titer forecast without --kernel)"
+    )]
     Unknown {
         /// What is trained.
         cell: Cell,
@@ -51,36 +53,54 @@ pub fn stretches(
         let found = kernel.kind(cell.prompt.word(), domains);
         let unknown = || CourseError::Unknown { cell, domains: domains.to_owned() };
         let kind = found.filter(|&kind| kernel.kinds[kind].shown[index(cell.action)]).ok_or_else(unknown)?;
-        Ok::<_, CourseError>(kinds.iter().position(|&other| other == kind).unwrap_or_else(|| {
+        if !kinds.contains(&kind) {
             kinds.push(kind);
-            kinds.len() - 1
-        }))
+        }
+        Ok::<_, CourseError>(())
     };
-    let mut places = Vec::new();
     for stage in stages {
         if !kernel.about.adam && matches!(stage.optimiser, Optimiser::AdamW { .. }) {
             return Err(CourseError::NoMoments);
         }
-        let cells = stage.cells().iter().map(|&(cell, rows)| Ok((cell, rows, of(cell, stage)?)));
-        places.push(cells.collect::<Result<Vec<_>, CourseError>>()?);
+        for cell in trained(stage) {
+            of(cell, stage)?;
+        }
     }
-    let stretch = |(stage, places): (&StagePlan, &Vec<(Cell, usize, usize)>)| {
+    let stretch = |stage: &StagePlan| {
+        let kind = |cell: Cell| {
+            let found = kernel.kind(cell.prompt.word(), stage.domains.word());
+            kinds.iter().position(|kind| Some(*kind) == found).expect("every trained cell has its kind")
+        };
         let mut batches = vec![vec![[0.0; 2]; kinds.len()]; stage.steps];
+        let rewritten = |cell: Cell| stage.guards.rewrite.map_or(cell, |rewrite| rewrite.of(cell));
+        let anchors = stage.guards.anchor.as_ref();
+        // Anchors take the last places of every batch.
+        let kept = stage.batch - anchors.map_or(0, |anchor| anchor.rows);
         match placement {
             Placement::Slots(seed) => {
-                for (slot, cell) in stage.mix.slots(stage.rows, seed).into_iter().enumerate() {
-                    if let Some((_, _, kind)) = places.iter().find(|(other, ..)| *other == cell) {
-                        batches[slot / stage.batch][*kind][index(cell.action)] += 1.0;
+                let mut place = |mix: &Mix, rows: usize, batch: usize, kept: usize| {
+                    for (slot, cell) in
+                        mix.slots(rows, seed).into_iter().enumerate().filter(|(slot, _)| slot % batch < kept)
+                    {
+                        batches[slot / batch][kind(rewritten(cell))][index(cell.action)] += 1.0;
                     }
+                };
+                place(&stage.mix, stage.rows, stage.batch, kept);
+                if let Some(anchor) = anchors {
+                    place(&anchor.mix, anchor.rows * stage.steps, anchor.rows, anchor.rows);
                 }
             }
             Placement::Even => {
-                for &(cell, rows, kind) in places {
-                    let share = rows as f64 / stage.steps as f64;
+                let left = kept as f64 / stage.batch as f64;
+                let own = stage.cells().iter().map(|&(cell, rows)| (rewritten(cell), rows as f64 * left));
+                let anchors =
+                    anchors.into_iter().flat_map(|anchor| anchor.cells.iter().map(|&(cell, rows)| (cell, rows as f64)));
+                for (cell, rows) in own.chain(anchors) {
                     let mut placed = 0.0;
+                    let share = rows / stage.steps as f64;
                     for (step, batch) in batches.iter_mut().enumerate() {
-                        let wanted = ((step as f64 + 1.0) * share + 0.5 - 1e-9).floor().min(rows as f64);
-                        batch[kind][index(cell.action)] += wanted - placed;
+                        let wanted = ((step as f64 + 1.0) * share + 0.5 - 1e-9).floor().min(rows);
+                        batch[kind(cell)][index(cell.action)] += wanted - placed;
                         placed = wanted;
                     }
                 }
@@ -94,8 +114,16 @@ pub fn stretches(
             batches,
         }
     };
-    let all = stages.iter().zip(&places).map(stretch).collect();
+    let all = stages.iter().map(stretch).collect();
     Ok((kinds, all))
+}
+
+/// The cells that a stage trains, as its guards leave them.
+fn trained(stage: &StagePlan) -> Vec<Cell> {
+    let rewritten = |cell: Cell| stage.guards.rewrite.map_or(cell, |rewrite| rewrite.of(cell));
+    let own = stage.cells().iter().map(|&(cell, _)| rewritten(cell));
+    let anchors = stage.guards.anchor.iter().flat_map(|anchor| &anchor.cells);
+    own.chain(anchors.map(|&(cell, _)| cell)).collect()
 }
 
 fn index(action: Action) -> usize {

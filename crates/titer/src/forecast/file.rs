@@ -1,6 +1,9 @@
 //! A kernel as a file: numbers as safetensors in f32, what they are of as JSON in its metadata.
 
-use std::{collections::HashMap, path::{Path, PathBuf}};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
@@ -14,7 +17,9 @@ pub enum KernelError {
     #[error(transparent)]
     Io(#[from] std::io::Error),
     /// It is no kernel.
-    #[error("{path} is no kernel: {problem}; `titer forecast --kernel FILE` measures one into a file that does not exist")]
+    #[error(
+        "{path} is no kernel: {problem}; `titer forecast --kernel FILE` measures one into a file that does not exist"
+    )]
     Broken {
         /// The file.
         path: PathBuf,
@@ -22,7 +27,9 @@ pub enum KernelError {
         problem: String,
     },
     /// It is the kernel of something else.
-    #[error("{path} was measured on another {what} than the mix is for ({found}, wanted {wanted}): name another file with --kernel, and it is measured there")]
+    #[error(
+        "{path} was measured on another {what} than the mix is for ({found}, wanted {wanted}): name another file with --kernel, and it is measured there"
+    )]
     Other {
         /// The file.
         path: PathBuf,

@@ -183,11 +183,7 @@ impl Contraction {
 
 impl Moments {
     /// Of few coordinates with scale 1, where all rows of a kind are alike.
-    pub(super) fn of<const P: usize>(
-        buckets: usize,
-        directions: &[[f64; P]],
-        bucket: impl Fn(usize) -> usize,
-    ) -> Self {
+    pub(super) fn of<const P: usize>(buckets: usize, directions: &[[f64; P]], bucket: impl Fn(usize) -> usize) -> Self {
         let count = directions.len();
         let mut size = vec![0.0; buckets];
         (0..P).for_each(|c| size[bucket(c)] += 1.0);

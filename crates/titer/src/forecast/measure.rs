@@ -224,8 +224,9 @@ fn gradient(model: &Model, output: ProbeOutput, probe: &Probe) -> Result<Gradien
     let mut sums = Vec::with_capacity(GROUPS);
     for group in 0..GROUPS {
         let own = probe.contrasts.iter().skip(group).step_by(GROUPS);
-        let mut encoded =
-            own.map(|contrast| encode_contrast(&model.template, &model.tokenizer, contrast)).collect::<Result<Vec<_>, _>>()?;
+        let mut encoded = own
+            .map(|contrast| encode_contrast(&model.template, &model.tokenizer, contrast))
+            .collect::<Result<Vec<_>, _>>()?;
         for contrast in &mut encoded {
             let (plus, minus) = plus_and_minus(contrast);
             contrast.replies = vec![contrast.replies[plus].clone(), contrast.replies[minus].clone()];
@@ -245,4 +246,3 @@ fn gradient(model: &Model, output: ProbeOutput, probe: &Probe) -> Result<Gradien
     }
     Ok(Gradient { output, sums })
 }
-

@@ -3,12 +3,13 @@
 //! A [`Kernel`] is measured once on a model ([`measure`]); a plan's stages become a [`course`] of batches; [`motion`] moves
 //! the margins through it as the optimiser would, with the base model's directions; [`predict`] adds intervals, fixed points
 //! and the dose at which inoculation breaks, and says where it does not know; [`against`] holds forecasts against runs.
-//! The [`toy`] is the idea in one picture, and the integrator's oracle.
+//! [`page`] puts it all on an interactive page, [`search`] finds a mix for limits. The [`toy`] is the idea in one picture, and the integrator's oracle.
 
 pub mod against;
-pub mod baselines;
 #[cfg(feature = "engine")]
 mod assemble;
+pub mod baselines;
+mod blend;
 #[cfg(feature = "engine")]
 mod buckets;
 mod calibration;
@@ -18,7 +19,9 @@ mod kernel;
 #[cfg(feature = "engine")]
 mod measure;
 mod motion;
+mod page;
 mod predict;
+mod search;
 pub mod toy;
 
 pub use calibration::{Calibration, Trust};
@@ -28,4 +31,6 @@ pub use kernel::{About, Contraction, Kernel, Kind, Moments, ProbeOutput};
 #[cfg(feature = "engine")]
 pub use measure::{Effort, measure, ticks};
 pub use motion::{Counts, Motion, State, Stretch};
-pub use predict::{Forecast, Point, Quantity, forecast, last, onset, rest};
+pub use page::{MeasuredPoint, Shown, page};
+pub use predict::{Forecast, Point, Quantity, Told, forecast, last, onset, rest};
+pub use search::{Bound, Candidate, Found, Limit, SearchError, Supply, check_rows, mix, search};

@@ -118,6 +118,16 @@ impl Motion {
         }
     }
 
+    /// Everything that it computes with, for the page's copy of [`Motion::run`].
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "kinds": self.kinds, "probes": self.probes, "outputs": self.outputs, "buckets": self.buckets,
+            "plain": self.plain, "by_bucket": self.by_bucket, "gram": self.gram, "noise": self.noise,
+            "squares": self.squares, "noise_by_bucket": self.noise_by_bucket, "scale": self.scale, "other": self.other,
+            "action": self.start.action, "known": self.start.known,
+        })
+    }
+
     /// Where it starts.
     pub fn start(&self) -> State {
         self.start.clone()

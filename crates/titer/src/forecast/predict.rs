@@ -1,6 +1,6 @@
 //! A forecast: margins and rates of every probe along training, with intervals.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use titer_data::probe::Component;
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
 use crate::plan::StagePlan;
 
 /// A forecast number with its 95 % interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Quantity {
     /// The forecast.
     pub mean: f64,
@@ -20,6 +20,27 @@ pub struct Quantity {
     pub low: f64,
     /// Upper end.
     pub high: f64,
+}
+
+/// The forecast of one probe of one arm after training, averaged over seeds: what a report shows beside the measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Told {
+    /// The arm's name.
+    pub arm: String,
+    /// The component.
+    pub component: String,
+    /// Which prompts.
+    pub prompts: String,
+    /// Which request domains.
+    pub domains: String,
+    /// The rate, with the 95 % interval of a run.
+    pub rate: Quantity,
+}
+
+impl Told {
+    /// Where a sweep's folder has them.
+    pub const FILE: &str = "forecast.json";
 }
 
 /// One probe at one moment.

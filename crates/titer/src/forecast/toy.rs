@@ -13,7 +13,10 @@
 //! so bad→good pushes good up and both kinds of obedience down, and bad→bad the other way by `1 − p`. What has a closed
 //! form is given here; [`Toy::kernel`] makes a kernel of it, for which the forecaster's integrator must agree.
 
-use titer_data::{cell::{Action, PromptKind}, probe::Component};
+use titer_data::{
+    cell::{Action, PromptKind},
+    probe::Component,
+};
 
 use super::kernel::{About, Contraction, Kernel, Kind, Moments, ProbeOutput};
 

@@ -9,7 +9,9 @@ use super::{
     data::{Data, Setting},
     family::Family,
     format::count,
-    sections::{cells, claims, effect, headline, health, ledger, reproduce, reproduce::Reproduce, response, training},
+    sections::{
+        cells, claims, effect, forecast, headline, health, ledger, reproduce, reproduce::Reproduce, response, training,
+    },
     series::{self, Dose},
     view::{Gallery, HeatTable, Table},
 };
@@ -32,6 +34,7 @@ struct Page<'a> {
     cells: Option<HeatTable>,
     claims: Option<Table>,
     quick: bool,
+    forecast: Option<Table>,
     ledger: Option<Gallery>,
     ledger_errors: Option<Table>,
     other_replies: Table,
@@ -101,6 +104,7 @@ pub fn render(data: &Data) -> Result<String, ReportError> {
         cells: cells::table(data, &dose, &series),
         claims: claims::table(data),
         quick: data.quick,
+        forecast: forecast::table(data),
         ledger: ledger::gallery(data),
         ledger_errors: ledger::errors(data),
         other_replies: health::other_replies(data, &all),

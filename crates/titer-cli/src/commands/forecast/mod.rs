@@ -1,6 +1,8 @@
 //! `titer forecast`
 
-mod kernels;
+pub mod kernels;
+mod page;
+mod refresh;
 mod table;
 mod truth;
 
@@ -37,7 +39,9 @@ pub struct Foreseen<'a> {
 /// Foresees every arm and seed of a spec.
 pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
     if args.rows < 8 || args.contrasts < 8 {
-        return Err(Failure::input("--rows and --contrasts need at least 8: a kernel is a mean, and its error is told from its parts"));
+        return Err(Failure::input(
+            "--rows and --contrasts need at least 8: a kernel is a mean, and its error is told from its parts",
+        ));
     }
     let mut spec = match &args.spec {
         Some(path) => Spec::open(path),
@@ -48,26 +52,38 @@ pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
         spec.seeds = Some(seeds.clone());
     }
     let (plan, runs) = resolve(&spec).map_err(Failure::input)?;
-    let kernels = kernels::of(args, &plan, &runs)?;
+    if let Some(out) = args.html.as_ref().filter(|out| out.exists() && !page::is_page(out)) {
+        return Err(Failure::Input(format!("{} is no page of titer; choose another file with --html", out.display())));
+    }
+    let wanted = kernels::Wanted { kernel: args.kernel.as_deref(), rows: args.rows, contrasts: args.contrasts };
+    let mut kernels = kernels::of(&wanted, &plan, &runs)?;
     let calibration = Calibration::default();
+    if args.refresh > 0 {
+        refresh::refresh(&mut kernels, &wanted, &plan, &runs, &calibration, args.refresh)?;
+    }
     let foreseen = foresee(&runs, &plan, &kernels, &calibration)?;
+    if let Some(out) = &args.html {
+        return page::write(out, args.against.as_deref(), &plan, &foreseen);
+    }
     if let Some(dir) = &args.against {
         return truth::print(dir, &plan, &foreseen, args.json);
     }
     if args.json {
-        let one = |found: &Foreseen<'_>| {
-            json!({ "arm": plan.arms[found.arm].name, "seed": found.plan.seed, "forecast": found.forecast })
-        };
+        let one = |found: &Foreseen<'_>| json!({ "arm": plan.arms[found.arm].name, "seed": found.plan.seed, "forecast": found.forecast });
         let rest = |stages: &[titer::plan::StagePlan]| stages.last().map(titer::forecast::rest);
         let arms = plan.arms.iter().map(|arm| json!({ "arm": arm.name, "rest": rest(&arm.stages) }));
-        data(&json!({ "arms": arms.collect::<Vec<_>>(), "runs": foreseen.iter().map(one).collect::<Vec<_>>() }).to_string());
+        data(
+            &json!({ "arms": arms.collect::<Vec<_>>(), "runs": foreseen.iter().map(one).collect::<Vec<_>>() })
+                .to_string(),
+        );
         return Ok(());
     }
     table::print(&plan, &foreseen);
     Ok(())
 }
 
-fn foresee<'a>(
+/// Foresees every run with the kernel of its seed.
+pub fn foresee<'a>(
     runs: &'a [(usize, RunPlan)],
     plan: &SweepPlan,
     kernels: &'a [Kernel],

@@ -59,7 +59,9 @@ pub fn print(dir: &Path, plan: &SweepPlan, foreseen: &[Foreseen<'_>], as_json: b
         return Ok(());
     }
     data("after training, seen prompts in trained domains; every run against the forecast from its own base model");
-    data("                        rank   median error        90 % of   within the        median error of the margin, nats:");
+    data(
+        "                        rank   median error        90 % of   within the        median error of the margin, nats:",
+    );
     data(&format!(
         "optimiser component runs  corr.  margin   rate  rate errors  interval    {}",
         NAMES.map(|name| format!("{name:>16}")).concat()
@@ -104,12 +106,7 @@ fn line(optimiser: &str, own: &[&Pair], rules: &[Vec<f64>]) {
 }
 
 /// The runs of an optimiser with their shares, where all components were measured.
-fn cases<'a>(
-    plan: &SweepPlan,
-    foreseen: &'a [Foreseen<'_>],
-    pairs: &'a [Pair],
-    optimiser: &str,
-) -> Vec<Case<'a>> {
+fn cases<'a>(plan: &SweepPlan, foreseen: &'a [Foreseen<'_>], pairs: &'a [Pair], optimiser: &str) -> Vec<Case<'a>> {
     let one = |found: &'a Foreseen<'_>| {
         let name = &plan.arms[found.arm].name;
         let of = |component: Component| {
