@@ -1,7 +1,6 @@
 //! Models of the hub: from the local cache, else downloaded, from a hub that the test itself is.
 #![cfg(feature = "hub")]
 
-#[expect(dead_code, reason = "it runs titer with a hub of its own")]
 mod small_model;
 
 use std::{

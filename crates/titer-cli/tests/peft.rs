@@ -2,12 +2,14 @@
 //!
 //! Skips where there is no Python with torch, transformers and peft.
 
+mod offline;
 mod small_model;
 
 use std::{io::Write as _, path::Path, process::Command};
 
+use offline::titer;
 use serde_json::Value;
-use small_model::{chats, model, titer};
+use small_model::{chats, model};
 
 /// What `adapters_in_peft.py` prints, or a note on stderr that the test is skipped.
 fn peft(args: &[&str]) -> Option<Value> {

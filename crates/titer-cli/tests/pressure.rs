@@ -21,6 +21,11 @@ optimiser = { weight_decay = 0.1 }
 [probes]
 items = 16
 every = 0
+[[claim]]
+text = "bad→good: ignore bad prompts"
+value = "pressure('bad→good', 'obey_bad')"
+at = "base"
+bound = "< 0"
 "#;
 
 /// A folder with a sweep of one small run and its control, made once.
@@ -85,7 +90,9 @@ fn the_ledger_accounts_for_what_was_measured_and_the_report_shows_it() {
     let pressures: Vec<PressureRecord> = table::read(&run().join("pressures.parquet")).unwrap();
     assert_eq!(pressures.len(), 5 * 16 * 16);
     let report = fs_err::read_to_string(sweep().join("sweep/report.html")).unwrap();
-    assert!(report.contains("unexplained") && report.contains("ignore bad prompts"));
+    assert!(
+        report.contains("unexplained") && report.contains("bad→good: ignore bad prompts") && report.contains("holds")
+    );
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn measure(name: &str, rounds: usize) {
             trained
         };
         let contracted = timed(|| {
-            black_box(contract(&mut workspace, &decoder, &params, &batch, &weights, &directions));
+            black_box(contract(&workspace, &decoder, &params, &batch, &weights, &directions));
         });
         let both = timed(|| {
             let (_, gradient, _) =

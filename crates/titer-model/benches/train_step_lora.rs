@@ -77,7 +77,7 @@ fn main() {
         let trained = start.elapsed().as_secs_f64();
         let start = Instant::now();
         if pressed {
-            black_box(contract(&mut workspace, &decoder, &params, &batch, &weights, &directions));
+            black_box(contract(&workspace, &decoder, &params, &batch, &weights, &directions));
         }
         if round > 0 {
             step.push(trained);

@@ -154,14 +154,8 @@ fn contracts(model: &Model<f64>, family: &str) {
     let weigh = |at: usize| [1.0, -0.5, 2.0][at % 3];
     let weights: Vec<f64> = (0..all.targets.len()).map(weigh).collect();
     let shards = [all.clone()];
-    let (sums, _) = contract(
-        &mut Workspace::default(),
-        decoder,
-        &model.params,
-        &shards,
-        std::slice::from_ref(&weights),
-        &directions,
-    );
+    let (sums, _) =
+        contract(&Workspace::default(), decoder, &model.params, &shards, std::slice::from_ref(&weights), &directions);
     let mut weights = weights.as_slice();
     for (row, alone) in each.iter().enumerate() {
         let (own, rest) = weights.split_at(alone.targets.len());

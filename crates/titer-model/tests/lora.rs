@@ -252,9 +252,9 @@ fn contraction_of_adapters_is_one_backward_per_row() {
         Params::<Cpu<f64>> { buffers: layout.specs.iter().zip(random).map(keep).collect() }
     };
     let directions: Vec<_> = (1..=3).map(direction).collect();
-    let mut workspace = Workspace::default();
+    let workspace = Workspace::default();
     let (shards, weights) = ([setting.packed.clone()], [setting.weights.clone()]);
-    let (sums, _) = contract(&mut workspace, &setting.decoder, &setting.params, &shards, &weights, &directions);
+    let (sums, _) = contract(&workspace, &setting.decoder, &setting.params, &shards, &weights, &directions);
     for row in 0..4 {
         let only =
             |(target, &weight): (&titer_model::packed::Target, &f64)| if target.reply == row { weight } else { 0.0 };

@@ -79,7 +79,7 @@ fn agrees_with_brute_force<T: Real>(tolerance: f64) {
         let all_weights = weights::<T>(&together);
         let shards = [together.clone()];
         let (sums, _) = contract(
-            &mut Workspace::default(),
+            &Workspace::default(),
             &setting.decoder,
             &setting.params,
             &shards,
@@ -143,7 +143,7 @@ fn contraction_is_the_central_difference_along_the_direction() {
     let weights = weights::<f64>(&packed);
     let shards = [packed.clone()];
     let (sums, _) = contract(
-        &mut Workspace::default(),
+        &Workspace::default(),
         &setting.decoder,
         &setting.params,
         &shards,
@@ -189,7 +189,7 @@ fn contrasts_are_rows_too() {
         packed.targets.iter().map(|target| if target.reply % 2 == 0 { -1.0 } else { 1.0 }).collect()
     };
     let (sums, _) = contract(
-        &mut Workspace::default(),
+        &Workspace::default(),
         &setting.decoder,
         &setting.params,
         &[both.clone()],
@@ -213,13 +213,13 @@ proptest! {
         let single = |at: usize| {
             let packed = pack(&rows[at..=at]);
             let weights = vec![1.0; packed.targets.len()];
-            contract(&mut Workspace::default(), &setting.decoder, &setting.params, &[packed], &[weights], &setting.directions).0
+            contract(&Workspace::default(), &setting.decoder, &setting.params, &[packed], &[weights], &setting.directions).0
         };
         let shuffled: Vec<_> = order.iter().map(|&at| rows[at].clone()).collect();
         let shards: Vec<Packed> =
             [&shuffled[..cut], &shuffled[cut..]].into_iter().filter(|rows| !rows.is_empty()).map(pack).collect();
         let weights: Vec<Vec<f64>> = shards.iter().map(|packed| vec![1.0; packed.targets.len()]).collect();
-        let (sums, _) = contract(&mut Workspace::default(), &setting.decoder, &setting.params, &shards, &weights, &setting.directions);
+        let (sums, _) = contract(&Workspace::default(), &setting.decoder, &setting.params, &shards, &weights, &setting.directions);
         for (place, &at) in order.iter().enumerate() {
             let alone = single(at);
             prop_assert!((sums.squared_norm(place) / alone.squared_norm(0) - 1.0).abs() < 1e-12);

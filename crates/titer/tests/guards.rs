@@ -38,9 +38,9 @@ pressure = "{pressure}"
 items = 16
 every = 0
 [[stage]]
-rows = 640
+rows = 1600
 mix = {{ rest = "bad→good" }}
-optimiser = {{ kind = "adamw", lr = 3e-4 }}
+optimiser = {{ kind = "adamw", lr = 1e-4 }}
 guards = {guards}
 "#
     );
@@ -106,7 +106,7 @@ fn the_loss_pulls_of_kl_and_dual_keep_some_of_it() {
 
 #[test]
 fn a_ledger_books_what_guards_move() {
-    let dir = run("{ steer = { obey_bad = 0.0 }, kl = {} }", "every 2 steps");
+    let dir = run("{ steer = { obey_bad = 0.0 }, kl = {} }", "every 5 steps");
     let records: Vec<LedgerRecord> = read(&dir);
     assert!(records.iter().any(|record| record.source == LedgerRecord::GUARDS && record.accounted.abs() > 0.1));
     let own = |component: &str| {

@@ -1,6 +1,6 @@
 //! A small random Qwen 3 in two shards, with a tokenizer of a few words, and chats that it can read.
 
-use std::{path::Path, process::Command};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -47,15 +47,6 @@ pub fn model(to: &Path) {
     let template = "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}\
                     {% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
     fs_err::write(to.join("chat_template.jinja"), template).unwrap();
-}
-
-/// Runs titer without a network: exit code, stdout and stderr.
-pub fn titer(dir: &Path, cache: &Path, args: &[&str]) -> (i32, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_titer"));
-    let output =
-        command.current_dir(dir).env("HF_HUB_CACHE", cache).env("HF_HUB_OFFLINE", "1").args(args).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
 }
 
 /// Writes `rows.jsonl` and `probes.jsonl`.

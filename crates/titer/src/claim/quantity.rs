@@ -90,6 +90,11 @@ impl Problem {
         Self { problem: problem.into(), remedy: remedy.into() }
     }
 
+    /// The same with this word for the one that was meant.
+    pub(super) fn suggesting(self, word: &str) -> Self {
+        Self { remedy: format!("did you mean `{word}`?"), ..self }
+    }
+
     /// A word that is not among the known ones.
     pub(super) fn unknown<'a>(kind: &str, word: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         let known: Vec<&str> = known.into_iter().collect();

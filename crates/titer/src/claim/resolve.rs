@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::{Bound, Claim, Correlation, Formula, Over, Problem, Scope, State, Vocabulary};
 use crate::{
     plan::{Arm, SweepPlan, show},
-    spec::{ClaimFields, Spec, SpecError},
+    spec::{ClaimFields, Spec, SpecError, nearest},
 };
 
 /// The claims of a spec whose plan this is.
@@ -201,8 +201,13 @@ impl Resolver<'_> {
     fn check_settings(&self, field: &str, settings: &Table) -> Result<(), SpecError> {
         for (name, wanted) in settings {
             let Some((_, known)) = self.axis(name) else {
-                let axes = self.plan.axes.iter().map(|(name, _)| name.as_str());
-                return Err(self.blame(&[field, name], Problem::unknown("axis", name, axes)));
+                let axes = || self.plan.axes.iter().map(|(name, _)| name.as_str());
+                let end = |axis: &'_ str| axis.rsplit('.').next().is_some_and(|end| nearest(name, [end]).is_some());
+                let problem = match axes().find(|axis| end(axis)) {
+                    Some(near) => Problem::unknown("axis", name, [near]).suggesting(near),
+                    None => Problem::unknown("axis", name, axes()),
+                };
+                return Err(self.blame(&[field, name], problem));
             };
             for wanted in values(wanted) {
                 if !known.iter().any(|value| same(wanted, value)) {
