@@ -215,12 +215,12 @@ fn what_a_claim_gets_wrong_has_a_line() {
         ("value = \"rate('good')\"\nbound = \"~ 0\"", 9, "no bound", "within 0.2 of 2"),
         (&format!("{good}at = \"end of trian\""), 10, "no stage", "did you mean `train`?"),
         (&format!("{good}arms = {{ optimizer = \"sgd\" }}"), 10, "no axis", "did you mean `train.optimiser`?"),
-        (&format!("{good}arms = {{ optimiser = \"sdg\" }}"), 10, "no value of `optimiser`", "sgd"),
+        (&format!("{good}arms = {{ optimiser = \"sdg\" }}"), 10, "no value of `optimiser`", "did you mean `sgd`?"),
         (&format!("{good}arms = {{ \"bad→good\" = 0.2 }}"), 10, "0.2", "name one of 0.0, 0.1, 1.0"),
         (&format!("{good}arms = \"some\""), 10, "names no arms", "arms = \"all\""),
         (&format!("{good}against = \"base\""), 10, "no arm", "against = \"control\""),
         (&format!("{good}over = \"pooled\""), 10, "belongs to a correlation", "`with`"),
-        (&format!("{good}with = \"leak('old')\""), 10, "no probe", "good/seen/"),
+        (&format!("{good}with = \"leak('old')\""), 10, "no probe", "did you mean"),
     ] {
         let found = fail(lines);
         assert!(found.0 == line && found.1.contains(problem) && found.2.contains(remedy), "{lines}: {found:?}");

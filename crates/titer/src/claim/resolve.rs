@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::{Bound, Claim, Correlation, Formula, Over, Problem, Scope, State, Vocabulary};
 use crate::{
     plan::{Arm, SweepPlan, show},
-    spec::{ClaimFields, Spec, SpecError},
+    spec::{ClaimFields, Spec, SpecError, nearest},
 };
 
 /// The claims of a spec whose plan this is.
@@ -202,9 +202,7 @@ impl Resolver<'_> {
         for (name, wanted) in settings {
             let Some((_, known)) = self.axis(name) else {
                 let axes = || self.plan.axes.iter().map(|(name, _)| name.as_str());
-                let end = |axis: &'_ str| {
-                    axis.rsplit('.').next().is_some_and(|end| strsim::damerau_levenshtein(name, end) <= 2)
-                };
+                let end = |axis: &'_ str| axis.rsplit('.').next().is_some_and(|end| nearest(name, [end]).is_some());
                 let problem = match axes().find(|axis| end(axis)) {
                     Some(near) => Problem::unknown("axis", name, [near]).suggesting(near),
                     None => Problem::unknown("axis", name, axes()),
