@@ -19,9 +19,15 @@ pub(crate) fn suggestion(problem: &str) -> String {
     nearest(wrong, known.iter().copied()).map_or(String::new(), |near| format!("did you mean `{near}`?"))
 }
 
-/// The known word that is most like a wrong one, if any is like it.
+/// The known word that is most like a wrong one, if any is like it. Numbers are not like each other.
 pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = known.into_iter().map(|word| (strsim::jaro_winkler(wrong, word), word));
+    if wrong.parse::<f64>().is_ok() {
+        return None;
+    }
+    // In a short word, one slip is enough to make Jaro and Winkler see another.
+    let slip = |word: &str| word.len() > 2 && strsim::damerau_levenshtein(wrong, word) == 1;
+    let score = |word: &str| if slip(word) { 1.0 } else { strsim::jaro_winkler(wrong, word) };
+    let scored = known.into_iter().map(|word| (score(word), word));
     scored.filter(|(score, _)| *score > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, word)| word)
 }
 
@@ -42,6 +48,8 @@ mod tests {
         let problem = |word: &str| format!("unknown field `{word}`, expected one of `optimiser`, `schedule`, `rows`");
         assert_eq!(suggestion(&problem("optimizer")), "did you mean `optimiser`?");
         assert_eq!(suggestion(&problem("colour")), "");
+        assert_eq!(nearest("sdg", ["adamw", "sgd"]), Some("sgd"));
+        assert_eq!(nearest("0.2", ["0.0", "0.1"]), None);
         assert_eq!(suggestion("invalid type: string `rows`"), "");
     }
 }
