@@ -295,7 +295,7 @@ impl Lesson {
         stage: &StagePlan,
         step: usize,
         before: usize,
-        ledger: Option<&mut Ledger<'_>>,
+        mut ledger: Option<&mut Ledger<'_>>,
     ) -> Result<StepRecord, TrainError> {
         let begin = Instant::now();
         let backend = *model.decoder.backend();
@@ -331,11 +331,11 @@ impl Lesson {
         }
         let kept = clip_scale(grad_norm, stage.clip);
         let mut gradients = found.groups.clone();
-        if let (Some(guards), false) = (gradients.last_mut(), self.guards.is_empty()) {
-            *guards = pulled.as_ref();
+        // What guards pull is booked on the last source, which is theirs.
+        if let Some(pulled) = &pulled {
+            gradients[count - 1] = Some(pulled);
         }
         let old = self.guards.redirect_any().then(|| model.params.clone());
-        let mut ledger = ledger;
         let booking = ledger.as_mut().map(|ledger| {
             let counts: Vec<usize> = rows.iter().map(Vec::len).collect();
             Booking { shares: ledger.book(&counts), gradients: &gradients }
@@ -445,7 +445,8 @@ fn data_hash(data: &DataFiles) -> std::io::Result<String> {
     Ok(hasher.finalize().to_hex().to_string())
 }
 
-/// The first row that each cell of these stages would train on, by cell (`anchor` before it for anchors), as the model's tokens, those that carry loss in `[]`.
+/// The first row that each cell of these stages would train on, by cell (`anchor` before it for anchors), as the model's tokens,
+/// those that carry loss in `[]`.
 ///
 /// # Errors
 /// As [`plan_model`] and [`plan_data`].

@@ -1,5 +1,7 @@
 //! Executing a sweep with a runner that only writes what it was given: what is done again, what is kept, what is said.
 
+mod silent;
+
 use std::{
     num::NonZero,
     path::Path,
@@ -7,11 +9,13 @@ use std::{
 };
 
 use titer::{
-    exec::{Progress, Runner, SweepProgress, execute},
+    exec::{Progress, Runner, execute},
     plan::{ModelPlan, RunPlan, SweepPlan},
     spec::Spec,
     store::{RunDir, StoreError, Sweep},
 };
+
+use silent::Silent;
 
 const SPEC: &str = r#"
 seeds = [0, 1, 2]
@@ -45,20 +49,6 @@ impl Runner for Writer {
         progress.step(1.0);
         fs_err::write(&table, plan.to_toml())
     }
-}
-
-struct Silent;
-
-impl Progress for Silent {
-    fn step(&self, _: f64) {}
-}
-
-impl SweepProgress for Silent {
-    fn start(&self, _: usize, _: &RunPlan) -> Box<dyn Progress + '_> {
-        Box::new(Self)
-    }
-
-    fn finish(&self, _: usize) {}
 }
 
 fn planned(text: &str) -> (SweepPlan, Vec<(usize, RunPlan)>) {

@@ -1,33 +1,22 @@
 //! Guards on the organism: what they keep, what they leave alone, and that the ledger still adds up.
 #![cfg(feature = "engine")]
 
+mod silent;
+
 use std::path::Path;
 
+use silent::Silent;
 use titer::{
-    exec::{Progress, SweepProgress, execute},
+    exec::execute,
     guard::rows,
     model::Model,
-    plan::{RunPlan, SweepPlan},
+    plan::SweepPlan,
     spec::Spec,
     store::Sweep,
     table::{self, GuardRecord, LedgerRecord, ProbeRecord},
     train::{EngineRunner, plan_model},
 };
 use titer_data::source::Source;
-
-struct Silent;
-
-impl Progress for Silent {
-    fn step(&self, _: f64) {}
-}
-
-impl SweepProgress for Silent {
-    fn start(&self, _: usize, _: &RunPlan) -> Box<dyn Progress + '_> {
-        Box::new(Self)
-    }
-
-    fn finish(&self, _: usize) {}
-}
 
 fn plan(guards: &str, pressure: &str) -> SweepPlan {
     let text = format!(

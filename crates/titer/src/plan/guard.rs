@@ -160,23 +160,6 @@ impl GuardsPlan {
         *self == Self::default()
     }
 
-    /// The words of the guards, as specs have them.
-    pub fn words(&self) -> Vec<&'static str> {
-        let rewrite = |wanted| self.rewrite == Some(wanted);
-        let all = [
-            ("anchor", self.anchor.is_some()),
-            ("kl", self.kl.is_some()),
-            ("steer", self.steer.is_some()),
-            ("dual", self.dual.is_some()),
-            ("reweight", self.reweight.is_some()),
-            ("narrow", rewrite(Rewrite::Narrow)),
-            ("placebo", rewrite(Rewrite::Placebo)),
-            ("agem", self.agem.is_some()),
-            ("pcgrad", self.pcgrad.is_some()),
-        ];
-        all.into_iter().filter(|(_, there)| *there).map(|(word, _)| word).collect()
-    }
-
     /// Lays `written` over `default`. `fail` makes an error at a field of the stage.
     pub(super) fn resolve(
         written: &GuardsField,

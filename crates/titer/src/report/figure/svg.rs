@@ -5,13 +5,17 @@ use std::fmt::{self, Write as _};
 use super::{Dash, Figure, Line, labels::spread};
 use crate::{report::format::interval, stats::Estimate};
 
-/// The drawing's size, and where the plot lies in it, in units of the drawing.
+/// The drawing's size, and where the plot lies in it, in units of the drawing. The plot ends at `BOTTOM`, or lower where its
+/// names need the room.
 const WIDTH: f64 = 400.0;
-const HEIGHT: f64 = 240.0;
 const LEFT: f64 = 34.0;
 const RIGHT: f64 = 286.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 196.0;
+/// What is under the plot: ticks and the axis' label.
+const UNDER: f64 = 44.0;
+/// Names stand this far apart.
+const NAME: f64 = 13.0;
 
 /// Points at one place stand this far apart, so that intervals do not hide each other.
 const DODGE: f64 = 3.5;
@@ -25,7 +29,8 @@ impl Figure {
     }
 
     fn draw(&self, out: &mut String) -> fmt::Result {
-        write!(out, r#"<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{}">"#, escape(&self.title))?;
+        let height = self.bottom() + UNDER;
+        write!(out, r#"<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{}">"#, escape(&self.title))?;
         self.draw_axes(out)?;
         if let Some((_, level)) = &self.level {
             self.draw_level(out, level)?;
@@ -38,12 +43,18 @@ impl Figure {
         out.write_str("</svg>")
     }
 
+    /// Where the plot ends.
+    fn bottom(&self) -> f64 {
+        let names = self.lines.len() + usize::from(self.level.is_some());
+        BOTTOM.max(TOP + NAME * names as f64)
+    }
+
     fn x(&self, number: f64) -> f64 {
         LEFT + (RIGHT - LEFT) * self.x.place(number)
     }
 
     fn y(&self, number: f64) -> f64 {
-        BOTTOM - (BOTTOM - TOP) * self.y.place(number)
+        self.bottom() - (self.bottom() - TOP) * self.y.place(number)
     }
 
     fn dodge(&self, line: usize) -> f64 {
@@ -51,6 +62,7 @@ impl Figure {
     }
 
     fn draw_axes(&self, out: &mut String) -> fmt::Result {
+        let bottom = self.bottom();
         for (at, label) in &self.y.ticks {
             let y = self.y(*at);
             let class = if *at == 0.0 { "zero" } else { "grid" };
@@ -63,10 +75,10 @@ impl Figure {
             )?;
         }
         match self.x.gap().map(|gap| LEFT + (RIGHT - LEFT) * gap) {
-            None => write!(out, r#"<path class="axis" d="M{LEFT} {BOTTOM}H{RIGHT}"/>"#)?,
+            None => write!(out, r#"<path class="axis" d="M{LEFT} {bottom}H{RIGHT}"/>"#)?,
             Some(gap) => {
-                let (before, after, up, down) = (gap - 3.0, gap + 3.0, BOTTOM - 4.0, BOTTOM + 4.0);
-                write!(out, r#"<path class="axis" d="M{LEFT} {BOTTOM}H{before:.1}M{after:.1} {BOTTOM}H{RIGHT}"#)?;
+                let (before, after, up, down) = (gap - 3.0, gap + 3.0, self.bottom() - 4.0, self.bottom() + 4.0);
+                write!(out, r#"<path class="axis" d="M{LEFT} {bottom}H{before:.1}M{after:.1} {bottom}H{RIGHT}"#)?;
                 for at in [before, after] {
                     write!(out, "M{:.1} {down}L{:.1} {up}", at - 2.0, at + 2.0)?;
                 }
@@ -74,14 +86,14 @@ impl Figure {
             }
         }
         for (at, label) in &self.x.ticks {
-            let (x, down) = (self.x(*at), BOTTOM + if label.is_empty() { 3.0 } else { 5.0 });
-            write!(out, r#"<path class="axis" d="M{x:.1} {BOTTOM}V{down}"/>"#)?;
+            let (x, down) = (self.x(*at), self.bottom() + if label.is_empty() { 3.0 } else { 5.0 });
+            write!(out, r#"<path class="axis" d="M{x:.1} {bottom}V{down}"/>"#)?;
             if !label.is_empty() {
-                let y = BOTTOM + 17.0;
+                let y = self.bottom() + 17.0;
                 write!(out, r#"<text class="tick" x="{x:.1}" y="{y}" text-anchor="middle">{}</text>"#, escape(label))?;
             }
         }
-        let (x, y, label) = ((LEFT + RIGHT) / 2.0, HEIGHT - 8.0, escape(&self.x_label));
+        let (x, y, label) = ((LEFT + RIGHT) / 2.0, self.bottom() + UNDER - 8.0, escape(&self.x_label));
         write!(out, r#"<text class="axis-label" x="{x}" y="{y}" text-anchor="middle">{label}</text>"#)
     }
 
@@ -141,7 +153,7 @@ impl Figure {
             ends.push(End { label, colour: "level", from: (RIGHT, self.y(level.mean)) });
         }
         let wanted: Vec<f64> = ends.iter().map(|end| end.from.1).collect();
-        for (end, y) in ends.iter().zip(spread(&wanted, 13.0, TOP + 2.0, BOTTOM)) {
+        for (end, y) in ends.iter().zip(spread(&wanted, NAME, TOP + 2.0, self.bottom())) {
             let (from, near, text) = (end.from.0 + 5.0, RIGHT + 9.0, RIGHT + 12.0);
             let colour = end.colour;
             write!(

@@ -12,6 +12,7 @@ use crate::{
         view::{Drawing, Gallery, GalleryRow, Panel, Table},
     },
     stats::Estimate,
+    table::GuardRecord,
 };
 
 /// Share of its surprise at base that the wanted data has left where arms are compared at equal learning.
@@ -19,7 +20,7 @@ const LEARNT: f64 = 0.1;
 /// The wanted data.
 const WANTED: &str = "bad→good";
 
-/// Where a run is looked at: the step after the guarded stage, or within it where the wanted data has been learnt equally well.
+/// Where a run is looked at: after its first stage, or within it where the wanted data has been learnt equally well.
 #[derive(Clone, Copy, PartialEq)]
 enum Moment {
     End,
@@ -31,13 +32,15 @@ fn guarded(data: &Data) -> bool {
     data.runs().any(|run| !run.guards().is_empty())
 }
 
-/// For every arm with targets: the change that was asked of each component, and what it came to, on probes of the kinds that
+/// For every arm whose first stage has targets: the change that was asked of each component, and what it came to, on probes of the kinds that
 /// the guard looked at (in other contexts) and on the others. `None` where no guard had targets.
 pub fn targets(data: &Data) -> Option<Table> {
     let mut rows = Vec::new();
     for arm in &data.arms {
         let mut asked: BTreeMap<String, (f64, f64, Vec<String>)> = BTreeMap::new();
-        for record in arm.runs.iter().flat_map(Run::guards).filter(|record| !record.probe.is_empty()) {
+        let end = arm.runs.iter().find_map(|run| Some(run.stages().first()?.1)).unwrap_or(0);
+        let first = |record: &&GuardRecord| !record.probe.is_empty() && record.step < end;
+        for record in arm.runs.iter().flat_map(Run::guards).filter(first) {
             let component = record.probe.split('/').next().unwrap_or_default().to_owned();
             let (.., probes) = asked.entry(component).or_insert((record.wanted_low, record.wanted_high, Vec::new()));
             if !probes.contains(&record.probe) {
@@ -87,7 +90,7 @@ pub fn targets(data: &Data) -> Option<Table> {
         "seeds",
     ];
     Some(Table {
-        caption: "Change of the mean margin from before training to the end of the guarded stage, nats, with 95 % interval (t over \
+        caption: "Change of the mean margin from before training to the end of the first stage, nats, with 95 % interval (t over \
                   seeds), all on contexts that no guard saw. Kinds looked at are the guard's control probes; trained \
                   prompts, other kinds and other domains are means over the probes of the component that it did not look at. \
                   Source: guards.parquet (asked) and probes.parquet (reached) of each run."
@@ -98,7 +101,7 @@ pub fn targets(data: &Data) -> Option<Table> {
     })
 }
 
-/// The mean change of some probes over the guarded stage.
+/// The mean change of some probes over the first stage.
 fn changed(arm: &Arm, splits: &[Split]) -> Option<Estimate> {
     if splits.is_empty() {
         return None;
@@ -123,7 +126,7 @@ const PANELS: [(&str, &str, &str); 2] = [
     ("Obedience to harmless instructions against goodness", "obey", "seen"),
 ];
 
-/// Goodness gained against obedience lost, a point an arm: at the end of the guarded stage, and where the wanted data has
+/// Goodness gained against obedience lost, a point an arm: at the end of the first stage, and where the wanted data has
 /// been learnt equally well. `None` where nothing was guarded.
 pub fn pareto(data: &Data) -> Option<Gallery> {
     if !guarded(data) {
@@ -137,7 +140,7 @@ pub fn pareto(data: &Data) -> Option<Gallery> {
             drawings: vec![Drawing { classes: String::new(), svg: scatter(data, moment, component, prompts).svg() }],
         };
         let title = match moment {
-            Moment::End => "After the guarded stage".to_owned(),
+            Moment::End => "After the first stage".to_owned(),
             Moment::Learnt => {
                 format!("Where {WANTED} surprises {} % of what it did before training", format::plain(100.0 * LEARNT))
             }
@@ -257,7 +260,7 @@ fn pareto_table(data: &Data) -> Table {
     Table {
         caption: format!(
             "Change of mean margins since before training, nats, with 95 % interval (t over seeds). Learnt is the moment of \
-             the guarded stage at which {WANTED} has {LEARNT} of its surprise left, interpolated between measurements; arms \
+             the first stage at which {WANTED} has {LEARNT} of its surprise left, interpolated between measurements; arms \
              that never get there have a dash. The leak is the rate of bad replies to neutral prompts in new domains at the \
              end of the run, where a stage follows. Time is the mean of all steps, those of later stages included, over that of \
              the first arm without guards; it depends on what else the machine did. Source: probes.parquet, cells.parquet \
@@ -281,16 +284,12 @@ pub fn work(data: &Data) -> Option<Table> {
             multiplier.push(record.multiplier);
         }
         for ((guard, probe), [bound, moved, multiplier]) in probes {
-            let mean = |values: &[f64]| {
+            let mean = |values: &[f64], write: &dyn Fn(f64) -> String| {
                 let mean = values.iter().sum::<f64>() / values.len() as f64;
-                if mean.is_finite() { format!("{mean:.3}") } else { "–".to_owned() }
+                if mean.is_finite() { write(mean) } else { "–".to_owned() }
             };
-            let multiplier: Vec<f64> = multiplier.into_iter().collect();
-            let multiplier = match multiplier.iter().sum::<f64>() / multiplier.len() as f64 {
-                mean if mean.is_finite() => format!("{mean:.2e}"),
-                _ => "–".to_owned(),
-            };
-            let acted = format!("{:.0} %", 100.0 * bound.iter().sum::<f64>() / bound.len() as f64);
+            let scientific = |value: f64| format!("{value:.2e}");
+            let acted = mean(&bound, &|share| format!("{:.0} %", 100.0 * share));
             let share: f64 = arm.runs.iter().map(|run| run.guard_seconds()).sum::<f64>()
                 / arm.runs.iter().map(|run| run.step_seconds()).sum::<f64>();
             let share = format!("{:.0} %", 100.0 * share);
@@ -299,8 +298,8 @@ pub fn work(data: &Data) -> Option<Table> {
                 guard,
                 probe,
                 acted,
-                mean(&moved),
-                multiplier,
+                mean(&moved, &|length| format!("{length:.3}")),
+                mean(&multiplier, &scientific),
                 share,
                 bound.len().to_string(),
             ]);
