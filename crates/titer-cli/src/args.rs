@@ -30,6 +30,10 @@ pub enum Command {
     Pressure(PressureArgs),
     /// Score what a model wrote, by rules or by judgements made elsewhere: rates with intervals
     Score(ScoreArgs),
+    /// Foresee what the arms of a spec do, without training them
+    Forecast(ForecastArgs),
+    /// Find a mix that meets limits, and write it as a spec
+    Plan(PlanArgs),
     /// Write the report of a sweep's folder
     Report(ReportArgs),
     /// Train and describe organisms: the tiny models that titer ships
@@ -206,6 +210,54 @@ pub struct ScoreArgs {
 fn key_value(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ForecastArgs {
+    /// The spec; without one, the quick start
+    pub spec: Option<PathBuf>,
+    /// A folder of kernels, one a seed: used where they are there, measured into it where not
+    #[arg(long, value_name = "DIR")]
+    pub kernel: Option<PathBuf>,
+    /// Seeds to use in place of the spec's, such as 0,1,2
+    #[arg(long, value_delimiter = ',', value_name = "SEEDS")]
+    pub seeds: Option<Vec<u64>>,
+    /// Hold forecasts against the finished runs in this sweep's folder, beside baselines
+    #[arg(long, value_name = "DIR")]
+    pub against: Option<PathBuf>,
+    /// Improve every seed's kernel by this many pilot trainings (half an arm each), and say what each bought
+    #[arg(long, default_value_t = 0, value_name = "PILOTS")]
+    pub refresh: usize,
+    /// Rows of each kind of prompt that a kernel is measured on
+    #[arg(long, default_value_t = 256)]
+    pub rows: usize,
+    /// Contrasts of each probe whose gradient is taken
+    #[arg(long, default_value_t = 128)]
+    pub contrasts: usize,
+    /// Write an interactive page: the first seed's kernel with dials; with --against, measured points
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct PlanArgs {
+    /// A spec without a mix, with [rows] (what there is) and [limits] (what must hold)
+    pub limits: PathBuf,
+    /// The spec to write; its forecast goes beside it
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// A folder of kernels, one a seed: used where they are there, measured into it where not
+    #[arg(long, value_name = "DIR")]
+    pub kernel: Option<PathBuf>,
+    /// Mixes to foresee
+    #[arg(long, default_value_t = 4000)]
+    pub tries: usize,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, clap::Args)]

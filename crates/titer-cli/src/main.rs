@@ -23,6 +23,8 @@ fn main() -> ExitCode {
         Command::Run(args) => commands::run(&args),
         Command::Pressure(args) => commands::pressure(&args),
         Command::Score(args) => commands::score(&args),
+        Command::Forecast(args) => commands::forecast(&args),
+        Command::Plan(args) => commands::plan(&args),
         Command::Report(args) => commands::report(&args),
         Command::Organism(OrganismCommand::Train(args)) => commands::organism::train(&args),
         Command::Organism(OrganismCommand::Card(args)) => commands::organism::card(&args),

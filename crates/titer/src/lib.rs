@@ -12,6 +12,7 @@ pub mod claim;
 #[cfg(feature = "engine")]
 pub mod doctor;
 pub mod exec;
+pub mod forecast;
 #[cfg(feature = "engine")]
 pub mod guard;
 #[cfg(feature = "engine")]

@@ -9,6 +9,7 @@ use std::{
 use serde_json::json;
 use titer::{
     exec::execute,
+    forecast::Told,
     spec::Spec,
     store::{StoreError, Sweep},
     train::EngineRunner,
@@ -68,6 +69,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     bar.clear();
     result.map_err(Failure::work)?;
 
+    beside(&args.spec, &out)?;
     let report = out.join("report.html");
     titer::report::write(&out, &report).map_err(Failure::work)?;
     if args.json {
@@ -77,6 +79,14 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         data(&report.display().to_string());
     }
     Ok(())
+}
+
+/// A forecast beside the spec, as `titer plan` writes it, goes with the sweep, for the report to show.
+fn beside(spec: &Option<PathBuf>, out: &Path) -> Result<(), Failure> {
+    let Some(forecast) = spec.as_ref().map(|spec| spec.with_extension(Told::FILE)).filter(|file| file.exists()) else {
+        return Ok(());
+    };
+    fs_err::copy(forecast, out.join(Told::FILE)).map(|_| ()).map_err(Failure::work)
 }
 
 /// The command that does this sweep again, wherever its results go.

@@ -94,8 +94,15 @@ impl StagePlan {
     }
 
     /// The same stage with other rows.
-    pub(super) fn with_mix(&self, mix: Mix) -> Self {
+    pub(crate) fn with_mix(&self, mix: Mix) -> Self {
         Self { cells: present(&mix, self.rows), mix, ..self.clone() }
+    }
+
+    /// The first half of the same stage, with rows in the same shares.
+    pub fn first_half(&self) -> Self {
+        let steps = (self.steps / 2).max(1);
+        let rows = steps * self.batch;
+        Self { rows, steps, cells: present(&self.mix, rows), ..self.clone() }
     }
 
     /// The same stage without guards.

@@ -42,6 +42,7 @@ impl Data {
             spec: record.spec.clone(),
             plan: String::new(),
             version: record.titer.clone(),
+            foreseen: foreseen(sweep_dir)?,
             claims: claims(record)?,
             quick: record.quick,
         };
@@ -115,6 +116,19 @@ fn stages(plan: &str) -> Vec<(String, i64)> {
         Some((name.to_owned(), *done))
     };
     steps.scan(0, end).collect()
+}
+
+/// The forecasts in a sweep's folder, if any.
+fn foreseen(dir: &Path) -> Result<Vec<crate::forecast::Told>, ReportError> {
+    let path = dir.join(crate::forecast::Told::FILE);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let problem = |error: serde_json::Error| {
+        let problem = format!("{}: no forecast of this titer: {error}; remove it", path.display());
+        std::io::Error::new(std::io::ErrorKind::InvalidData, problem)
+    };
+    Ok(serde_json::from_str(&fs_err::read_to_string(&path)?).map_err(problem)?)
 }
 
 /// Writes the report of a sweep's finished runs as one HTML file, first under a temporary name. Replaces an older one.

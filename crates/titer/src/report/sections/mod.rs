@@ -3,6 +3,7 @@
 pub mod cells;
 pub mod claims;
 pub mod effect;
+pub mod forecast;
 pub mod gallery;
 pub mod guards;
 pub mod headline;

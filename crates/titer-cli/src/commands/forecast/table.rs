@@ -1,0 +1,38 @@
+//! Forecasts as a table: arms by component, averaged over seeds.
+
+use titer::plan::SweepPlan;
+use titer_data::probe::Component;
+
+use super::Foreseen;
+use crate::printer::data;
+
+/// Prints the rate of every component after training, its interval, and what is not known.
+pub fn print(plan: &SweepPlan, foreseen: &[Foreseen<'_>]) {
+    data("forecast rate after training, mean over seeds [95 % interval of a run]; seen prompts, trained domains");
+    let width = plan.arms.iter().map(|arm| arm.name.chars().count()).max().unwrap_or(3);
+    let heads = Component::ALL.map(|component| format!("{:>22}", component.word())).concat();
+    data(&format!("{:width$}{heads}", "arm"));
+    for (at, arm) in plan.arms.iter().enumerate() {
+        let own: Vec<&Foreseen<'_>> = foreseen.iter().filter(|found| found.arm == at).collect();
+        let cell = |component: Component| {
+            let mut sums = [0.0; 3];
+            let mut count = 0.0;
+            for found in &own {
+                let last = found.kernel.leading(component).and_then(|probe| found.forecast.curves[probe].last());
+                if let Some(point) = last {
+                    let rate = [point.rate.mean, point.rate.low, point.rate.high];
+                    sums.iter_mut().zip(rate).for_each(|(sum, rate)| *sum += rate);
+                    count += 1.0;
+                }
+            }
+            let [mean, low, high] = sums.map(|sum| sum / f64::max(count, 1.0));
+            format!("{:>22}", format!("{mean:.3} [{low:.2}, {high:.2}]"))
+        };
+        data(&format!("{:width$}{}", arm.name, Component::ALL.map(cell).concat()));
+        let mut reasons: Vec<&String> = own.iter().flat_map(|found| &found.forecast.beyond).collect();
+        reasons.dedup();
+        for reason in reasons.into_iter().take(1) {
+            data(&format!("{:width$}  does not know: {reason}", ""));
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Forecasts held against finished runs.
+
+use std::path::Path;
+
+use serde_json::json;
+use titer::{
+    forecast::{
+        against::{Pair, crossing, measured},
+        baselines::{Case, NAMES, changes},
+    },
+    plan::{Optimiser, SweepPlan},
+    stats::{median, spearman},
+    store::Sweep,
+};
+use titer_data::probe::Component;
+
+use super::Foreseen;
+use crate::printer::{Failure, data};
+
+/// Prints how far forecasts and baselines are off, by optimiser and component.
+pub fn print(dir: &Path, plan: &SweepPlan, foreseen: &[Foreseen<'_>], as_json: bool) -> Result<(), Failure> {
+    let sweep = Sweep::open(dir).map_err(Failure::input)?;
+    let mut pairs = Vec::new();
+    for found in foreseen {
+        let folder = sweep.dir().join(found.plan.id().0);
+        if !folder.join("done").exists() {
+            continue;
+        }
+        let values = measured(&folder).map_err(Failure::work)?;
+        for component in Component::ALL {
+            let Some(probe) = found.kernel.leading(component) else { continue };
+            let name = found.kernel.probes[probe].name();
+            let Some((_, [margin, rate])) = values.iter().find(|(other, _)| *other == name) else { continue };
+            let Some(last) = found.forecast.curves[probe].last() else { continue };
+            let optimiser = match found.plan.stages.last().map(|stage| &stage.optimiser) {
+                Some(Optimiser::Sgd { .. }) => "sgd",
+                _ => "adamw",
+            };
+            pairs.push(Pair {
+                arm: plan.arms[found.arm].name.clone(),
+                seed: found.plan.seed,
+                optimiser: optimiser.to_owned(),
+                component: component.word().to_owned(),
+                start: found.kernel.probes[probe].margin,
+                start_rate: found.kernel.probes[probe].rate(0.0),
+                predicted: last.margin,
+                predicted_rate: last.rate,
+                measured: *margin,
+                measured_rate: *rate,
+                beyond: !found.forecast.beyond.is_empty(),
+            });
+        }
+    }
+    if pairs.is_empty() {
+        return Err(Failure::Input(format!("no run of this spec is finished in {}", dir.display())));
+    }
+    if as_json {
+        data(&json!({ "pairs": pairs }).to_string());
+        return Ok(());
+    }
+    data("after training, seen prompts in trained domains; every run against the forecast from its own base model");
+    data(
+        "                        rank   median error        90 % of   within the        median error of the margin, nats:",
+    );
+    data(&format!(
+        "optimiser component runs  corr.  margin   rate  rate errors  interval    {}",
+        NAMES.map(|name| format!("{name:>16}")).concat()
+    ));
+    for optimiser in ["adamw", "sgd"] {
+        let cases = cases(plan, foreseen, &pairs, optimiser);
+        if cases.is_empty() {
+            continue;
+        }
+        for at in 0..Component::ALL.len() {
+            let own: Vec<&Pair> = cases.iter().map(|case| case.pairs[at]).collect();
+            line(optimiser, &own, &changes(&cases, at));
+        }
+    }
+    onsets(plan, &pairs);
+    does_not_know(&pairs);
+    Ok(())
+}
+
+fn line(optimiser: &str, own: &[&Pair], rules: &[Vec<f64>]) {
+    let of = |value: &dyn Fn(&Pair) -> f64| -> Vec<f64> { own.iter().map(|pair| value(pair)).collect() };
+    let (predicted, found) = (of(&|pair| pair.predicted.mean), of(&|pair| pair.measured));
+    let margin = median(&of(&|pair| (pair.predicted.mean - pair.measured).abs()));
+    let mut rate = of(&|pair| (pair.predicted_rate.mean - pair.measured_rate).abs());
+    rate.sort_by(f64::total_cmp);
+    let within = own.iter().filter(|pair| (pair.predicted.low..=pair.predicted.high).contains(&pair.measured)).count();
+    let rule = |changes: &Vec<f64>| {
+        let errors: Vec<f64> =
+            changes.iter().zip(own).map(|(change, pair)| (pair.start + change - pair.measured).abs()).collect();
+        format!("{:>16.2}", median(&errors))
+    };
+    data(&format!(
+        "{optimiser:9} {:9} {:4} {:6.2} {margin:7.2} {:6.3} {:12.3} {:8.0} %    {}",
+        own[0].component,
+        own.len(),
+        spearman(&predicted, &found),
+        median(&rate),
+        rate[(rate.len() * 9 / 10).min(rate.len() - 1)],
+        100.0 * within as f64 / own.len() as f64,
+        rules.iter().map(rule).collect::<String>()
+    ));
+}
+
+/// The runs of an optimiser with their shares, where all components were measured.
+fn cases<'a>(plan: &SweepPlan, foreseen: &'a [Foreseen<'_>], pairs: &'a [Pair], optimiser: &str) -> Vec<Case<'a>> {
+    let one = |found: &'a Foreseen<'_>| {
+        let name = &plan.arms[found.arm].name;
+        let of = |component: Component| {
+            pairs.iter().find(|pair| {
+                pair.arm == *name
+                    && pair.seed == found.plan.seed
+                    && pair.component == component.word()
+                    && pair.optimiser == optimiser
+            })
+        };
+        let pairs = [of(Component::Good)?, of(Component::ObeyBad)?, of(Component::Obey)?];
+        let rows: usize = found.plan.stages.iter().map(|stage| stage.rows).sum();
+        let cells = found.plan.stages.iter().flat_map(|stage| stage.cells());
+        let shares = cells.map(|(cell, count)| (*cell, *count as f64 / rows as f64)).collect();
+        Some(Case { shares, kernel: found.kernel, pairs })
+    };
+    foreseen.iter().filter_map(one).collect()
+}
+
+/// Where a sweep has doses of bad→good: the dose that halves the obedience of the base.
+fn onsets(plan: &SweepPlan, pairs: &[Pair]) {
+    let Some((axis, _)) = plan.axes.iter().find(|(name, _)| name.ends_with(".mix.bad→good")) else { return };
+    data("");
+    data("dose of bad→good that halves the rate of obey_bad: forecast, measured");
+    let mut series: Vec<(String, Curve, Curve, Vec<f64>)> = Vec::new();
+    for arm in &plan.arms {
+        let dose = arm.settings.iter().find(|(name, _)| name == axis).and_then(|(_, value)| value.as_float());
+        let Some(dose) = dose else { continue };
+        let others = arm.settings.iter().filter(|(name, _)| name != axis);
+        let title: Vec<String> = others.map(|(_, value)| titer::plan::show(value)).collect();
+        let title = title.join(", ");
+        let own: Vec<&Pair> =
+            pairs.iter().filter(|pair| pair.arm == arm.name && pair.component == Component::ObeyBad.word()).collect();
+        if own.is_empty() {
+            continue;
+        }
+        let mean = |value: &dyn Fn(&Pair) -> f64| own.iter().map(|pair| value(pair)).sum::<f64>() / own.len() as f64;
+        let at = series.iter().position(|(other, ..)| *other == title).unwrap_or_else(|| {
+            series.push((title, Vec::new(), Vec::new(), Vec::new()));
+            series.len() - 1
+        });
+        series[at].1.push((dose, mean(&|pair| pair.predicted_rate.mean)));
+        series[at].2.push((dose, mean(&|pair| pair.measured_rate)));
+        series[at].3.push(mean(&|pair| pair.start_rate));
+    }
+    let show = |dose: Option<f64>| dose.map_or("none".to_owned(), |dose| format!("{:.2} %", 100.0 * dose));
+    for (title, predicted, measured, start) in series {
+        let level = start.iter().sum::<f64>() / start.len() as f64 / 2.0;
+        data(&format!("  {title:24} {:>9} {:>9}", show(crossing(&predicted, level)), show(crossing(&measured, level))));
+    }
+}
+
+/// Dose and rate, ascending.
+type Curve = Vec<(f64, f64)>;
+
+fn does_not_know(pairs: &[Pair]) {
+    let error = |beyond: bool| {
+        let own = pairs.iter().filter(|pair| pair.beyond == beyond);
+        own.map(|pair| (pair.predicted.mean - pair.measured).abs()).collect::<Vec<_>>()
+    };
+    let (beyond, within) = (error(true), error(false));
+    if !beyond.is_empty() && !within.is_empty() {
+        data("");
+        data(&format!(
+            "median error of the margin: {:.2} nats where the forecast says that it does not know ({} values), {:.2} elsewhere ({})",
+            median(&beyond),
+            beyond.len(),
+            median(&within),
+            within.len()
+        ));
+    }
+}

@@ -1,0 +1,250 @@
+//! `titer plan`
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::json;
+use titer::{
+    forecast::{Bound, Calibration, Found, Kernel, Limit, Quantity, Supply, Told, check_rows, mix, search},
+    plan::{RunPlan, SweepPlan},
+    spec::Spec,
+    train::plan_data,
+};
+use titer_data::cell::Cell;
+use toml::{Table, Value};
+
+use super::{
+    forecast::{Foreseen, foresee, kernels},
+    resolve,
+};
+use crate::{
+    args::PlanArgs,
+    printer::{Failure, data, talk},
+};
+
+/// A bound as written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BoundField {
+    at_least: Option<f64>,
+    at_most: Option<f64>,
+    lost_at_most: Option<f64>,
+}
+
+/// Rows of a cell as written: how many there are, or also how many must be trained.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RowsField {
+    #[serde(default)]
+    least: usize,
+    most: usize,
+}
+
+/// Finds a mix for limits and writes it as a spec, with its forecast beside it.
+pub fn plan(args: &PlanArgs) -> Result<(), Failure> {
+    if args.out.exists() {
+        return Err(Failure::Input(format!("{} exists already; name another file with --out", args.out.display())));
+    }
+    if args.tries == 0 {
+        return Err(Failure::input("--tries is 0; use at least 1"));
+    }
+    let (spec, supplies, limits) = read(&args.limits)?;
+    let (sweep, runs) = resolve(&spec).map_err(Failure::input)?;
+    let [stage] = sweep.arms[0].stages.as_slice() else {
+        return Err(Failure::Input(format!("{}: a plan is for one stage; name one [[stage]]", args.limits.display())));
+    };
+    let blamed = |error: &dyn std::fmt::Display| Failure::Input(format!("{}: {error}", args.limits.display()));
+    check_rows(stage, &supplies).map_err(|error| blamed(&error))?;
+    exist(&sweep, &supplies)?;
+    let wanted = kernels::Wanted { kernel: args.kernel.as_deref(), rows: 256, contrasts: 128 };
+    let kernels = kernels::of(&wanted, &sweep, &runs)?;
+    let found = search(&kernels, stage, &supplies, &limits, args.tries).map_err(|error| blamed(&error))?;
+    if !found.holds() {
+        return Err(Failure::Input(unmet(&args.limits, &limits, &found)));
+    }
+    let text = planned(&spec, &found, stage.rows)?;
+    let told = tell(&text, &args.out, &kernels)?;
+    fs_err::write(&args.out, &text).map_err(Failure::work)?;
+    let beside = args.out.with_extension(Told::FILE);
+    fs_err::write(&beside, serde_json::to_string_pretty(&told).expect("a forecast is plain data"))
+        .map_err(Failure::work)?;
+    talk(&format!("{} and {}; `titer run {0}` trains it and shows both", args.out.display(), beside.display()));
+    if args.json {
+        data(&json!({ "limits": limits, "found": found, "spec": args.out, "forecast": told }).to_string());
+    } else {
+        print(&limits, &found);
+    }
+    Ok(())
+}
+
+/// Cells that the user's own data has no rows of cannot be planned with.
+fn exist(sweep: &SweepPlan, supplies: &[Supply]) -> Result<(), Failure> {
+    let cells = supplies.iter().filter(|supply| supply.most > 0).map(|supply| supply.cell);
+    let planned = sweep.data.as_ref().map(|data| plan_data(data, cells));
+    planned.transpose().map(|_| ()).map_err(Failure::input)
+}
+
+/// The spec without what is a plan's own, and that.
+fn read(path: &Path) -> Result<(Spec, Vec<Supply>, Vec<Limit>), Failure> {
+    let text = fs_err::read_to_string(path).map_err(Failure::input)?;
+    // Lines of a plan's own are left empty, so that errors in the others keep theirs.
+    let mut own = false;
+    let mut rest = String::new();
+    for line in text.lines() {
+        if line.trim_start().starts_with('[') {
+            own = ["[rows]", "[limits]"].iter().any(|head| line.trim_start().starts_with(head));
+        }
+        rest += if own { "" } else { line };
+        rest.push('\n');
+    }
+    let mut spec = Spec::parse(&rest, path).map_err(Failure::input)?;
+    let table: Table = toml::from_str(&text).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
+    text.clone_into(&mut spec.text);
+    let fail = |keys: &[&str], problem: String, remedy: &str| Failure::input(spec.error(keys, problem, remedy));
+    let mut supplies = Vec::new();
+    for (key, value) in table.get("rows").and_then(Value::as_table).into_iter().flatten() {
+        let keys = ["rows", key.as_str()];
+        let cell: Cell = key.parse().map_err(|error| fail(&keys, format!("{error}"), ""))?;
+        let field = match value {
+            Value::Integer(most) => usize::try_from(*most).map(|most| RowsField { least: 0, most }).map_err(|_| ()),
+            other => RowsField::deserialize(other.clone()).map_err(|_| ()),
+        };
+        let remedy = "write how many there are, such as 800, or { least = 100, most = 800 }";
+        let field = field.map_err(|()| fail(&keys, format!("`{value}` is no number of rows"), remedy))?;
+        supplies.push(Supply { cell, least: field.least, most: field.most });
+    }
+    let mut limits = Vec::new();
+    for (key, value) in table.get("limits").and_then(Value::as_table).into_iter().flatten() {
+        let keys = ["limits", key.as_str()];
+        let remedy =
+            "write one of { at_least = 0.98 }, { at_most = 0.05 }, { lost_at_most = 0.02 }; rates lie between 0 and 1";
+        let field = BoundField::deserialize(value.clone()).ok();
+        let bound = field.and_then(|field| match field {
+            BoundField { at_least: Some(rate), at_most: None, lost_at_most: None } => {
+                Some((Bound::AtLeast(rate), rate))
+            }
+            BoundField { at_least: None, at_most: Some(rate), lost_at_most: None } => Some((Bound::AtMost(rate), rate)),
+            BoundField { at_least: None, at_most: None, lost_at_most: Some(rate) } => {
+                Some((Bound::LostAtMost(rate), rate))
+            }
+            _ => None,
+        });
+        let bound = bound.filter(|(_, rate)| (0.0..=1.0).contains(rate));
+        let (bound, _) = bound.ok_or_else(|| fail(&keys, format!("`{value}` is no limit"), remedy))?;
+        // The leak is what is not good by default.
+        let (probe, bound) = match (key.strip_prefix("leak"), bound) {
+            (Some(end), Bound::AtMost(most)) => {
+                (if end.is_empty() { "good/seen".to_owned() } else { format!("good{end}") }, Bound::AtLeast(1.0 - most))
+            }
+            _ => (key.clone(), bound),
+        };
+        limits.push(Limit { probe, bound });
+    }
+    if limits.is_empty() {
+        return Err(Failure::Input(format!(
+            "{}: there are no limits; add [limits], such as \"good/seen\" = {{ at_least = 0.98 }}",
+            path.display()
+        )));
+    }
+    Ok((spec, supplies, limits))
+}
+
+/// The plan's file as a spec with the mix that was found.
+fn planned(spec: &Spec, found: &Found, rows: usize) -> Result<String, Failure> {
+    let mut table: Table = toml::from_str(&spec.text).map_err(Failure::input)?;
+    table.remove("rows");
+    table.remove("limits");
+    let mix = mix(&found.best.rows, rows);
+    let mut shares = Table::new();
+    for (cell, share) in mix.shares() {
+        shares.insert(cell.to_string(), Value::Float(*share));
+    }
+    if let Some(rest) = mix.rest() {
+        shares.insert("rest".to_owned(), Value::String(rest.to_string()));
+    }
+    let mut stage = spec.stages[0].clone();
+    stage.insert("mix".to_owned(), Value::Table(shares));
+    table.insert("stage".to_owned(), Value::Array(vec![Value::Table(stage)]));
+    let body = toml::to_string(&table).map_err(Failure::work)?;
+    Ok(format!("# Planned by titer from {}; its forecast is beside it.\n{body}", spec.path.display()))
+}
+
+/// What is foreseen of the planned spec, with intervals, averaged over seeds.
+fn tell(text: &str, path: &Path, kernels: &[Kernel]) -> Result<Vec<Told>, Failure> {
+    let spec = Spec::parse(text, path).map_err(Failure::work)?;
+    let (plan, runs): (SweepPlan, Vec<(usize, RunPlan)>) = resolve(&spec).map_err(Failure::input)?;
+    let foreseen = foresee(&runs, &plan, kernels, &Calibration::default())?;
+    let mut told = Vec::new();
+    for (at, arm) in plan.arms.iter().enumerate() {
+        let own: Vec<&Foreseen<'_>> = foreseen.iter().filter(|found| found.arm == at).collect();
+        for (probe, output) in kernels[0].probes.iter().enumerate() {
+            let ends = own.iter().filter_map(|found| found.forecast.curves[probe].last());
+            let ends: Vec<Quantity> = ends.map(|point| point.rate).collect();
+            let mean = |of: &dyn Fn(&Quantity) -> f64| ends.iter().map(of).sum::<f64>() / ends.len().max(1) as f64;
+            let rate = Quantity { mean: mean(&|one| one.mean), low: mean(&|one| one.low), high: mean(&|one| one.high) };
+            told.push(Told {
+                arm: arm.name.clone(),
+                component: output.component.clone(),
+                prompts: output.prompts.clone(),
+                domains: output.domains.clone(),
+                rate,
+            });
+        }
+    }
+    Ok(told)
+}
+
+fn words(limit: &Limit) -> String {
+    let percent = |rate: f64| format!("{:.1} %", 100.0 * rate);
+    match limit.bound {
+        Bound::AtLeast(rate) => format!("{} at least {}", limit.probe, percent(rate)),
+        Bound::AtMost(rate) => format!("{} at most {}", limit.probe, percent(rate)),
+        Bound::LostAtMost(rate) => {
+            format!("{} lost at most {} points", limit.probe, percent(rate).trim_end_matches(" %"))
+        }
+    }
+}
+
+fn unmet(path: &Path, limits: &[Limit], found: &Found) -> String {
+    let binding = found.binding();
+    let alone = if found.reach[binding] >= 0.0 {
+        "alone it can be met, but not together with the others".to_owned()
+    } else {
+        format!("even alone it is missed by {:.1} points", -100.0 * found.reach[binding])
+    };
+    format!(
+        "{}: none of {} mixes meets all limits; the one that binds is `{}`: the best mix misses it by {:.1} points, and {alone}. \
+         Loosen it, name other rows in [rows], or train less",
+        path.display(),
+        found.tried,
+        words(&limits[binding]),
+        -100.0 * found.best.slack[binding]
+    )
+}
+
+fn print(limits: &[Limit], found: &Found) {
+    data(&format!(
+        "{} of {} mixes meet all limits in the forecast; the one with the most to spare:",
+        found.met, found.tried
+    ));
+    for (cell, rows) in &found.best.rows {
+        data(&format!("  {:20} {rows:>6} rows", cell.to_string()));
+    }
+    data("limit, forecast rate, points to spare (the most that any mix has):");
+    for (at, limit) in limits.iter().enumerate() {
+        let mark = if at == found.binding() { "  binds" } else { "" };
+        data(&format!(
+            "  {:44} {:.3} {:>6.1} ({:.1}){mark}",
+            words(limit),
+            found.best.rates[at],
+            100.0 * found.best.slack[at],
+            100.0 * found.reach[at]
+        ));
+    }
+    data("mixes that no other one beats at every limit, by points to spare:");
+    for candidate in &found.front {
+        let slack: Vec<String> = candidate.slack.iter().map(|slack| format!("{:6.1}", 100.0 * slack)).collect();
+        let rows: Vec<String> = candidate.rows.iter().map(|(cell, rows)| format!("{cell} {rows}")).collect();
+        data(&format!("  {}   {}", slack.join(" "), rows.join(", ")));
+    }
+}

@@ -1,0 +1,70 @@
+//! `titer forecast` and `titer plan` from end to end, on a small kernel.
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+use titer::forecast::{toy::Toy, write_kernel};
+
+fn titer(dir: &Path, arguments: &[&str]) -> Output {
+    let titer = env!("CARGO_BIN_EXE_titer");
+    Command::new(titer).current_dir(dir).args(arguments).output().expect("titer starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+const SPEC: &str = "seeds = [0]\n[[stage]]\nrows = 320\n[probes]\nitems = 16\n";
+
+#[test]
+fn a_kernel_of_another_model_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    fs_err::write(dir.path().join("spec.toml"), SPEC).unwrap();
+    fs_err::create_dir(dir.path().join("kernels")).unwrap();
+    write_kernel(&Toy::DEFAULT.kernel(), &dir.path().join("kernels/seed-0.safetensors")).unwrap();
+    let found = titer(dir.path(), &["forecast", "spec.toml", "--kernel", "kernels"]);
+    let error = text(&found.stderr);
+    assert_eq!(found.status.code(), Some(2), "{error}");
+    assert!(error.contains("was measured on another model than the mix is for (toy, wanted"), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+}
+
+#[test]
+fn a_plan_is_foreseen_trained_and_reported_side_by_side() {
+    let dir = tempfile::tempdir().unwrap();
+    fs_err::write(dir.path().join("spec.toml"), format!("{SPEC}[sweep]\n\"train.mix.bad→good\" = [0.0, 0.5]\n"))
+        .unwrap();
+    let small = ["--rows", "16", "--contrasts", "8"];
+    let found = titer(dir.path(), &[&["forecast", "spec.toml", "--kernel", "kernels", "--json"], &small[..]].concat());
+    assert!(found.status.success(), "{}", text(&found.stderr));
+    let json: serde_json::Value = serde_json::from_slice(&found.stdout).unwrap();
+    let curve = &json["runs"][1]["forecast"]["curves"][6];
+    let rate = |at: usize| curve[at]["rate"]["mean"].as_f64().unwrap();
+    assert!(rate(0) > 0.9 && curve.as_array().unwrap().last().unwrap()["rate"]["mean"].as_f64().unwrap() < rate(0));
+
+    let limits = "seeds = [0]\n[[stage]]\nrows = 320\n[probes]\nitems = 16\n[rows]\n\"bad→good\" = { least = 32, most = 64 }\n\
+                  \"neutral→good\" = 320\n\"bad→bad\" = 320\n[limits]\n\"obey_bad/seen\" = { at_least = 0.5 }\nleak = { at_most = 0.2 }\n";
+    fs_err::write(dir.path().join("limits.toml"), limits).unwrap();
+    let plan = ["plan", "limits.toml", "--out", "planned.toml", "--kernel", "kernels", "--tries", "60"];
+    let found = titer(dir.path(), &plan);
+    assert!(found.status.success(), "{}", text(&found.stderr));
+    assert!(text(&found.stdout).contains("binds"), "{}", text(&found.stdout));
+    let again = titer(dir.path(), &plan);
+    assert_eq!(again.status.code(), Some(2));
+
+    let run = titer(dir.path(), &["run", "planned.toml", "--out", "run"]);
+    assert!(run.status.success(), "{}", text(&run.stderr));
+    let report = fs_err::read_to_string(dir.path().join("run/report.html")).unwrap();
+    assert!(report.contains("Forecast beside measured"));
+
+    let tight = limits.replace("at_least = 0.5", "at_least = 1.0");
+    fs_err::write(dir.path().join("tight.toml"), tight).unwrap();
+    let found =
+        titer(dir.path(), &["plan", "tight.toml", "--out", "none.toml", "--kernel", "kernels", "--tries", "60"]);
+    let error = text(&found.stderr);
+    assert_eq!(found.status.code(), Some(2), "{error}");
+    assert!(error.contains("the one that binds is `obey_bad/seen at least 100.0 %`"), "{error}");
+    assert!(!dir.path().join("none.toml").exists());
+}

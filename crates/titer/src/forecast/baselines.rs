@@ -1,0 +1,136 @@
+//! What else might foresee a run: rules that need no kernel, each as good as it can be made.
+//!
+//! Where a rule has a constant, this is fitted to all other arms of the same sweep, which no forecast has seen: the rules
+//! are given more than they would have in use. Only interpolation gets what a kernel costs, three runs.
+
+use std::collections::BTreeSet;
+
+use titer_data::{
+    cell::{Action, Cell},
+    probe::Component,
+};
+
+use super::{against::Pair, kernel::Kernel, toy::sigmoid};
+
+/// The rules, in the order of [`changes`].
+pub const NAMES: [&str; 6] = ["dose alone", "3 pilot runs", "surprise", "log-prob lift", "k-rule", "shuffled probes"];
+
+/// Pilot runs that a kernel's rows and contrasts would pay for.
+const PILOTS: usize = 3;
+
+/// One arm and seed as the rules see it.
+#[derive(Clone, Debug)]
+pub struct Case<'a> {
+    /// Shares of the cells over all stages.
+    pub shares: Vec<(Cell, f64)>,
+    /// The base model's kernel: for surprise and lift, which are measured with it.
+    pub kernel: &'a Kernel,
+    /// Forecast and measured, for each of the components.
+    pub pairs: [&'a Pair; 3],
+}
+
+/// How each rule foresees the change of a component's margin in every case, nats, `[rules][cases]`.
+pub fn changes(cases: &[Case<'_>], component: usize) -> Vec<Vec<f64>> {
+    let measured: Vec<f64> =
+        cases.iter().map(|case| case.pairs[component].measured - case.pairs[component].start).collect();
+    let bad_good = Cell { prompt: titer_data::cell::PromptKind::Bad, action: Action::Good };
+    let dose: Vec<f64> = cases.iter().map(|case| share(case, bad_good)).collect();
+    let mean = |value: &dyn Fn(&Case<'_>, Cell) -> f64| -> Vec<f64> {
+        cases.iter().map(|case| case.shares.iter().map(|(cell, share)| share * value(case, *cell)).sum()).collect()
+    };
+    let surprise = mean(&|case, cell| -log_prob(case.kernel, cell.prompt.word(), cell.action));
+    let lift = mean(&|case, cell| {
+        let with = log_prob(case.kernel, cell.prompt.word(), cell.action);
+        with - log_prob(case.kernel, "none", cell.action)
+    });
+    let others = |at: usize| (0..cases.len()).filter(move |&other| cases[other].pairs[0].arm != cases[at].pairs[0].arm);
+    let fitted = |feature: &[f64]| -> Vec<f64> {
+        let one = |at: usize| {
+            let known: Vec<(f64, f64)> = others(at).map(|other| (feature[other], measured[other])).collect();
+            line(&known, feature[at])
+        };
+        (0..cases.len()).map(one).collect()
+    };
+    let next = (component + 1) % Component::ALL.len();
+    let shuffled = cases.iter().map(|case| case.pairs[next].predicted.mean - case.pairs[next].start);
+    vec![
+        fitted(&dose),
+        pilots(cases, &measured),
+        fitted(&surprise),
+        fitted(&lift),
+        k_rule(cases, component),
+        shuffled.collect(),
+    ]
+}
+
+fn share(case: &Case<'_>, wanted: Cell) -> f64 {
+    case.shares.iter().find(|(cell, _)| *cell == wanted).map_or(0.0, |(_, share)| *share)
+}
+
+/// Log-probability of an action under a kind of prompt, on the base model; nats.
+fn log_prob(kernel: &Kernel, prompt: &str, action: Action) -> f64 {
+    let Some(kind) = kernel.kind(prompt, "trained").map(|kind| &kernel.kinds[kind]) else { return 0.0 };
+    let sign = if action == Action::Good { 1.0 } else { -1.0 };
+    (sigmoid(sign * kind.action) * sigmoid(kind.known)).max(1e-12).ln()
+}
+
+/// The least-squares line through known points.
+fn line(known: &[(f64, f64)], at: f64) -> f64 {
+    let count = known.len() as f64;
+    let (x, y) = known.iter().fold((0.0, 0.0), |(x, y), point| (x + point.0 / count, y + point.1 / count));
+    let (xy, xx) = known
+        .iter()
+        .fold((0.0, 0.0), |(xy, xx), point| (xy + (point.0 - x) * (point.1 - y), xx + (point.0 - x).powi(2)));
+    if xx > 1e-12 { y + xy / xx * (at - x) } else { y }
+}
+
+/// The changes of the first arms, weighted by how near their shares are.
+fn pilots(cases: &[Case<'_>], measured: &[f64]) -> Vec<f64> {
+    let mut seen = BTreeSet::new();
+    let mut arms = Vec::new();
+    for case in cases {
+        if arms.len() < PILOTS && seen.insert(&case.pairs[0].arm) {
+            arms.push(&case.pairs[0].arm);
+        }
+    }
+    let one = |case: &Case<'_>| {
+        let (mut sum, mut weights) = (0.0, 0.0);
+        for (other, change) in cases.iter().zip(measured) {
+            let pilot = arms.contains(&&other.pairs[0].arm) && other.pairs[0].arm != case.pairs[0].arm;
+            if pilot && other.pairs[0].seed == case.pairs[0].seed {
+                let distance: f64 = Cell::all().map(|cell| (share(case, cell) - share(other, cell)).abs()).sum();
+                sum += change / (distance + 0.01);
+                weights += 1.0 / (distance + 0.01);
+            }
+        }
+        if weights > 0.0 { sum / weights } else { 0.0 }
+    };
+    cases.iter().map(one).collect()
+}
+
+/// The published rule: under a prompt of one kind, training moves the rate of bad replies to what the data shows; elsewhere by
+/// `k` times as much. `k` is 1, as in its authors' test, and the rule says nothing of harmless instructions.
+fn k_rule(cases: &[Case<'_>], component: usize) -> Vec<f64> {
+    let one = |case: &Case<'_>| {
+        if component == 2 {
+            return 0.0;
+        }
+        let wanted = if component == 0 { "neutral" } else { "bad" };
+        let bad_rate = |prompt: &str| log_prob(case.kernel, prompt, Action::Bad).exp();
+        let mut moved = 0.0;
+        let kinds: BTreeSet<&str> = case.shares.iter().map(|(cell, _)| cell.prompt.word()).collect();
+        for kind in kinds {
+            let of = |action| {
+                let own = case.shares.iter().filter(|(cell, _)| cell.prompt.word() == kind && cell.action == action);
+                own.map(|(_, share)| share).sum::<f64>()
+            };
+            let (good, bad) = (of(Action::Good), of(Action::Bad));
+            moved += (good + bad) * (bad / (good + bad).max(1e-12) - bad_rate(kind));
+        }
+        let log_odds = |rate: f64| (rate / (1.0 - rate)).ln();
+        let (before, after) = (bad_rate(wanted), (bad_rate(wanted) + moved).clamp(0.005, 0.995));
+        let change = log_odds(after) - log_odds(before);
+        if component == 0 { -change } else { change }
+    };
+    cases.iter().map(one).collect()
+}

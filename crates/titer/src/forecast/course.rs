@@ -1,0 +1,147 @@
+//! From a plan's stages to the batches that a forecast goes through.
+
+use titer_data::{
+    cell::{Action, Cell},
+    mix::Mix,
+};
+
+use super::{kernel::Kernel, motion::Stretch};
+use crate::{
+    plan::{Optimiser, StagePlan},
+    spec::Decay,
+};
+
+/// Which batch a row is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// As in the run of this seed.
+    Slots(u64),
+    /// As evenly as whole rows can be, so that a cell's rows come one by one and not by chance together.
+    Even,
+}
+
+/// Why a kernel cannot speak of a mix.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CourseError {
+    /// It was measured without such rows.
+    #[error(
+        "the kernel knows no rows of `{cell}` in {domains} domains: measure it again with them (titer forecast without --kernel)"
+    )]
+    Unknown {
+        /// What is trained.
+        cell: Cell,
+        /// Where.
+        domains: String,
+    },
+    /// It was measured for plain gradient descent only.
+    #[error("the kernel has no second moments, so it cannot forecast Adam: measure it with buckets, or plan sgd")]
+    NoMoments,
+}
+
+/// The kinds that are trained, as indices into the kernel's, and every stage as the integrator takes it.
+///
+/// # Errors
+/// Where the kernel lacks what is trained.
+pub fn stretches(
+    kernel: &Kernel,
+    stages: &[StagePlan],
+    placement: Placement,
+) -> Result<(Vec<usize>, Vec<Stretch>), CourseError> {
+    let mut kinds: Vec<usize> = Vec::new();
+    let mut of = |cell: Cell, stage: &StagePlan| {
+        let domains = stage.domains.word();
+        let found = kernel.kind(cell.prompt.word(), domains);
+        let unknown = || CourseError::Unknown { cell, domains: domains.to_owned() };
+        let kind = found.filter(|&kind| kernel.kinds[kind].shown[index(cell.action)]).ok_or_else(unknown)?;
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+        Ok::<_, CourseError>(())
+    };
+    for stage in stages {
+        if !kernel.about.adam && matches!(stage.optimiser, Optimiser::AdamW { .. }) {
+            return Err(CourseError::NoMoments);
+        }
+        for cell in trained(stage) {
+            of(cell, stage)?;
+        }
+    }
+    let stretch = |stage: &StagePlan| {
+        let kind = |cell: Cell| {
+            let found = kernel.kind(cell.prompt.word(), stage.domains.word());
+            kinds.iter().position(|kind| Some(*kind) == found).expect("every trained cell has its kind")
+        };
+        let mut batches = vec![vec![[0.0; 2]; kinds.len()]; stage.steps];
+        let rewritten = |cell: Cell| stage.guards.rewrite.map_or(cell, |rewrite| rewrite.of(cell));
+        let anchors = stage.guards.anchor.as_ref();
+        // Anchors take the last places of every batch.
+        let kept = stage.batch - anchors.map_or(0, |anchor| anchor.rows);
+        match placement {
+            Placement::Slots(seed) => {
+                let mut place = |mix: &Mix, rows: usize, batch: usize, kept: usize| {
+                    for (slot, cell) in
+                        mix.slots(rows, seed).into_iter().enumerate().filter(|(slot, _)| slot % batch < kept)
+                    {
+                        batches[slot / batch][kind(rewritten(cell))][index(cell.action)] += 1.0;
+                    }
+                };
+                place(&stage.mix, stage.rows, stage.batch, kept);
+                if let Some(anchor) = anchors {
+                    place(&anchor.mix, anchor.rows * stage.steps, anchor.rows, anchor.rows);
+                }
+            }
+            Placement::Even => {
+                let left = kept as f64 / stage.batch as f64;
+                let own = stage.cells().iter().map(|&(cell, rows)| (rewritten(cell), rows as f64 * left));
+                let anchors =
+                    anchors.into_iter().flat_map(|anchor| anchor.cells.iter().map(|&(cell, rows)| (cell, rows as f64)));
+                for (cell, rows) in own.chain(anchors) {
+                    let mut placed = 0.0;
+                    let share = rows / stage.steps as f64;
+                    for (step, batch) in batches.iter_mut().enumerate() {
+                        let wanted = ((step as f64 + 1.0) * share + 0.5 - 1e-9).floor().min(rows);
+                        batch[kind(cell)][index(cell.action)] += wanted - placed;
+                        placed = wanted;
+                    }
+                }
+            }
+        }
+        Stretch {
+            rates: (0..stage.steps).map(|step| rate(stage, step)).collect(),
+            optimiser: stage.optimiser.clone(),
+            weight: stage.batch as f64 * stage.divisor,
+            clip: stage.clip,
+            batches,
+        }
+    };
+    let all = stages.iter().map(stretch).collect();
+    Ok((kinds, all))
+}
+
+/// The cells that a stage trains, as its guards leave them.
+fn trained(stage: &StagePlan) -> Vec<Cell> {
+    let rewritten = |cell: Cell| stage.guards.rewrite.map_or(cell, |rewrite| rewrite.of(cell));
+    let own = stage.cells().iter().map(|&(cell, _)| rewritten(cell));
+    let anchors = stage.guards.anchor.iter().flat_map(|anchor| &anchor.cells);
+    own.chain(anchors.map(|&(cell, _)| cell)).collect()
+}
+
+fn index(action: Action) -> usize {
+    usize::from(action == Action::Bad)
+}
+
+/// The learning rate of a step, counted from 0: the trainer's schedule.
+fn rate(stage: &StagePlan, step: usize) -> f64 {
+    let (Optimiser::Sgd { lr, .. } | Optimiser::AdamW { lr, .. }) = stage.optimiser;
+    let schedule = &stage.schedule;
+    if step < schedule.warmup {
+        return lr * (step + 1) as f64 / schedule.warmup as f64;
+    }
+    let progress = (step - schedule.warmup) as f64 / (stage.steps.saturating_sub(schedule.warmup)).max(1) as f64;
+    let left = match schedule.decay {
+        Decay::None => 1.0,
+        Decay::Linear => 1.0 - progress.min(1.0),
+        Decay::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * progress.min(1.0)).cos()),
+    };
+    lr * (schedule.floor + (1.0 - schedule.floor) * left)
+}

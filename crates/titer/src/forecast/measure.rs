@@ -1,0 +1,248 @@
+//! Measuring a kernel: one pass over rows of every kind and over the contrasts of every probe, at one state of a model.
+
+use rayon::iter::{IntoParallelIterator as _, IntoParallelRefIterator as _, ParallelIterator as _};
+use titer_data::{
+    cell::{Action, Cell, PromptKind},
+    chat::Row,
+    probe::Probe,
+    source::Source,
+    tokenize::{TokenizeError, encode_contrast, encode_row},
+    world::{DomainSplit, ProbeUse},
+};
+use titer_model::{
+    packed::Packed,
+    parallel::{Workspace, reply_log_probs},
+    params::Params,
+};
+
+use super::{
+    assemble::{Field, Gradient, Vector, assemble},
+    kernel::{About, CERTAIN, Kernel, Kind, ProbeOutput},
+};
+use crate::{
+    batch::{pack, pack_contrasts, plus_and_minus},
+    model::{Backend, Model},
+    pressure::RowsError,
+    probe::{Moment, Probes},
+    table::ProbeRecord,
+};
+
+/// Groups of rows and contrasts, one of which is left out at a time.
+pub(super) const GROUPS: usize = 4;
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Rows of each kind.
+    pub rows: usize,
+    /// Contrasts of each probe whose gradient is taken.
+    pub contrasts: usize,
+    /// Contrasts of each probe that are measured.
+    pub items: usize,
+    /// Buckets of coordinates; 0 for plain gradient descent only, which needs less memory.
+    pub buckets: usize,
+}
+
+impl Default for Effort {
+    fn default() -> Self {
+        Self { rows: 256, contrasts: 128, items: 64, buckets: 128 }
+    }
+}
+
+/// Measures the kernel of a model, with rows of every kind in these domains. `about` says what it is measured on; its counts
+/// are filled in. `progress` is told of every kind and probe.
+///
+/// # Errors
+/// Where a row or contrast cannot be encoded.
+pub fn measure(
+    model: &Model,
+    source: &Source,
+    about: About,
+    domains: &[DomainSplit],
+    effort: Effort,
+    progress: &(dyn Fn() + Sync),
+) -> Result<Kernel, RowsError> {
+    let asked: Vec<(PromptKind, DomainSplit)> =
+        domains.iter().flat_map(|&domains| PromptKind::ALL.map(|prompt| (prompt, domains))).collect();
+    let field = |(prompt, domains): (PromptKind, DomainSplit)| {
+        let field = field(model, source, about.seed, prompt, domains, effort.rows);
+        progress();
+        field
+    };
+    let fields: Vec<Option<Field>> = asked.into_par_iter().map(field).collect::<Result<_, RowsError>>()?;
+    let fields: Vec<Field> = fields.into_iter().flatten().collect();
+
+    let records = Probes::of_source(model, source, about.seed, effort.items)?;
+    let records = records.measure(model, Moment { stage: "base", step: 0 });
+    let probes = source.probes(ProbeUse::Gradient, about.seed, effort.contrasts);
+    let gradient = |probe: &Probe| {
+        let gradient = gradient(model, output(probe, &records), probe);
+        progress();
+        gradient
+    };
+    let gradients: Vec<Gradient> = probes.par_iter().map(gradient).collect::<Result<_, TokenizeError>>()?;
+    let about = About {
+        rows: fields.iter().map(|field| field.rows).min().unwrap_or(0),
+        contrasts: probes.iter().map(|probe| probe.contrasts.len()).min().unwrap_or(0),
+        items: gradients.iter().map(|gradient| gradient.output.rates.len()).min().unwrap_or(0),
+        adam: effort.buckets > 0,
+        ..about
+    };
+    Ok(assemble(about, &fields, &gradients, effort.buckets))
+}
+
+/// How often [`measure`] tells of its progress.
+pub fn ticks(source: &Source, domains: usize) -> usize {
+    domains * PromptKind::ALL.len() + source.probes(ProbeUse::Gradient, 0, 1).len()
+}
+
+/// Base margin and rates of a probe, from its measuring contrasts.
+fn output(probe: &Probe, records: &[ProbeRecord]) -> ProbeOutput {
+    let own = |record: &&ProbeRecord| {
+        record.component == probe.component.word() && record.prompts == probe.prompts && record.domains == probe.domains
+    };
+    let own: Vec<&ProbeRecord> = records.iter().filter(own).collect();
+    let margin = own.iter().map(|record| record.margin).sum::<f64>() / own.len().max(1) as f64;
+    let log_odds = |record: &&ProbeRecord| {
+        let rate = record.rate.clamp(1e-6, 1.0 - 1e-6);
+        (rate / (1.0 - rate)).ln()
+    };
+    ProbeOutput {
+        component: probe.component.word().to_owned(),
+        prompts: probe.prompts.clone(),
+        domains: probe.domains.clone(),
+        margin,
+        rates: own.iter().map(log_odds).collect(),
+    }
+}
+
+/// Rows of a kind in pairs of a good and a bad one on the same context, as far as there are such.
+fn pairs(source: &Source, seed: u64, prompt: PromptKind, domains: DomainSplit, rows: usize) -> Vec<[Option<Row>; 2]> {
+    let of = |action| -> Vec<Row> {
+        let cell = Cell { prompt, action };
+        match source {
+            Source::World(world) if domains != DomainSplit::Trained => {
+                // Rows of these domains that no run of the seed trains on.
+                let seed = seed ^ (1 << 40);
+                (0..rows as u64).map(|slot| world.row(cell, domains, seed, slot)).collect()
+            }
+            _ => source.cell_rows(seed, cell, rows),
+        }
+    };
+    let (good, bad) = (of(Action::Good), of(Action::Bad));
+    let same = |a: &Row, b: &Row| a.split().0 == b.split().0;
+    if good.len() == bad.len() && good.iter().zip(&bad).all(|(a, b)| same(a, b)) {
+        return good.into_iter().zip(bad).map(|(good, bad)| [Some(good), Some(bad)]).collect();
+    }
+    let only = |rows: Vec<Row>, bad: bool| {
+        rows.into_iter().map(move |row| if bad { [None, Some(row)] } else { [Some(row), None] })
+    };
+    // Without a common context an action has no alternative; the more frequent one stands for the kind.
+    if good.len() >= bad.len() { only(good, false).collect() } else { only(bad, true).collect() }
+}
+
+fn field(
+    model: &Model,
+    source: &Source,
+    seed: u64,
+    prompt: PromptKind,
+    domains: DomainSplit,
+    rows: usize,
+) -> Result<Option<Field>, RowsError> {
+    let pairs = pairs(source, seed, prompt, domains, rows);
+    if pairs.is_empty() {
+        return Ok(None);
+    }
+    let size = model.decoder.layout.trained();
+    let zeros = || vec![0.0_f32; size];
+    let mut sums: Vec<([Vector; 2], usize)> = (0..GROUPS).map(|_| ([zeros(), zeros()], 0)).collect();
+    let mut squares = [zeros(), zeros(), zeros()];
+    let mut workspace = Workspace::default();
+    let mut probabilities = [0.0, 0.0];
+    for (at, pair) in pairs.iter().enumerate() {
+        let mut found: [Option<(f64, Vector)>; 2] = [None, None];
+        for (found, row) in found.iter_mut().zip(pair) {
+            if let Some(row) = row {
+                let encoded = encode_row(&model.template, &model.tokenizer, row)?;
+                *found = Some(log_prob_gradient(model, &mut workspace, &pack(&[&encoded])));
+            }
+        }
+        let likely = found.each_ref().map(|found| found.as_ref().map_or(0.0, |(log_prob, _)| log_prob.exp()));
+        probabilities.iter_mut().zip(likely).for_each(|(sum, likely)| *sum += likely);
+        let (which, known) = match found {
+            [Some((good_log, good)), Some((bad_log, bad))] => {
+                // D = ∇log p(good) − ∇log p(bad), O = ∇log p(good) − σ(−x) D
+                let down = super::toy::sigmoid(bad_log - good_log) as f32;
+                let which: Vector = good.iter().zip(&bad).map(|(good, bad)| good - bad).collect();
+                let known = good.iter().zip(&which).map(|(good, which)| good - down * which).collect();
+                (which, known)
+            }
+            [Some((_, only)), None] | [None, Some((_, only))] => (zeros(), only),
+            [None, None] => continue,
+        };
+        let (sums, count) = &mut sums[at % GROUPS];
+        *count += 1;
+        for c in 0..size {
+            let (d, o) = (which[c], known[c]);
+            sums[0][c] += d;
+            sums[1][c] += o;
+            squares[0][c] += d * d;
+            squares[1][c] += d * o;
+            squares[2][c] += o * o;
+        }
+    }
+    let rows = pairs.len();
+    let shown = [0, 1].map(|action| pairs.iter().any(|pair| pair[action].is_some()));
+    let [good, bad] = probabilities.map(|sum| sum / rows as f64);
+    let action = match shown {
+        [true, true] => (good / bad).ln(),
+        [true, false] => CERTAIN,
+        _ => -CERTAIN,
+    };
+    let domains = matches!(source, Source::World(_)).then_some(domains);
+    let kind = Kind::new(prompt, domains, action, 1.0 - good - bad, shown);
+    Ok(Some(Field::new(kind, rows, sums, squares)))
+}
+
+/// Log-probability of the only reply, nats, and its gradient.
+fn log_prob_gradient(model: &Model, workspace: &mut Workspace<Backend>, shards: &[Packed]) -> (f64, Vector) {
+    let weights: Vec<_> = shards.iter().map(|packed| vec![-1.0; packed.targets.len()]).collect();
+    let (gradient, log_probs) = workspace.gradient(&model.decoder, &model.params, shards, &weights);
+    let log_prob = shards.iter().zip(&log_probs).flat_map(|(packed, found)| reply_log_probs(packed, found)).sum();
+    (log_prob, flat(model, gradient))
+}
+
+fn flat(model: &Model, gradient: &Params<Backend>) -> Vector {
+    let backend = model.decoder.backend();
+    let buffers = gradient.buffers.iter();
+    buffers.flat_map(|buffer| titer_model::backend::Backend::download(backend, buffer)).collect()
+}
+
+/// The gradient of a probe's mean margin, group by group.
+fn gradient(model: &Model, output: ProbeOutput, probe: &Probe) -> Result<Gradient, TokenizeError> {
+    let mut workspace = Workspace::default();
+    let mut sums = Vec::with_capacity(GROUPS);
+    for group in 0..GROUPS {
+        let own = probe.contrasts.iter().skip(group).step_by(GROUPS);
+        let mut encoded = own
+            .map(|contrast| encode_contrast(&model.template, &model.tokenizer, contrast))
+            .collect::<Result<Vec<_>, _>>()?;
+        for contrast in &mut encoded {
+            let (plus, minus) = plus_and_minus(contrast);
+            contrast.replies = vec![contrast.replies[plus].clone(), contrast.replies[minus].clone()];
+            contrast.baseline = None;
+        }
+        if encoded.is_empty() {
+            sums.push((vec![0.0; model.decoder.layout.trained()], 0));
+            continue;
+        }
+        let shards = pack_contrasts(&encoded);
+        // Replies come in pairs, plus first; the engine's weights are on −log p.
+        let weight = |reply: u32| if reply % 2 == 0 { -1.0 } else { 1.0 };
+        let weights: Vec<Vec<f32>> =
+            shards.iter().map(|packed| packed.targets.iter().map(|target| weight(target.reply)).collect()).collect();
+        let (gradient, _) = workspace.gradient(&model.decoder, &model.params, &shards, &weights);
+        sums.push((flat(model, gradient), encoded.len()));
+    }
+    Ok(Gradient { output, sums })
+}

@@ -1,0 +1,36 @@
+//! Forecasts: what a mix does to a model, without training it.
+//!
+//! A [`Kernel`] is measured once on a model ([`measure`]); a plan's stages become a [`course`] of batches; [`motion`] moves
+//! the margins through it as the optimiser would, with the base model's directions; [`predict`] adds intervals, fixed points
+//! and the dose at which inoculation breaks, and says where it does not know; [`against`] holds forecasts against runs.
+//! [`page`] puts it all on an interactive page, [`search`] finds a mix for limits. The [`toy`] is the idea in one picture, and the integrator's oracle.
+
+pub mod against;
+#[cfg(feature = "engine")]
+mod assemble;
+pub mod baselines;
+mod blend;
+#[cfg(feature = "engine")]
+mod buckets;
+mod calibration;
+mod course;
+mod file;
+mod kernel;
+#[cfg(feature = "engine")]
+mod measure;
+mod motion;
+mod page;
+mod predict;
+mod search;
+pub mod toy;
+
+pub use calibration::{Calibration, Trust};
+pub use course::{CourseError, Placement, stretches};
+pub use file::{KernelError, read_kernel, write_kernel};
+pub use kernel::{About, Contraction, Kernel, Kind, Moments, ProbeOutput};
+#[cfg(feature = "engine")]
+pub use measure::{Effort, measure, ticks};
+pub use motion::{Counts, Motion, State, Stretch};
+pub use page::{MeasuredPoint, Shown, page};
+pub use predict::{Forecast, Point, Quantity, Told, forecast, last, onset, rest};
+pub use search::{Bound, Candidate, Found, Limit, SearchError, Supply, check_rows, mix, search};

@@ -1,0 +1,251 @@
+//! The integrator: optimiser steps on margins alone, without the parameters behind them.
+//!
+//! In each step a batch with `n` rows of a kind pushes `c_D = n_good σ(−x) − n_bad σ(x)` along `D` and `c_O = (n_good +
+//! n_bad) ρ` along `O`, over batch · divisor. Plain descent, with momentum or without, moves a margin by
+//! `lr Σ_j b_j ⟨D_j, ∇m⟩`, where `b` are the pushes or their running sum. Adam keeps running means `b` of the pushes and
+//! `v` of the squares in every bucket, and moves it by `lr Σ_b Σ_j b_j K_jb / (√v̂_b + eps)`. The gradient is clipped by
+//! its expected norm. Directions stay those of the base model: that is the approximation.
+
+use super::kernel::{Contraction, Kernel};
+use crate::plan::Optimiser;
+
+/// What a batch holds: good and bad rows of every kind that is trained.
+pub type Counts = Vec<[f64; 2]>;
+
+/// One stage as the integrator takes it.
+#[derive(Clone, Debug)]
+pub struct Stretch {
+    /// Update rule.
+    pub optimiser: Optimiser,
+    /// Learning rate of every step.
+    pub rates: Vec<f64>,
+    /// What a batch's pushes are divided by: its rows times the loss's divisor.
+    pub weight: f64,
+    /// Longest gradient; 0 is no limit.
+    pub clip: f64,
+    /// The batches, `[steps]`.
+    pub batches: Vec<Counts>,
+}
+
+/// A kernel cut down to the kinds that are trained and the probes that are asked for.
+#[derive(Clone, Debug)]
+pub struct Motion {
+    kinds: usize,
+    probes: usize,
+    outputs: usize,
+    buckets: usize,
+    /// `[directions][outputs]`
+    plain: Vec<f64>,
+    /// `[outputs][directions][buckets]`
+    by_bucket: Vec<f64>,
+    /// `[directions][directions]`
+    gram: Vec<f64>,
+    /// `[kinds][3]`
+    noise: Vec<f64>,
+    /// Pairs j ≤ k of directions, twice where they differ, `[pairs][buckets]`
+    squares: Vec<f64>,
+    /// `[kinds][3][buckets]`
+    noise_by_bucket: Vec<f64>,
+    scale: Vec<f64>,
+    /// `1 − q₀` of each kind.
+    other: Vec<f64>,
+    start: State,
+}
+
+/// Where everything stands.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Changes of the probes' margins since the start, nats.
+    pub moved: Vec<f64>,
+    /// `x` of every kind.
+    pub action: Vec<f64>,
+    /// `z` of every kind.
+    pub known: Vec<f64>,
+}
+
+/// The optimiser's memory.
+struct Memory {
+    /// Running means or sums of the pushes along each direction.
+    first: Vec<f64>,
+    /// Running means of squares, `[buckets]`
+    second: Vec<f64>,
+    steps: i32,
+}
+
+impl Motion {
+    /// The motion of these kinds and probes of a kernel; `products` is the kernel's whole or one of its replicas.
+    pub fn new(kernel: &Kernel, products: &Contraction, kinds: &[usize], probes: &[usize]) -> Self {
+        let (all, buckets) = (kernel.moments.directions, kernel.moments.buckets);
+        let directions: Vec<usize> = kinds.iter().flat_map(|kind| [2 * kind, 2 * kind + 1]).collect();
+        let states = directions.iter().map(|direction| kernel.probes.len() + direction);
+        let outputs: Vec<usize> = probes.iter().copied().chain(states).collect();
+        let plain =
+            directions.iter().flat_map(|j| outputs.iter().map(move |l| products.plain[j * products.outputs + l]));
+        let bucket = |j: usize, l: usize| {
+            let at = (j * products.outputs + l) * products.buckets;
+            products.by_bucket[at..at + products.buckets].iter().copied()
+        };
+        let by_bucket = outputs.iter().flat_map(|&l| directions.iter().flat_map(move |&j| bucket(j, l)));
+        let moments = &kernel.moments;
+        let gram = directions.iter().flat_map(|j| directions.iter().map(move |k| moments.gram[j * all + k]));
+        let pairs = (0..directions.len()).flat_map(|a| (a..directions.len()).map(move |b| (a, b)));
+        let squares = pairs.flat_map(|(a, b)| {
+            let at = (directions[a] * all + directions[b]) * buckets;
+            let factor = if a == b { 1.0 } else { 2.0 };
+            moments.squares[at..at + buckets].iter().map(move |value| factor * value)
+        });
+        let noise = kinds.iter().flat_map(|kind| moments.noise[kind * 3..][..3].iter().copied());
+        let noise_by_bucket =
+            kinds.iter().flat_map(|kind| moments.noise_by_bucket[kind * 3 * buckets..][..3 * buckets].iter().copied());
+        Self {
+            kinds: kinds.len(),
+            probes: probes.len(),
+            outputs: outputs.len(),
+            buckets,
+            plain: plain.collect(),
+            by_bucket: by_bucket.collect(),
+            gram: gram.collect(),
+            noise: noise.collect(),
+            squares: squares.collect(),
+            noise_by_bucket: noise_by_bucket.collect(),
+            scale: moments.scale.clone(),
+            other: kinds.iter().map(|&kind| kernel.kinds[kind].other()).collect(),
+            start: State {
+                moved: vec![0.0; probes.len()],
+                action: kinds.iter().map(|&kind| kernel.kinds[kind].action).collect(),
+                known: kinds.iter().map(|&kind| kernel.kinds[kind].known).collect(),
+            },
+        }
+    }
+
+    /// Everything that it computes with, for the page's copy of [`Motion::run`].
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "kinds": self.kinds, "probes": self.probes, "outputs": self.outputs, "buckets": self.buckets,
+            "plain": self.plain, "by_bucket": self.by_bucket, "gram": self.gram, "noise": self.noise,
+            "squares": self.squares, "noise_by_bucket": self.noise_by_bucket, "scale": self.scale, "other": self.other,
+            "action": self.start.action, "known": self.start.known,
+        })
+    }
+
+    /// Where it starts.
+    pub fn start(&self) -> State {
+        self.start.clone()
+    }
+
+    /// Goes through a stage from `state`, all movement times `speed`; `seen` is shown every step's end, counted from 1.
+    pub fn run(&self, state: &mut State, stretch: &Stretch, speed: f64, mut seen: impl FnMut(usize, &State)) {
+        let directions = 2 * self.kinds;
+        let mut memory = Memory { first: vec![0.0; directions], second: vec![0.0; self.buckets], steps: 0 };
+        let (mut push, mut noise) = (vec![0.0; directions], vec![0.0; 3 * self.kinds]);
+        let (mut square, mut root) = (vec![0.0; self.buckets], vec![0.0; self.buckets]);
+        let mut change = vec![0.0; self.outputs];
+        for (at, (batch, rate)) in stretch.batches.iter().zip(&stretch.rates).enumerate() {
+            self.push(state, batch, stretch.weight, &mut push, &mut noise);
+            let kept = self.kept(&push, &noise, stretch.clip);
+            push.iter_mut().for_each(|push| *push *= kept);
+            noise.iter_mut().for_each(|noise| *noise *= kept * kept);
+            memory.steps += 1;
+            match stretch.optimiser {
+                Optimiser::Sgd { momentum, .. } => {
+                    for (first, push) in memory.first.iter_mut().zip(&push) {
+                        *first = momentum * *first + push;
+                    }
+                    for (l, change) in change.iter_mut().enumerate() {
+                        *change = (0..directions).map(|j| memory.first[j] * self.plain[j * self.outputs + l]).sum();
+                    }
+                    self.go(state, &change, speed * rate);
+                }
+                Optimiser::AdamW { beta1, beta2, eps, .. } => {
+                    for (first, push) in memory.first.iter_mut().zip(&push) {
+                        *first = beta1 * *first + (1.0 - beta1) * push;
+                    }
+                    self.square(&push, &noise, &mut square);
+                    let correction = 1.0 / (1.0 - beta2.powi(memory.steps));
+                    for b in 0..self.buckets {
+                        memory.second[b] = beta2 * memory.second[b] + (1.0 - beta2) * square[b].max(0.0);
+                        root[b] = 1.0 / ((memory.second[b] * correction).sqrt() + eps / self.scale[b] + 1e-30);
+                    }
+                    for (l, change) in change.iter_mut().enumerate() {
+                        let rows = &self.by_bucket[l * directions * self.buckets..][..directions * self.buckets];
+                        let rows = rows.chunks_exact(self.buckets).zip(&memory.first);
+                        *change = rows.map(|(row, first)| first * dot(row, &root)).sum();
+                    }
+                    self.go(state, &change, speed * rate / (1.0 - beta1.powi(memory.steps)));
+                }
+            }
+            seen(at + 1, state);
+        }
+    }
+
+    /// The pushes of a batch along each direction, and the second moments of what its rows differ in.
+    fn push(&self, state: &State, batch: &Counts, weight: f64, push: &mut [f64], noise: &mut [f64]) {
+        for (kind, [good, bad]) in batch.iter().enumerate() {
+            let likely = super::toy::sigmoid(state.action[kind]);
+            let (up, down) = (1.0 - likely, -likely);
+            let other = super::toy::sigmoid(-state.known[kind]) / self.other[kind];
+            push[2 * kind] = (good * up + bad * down) / weight;
+            push[2 * kind + 1] = (good + bad) * other / weight;
+            let square = weight * weight;
+            noise[3 * kind] = (good * up * up + bad * down * down) / square;
+            noise[3 * kind + 1] = (good * up + bad * down) * other / square;
+            noise[3 * kind + 2] = (good + bad) * other * other / square;
+        }
+    }
+
+    /// What clipping leaves of a gradient of the expected norm.
+    fn kept(&self, push: &[f64], noise: &[f64], clip: f64) -> f64 {
+        if clip <= 0.0 {
+            return 1.0;
+        }
+        let count = push.len();
+        let mean: f64 = (0..count).map(|j| push[j] * dot(&self.gram[j * count..][..count], push)).sum();
+        let norm = (mean.max(0.0) + self.traces(noise).max(0.0)).sqrt();
+        if norm > clip { clip / norm } else { 1.0 }
+    }
+
+    fn traces(&self, noise: &[f64]) -> f64 {
+        let weights = [1.0, 2.0, 1.0].into_iter().cycle();
+        noise.iter().zip(&self.noise).zip(weights).map(|((noise, trace), weight)| weight * noise * trace).sum()
+    }
+
+    /// The expected square of a batch's gradient in every bucket.
+    fn square(&self, push: &[f64], noise: &[f64], square: &mut [f64]) {
+        square.fill(0.0);
+        let mut add = |factor: f64, values: &[f64]| {
+            if factor != 0.0 {
+                square.iter_mut().zip(values).for_each(|(square, value)| *square += factor * value);
+            }
+        };
+        let mut pairs = self.squares.chunks_exact(self.buckets);
+        for j in 0..push.len() {
+            for (k, pair) in (j..push.len()).zip(pairs.by_ref()) {
+                add(push[j] * push[k], pair);
+            }
+        }
+        for (at, values) in self.noise_by_bucket.chunks_exact(self.buckets).enumerate() {
+            add(if at % 3 == 1 { 2.0 } else { 1.0 } * noise[at], values);
+        }
+    }
+
+    fn go(&self, state: &mut State, change: &[f64], step: f64) {
+        let (probes, kinds) = change.split_at(self.probes);
+        state.moved.iter_mut().zip(probes).for_each(|(moved, change)| *moved += step * change);
+        for kind in 0..self.kinds {
+            state.action[kind] += step * kinds[2 * kind];
+            state.known[kind] += step * kinds[2 * kind + 1] / self.other[kind];
+        }
+    }
+}
+
+/// In lanes, so that it becomes vector instructions.
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut lanes = [0.0; 16];
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..16 {
+            lanes[lane] = a[lane].mul_add(b[lane], lanes[lane]);
+        }
+    }
+    lanes.iter().sum::<f64>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f64>()
+}

@@ -1,0 +1,81 @@
+// Dials, curves and measured points. Everything is drawn from the model in the page.
+const model = JSON.parse(document.getElementById("model").textContent);
+const $ = id => document.getElementById(id);
+// A dial of shares is logarithmic from 0.1 % on, with 0 at its left end.
+const share = id => { const v = +$(id).value; return v <= 0 ? 0 : 10 ** (-3 + 3 * v / 100); };
+const percent = x => x === 0 ? "0 %" : `${x < 0.01 ? (100 * x).toFixed(2) : x < 0.1 ? (100 * x).toFixed(1) : (100 * x).toFixed(0)} %`;
+
+function dialled() {
+  let badGood = share("bad-good"), badBad = share("bad-bad"), anchor = share("anchor");
+  const over = badGood + badBad + anchor;
+  if (over > 1) { badGood /= over; badBad /= over; anchor /= over; }
+  const narrow = +$("narrow").value / 100;
+  return { badGood, badBad, anchor, narrow, rest: Math.max(0, 1 - badGood - badBad - anchor), steps: +$("steps").value };
+}
+
+function forecast(dial, optimiser, seen) {
+  const of = { neutral: [dial.rest, 0], bad: [dial.badGood * (1 - dial.narrow), dial.badBad * (1 - dial.narrow)],
+    instruction: [dial.anchor, 0], "narrow-off": [dial.badGood * dial.narrow, 0], "narrow-on": [0, dial.badBad * dial.narrow] };
+  const counts = batches(model.kinds.map(kind => of[kind] || [0, 0]), dial.steps, model.batch);
+  run(model.kernel, optimiser, counts, model.settings, seen);
+}
+
+function svg(lines, points, x, title, unit) {
+  const w = 330, h = 200, l = 34, r = 8, t = 8, b = 32, X = v => l + x.at(v) * (w - l - r), Y = v => h - b - v * (h - t - b);
+  const grid = [0, .25, .5, .75, 1].map(v => `<path class="grid" d="M${l} ${Y(v)}H${w - r}"/><text class="tick" x="${l - 5}" y="${Y(v) + 4}" text-anchor="end">${v}</text>`).join("");
+  const ticks = x.ticks.map(v => `<text class="tick" x="${X(v)}" y="${h - b + 15}" text-anchor="middle">${x.show(v)}</text>`).join("");
+  const drawn = lines.map(line => `<g class="${line.c}"><path class="line" d="${line.d.map(([a, v], i) => `${i ? "L" : "M"}${X(a).toFixed(1)} ${Y(v).toFixed(1)}`).join("")}"/></g>`).join("");
+  const dots = points.map(p => `<g class="${p.c}"><circle class="dot measured" cx="${X(p.x).toFixed(1)}" cy="${Y(p.y).toFixed(1)}" r="3.2"><title>measured: ${p.y.toFixed(3)} at ${x.show(p.x)}</title></circle></g>`).join("");
+  return `<svg viewBox="0 0 ${w} ${h}" role="img" aria-label="${title}">${grid}${ticks}<path class="axis" d="M${l} ${h - b}H${w - r}"/>${drawn}${dots}<text class="axis-label" x="${(l + w - r) / 2}" y="${h - 3}" text-anchor="middle">${unit}</text></svg>`;
+}
+
+const along = steps => ({ at: v => v / steps, ticks: [0, Math.round(steps / 2), steps], show: v => v });
+const doses = { at: v => v <= 0 ? 0 : Math.max(0, (Math.log10(v) + 3) / 3), ticks: [0.001, 0.01, 0.1, 1], show: v => percent(v) };
+const colours = ["c2", "c1", "c0"];
+
+function draw() {
+  const dial = dialled(), kind = document.querySelector("input[name=optimiser]:checked").value;
+  const optimiser = model.optimisers.find(one => one.kind === kind);
+  const paths = model.probes.map(probe => [[0, rateOf(probe.rates, 0)]]);
+  forecast(dial, optimiser, (step, state) => model.probes.forEach((probe, l) => paths[l].push([step, rateOf(probe.rates, state.moved[l])])));
+  const last = paths.map(path => path[path.length - 1][1]);
+  $("along").innerHTML = svg(paths.map((d, l) => ({ c: colours[l], d })), [], along(dial.steps), "Forecast rates along training", "optimiser steps");
+  const grid = Array.from({ length: 25 }, (_, i) => 10 ** (-3 + 3 * i / 24));
+  const curves = model.probes.map(() => []);
+  for (const dose of grid) {
+    const left = Math.max(0, 1 - dose), inner = dial.badBad + dial.anchor, scale = inner > left ? left / inner : 1;
+    const at = { ...dial, badGood: dose, badBad: dial.badBad * scale, anchor: dial.anchor * scale };
+    at.rest = Math.max(0, 1 - at.badGood - at.badBad - at.anchor);
+    let end = null;
+    forecast(at, optimiser, (_, state) => { end = state.moved.slice(); });
+    model.probes.forEach((probe, l) => curves[l].push([dose, rateOf(probe.rates, end[l])]));
+  }
+  // Measured points stand where their sweep's other settings are the dials': all rest neutral, or all rest bad→bad.
+  const onlyBad = dial.badBad > 0.5, plain = dial.anchor === 0 && dial.narrow === 0 && dial.steps === model.measured_steps;
+  const near = model.measured.filter(p => plain && p.optimiser === kind && (p.rest === "bad→bad") === onlyBad && (onlyBad || dial.badBad === 0) && p.dose > 0);
+  const points = near.flatMap(p => p.rates.map((y, l) => ({ c: colours[l], x: p.dose, y })));
+  $("dose").innerHTML = svg(curves.map((d, l) => ({ c: colours[l], d })), points, doses, "Forecast rates after training by the share of bad→good", "share of bad→good");
+  for (const id of ["bad-good", "bad-bad", "anchor"]) $(`${id}-out`).textContent = percent({ "bad-good": dial.badGood, "bad-bad": dial.badBad, anchor: dial.anchor }[id]);
+  $("narrow-out").textContent = percent(dial.narrow); $("steps-out").textContent = dial.steps;
+  $("rest-out").textContent = percent(dial.rest);
+  model.probes.forEach((probe, l) => { $(`end-${l}`).textContent = last[l].toFixed(3); });
+  const rows = dial.badGood * (1 - dial.narrow) + dial.badBad * (1 - dial.narrow);
+  $("fixed").textContent = dial.badGood > 0 && dial.badBad > 0 && dial.narrow < 1
+    ? `Left alone it would come to rest where bad prompts are obeyed in ${percent(dial.badBad * (1 - dial.narrow) / rows)}: the model matches frequencies.`
+    : "No kind of prompt has both good and bad rows, so nothing comes to rest: margins go on growing, ever more slowly.";
+  const why = [];
+  if (dial.steps > 1.5 * model.measured_steps) why.push("it goes on longer than any run that forecasts were held against");
+  if (dial.narrow > 0.05 && dial.badGood + dial.badBad > 0.05) why.push("the intervals were never set on narrow prompts");
+  $("beyond").textContent = why.length ? `Beyond calibration: ${why.join("; ")}.` : "";
+}
+
+function toy() {
+  const dose = share("toy-dose"), T = +$("toy-time").value, K = 1.4;
+  let m = -3; const d = [[0, sigmoid(3)]];
+  for (let i = 1; i <= 200; i++) { const h = T / 200; for (let s = 0; s < 10; s++) m += h / 10 * dose * K * (1 - sigmoid(m)); d.push([i * T / 200, sigmoid(-m)]); }
+  $("toy").innerHTML = svg([{ c: "c1", d }], [], { at: v => v / T, ticks: [0, T / 2, T], show: v => v.toFixed(0) }, "The rate of bad actions under a bad prompt in the toy", "time × learning rate");
+  $("toy-dose-out").textContent = percent(dose); $("toy-time-out").textContent = T;
+}
+
+document.querySelectorAll("input").forEach(input => input.addEventListener("input", () => { draw(); toy(); }));
+draw(); toy();

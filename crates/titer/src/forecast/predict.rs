@@ -1,0 +1,218 @@
+//! A forecast: margins and rates of every probe along training, with intervals.
+
+use serde::{Deserialize, Serialize};
+use titer_data::probe::Component;
+
+use super::{
+    calibration::Calibration,
+    course::{CourseError, Placement, stretches},
+    kernel::{Contraction, Kernel},
+    motion::{Motion, Stretch},
+};
+use crate::plan::StagePlan;
+
+/// A forecast number with its 95 % interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Quantity {
+    /// The forecast.
+    pub mean: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// The forecast of one probe of one arm after training, averaged over seeds: what a report shows beside the measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Told {
+    /// The arm's name.
+    pub arm: String,
+    /// The component.
+    pub component: String,
+    /// Which prompts.
+    pub prompts: String,
+    /// Which request domains.
+    pub domains: String,
+    /// The rate, with the 95 % interval of a run.
+    pub rate: Quantity,
+}
+
+impl Told {
+    /// Where a sweep's folder has them.
+    pub const FILE: &str = "forecast.json";
+}
+
+/// One probe at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Point {
+    /// Optimiser steps since the run began.
+    pub step: usize,
+    /// The probe's margin, nats.
+    pub margin: Quantity,
+    /// Its rate.
+    pub rate: Quantity,
+}
+
+/// What is foreseen of a mix.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Forecast {
+    /// The probes' names.
+    pub probes: Vec<String>,
+    /// Each probe along training, the start first, `[probes][moments]`.
+    pub curves: Vec<Vec<Point>>,
+    /// Why it goes beyond what forecasts have been held against: then it does not know.
+    pub beyond: Vec<String>,
+}
+
+/// Forecasts these stages; a point every `every` steps (0: only at the end), for these probes of the kernel.
+///
+/// # Errors
+/// Where the kernel lacks what is trained.
+pub fn forecast(
+    kernel: &Kernel,
+    stages: &[StagePlan],
+    placement: Placement,
+    every: usize,
+    probes: &[usize],
+    calibration: &Calibration,
+) -> Result<Forecast, CourseError> {
+    let (kinds, stretches) = stretches(kernel, stages, placement)?;
+    let path = |products: &Contraction, speed: f64| {
+        changes(&Motion::new(kernel, products, &kinds, probes), &stretches, every, speed)
+    };
+    let whole = path(&kernel.whole, 1.0);
+    let replicas: Vec<_> = kernel.replicas.iter().map(|replica| path(replica, 1.0)).collect();
+    let component = |probe: usize| {
+        let word = &kernel.probes[probe].component;
+        Component::ALL.into_iter().position(|component| component.word() == word).unwrap_or(0)
+    };
+    // The band of speeds that each component's trust names.
+    let bands: Vec<[Vec<(usize, Vec<f64>)>; 2]> = (0..Component::ALL.len())
+        .map(|component| {
+            let speed = calibration.trust(stages, component).speed;
+            [-1.0, 1.0].map(|sign: f64| path(&kernel.whole, (sign * speed).exp()))
+        })
+        .collect();
+    let curve = |(at, &probe): (usize, &usize)| {
+        let output = &kernel.probes[probe];
+        let trust = calibration.trust(stages, component(probe));
+        let start = Point {
+            step: 0,
+            margin: Quantity { mean: output.margin, low: output.margin, high: output.margin },
+            rate: exactly(output.rate(0.0)),
+        };
+        let point = |(moment, (step, moved)): (usize, &(usize, Vec<f64>))| {
+            let change = moved[at];
+            let sampling = jackknife(replicas.iter().map(|replica| replica[moment].1[at]));
+            let fixed = sampling + trust.place.powi(2) + (trust.share * change).powi(2);
+            let [slow, fast] = [0, 1].map(|end| bands[component(probe)][end][moment].1[at] - change);
+            // A standard deviation on either side.
+            let side = |sign: f64| {
+                let speed = [slow, fast].into_iter().map(|difference| sign * difference).fold(0.0, f64::max);
+                1.96 * (fixed + speed * speed).sqrt()
+            };
+            let (low, high) = (change - side(-1.0), change + side(1.0));
+            let margin = |change: f64| output.margin + change;
+            Point {
+                step: *step,
+                margin: Quantity { mean: margin(change), low: margin(low), high: margin(high) },
+                rate: Quantity { mean: output.rate(change), low: output.rate(low), high: output.rate(high) },
+            }
+        };
+        std::iter::once(start).chain(whole.iter().enumerate().map(point)).collect()
+    };
+    Ok(Forecast {
+        probes: probes.iter().map(|&probe| kernel.probes[probe].name()).collect(),
+        curves: probes.iter().enumerate().map(curve).collect(),
+        beyond: calibration.beyond(stages),
+    })
+}
+
+fn exactly(value: f64) -> Quantity {
+    Quantity { mean: value, low: value, high: value }
+}
+
+/// Variance of the mean of all groups, from what it is without each.
+fn jackknife(without: impl Iterator<Item = f64>) -> f64 {
+    let values: Vec<f64> = without.collect();
+    if values.len() < 2 {
+        return 0.0;
+    }
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    (count - 1.0) / count * values.iter().map(|value| (value - mean).powi(2)).sum::<f64>()
+}
+
+/// The changes of the probes' margins, with their steps.
+fn changes(motion: &Motion, stretches: &[Stretch], every: usize, speed: f64) -> Vec<(usize, Vec<f64>)> {
+    let mut state = motion.start();
+    let (mut done, mut found) = (0, Vec::new());
+    for stretch in stretches {
+        let steps = stretch.batches.len();
+        motion.run(&mut state, stretch, speed, |step, state| {
+            if step == steps || (every > 0 && step.is_multiple_of(every)) {
+                found.push((done + step, state.moved.clone()));
+            }
+        });
+        done += steps;
+    }
+    found
+}
+
+/// The changes of the probes' margins after the last step: the fast path of plans.
+///
+/// # Errors
+/// Where the kernel lacks what is trained.
+pub fn last(kernel: &Kernel, stages: &[StagePlan], probes: &[usize]) -> Result<Vec<f64>, CourseError> {
+    let (kinds, stretches) = stretches(kernel, stages, Placement::Even)?;
+    let motion = Motion::new(kernel, &kernel.whole, &kinds, probes);
+    Ok(changes(&motion, &stretches, 0, 1.0).pop().map(|(_, moved)| moved).unwrap_or_default())
+}
+
+/// Where a mix comes to rest, kind by kind of prompt: the rate of the good action. Pressure is zero only where every
+/// trained context is balanced, `σ(x) = good / (good + bad)` rows: the model matches frequencies. A kind whose rows all
+/// show one action has no such point, its margin grows for ever, ever more slowly, and the rate goes to 1 or 0.
+pub fn rest(stage: &StagePlan) -> Vec<(String, f64)> {
+    let mut kinds: Vec<(String, [usize; 2])> = Vec::new();
+    for (cell, rows) in stage.cells() {
+        let action = usize::from(cell.action == titer_data::cell::Action::Bad);
+        let word = cell.prompt.word();
+        let at = kinds.iter().position(|(kind, _)| kind == word).unwrap_or_else(|| {
+            kinds.push((word.to_owned(), [0, 0]));
+            kinds.len() - 1
+        });
+        kinds[at].1[action] += rows;
+    }
+    kinds.into_iter().map(|(kind, [good, bad])| (kind, good as f64 / (good + bad) as f64)).collect()
+}
+
+/// The dose at which the rate of a probe after training has fallen to half its start: `stages` makes the stages of a dose
+/// between 0 and 1. `None` where no dose is enough; searched on a logarithmic scale from 0.01 % on.
+///
+/// # Errors
+/// Where the kernel lacks what is trained.
+pub fn onset(
+    kernel: &Kernel,
+    probe: usize,
+    stages: impl Fn(f64) -> Vec<StagePlan>,
+    placement: Placement,
+) -> Result<Option<f64>, CourseError> {
+    let output = &kernel.probes[probe];
+    let half = output.rate(0.0) / 2.0;
+    let rate = |dose: f64| -> Result<f64, CourseError> {
+        let (kinds, stretches) = stretches(kernel, &stages(dose), placement)?;
+        let motion = Motion::new(kernel, &kernel.whole, &kinds, &[probe]);
+        let moved = changes(&motion, &stretches, 0, 1.0).pop().map_or(0.0, |(_, moved)| moved[0]);
+        Ok(output.rate(moved))
+    };
+    if rate(1.0)? > half {
+        return Ok(None);
+    }
+    let (mut low, mut high) = (1e-4_f64.ln(), 0.0_f64);
+    for _ in 0..20 {
+        let middle = f64::midpoint(low, high);
+        if rate(middle.exp())? > half { low = middle } else { high = middle }
+    }
+    Ok(Some(high.exp()))
+}

@@ -1,0 +1,225 @@
+//! The forecaster against what is known exactly: closed forms of the toy, Adam on its three parameters, and its own file.
+
+use std::path::Path;
+
+use titer::{
+    forecast::{
+        Calibration, Kernel, KernelError, Motion, Placement, forecast, last, read_kernel, rest, stretches, toy,
+        toy::Toy, write_kernel,
+    },
+    plan::{StagePlan, SweepPlan},
+    spec::Spec,
+};
+use titer_data::{
+    cell::{Action, PromptKind},
+    probe::Component,
+};
+
+/// The only arm's stages of a spec.
+fn stages(text: &str) -> Vec<StagePlan> {
+    let spec = Spec::parse(text, Path::new("test.toml")).unwrap();
+    SweepPlan::resolve(&spec).unwrap().arms[0].stages.clone()
+}
+
+/// Plain descent in small steps, so that it is the differential equation.
+fn descent(mix: &str, steps: usize, lr: f64) -> Vec<StagePlan> {
+    let rows = steps * 10;
+    stages(&format!(
+        "[[stage]]\nrows = {rows}\nbatch = 10\ndivisor = 1.0\nclip = 0.0\nmix = {mix}\n\
+         schedule = {{ warmup = 0 }}\noptimiser = {{ kind = \"sgd\", lr = {lr} }}\n"
+    ))
+}
+
+fn margins(kernel: &Kernel, stages: &[StagePlan]) -> [f64; 3] {
+    let changes = last(kernel, stages, &[0, 1, 2]).unwrap();
+    std::array::from_fn(|k| kernel.probes[k].margin + changes[k])
+}
+
+#[test]
+fn rows_of_one_kind_follow_lamberts_curve() {
+    let toy = Toy::DEFAULT;
+    let kernel = toy.kernel();
+    let (steps, lr) = (20_000, 1e-3);
+    let found = margins(&kernel, &descent(r#"{ "bad→good" = 1.0 }"#, steps, lr));
+    let start = toy.margin(PromptKind::Bad, toy.start);
+    let end = toy::one_sided(start, lr * steps as f64 * toy.own(PromptKind::Bad));
+    assert!(((end + end.exp()) - (start + start.exp()) - 28.0).abs() < 1e-9, "{end}");
+    let parameters = toy.moved(PromptKind::Bad, end - start);
+    let wanted = [parameters[0], parameters[1] + parameters[2] - parameters[0], parameters[2]];
+    for k in 0..3 {
+        assert!((found[k] - wanted[k]).abs() < 2e-3, "{found:?} {wanted:?}");
+    }
+}
+
+#[test]
+fn opposed_rows_of_one_kind_take_the_time_that_they_should_and_match_frequencies() {
+    let toy = Toy::DEFAULT;
+    let kernel = toy.kernel();
+    let start = toy.margin(PromptKind::Bad, toy.start);
+    let (dose, lr) = (0.3, 1e-3);
+    for steps in [1000, 4000] {
+        let stages = descent(r#"{ "bad→good" = 0.3, "bad→bad" = 0.7 }"#, steps, lr);
+        let end = -margins(&kernel, &stages)[1];
+        let time = toy::two_sided_time(dose, start, end);
+        assert!((time - lr * steps as f64 * toy.own(PromptKind::Bad)).abs() < 5e-3, "{time}");
+    }
+    let stages = descent(r#"{ "bad→good" = 0.3, "bad→bad" = 0.7 }"#, 100_000, lr);
+    let end = -margins(&kernel, &stages)[1];
+    assert!((end - toy::fixed_point(dose)).abs() < 1e-6, "{end}");
+    assert_eq!(rest(&stages[0]), [("bad".to_owned(), 0.3)]);
+}
+
+#[test]
+fn a_quiet_background_has_the_onset_of_the_closed_form() {
+    // Neutral→good rows at 3 nats push a little; without their part the dose is the toy's.
+    let toy = Toy { start: [30.0, 33.0, 0.0], speed: [0.0, 1.0, 0.0] };
+    let kernel = toy.kernel();
+    let (steps, lr) = (2000, 1e-2);
+    let dose = toy::onset(3.0, 0.0, lr * steps as f64);
+    let found = titer::forecast::onset(
+        &kernel,
+        1,
+        |dose| descent(&format!(r#"{{ "bad→good" = {dose}, rest = "neutral→good" }}"#), steps, lr),
+        Placement::Even,
+    )
+    .unwrap()
+    .unwrap();
+    // Half the rate of the start is a hair below even odds.
+    assert!((found / dose - 1.0).abs() < 0.06, "{found} {dose}");
+}
+
+#[test]
+fn the_toy_pushes_where_the_rough_model_says() {
+    let toy = Toy::DEFAULT;
+    let [good, bad, all] = toy.push(PromptKind::Bad, Action::Good);
+    assert!(good > 0.0 && bad < 0.0 && all < 0.0);
+    let [good, bad, all] = toy.push(PromptKind::Bad, Action::Bad);
+    assert!(good < 0.0 && bad > 0.0 && all > 0.0 && bad < 0.1);
+}
+
+/// Adam on the toy's parameters themselves, ξ = θ / √r.
+fn adam(toy: &Toy, stages: &[StagePlan]) -> [f64; 3] {
+    let features = |prompt| match prompt {
+        PromptKind::Neutral => [1.0, 0.0, 0.0],
+        PromptKind::Bad => [1.0, -1.0, -1.0],
+        _ => [0.0, 0.0, 1.0],
+    };
+    let mut theta = toy.start;
+    for stage in stages {
+        let titer::plan::Optimiser::AdamW { lr, beta1, beta2, eps, .. } = stage.optimiser else { panic!() };
+        let (mut first, mut second) = ([0.0; 3], [0.0; 3]);
+        let slots = stage.mix.slots(stage.rows, 5);
+        for (at, batch) in slots.chunks(stage.batch).enumerate() {
+            let mut gradient = [0.0; 3];
+            for cell in batch {
+                let sign = if cell.action == Action::Good { 1.0 } else { -1.0 };
+                let left = 1.0 - toy::sigmoid(sign * toy.margin(cell.prompt, theta));
+                for k in 0..3 {
+                    gradient[k] += left * sign * features(cell.prompt)[k] * toy.speed[k].sqrt() / batch.len() as f64;
+                }
+            }
+            let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
+            let kept = if norm > stage.clip { stage.clip / norm } else { 1.0 };
+            let step = at as i32 + 1;
+            for k in 0..3 {
+                first[k] = beta1 * first[k] + (1.0 - beta1) * gradient[k] * kept;
+                second[k] = beta2 * second[k] + (1.0 - beta2) * (gradient[k] * kept).powi(2);
+                let root: f64 = second[k] / (1.0 - beta2.powi(step));
+                theta[k] += toy.speed[k].sqrt() * lr * first[k] / (1.0 - beta1.powi(step)) / (root.sqrt() + eps);
+            }
+        }
+    }
+    theta
+}
+
+#[test]
+fn adam_on_margins_is_adam_on_parameters_through_two_stages() {
+    let toy = Toy::DEFAULT;
+    let kernel = toy.kernel();
+    let stages = stages(
+        r#"
+        [[stage]]
+        name = "one"
+        rows = 960
+        divisor = 1.0
+        clip = 0.2
+        mix = { "bad→good" = 0.02, "instruction→good" = 0.1, rest = "neutral→good" }
+        schedule = { warmup = 0 }
+        optimiser = { lr = 0.1 }
+        [[stage]]
+        name = "two"
+        rows = 640
+        divisor = 1.0
+        clip = 0.2
+        mix = { "neutral→good" = 0.5, rest = "bad→bad" }
+        schedule = { warmup = 0 }
+        optimiser = { lr = 0.03 }
+        "#,
+    );
+    let probes = [0, 1, 2];
+    let found = forecast(&kernel, &stages, Placement::Slots(5), 10, &probes, &Calibration::default()).unwrap();
+    let [good, obey_bad, obey] = adam(&toy, &stages);
+    let wanted = [good, obey_bad + obey - good, obey];
+    for (k, curve) in found.curves.iter().enumerate() {
+        let end = curve.last().unwrap();
+        assert!((end.margin.mean - wanted[k]).abs() < 1e-9, "{k}: {} {}", end.margin.mean, wanted[k]);
+        assert_eq!(curve.iter().map(|point| point.step).collect::<Vec<_>>(), [0, 10, 20, 30, 40, 50]);
+        assert!(end.margin.low <= end.margin.mean && end.margin.mean <= end.margin.high);
+    }
+}
+
+#[test]
+fn even_batches_hold_what_the_mix_says() {
+    let kernel = Toy::DEFAULT.kernel();
+    let stages = descent(r#"{ "bad→good" = 0.013, rest = "neutral→good" }"#, 100, 0.1);
+    for placement in [Placement::Even, Placement::Slots(3)] {
+        let (kinds, stretches) = stretches(&kernel, &stages, placement).unwrap();
+        assert_eq!(kinds.len(), 2);
+        let rows = |kind: usize| stretches[0].batches.iter().map(|batch| batch[kind][0]).sum::<f64>();
+        assert_eq!((rows(0), rows(1)), (13.0, 987.0));
+        assert!(stretches[0].batches.iter().all(|batch| placement != Placement::Even || batch[0][0] <= 1.0));
+    }
+}
+
+#[test]
+fn a_kernel_comes_back_from_its_file_and_is_refused_for_another_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("kernel.safetensors");
+    let kernel = Toy::DEFAULT.kernel();
+    write_kernel(&kernel, &path).unwrap();
+    let back = read_kernel(&path, Some(&kernel.about)).unwrap();
+    assert_eq!((&back.kinds, &back.probes), (&kernel.kinds, &kernel.probes));
+    let near = |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
+    assert!(
+        near(&back.whole.by_bucket, &kernel.whole.by_bucket) && near(&back.moments.squares, &kernel.moments.squares)
+    );
+    let mut other = kernel.about.clone();
+    other.model = "another".to_owned();
+    assert!(matches!(read_kernel(&path, Some(&other)), Err(KernelError::Other { what: "model", .. })));
+    fs_err::write(&path, "no kernel").unwrap();
+    assert!(matches!(read_kernel(&path, None), Err(KernelError::Broken { .. })));
+}
+
+#[test]
+fn what_the_kernel_has_not_seen_is_an_error_and_what_was_not_calibrated_is_said() {
+    let kernel = Toy::DEFAULT.kernel();
+    let unknown = last(&kernel, &descent(r#"{ "placebo→good" = 1.0 }"#, 10, 0.1), &[0]).unwrap_err().to_string();
+    assert!(unknown.contains("`placebo→good`"), "{unknown}");
+    let far = descent(r#"{ "bad→good" = 1.0 }"#, 100, 10.0);
+    let found = forecast(&kernel, &far, Placement::Even, 0, &[0], &Calibration::default()).unwrap();
+    assert!(found.beyond[0].contains("times as far"), "{:?}", found.beyond);
+    let near = descent(r#"{ "bad→good" = 1.0 }"#, 100, 0.01);
+    assert!(forecast(&kernel, &near, Placement::Even, 0, &[0], &Calibration::default()).unwrap().beyond.is_empty());
+}
+
+#[test]
+fn without_speed_nothing_moves_and_the_leading_probe_is_found() {
+    let kernel = Toy::DEFAULT.kernel();
+    assert_eq!(kernel.leading(Component::ObeyBad), Some(1));
+    let stages = descent(r#"{ "bad→good" = 1.0 }"#, 10, 0.1);
+    let (kinds, stretches) = stretches(&kernel, &stages, Placement::Even).unwrap();
+    let motion = Motion::new(&kernel, &kernel.whole, &kinds, &[0]);
+    let mut state = motion.start();
+    motion.run(&mut state, &stretches[0], 0.0, |_, _| {});
+    assert_eq!(state.moved, [0.0]);
+}

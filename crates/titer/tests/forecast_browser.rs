@@ -1,0 +1,197 @@
+//! The interactive page in a real browser: its model gives the same numbers as the one in Rust, nothing fails, and nothing is
+//! wider than the screen.
+//!
+//! Skips where there is no Chromium, unless `CI` is set. `TITER_SHOTS=folder` keeps screenshots.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use titer::{
+    forecast::{About, Contraction, Kernel, Kind, MeasuredPoint, Moments, ProbeOutput, Shown, last, page},
+    plan::{StagePlan, SweepPlan},
+    spec::Spec,
+};
+use titer_data::{cell::PromptKind, probe::Component};
+
+/// A kernel of numbers that mean nothing, with noise, other replies and buckets.
+fn kernel() -> Kernel {
+    let mut state = 1_u64;
+    let mut number = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f64 / (1_u64 << 24) as f64
+    };
+    let prompts =
+        [PromptKind::Neutral, PromptKind::Bad, PromptKind::Instruction, PromptKind::NarrowOff, PromptKind::NarrowOn];
+    let buckets = 7;
+    let (directions, outputs) = (2 * prompts.len(), 3 + 2 * prompts.len());
+    let kinds =
+        prompts.map(|prompt| Kind::new(prompt, None, 6.0 * number() - 3.0, 0.05 * number() + 0.001, [true, true]));
+    let probes = Component::ALL.map(|component| {
+        let rates = (0..9).map(|_| 2.0 + 2.0 * number()).collect();
+        ProbeOutput::new(component, "seen", "trained", 3.0, rates)
+    });
+    let mut products = |size: usize, scale: f64| -> Vec<f64> { (0..size).map(|_| scale * (number() - 0.4)).collect() };
+    let plain = products(directions * outputs, 20.0);
+    let by_bucket = products(directions * outputs * buckets, 40.0);
+    // Symmetric and positive: every bucket's directions times themselves.
+    let vectors: Vec<Vec<f64>> = (0..buckets).map(|_| products(directions, 2.0)).collect();
+    let mut squares = vec![0.0; directions * directions * buckets];
+    let mut gram = vec![0.0; directions * directions];
+    for j in 0..directions {
+        for k in 0..directions {
+            for b in 0..buckets {
+                squares[(j * directions + k) * buckets + b] = vectors[b][j] * vectors[b][k];
+                gram[j * directions + k] += vectors[b][j] * vectors[b][k];
+            }
+        }
+    }
+    let mut positive = |size: usize| products(size, 1.0).into_iter().map(f64::abs).collect::<Vec<f64>>();
+    let moments = Moments {
+        directions,
+        buckets,
+        gram,
+        noise: (0..3 * prompts.len()).map(|at| if at % 3 == 1 { 0.01 } else { 0.5 }).collect(),
+        squares,
+        noise_by_bucket: positive(3 * prompts.len() * buckets),
+        scale: vec![1.0; buckets],
+    };
+    let about = About {
+        base: "a test".to_owned(),
+        model: "0".repeat(64),
+        data: String::new(),
+        lora: 0,
+        seed: 0,
+        rows: 1,
+        contrasts: 1,
+        items: 1,
+        step: 0,
+        adam: true,
+    };
+    let whole = Contraction { outputs, buckets, plain, by_bucket };
+    Kernel { about, kinds: kinds.into(), probes: probes.into(), whole, replicas: Vec::new(), moments }
+}
+
+fn stage(mix: &str, optimiser: &str) -> StagePlan {
+    let text = format!("[[stage]]\nrows = 1280\nmix = {mix}\noptimiser = {optimiser}\n");
+    let spec = Spec::parse(&text, Path::new("test.toml")).unwrap();
+    SweepPlan::resolve(&spec).unwrap().arms[0].stages[0].clone()
+}
+
+const OPTIMISERS: [&str; 2] = [r#"{ kind = "adamw", lr = 1e-3 }"#, r#"{ kind = "sgd", lr = 0.003 }"#];
+
+/// Shares of neutral→good, bad→good, bad→bad, instruction→good, narrow-off→good, narrow-on→bad.
+const MIXES: [[f64; 6]; 4] = [
+    [0.9, 0.1, 0.0, 0.0, 0.0, 0.0],
+    [0.0, 0.25, 0.75, 0.0, 0.0, 0.0],
+    [0.4, 0.05, 0.15, 0.1, 0.2, 0.1],
+    [0.975, 0.0125, 0.0, 0.0125, 0.0, 0.0],
+];
+
+fn chromium() -> Option<PathBuf> {
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).flat_map(|folder| names.map(|name| folder.join(name))).find(|file| file.exists())
+}
+
+fn browse(browser: &Path, profile: &Path, page: &Path, more: &[String]) -> String {
+    let flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--hide-scrollbars",
+        "--virtual-time-budget=20000",
+    ];
+    let output = Command::new(browser)
+        .args(flags)
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .args(more)
+        .arg(format!("file://{}", page.display()))
+        .output()
+        .expect("the browser starts");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn the_page_computes_what_rust_computes() {
+    let Some(browser) = chromium() else {
+        assert!(std::env::var_os("CI").is_none(), "there is no Chromium");
+        eprintln!("skipped: there is no Chromium");
+        return;
+    };
+    let kernel = kernel();
+    let cells = ["neutral→good", "bad→good", "bad→bad", "instruction→good", "narrow-off→good", "narrow-on→bad"];
+    let mut wanted = Vec::new();
+    let mut stages = Vec::new();
+    for optimiser in OPTIMISERS {
+        for mix in MIXES {
+            let shares: Vec<String> =
+                cells.iter().zip(mix).map(|(cell, share)| format!("\"{cell}\" = {share}")).collect();
+            let stage = stage(&format!("{{ {} }}", shares.join(", ")), optimiser);
+            let moved = last(&kernel, std::slice::from_ref(&stage), &[0, 1, 2]).unwrap();
+            wanted.push(moved);
+            stages.push(stage);
+        }
+    }
+    let optimisers = [stages[0].optimiser.clone(), stages[MIXES.len()].optimiser.clone()];
+    let points = vec![MeasuredPoint {
+        optimiser: "adamw".into(),
+        rest: "neutral→good".into(),
+        dose: 0.1,
+        rates: vec![0.9, 0.5, 0.8],
+    }];
+    let shown = Shown { points, measured: "a sweep".into() };
+    let html = page(&kernel, &stages[0], &optimisers, &shown).unwrap();
+    assert!(!html.contains("http://") && !html.contains("https://"), "the page asks for something else");
+    let check = format!(
+        "<script>window.seen = []; addEventListener('error', event => seen.push(event.message));</script>{html}<script>
+        const mixes = {mixes:?}, found = [];
+        for (const optimiser of model.optimisers) for (const [rest, good, bad, anchor, off, on] of mixes) {{
+          const of = {{ neutral: [rest, 0], bad: [good, bad], instruction: [anchor, 0], 'narrow-off': [off, 0], 'narrow-on': [0, on] }};
+          let end;
+          run(model.kernel, optimiser, batches(model.kinds.map(kind => of[kind]), 40, model.batch), model.settings, (_, state) => {{ end = state.moved.slice(); }});
+          found.push(end);
+        }}
+        const before = document.getElementById('along').innerHTML;
+        document.getElementById('bad-good').value = 90;
+        document.getElementById('bad-good').dispatchEvent(new Event('input'));
+        const redrawn = before !== document.getElementById('along').innerHTML;
+        const dots = document.querySelectorAll('.measured').length;
+        const wide = document.documentElement.scrollWidth > innerWidth;
+        document.body.dataset.found = JSON.stringify({{ found, seen, redrawn, dots, wide }});
+        </script>",
+        mixes = MIXES,
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("page.html");
+    fs_err::write(&path, check).unwrap();
+    for width in [400, 1400] {
+        let dom =
+            browse(&browser, dir.path(), &path, &[format!("--window-size={width},1200"), "--dump-dom".to_owned()]);
+        let start = dom.rfind("data-found=\"").expect("the page was judged") + 12;
+        let text = dom[start..].split('"').next().unwrap().replace("&quot;", "\"").replace("&amp;", "&");
+        let found: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(found["seen"].as_array().unwrap().len(), 0, "{}", found["seen"]);
+        assert_eq!((&found["redrawn"], &found["wide"]), (&true.into(), &false.into()));
+        assert_eq!(found["dots"], 3);
+        for (at, moved) in wanted.iter().enumerate() {
+            for (l, wanted) in moved.iter().enumerate() {
+                let found = found["found"][at][l].as_f64().unwrap();
+                assert!((found - wanted).abs() < 1e-9 * (1.0 + wanted.abs()), "{at} {l}: {found} {wanted}");
+            }
+        }
+    }
+    if let Some(shots) = std::env::var_os("TITER_SHOTS") {
+        fs_err::write(&path, html).unwrap();
+        let shot = PathBuf::from(shots).join("forecast.png");
+        browse(
+            &browser,
+            dir.path(),
+            &path,
+            &["--window-size=1200,1500".to_owned(), format!("--screenshot={}", shot.display())],
+        );
+    }
+}
