@@ -164,7 +164,7 @@ fn field(
         for (found, row) in found.iter_mut().zip(pair) {
             if let Some(row) = row {
                 let encoded = encode_row(&model.template, &model.tokenizer, row)?;
-                *found = Some(log_prob_gradient(model, &mut workspace, &pack(&[&encoded])));
+                *found = Some(log_prob_gradient(model, &mut workspace, &pack(&model.decoder, &[&encoded])));
             }
         }
         let likely = found.each_ref().map(|found| found.as_ref().map_or(0.0, |(log_prob, _)| log_prob.exp()));
@@ -236,7 +236,7 @@ fn gradient(model: &Model, output: ProbeOutput, probe: &Probe) -> Result<Gradien
             sums.push((vec![0.0; model.decoder.layout.trained()], 0));
             continue;
         }
-        let shards = pack_contrasts(&encoded);
+        let shards = pack_contrasts(&model.decoder, &encoded);
         // Replies come in pairs, plus first; the engine's weights are on −log p.
         let weight = |reply: u32| if reply % 2 == 0 { -1.0 } else { 1.0 };
         let weights: Vec<Vec<f32>> =

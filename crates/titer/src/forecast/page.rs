@@ -1,79 +1,191 @@
-//! The interactive page: one file with the kernel, the integrator and the measured points in it.
+//! The interactive page: one file with the kernel, the integrator and the measured points in it. A report carries the same
+//! dials as a section.
 
 use minijinja::{Environment, value::Serde};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use titer_data::probe::Component;
+use titer_data::{
+    cell::{Action, PromptKind},
+    probe::Component,
+};
 
-use super::{kernel::Kernel, motion::Motion};
-use crate::plan::{Optimiser, StagePlan};
+use super::{kernel::Kernel, motion::Motion, predict::Told};
+use crate::plan::{Optimiser, StagePlan, SweepPlan};
 
 /// The prompt kinds that the dials mix.
 const KINDS: [&str; 5] = ["neutral", "bad", "instruction", "narrow-off", "narrow-on"];
 
-/// A measured arm: shares of bad→good on a background, and the rates of the components after training.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct MeasuredPoint {
-    /// The optimiser, as a word.
-    pub optimiser: String,
-    /// The cell of the rest.
-    pub rest: String,
-    /// The share of bad→good.
-    pub dose: f64,
-    /// The rates of [`Component::ALL`], means over seeds.
+/// The sections, for a page's template to include; they are given [`Dials::content`] as `dials`.
+pub const SECTIONS: &str = include_str!("page/dials.html");
+
+/// What was foreseen of a sweep, in a file: what its report shows beside what was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Foretold {
+    /// Every arm and probe, averaged over seeds.
+    pub told: Vec<Told>,
+    /// The first seed's kernel, with dials.
+    pub dials: Dials,
+}
+
+impl Foretold {
+    /// Where a sweep's folder has it; beside a spec its name goes before.
+    pub const FILE: &str = "forecast.json";
+}
+
+/// A kernel with dials to turn, and the arms of a sweep as positions of these.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dials {
+    /// The model's name.
+    pub base: String,
+    /// The seed of the kernel.
+    pub seed: u64,
+    batch: usize,
+    steps: usize,
+    buckets: usize,
+    /// What the page computes with.
+    model: Value,
+    /// Optimisers to choose from, one of a kind.
+    optimisers: Vec<Optimiser>,
+    /// The sweep's title.
+    pub title: String,
+    /// Arms of one stage that the dials can be set to.
+    pub arms: Vec<Dialled>,
+}
+
+/// An arm as a position of the dials.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dialled {
+    /// Its name.
+    pub arm: String,
+    optimiser: String,
+    steps: usize,
+    shares: Shares,
+    /// Its measured rates of [`Component::ALL`] after training, means over seeds; empty where nothing was measured.
     pub rates: Vec<f64>,
 }
 
-/// What a page shows beside the kernel.
-#[derive(Clone, Debug, Default)]
-pub struct Shown {
-    /// Measured points, of runs of as many steps as the stage has.
-    pub points: Vec<MeasuredPoint>,
-    /// What they are of; empty where there are none.
-    pub measured: String,
+/// Shares of a mix, as the dials have them; the rest is neutral→good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Shares {
+    bad_good: f64,
+    bad_bad: f64,
+    anchor: f64,
+    /// The part of the bad prompts' rows whose prompts are bound to a trigger.
+    narrow: f64,
 }
 
-/// The page for a kernel: the stage gives batch, schedule and clipping, the optimisers are those to choose from.
+impl Shares {
+    /// Of a stage without guards; `None` where the dials have no such rows.
+    fn of(stage: &StagePlan) -> Option<Self> {
+        if stage.guards != crate::plan::GuardsPlan::default() {
+            return None;
+        }
+        let (mut shares, mut narrow) = (Self::default(), 0.0);
+        for (cell, rows) in stage.cells() {
+            let share = *rows as f64 / stage.rows as f64;
+            match (cell.prompt, cell.action) {
+                (PromptKind::Neutral, Action::Good) => {}
+                (PromptKind::Bad, Action::Good) => shares.bad_good += share,
+                (PromptKind::Bad, Action::Bad) => shares.bad_bad += share,
+                (PromptKind::Instruction, Action::Good) => shares.anchor += share,
+                (PromptKind::NarrowOff, Action::Good) => {
+                    shares.bad_good += share;
+                    narrow += share;
+                }
+                (PromptKind::NarrowOn, Action::Bad) => {
+                    shares.bad_bad += share;
+                    narrow += share;
+                }
+                _ => return None,
+            }
+        }
+        shares.narrow = narrow / f64::max(shares.bad_good + shares.bad_bad, 1e-12);
+        Some(shares)
+    }
+}
+
+impl Dials {
+    /// The dials of a kernel, for a sweep: its first stage gives batch, schedule and clipping.
+    pub fn of(kernel: &Kernel, plan: &SweepPlan) -> Option<Self> {
+        let stages = || plan.arms.iter().flat_map(|arm| &arm.stages);
+        let stage = stages().find(|stage| stage.rows > 0)?;
+        let mut optimisers: Vec<Optimiser> = Vec::new();
+        for stage in stages() {
+            let known = optimisers.iter().any(|one| word(one) == word(&stage.optimiser));
+            if !known && (kernel.about.adam || word(&stage.optimiser) == "sgd") {
+                optimisers.push(stage.optimiser.clone());
+            }
+        }
+        let dialled = |arm: &crate::plan::ArmPlan| {
+            let [stage] = arm.stages.as_slice() else { return None };
+            let shares = Shares::of(stage)?;
+            let optimiser = word(&stage.optimiser).to_owned();
+            Some(Dialled { arm: arm.name.clone(), optimiser, steps: stage.steps, shares, rates: Vec::new() })
+        };
+        Some(Self {
+            base: kernel.about.base.clone(),
+            seed: kernel.about.seed,
+            batch: stage.batch,
+            steps: stage.steps.clamp(10, 300),
+            buckets: kernel.moments.buckets,
+            model: model(kernel, stage),
+            optimisers,
+            title: plan.title.clone(),
+            arms: plan.arms.iter().filter_map(dialled).collect(),
+        })
+    }
+
+    /// Puts measured rates of [`Component::ALL`] on the arms, by name.
+    pub fn measure(&mut self, rates: impl Fn(&str) -> Option<Vec<f64>>) {
+        self.arms.iter_mut().for_each(|arm| arm.rates = rates(&arm.arm).unwrap_or_default());
+    }
+
+    /// What [`SECTIONS`] are given.
+    pub fn content(&self) -> Value {
+        let colours = ["c2", "c1", "c0"];
+        let probes = Component::ALL.into_iter().zip(colours);
+        let words = |one: &Optimiser| {
+            let (Optimiser::Sgd { lr, .. } | Optimiser::AdamW { lr, .. }) = one;
+            json!({ "kind": word(one), "lr": lr })
+        };
+        let mut model = self.model.clone();
+        model["optimisers"] = json!(self.optimisers);
+        model["arms"] = json!(self.arms);
+        json!({
+            "base": self.base,
+            "seed": self.seed,
+            "optimisers": self.optimisers.iter().map(words).collect::<Vec<_>>(),
+            "batch": self.batch,
+            "steps": self.steps,
+            "buckets": self.buckets,
+            "measured": if self.arms.iter().any(|arm| !arm.rates.is_empty()) { self.title.as_str() } else { "" },
+            "probes": probes.map(|(component, colour)| json!({ "name": component.word(), "colour": colour })).collect::<Vec<_>>(),
+            // Inside a script element a `<` would be read as markup.
+            "model": model.to_string().replace('<', "\\u003c"),
+            "motion": include_str!("page/motion.js"),
+            "dials": include_str!("page/dials.js"),
+        })
+    }
+}
+
+/// The page of these dials alone.
 ///
 /// # Errors
-/// Where the template cannot be set; where the kernel lacks a component.
-pub fn page(
-    kernel: &Kernel,
-    stage: &StagePlan,
-    optimisers: &[Optimiser],
-    shown: &Shown,
-) -> Result<String, minijinja::Error> {
-    let model = model(kernel, stage, optimisers, shown);
+/// Where the template cannot be set.
+pub fn page(dials: &Dials) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.add_template("page.html", include_str!("page/page.html"))?;
-    let colours = ["c2", "c1", "c0"];
-    let probes = Component::ALL.into_iter().zip(colours);
-    let content = json!({
-        "title": "Forecast",
-        "base": kernel.about.base,
-        "css": include_str!("../report/page.css"),
-        "facts": [
-            format!("kernel of seed {}", kernel.about.seed),
-            format!("{} rows of each kind of prompt", kernel.about.rows),
-            format!("{} contrasts of each probe", kernel.about.contrasts),
-            format!("model {}", kernel.about.model.chars().take(12).collect::<String>()),
-        ],
-        "optimisers": optimisers.iter().map(describe).collect::<Vec<_>>(),
-        "batch": stage.batch,
-        "steps": stage.steps.clamp(10, 300),
-        "buckets": kernel.moments.buckets,
-        "measured": shown.measured,
-        "probes": probes.map(|(component, colour)| json!({ "name": component.word(), "colour": colour })).collect::<Vec<_>>(),
-        // Inside a script element a `<` would be read as markup.
-        "model": model.to_string().replace('<', "\\u003c"),
-        "motion": include_str!("page/motion.js"),
-        "dials": include_str!("page/dials.js"),
-    });
-    environment.get_template("page.html")?.render(Serde(&content))
+    environment.add_template("dials.html", SECTIONS)?;
+    environment.add_template("page.css", include_str!("../report/page.css"))?;
+    environment.get_template("page.html")?.render(Serde(&json!({ "dials": dials.content() })))
 }
 
 /// What the page computes with.
-fn model(kernel: &Kernel, stage: &StagePlan, optimisers: &[Optimiser], shown: &Shown) -> Value {
+fn model(kernel: &Kernel, stage: &StagePlan) -> Value {
     let kinds: Vec<usize> = KINDS.iter().filter_map(|word| kernel.kind(word, "trained")).collect();
     let probes: Vec<usize> = Component::ALL.into_iter().filter_map(|component| kernel.leading(component)).collect();
     let motion = Motion::new(kernel, &kernel.whole, &kinds, &probes);
@@ -81,14 +193,15 @@ fn model(kernel: &Kernel, stage: &StagePlan, optimisers: &[Optimiser], shown: &S
         "kinds": kinds.iter().map(|&kind| &kernel.kinds[kind].prompt).collect::<Vec<_>>(),
         "probes": probes.iter().map(|&probe| json!({ "rates": kernel.probes[probe].rates })).collect::<Vec<_>>(),
         "kernel": motion.to_json(),
-        "optimisers": optimisers.iter().map(describe).collect::<Vec<_>>(),
         "batch": stage.batch,
         "settings": { "weight": stage.batch as f64 * stage.divisor, "clip": stage.clip, "warmup": stage.schedule.warmup },
-        "measured": shown.points,
         "measured_steps": stage.steps,
     })
 }
 
-fn describe(optimiser: &Optimiser) -> Value {
-    serde_json::to_value(optimiser).expect("an optimiser is plain data")
+fn word(optimiser: &Optimiser) -> &'static str {
+    match optimiser {
+        Optimiser::Sgd { .. } => "sgd",
+        Optimiser::AdamW { .. } => "adamw",
+    }
 }
