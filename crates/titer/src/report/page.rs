@@ -33,6 +33,7 @@ struct Page<'a> {
     effect: Option<Gallery>,
     training: Option<Gallery>,
     cells: Option<HeatTable>,
+    verdicts: Option<String>,
     claims: Option<Table>,
     quick: bool,
     targets: Option<Table>,
@@ -89,6 +90,7 @@ pub fn render(data: &Data) -> Result<String, ReportError> {
     let families = Family::all(data);
     let (targeted, plain): (Vec<&Family>, Vec<&Family>) = families.iter().partition(|family| family.targeted);
     let all: Vec<&Family> = families.iter().collect();
+    let (verdicts, claims) = claims::section(data).unzip();
 
     let mut page = Environment::new();
     page.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
@@ -107,7 +109,8 @@ pub fn render(data: &Data) -> Result<String, ReportError> {
         effect: effect::components(data, &dose, &series, &plain),
         training: training::components(data, &dose, &series, &plain),
         cells: cells::table(data, &dose, &series),
-        claims: claims::table(data),
+        verdicts,
+        claims,
         quick: data.quick,
         targets: guards::targets(data),
         pareto: guards::pareto(data),
