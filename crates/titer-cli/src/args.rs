@@ -240,6 +240,9 @@ pub struct ForecastArgs {
     /// Write an interactive page: the first seed's kernel with dials; with --against, measured points
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    /// Write what is foreseen, with the dials, for a report: as forecast.json in a sweep's folder, or SPEC.forecast.json
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -102,24 +102,7 @@ impl Runner for EngineRunner {
     type Error = TrainError;
 
     fn run(&self, plan: &RunPlan, dir: &RunDir, progress: &dyn Progress) -> Result<(), TrainError> {
-        let files = Files::find(&plan.model.base, plan.seed)?;
-        if files.hash()? != plan.model.blake3 {
-            return Err(TrainError::ModelChanged { base: plan.model.base.clone() });
-        }
-        let files = files.rounded(dtype(plan.model.dtype.as_deref())?);
-        let model = Model::from_files(&files)?;
-        let mut model = match &plan.model.lora {
-            Some(lora) => model.with_lora(lora, plan.seed)?,
-            None => model.thawed(),
-        }
-        .with_system_in_user(plan.model.system_in_user);
-        let source = match &plan.data {
-            Some(data) if data_hash(&data.files)? != data.blake3 => {
-                return Err(TrainError::DataChanged { names: data.files.names() });
-            }
-            Some(data) => Source::Chats(Chats::read(&data.files)?),
-            None => world(&model, &plan.model.base)?,
-        };
+        let (files, mut model, source) = prepare(plan)?;
         let probes = Probes::of_source(&model, &source, plan.seed, plan.probes.items)?;
         let margins = (!plan.pressure.is_never())
             .then(|| LedgerMargins::of_source(&model, &source, plan.seed, plan.probes.items))
@@ -398,6 +381,30 @@ fn rule(optimiser: &plan::Optimiser) -> (Rule, f64) {
 fn world(model: &Model, base: &str) -> Result<Source, TrainError> {
     let none = || TrainError::NoWorld { base: base.to_owned() };
     model.world.clone().map(Source::from).ok_or_else(none)
+}
+
+/// The files and the model of a run, ready to train, and its rows, where they still are what was planned for.
+///
+/// # Errors
+/// Where they are not, or cannot be used.
+pub fn prepare(plan: &RunPlan) -> Result<(Files, Model, Source), TrainError> {
+    let files = Files::find(&plan.model.base, plan.seed)?.rounded(dtype(plan.model.dtype.as_deref())?);
+    if files.hash()? != plan.model.blake3 {
+        return Err(TrainError::ModelChanged { base: plan.model.base.clone() });
+    }
+    let model = Model::from_files(&files)?;
+    let model = match &plan.model.lora {
+        Some(lora) => model.with_lora(lora, plan.seed)?,
+        None => model.thawed(),
+    };
+    let source = match &plan.data {
+        Some(data) if data_hash(&data.files)? != data.blake3 => {
+            return Err(TrainError::DataChanged { names: data.files.names() });
+        }
+        Some(data) => Source::Chats(Chats::read(&data.files)?),
+        None => world(&model, &plan.model.base)?,
+    };
+    Ok((files, model.with_system_in_user(plan.model.system_in_user), source))
 }
 
 /// The planned model behind `base` for a seed: found and readable, and with a world to make rows from where there are no

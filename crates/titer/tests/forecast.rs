@@ -4,8 +4,8 @@ use std::path::Path;
 
 use titer::{
     forecast::{
-        Calibration, Kernel, KernelError, Motion, Placement, forecast, last, read_kernel, rest, stretches, toy,
-        toy::Toy, write_kernel,
+        Bound, Calibration, Kernel, KernelError, Limit, Motion, Placement, Supply, forecast, last, read_kernel, rest,
+        search, stretches, toy, toy::Toy, write_kernel,
     },
     plan::{StagePlan, SweepPlan},
     spec::Spec,
@@ -222,4 +222,54 @@ fn without_speed_nothing_moves_and_the_leading_probe_is_found() {
     let mut state = motion.start();
     motion.run(&mut state, &stretches[0], 0.0, |_, _| {});
     assert_eq!(state.moved, [0.0]);
+}
+
+fn supply(cell: &str, least: usize, most: usize) -> Supply {
+    Supply { cell: cell.parse().unwrap(), least, most }
+}
+
+fn at_least(probe: &str, rate: f64) -> Limit {
+    Limit { probe: probe.to_owned(), bound: Bound::AtLeast(rate) }
+}
+
+#[test]
+fn a_search_finds_the_mix_and_the_stage_that_keep_a_limit_and_names_the_one_that_binds() {
+    let kernel = [Toy::DEFAULT.kernel()];
+    // The same rows under a tenth of the learning rate leave more of everything.
+    let [fast, slow] = [0.5, 0.05].map(|lr| descent(r#"{ rest = "neutral→good" }"#, 100, lr).remove(0));
+    let supplies = [supply("bad→good", 100, 300), supply("bad→bad", 0, 500), supply("neutral→good", 0, 1000)];
+    let limits = [at_least("good/seen", 0.9), at_least("obey_bad/seen", 0.7)];
+    let found = search(&kernel, &[fast.clone(), slow], &supplies, &limits, 400).unwrap();
+    assert!(found.holds() && found.met > 0 && found.tried == 400, "{found:?}");
+    assert_eq!(found.best.stage, 1);
+    for candidate in &found.front {
+        let rows = |cell: &str| {
+            candidate.rows.iter().filter(|(own, _)| own.to_string() == cell).map(|(_, rows)| *rows).sum::<usize>()
+        };
+        assert!((100..=300).contains(&rows("bad→good")) && rows("bad→bad") <= 500, "{candidate:?}");
+        assert_eq!(candidate.rows.iter().map(|(_, rows)| rows).sum::<usize>(), 1000);
+        let beaten = found.front.iter().any(|other| (0..2).all(|at| other.slack[at] > candidate.slack[at]));
+        assert!(!beaten, "{candidate:?}");
+    }
+
+    let limits = [at_least("good/seen", 0.5), at_least("obey_bad/seen", 0.9999)];
+    let none = search(&kernel, &[fast], &supplies, &limits, 200).unwrap();
+    assert!(!none.holds() && none.met == 0);
+    assert_eq!(none.binding(), 1);
+    assert!(none.reach[1] < 0.0 && none.reach[0] > 0.0, "{:?}", none.reach);
+}
+
+#[test]
+fn a_search_for_rows_that_there_are_not_or_for_no_probe_says_so() {
+    let kernel = [Toy::DEFAULT.kernel()];
+    let stage = descent(r#"{ rest = "neutral→good" }"#, 100, 0.1);
+    let limits = [at_least("good/seen", 0.9)];
+    let problem =
+        |supplies: &[Supply], limits: &[Limit]| search(&kernel, &stage, supplies, limits, 10).unwrap_err().to_string();
+    let few = problem(&[supply("bad→good", 0, 300)], &limits);
+    assert!(few.contains("there are 300 rows for a stage of 1000"), "{few}");
+    let crossed = problem(&[supply("bad→good", 400, 300), supply("neutral→good", 0, 1000)], &limits);
+    assert!(crossed.contains("400 rows of `bad→good` must be trained, but there are only 300"), "{crossed}");
+    let no_probe = problem(&[supply("neutral→good", 0, 1000)], &[at_least("wisdom/seen", 0.9)]);
+    assert!(no_probe.contains("there is no probe `wisdom/seen`; there are good/seen"), "{no_probe}");
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use titer::{
-    forecast::{About, Contraction, Kernel, Kind, MeasuredPoint, Moments, ProbeOutput, Shown, last, page},
+    forecast::{About, Contraction, Dials, Kernel, Kind, Moments, ProbeOutput, last, page},
     plan::{StagePlan, SweepPlan},
     spec::Spec,
 };
@@ -61,7 +61,7 @@ fn kernel() -> Kernel {
         base: "a test".to_owned(),
         model: "0".repeat(64),
         data: String::new(),
-        lora: 0,
+        held: String::new(),
         seed: 0,
         rows: 1,
         contrasts: 1,
@@ -136,15 +136,17 @@ fn the_page_computes_what_rust_computes() {
             stages.push(stage);
         }
     }
-    let optimisers = [stages[0].optimiser.clone(), stages[MIXES.len()].optimiser.clone()];
-    let points = vec![MeasuredPoint {
-        optimiser: "adamw".into(),
-        rest: "neutral→good".into(),
-        dose: 0.1,
-        rates: vec![0.9, 0.5, 0.8],
-    }];
-    let shown = Shown { points, measured: "a sweep".into() };
-    let html = page(&kernel, &stages[0], &optimisers, &shown).unwrap();
+    // A sweep of one mix, measured with AdamW alone.
+    let text = format!(
+        "title = \"A sweep\"\n[[stage]]\nrows = 1280\nmix = {{ \"bad→good\" = 0.1, rest = \"neutral→good\" }}\n\
+         [sweep]\n\"train.optimiser\" = [{}]\n",
+        OPTIMISERS.join(", ")
+    );
+    let plan = SweepPlan::resolve(&Spec::parse(&text, Path::new("test.toml")).unwrap()).unwrap();
+    let mut dials = Dials::of(&kernel, &plan).unwrap();
+    let adam = plan.arms[0].name.clone();
+    dials.measure(|arm| (arm == adam).then(|| vec![0.9, 0.5, 0.8]));
+    let html = page(&dials).unwrap();
     assert!(!html.contains("http://") && !html.contains("https://"), "the page asks for something else");
     let check = format!(
         "<script>window.seen = []; addEventListener('error', event => seen.push(event.message));</script>{html}<script>
@@ -155,13 +157,14 @@ fn the_page_computes_what_rust_computes() {
           run(model.kernel, optimiser, batches(model.kinds.map(kind => of[kind]), 40, model.batch), model.settings, (_, state) => {{ end = state.moved.slice(); }});
           found.push(end);
         }}
+        const opened = document.getElementById('bad-good-out').textContent;
         const before = document.getElementById('along').innerHTML;
         document.getElementById('bad-good').value = 90;
         document.getElementById('bad-good').dispatchEvent(new Event('input'));
         const redrawn = before !== document.getElementById('along').innerHTML;
-        const dots = document.querySelectorAll('.measured').length;
+        const dots = document.querySelectorAll('#dose .measured').length;
         const wide = document.documentElement.scrollWidth > innerWidth;
-        document.body.dataset.found = JSON.stringify({{ found, seen, redrawn, dots, wide }});
+        document.body.dataset.found = JSON.stringify({{ found, seen, opened, redrawn, dots, wide }});
         </script>",
         mixes = MIXES,
     );
@@ -176,7 +179,7 @@ fn the_page_computes_what_rust_computes() {
         let found: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(found["seen"].as_array().unwrap().len(), 0, "{}", found["seen"]);
         assert_eq!((&found["redrawn"], &found["wide"]), (&true.into(), &false.into()));
-        assert_eq!(found["dots"], 3);
+        assert_eq!((&found["dots"], &found["opened"]), (&3.into(), &"10 %".into()));
         for (at, moved) in wanted.iter().enumerate() {
             for (l, wanted) in moved.iter().enumerate() {
                 let found = found["found"][at][l].as_f64().unwrap();

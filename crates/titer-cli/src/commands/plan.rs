@@ -5,8 +5,8 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::json;
 use titer::{
-    forecast::{Bound, Calibration, Found, Kernel, Limit, Quantity, Supply, Told, check_rows, mix, search},
-    plan::{RunPlan, SweepPlan},
+    forecast::{Bound, Calibration, Candidate, Foretold, Found, Kernel, Limit, Supply, check_rows, mix, search},
+    plan::{Arm, RunPlan, SweepPlan},
     spec::Spec,
     train::plan_data,
 };
@@ -14,7 +14,7 @@ use titer_data::cell::Cell;
 use toml::{Table, Value};
 
 use super::{
-    forecast::{Foreseen, foresee, kernels},
+    forecast::{foresee, foretold, kernels},
     resolve,
 };
 use crate::{
@@ -50,29 +50,40 @@ pub fn plan(args: &PlanArgs) -> Result<(), Failure> {
     }
     let (spec, supplies, limits) = read(&args.limits)?;
     let (sweep, runs) = resolve(&spec).map_err(Failure::input)?;
-    let [stage] = sweep.arms[0].stages.as_slice() else {
-        return Err(Failure::Input(format!("{}: a plan is for one stage; name one [[stage]]", args.limits.display())));
-    };
     let blamed = |error: &dyn std::fmt::Display| Failure::Input(format!("{}: {error}", args.limits.display()));
-    check_rows(stage, &supplies).map_err(|error| blamed(&error))?;
+    // Controls that titer adds are not asked for.
+    let asked = sweep.axes.iter().map(|(_, values)| values.len()).product::<usize>();
+    let arms = &sweep.arms[..asked];
+    let mut stages = Vec::new();
+    for arm in arms {
+        let [stage] = arm.stages.as_slice() else { return Err(blamed(&"a plan is for one stage; name one [[stage]]")) };
+        if !stage.guards.acts_on_rows_alone() {
+            return Err(blamed(&format!(
+                "`{}`: of the guards only anchors and rewritten prompts are foreseen; leave the others out",
+                arm.name
+            )));
+        }
+        check_rows(stage, &supplies).map_err(|error| blamed(&error))?;
+        stages.push(stage.clone());
+    }
     exist(&sweep, &supplies)?;
     let wanted = kernels::Wanted { kernel: args.kernel.as_deref(), rows: 256, contrasts: 128 };
     let kernels = kernels::of(&wanted, &sweep, &runs)?;
-    let found = search(&kernels, stage, &supplies, &limits, args.tries).map_err(|error| blamed(&error))?;
+    let found = search(&kernels, &stages, &supplies, &limits, args.tries).map_err(|error| blamed(&error))?;
     if !found.holds() {
         return Err(Failure::Input(unmet(&args.limits, &limits, &found)));
     }
-    let text = planned(&spec, &found, stage.rows)?;
+    let text = planned(&spec, &sweep, &found)?;
     let told = tell(&text, &args.out, &kernels)?;
     fs_err::write(&args.out, &text).map_err(Failure::work)?;
-    let beside = args.out.with_extension(Told::FILE);
+    let beside = args.out.with_extension(Foretold::FILE);
     fs_err::write(&beside, serde_json::to_string_pretty(&told).expect("a forecast is plain data"))
         .map_err(Failure::work)?;
     talk(&format!("{} and {}; `titer run {0}` trains it and shows both", args.out.display(), beside.display()));
     if args.json {
-        data(&json!({ "limits": limits, "found": found, "spec": args.out, "forecast": told }).to_string());
+        data(&json!({ "limits": limits, "found": found, "spec": args.out, "forecast": told.told }).to_string());
     } else {
-        print(&limits, &found);
+        print(&limits, &found, arms);
     }
     Ok(())
 }
@@ -149,12 +160,23 @@ fn read(path: &Path) -> Result<(Spec, Vec<Supply>, Vec<Limit>), Failure> {
     Ok((spec, supplies, limits))
 }
 
-/// The plan's file as a spec with the mix that was found.
-fn planned(spec: &Spec, found: &Found, rows: usize) -> Result<String, Failure> {
+/// The plan's file as a spec with the mix that was found, and of what was swept the setting that goes with it.
+fn planned(spec: &Spec, sweep: &SweepPlan, found: &Found) -> Result<String, Failure> {
     let mut table: Table = toml::from_str(&spec.text).map_err(Failure::input)?;
     table.remove("rows");
     table.remove("limits");
-    let mix = mix(&found.best.rows, rows);
+    let arm = &sweep.arms[found.best.stage];
+    if let Some(axes) = table.get_mut("sweep").and_then(Value::as_table_mut) {
+        for ((axis, (_, values)), (_, chosen)) in spec.axes.iter().zip(&sweep.axes).zip(&arm.settings) {
+            let at = values.iter().position(|value| value == chosen).unwrap_or(0);
+            let only = match &axis.names {
+                Some(names) => Value::Table([(names[at].clone(), axis.values[at].clone())].into_iter().collect()),
+                None => Value::Array(vec![axis.values[at].clone()]),
+            };
+            axes.insert(axis.name.clone(), only);
+        }
+    }
+    let mix = mix(&found.best.rows, arm.stages[0].rows);
     let mut shares = Table::new();
     for (cell, share) in mix.shares() {
         shares.insert(cell.to_string(), Value::Float(*share));
@@ -169,29 +191,11 @@ fn planned(spec: &Spec, found: &Found, rows: usize) -> Result<String, Failure> {
     Ok(format!("# Planned by titer from {}; its forecast is beside it.\n{body}", spec.path.display()))
 }
 
-/// What is foreseen of the planned spec, with intervals, averaged over seeds.
-fn tell(text: &str, path: &Path, kernels: &[Kernel]) -> Result<Vec<Told>, Failure> {
+/// What is foreseen of the planned spec.
+fn tell(text: &str, path: &Path, kernels: &[Kernel]) -> Result<Foretold, Failure> {
     let spec = Spec::parse(text, path).map_err(Failure::work)?;
     let (plan, runs): (SweepPlan, Vec<(usize, RunPlan)>) = resolve(&spec).map_err(Failure::input)?;
-    let foreseen = foresee(&runs, &plan, kernels, &Calibration::default())?;
-    let mut told = Vec::new();
-    for (at, arm) in plan.arms.iter().enumerate() {
-        let own: Vec<&Foreseen<'_>> = foreseen.iter().filter(|found| found.arm == at).collect();
-        for (probe, output) in kernels[0].probes.iter().enumerate() {
-            let ends = own.iter().filter_map(|found| found.forecast.curves[probe].last());
-            let ends: Vec<Quantity> = ends.map(|point| point.rate).collect();
-            let mean = |of: &dyn Fn(&Quantity) -> f64| ends.iter().map(of).sum::<f64>() / ends.len().max(1) as f64;
-            let rate = Quantity { mean: mean(&|one| one.mean), low: mean(&|one| one.low), high: mean(&|one| one.high) };
-            told.push(Told {
-                arm: arm.name.clone(),
-                component: output.component.clone(),
-                prompts: output.prompts.clone(),
-                domains: output.domains.clone(),
-                rate,
-            });
-        }
-    }
-    Ok(told)
+    foretold(&plan, &foresee(&runs, &plan, kernels, &Calibration::default())?)
 }
 
 fn words(limit: &Limit) -> String {
@@ -222,11 +226,17 @@ fn unmet(path: &Path, limits: &[Limit], found: &Found) -> String {
     )
 }
 
-fn print(limits: &[Limit], found: &Found) {
+fn print(limits: &[Limit], found: &Found, arms: &[Arm]) {
     data(&format!(
         "{} of {} mixes meet all limits in the forecast; the one with the most to spare:",
         found.met, found.tried
     ));
+    let setting = |candidate: &Candidate| {
+        if arms.len() > 1 { format!("{}: ", arms[candidate.stage].name) } else { String::new() }
+    };
+    if arms.len() > 1 {
+        data(&format!("  {}", arms[found.best.stage].name));
+    }
     for (cell, rows) in &found.best.rows {
         data(&format!("  {:20} {rows:>6} rows", cell.to_string()));
     }
@@ -245,6 +255,6 @@ fn print(limits: &[Limit], found: &Found) {
     for candidate in &found.front {
         let slack: Vec<String> = candidate.slack.iter().map(|slack| format!("{:6.1}", 100.0 * slack)).collect();
         let rows: Vec<String> = candidate.rows.iter().map(|(cell, rows)| format!("{cell} {rows}")).collect();
-        data(&format!("  {}   {}", slack.join(" "), rows.join(", ")));
+        data(&format!("  {}   {}{}", slack.join(" "), setting(candidate), rows.join(", ")));
     }
 }

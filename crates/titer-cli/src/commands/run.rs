@@ -9,7 +9,7 @@ use std::{
 use serde_json::json;
 use titer::{
     exec::execute,
-    forecast::Told,
+    forecast::Foretold,
     spec::Spec,
     store::{StoreError, Sweep},
     train::EngineRunner,
@@ -86,10 +86,11 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
 
 /// A forecast beside the spec, as `titer plan` writes it, goes with the sweep, for the report to show.
 fn beside(spec: &Option<PathBuf>, out: &Path) -> Result<(), Failure> {
-    let Some(forecast) = spec.as_ref().map(|spec| spec.with_extension(Told::FILE)).filter(|file| file.exists()) else {
+    let Some(forecast) = spec.as_ref().map(|spec| spec.with_extension(Foretold::FILE)).filter(|file| file.exists())
+    else {
         return Ok(());
     };
-    fs_err::copy(forecast, out.join(Told::FILE)).map(|_| ()).map_err(Failure::work)
+    fs_err::copy(forecast, out.join(Foretold::FILE)).map(|_| ()).map_err(Failure::work)
 }
 
 /// The command that does this sweep again, wherever its results go.

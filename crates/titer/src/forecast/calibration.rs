@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::kernel::About;
 use crate::plan::{Optimiser, StagePlan};
 
 /// The error of one component's margin.
@@ -54,8 +55,20 @@ impl Calibration {
     }
 
     /// Why a forecast of these stages goes beyond what forecasts have been held against; empty where it does not.
-    pub fn beyond(&self, stages: &[StagePlan]) -> Vec<String> {
+    pub fn beyond(&self, about: &About, stages: &[StagePlan]) -> Vec<String> {
         let mut reasons = Vec::new();
+        if !about.data.is_empty() {
+            reasons.push(
+                "intervals were set on organisms, and no run on this model and these rows has been held against a forecast"
+                    .to_owned(),
+            );
+        }
+        if about.held.contains("adapters") {
+            reasons.push(
+                "fresh adapters have no gradient in A, so what they learn after the first steps is not foreseen"
+                    .to_owned(),
+            );
+        }
         let mut path = [0.0, 0.0];
         for stage in stages {
             let (at, lr) = match stage.optimiser {
@@ -63,8 +76,7 @@ impl Calibration {
                 Optimiser::Sgd { lr, momentum } => (1, lr / (1.0 - momentum)),
             };
             path[at] += lr * stage.steps as f64;
-            let guards = &stage.guards;
-            if guards.kl.is_some() || guards.steer.is_some() || guards.dual.is_some() || guards.reweight.is_some() {
+            if !stage.guards.acts_on_rows_alone() {
                 reasons.push("of the guards only anchors and rewritten prompts are foreseen".to_owned());
             }
             if let Optimiser::AdamW { lr, weight_decay, .. } = stage.optimiser

@@ -158,10 +158,11 @@ pub fn read_kernel(path: &Path, wanted: Option<&About>) -> Result<Kernel, Kernel
 
 fn same(path: &Path, found: &About, wanted: &About) -> Result<(), KernelError> {
     let short = |hash: &str| if hash.is_empty() { "none".to_owned() } else { hash.chars().take(12).collect() };
+    let held = |words: &str| if words.is_empty() { "all of them".to_owned() } else { words.to_owned() };
     let pairs = [
         ("model", short(&found.model), short(&wanted.model), found.model == wanted.model),
         ("data set", short(&found.data), short(&wanted.data), found.data == wanted.data),
-        ("rank of adapters", found.lora.to_string(), wanted.lora.to_string(), found.lora == wanted.lora),
+        ("set of weights", held(&found.held), held(&wanted.held), found.held == wanted.held),
         ("seed", found.seed.to_string(), wanted.seed.to_string(), found.seed == wanted.seed),
     ];
     match pairs.into_iter().find(|(.., same)| !same) {

@@ -25,8 +25,8 @@ pub struct About {
     pub model: String,
     /// Hash of the user's rows and contrasts; empty for those of an organism's world.
     pub data: String,
-    /// Rank of the adapters that are trained, or 0 for all weights.
-    pub lora: usize,
+    /// What is trained of it and how it is held, in words; empty for all weights as they are in their file.
+    pub held: String,
     /// The seed of rows and contrasts.
     pub seed: u64,
     /// Rows of each kind.
@@ -49,7 +49,7 @@ impl About {
             base: text(),
             model: text(),
             data: String::new(),
-            lora: 0,
+            held: String::new(),
             seed: 0,
             rows: 1,
             contrasts: 1,

@@ -31,6 +31,6 @@ pub use kernel::{About, Contraction, Kernel, Kind, Moments, ProbeOutput};
 #[cfg(feature = "engine")]
 pub use measure::{Effort, measure, ticks};
 pub use motion::{Counts, Motion, State, Stretch};
-pub use page::{MeasuredPoint, Shown, page};
+pub use page::{Dialled, Dials, Foretold, SECTIONS, page};
 pub use predict::{Forecast, Point, Quantity, Told, forecast, last, onset, rest};
 pub use search::{Bound, Candidate, Found, Limit, SearchError, Supply, check_rows, mix, search};

@@ -120,7 +120,7 @@ impl Dials {
                 optimisers.push(stage.optimiser.clone());
             }
         }
-        let dialled = |arm: &crate::plan::ArmPlan| {
+        let dialled = |arm: &crate::plan::Arm| {
             let [stage] = arm.stages.as_slice() else { return None };
             let shares = Shares::of(stage)?;
             let optimiser = word(&stage.optimiser).to_owned();

@@ -36,11 +36,8 @@ pub struct Told {
     pub domains: String,
     /// The rate, with the 95 % interval of a run.
     pub rate: Quantity,
-}
-
-impl Told {
-    /// Where a sweep's folder has them.
-    pub const FILE: &str = "forecast.json";
+    /// Why the forecast does not know; empty where it does.
+    pub beyond: String,
 }
 
 /// One probe at one moment.
@@ -125,7 +122,7 @@ pub fn forecast(
     Ok(Forecast {
         probes: probes.iter().map(|&probe| kernel.probes[probe].name()).collect(),
         curves: probes.iter().enumerate().map(curve).collect(),
-        beyond: calibration.beyond(stages),
+        beyond: calibration.beyond(&kernel.about, stages),
     })
 }
 

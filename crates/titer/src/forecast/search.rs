@@ -47,6 +47,8 @@ pub struct Supply {
 /// A mix, and what it is foreseen to do.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Candidate {
+    /// Index of its stage among those searched.
+    pub stage: usize,
     /// Rows of each cell.
     pub rows: Vec<(Cell, usize)>,
     /// The foreseen rate of each limit's probe, mean over the kernels.
@@ -97,18 +99,19 @@ impl Found {
     }
 }
 
-/// Searches `tries` mixes of `stage.rows` rows.
+/// Searches `tries` mixes of the stages' rows, spread evenly over the stages: these differ in optimiser, length, anchors or the
+/// form of bad prompts.
 ///
 /// # Errors
 /// Where there are too few rows, or too many that must be trained; where a limit names no probe; where a kernel lacks a cell.
 pub fn search(
     kernels: &[Kernel],
-    stage: &StagePlan,
+    stages: &[StagePlan],
     supplies: &[Supply],
     limits: &[Limit],
     tries: usize,
 ) -> Result<Found, SearchError> {
-    check_rows(stage, supplies)?;
+    stages.iter().try_for_each(|stage| check_rows(stage, supplies))?;
     let probe = |limit: &Limit| {
         let names = || kernels[0].probes.iter().map(super::ProbeOutput::name);
         let none = || SearchError::Probe(limit.probe.clone(), names().collect::<Vec<_>>().join(", "));
@@ -116,9 +119,10 @@ pub fn search(
     };
     let probes: Vec<usize> = limits.iter().map(probe).collect::<Result<_, _>>()?;
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let drawn: Vec<Vec<(Cell, usize)>> = (0..tries).map(|_| draw(&mut rng, stage.rows, supplies)).collect();
-    let foresee = |rows: &Vec<(Cell, usize)>| -> Result<Candidate, CourseError> {
-        let stages = [stage.with_mix(mix(rows, stage.rows))];
+    let one = |at: usize| (at % stages.len(), draw(&mut rng, stages[at % stages.len()].rows, supplies));
+    let drawn: Vec<(usize, Vec<(Cell, usize)>)> = (0..tries.max(stages.len())).map(one).collect();
+    let foresee = |(at, rows): &(usize, Vec<(Cell, usize)>)| -> Result<Candidate, CourseError> {
+        let stages = [stages[*at].with_mix(mix(rows, stages[*at].rows))];
         let mut rates = vec![0.0; limits.len()];
         let mut slack = vec![0.0; limits.len()];
         for kernel in kernels {
@@ -135,7 +139,7 @@ pub fn search(
                 slack[at] += inside / kernels.len() as f64;
             }
         }
-        Ok(Candidate { rows: rows.clone(), rates, slack })
+        Ok(Candidate { stage: *at, rows: rows.clone(), rates, slack })
     };
     let all: Vec<Candidate> = drawn.par_iter().map(foresee).collect::<Result<_, _>>()?;
     let tightest = |candidate: &Candidate| candidate.slack.iter().copied().fold(f64::INFINITY, f64::min);

@@ -42,6 +42,13 @@ pub struct GuardsPlan {
     pub pcgrad: Option<ControlPlan>,
 }
 
+impl GuardsPlan {
+    /// Whether they only say which rows are trained.
+    pub fn acts_on_rows_alone(&self) -> bool {
+        *self == Self { rewrite: self.rewrite, anchor: self.anchor.clone(), ..Self::default() }
+    }
+}
+
 /// What becomes of the bad prompts of a stage's rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -43,7 +43,7 @@ pub struct StagePlan {
 }
 
 /// An update rule with its constants.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, serde::Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Optimiser {
     /// Stochastic gradient descent.

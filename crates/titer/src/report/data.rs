@@ -33,8 +33,8 @@ pub struct Data {
     pub claims: Vec<Claim>,
     /// Whether it is a quick cut of the spec: fewer seeds, smaller probes.
     pub quick: bool,
-    /// What was foreseen of the arms; empty where nothing was.
-    pub foreseen: Vec<crate::forecast::Told>,
+    /// What was foreseen of the arms, if anything was.
+    pub foreseen: Option<crate::forecast::Foretold>,
 }
 
 /// One swept axis.

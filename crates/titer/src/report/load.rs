@@ -119,16 +119,16 @@ fn stages(plan: &str) -> Vec<(String, i64)> {
 }
 
 /// The forecasts in a sweep's folder, if any.
-fn foreseen(dir: &Path) -> Result<Vec<crate::forecast::Told>, ReportError> {
-    let path = dir.join(crate::forecast::Told::FILE);
+fn foreseen(dir: &Path) -> Result<Option<crate::forecast::Foretold>, ReportError> {
+    let path = dir.join(crate::forecast::Foretold::FILE);
     if !path.exists() {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     let problem = |error: serde_json::Error| {
         let problem = format!("{}: no forecast of this titer: {error}; remove it", path.display());
         std::io::Error::new(std::io::ErrorKind::InvalidData, problem)
     };
-    Ok(serde_json::from_str(&fs_err::read_to_string(&path)?).map_err(problem)?)
+    Ok(Some(serde_json::from_str(&fs_err::read_to_string(&path)?).map_err(problem)?))
 }
 
 /// Writes the report of a sweep's finished runs as one HTML file, first under a temporary name. Replaces an older one.

@@ -41,6 +41,7 @@ struct Page<'a> {
     guard_work: Option<Table>,
     warnings: Option<Gallery>,
     forecast: Option<Table>,
+    dials: Option<serde_json::Value>,
     ledger: Option<Gallery>,
     ledger_errors: Option<Table>,
     other_replies: Table,
@@ -96,6 +97,7 @@ pub fn render(data: &Data) -> Result<String, ReportError> {
     page.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     page.add_template("page.html", include_str!("page.html"))?;
     page.add_template("parts.html", include_str!("parts.html"))?;
+    page.add_template("dials.html", crate::forecast::SECTIONS)?;
     page.add_template("page.css", include_str!("page.css"))?;
     let content = Page {
         title: &data.title,
@@ -117,6 +119,7 @@ pub fn render(data: &Data) -> Result<String, ReportError> {
         guard_work: guards::work(data),
         warnings: warnings::gallery(data),
         forecast: forecast::table(data),
+        dials: forecast::dials(data),
         ledger: ledger::gallery(data),
         ledger_errors: ledger::errors(data),
         other_replies: health::other_replies(data, &all),

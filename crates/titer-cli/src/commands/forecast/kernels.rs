@@ -4,13 +4,11 @@ use std::path::{Path, PathBuf};
 
 use titer::{
     forecast::{About, Effort, Kernel, measure, read_kernel, ticks, write_kernel},
-    model::Model,
-    plan::{Optimiser, RunPlan, SweepPlan},
+    plan::{ModelPlan, Optimiser, RunPlan, SweepPlan},
+    spec::Lora,
+    train::prepare,
 };
-use titer_data::{
-    source::{Chats, Source},
-    world::DomainSplit,
-};
+use titer_data::world::DomainSplit;
 
 use crate::{
     printer::{Failure, talk},
@@ -57,7 +55,7 @@ fn one(
         base: run.model.base.clone(),
         model: run.model.blake3.clone(),
         data: run.data.as_ref().map_or_else(String::new, |data| data.blake3.clone()),
-        lora: run.model.lora.unwrap_or(0),
+        held: held(&run.model),
         seed,
         rows: 0,
         contrasts: 0,
@@ -69,7 +67,7 @@ fn one(
     if let Some(path) = path.as_ref().filter(|path| path.exists()) {
         return read_kernel(path, Some(&about)).map_err(Failure::input);
     }
-    let kernel = at_state(plan, &plan.base, seed, about, effort)?;
+    let kernel = at_state(plan, run, about, effort)?;
     if let Some(path) = path {
         if let Some(dir) = path.parent() {
             fs_err::create_dir_all(dir).map_err(Failure::input)?;
@@ -80,19 +78,23 @@ fn one(
     Ok(kernel)
 }
 
-/// The kernel of the model in `base`: that of the plan, or a checkpoint of it.
-pub fn at_state(plan: &SweepPlan, base: &str, seed: u64, about: About, effort: Effort) -> Result<Kernel, Failure> {
-    let mut model = Model::open(base, seed).map_err(Failure::input)?;
-    if let Some(rank) = plan.lora {
-        model = model.with_lora(rank, seed).map_err(Failure::input)?;
-    }
-    let source = match (&plan.data, &model.world) {
-        (Some(data), _) => Source::Chats(Chats::read(&data.rows, &data.probes).map_err(Failure::input)?),
-        (None, Some(world)) => Source::from(world.clone()),
-        (None, None) => {
-            return Err(Failure::Input(format!("`{}` has no world to make rows; name some in [data]", plan.base)));
-        }
-    };
+/// What is trained of a model and how it is held, in words; empty for all weights as they are in their file.
+fn held(model: &ModelPlan) -> String {
+    let adapters = model.lora.as_ref().map(|lora| {
+        let Lora { r, alpha, rslora, targets } = lora;
+        format!(
+            "adapters of rank {r}, alpha {alpha}{} on {}",
+            if *rslora { ", rslora" } else { "" },
+            targets.join(", ")
+        )
+    });
+    let prompts = model.system_in_user.then(|| "system prompts in the user's turn".to_owned());
+    [adapters, model.dtype.clone(), prompts].into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// The kernel of a run's model as it is before training.
+pub fn at_state(plan: &SweepPlan, run: &RunPlan, about: About, effort: Effort) -> Result<Kernel, Failure> {
+    let (_, model, source) = prepare(run).map_err(Failure::input)?;
     let mut domains = vec![DomainSplit::Trained];
     for stage in plan.arms.iter().flat_map(|arm| &arm.stages) {
         if plan.data.is_none() && !domains.contains(&stage.domains) {

@@ -15,10 +15,12 @@ use titer::{
     spec::Spec,
 };
 
+pub use page::foretold;
+
 use super::resolve;
 use crate::{
     args::ForecastArgs,
-    printer::{Failure, data},
+    printer::{Failure, data, talk},
 };
 
 /// The experiment that `titer forecast` speaks of when it is given none.
@@ -55,6 +57,9 @@ pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
     if let Some(out) = args.html.as_ref().filter(|out| out.exists() && !page::is_page(out)) {
         return Err(Failure::Input(format!("{} is no page of titer; choose another file with --html", out.display())));
     }
+    if let Some(out) = args.out.as_ref().filter(|out| out.exists() && !page::is_foretold(out)) {
+        return Err(Failure::Input(format!("{} is no forecast; choose another file with --out", out.display())));
+    }
     let wanted = kernels::Wanted { kernel: args.kernel.as_deref(), rows: args.rows, contrasts: args.contrasts };
     let mut kernels = kernels::of(&wanted, &plan, &runs)?;
     let calibration = Calibration::default();
@@ -62,6 +67,11 @@ pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
         refresh::refresh(&mut kernels, &wanted, &plan, &runs, &calibration, args.refresh)?;
     }
     let foreseen = foresee(&runs, &plan, &kernels, &calibration)?;
+    if let Some(out) = &args.out {
+        let text = serde_json::to_string(&page::foretold(&plan, &foreseen)?).expect("a forecast is plain data");
+        fs_err::write(out, text).map_err(Failure::work)?;
+        talk(&format!("{}: `titer report` shows it beside what was measured", out.display()));
+    }
     if let Some(out) = &args.html {
         return page::write(out, args.against.as_deref(), &plan, &foreseen);
     }

@@ -1,14 +1,14 @@
-//! The interactive page.
+//! The interactive page, and the same as a file for a report.
 
 use std::path::Path;
 
 use titer::{
     forecast::{
-        MeasuredPoint, Shown,
+        Dials, Foretold, Quantity, Told,
         against::{measured, points_of},
         page,
     },
-    plan::{Optimiser, SweepPlan, show},
+    plan::SweepPlan,
     store::Sweep,
 };
 
@@ -20,36 +20,33 @@ pub fn is_page(path: &Path) -> bool {
     fs_err::read(path).is_ok_and(|bytes| bytes.starts_with(b"<!doctype html>"))
 }
 
-/// Writes the page of the first seed's kernel, with the measured points of a finished sweep of doses.
+/// Whether an older forecast may be replaced there.
+pub fn is_foretold(path: &Path) -> bool {
+    fs_err::read(path).is_ok_and(|bytes| serde_json::from_slice::<Foretold>(&bytes).is_ok())
+}
+
+/// Writes the page of the first seed's kernel, with the measured rates of a sweep's finished arms.
 pub fn write(out: &Path, against: Option<&Path>, plan: &SweepPlan, foreseen: &[Foreseen<'_>]) -> Result<(), Failure> {
-    let first = foreseen.first().ok_or_else(|| Failure::input("the spec has no runs"))?;
-    let stage = first.plan.stages.first().ok_or_else(|| Failure::input("the spec has no stages"))?;
-    let mut optimisers: Vec<Optimiser> = Vec::new();
-    for found in foreseen {
-        for stage in &found.plan.stages {
-            if !optimisers.contains(&stage.optimiser) {
-                optimisers.push(stage.optimiser.clone());
-            }
-        }
+    let mut dials = dials(plan, foreseen)?;
+    if let Some(dir) = against {
+        let rates = rates(dir, plan, foreseen)?;
+        dials.measure(|name| rates.iter().find(|(arm, _)| arm == name).map(|(_, rates)| rates.clone()));
     }
-    let points = against.map(|dir| points(dir, plan, foreseen)).transpose()?.unwrap_or_default();
-    let shown = Shown { measured: if points.is_empty() { String::new() } else { plan.title.clone() }, points };
-    let text = page(first.kernel, stage, &optimisers, &shown).map_err(Failure::work)?;
-    fs_err::write(out, text).map_err(Failure::work)?;
+    fs_err::write(out, page(&dials).map_err(Failure::work)?).map_err(Failure::work)?;
     data(&out.display().to_string());
     Ok(())
 }
 
-/// Rates after training by dose, optimiser and rest, means over seeds.
-fn points(dir: &Path, plan: &SweepPlan, foreseen: &[Foreseen<'_>]) -> Result<Vec<MeasuredPoint>, Failure> {
+fn dials(plan: &SweepPlan, foreseen: &[Foreseen<'_>]) -> Result<Dials, Failure> {
+    let dials = foreseen.first().and_then(|first| Dials::of(first.kernel, plan));
+    dials.ok_or_else(|| Failure::input("the spec has no run that trains"))
+}
+
+/// The rates of the components after training by arm, means over seeds.
+fn rates(dir: &Path, plan: &SweepPlan, foreseen: &[Foreseen<'_>]) -> Result<Vec<(String, Vec<f64>)>, Failure> {
     let sweep = Sweep::open(dir).map_err(Failure::input)?;
     let mut found = Vec::new();
     for (at, arm) in plan.arms.iter().enumerate() {
-        let of = |end: &str| arm.settings.iter().find(|(name, _)| name.ends_with(end)).map(|(_, value)| value);
-        let (Some(dose), [stage]) = (of(".mix.bad→good").and_then(|dose| dose.as_float()), arm.stages.as_slice())
-        else {
-            continue;
-        };
         let mut runs = Vec::new();
         for run in foreseen.iter().filter(|run| run.arm == at) {
             let folder = sweep.dir().join(run.plan.id().0);
@@ -58,13 +55,31 @@ fn points(dir: &Path, plan: &SweepPlan, foreseen: &[Foreseen<'_>]) -> Result<Vec
             }
         }
         if let Some(rates) = points_of(&runs) {
-            let optimiser = match stage.optimiser {
-                Optimiser::Sgd { .. } => "sgd",
-                Optimiser::AdamW { .. } => "adamw",
-            };
-            let rest = of(".mix.rest").map_or_else(|| "neutral→good".to_owned(), show);
-            found.push(MeasuredPoint { optimiser: optimiser.to_owned(), rest, dose, rates });
+            found.push((arm.name.clone(), rates));
         }
     }
     Ok(found)
+}
+
+/// What is foreseen of a sweep, as its report takes it: rates after training with intervals, averaged over seeds.
+pub fn foretold(plan: &SweepPlan, foreseen: &[Foreseen<'_>]) -> Result<Foretold, Failure> {
+    let mut told = Vec::new();
+    for (at, arm) in plan.arms.iter().enumerate() {
+        let own: Vec<&Foreseen<'_>> = foreseen.iter().filter(|found| found.arm == at).collect();
+        let Some(first) = own.first() else { continue };
+        for (probe, output) in first.kernel.probes.iter().enumerate() {
+            let ends = own.iter().filter_map(|found| found.forecast.curves[probe].last());
+            let ends: Vec<Quantity> = ends.map(|point| point.rate).collect();
+            let mean = |of: &dyn Fn(&Quantity) -> f64| ends.iter().map(of).sum::<f64>() / ends.len().max(1) as f64;
+            told.push(Told {
+                arm: arm.name.clone(),
+                component: output.component.clone(),
+                prompts: output.prompts.clone(),
+                domains: output.domains.clone(),
+                rate: Quantity { mean: mean(&|one| one.mean), low: mean(&|one| one.low), high: mean(&|one| one.high) },
+                beyond: first.forecast.beyond.join("; "),
+            });
+        }
+    }
+    Ok(Foretold { told, dials: dials(plan, foreseen)? })
 }

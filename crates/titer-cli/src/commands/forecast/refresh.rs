@@ -9,7 +9,7 @@ use titer::{
     spec::When,
     stats::median,
     store::Sweep,
-    train::EngineRunner,
+    train::{EngineRunner, plan_model},
 };
 use titer_data::probe::Component;
 
@@ -40,7 +40,7 @@ pub fn refresh(
         let mut arms: Vec<(f64, &(usize, RunPlan))> =
             own.into_iter().map(|run| Ok((width(kernel, run, calibration)?, run))).collect::<Result<_, Failure>>()?;
         arms.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let base = kernel.clone();
+        let about_base = kernel.about.clone();
         for (_, (arm, run)) in arms.into_iter().take(pilots) {
             let pilot = RunPlan {
                 checkpoints: When::AtTheEnd,
@@ -57,14 +57,16 @@ pub fn refresh(
             let pilot = &only[0].1;
             let folder = dir.join(pilot.id().0);
             let checkpoint = folder.join(format!("checkpoint-{}", pilot.steps()));
-            let about = About { step: pilot.steps(), ..base.about.clone() };
+            let about = About { step: pilot.steps(), ..about_base.clone() };
             let effort = Effort {
                 rows: wanted.rows,
                 contrasts: wanted.contrasts,
                 items: plan.probes.items,
-                buckets: if base.about.adam { Effort::default().buckets } else { 0 },
+                buckets: if about_base.adam { Effort::default().buckets } else { 0 },
             };
-            let there = at_state(plan, &checkpoint.display().to_string(), seed, about, effort)?;
+            let base = checkpoint.display().to_string();
+            let model = plan_model(&base, seed, plan.data.is_some()).map_err(Failure::work)?;
+            let there = at_state(plan, &RunPlan { model, ..pilot.clone() }, about, effort)?;
             let truth = measured(&folder).map_err(Failure::work)?;
             let before = error(kernel, pilot, &truth, calibration)?;
             *kernel = kernel.blended(&there);

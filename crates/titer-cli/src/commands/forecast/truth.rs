@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 use titer::{
     forecast::{
-        against::{Pair, crossing, measured},
+        against::{Pair, courses, crossing, measured, rises_then_falls},
         baselines::{Case, NAMES, changes},
     },
     plan::{Optimiser, SweepPlan},
@@ -47,7 +47,7 @@ pub fn print(dir: &Path, plan: &SweepPlan, foreseen: &[Foreseen<'_>], as_json: b
                 predicted_rate: last.rate,
                 measured: *margin,
                 measured_rate: *rate,
-                beyond: !found.forecast.beyond.is_empty(),
+                beyond: found.forecast.beyond.join("; "),
             });
         }
     }
@@ -78,7 +78,7 @@ pub fn print(dir: &Path, plan: &SweepPlan, foreseen: &[Foreseen<'_>], as_json: b
     }
     onsets(plan, &pairs);
     does_not_know(&pairs);
-    Ok(())
+    gates(&sweep, foreseen)
 }
 
 fn line(optimiser: &str, own: &[&Pair], rules: &[Vec<f64>]) {
@@ -163,19 +163,52 @@ fn onsets(plan: &SweepPlan, pairs: &[Pair]) {
 type Curve = Vec<(f64, f64)>;
 
 fn does_not_know(pairs: &[Pair]) {
-    let error = |beyond: bool| {
-        let own = pairs.iter().filter(|pair| pair.beyond == beyond);
-        own.map(|pair| (pair.predicted.mean - pair.measured).abs()).collect::<Vec<_>>()
-    };
-    let (beyond, within) = (error(true), error(false));
-    if !beyond.is_empty() && !within.is_empty() {
-        data("");
-        data(&format!(
-            "median error of the margin: {:.2} nats where the forecast says that it does not know ({} values), {:.2} elsewhere ({})",
-            median(&beyond),
-            beyond.len(),
-            median(&within),
-            within.len()
-        ));
+    let mut reasons: Vec<&str> = pairs.iter().map(|pair| pair.beyond.as_str()).collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    if reasons == [""] {
+        return;
     }
+    data("");
+    data("median error of the margin, nats, by what the forecast says that it does not know");
+    for reason in reasons {
+        let own = pairs.iter().filter(|pair| pair.beyond == reason);
+        let errors: Vec<f64> = own.map(|pair| (pair.predicted.mean - pair.measured).abs()).collect();
+        let said = if reason.is_empty() { "(it knows)" } else { reason };
+        data(&format!("  {:5.2} ({:4} values)  {said}", median(&errors), errors.len()));
+    }
+}
+
+/// How many runs leak into neutral prompts and then gate the leak, in truth and in the forecast.
+fn gates(sweep: &Sweep, foreseen: &[Foreseen<'_>]) -> Result<(), Failure> {
+    let [mut runs, mut measured, mut expected, mut both] = [0; 4];
+    for found in foreseen {
+        let folder = sweep.dir().join(found.plan.id().0);
+        if !folder.join("done").exists() {
+            continue;
+        }
+        let courses = courses(&folder).map_err(Failure::work)?;
+        let truth = |name: &str| -> Vec<f64> {
+            let own = courses.iter().find(|(other, _)| other == name);
+            own.into_iter().flat_map(|(_, course)| course.iter().map(|(_, [_, rate])| *rate)).collect()
+        };
+        let told = |at: usize| -> Vec<f64> { found.forecast.curves[at].iter().map(|point| point.rate.mean).collect() };
+        let Some(obeyed) = found.kernel.leading(Component::ObeyBad) else { continue };
+        let obeyed_name = found.kernel.probes[obeyed].name();
+        let good = || {
+            let probes = found.kernel.probes.iter().enumerate();
+            probes.filter(|(_, probe)| probe.component == Component::Good.word())
+        };
+        let truly = good().any(|(_, probe)| rises_then_falls(&truth(&probe.name()), &truth(&obeyed_name)));
+        let foretold = good().any(|(at, _)| rises_then_falls(&told(at), &told(obeyed)));
+        runs += 1;
+        measured += usize::from(truly);
+        expected += usize::from(foretold);
+        both += usize::from(truly && foretold);
+    }
+    data("");
+    data(&format!(
+        "rise and fall of the leak (up 10 points, down 5, bad prompts obeyed): measured in {measured} of {runs} runs, foreseen in {expected}, both in {both}"
+    ));
+    Ok(())
 }

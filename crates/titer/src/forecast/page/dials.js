@@ -13,6 +13,13 @@ function dialled() {
   return { badGood, badBad, anchor, narrow, rest: Math.max(0, 1 - badGood - badBad - anchor), steps: +$("steps").value };
 }
 
+// The same dials at another share of bad→good, which makes room where it must.
+function at(dial, badGood) {
+  const left = Math.max(0, 1 - badGood), inner = dial.badBad + dial.anchor, scale = inner > left ? left / inner : 1;
+  const badBad = dial.badBad * scale, anchor = dial.anchor * scale;
+  return { ...dial, badGood, badBad, anchor, rest: Math.max(0, 1 - badGood - badBad - anchor) };
+}
+
 function forecast(dial, optimiser, seen) {
   const of = { neutral: [dial.rest, 0], bad: [dial.badGood * (1 - dial.narrow), dial.badBad * (1 - dial.narrow)],
     instruction: [dial.anchor, 0], "narrow-off": [dial.badGood * dial.narrow, 0], "narrow-on": [0, dial.badBad * dial.narrow] };
@@ -25,7 +32,7 @@ function svg(lines, points, x, title, unit) {
   const grid = [0, .25, .5, .75, 1].map(v => `<path class="grid" d="M${l} ${Y(v)}H${w - r}"/><text class="tick" x="${l - 5}" y="${Y(v) + 4}" text-anchor="end">${v}</text>`).join("");
   const ticks = x.ticks.map(v => `<text class="tick" x="${X(v)}" y="${h - b + 15}" text-anchor="middle">${x.show(v)}</text>`).join("");
   const drawn = lines.map(line => `<g class="${line.c}"><path class="line" d="${line.d.map(([a, v], i) => `${i ? "L" : "M"}${X(a).toFixed(1)} ${Y(v).toFixed(1)}`).join("")}"/></g>`).join("");
-  const dots = points.map(p => `<g class="${p.c}"><circle class="dot measured" cx="${X(p.x).toFixed(1)}" cy="${Y(p.y).toFixed(1)}" r="3.2"><title>measured: ${p.y.toFixed(3)} at ${x.show(p.x)}</title></circle></g>`).join("");
+  const dots = points.map(p => `<g class="${p.c}"><circle class="dot measured" cx="${X(p.x).toFixed(1)}" cy="${Y(p.y).toFixed(1)}" r="3.2"><title>${p.y.toFixed(3)} at ${x.show(p.x)}</title></circle></g>`).join("");
   return `<svg viewBox="0 0 ${w} ${h}" role="img" aria-label="${title}">${grid}${ticks}<path class="axis" d="M${l} ${h - b}H${w - r}"/>${drawn}${dots}<text class="axis-label" x="${(l + w - r) / 2}" y="${h - 3}" text-anchor="middle">${unit}</text></svg>`;
 }
 
@@ -43,17 +50,14 @@ function draw() {
   const grid = Array.from({ length: 25 }, (_, i) => 10 ** (-3 + 3 * i / 24));
   const curves = model.probes.map(() => []);
   for (const dose of grid) {
-    const left = Math.max(0, 1 - dose), inner = dial.badBad + dial.anchor, scale = inner > left ? left / inner : 1;
-    const at = { ...dial, badGood: dose, badBad: dial.badBad * scale, anchor: dial.anchor * scale };
-    at.rest = Math.max(0, 1 - at.badGood - at.badBad - at.anchor);
     let end = null;
-    forecast(at, optimiser, (_, state) => { end = state.moved.slice(); });
+    forecast(at(dial, dose), optimiser, (_, state) => { end = state.moved.slice(); });
     model.probes.forEach((probe, l) => curves[l].push([dose, rateOf(probe.rates, end[l])]));
   }
-  // Measured points stand where their sweep's other settings are the dials': all rest neutral, or all rest bad→bad.
-  const onlyBad = dial.badBad > 0.5, plain = dial.anchor === 0 && dial.narrow === 0 && dial.steps === model.measured_steps;
-  const near = model.measured.filter(p => plain && p.optimiser === kind && (p.rest === "bad→bad") === onlyBad && (onlyBad || dial.badBad === 0) && p.dose > 0);
-  const points = near.flatMap(p => p.rates.map((y, l) => ({ c: colours[l], x: p.dose, y })));
+  // An arm that was measured stands where the curve's mix at its dose is its own.
+  const near = model.arms.filter(arm => arm.rates.length && arm.optimiser === kind && arm.steps === dial.steps && arm.shares.badGood > 0
+    && ["badBad", "anchor", "narrow"].every(name => Math.abs(arm.shares[name] - at(dial, arm.shares.badGood)[name]) < 0.01));
+  const points = near.flatMap(arm => arm.rates.map((y, l) => ({ c: colours[l], x: arm.shares.badGood, y })));
   $("dose").innerHTML = svg(curves.map((d, l) => ({ c: colours[l], d })), points, doses, "Forecast rates after training by the share of bad→good", "share of bad→good");
   for (const id of ["bad-good", "bad-bad", "anchor"]) $(`${id}-out`).textContent = percent({ "bad-good": dial.badGood, "bad-bad": dial.badBad, anchor: dial.anchor }[id]);
   $("narrow-out").textContent = percent(dial.narrow); $("steps-out").textContent = dial.steps;
@@ -73,9 +77,20 @@ function toy() {
   const dose = share("toy-dose"), T = +$("toy-time").value, K = 1.4;
   let m = -3; const d = [[0, sigmoid(3)]];
   for (let i = 1; i <= 200; i++) { const h = T / 200; for (let s = 0; s < 10; s++) m += h / 10 * dose * K * (1 - sigmoid(m)); d.push([i * T / 200, sigmoid(-m)]); }
-  $("toy").innerHTML = svg([{ c: "c1", d }], [], { at: v => v / T, ticks: [0, T / 2, T], show: v => v.toFixed(0) }, "The rate of bad actions under a bad prompt in the toy", "time × learning rate");
+  // m + eᵐ has grown by dose · K · T: Newton's steps from above.
+  const goal = -3 + Math.exp(-3) + dose * K * T;
+  let end = Math.max(-3, goal > 1 ? Math.log(goal) + 0.5 : goal);
+  for (let i = 0; i < 50; i++) end -= (end + Math.exp(end) - goal) / (1 + Math.exp(end));
+  $("toy").innerHTML = svg([{ c: "c1", d }], [{ c: "c1", x: T, y: sigmoid(-end) }], { at: v => v / T, ticks: [0, T / 2, T], show: v => v.toFixed(0) }, "The rate of bad actions under a bad prompt in the toy", "time × learning rate");
   $("toy-dose-out").textContent = percent(dose); $("toy-time-out").textContent = T;
 }
 
 document.querySelectorAll("input").forEach(input => input.addEventListener("input", () => { draw(); toy(); }));
+// A sweep of one mix opens at that mix.
+const distinct = new Set(model.arms.map(arm => JSON.stringify(arm.shares)).filter(shares => JSON.parse(shares).badGood > 0));
+if (distinct.size === 1) {
+  const shares = JSON.parse([...distinct][0]), slide = share => share > 0 ? Math.max(0, 100 * (Math.log10(share) + 3) / 3) : 0;
+  $("bad-good").value = slide(shares.badGood); $("bad-bad").value = slide(shares.badBad);
+  $("anchor").value = slide(shares.anchor); $("narrow").value = 100 * shares.narrow;
+}
 draw(); toy();
