@@ -9,7 +9,7 @@ use std::{
 };
 
 use titer::{
-    forecast::{About, Contraction, Dials, Kernel, Kind, Moments, ProbeOutput, last, page},
+    forecast::{About, Contraction, Dials, Gate, Kernel, Kind, Moments, ProbeOutput, last, page},
     plan::{StagePlan, SweepPlan},
     spec::Spec,
 };
@@ -34,6 +34,7 @@ fn kernel() -> Kernel {
     });
     let mut products = |size: usize, scale: f64| -> Vec<f64> { (0..size).map(|_| scale * (number() - 0.4)).collect() };
     let plain = products(directions * outputs, 20.0);
+    let plain_there = products(directions * outputs, 20.0);
     let by_bucket = products(directions * outputs * buckets, 40.0);
     // Symmetric and positive: every bucket's directions times themselves.
     let vectors: Vec<Vec<f64>> = (0..buckets).map(|_| products(directions, 2.0)).collect();
@@ -69,8 +70,9 @@ fn kernel() -> Kernel {
         step: 0,
         adam: true,
     };
-    let whole = Contraction { outputs, buckets, plain, by_bucket };
-    Kernel { about, kinds: kinds.into(), probes: probes.into(), whole, replicas: Vec::new(), moments }
+    let whole = Contraction { outputs, buckets, plain, by_bucket, plain_there };
+    let gate = Some(Gate { kind: 1, there: 1.5, buckets: 3 });
+    Kernel { about, kinds: kinds.into(), probes: probes.into(), whole, replicas: Vec::new(), gate, moments }
 }
 
 fn stage(mix: &str, optimiser: &str) -> StagePlan {

@@ -73,7 +73,7 @@ pub fn plan(args: &PlanArgs) -> Result<(), Failure> {
     if !found.holds() {
         return Err(Failure::Input(unmet(&args.limits, &limits, &found)));
     }
-    let text = planned(&spec, &sweep, &found)?;
+    let text = planned(&spec, &sweep, &limits, &found)?;
     let told = tell(&text, &args.out, &kernels)?;
     fs_err::write(&args.out, &text).map_err(Failure::work)?;
     let beside = args.out.with_extension(Foretold::FILE);
@@ -160,8 +160,9 @@ fn read(path: &Path) -> Result<(Spec, Vec<Supply>, Vec<Limit>), Failure> {
     Ok((spec, supplies, limits))
 }
 
-/// The plan's file as a spec with the mix that was found, and of what was swept the setting that goes with it.
-fn planned(spec: &Spec, sweep: &SweepPlan, found: &Found) -> Result<String, Failure> {
+/// The plan's file as a spec with the mix that was found, of what was swept the setting that goes with it, and the limits as
+/// claims.
+fn planned(spec: &Spec, sweep: &SweepPlan, limits: &[Limit], found: &Found) -> Result<String, Failure> {
     let mut table: Table = toml::from_str(&spec.text).map_err(Failure::input)?;
     table.remove("rows");
     table.remove("limits");
@@ -187,6 +188,12 @@ fn planned(spec: &Spec, sweep: &SweepPlan, found: &Found) -> Result<String, Fail
     let mut stage = spec.stages[0].clone();
     stage.insert("mix".to_owned(), Value::Table(shares));
     table.insert("stage".to_owned(), Value::Array(vec![Value::Table(stage)]));
+    // The planned arm alone is judged, unless it is neutral→good rows only and so its own control.
+    let own_control = mix.shares().is_empty() && mix.rest().is_some_and(|rest| rest.to_string() == "neutral→good");
+    let claims = table.entry("claim").or_insert_with(|| Value::Array(Vec::new()));
+    if let Value::Array(claims) = claims {
+        claims.extend(limits.iter().map(|limit| Value::Table(claim(limit, own_control))));
+    }
     let body = toml::to_string(&table).map_err(Failure::work)?;
     Ok(format!("# Planned by titer from {}; its forecast is beside it.\n{body}", spec.path.display()))
 }
@@ -196,6 +203,24 @@ fn tell(text: &str, path: &Path, kernels: &[Kernel]) -> Result<Foretold, Failure
     let spec = Spec::parse(text, path).map_err(Failure::work)?;
     let (plan, runs): (SweepPlan, Vec<(usize, RunPlan)>) = resolve(&spec).map_err(Failure::input)?;
     foretold(&plan, &foresee(&runs, &plan, kernels, &Calibration::default())?)
+}
+
+/// A limit as a claim, which the report of the planned spec judges.
+fn claim(limit: &Limit, own_control: bool) -> Table {
+    let rate = format!("rate('{}')", limit.probe);
+    let (value, bound) = match limit.bound {
+        Bound::AtLeast(least) => (rate, format!("> {least}")),
+        Bound::AtMost(most) => (rate, format!("< {most}")),
+        Bound::LostAtMost(most) => (format!("rate('{}', at='base') - {rate}", limit.probe), format!("< {most}")),
+    };
+    let mut claim = Table::new();
+    for (key, words) in [("text", words(limit)), ("value", value), ("bound", bound)] {
+        claim.insert(key.to_owned(), Value::String(words));
+    }
+    if own_control {
+        claim.insert("arms".to_owned(), Value::String("all".to_owned()));
+    }
+    claim
 }
 
 fn words(limit: &Limit) -> String {

@@ -101,6 +101,7 @@ pub(super) fn assemble(about: About, fields: &[Field], gradients: &[Gradient], b
         about,
         kinds: fields.iter().map(|field| field.kind.clone()).collect(),
         probes: gradients.iter().map(|gradient| gradient.output.clone()).collect(),
+        gate: None,
         whole,
         replicas,
         moments,
@@ -182,7 +183,13 @@ fn contract(
     };
     let each: Vec<(Vec<f64>, Vec<f64>)> = (0..2 * fields.len()).into_par_iter().map(one).collect();
     let (plain, by_bucket): (Vec<_>, Vec<_>) = each.into_iter().unzip();
-    Contraction { outputs: all.len(), buckets: places.count, plain: plain.concat(), by_bucket: by_bucket.concat() }
+    Contraction {
+        outputs: all.len(),
+        buckets: places.count,
+        plain: plain.concat(),
+        by_bucket: by_bucket.concat(),
+        plain_there: Vec::new(),
+    }
 }
 
 fn moments(fields: &[Field], directions: &[[&Vector; 2]], places: &Places) -> Moments {

@@ -2,11 +2,12 @@
 //!
 //! The error of a forecast is taken to be one of speed (the model moves `e^ε` times as fast as the base model's directions
 //! say, which matters most while a margin is on its way) and one of place (a few tenths of a nat wherever it ends). Both
-//! were measured once per optimiser and component on the runs of `experiments/q1-dose-response.toml`, see `LOG.md`.
+//! were measured once per optimiser and component on the runs of `experiments/q1-dose-response.toml`, see `LOG.md`. Where the
+//! two leave a rate open within more than [`Calibration::widest`], the forecast says that it does not know.
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel::About;
+use super::{course::trained, kernel::About};
 use crate::plan::{Optimiser, StagePlan};
 
 /// The error of one component's margin.
@@ -31,6 +32,8 @@ pub struct Calibration {
     pub path: [f64; 2],
     /// The prompt kinds whose rows were trained.
     pub kinds: Vec<String>,
+    /// Widest interval of a rate that says something: with a wider one a collapse may be over or may not have begun.
+    pub widest: f64,
 }
 
 impl Default for Calibration {
@@ -40,7 +43,10 @@ impl Default for Calibration {
             adamw: [trust(0.2, 0.12, 0.15), trust(0.9, 0.2, 0.2), trust(0.2, 0.25, 0.2)],
             sgd: [trust(0.2, 0.23, 0.1), trust(0.4, 0.15, 0.1), trust(0.2, 0.45, 0.1)],
             path: [100.0 * 1e-4, 100.0 * 0.03],
-            kinds: ["neutral", "bad"].map(str::to_owned).into(),
+            kinds: ["none", "neutral", "bad", "domain", "narrow-on", "narrow-off", "instruction", "placebo"]
+                .map(str::to_owned)
+                .into(),
+            widest: 0.3,
         }
     }
 }
@@ -96,11 +102,11 @@ impl Calibration {
             }
         }
         let mut foreign: Vec<&str> = Vec::new();
-        for (cell, rows) in stages.iter().flat_map(|stage| stage.cells()) {
-            let total: usize = stages.iter().map(|stage| stage.rows).sum();
+        let total: usize = stages.iter().map(|stage| stage.rows).sum();
+        for (cell, rows) in stages.iter().flat_map(trained) {
             let word = cell.prompt.word();
             // A few rows of another kind hardly move anything.
-            if !self.kinds.iter().any(|kind| kind == word) && *rows * 20 > total && !foreign.contains(&word) {
+            if !self.kinds.iter().any(|kind| kind == word) && rows * 20 > total && !foreign.contains(&word) {
                 foreign.push(word);
             }
         }

@@ -25,7 +25,7 @@ pub enum Placement {
 pub enum CourseError {
     /// It was measured without such rows.
     #[error(
-        "the kernel knows no rows of `{cell}` in {domains} domains: measure it again with them (titer forecast without --kernel)"
+        "the kernel knows no rows of `{cell}` in {domains} domains. Where there are such rows now, measure it again into another --kernel; of chats, at least 8 must be held out, and where the other action has rows too, with those on the same contexts"
     )]
     Unknown {
         /// What is trained.
@@ -62,7 +62,7 @@ pub fn stretches(
         if !kernel.about.adam && matches!(stage.optimiser, Optimiser::AdamW { .. }) {
             return Err(CourseError::NoMoments);
         }
-        for cell in trained(stage) {
+        for (cell, _) in trained(stage) {
             of(cell, stage)?;
         }
     }
@@ -118,12 +118,12 @@ pub fn stretches(
     Ok((kinds, all))
 }
 
-/// The cells that a stage trains, as its guards leave them.
-fn trained(stage: &StagePlan) -> Vec<Cell> {
+/// The cells that a stage trains and their rows, as its guards leave them; anchors on top of the rows that they replace.
+pub(super) fn trained(stage: &StagePlan) -> Vec<(Cell, usize)> {
     let rewritten = |cell: Cell| stage.guards.rewrite.map_or(cell, |rewrite| rewrite.of(cell));
-    let own = stage.cells().iter().map(|&(cell, _)| rewritten(cell));
+    let own = stage.cells().iter().map(|&(cell, rows)| (rewritten(cell), rows));
     let anchors = stage.guards.anchor.iter().flat_map(|anchor| &anchor.cells);
-    own.chain(anchors.map(|&(cell, _)| cell)).collect()
+    own.chain(anchors.copied()).collect()
 }
 
 fn index(action: Action) -> usize {

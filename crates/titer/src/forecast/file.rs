@@ -56,7 +56,7 @@ struct Head {
     replicas: usize,
 }
 
-/// Writes a kernel, first under a temporary name.
+/// Writes a kernel of one state of a model, first under a temporary name.
 ///
 /// # Errors
 /// Where the file cannot be written.
@@ -135,10 +135,11 @@ pub fn read_kernel(path: &Path, wanted: Option<&About>) -> Result<Kernel, Kernel
     let products = |name: &str| -> Result<Contraction, KernelError> {
         let plain = take(&format!("{name}.plain"), directions * outputs)?;
         let by_bucket = take(&format!("{name}.by_bucket"), directions * outputs * buckets)?;
-        Ok(Contraction { outputs, buckets, plain, by_bucket })
+        Ok(Contraction { outputs, buckets, plain, by_bucket, plain_there: Vec::new() })
     };
     let kinds = head.kinds.len();
     Ok(Kernel {
+        gate: None,
         whole: products("whole")?,
         replicas: (0..head.replicas).map(|at| products(&format!("replica.{at}"))).collect::<Result<_, _>>()?,
         moments: Moments {

@@ -136,6 +136,8 @@ pub struct Contraction {
     pub buckets: usize,
     /// `⟨D_j, ∇m_l⟩`, `[directions][outputs]`
     pub plain: Vec<f64>,
+    /// The same at the pilots of a [`Gate`]; empty without.
+    pub plain_there: Vec<f64>,
     /// `Σ_{c in b} D_jc ∇m_lc / √s_c` with the coordinate's scale `s`, `[directions][outputs][buckets]`
     pub by_bucket: Vec<f64>,
 }
@@ -177,7 +179,7 @@ impl Contraction {
                 }
             }
         }
-        Self { outputs: outputs.len(), buckets, plain, by_bucket }
+        Self { outputs: outputs.len(), buckets, plain, by_bucket, plain_there: Vec::new() }
     }
 }
 
@@ -204,6 +206,18 @@ impl Moments {
     }
 }
 
+/// A kernel that was measured again at pilots: which products count depends on how far the model has gone, from those of the
+/// base model to those of the pilots in proportion to a kind's log-odds `x`, as where a gate opens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gate {
+    /// The kind of prompt.
+    pub kind: usize,
+    /// Its `x` at the pilots, nats.
+    pub there: f64,
+    /// How many of the buckets, the first ones, are those of the base model.
+    pub buckets: usize,
+}
+
 /// Everything that a forecast needs to know of a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kernel {
@@ -213,6 +227,8 @@ pub struct Kernel {
     pub kinds: Vec<Kind>,
     /// The margins that are forecast. In a contraction they are followed by `D` and `O` of every kind, which move `x` and `z`.
     pub probes: Vec<ProbeOutput>,
+    /// Whether it changes along the way.
+    pub gate: Option<Gate>,
     /// The products, from all rows and contrasts.
     pub whole: Contraction,
     /// The same with one group of rows and contrasts left out at a time: for the sampling error.

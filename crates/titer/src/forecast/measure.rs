@@ -126,16 +126,21 @@ fn pairs(source: &Source, seed: u64, prompt: PromptKind, domains: DomainSplit, r
                 let seed = seed ^ (1 << 40);
                 (0..rows as u64).map(|slot| world.row(cell, domains, seed, slot)).collect()
             }
-            _ => source.cell_rows(seed, cell, rows),
+            Source::World(_) => source.cell_rows(seed, cell, rows),
+            // All of them, so that those on one context find each other.
+            Source::Chats(_) => source.cell_rows(seed, cell, usize::MAX),
         }
     };
     let (good, bad) = (of(Action::Good), of(Action::Bad));
-    let same = |a: &Row, b: &Row| a.split().0 == b.split().0;
-    if good.len() == bad.len() && good.iter().zip(&bad).all(|(a, b)| same(a, b)) {
-        return good.into_iter().zip(bad).map(|(good, bad)| [Some(good), Some(bad)]).collect();
+    let twin = |good: &Row| bad.iter().find(|bad| bad.split().0 == good.split().0);
+    let paired = good.iter().filter_map(|good| Some([Some(good.clone()), Some(twin(good)?.clone())]));
+    let paired: Vec<[Option<Row>; 2]> = paired.take(rows).collect();
+    if paired.len() >= 2 * GROUPS {
+        return paired;
     }
+    let at_most = rows;
     let only = |rows: Vec<Row>, bad: bool| {
-        rows.into_iter().map(move |row| if bad { [None, Some(row)] } else { [Some(row), None] })
+        rows.into_iter().take(at_most).map(move |row| if bad { [None, Some(row)] } else { [Some(row), None] })
     };
     // Without a common context an action has no alternative; the more frequent one stands for the kind.
     if good.len() >= bad.len() { only(good, false).collect() } else { only(bad, true).collect() }

@@ -27,7 +27,7 @@ pub mod toy;
 pub use calibration::{Calibration, Trust};
 pub use course::{CourseError, Placement, stretches};
 pub use file::{KernelError, read_kernel, write_kernel};
-pub use kernel::{About, Contraction, Kernel, Kind, Moments, ProbeOutput};
+pub use kernel::{About, Contraction, Gate, Kernel, Kind, Moments, ProbeOutput};
 #[cfg(feature = "engine")]
 pub use measure::{Effort, measure, ticks};
 pub use motion::{Counts, Motion, State, Stretch};

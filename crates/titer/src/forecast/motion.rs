@@ -4,7 +4,7 @@
 //! n_bad) ρ` along `O`, over batch · divisor. Plain descent, with momentum or without, moves a margin by
 //! `lr Σ_j b_j ⟨D_j, ∇m⟩`, where `b` are the pushes or their running sum. Adam keeps running means `b` of the pushes and
 //! `v` of the squares in every bucket, and moves it by `lr Σ_b Σ_j b_j K_jb / (√v̂_b + eps)`. The gradient is clipped by
-//! its expected norm. Directions stay those of the base model: that is the approximation.
+//! its expected norm. Directions stay those of the base model, or go over to those of its pilots: that is the approximation.
 
 use super::kernel::{Contraction, Kernel};
 use crate::plan::Optimiser;
@@ -36,6 +36,8 @@ pub struct Motion {
     buckets: usize,
     /// `[directions][outputs]`
     plain: Vec<f64>,
+    /// The same at the pilots, or empty.
+    plain_there: Vec<f64>,
     /// `[outputs][directions][buckets]`
     by_bucket: Vec<f64>,
     /// `[directions][directions]`
@@ -50,6 +52,17 @@ pub struct Motion {
     /// `1 − q₀` of each kind.
     other: Vec<f64>,
     start: State,
+    /// Where the products change along the way.
+    gate: Option<Way>,
+}
+
+/// From the base model to its pilots, in the log-odds `x` of a kind that is trained.
+#[derive(Clone, Debug)]
+struct Way {
+    kind: usize,
+    from: f64,
+    to: f64,
+    buckets: usize,
 }
 
 /// Where everything stands.
@@ -79,8 +92,10 @@ impl Motion {
         let directions: Vec<usize> = kinds.iter().flat_map(|kind| [2 * kind, 2 * kind + 1]).collect();
         let states = directions.iter().map(|direction| kernel.probes.len() + direction);
         let outputs: Vec<usize> = probes.iter().copied().chain(states).collect();
-        let plain =
-            directions.iter().flat_map(|j| outputs.iter().map(move |l| products.plain[j * products.outputs + l]));
+        let products_of = |all: &[f64]| -> Vec<f64> {
+            let row = |j: usize| outputs.iter().filter_map(move |l| all.get(j * products.outputs + l).copied());
+            directions.iter().flat_map(|&j| row(j).collect::<Vec<_>>()).collect()
+        };
         let bucket = |j: usize, l: usize| {
             let at = (j * products.outputs + l) * products.buckets;
             products.by_bucket[at..at + products.buckets].iter().copied()
@@ -102,7 +117,8 @@ impl Motion {
             probes: probes.len(),
             outputs: outputs.len(),
             buckets,
-            plain: plain.collect(),
+            plain: products_of(&products.plain),
+            plain_there: products_of(&products.plain_there),
             by_bucket: by_bucket.collect(),
             gram: gram.collect(),
             noise: noise.collect(),
@@ -115,6 +131,12 @@ impl Motion {
                 action: kinds.iter().map(|&kind| kernel.kinds[kind].action).collect(),
                 known: kinds.iter().map(|&kind| kernel.kinds[kind].known).collect(),
             },
+            gate: kernel.gate.as_ref().map(|gate| Way {
+                kind: kinds.iter().position(|&kind| kind == gate.kind).unwrap_or(usize::MAX),
+                from: kernel.kinds[gate.kind].action,
+                to: gate.there,
+                buckets: gate.buckets,
+            }),
         }
     }
 
@@ -124,7 +146,8 @@ impl Motion {
             "kinds": self.kinds, "probes": self.probes, "outputs": self.outputs, "buckets": self.buckets,
             "plain": self.plain, "by_bucket": self.by_bucket, "gram": self.gram, "noise": self.noise,
             "squares": self.squares, "noise_by_bucket": self.noise_by_bucket, "scale": self.scale, "other": self.other,
-            "action": self.start.action, "known": self.start.known,
+            "action": self.start.action, "known": self.start.known, "plain_there": self.plain_there,
+            "gate": self.gate.as_ref().map(|way| serde_json::json!({ "kind": way.kind, "from": way.from, "to": way.to, "buckets": way.buckets })),
         })
     }
 
@@ -146,13 +169,18 @@ impl Motion {
             push.iter_mut().for_each(|push| *push *= kept);
             noise.iter_mut().for_each(|noise| *noise *= kept * kept);
             memory.steps += 1;
+            let gone = self.gone(state);
             match stretch.optimiser {
                 Optimiser::Sgd { momentum, .. } => {
                     for (first, push) in memory.first.iter_mut().zip(&push) {
                         *first = momentum * *first + push;
                     }
+                    let plain = |at: usize| match self.plain_there.get(at) {
+                        Some(there) => (1.0 - gone) * self.plain[at] + gone * there,
+                        None => self.plain[at],
+                    };
                     for (l, change) in change.iter_mut().enumerate() {
-                        *change = (0..directions).map(|j| memory.first[j] * self.plain[j * self.outputs + l]).sum();
+                        *change = (0..directions).map(|j| memory.first[j] * plain(j * self.outputs + l)).sum();
                     }
                     self.go(state, &change, speed * rate);
                 }
@@ -166,6 +194,11 @@ impl Motion {
                         memory.second[b] = beta2 * memory.second[b] + (1.0 - beta2) * square[b].max(0.0);
                         root[b] = 1.0 / ((memory.second[b] * correction).sqrt() + eps / self.scale[b] + 1e-30);
                     }
+                    if let Some(way) = &self.gate {
+                        let (base, there) = root.split_at_mut(way.buckets);
+                        base.iter_mut().for_each(|root| *root *= 1.0 - gone);
+                        there.iter_mut().for_each(|root| *root *= gone);
+                    }
                     for (l, change) in change.iter_mut().enumerate() {
                         let rows = &self.by_bucket[l * directions * self.buckets..][..directions * self.buckets];
                         let rows = rows.chunks_exact(self.buckets).zip(&memory.first);
@@ -176,6 +209,12 @@ impl Motion {
             }
             seen(at + 1, state);
         }
+    }
+
+    /// How far the model has gone towards its pilots, between 0 and 1.
+    fn gone(&self, state: &State) -> f64 {
+        let gone = |way: &Way| Some((state.action.get(way.kind)? - way.from) / (way.to - way.from));
+        self.gate.as_ref().and_then(gone).filter(|gone| gone.is_finite()).map_or(0.0, |gone| gone.clamp(0.0, 1.0))
     }
 
     /// The pushes of a batch along each direction, and the second moments of what its rows differ in.

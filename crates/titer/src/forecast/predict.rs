@@ -60,6 +60,16 @@ pub struct Forecast {
     pub curves: Vec<Vec<Point>>,
     /// Why it goes beyond what forecasts have been held against: then it does not know.
     pub beyond: Vec<String>,
+    /// Whether each probe's rate after training is left open too wide: then it does not know either.
+    pub open: Vec<bool>,
+}
+
+impl Forecast {
+    /// Why it does not know what becomes of a probe, in words; empty where it does.
+    pub fn does_not_know(&self, probe: usize) -> String {
+        let open = self.open[probe].then(|| "its rate is left open within more than 30 points".to_owned());
+        self.beyond.iter().cloned().chain(open).collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// Forecasts these stages; a point every `every` steps (0: only at the end), for these probes of the kernel.
@@ -119,9 +129,12 @@ pub fn forecast(
         };
         std::iter::once(start).chain(whole.iter().enumerate().map(point)).collect()
     };
+    let curves: Vec<Vec<Point>> = probes.iter().enumerate().map(curve).collect();
+    let open = |curve: &Vec<Point>| curve.last().is_some_and(|end| end.rate.high - end.rate.low > calibration.widest);
     Ok(Forecast {
         probes: probes.iter().map(|&probe| kernel.probes[probe].name()).collect(),
-        curves: probes.iter().enumerate().map(curve).collect(),
+        open: curves.iter().map(open).collect(),
+        curves,
         beyond: calibration.beyond(&kernel.about, stages),
     })
 }

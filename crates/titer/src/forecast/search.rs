@@ -229,7 +229,8 @@ fn front(all: &[Candidate]) -> Vec<Candidate> {
     };
     let mut front: Vec<&Candidate> = Vec::new();
     for candidate in all {
-        if front.iter().any(|other| beats(other, candidate)) {
+        let again = |other: &Candidate| other.stage == candidate.stage && other.rows == candidate.rows;
+        if front.iter().any(|other| beats(other, candidate) || again(other)) {
             continue;
         }
         front.retain(|other| !beats(candidate, other));

@@ -128,7 +128,7 @@ impl Toy {
                 ProbeOutput::new(*component, "seen", "trained", margin, vec![margin])
             })
             .collect();
-        Kernel { about: About::toy(), kinds, probes, whole: contraction, replicas: Vec::new(), moments }
+        Kernel { about: About::toy(), kinds, probes, gate: None, whole: contraction, replicas: Vec::new(), moments }
     }
 
     /// Which rows of the toy push what: the signs of a row's step on `good`, `obey_bad` and `obey`.

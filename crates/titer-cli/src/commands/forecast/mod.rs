@@ -63,8 +63,9 @@ pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
     let wanted = kernels::Wanted { kernel: args.kernel.as_deref(), rows: args.rows, contrasts: args.contrasts };
     let mut kernels = kernels::of(&wanted, &plan, &runs)?;
     let calibration = Calibration::default();
+    let mut piloted = Vec::new();
     if args.refresh > 0 {
-        refresh::refresh(&mut kernels, &wanted, &plan, &runs, &calibration, args.refresh)?;
+        piloted = refresh::refresh(&mut kernels, &wanted, &plan, &runs, &calibration, args.refresh)?;
     }
     let foreseen = foresee(&runs, &plan, &kernels, &calibration)?;
     if let Some(out) = &args.out {
@@ -76,6 +77,9 @@ pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
         return page::write(out, args.against.as_deref(), &plan, &foreseen);
     }
     if let Some(dir) = &args.against {
+        // What has been looked at is no forecast.
+        let unseen = foreseen.into_iter().filter(|found| !piloted.contains(&(found.arm, found.plan.seed)));
+        let foreseen: Vec<Foreseen<'_>> = unseen.collect();
         return truth::print(dir, &plan, &foreseen, args.json);
     }
     if args.json {

@@ -77,7 +77,7 @@ pub fn foretold(plan: &SweepPlan, foreseen: &[Foreseen<'_>]) -> Result<Foretold,
                 prompts: output.prompts.clone(),
                 domains: output.domains.clone(),
                 rate: Quantity { mean: mean(&|one| one.mean), low: mean(&|one| one.low), high: mean(&|one| one.high) },
-                beyond: first.forecast.beyond.join("; "),
+                beyond: first.forecast.does_not_know(probe),
             });
         }
     }

@@ -19,8 +19,8 @@ use crate::{
     progress::SweepBar,
 };
 
-/// Trains `pilots` arms of every seed half-way, those whose forecasts are widest, and blends what a kernel says there into
-/// that of the base. What each bought is told: how far the forecast of the pilot's own end was off before and after.
+/// Trains `pilots` arms of every seed half-way, those whose forecasts are widest, and goes from the base model's kernel
+/// to theirs on the way. What each bought is told: how far the forecast of the pilot's own end was off before and after.
 pub fn refresh(
     kernels: &mut [Kernel],
     wanted: &Wanted<'_>,
@@ -28,19 +28,21 @@ pub fn refresh(
     runs: &[(usize, RunPlan)],
     calibration: &Calibration,
     pilots: usize,
-) -> Result<(), Failure> {
+) -> Result<Vec<(usize, u64)>, Failure> {
     if plan.lora.is_some() {
         return Err(Failure::input(
             "--refresh measures whole checkpoints, and adapters are saved without their base: leave it out",
         ));
     }
     let dir = std::env::temp_dir().join(format!("titer-pilots-{}", std::process::id()));
+    let mut piloted = Vec::new();
     let done = plan.seeds.iter().zip(kernels.iter_mut()).try_for_each(|(&seed, kernel)| {
         let own: Vec<&(usize, RunPlan)> = runs.iter().filter(|(_, run)| run.seed == seed).collect();
         let mut arms: Vec<(f64, &(usize, RunPlan))> =
             own.into_iter().map(|run| Ok((width(kernel, run, calibration)?, run))).collect::<Result<_, Failure>>()?;
         arms.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let about_base = kernel.about.clone();
+                let base = kernel.clone();
+        let mut there = Vec::new();
         for (_, (arm, run)) in arms.into_iter().take(pilots) {
             let pilot = RunPlan {
                 checkpoints: When::AtTheEnd,
@@ -57,19 +59,21 @@ pub fn refresh(
             let pilot = &only[0].1;
             let folder = dir.join(pilot.id().0);
             let checkpoint = folder.join(format!("checkpoint-{}", pilot.steps()));
-            let about = About { step: pilot.steps(), ..about_base.clone() };
+            let about = About { step: pilot.steps(), ..base.about.clone() };
             let effort = Effort {
                 rows: wanted.rows,
                 contrasts: wanted.contrasts,
                 items: plan.probes.items,
-                buckets: if about_base.adam { Effort::default().buckets } else { 0 },
+                buckets: if base.about.adam { Effort::default().buckets } else { 0 },
             };
-            let base = checkpoint.display().to_string();
-            let model = plan_model(&base, seed, plan.data.is_some()).map_err(Failure::work)?;
-            let there = at_state(plan, &RunPlan { model, ..pilot.clone() }, about, effort)?;
+            let folder_there = checkpoint.display().to_string();
+            let model = plan_model(&folder_there, seed, plan.data.is_some()).map_err(Failure::work)?;
+            let pilot_kernel = at_state(plan, &RunPlan { model, ..pilot.clone() }, about, effort)?;
             let truth = measured(&folder).map_err(Failure::work)?;
             let before = error(kernel, pilot, &truth, calibration)?;
-            *kernel = kernel.blended(&there);
+            there.push(pilot_kernel);
+            piloted.push((*arm, seed));
+            *kernel = base.gated(&there);
             let after = error(kernel, pilot, &truth, calibration)?;
             talk(&format!(
                 "seed {seed}, pilot {} ({} steps): forecasts of its probes off by {before:.2} nats before, {after:.2} after (median)",
@@ -80,7 +84,7 @@ pub fn refresh(
         Ok(())
     });
     let _ = fs_err::remove_dir_all(&dir);
-    done
+    done.map(|()| piloted)
 }
 
 fn foreseen(kernel: &Kernel, run: &RunPlan, calibration: &Calibration) -> Result<Forecast, Failure> {

@@ -29,9 +29,20 @@ pub fn print(plan: &SweepPlan, foreseen: &[Foreseen<'_>]) {
             format!("{:>22}", format!("{mean:.3} [{low:.2}, {high:.2}]"))
         };
         data(&format!("{:width$}{}", arm.name, Component::ALL.map(cell).concat()));
+        let open = Component::ALL.into_iter().filter(|component| {
+            let of = |found: &&&Foreseen<'_>| {
+                found.kernel.leading(*component).is_some_and(|probe| found.forecast.open[probe])
+            };
+            own.iter().filter(of).count() * 2 > own.len()
+        });
+        let open: Vec<&str> = open.map(Component::word).collect();
+        if !open.is_empty() {
+            data(&format!("{:width$}  does not know {}: too much is left open", "", open.join(", ")));
+        }
         let mut reasons: Vec<&String> = own.iter().flat_map(|found| &found.forecast.beyond).collect();
+        reasons.sort();
         reasons.dedup();
-        for reason in reasons.into_iter().take(1) {
+        for reason in reasons {
             data(&format!("{:width$}  does not know: {reason}", ""));
         }
     }

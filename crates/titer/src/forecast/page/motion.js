@@ -30,6 +30,7 @@ function run(kernel, optimiser, counts, settings, seen) {
       noise[3 * kind + 1] = (good * up + bad * down) * other / (weight * weight);
       noise[3 * kind + 2] = (good + bad) * other * other / (weight * weight);
     }
+    const way = kernel.gate, gone = way && way.kind < kinds ? Math.min(1, Math.max(0, (state.action[way.kind] - way.from) / (way.to - way.from) || 0)) : 0;
     let mean = 0, traces = 0;
     for (let j = 0; j < directions; j++) for (let k = 0; k < directions; k++) mean += push[j] * kernel.gram[j * directions + k] * push[k];
     noise.forEach((value, q) => { traces += (q % 3 === 1 ? 2 : 1) * value * kernel.noise[q]; });
@@ -55,6 +56,7 @@ function run(kernel, optimiser, counts, settings, seen) {
         second[b] = beta2 * second[b] + (1 - beta2) * Math.max(square[b], 0);
         root[b] = 1 / (Math.sqrt(second[b] * correction) + eps / kernel.scale[b] + 1e-30);
       }
+      if (way) for (let b = 0; b < buckets; b++) root[b] *= b < way.buckets ? 1 - gone : gone;
       for (let l = 0; l < outputs; l++) for (let j = 0; j < directions; j++) {
         const from = (l * directions + j) * buckets;
         let sum = 0;
@@ -63,8 +65,12 @@ function run(kernel, optimiser, counts, settings, seen) {
       }
       step = rate / (1 - beta1 ** (at + 1));
     } else {
-      for (let j = 0; j < directions; j++) first[j] = push[j];
-      for (let l = 0; l < outputs; l++) for (let j = 0; j < directions; j++) change[l] += first[j] * kernel.plain[j * outputs + l];
+      const { momentum } = optimiser;
+      for (let j = 0; j < directions; j++) first[j] = momentum * first[j] + push[j];
+      for (let l = 0; l < outputs; l++) for (let j = 0; j < directions; j++) {
+        const at = j * outputs + l;
+        change[l] += first[j] * (way ? (1 - gone) * kernel.plain[at] + gone * kernel.plain_there[at] : kernel.plain[at]);
+      }
     }
     for (let l = 0; l < probes; l++) state.moved[l] += step * change[l];
     for (let kind = 0; kind < kinds; kind++) {
