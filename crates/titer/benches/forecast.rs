@@ -41,7 +41,7 @@ fn main() {
     let kernel = kernel(128);
     for optimiser in [r#"{ kind = "adamw", lr = 1e-4 }"#, r#"{ kind = "sgd", lr = 0.03 }"#] {
         let stages: Vec<[StagePlan; 1]> =
-            (1..=10_000).map(|at| at as f64 * 8e-5).map(|dose| [stage(dose, optimiser)]).collect();
+            (1..=10_000).map(|at| 4e-4 + f64::from(at) * 8e-5).map(|dose| [stage(dose, optimiser)]).collect();
         let start = Instant::now();
         let sum: f64 =
             (&stages).into_par_iter().map(|stages| last(&kernel, stages, &[0, 1, 2]).expect("known")[1]).sum();
