@@ -44,6 +44,11 @@ fn a_plan_is_foreseen_trained_and_reported_side_by_side() {
     let rate = |at: usize| curve[at]["rate"]["mean"].as_f64().unwrap();
     assert!(rate(0) > 0.9 && curve.as_array().unwrap().last().unwrap()["rate"]["mean"].as_f64().unwrap() < rate(0));
 
+    // Ten steps may be too few for any dose.
+    let onset = &json["onsets"][0];
+    assert_eq!((&onset["rest"], onset["doses"].as_array().unwrap().len()), (&"neutral→good".into(), 1));
+    assert!(onset["doses"][0].as_f64().is_none_or(|dose| dose > 1e-4 && dose <= 1.0), "{onset}");
+
     let limits = "seeds = [0]\n[[stage]]\nrows = 320\n[probes]\nitems = 16\n[rows]\n\"bad→good\" = { least = 32, most = 64 }\n\
                   \"neutral→good\" = 320\n\"bad→bad\" = 320\n[limits]\n\"obey_bad/seen\" = { at_least = 0.5 }\nleak = { at_most = 0.2 }\n";
     fs_err::write(dir.path().join("limits.toml"), limits).unwrap();
@@ -59,6 +64,11 @@ fn a_plan_is_foreseen_trained_and_reported_side_by_side() {
     let report = fs_err::read_to_string(dir.path().join("run/report.html")).unwrap();
     assert!(report.contains("Forecast beside measured"));
 
+    assert!(
+        report.contains("obey_bad/seen at least 50.0 %")
+            && report.contains(r#"<script type="application/json" id="model">"#)
+    );
+
     let tight = limits.replace("at_least = 0.5", "at_least = 1.0");
     fs_err::write(dir.path().join("tight.toml"), tight).unwrap();
     let found =
@@ -67,4 +77,32 @@ fn a_plan_is_foreseen_trained_and_reported_side_by_side() {
     assert_eq!(found.status.code(), Some(2), "{error}");
     assert!(error.contains("the one that binds is `obey_bad/seen at least 100.0 %`"), "{error}");
     assert!(!dir.path().join("none.toml").exists());
+}
+
+#[test]
+fn pilots_say_what_they_bought_and_finished_runs_judge_what_they_were_not_pilots_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = format!("{SPEC}[sweep]\n\"train.mix.bad→good\" = [0.1, 0.5]\n");
+    fs_err::write(dir.path().join("spec.toml"), spec).unwrap();
+    let run = titer(dir.path(), &["run", "spec.toml", "--out", "run"]);
+    assert!(run.status.success(), "{}", text(&run.stderr));
+    let small = ["forecast", "spec.toml", "--kernel", "kernels", "--rows", "16", "--contrasts", "8"];
+    let found = titer(dir.path(), &[&small[..], &["--refresh", "1", "--against", "run", "--json"]].concat());
+    assert!(found.status.success(), "{}", text(&found.stderr));
+    let talk = text(&found.stderr);
+    let bought = talk.lines().find(|line| line.contains("pilot")).expect("the pilot is told of");
+    assert!(bought.contains("nats before") && bought.contains("(5 steps)"), "{bought}");
+    let json: serde_json::Value = serde_json::from_slice(&found.stdout).unwrap();
+    let judged: Vec<&str> = json["pairs"].as_array().unwrap().iter().filter_map(|pair| pair["arm"].as_str()).collect();
+    let piloted = judged.iter().any(|arm| bought.contains(arm));
+    assert!(!piloted && judged.len() == 6, "{judged:?} {bought}");
+
+    let page = ["--against", "run", "--html", "page.html", "--out", "run/forecast.json"];
+    let found = titer(dir.path(), &[&small[..], &page].concat());
+    assert!(found.status.success(), "{}", text(&found.stderr));
+    let page = fs_err::read_to_string(dir.path().join("page.html")).unwrap();
+    assert!(page.contains("open circles are measured"));
+    assert!(titer(dir.path(), &["report", "run"]).status.success());
+    let report = fs_err::read_to_string(dir.path().join("run/report.html")).unwrap();
+    assert!(report.contains("Forecast beside measured"));
 }

@@ -44,10 +44,8 @@ pub struct Motion {
     gram: Vec<f64>,
     /// `[kinds][3]`
     noise: Vec<f64>,
-    /// Pairs j ≤ k of directions, twice where they differ, `[pairs][buckets]`
+    /// Pairs j ≤ k of directions, twice where they differ, then the noise of every kind, `[pairs + kinds · 3][buckets]`
     squares: Vec<f64>,
-    /// `[kinds][3][buckets]`
-    noise_by_bucket: Vec<f64>,
     scale: Vec<f64>,
     /// `1 − q₀` of each kind.
     other: Vec<f64>,
@@ -122,8 +120,7 @@ impl Motion {
             by_bucket: by_bucket.collect(),
             gram: gram.collect(),
             noise: noise.collect(),
-            squares: squares.collect(),
-            noise_by_bucket: noise_by_bucket.collect(),
+            squares: squares.chain(noise_by_bucket).collect(),
             scale: moments.scale.clone(),
             other: kinds.iter().map(|&kind| kernel.kinds[kind].other()).collect(),
             start: State {
@@ -145,7 +142,7 @@ impl Motion {
         serde_json::json!({
             "kinds": self.kinds, "probes": self.probes, "outputs": self.outputs, "buckets": self.buckets,
             "plain": self.plain, "by_bucket": self.by_bucket, "gram": self.gram, "noise": self.noise,
-            "squares": self.squares, "noise_by_bucket": self.noise_by_bucket, "scale": self.scale, "other": self.other,
+            "squares": self.squares, "scale": self.scale, "other": self.other,
             "action": self.start.action, "known": self.start.known, "plain_there": self.plain_there,
             "gate": self.gate.as_ref().map(|way| serde_json::json!({ "kind": way.kind, "from": way.from, "to": way.to, "buckets": way.buckets })),
         })
@@ -162,7 +159,10 @@ impl Motion {
         let mut memory = Memory { first: vec![0.0; directions], second: vec![0.0; self.buckets], steps: 0 };
         let (mut push, mut noise) = (vec![0.0; directions], vec![0.0; 3 * self.kinds]);
         let (mut square, mut root) = (vec![0.0; self.buckets], vec![0.0; self.buckets]);
-        let mut change = vec![0.0; self.outputs];
+        let (mut change, mut moved) = (vec![0.0; self.outputs], vec![0.0; self.buckets]);
+        let mut factors = Vec::new();
+        let eps = if let Optimiser::AdamW { eps, .. } = stretch.optimiser { eps } else { 0.0 };
+        let floor: Vec<f64> = self.scale.iter().map(|scale| eps / scale + 1e-30).collect();
         for (at, (batch, rate)) in stretch.batches.iter().zip(&stretch.rates).enumerate() {
             self.push(state, batch, stretch.weight, &mut push, &mut noise);
             let kept = self.kept(&push, &noise, stretch.clip);
@@ -184,25 +184,25 @@ impl Motion {
                     }
                     self.go(state, &change, speed * rate);
                 }
-                Optimiser::AdamW { beta1, beta2, eps, .. } => {
+                Optimiser::AdamW { beta1, beta2, .. } => {
                     for (first, push) in memory.first.iter_mut().zip(&push) {
                         *first = beta1 * *first + (1.0 - beta1) * push;
                     }
-                    self.square(&push, &noise, &mut square);
+                    self.square(&push, &noise, &mut factors, &mut square);
                     let correction = 1.0 / (1.0 - beta2.powi(memory.steps));
                     for b in 0..self.buckets {
                         memory.second[b] = beta2 * memory.second[b] + (1.0 - beta2) * square[b].max(0.0);
-                        root[b] = 1.0 / ((memory.second[b] * correction).sqrt() + eps / self.scale[b] + 1e-30);
+                        root[b] = 1.0 / ((memory.second[b] * correction).sqrt() + floor[b]);
                     }
                     if let Some(way) = &self.gate {
                         let (base, there) = root.split_at_mut(way.buckets);
                         base.iter_mut().for_each(|root| *root *= 1.0 - gone);
                         there.iter_mut().for_each(|root| *root *= gone);
                     }
-                    for (l, change) in change.iter_mut().enumerate() {
-                        let rows = &self.by_bucket[l * directions * self.buckets..][..directions * self.buckets];
-                        let rows = rows.chunks_exact(self.buckets).zip(&memory.first);
-                        *change = rows.map(|(row, first)| first * dot(row, &root)).sum();
+                    let rows = self.by_bucket.chunks_exact(directions * self.buckets);
+                    for (change, rows) in change.iter_mut().zip(rows) {
+                        weighted(rows, &memory.first, &mut moved);
+                        *change = dot(&moved, &root);
                     }
                     self.go(state, &change, speed * rate / (1.0 - beta1.powi(memory.steps)));
                 }
@@ -249,22 +249,13 @@ impl Motion {
     }
 
     /// The expected square of a batch's gradient in every bucket.
-    fn square(&self, push: &[f64], noise: &[f64], square: &mut [f64]) {
-        square.fill(0.0);
-        let mut add = |factor: f64, values: &[f64]| {
-            if factor != 0.0 {
-                square.iter_mut().zip(values).for_each(|(square, value)| *square += factor * value);
-            }
-        };
-        let mut pairs = self.squares.chunks_exact(self.buckets);
+    fn square(&self, push: &[f64], noise: &[f64], factors: &mut Vec<f64>, square: &mut [f64]) {
+        factors.clear();
         for j in 0..push.len() {
-            for (k, pair) in (j..push.len()).zip(pairs.by_ref()) {
-                add(push[j] * push[k], pair);
-            }
+            factors.extend(push[j..].iter().map(|other| push[j] * other));
         }
-        for (at, values) in self.noise_by_bucket.chunks_exact(self.buckets).enumerate() {
-            add(if at % 3 == 1 { 2.0 } else { 1.0 } * noise[at], values);
-        }
+        factors.extend(noise.iter().enumerate().map(|(at, noise)| if at % 3 == 1 { 2.0 * noise } else { *noise }));
+        weighted(&self.squares, factors, square);
     }
 
     fn go(&self, state: &mut State, change: &[f64], step: f64) {
@@ -274,6 +265,23 @@ impl Motion {
             state.action[kind] += step * kinds[2 * kind];
             state.known[kind] += step * kinds[2 * kind + 1] / self.other[kind];
         }
+    }
+}
+
+/// `Σ_r factor_r row_r` of rows as wide as the result, in blocks that stay in registers.
+fn weighted(rows: &[f64], factors: &[f64], result: &mut [f64]) {
+    const BLOCK: usize = 32;
+    let width = result.len();
+    for (block, result) in result.chunks_mut(BLOCK).enumerate() {
+        let mut sums = [0.0; BLOCK];
+        for (row, factor) in rows.chunks_exact(width).zip(factors) {
+            let row = &row[block * BLOCK..][..result.len()];
+            match row.first_chunk::<BLOCK>() {
+                Some(row) => (0..BLOCK).for_each(|lane| sums[lane] = factor.mul_add(row[lane], sums[lane])),
+                None => sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += factor * value),
+            }
+        }
+        result.copy_from_slice(&sums[..result.len()]);
     }
 }
 

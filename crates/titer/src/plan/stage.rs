@@ -94,7 +94,7 @@ impl StagePlan {
     }
 
     /// The same stage with other rows.
-    pub(crate) fn with_mix(&self, mix: Mix) -> Self {
+    pub fn with_mix(&self, mix: Mix) -> Self {
         Self { cells: present(&mix, self.rows), mix, ..self.clone() }
     }
 

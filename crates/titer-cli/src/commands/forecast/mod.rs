@@ -1,6 +1,7 @@
 //! `titer forecast`
 
 pub mod kernels;
+mod onset;
 mod page;
 mod refresh;
 mod table;
@@ -87,12 +88,13 @@ pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
         let rest = |stages: &[titer::plan::StagePlan]| stages.last().map(titer::forecast::rest);
         let arms = plan.arms.iter().map(|arm| json!({ "arm": arm.name, "rest": rest(&arm.stages) }));
         data(
-            &json!({ "arms": arms.collect::<Vec<_>>(), "runs": foreseen.iter().map(one).collect::<Vec<_>>() })
+            &json!({ "arms": arms.collect::<Vec<_>>(), "onsets": onset::onsets(&plan, &foreseen)?, "runs": foreseen.iter().map(one).collect::<Vec<_>>() })
                 .to_string(),
         );
         return Ok(());
     }
     table::print(&plan, &foreseen);
+    onset::print(&plan, &onset::onsets(&plan, &foreseen)?);
     Ok(())
 }
 

@@ -50,7 +50,7 @@ function run(kernel, optimiser, counts, settings, seen) {
         if (factor !== 0) for (let b = 0; b < buckets; b++) square[b] += factor * values[from + b];
       };
       for (let j = 0; j < directions; j++) for (let k = j; k < directions; k++) add(push[j] * push[k], kernel.squares, pair++ * buckets);
-      noise.forEach((value, q) => add((q % 3 === 1 ? 2 : 1) * value, kernel.noise_by_bucket, q * buckets));
+      noise.forEach((value, q) => add((q % 3 === 1 ? 2 : 1) * value, kernel.squares, pair++ * buckets));
       const correction = 1 / (1 - beta2 ** (at + 1));
       for (let b = 0; b < buckets; b++) {
         second[b] = beta2 * second[b] + (1 - beta2) * Math.max(square[b], 0);
