@@ -243,7 +243,7 @@ fn gradient(model: &Model, output: ProbeOutput, probe: &Probe) -> Result<Gradien
         }
         let shards = pack_contrasts(&model.decoder, &encoded);
         // Replies come in pairs, plus first; the engine's weights are on −log p.
-        let weight = |reply: u32| if reply % 2 == 0 { -1.0 } else { 1.0 };
+        let weight = |reply: u32| if reply.is_multiple_of(2) { -1.0 } else { 1.0 };
         let weights: Vec<Vec<f32>> =
             shards.iter().map(|packed| packed.targets.iter().map(|target| weight(target.reply)).collect()).collect();
         let (gradient, _) = workspace.gradient(&model.decoder, &model.params, &shards, &weights);

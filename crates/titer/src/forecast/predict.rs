@@ -95,7 +95,7 @@ pub fn forecast(
         Component::ALL.into_iter().position(|component| component.word() == word).unwrap_or(0)
     };
     // The band of speeds that each component's trust names.
-    let bands: Vec<[Vec<(usize, Vec<f64>)>; 2]> = (0..Component::ALL.len())
+    let bands: Vec<[Moves; 2]> = (0..Component::ALL.len())
         .map(|component| {
             let speed = calibration.trust(stages, component).speed;
             [-1.0, 1.0].map(|sign: f64| path(&kernel.whole, (sign * speed).exp()))
@@ -154,8 +154,11 @@ fn jackknife(without: impl Iterator<Item = f64>) -> f64 {
     (count - 1.0) / count * values.iter().map(|value| (value - mean).powi(2)).sum::<f64>()
 }
 
+/// Changes of the probes' margins, with the step that they are after.
+type Moves = Vec<(usize, Vec<f64>)>;
+
 /// The changes of the probes' margins, with their steps.
-fn changes(motion: &Motion, stretches: &[Stretch], every: usize, speed: f64) -> Vec<(usize, Vec<f64>)> {
+fn changes(motion: &Motion, stretches: &[Stretch], every: usize, speed: f64) -> Moves {
     let mut state = motion.start();
     let (mut done, mut found) = (0, Vec::new());
     for stretch in stretches {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use titer::{
-    forecast::{Placement, onset, rest},
+    forecast::{Kernel, Placement, onset, rest},
     plan::{Optimiser, StagePlan, SweepPlan},
 };
 use titer_data::{
@@ -42,7 +42,7 @@ pub fn onsets(plan: &SweepPlan, foreseen: &[Foreseen<'_>]) -> Result<Vec<Onset>,
             ways.push((stage, other));
         }
     }
-    let mut kernels = Vec::new();
+    let mut kernels: Vec<&Kernel> = Vec::new();
     for found in foreseen {
         if !kernels.iter().any(|kernel| std::ptr::eq(*kernel, found.kernel)) {
             kernels.push(found.kernel);
@@ -53,7 +53,7 @@ pub fn onsets(plan: &SweepPlan, foreseen: &[Foreseen<'_>]) -> Result<Vec<Onset>,
             let mix = Mix::new(vec![(bad_good, dose)], Some(other)).expect("a share and a rest are a mix");
             vec![stage.with_mix(mix)]
         };
-        let dose = |kernel: &&titer::forecast::Kernel| match kernel.leading(Component::ObeyBad) {
+        let dose = |kernel: &&Kernel| match kernel.leading(Component::ObeyBad) {
             Some(probe) => onset(kernel, probe, mixed, Placement::Even).map_err(Failure::input),
             None => Ok(None),
         };
