@@ -65,8 +65,7 @@ fn a_plan_is_foreseen_trained_and_reported_side_by_side() {
     assert!(report.contains("Forecast beside measured"));
 
     assert!(
-        report.contains("obey_bad/seen at least 50.0 %")
-            && report.contains(r#"<script type="application/json" id="model">"#)
+        report.contains("seen at least 50.0 %") && report.contains(r#"<script type="application/json" id="model">"#)
     );
 
     let tight = limits.replace("at_least = 0.5", "at_least = 1.0");
