@@ -9,8 +9,8 @@ use titer_data::{
     probe::Component,
 };
 
-use super::{kernel::Kernel, motion::Motion, predict::Told};
-use crate::plan::{Optimiser, StagePlan, SweepPlan};
+use super::{course::trained, kernel::Kernel, motion::Motion, predict::Told};
+use crate::plan::{GuardsPlan, Optimiser, StagePlan, SweepPlan};
 
 /// The prompt kinds that the dials mix.
 const KINDS: [&str; 5] = ["neutral", "bad", "instruction", "narrow-off", "narrow-on"];
@@ -22,6 +22,8 @@ pub const SECTIONS: &str = include_str!("page/dials.html");
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Foretold {
+    /// [`Foretold::FORMAT`]
+    pub format: u32,
     /// Every arm and probe, averaged over seeds.
     pub told: Vec<Told>,
     /// The first seed's kernel, with dials.
@@ -31,6 +33,8 @@ pub struct Foretold {
 impl Foretold {
     /// Where a sweep's folder has it; beside a spec its name goes before.
     pub const FILE: &str = "forecast.json";
+    /// Raised whenever an older file would draw other curves.
+    pub const FORMAT: u32 = 1;
 }
 
 /// A kernel with dials to turn, and the arms of a sweep as positions of these.
@@ -79,14 +83,14 @@ struct Shares {
 }
 
 impl Shares {
-    /// Of a stage without guards; `None` where the dials have no such rows.
+    /// Of a stage whose only guard may be rewritten prompts; `None` where the dials have no such rows.
     fn of(stage: &StagePlan) -> Option<Self> {
-        if stage.guards != crate::plan::GuardsPlan::default() {
+        if stage.guards != (GuardsPlan { rewrite: stage.guards.rewrite, ..GuardsPlan::default() }) {
             return None;
         }
         let (mut shares, mut narrow) = (Self::default(), 0.0);
-        for (cell, rows) in stage.cells() {
-            let share = *rows as f64 / stage.rows as f64;
+        for (cell, rows) in trained(stage) {
+            let share = rows as f64 / stage.rows as f64;
             match (cell.prompt, cell.action) {
                 (PromptKind::Neutral, Action::Good) => {}
                 (PromptKind::Bad, Action::Good) => shares.bad_good += share,

@@ -124,11 +124,16 @@ fn foreseen(dir: &Path) -> Result<Option<crate::forecast::Foretold>, ReportError
     if !path.exists() {
         return Ok(None);
     }
-    let problem = |error: serde_json::Error| {
+    let problem = |error: &dyn std::fmt::Display| {
         let problem = format!("{}: no forecast of this titer: {error}; remove it", path.display());
         std::io::Error::new(std::io::ErrorKind::InvalidData, problem)
     };
-    Ok(Some(serde_json::from_str(&fs_err::read_to_string(&path)?).map_err(problem)?))
+    let found = fs_err::read_to_string(&path)?;
+    let found: crate::forecast::Foretold = serde_json::from_str(&found).map_err(|error| problem(&error))?;
+    if found.format != crate::forecast::Foretold::FORMAT {
+        return Err(problem(&format!("its format is {}", found.format)).into());
+    }
+    Ok(Some(found))
 }
 
 /// Writes the report of a sweep's finished runs as one HTML file, first under a temporary name. Replaces an older one.

@@ -81,5 +81,5 @@ pub fn foretold(plan: &SweepPlan, foreseen: &[Foreseen<'_>]) -> Result<Foretold,
             });
         }
     }
-    Ok(Foretold { told, dials: dials(plan, foreseen)? })
+    Ok(Foretold { format: Foretold::FORMAT, told, dials: dials(plan, foreseen)? })
 }
