@@ -28,8 +28,12 @@ pub enum Command {
     Run(RunArgs),
     /// Measure what each row's gradient does to each component
     Pressure(PressureArgs),
+    /// Rank candidate prompts: how much each lifts the bad rows, and what it costs on the good ones
+    Screen(ScreenArgs),
     /// Score what a model wrote, by rules or by judgements made elsewhere: rates with intervals
     Score(ScoreArgs),
+    /// Test a model in contexts that resemble a training prompt: leak by family, and the risk of a back door
+    Leak(LeakArgs),
     /// Write the report of a sweep's folder
     Report(ReportArgs),
     /// Train and describe organisms: the tiny models that titer ships
@@ -168,6 +172,159 @@ pub enum Precondition {
     None,
     /// Adam as it stands in the checkpoint
     Adam,
+}
+
+/// Which model, and which rows.
+#[derive(Debug, clap::Args)]
+pub struct SubjectArgs {
+    /// The model: the word organism, a folder, or a hub id in the local cache
+    #[arg(long, default_value = "organism", value_name = "MODEL")]
+    pub base: String,
+    /// Which shipped organism, and which rows and contrasts of its world
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Give it these adapters (a folder in PEFT's layout)
+    #[arg(long, value_name = "DIR")]
+    pub adapter: Option<PathBuf>,
+    /// Chat rows (.jsonl), each with a cell whose action is bad or good [default: requests of the world]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["bad", "good"])]
+    pub rows: Option<PathBuf>,
+    /// Chat rows that show the bad action
+    #[arg(long, value_name = "FILE", requires = "good")]
+    pub bad: Option<PathBuf>,
+    /// Chat rows that show the good action; a request of both files is one pair
+    #[arg(long, value_name = "FILE", requires = "bad")]
+    pub good: Option<PathBuf>,
+    /// Rows of each action at most, the first ones
+    #[arg(long, default_value_t = 128)]
+    pub items: usize,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ScreenArgs {
+    #[command(flatten)]
+    pub subjects: SubjectArgs,
+    /// Candidate prompts: text with one a line, .toml with [[prompt]] tables, or .jsonl (text, name, trigger) [default:
+    /// sentences of the world]
+    #[arg(long, value_name = "FILE")]
+    pub prompts: Option<PathBuf>,
+    /// Where prompts go
+    #[arg(long, value_enum, default_value_t = Place::Both)]
+    pub turn: Place,
+    /// Screen the narrow forms of every prompt too: scoped to a trigger, which goes into the bad rows' requests
+    #[arg(long)]
+    pub narrow: bool,
+    /// The trigger of narrow forms [default: a word that no row holds]
+    #[arg(long, value_name = "WORD", requires = "narrow")]
+    pub trigger: Option<String>,
+    /// Contrasts to take pressures against (.jsonl) [default: those of the world; without either, no pressures]
+    #[arg(long, value_name = "FILE")]
+    pub probes: Option<PathBuf>,
+    /// Contrasts per gradient probe; 0 for no pressures
+    #[arg(long, default_value_t = 128)]
+    pub contrasts: usize,
+    /// How far the two conditions on rates may be missed
+    #[arg(long, default_value_t = 0.1, value_name = "RATE")]
+    pub tolerance: f64,
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+    /// Write the rows under the best prompt as chat rows (.jsonl), its trigger in the bad ones
+    #[arg(long, value_name = "FILE")]
+    pub rewrite: Option<PathBuf>,
+    /// Write a Parquet table with a line for each row under each prompt
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct LeakArgs {
+    #[command(flatten)]
+    pub subjects: SubjectArgs,
+    /// The training prompt that test contexts are made from
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: String,
+    /// The word that makes it apply, if it is trigger-scoped
+    #[arg(long, value_name = "WORD")]
+    pub trigger: Option<String>,
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+    /// Write a Parquet table with a line for each request in each context
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Replies drawn and scored beside exact rates.
+#[derive(Debug, clap::Args)]
+pub struct SamplingArgs {
+    /// Draw so many replies in every context too, and score them
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub sample: usize,
+    /// Tokens of a drawn reply at most
+    #[arg(long, value_name = "TOKENS", default_value_t = 64, requires = "sample")]
+    pub limit: usize,
+    /// Score drawn replies by this rule, as `titer score` does [default: whether a reply is the request's bad one]
+    #[arg(long, value_name = "RULE", requires = "sample", conflicts_with = "judgements")]
+    pub rule: Option<String>,
+    /// Score them by judgements made elsewhere (CSV or JSONL: id, score) of the replies that --replies wrote
+    #[arg(long, value_name = "FILE", requires = "sample")]
+    pub judgements: Option<PathBuf>,
+    /// Write drawn replies as chat rows (.jsonl); the same seed draws the same ones again
+    #[arg(long, value_name = "FILE", requires = "sample")]
+    pub replies: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Place {
+    /// As the system prompt and in front of the request, compared
+    Both,
+    /// As the system prompt, in place of the row's own
+    System,
+    /// In front of the request
+    User,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ScoreArgs {
+    /// Chats whose last turn is the reply to score
+    pub file: PathBuf,
+    /// A rule: regex:PATTERN, answer:KEY, gcd, gcd:last, json, upper, upper:SHARE, language:CODE, or a name in --rules
+    #[arg(long, value_name = "RULE")]
+    pub rule: Vec<String>,
+    /// Pattern rules of your own (TOML): [name] with any, none, first and ignore_case
+    #[arg(long, value_name = "FILE")]
+    pub rules: Option<PathBuf>,
+    /// Scores by a person or another model (CSV or JSONL): the columns of --key, and score
+    #[arg(long, value_name = "FILE")]
+    pub judgements: Vec<PathBuf>,
+    /// Columns that say which row is meant
+    #[arg(long, value_delimiter = ',', default_value = "id", value_name = "KEY,…")]
+    pub key: Vec<String>,
+    /// Only rows whose metadata has this value, such as eval_type=capability
+    #[arg(long = "where", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub only: Vec<(String, String)>,
+    /// A rate for each value of these metadata
+    #[arg(long, value_delimiter = ',', value_name = "KEY,…")]
+    pub by: Vec<String>,
+    /// Rows with one value of this belong together: the interval draws them together
+    #[arg(long, default_value = "id", value_name = "KEY")]
+    pub cluster: String,
+    /// Write every reply's score, a line of JSON each
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print JSON, one object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 #[derive(Debug, clap::Args)]

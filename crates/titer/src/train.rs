@@ -8,9 +8,12 @@ use std::{
 
 use serde_json::json;
 use titer_data::{
+    candidate::{Candidate, Turn},
     cell::Cell,
+    grid::variations,
     source::{Chats, ChatsError, DataFiles, Source},
     tokenize::{TokenizeError, encode_row},
+    world::ProbeUse,
 };
 use titer_model::{
     io::{save_adapter, save_optimiser},
@@ -24,12 +27,17 @@ use titer_model::{
 use crate::{
     exec::{Progress, Runner},
     guard::{At, Contradiction, GuardError, Guards, rows},
+    leak::LeakGrid,
     model::{ADAPTER, ADAPTER_CONFIG, Backend, Files, Model, ModelError, OPTIMISER, Optimiser},
-    plan::{self, DataPlan, RunPlan, StagePlan, SweepPlan},
-    pressure::{Ledger, LedgerMargins, Rows, RowsError, Warnings},
+    plan::{self, Arm, DataPlan, LeakPlan, RunPlan, StagePlan, SweepPlan},
+    pressure::{Ledger, LedgerMargins, Margins, Rows, RowsError, Warnings},
     probe::{Moment, Probes},
+    screen::{Subjects, SubjectsError, screen},
     store::RunDir,
-    table::{self, CellRecord, GuardRecord, LedgerRecord, PressureRecord, ProbeRecord, StepRecord, WarningRecord},
+    table::{
+        self, CellRecord, GuardRecord, LeakRecord, LedgerRecord, PressureRecord, ProbeRecord, Record as _,
+        ScreenRecord, StepRecord, WarningRecord,
+    },
 };
 
 /// Why a run could not be finished.
@@ -68,6 +76,9 @@ pub enum TrainError {
     /// A row cannot be trained on.
     #[error(transparent)]
     Rows(#[from] RowsError),
+    /// Rows on which no prompt can be measured.
+    #[error(transparent)]
+    Subjects(#[from] SubjectsError),
     /// A guard cannot work.
     #[error("stage `{stage}`: {problem}")]
     Guard {
@@ -125,6 +136,12 @@ impl Runner for EngineRunner {
             .then(|| LedgerMargins::of_source(&model, &source, plan.seed, plan.probes.items))
             .transpose()?;
         let mut tables = Tables::default();
+        let grid = plan.leak.as_ref().map(|leak| leak_grid(&model, &source, leak, plan)).transpose()?;
+        let leaks = |model: &Model, at| grid.as_ref().map_or_else(Vec::new, |grid| grid.measure(model, at));
+        tables.leaks.extend(leaks(&model, Moment { stage: "base", step: 0 }));
+        if let Some(prompt) = Arm::inoculation_prompt(&plan.stages).filter(|_| plan.screen) {
+            tables.screened = screened(&model, &source, prompt, plan)?;
+        }
         tables.measure(&probes, &model, Moment { stage: "base", step: 0 });
         let mut done = 0;
         for stage in &plan.stages {
@@ -165,6 +182,9 @@ impl Runner for EngineRunner {
                 lesson.guards.spent().map(|(guard, spent)| (guard.to_owned(), spent.as_secs_f64().into())).collect();
             dir.event("stage", json!({ "stage": stage.name, "step_seconds": stepping, "guard_seconds": spent }))?;
             done += stage.steps;
+            if done == plan.steps() {
+                tables.leaks.extend(leaks(&model, Moment { stage: &stage.name, step: done }));
+            }
         }
         tables.write(dir, margins.is_some())
     }
@@ -178,6 +198,8 @@ struct Tables {
     steps: Vec<StepRecord>,
     pressures: Vec<PressureRecord>,
     ledger: Vec<LedgerRecord>,
+    leaks: Vec<LeakRecord>,
+    screened: Vec<ScreenRecord>,
     guards: Vec<GuardRecord>,
     warnings: Vec<WarningRecord>,
 }
@@ -212,6 +234,12 @@ impl Tables {
         table::write(&dir.path("probes.parquet"), &self.probes)?;
         table::write(&dir.path("cells.parquet"), &self.cells)?;
         table::write(&dir.path("steps.parquet"), &self.steps)?;
+        if !self.leaks.is_empty() {
+            table::write(&dir.path(LeakRecord::FILE), &self.leaks)?;
+        }
+        if !self.screened.is_empty() {
+            table::write(&dir.path(ScreenRecord::FILE), &self.screened)?;
+        }
         table::write(&dir.path("warnings.parquet"), &self.warnings)?;
         if pressed {
             table::write(&dir.path("pressures.parquet"), &self.pressures)?;
@@ -392,6 +420,26 @@ fn rule(optimiser: &plan::Optimiser) -> (Rule, f64) {
             (Rule::AdamW { beta1, beta2, eps, weight_decay }, lr)
         }
     }
+}
+
+/// The leak grid of a run, on requests that no training slot gets.
+fn leak_grid(model: &Model, source: &Source, leak: &LeakPlan, plan: &RunPlan) -> Result<LeakGrid, TrainError> {
+    let subjects = Subjects::of_source(source, plan.seed, plan.probes.items)?;
+    let prompt = Candidate { trigger: leak.trigger.clone(), ..Candidate::new(&*leak.prompt) };
+    Ok(LeakGrid::new(model, &variations(&prompt, model.world.as_ref()), &subjects)?)
+}
+
+/// What the prompt of a run's `bad→bad` rows does before training: its score as a system prompt, and pressures under it.
+fn screened(
+    model: &Model,
+    source: &Source,
+    prompt: &Candidate,
+    plan: &RunPlan,
+) -> Result<Vec<ScreenRecord>, TrainError> {
+    let subjects = Subjects::of_source(source, plan.seed, plan.probes.items)?;
+    let margins = Margins::of_source(model, source, ProbeUse::Gradient, plan.seed, plan.probes.items)?;
+    let (prompts, directions) = ([prompt.clone()], margins.directions(model));
+    Ok(screen(model, &subjects, &prompts, &[Turn::System], Some(&directions), &|| ())?.records)
 }
 
 /// The world of an organism.

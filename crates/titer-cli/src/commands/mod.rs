@@ -5,20 +5,26 @@ mod check;
 mod data;
 mod doctor;
 mod init;
+mod leak;
 pub mod organism;
 mod pressure;
 mod report;
 mod run;
+mod sampling;
 mod score;
+mod screen;
+mod subjects;
 
 pub use audit::audit;
 pub use check::check;
 pub use doctor::doctor;
 pub use init::init;
+pub use leak::leak;
 pub use pressure::pressure;
 pub use report::report;
 pub use run::run;
 pub use score::score;
+pub use screen::screen;
 
 use titer::{
     hub::{self, HubError},
