@@ -100,6 +100,9 @@ pub struct RunArgs {
     /// Seeds to use in place of the spec's, such as 0,1,2
     #[arg(long, value_delimiter = ',', value_name = "SEEDS")]
     pub seeds: Option<Vec<u64>>,
+    /// The model to use in place of the spec's, such as 'organisms/wide/seed-{seed}': the same experiment once more
+    #[arg(long, value_name = "MODEL", requires = "out")]
+    pub base: Option<String>,
     /// Threads [default: all cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZero<usize>>,

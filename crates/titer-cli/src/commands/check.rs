@@ -38,7 +38,7 @@ fn check_spec(path: &Path, as_json: bool) -> Result<(), String> {
                 let stages = arm.stages.iter().map(|stage| {
                     let rows: serde_json::Map<_, _> =
                         stage.mix.counts(stage.rows).iter().map(|(cell, n)| (cell.to_string(), json!(n))).collect();
-                    json!({ "name": stage.name, "steps": stage.steps, "rows": rows })
+                    json!({ "name": stage.name, "steps": stage.steps, "rows": rows, "guards": stage.guards })
                 });
                 json!({ "name": arm.name, "control": plan.arms[arm.control].name, "stages": stages.collect::<Vec<_>>() })
             })
@@ -63,6 +63,9 @@ fn check_spec(path: &Path, as_json: bool) -> Result<(), String> {
             let rows = stage.mix.counts(stage.rows);
             let rows: Vec<_> = rows.iter().filter(|(_, n)| *n > 0).map(|(cell, n)| format!("{cell} {n}")).collect();
             data(&format!("    {}: {} steps of {} rows, {}", stage.name, stage.steps, stage.batch, rows.join(", ")));
+            if !stage.guards.is_empty() {
+                data(&format!("      guards: {}", stage.guards));
+            }
         }
     }
     data("  a row of each cell, tokens that carry loss in []:");

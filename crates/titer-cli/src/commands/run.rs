@@ -37,6 +37,9 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     if let Some(seeds) = &args.seeds {
         spec.seeds = Some(seeds.clone());
     }
+    if let Some(base) = &args.base {
+        spec.base = Some(base.clone());
+    }
     let (mut plan, runs) = resolve(&spec).map_err(Failure::input)?;
     plan.command = command(args);
 
@@ -90,6 +93,9 @@ fn command(args: &RunArgs) -> String {
     }
     if let Some(seeds) = &args.seeds {
         command += &format!(" --seeds {}", seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(","));
+    }
+    if let Some(base) = &args.base {
+        command += &format!(" --base '{base}' --out DIR");
     }
     command
 }

@@ -1,5 +1,7 @@
 //! Guards of a stage: the fields of a spec laid over their defaults, and checked.
 
+use std::fmt;
+
 use serde::Serialize;
 use titer_data::{
     cell::{Cell, PromptKind},
@@ -149,6 +151,45 @@ pub struct ReweightPlan {
     pub max: f64,
     /// As of [`SteerPlan`].
     pub floor: f64,
+}
+
+impl fmt::Display for GuardsPlan {
+    /// Every guard in a few words: `anchor 6 rows a batch; steer good 2, obey_bad ≥ -0.2`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut all: Vec<String> = Vec::new();
+        all.extend(self.rewrite.map(|rewrite| match rewrite {
+            Rewrite::Narrow => "narrow prompts".to_owned(),
+            Rewrite::Placebo => "placebo prompts".to_owned(),
+        }));
+        let rows = |anchor: &AnchorPlan| if anchor.rows == 1 { "1 row".to_owned() } else { format!("{} rows", anchor.rows) };
+        all.extend(self.anchor.as_ref().map(|anchor| format!("anchor {} a batch", rows(anchor))));
+        all.extend(self.kl.as_ref().map(|kl| format!("kl {} on {} a batch", kl.beta, rows(&kl.anchor))));
+        let controls = [
+            ("steer", self.steer.as_ref().map(|steer| &steer.control)),
+            ("dual", self.dual.as_ref().map(|dual| &dual.control)),
+            ("reweight", self.reweight.as_ref().map(|reweight| &reweight.control)),
+            ("agem", self.agem.as_ref()),
+            ("pcgrad", self.pcgrad.as_ref()),
+        ];
+        for (word, control) in controls {
+            let Some(control) = control else { continue };
+            let targets: Vec<String> = control.target.iter().map(Target::to_string).collect();
+            all.push(format!("{word} {}", targets.join(", ")));
+        }
+        f.write_str(&all.join("; "))
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (word, low, high) = (Component::ALL[self.component].word(), self.low, self.high);
+        match (low.is_finite(), high.is_finite()) {
+            (true, true) if low == high => write!(f, "{word} {low}"),
+            (true, true) => write!(f, "{word} {low} to {high}"),
+            (true, false) => write!(f, "{word} ≥ {low}"),
+            _ => write!(f, "{word} ≤ {high}"),
+        }
+    }
 }
 
 /// A field of the guards and what is wrong with it, with a remedy.
