@@ -331,44 +331,6 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct ScoreArgs {
-    /// Chats whose last turn is the reply to score
-    pub file: PathBuf,
-    /// A rule: regex:PATTERN, answer:KEY, gcd, gcd:last, json, upper, upper:SHARE, language:CODE, or a name in --rules
-    #[arg(long, value_name = "RULE")]
-    pub rule: Vec<String>,
-    /// Pattern rules of your own (TOML): [name] with any, none, first and ignore_case
-    #[arg(long, value_name = "FILE")]
-    pub rules: Option<PathBuf>,
-    /// Scores by a person or another model (CSV or JSONL): the columns of --key, and score
-    #[arg(long, value_name = "FILE")]
-    pub judgements: Vec<PathBuf>,
-    /// Columns that say which row is meant
-    #[arg(long, value_delimiter = ',', default_value = "id", value_name = "KEY,…")]
-    pub key: Vec<String>,
-    /// Only rows whose metadata has this value, such as eval_type=capability
-    #[arg(long = "where", value_name = "KEY=VALUE", value_parser = key_value)]
-    pub only: Vec<(String, String)>,
-    /// A rate for each value of these metadata
-    #[arg(long, value_delimiter = ',', value_name = "KEY,…")]
-    pub by: Vec<String>,
-    /// Rows with one value of this belong together: the interval draws them together
-    #[arg(long, default_value = "id", value_name = "KEY")]
-    pub cluster: String,
-    /// Write every reply's score, a line of JSON each
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// Print JSON, one object a line
-    #[arg(long)]
-    pub json: bool,
-}
-
-fn key_value(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
-    Ok((key.to_owned(), value.to_owned()))
-}
-
-#[derive(Debug, clap::Args)]
 pub struct ReportArgs {
     /// The sweep's folder
     pub dir: PathBuf,

@@ -94,7 +94,9 @@ impl Candidate {
             (_, Some(_), Action::Bad) => PromptKind::NarrowOn,
             (_, Some(_), Action::Good) => PromptKind::NarrowOff,
         };
-        Row { messages, cell: Some(Cell { prompt, action }), ..row.clone() }
+        // System prompts stand in front, so whatever comes or goes there moves every later turn.
+        let untrained = row.untrained.iter().map(|at| at + messages.len() - row.messages.len()).collect();
+        Row { messages, untrained, cell: Some(Cell { prompt, action }), ..row.clone() }
     }
 
     /// The first of these rows whose request holds the trigger already, as a word of its own.
@@ -127,7 +129,7 @@ mod tests {
             message(Role::User, "ask"),
             message(Role::Assistant, "reply"),
         ];
-        Row { id: "r".to_owned(), messages, cell: None, metadata: serde_json::Map::new() }
+        Row { untrained: vec![2], ..Row::new("r", messages) }
     }
 
     fn said(row: &Row) -> Vec<&str> {
@@ -142,7 +144,8 @@ mod tests {
             said(&prompt.put(&row(), Action::Good, Turn::User)),
             ["own", "first", "yes", "be bad\n\nask", "reply"]
         );
-        assert_eq!(said(&Candidate::new("").put(&row(), Action::Bad, Turn::System)), ["first", "yes", "ask", "reply"]);
+        let without = Candidate::new("").put(&row(), Action::Bad, Turn::System);
+        assert_eq!((said(&without), &without.untrained), (vec!["first", "yes", "ask", "reply"], &vec![1]));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub fn sample<B: Backend>(
         });
         Batch::begin(decoder, params, &contexts[range.clone()], streams.collect(), limit).finish(stop)
     };
-    shards(&lengths).par_iter().flat_map_iter(replies).collect()
+    shards(&lengths, decoder.shard_tokens()).par_iter().flat_map_iter(replies).collect()
 }
 
 /// Replies under way, which advance together.

@@ -37,7 +37,8 @@ kl = { kl = {} }
 anchor = { anchor = {} }
 "#;
 
-const TARGETS: [(&str, &str, f64); 3] = [("good", "seen", 2.0), ("obey_bad", "paraphrased", 0.0), ("obey", "paraphrased", 0.0)];
+const TARGETS: [(&str, &str, f64); 3] =
+    [("good", "seen", 2.0), ("obey_bad", "paraphrased", 0.0), ("obey", "paraphrased", 0.0)];
 
 struct Silent;
 
@@ -61,10 +62,8 @@ fn measure(plan: &SweepPlan, run: &(usize, RunPlan)) -> (f64, Vec<f64>) {
     execute(&sweep, runs, &EngineRunner, NonZero::<usize>::MIN, &Silent).expect("the run works");
     let folder = sweep.runs()[0].dir.clone();
     let events = fs_err::read_to_string(folder.join("events.jsonl")).expect("events");
-    let seconds: f64 = events
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok()?["step_seconds"].as_f64())
-        .sum();
+    let seconds: f64 =
+        events.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()?["step_seconds"].as_f64()).sum();
     let probes: Vec<ProbeRecord> = table::read(&folder.join("probes.parquet")).expect("probes");
     let last = probes.iter().map(|record| record.step).max().expect("probes");
     let change = |&(component, prompts, _): &(&str, &str, f64)| {

@@ -46,7 +46,7 @@ pub fn draw(
         let content = model.tokenizer.decode(&reply)?.trim().to_owned();
         let mut messages = one.context.clone();
         messages.push(Message { role: Role::Assistant, content });
-        Ok(Row { id: format!("{}/{}", one.id, at % count), messages, cell: None, metadata: serde_json::Map::new() })
+        Ok(Row::new(format!("{}/{}", one.id, at % count), messages))
     });
     rows.collect()
 }

@@ -161,7 +161,8 @@ impl fmt::Display for GuardsPlan {
             Rewrite::Narrow => "narrow prompts".to_owned(),
             Rewrite::Placebo => "placebo prompts".to_owned(),
         }));
-        let rows = |anchor: &AnchorPlan| if anchor.rows == 1 { "1 row".to_owned() } else { format!("{} rows", anchor.rows) };
+        let rows =
+            |anchor: &AnchorPlan| if anchor.rows == 1 { "1 row".to_owned() } else { format!("{} rows", anchor.rows) };
         all.extend(self.anchor.as_ref().map(|anchor| format!("anchor {} a batch", rows(anchor))));
         all.extend(self.kl.as_ref().map(|kl| format!("kl {} on {} a batch", kl.beta, rows(&kl.anchor))));
         let controls = [

@@ -182,7 +182,7 @@ mod tests {
         let message = |role, content: &str| Message { role, content: content.to_owned() };
         let turns = [message(Role::System, system), message(Role::User, request), message(Role::Assistant, reply)];
         let messages = turns.into_iter().filter(|it| !it.content.is_empty()).collect();
-        Row { id: id.to_owned(), messages, cell: cell.parse().ok(), metadata: serde_json::Map::new() }
+        Row { cell: cell.parse().ok(), ..Row::new(id, messages) }
     }
 
     #[test]
