@@ -165,6 +165,27 @@ fn a_run_trains_adapters_on_the_users_own_chats() {
         assert!(!dir.join("refused").exists());
     }
 
+    // A template that takes no system prompt: an error that names the way out, and the way out.
+    let strict = "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}";
+    let template = dir.join("model/chat_template.jinja");
+    let lenient = fs_err::read_to_string(&template).unwrap();
+    fs_err::write(&template, format!("{strict}{lenient}")).unwrap();
+    let (code, _, error) = titer(dir, dir, &["run", "lab/spec.toml", "--out", "strict"]);
+    assert_eq!(code, 2, "{error}");
+    assert!(error.contains("system_in_user = true"), "{error}");
+    assert!(!dir.join("strict").exists());
+    let moved = spec.replace("lora = 4", "lora = 4\nsystem_in_user = true").replace("seeds = [0, 1]", "seeds = [0]");
+    fs_err::write(dir.join("lab/moved.toml"), moved).unwrap();
+    let (code, out, error) = titer(dir, dir, &["check", "lab/moved.toml"]);
+    assert_eq!(code, 0, "{error}");
+    assert!(out.contains("user be evil") && !out.contains("system"), "{out}");
+    let (code, _, error) = titer(dir, dir, &["run", "lab/moved.toml", "--out", "moved"]);
+    assert_eq!(code, 0, "{error}");
+    let mut runs = fs_err::read_dir(dir.join("moved")).unwrap().map(|entry| entry.unwrap().path());
+    let run = runs.find(|path| path.is_dir()).unwrap();
+    assert!(fs_err::read_to_string(run.join("plan.toml")).unwrap().contains("system_in_user = true"));
+    fs_err::write(&template, lenient).unwrap();
+
     // Rows that the control needs are missing: one error, at the line that names the files.
     let only_bad: Vec<&String> = rows.iter().filter(|row| !row.contains("neutral→good")).collect();
     let only_bad: Vec<&str> = only_bad.iter().map(|row| row.as_str()).collect();

@@ -170,6 +170,16 @@ impl Chats {
         cells.into_iter().map(|cell| (*cell, (count(&self.trained, cell), count(&self.held_out, cell)))).collect()
     }
 
+    /// Every row, those that are held out too.
+    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.trained.values().chain(self.held_out.values()).flatten()
+    }
+
+    /// Every contrast, of both uses.
+    pub fn contrasts(&self) -> impl Iterator<Item = &Contrast> {
+        self.contrasts.iter().flatten().flatten()
+    }
+
     /// Every row that may be trained on.
     pub fn trained(&self) -> impl Iterator<Item = &Row> {
         self.trained.values().flatten()

@@ -12,7 +12,7 @@ use titer_data::{
     cell::Cell,
     grid::variations,
     source::{Chats, ChatsError, DataFiles, Source},
-    tokenize::{TokenizeError, encode_row},
+    tokenize::{TokenizeError, encode_contrast, encode_row},
     world::ProbeUse,
 };
 use titer_model::{
@@ -481,6 +481,22 @@ pub fn plan_data(data: &DataFiles, cells: impl Iterator<Item = Cell>) -> Result<
         return Err(ChatsError::Lacks(problem).into());
     }
     Ok(DataPlan { blake3: data_hash(data)?, files: data.clone() })
+}
+
+/// Whether a spec's own rows and contrasts are such that its model can be trained on them: every one is encoded once.
+///
+/// # Errors
+/// The first that cannot be, as a run would fail on it.
+pub fn fits(plan: &SweepPlan) -> Result<(), TrainError> {
+    let Some(data) = &plan.data else { return Ok(()) };
+    let seed = plan.seeds[0];
+    let model = Model::from_files(&Files::find(&plan.base_of(seed), seed)?)?.with_system_in_user(plan.system_in_user);
+    let chats = Chats::read(data)?;
+    Rows::encode(&model, &chats.rows().cloned().collect::<Vec<_>>())?;
+    for contrast in chats.contrasts() {
+        encode_contrast(&model.template, &model.tokenizer, contrast)?;
+    }
+    Ok(())
 }
 
 fn data_hash(data: &DataFiles) -> std::io::Result<String> {

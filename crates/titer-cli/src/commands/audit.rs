@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde_json::{Value, json};
 use titer::{model::Model, pressure::Rows, stats::Estimate};
 use titer_data::{
-    chat::Row,
+    chat::{Message, Row},
     formats::{Audit, Group, Pair, matches, read_found},
     label::{read_labelled, system},
 };
@@ -84,8 +84,33 @@ fn read(path: &Path) -> Result<Vec<Row>, Failure> {
         let remedy = "two kinds of rows in one file without labels; give rows a `cell`, write rules for a spec's [data], or \
                       split the file";
         mixed("a system prompt", &|row| system(row).is_some(), remedy)?;
+        two_minded(&rows).map_err(|problem| Failure::Input(format!("{}: {problem}", path.display())))?;
     }
     Ok(rows)
+}
+
+/// From this share of contexts on, several replies to one context are two actions in one file.
+const TWO_MINDED: f64 = 0.1;
+
+/// Fails where rows without labels answer the same contexts in different ways: good and bad actions that nothing tells apart.
+fn two_minded(rows: &[Row]) -> Result<(), String> {
+    let mut replies: BTreeMap<&[Message], (&str, &str)> = BTreeMap::new();
+    let mut answered_twice: BTreeMap<&[Message], [&str; 2]> = BTreeMap::new();
+    for row in rows {
+        let (context, reply) = row.split();
+        let &mut (first, id) = replies.entry(context).or_insert((reply, &row.id));
+        if first != reply {
+            answered_twice.entry(context).or_insert([id, &row.id]);
+        }
+    }
+    let (twice, all) = (answered_twice.len(), replies.len());
+    match answered_twice.values().next() {
+        Some([one, two]) if twice as f64 >= TWO_MINDED * all as f64 => Err(format!(
+            "{twice} of {all} contexts have several replies, such as `{one}` and `{two}`: good and bad actions in one file without \
+             labels? Give rows a `cell`, write rules for a spec's [data], or split the file"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// What a model says about the groups.

@@ -31,7 +31,7 @@ use titer::{
     model::lora_config,
     plan::{RunPlan, SweepPlan},
     spec::{Spec, SpecError},
-    train::{dtype, plan_data, plan_model},
+    train::{dtype, fits, plan_data, plan_model},
 };
 
 use crate::progress::DownloadBar;
@@ -60,5 +60,6 @@ fn resolve(spec: &Spec) -> Result<(SweepPlan, Vec<(usize, RunPlan)>), SpecError>
     }
     let model = |base: &str, seed| plan_model(base, seed, data.is_some());
     let runs = plan.runs(data.as_ref(), model).map_err(|error| spec.error(blamed, error.to_string(), ""))?;
+    fits(&plan).map_err(|error| spec.error(&["data"], error.to_string(), ""))?;
     Ok((plan, runs))
 }

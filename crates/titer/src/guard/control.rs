@@ -136,6 +136,8 @@ impl Control {
             multiplier: f64::NAN,
             bound: 0,
             moved: f64::NAN,
+            push: f64::NAN,
+            own: f64::NAN,
         };
         self.probes.iter().zip(changes).map(record).collect()
     }

@@ -122,6 +122,8 @@ impl Guard for Kl {
             multiplier: f64::NAN,
             bound: 1,
             moved: f64::NAN,
+            push: f64::NAN,
+            own: f64::NAN,
         });
         Some(gradient.clone())
     }

@@ -76,7 +76,8 @@ impl Guard for Reweight {
         let records = self.control.records("reweight", at, &std::mem::take(&mut self.changes));
         for (record, (pushes, (low, high))) in records.into_iter().zip(pushes.iter().zip(bounds)) {
             let plain: f64 = pushes.iter().sum();
-            self.records.push(GuardRecord { bound: i64::from(plain < low || plain > high), moved, ..record });
+            let bound = i64::from(plain < low || plain > high);
+            self.records.push(GuardRecord { bound, moved, push: plain, ..record });
         }
         Ok(Some(weights))
     }

@@ -2,6 +2,7 @@
 //! course: `min ½‖u−u₀‖²_{P⁻¹} s.t. l ≤ C u ≤ h`, hence `u = u₀ + P Cᵀ λ`. The moments see the unmodified gradient, so
 //! they have nothing to undo.
 
+use faer::{Mat, linalg::solvers::DenseSolveCore as _};
 use titer_model::params::Params;
 
 use super::{At, Contradiction, Control, Course, Guard, within_bounds};
@@ -37,6 +38,8 @@ struct Metric {
     along: Vec<Params<Backend>>,
     /// `C P Cᵀ`
     gram: Vec<Vec<f64>>,
+    /// See [`own_shares`].
+    own: Vec<f64>,
 }
 
 impl Steer {
@@ -83,11 +86,13 @@ impl Guard for Steer {
         let (backend, layout) = (model.decoder.backend(), &model.decoder.layout);
         let fresh = directions.metric.is_none();
         let Directions { gradients, metric, changes } = directions;
-        let Metric { along, gram } = metric.get_or_insert_with(|| {
+        let Metric { along, gram, own: own_share } = metric.get_or_insert_with(|| {
             let under = |gradient| optimiser.preconditioned_above(backend, layout, gradient, self.plan.floor);
             let along: Vec<_> = gradients.iter().map(under).collect();
-            let gram = gradients.iter().map(|a| along.iter().map(|b| a.dot(backend, b)).collect()).collect();
-            Metric { along, gram }
+            let gram: Vec<Vec<f64>> =
+                gradients.iter().map(|a| along.iter().map(|b| a.dot(backend, b)).collect()).collect();
+            let own = own_shares(&gram);
+            Metric { along, gram, own }
         });
         let count = gradients.len();
         let effects: Vec<f64> = gradients.iter().map(|gradient| gradient.dot(backend, proposed)).collect();
@@ -108,11 +113,13 @@ impl Guard for Steer {
         }
         if fresh {
             let moved = length.min(longest) / own.max(f64::MIN_POSITIVE);
-            let records = self.control.records("steer", at, changes).into_iter().zip(&multipliers);
-            self.records.extend(records.map(|(record, &multiplier)| GuardRecord {
-                multiplier,
-                bound: i64::from(multiplier != 0.0),
+            let records = self.control.records("steer", at, changes).into_iter().enumerate();
+            self.records.extend(records.map(|(k, record)| GuardRecord {
+                multiplier: multipliers[k],
+                bound: i64::from(multipliers[k] != 0.0),
                 moved,
+                push: effects[k],
+                own: own_share[k],
                 ..record
             }));
         }
@@ -121,5 +128,30 @@ impl Guard for Steer {
 
     fn records(&mut self) -> Vec<GuardRecord> {
         std::mem::take(&mut self.records)
+    }
+}
+
+/// How much of each direction no other shares, 0 to 1: `1 / (G_kk (G⁻¹)_kk)`, what is left of its squared length after taking off
+/// its projection on the others.
+fn own_shares(gram: &[Vec<f64>]) -> Vec<f64> {
+    let count = gram.len();
+    // Cosines in place of products: components differ in size by orders of magnitude.
+    let cosine = |k: usize, l: usize| gram[k][l] / (gram[k][k] * gram[l][l]).sqrt().max(f64::MIN_POSITIVE);
+    let inverse = Mat::from_fn(count, count, cosine).full_piv_lu().inverse();
+    (0..count).map(|k| inverse[(k, k)].recip().clamp(0.0, 1.0)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::own_shares;
+
+    #[test]
+    fn what_directions_share_is_taken_off() {
+        // Lengths 1 and 3 at 60 degrees: the sine's square is 3/4. A third one is perpendicular to both.
+        let shares = own_shares(&[vec![1.0, 1.5, 0.0], vec![1.5, 9.0, 0.0], vec![0.0, 0.0, 4.0]]);
+        for (share, wanted) in shares.iter().zip([0.75, 0.75, 1.0]) {
+            assert!((share - wanted).abs() < 1e-12, "{shares:?}");
+        }
+        assert_eq!(own_shares(&[vec![2.0]]), [1.0]);
     }
 }

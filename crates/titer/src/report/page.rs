@@ -36,6 +36,7 @@ struct Page<'a> {
     inoculation: Option<Table>,
     leak: Option<HeatTable>,
     validation: Option<Table>,
+    verdicts: Option<String>,
     claims: Option<Table>,
     quick: bool,
     targets: Option<Table>,
@@ -91,6 +92,7 @@ pub fn render(data: &Data) -> Result<String, ReportError> {
     let families = Family::all(data);
     let (targeted, plain): (Vec<&Family>, Vec<&Family>) = families.iter().partition(|family| family.targeted);
     let all: Vec<&Family> = families.iter().collect();
+    let (verdicts, claims) = claims::section(data).unzip();
 
     let mut page = Environment::new();
     page.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
@@ -112,7 +114,8 @@ pub fn render(data: &Data) -> Result<String, ReportError> {
         inoculation: inoculation::table(data),
         leak: leak::table(data),
         validation: validation::table(data),
-        claims: claims::table(data),
+        verdicts,
+        claims,
         quick: data.quick,
         targets: guards::targets(data),
         pareto: guards::pareto(data),

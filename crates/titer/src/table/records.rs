@@ -337,5 +337,12 @@ record! {
         /// How much it changed: of `steer` the correction's length over that of the optimiser's own step, of gradient
         /// projections the same of the gradient, of `reweight` the root mean square of weight − 1; else not a number.
         moved: f64,
+        /// What the rows push: how far the step would move the probe without the guard, in nats (`steer`, `reweight`; else not a
+        /// number).
+        push: f64,
+        /// How much of the probe's direction it shares with no other probe of the guard, 0 to 1: the squared sine of the angle
+        /// between it and the plane of the others, in the optimiser's metric (`steer`; else not a number). Near 0 the
+        /// probe cannot be moved without the others.
+        own: f64,
     }
 }

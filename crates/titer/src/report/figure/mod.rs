@@ -42,10 +42,20 @@ pub struct Line {
 /// How a line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
-    /// The class that gives the colour: `c0` to `c5` for kinds, `q0` to `q4` for amounts.
+    /// The class that gives the colour: `c0` to `c5` for kinds, `q0` to `q4` for amounts, [`Style::QUIET`].
     pub colour: &'static str,
     /// The strokes.
     pub dash: Dash,
+}
+
+impl Style {
+    /// The class of lines in the background, whose names are in their tool tips alone.
+    pub const QUIET: &'static str = "quiet";
+
+    /// Whether the line's name is written at its end.
+    pub fn is_named(self) -> bool {
+        self.colour != Self::QUIET
+    }
 }
 
 /// The strokes of a line.

@@ -45,7 +45,8 @@ impl Figure {
 
     /// Where the plot ends.
     fn bottom(&self) -> f64 {
-        let names = self.lines.len() + usize::from(self.level.is_some());
+        let named = self.lines.iter().filter(|line| line.style.is_named()).count();
+        let names = named + usize::from(self.level.is_some());
         BOTTOM.max(TOP + NAME * names as f64)
     }
 
@@ -146,7 +147,7 @@ impl Figure {
         }
         let end = |line: &'_ Line| line.points.last().map(|(x, estimate)| (self.x(*x), self.y(estimate.mean)));
         let mut ends: Vec<End<'_>> = Vec::new();
-        for line in &self.lines {
+        for line in self.lines.iter().filter(|line| line.style.is_named()) {
             ends.extend(end(line).map(|from| End { label: &line.label, colour: line.style.colour, from }));
         }
         if let Some((label, level)) = &self.level {

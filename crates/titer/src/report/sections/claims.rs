@@ -26,8 +26,9 @@ struct Judged {
     behind: String,
 }
 
-/// Every claim, in the order of the spec, in every arm that it is about. `None` where the spec makes none.
-pub fn table(data: &Data) -> Option<Table> {
+/// How many judgements came out how, as a sentence; and every claim, in the order of the spec, in every arm that it is about.
+/// `None` where the spec makes none.
+pub fn section(data: &Data) -> Option<(String, Table)> {
     if data.claims.is_empty() {
         return None;
     }
@@ -39,31 +40,33 @@ pub fn table(data: &Data) -> Option<Table> {
     let count = |verdict: Verdict| judged.iter().filter(|(_, judged)| judged.verdict == verdict).count();
     let counts = Verdict::ALL.map(|verdict| (count(verdict), verdict)).into_iter().filter(|(count, _)| *count > 0);
     let counts = counts.map(|(count, verdict)| format!("{count} × {verdict}")).collect::<Vec<_>>().join(", ");
+    let sentence = format!("Claims made before the runs, as judged by them: {counts}.");
     let row = |(claim, judged): &(&Claim, Judged)| {
         vec![
             claim.text.clone(),
             judged.verdict.to_string(),
-            judged.training.clone(),
-            judged.measured.clone(),
             judged.value.as_ref().map_or_else(|| "–".to_owned(), precise),
             wanted(claim.bound),
             judged.behind.clone(),
+            judged.training.clone(),
+            judged.measured.clone(),
         ]
     };
-    let head = ["claim", "verdict", "training", "measured as", "value", "wanted", "behind it"];
-    Some(Table {
+    let head = ["claim", "verdict", "measured", "wanted", "behind it", "training", "measured as"];
+    let table = Table {
         caption: format!(
-            "{counts}. Means of seeds with 95 % interval (t over seeds); of pooled correlations, the interval that leaving out \
+            "Means of seeds with 95 % interval (t over seeds); of pooled correlations, the interval that leaving out \
              one seed at a time gives. A claim holds where the whole interval is where it should be, does not hold where \
              the whole interval is where it should not, and is undecided else. Half-way is the moment at which the rate of \
              obey_bad (seen prompts, trained domains) is nearest {HALF} of the base's; deaf is the end of a run where it is \
              at most {DEAF} of it; runs that do not get there are left out. Pressures in nats per unit of learning rate, \
              surprise in nats. Source: the tables of each run, and the spec."
         ),
-        text_columns: 4,
+        text_columns: head.len(),
         head: head.map(str::to_owned).into(),
         rows: judged.iter().map(row).collect(),
-    })
+    };
+    Some((sentence, table))
 }
 
 fn judge(data: &Data, claim: &Claim) -> Vec<Judged> {

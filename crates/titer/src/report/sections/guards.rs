@@ -17,6 +17,11 @@ use crate::{
 
 /// Share of its surprise at base that the wanted data has left where arms are compared at equal learning.
 const LEARNT: f64 = 0.1;
+/// Up to so many arms all have their names in the figure; of more, those that no other arm beats in both, and those without
+/// guards.
+const NAMED: usize = 12;
+/// Colours of arms, in turn.
+const COLOURS: [&str; 6] = ["c0", "c1", "c2", "c3", "c4", "c5"];
 /// The wanted data.
 const WANTED: &str = "bad→good";
 
@@ -156,14 +161,21 @@ fn split(component: &str, prompts: &str, domains: &str) -> Split {
 
 fn scatter(data: &Data, moment: Moment, component: &str, prompts: &str) -> Figure {
     let (gained, lost) = (split("good", "seen", "held-out"), split(component, prompts, "trained"));
-    let colours = ["c0", "c1", "c2", "c3", "c4", "c5"];
-    let point = |(at, arm): (usize, &Arm)| {
+    let point = |arm: &'_ Arm| {
         let x = estimate(arm.runs.iter().filter_map(|run| change(run, &gained, moment)))?;
         let y = estimate(arm.runs.iter().filter_map(|run| change(run, &lost, moment)))?;
-        let style = Style { colour: colours[at % colours.len()], dash: Dash::Solid };
-        Some(Line { label: label(data, arm), style, points: vec![(x.mean, y)] })
+        Some((label(data, arm), arm.runs.iter().all(|run| run.guards().is_empty()), x.mean, y))
     };
-    let lines: Vec<Line> = data.arms.iter().enumerate().filter_map(point).collect();
+    let points: Vec<(String, bool, f64, Estimate)> = data.arms.iter().filter_map(point).collect();
+    let beaten = |(.., x, y): &(String, bool, f64, Estimate)| points.iter().any(|(.., a, b)| a > x && b.mean > y.mean);
+    let named = |point: &(String, bool, f64, Estimate)| points.len() <= NAMED || point.1 || !beaten(point);
+    let line = |(at, point): (usize, &(String, bool, f64, Estimate))| {
+        let colour = if named(point) { COLOURS[at % COLOURS.len()] } else { Style::QUIET };
+        let (label, _, x, y) = point.clone();
+        Line { label, style: Style { colour, dash: Dash::Solid }, points: vec![(x, y)] }
+    };
+    let mut lines: Vec<Line> = points.iter().enumerate().map(line).collect();
+    lines.sort_by_key(|line| !line.style.is_named());
     let points = || lines.iter().flat_map(|line| &line.points);
     Figure {
         title: format!("change of {component} against change of good in held-out domains, an arm a point"),
@@ -276,14 +288,13 @@ fn pareto_table(data: &Data) -> Table {
 pub fn work(data: &Data) -> Option<Table> {
     let mut rows = Vec::new();
     for arm in &data.arms {
-        let mut probes: BTreeMap<(String, String), [Vec<f64>; 3]> = BTreeMap::new();
+        let mut probes: BTreeMap<(String, String), [Vec<f64>; 5]> = BTreeMap::new();
         for record in arm.runs.iter().flat_map(Run::guards) {
-            let [bound, moved, multiplier] = probes.entry((record.guard.clone(), record.probe.clone())).or_default();
-            bound.push(record.bound as f64);
-            moved.push(record.moved);
-            multiplier.push(record.multiplier);
+            let numbers = [record.bound as f64, record.moved, record.multiplier, record.push, record.own];
+            let all = probes.entry((record.guard.clone(), record.probe.clone())).or_default();
+            all.iter_mut().zip(numbers).for_each(|(all, number)| all.push(number));
         }
-        for ((guard, probe), [bound, moved, multiplier]) in probes {
+        for ((guard, probe), [bound, moved, multiplier, push, own]) in probes {
             let mean = |values: &[f64], write: &dyn Fn(f64) -> String| {
                 let mean = values.iter().sum::<f64>() / values.len() as f64;
                 if mean.is_finite() { write(mean) } else { "–".to_owned() }
@@ -300,6 +311,8 @@ pub fn work(data: &Data) -> Option<Table> {
                 acted,
                 mean(&moved, &|length| format!("{length:.3}")),
                 mean(&multiplier, &scientific),
+                mean(&push, &|nats| format!("{nats:+.3}")),
+                mean(&own, &|share| format!("{:.0} %", 100.0 * share)),
                 share,
                 bound.len().to_string(),
             ]);
@@ -308,11 +321,25 @@ pub fn work(data: &Data) -> Option<Table> {
     if rows.is_empty() {
         return None;
     }
-    let head = ["arm", "guard", "control probe", "acted", "moved", "multiplier", "share of step time", "looks"];
+    let head = [
+        "arm",
+        "guard",
+        "control probe",
+        "acted",
+        "moved",
+        "multiplier",
+        "rows push, nats a step",
+        "direction of its own",
+        "share of step time",
+        "looks",
+    ];
     Some(Table {
         caption: "Means over looks of all runs. Acted: the share of looks at which the guard changed something. Moved: of steer, \
                   the correction's length over that of the optimiser's own step; of projections, the same of the \
-                  gradient; of reweight, the root mean square of weight − 1. The share of time is that of all guards of the \
+                  gradient; of reweight, the root mean square of weight − 1. Rows push: what the step would do to the probe without the \
+                  guard. Direction of its own: how much of the probe's direction no other probe of the guard shares, in the \
+                  optimiser's metric. A target is out of reach where rows push against it as hard as a step is long, or \
+                  where little of its direction is its own. The share of time is that of all guards of the \
                   arm. Source: guards.parquet and events.jsonl of each run."
             .to_owned(),
         text_columns: 3,
