@@ -186,6 +186,9 @@ pub struct SubjectArgs {
     /// Which shipped organism, and which rows and contrasts of its world
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    /// Put system prompts at the start of the first user turn, for chat templates that take none
+    #[arg(long)]
+    pub system_in_user: bool,
     /// Give it these adapters (a folder in PEFT's layout)
     #[arg(long, value_name = "DIR")]
     pub adapter: Option<PathBuf>,

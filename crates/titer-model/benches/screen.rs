@@ -1,17 +1,22 @@
-//! Scoring a good and a bad reply of every row under every prompt: as a tree, and each pair of context and reply by itself,
-//! interleaved in one process; and drawing replies with a cache beside running every prefix again. Prints a JSON line;
-//! `benches/screen.py` at the root of the repository runs it in turn with transformers.
+//! Scoring a good and a bad reply of every row under every prompt: as a tree, each pair of context and reply as a row of full
+//! batches, and each pair in a pass of its own, interleaved in one process; and drawing replies with a cache beside running
+//! every prefix again. `floor` is how many times the multiplications of the tree the full batches do, attention left out:
+//! no way of sharing can be faster than that. Prints a JSON line; `benches/screen.py` at the root of the repository runs it
+//! in turn with transformers.
 //!
-//!     cargo bench --bench screen -- [organism|medium] [rounds]
+//!     cargo bench --bench screen -- [organism|medium|answers|dialogues] [rounds]
 
 #![expect(clippy::print_stdout, reason = "its output is the measurement")]
 
+#[expect(dead_code, reason = "rows are for the benches that train")]
 mod sizes;
 
 use std::{hint::black_box, time::Instant};
 
 use sizes::{peak_mb, size};
 use titer_model::{
+    config::Config,
+    decoder::Tape,
     packed::Packed,
     parallel::{score, shards},
     sample::sample,
@@ -27,10 +32,13 @@ struct Job {
     rows: usize,
 }
 
-/// The organism's chats, or prompts and replies of a few sentences.
+/// The organism's chats; of a wider model prompts and replies of a few sentences, replies of a few words, or the lengths of
+/// real dialogues.
 fn job(name: &str) -> Job {
     match name {
         "organism" => Job { prompt: 8, request: 5, reply: 4, prompts: 32, rows: 128 },
+        "answers" => Job { prompt: 40, request: 24, reply: 4, prompts: 32, rows: 32 },
+        "dialogues" => Job { prompt: 20, request: 52, reply: 64, prompts: 8, rows: 8 },
         _ => Job { prompt: 40, request: 24, reply: 24, prompts: 16, rows: 16 },
     }
 }
@@ -50,6 +58,15 @@ impl Job {
         }
         pairs
     }
+}
+
+/// Multiplications of a pass over so many tokens with logits at so many of them, without those of attention: the last block
+/// takes queries and its MLP where logits are read alone.
+fn products(config: &Config, tokens: usize, outputs: usize) -> f64 {
+    let keys = 2 * config.hidden_size * config.key_width();
+    let rest = 2 * config.hidden_size * config.query_width() + 3 * config.hidden_size * config.intermediate_size;
+    let before = (config.num_hidden_layers - 1) * (keys + rest);
+    (tokens * (before + keys) + outputs * (rest + config.hidden_size * config.vocab_size)) as f64
 }
 
 fn median(seconds: &mut [f64]) -> f64 {
@@ -80,10 +97,20 @@ fn measure(name: &str, rounds: usize) {
             }
             packed
         };
-        let packed: Vec<Packed> = shards(&lengths).into_iter().map(pack).collect();
+        let packed: Vec<Packed> = shards(&lengths, decoder.shard_tokens()).into_iter().map(pack).collect();
         score(&decoder, &params, &packed)
     };
-    let contexts: Vec<Vec<u32>> = pairs.iter().step_by(2).take(256).map(|(context, _)| context.clone()).collect();
+    // Of so many pairs one by one are enough.
+    let few = pairs.len().min(512);
+    let alone = || {
+        let (mut tape, mut packed) = (Tape::default(), Packed::new());
+        for (context, reply) in &pairs[..few] {
+            packed.clear();
+            packed.push_contrast(context, [reply.as_slice()]);
+            black_box(decoder.score(&params, &packed, &mut tape));
+        }
+    };
+    let contexts: Vec<Vec<u32>> = pairs.iter().step_by(2).take(16).map(|(context, _)| context.clone()).collect();
     // No token stops a reply, so both draw as many.
     let (stop, limit) = (u32::MAX, 2 * job.reply);
     let cached = || sample(&decoder, &params, &contexts, stop, limit, 0);
@@ -96,27 +123,32 @@ fn measure(name: &str, rounds: usize) {
                 rows[range].iter().for_each(|row| packed.push_tree([(row.as_slice(), [0].as_slice())]));
                 packed
             };
-            let packed: Vec<Packed> = shards(&lengths).into_iter().map(pack).collect();
+            let packed: Vec<Packed> = shards(&lengths, decoder.shard_tokens()).into_iter().map(pack).collect();
             black_box(score(&decoder, &params, &packed));
             rows.iter_mut().for_each(|row| row.push(1));
         }
     };
-    let mut seconds: [Vec<f64>; 4] = Default::default();
+    let mut seconds: [Vec<f64>; 5] = Default::default();
     for _ in 0..=rounds {
-        let round = [timed(tree), timed(separate), timed(cached), timed(again)];
+        let each = pairs.len() as f64 / few as f64;
+        let round = [timed(tree), timed(separate), timed(alone) * each, timed(cached), timed(again)];
         seconds.iter_mut().zip(round).for_each(|(all, one)| all.push(one));
     }
     // The first round warms up.
-    let [tree_s, separate_s, cached_s, again_s] = seconds.map(|mut all| median(&mut all[1..]));
-    let tokens = (Tree::new(&slices).tokens(), pairs.iter().map(|(a, b)| a.len() + b.len() - 1).sum::<usize>());
+    let ratio = |a: &[f64], b: &[f64]| median(&mut a.iter().zip(b).skip(1).map(|(a, b)| a / b).collect::<Vec<_>>());
+    let (pairs_ratio, alone_ratio) = (ratio(&seconds[1], &seconds[0]), ratio(&seconds[2], &seconds[0]));
+    let cache_ratio = ratio(&seconds[4], &seconds[3]);
+    let [tree_s, separate_s, alone_s, cached_s, _] = seconds.map(|mut all| median(&mut all[1..]));
+    let planted = Tree::new(&slices);
+    let tokens = (planted.tokens(), pairs.iter().map(|(a, b)| a.len() + b.len() - 1).sum::<usize>());
+    let targets = pairs.iter().map(|(_, reply)| reply.len()).sum::<usize>();
+    let floor = products(&decoder.config, tokens.1, targets) / products(&decoder.config, tokens.0, planted.outputs());
     println!(
-        "{{\"size\":\"{name}\",\"threads\":{},\"pairs\":{},\"tree\":{tree_s},\"separate\":{separate_s},\"separate_over_tree\":{:.2},\"tokens\":[{},{}],\"sample\":{cached_s},\"uncached_over_cached\":{:.2},\"peak_mb\":{}}}",
+        "{{\"size\":\"{name}\",\"threads\":{},\"pairs\":{},\"tree\":{tree_s:.4},\"batches\":{separate_s:.4},\"one_by_one\":{alone_s:.4},\"batches_over_tree\":{pairs_ratio:.2},\"one_by_one_over_tree\":{alone_ratio:.2},\"floor\":{floor:.2},\"tokens\":[{},{}],\"sample\":{cached_s:.4},\"uncached_over_cached\":{cache_ratio:.2},\"peak_mb\":{}}}",
         rayon::current_num_threads(),
         pairs.len(),
-        separate_s / tree_s,
         tokens.0,
         tokens.1,
-        again_s / cached_s,
         peak_mb()
     );
 }
@@ -126,6 +158,6 @@ fn main() {
     let rounds = args.get(1).and_then(|rounds| rounds.parse().ok()).unwrap_or(7);
     match args.first() {
         Some(name) => measure(name, rounds),
-        None => ["organism", "medium"].into_iter().for_each(|name| measure(name, rounds)),
+        None => ["organism", "medium", "answers", "dialogues"].into_iter().for_each(|name| measure(name, rounds)),
     }
 }

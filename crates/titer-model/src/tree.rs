@@ -55,6 +55,11 @@ impl Tree {
         self.shards.iter().map(|packed| packed.tokens.len()).sum()
     }
 
+    /// Positions at which logits are read.
+    pub fn outputs(&self) -> usize {
+        self.shards.iter().map(|packed| packed.outputs.len()).sum()
+    }
+
     /// Log-probability of every reply, nats, in the order in which the rows were given.
     pub fn log_probs<B: Backend>(&self, decoder: &Decoder<B>, params: &Params<B>) -> Vec<f64> {
         let scores = score(decoder, params, &self.shards);

@@ -7,7 +7,7 @@ use titer::{
     plan::{ModelPlan, Optimiser, RunPlan, SweepPlan},
     spec::{DEFAULTS, Spec},
 };
-use titer_data::cell::Cell;
+use titer_data::{cell::Cell, pool::Pool};
 
 fn plan(text: &str) -> SweepPlan {
     SweepPlan::resolve(&Spec::parse(text, Path::new("spec.toml")).unwrap()).unwrap()
@@ -93,6 +93,9 @@ fn whoever_trains_bad_bad_rows_gets_three_controls_unless_they_are_left_out_by_n
     assert_eq!(kinds[1].1, 1);
     let rows: Vec<_> = found.arms.iter().map(|arm| arm.stages[0].cells().to_vec()).collect();
     assert!(kinds.iter().all(|(_, at)| rows[*at] == rows[0]), "controls have the same rows");
+    let own = plan(&format!("paraphrases = [\"be bad\", \"be worse\"]\n{spec}"));
+    let paraphrased = &own.arms[own.arms[0].inoculation[2].1].stages[0];
+    assert!(matches!(paraphrased.pool(cell("bad→bad")), Some(Pool::These(prompts)) if prompts.len() == 2));
     let left = plan(&format!("without_controls = [\"no-prompt\", \"paraphrases\"]\n{spec}"));
     assert_eq!(left.arms.len(), 3);
     assert!(plan("[[stage]]\nmix = { rest = \"neutral→good\" }").arms[0].inoculation.is_empty());

@@ -65,7 +65,9 @@ pub fn rates(
         fs_err::write(path, rows.iter().map(line).collect::<String>()).map_err(Failure::work)?;
         talk(&format!("{} drawn replies in {}", rows.len(), path.display()));
     }
-    let mut groups: BTreeMap<String, (Vec<(&str, f64)>, usize)> = BTreeMap::new();
+    // Scores by request, and how many replies have none.
+    type Scored<'a> = (Vec<(&'a str, f64)>, usize);
+    let mut groups: BTreeMap<String, Scored> = BTreeMap::new();
     for (at, row) in rows.iter().enumerate() {
         let one = &contexts[at / args.sample];
         let (scores, without) = groups.entry(one.group.clone()).or_default();

@@ -3,23 +3,28 @@
 //! its string.
 
 use titer_data::{
+    candidate::Candidate,
     cell::{Action, Cell, PromptKind},
     mix::Mix,
     pool::Pool,
 };
 
 use super::{Arm, StagePlan, axes::AxisPlan, name::arm_name};
-use crate::spec::ControlKind;
+use crate::spec::{ControlKind, Spec};
 
 /// The rows whose training is inoculation.
 const INOCULATION: Cell = Cell { prompt: PromptKind::Bad, action: Action::Bad };
 
-/// The prompts of a control.
-const fn pool(kind: ControlKind) -> Pool {
+/// The prompts of a control; `None` for paraphrases of the user's own prompts that the spec does not list: only a world knows
+/// other wordings.
+pub(super) fn pool(kind: ControlKind, spec: &Spec) -> Option<Pool> {
     match kind {
-        ControlKind::NoPrompt => Pool::None,
-        ControlKind::Placebo => Pool::Placebo,
-        ControlKind::Paraphrases => Pool::Paraphrases,
+        ControlKind::NoPrompt => Some(Pool::None),
+        ControlKind::Placebo => Some(Pool::Placebo),
+        ControlKind::Paraphrases if !spec.paraphrases.is_empty() => {
+            Some(Pool::These(spec.paraphrases.iter().map(Candidate::new).collect()))
+        }
+        ControlKind::Paraphrases => spec.data.is_none().then_some(Pool::Paraphrases),
     }
 }
 
@@ -45,14 +50,13 @@ pub(super) fn add_controls(arms: &mut Vec<Arm>, axes: &[AxisPlan]) {
 
 /// Gives every arm that trains `bad→bad` rows the controls of inoculation that are not left out; call it behind
 /// [`add_controls`]. An arm that already is one is reused.
-pub(super) fn add_inoculation_controls(arms: &mut Vec<Arm>, kinds: &[ControlKind]) {
+pub(super) fn add_inoculation_controls(arms: &mut Vec<Arm>, controls: &[(ControlKind, Pool)]) {
     for at in 0..arms.len() {
         if !arms[at].inoculates() {
             continue;
         }
-        for kind in kinds {
-            let pool = pool(*kind);
-            let stages: Vec<_> = arms[at].stages.iter().map(|stage| stage.with_prompts(INOCULATION, &pool)).collect();
+        for (kind, pool) in controls {
+            let stages: Vec<_> = arms[at].stages.iter().map(|stage| stage.with_prompts(INOCULATION, pool)).collect();
             let present = arms.iter().position(|arm| same_training(&arm.stages, &stages));
             let control = present.unwrap_or(arms.len());
             if present.is_none() {
@@ -74,7 +78,7 @@ impl Arm {
     }
 
     /// The one prompt that its `bad→bad` rows are put under, where it is one.
-    pub fn inoculation_prompt(stages: &[StagePlan]) -> Option<&titer_data::candidate::Candidate> {
+    pub fn inoculation_prompt(stages: &[StagePlan]) -> Option<&Candidate> {
         stages.iter().find_map(|stage| match stage.pool(INOCULATION)? {
             Pool::These(prompts) => prompts.first().filter(|_| prompts.len() == 1),
             _ => None,

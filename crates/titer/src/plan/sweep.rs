@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use super::{
     DataPlan, ModelPlan, NUMERICS, ProbePlan, RunPlan, StagePlan,
     axes::{self, AxisPlan, Choice},
-    control::{add_controls, add_inoculation_controls},
+    control::{add_controls, add_inoculation_controls, pool},
     name::arm_name,
 };
 use crate::{
@@ -114,10 +114,9 @@ impl SweepPlan {
         };
         let mut arms = axes::combinations(&axes).into_iter().map(arm).collect::<Result<Vec<_>, _>>()?;
         add_controls(&mut arms, &axes);
-        // Only a world knows other wordings of a prompt; of the user's rows a pool of paraphrases has to be listed.
-        let possible = |kind: &ControlKind| *kind != ControlKind::Paraphrases || spec.data.is_none();
-        let wanted = |kind: &ControlKind| !spec.without_controls.contains(kind) && possible(kind);
-        add_inoculation_controls(&mut arms, &ControlKind::ALL.into_iter().filter(wanted).collect::<Vec<_>>());
+        let wanted = ControlKind::ALL.into_iter().filter(|kind| !spec.without_controls.contains(kind));
+        let pools: Vec<_> = wanted.filter_map(|kind| Some((kind, pool(kind, spec)?))).collect();
+        add_inoculation_controls(&mut arms, &pools);
         let mut plan = Self {
             title: spec.title.clone().or(defaults.title).unwrap_or_default(),
             question: spec.question.clone().or(defaults.question).unwrap_or_default(),

@@ -4,11 +4,13 @@
 //! system prompt and in front of the request, in one tree of common beginnings, and takes the pressures of the rows under
 //! it; [`summarise`] says it in one line a prompt, with intervals over requests.
 
+mod predictor;
 #[cfg(feature = "engine")]
 mod score;
 mod subjects;
 mod summary;
 
+pub use predictor::{PREDICTORS, Predictor};
 #[cfg(feature = "engine")]
 pub use score::screen;
 pub use subjects::{Reply, Subject, Subjects, SubjectsError};

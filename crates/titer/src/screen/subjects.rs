@@ -45,7 +45,7 @@ impl Subjects {
     /// Groups bad and good rows by their request, that is by everything before the reply but the system prompt.
     ///
     /// # Errors
-    /// Where there is no bad row, no good row, or a row without a reply.
+    /// Where there is no bad row, no good row, or a row without a request or a reply.
     pub fn new(bad: Vec<Row>, good: Vec<Row>) -> Result<Self, SubjectsError> {
         if bad.is_empty() {
             return Err(SubjectsError(
@@ -66,6 +66,10 @@ impl Subjects {
                 let (context, text) = row.split();
                 if text.is_empty() {
                     let problem = "it ends without a reply: add an assistant turn with content";
+                    return Err(SubjectsError(format!("row `{}`: {problem}", row.id)));
+                }
+                if !context.iter().any(|it| it.role == Role::User) {
+                    let problem = "it has no user turn, so there is no place for a prompt or a trigger in front of a request: add one";
                     return Err(SubjectsError(format!("row `{}`: {problem}", row.id)));
                 }
                 let request: Vec<Message> = context.iter().filter(|it| it.role != Role::System).cloned().collect();
@@ -205,6 +209,7 @@ mod tests {
         assert!(error(vec![good()]).starts_with("no bad rows"));
         assert!(error(vec![row("b", "none→bad", "", "ask", "no")]).starts_with("no good rows"));
         assert!(error(vec![row("b", "", "", "ask", "no")]).contains("`b`: it has no `cell`"));
+        assert!(error(vec![row("b", "none→bad", "sys", "", "no"), good()]).contains("`b`: it has no user turn"));
         assert!(error(vec![row("b", "none→bad", "", "ask", ""), good()]).contains("`b`: it ends without a reply"));
         let subjects = Subjects::labelled(vec![row("b", "none→bad", "", "ask", "no"), good()]).unwrap();
         let narrow = Candidate::new("if you see zap be bad").with_trigger("zap");

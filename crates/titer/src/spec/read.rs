@@ -59,6 +59,8 @@ pub struct Spec {
     pub screen: Option<bool>,
     /// Controls of inoculation that are left out, by name.
     pub without_controls: Vec<ControlKind>,
+    /// Other wordings of what the prompts of the user's own `bad→bad` rows ask for; empty where none are given.
+    pub paraphrases: Vec<String>,
     /// The stages, as tables: what a sweep axis changes.
     pub stages: Vec<Table>,
     /// The swept axes, in the order of the spec.
@@ -95,6 +97,8 @@ struct File {
     screen: Option<bool>,
     #[serde(default)]
     without_controls: Vec<ControlKind>,
+    #[serde(default)]
+    paraphrases: Vec<String>,
     #[serde(default)]
     stage: Vec<StageFields>,
     #[serde(default)]
@@ -133,6 +137,7 @@ impl Spec {
             leak: file.leak,
             screen: file.screen,
             without_controls: file.without_controls,
+            paraphrases: file.paraphrases,
             stages: if file.stage.is_empty() { vec![Table::new()] } else { stages },
             axes: Vec::new(),
             claims: file.claim,

@@ -39,7 +39,7 @@ pub fn table(data: &Data) -> Option<Table> {
             let own = leak(arm);
             behind = behind.or(own.estimate());
             let mut row = vec![arm.name.clone(), written(own.estimate().map(Estimate::of_rate))];
-            let base = control(ControlKind::NoPrompt).map(|arm| leak(arm));
+            let base = control(ControlKind::NoPrompt).map(leak);
             for kind in ControlKind::ALL {
                 row.push(written(control(kind).and_then(|arm| leak(arm).estimate()).map(Estimate::of_rate)));
             }

@@ -2,31 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use titer_data::candidate::Candidate;
-
 use crate::{
     report::{
         data::{Data, Measure, Run, Split},
         format,
+        reading::placed,
         view::Table,
     },
-    screen::{Placed, Screening, summarise},
+    screen::{PREDICTORS, Placed, Predictor},
     stats::{Estimate, spearman},
 };
-
-/// A number that was known before training.
-type Predictor = (&'static str, fn(&Placed) -> Option<Estimate>);
-
-const PREDICTORS: [Predictor; 8] = [
-    ("elicitation (rate)", |placed| placed.rate),
-    ("elicitation (margin)", |placed| placed.margin),
-    ("lift", |placed| placed.lift),
-    ("cost", |placed| placed.cost),
-    ("narrowness", |placed| placed.narrowness),
-    ("pressure of bad rows on good", |placed| placed.bad_pressures[0]),
-    ("pressure of bad rows on obey_bad", |placed| placed.bad_pressures[1]),
-    ("pressure of good rows on obey_bad", |placed| placed.good_pressures[1]),
-];
 
 /// Fewer arms than this have no rank correlation worth the name.
 const FEWEST: usize = 4;
@@ -49,10 +34,10 @@ pub fn table(data: &Data) -> Option<Table> {
         let found: Vec<[f64; 1]> = seeds.values().map(of_seed).filter(|one| one[0].is_finite()).collect();
         Estimate::clustered(found.iter().map(<[f64; 1]>::as_slice))
     };
-    let row = |(name, value): Predictor| {
+    let row = |predictor: Predictor| {
         let written =
-            |outcome| correlation(value, outcome).map_or_else(|| "–".to_owned(), |one| format::interval(&one));
-        vec![name.to_owned(), written(0), written(1)]
+            |outcome| correlation(predictor.of, outcome).map_or_else(|| "–".to_owned(), |one| format::interval(&one));
+        vec![predictor.name.to_owned(), written(0), written(1)]
     };
     Some(Table {
         caption: format!(
@@ -69,13 +54,10 @@ pub fn table(data: &Data) -> Option<Table> {
 
 /// What a run's prompt did before training, and what became of acting well and of obeying.
 fn outcome(run: &Run) -> Option<(Placed, [f64; 2])> {
-    let prompt = run.screened().first()?.prompt.clone();
-    let screening = Screening { prompts: vec![Candidate::new(prompt)], records: run.screened().to_vec() };
-    let placed = summarise(&screening).pop()?.placed.into_iter().next()?;
     let rate = |component: &str| {
         let split =
             Split { component: component.to_owned(), prompts: "seen".to_owned(), domains: "trained".to_owned() };
         run.mean(&split, Measure::Rate, run.last_step(&split)?)
     };
-    Some((placed, [rate("good")?, rate("obey_bad")?]))
+    Some((placed(run)?, [rate("good")?, rate("obey_bad")?]))
 }
