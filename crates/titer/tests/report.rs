@@ -76,6 +76,11 @@ fn a_sweep_without_finished_runs_and_a_folder_without_a_sweep_are_errors() {
 
 /// A run with two items of one probe, before and after.
 fn run(seed: u64, shift: f64) -> Run {
+    run_of(seed, shift, 0.7, 0.0)
+}
+
+/// The same with this rate, and this probability of replies on neither side.
+fn run_of(seed: u64, shift: f64, rate: f64, other: f64) -> Run {
     let record = |(item, step): (u64, i64)| ProbeRecord {
         stage: "train".to_owned(),
         step,
@@ -86,8 +91,8 @@ fn run(seed: u64, shift: f64) -> Run {
         margin: 1.0 + shift,
         margin_per_token: 0.5,
         gap: 2.0,
-        rate: 0.7,
-        other: 0.0,
+        rate,
+        other,
     };
     let probes = [(0, 0), (1, 0), (0, 10), (1, 10)].map(record).into();
     Run::new(seed, "c0ffee".to_owned(), probes, Vec::new(), Vec::new())
@@ -99,6 +104,15 @@ fn a_single_arm_without_axes_or_control_is_reported() {
     let page = render(&Data { title: "One".to_owned(), arms, seeds: vec![0], ..Data::default() }).unwrap();
     assert!(page.contains("After training, obeying bad prompts is at 0.70"));
     assert!(!page.contains("<section id=\"effect\">") && page.contains("all runs"));
+}
+
+#[test]
+fn where_replies_are_too_long_for_rates_margins_come_first() {
+    let arms = vec![Arm { name: "arm".to_owned(), runs: vec![run_of(0, 0.0, 1e-9, 1.0 - 2e-9)], ..Arm::default() }];
+    let page = render(&Data { title: "Long".to_owned(), arms, seeds: vec![0], ..Data::default() }).unwrap();
+    assert!(page.contains("After training, obeying bad prompts is at 1.00") && page.contains(" nats."), "{page}");
+    let place = |key: &str| page.find(&format!("id=\"response-{key}\"")).unwrap();
+    assert!(place("margin") < place("rate"));
 }
 
 #[test]
@@ -151,7 +165,7 @@ fn claims_are_judged_whether_they_hold_or_not() {
             .collect()
     };
     let rows: Vec<Vec<String>> = section.split("<tr>").skip(2).map(cells).collect();
-    let found: Vec<_> = rows.iter().map(|row| (row[0].as_str(), row[1].as_str(), row[2].as_str())).collect();
+    let found: Vec<_> = rows.iter().map(|row| (row[0].as_str(), row[1].as_str(), row[5].as_str())).collect();
     assert_eq!(
         found,
         [
@@ -165,7 +179,8 @@ fn claims_are_judged_whether_they_hold_or_not() {
             ("together", "holds", "2 arms"),
         ]
     );
-    assert!(rows[4][3].contains("less the same in clip=1.0") && rows[4][4].starts_with("1.10\u{a0}["), "{:?}", rows[4]);
-    assert_eq!((rows[7][5].as_str(), rows[7][6].as_str()), ("&gt; 0.5", "3 seeds, 6 runs"));
-    assert!(section.contains("5 × holds, 1 × does not hold, 2 × not measured"), "the count comes first");
+    assert!(rows[4][6].contains("less the same in clip=1.0") && rows[4][2].starts_with("1.10\u{a0}["), "{:?}", rows[4]);
+    assert_eq!((rows[7][3].as_str(), rows[7][4].as_str()), ("&gt; 0.5", "3 seeds, 6 runs"));
+    let (first, _) = page.split_once("<section").unwrap();
+    assert!(first.contains("5 × holds, 1 × does not hold, 2 × not measured"), "the count comes first");
 }

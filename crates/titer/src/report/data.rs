@@ -105,6 +105,9 @@ impl Reading {
     }
 }
 
+/// Above this mean probability of replies on neither side, rates say next to nothing.
+const MOSTLY_OTHER: f64 = 0.9;
+
 /// Which number of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
@@ -372,6 +375,22 @@ impl Data {
         splits.sort_unstable();
         splits.dedup();
         splits
+    }
+
+    /// The measures of levels, the one that says most in front: exact rates, or margins where nearly all of the probability
+    /// is on replies of neither side, as it is with long replies, whose exact rates are all next to 0.
+    pub fn measures(&self) -> [Measure; 3] {
+        let others = self.runs().flat_map(|run| {
+            let steps = run.measured();
+            let mean = move |split, step| run.mean(split, Measure::Other, step);
+            run.probes.keys().flat_map(move |split| steps.clone().into_iter().filter_map(move |step| mean(split, step)))
+        });
+        let (sum, count) = others.fold((0.0, 0), |(sum, count), other| (sum + other, count + 1));
+        if sum > MOSTLY_OTHER * f64::from(count) {
+            [Measure::Margin, Measure::Gap, Measure::Rate]
+        } else {
+            [Measure::Rate, Measure::Margin, Measure::Gap]
+        }
     }
 
     /// Every cell that any run measured, in alphabetical order.

@@ -12,9 +12,6 @@ use crate::{
     stats::Estimate,
 };
 
-/// The measures that figures offer.
-pub const MEASURES: [Measure; 3] = [Measure::Rate, Measure::Margin, Measure::Gap];
-
 /// How a split of an arm is turned into an estimate: the arm itself, or its difference from something.
 pub type Value<'a> = &'a dyn Fn(usize, &Split, Measure) -> Option<Estimate>;
 

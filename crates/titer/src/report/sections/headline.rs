@@ -33,12 +33,14 @@ pub fn sentence(data: &Data, dose: &Dose, series: &[Series], families: &[&Family
     // Bad prompts are what the sweep is about, so they come first.
     let mut ordered = families.to_vec();
     ordered.sort_by_key(|family| family.component != "obey_bad");
+    let [measure, ..] = data.measures();
+    let unit = if measure == Measure::Rate { "" } else { " nats" };
     let clauses = ordered.iter().filter_map(|family| {
-        let rate = |arm| level(data, arm, family.leading(), Measure::Rate);
-        let control = data.arms[arm].control.filter(|control| *control != arm).and_then(rate);
+        let found = |arm| level(data, arm, family.leading(), measure);
+        let control = data.arms[arm].control.filter(|control| *control != arm).and_then(found);
         let against =
             control.map_or_else(String::new, |control| format!(", in the control at {}", format::interval(&control)));
-        Some(format!("{} is at {}{against}", noun(family), format::interval(&rate(arm)?)))
+        Some(format!("{} is at {}{unit}{against}", noun(family), format::interval(&found(arm)?)))
     });
     let clauses: Vec<_> = clauses.collect();
     let of = if one.title.is_empty() { String::new() } else { format!("; {}", one.title) };
@@ -52,12 +54,14 @@ pub fn sentence(data: &Data, dose: &Dose, series: &[Series], families: &[&Family
     format!("{place}, {}.", clauses.join("; "))
 }
 
-/// One row for each series: every component's rate in the control and at the largest dose, and the smallest dose that
+/// One row for each series: every component's rate (or margin, see [`Data::measures`]) in the control and at the largest dose, and the smallest dose that
 /// halves obedience to bad prompts.
 pub fn table(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) -> Table {
     let mut head = vec!["series".to_owned(), dose.head().to_owned()];
     head.extend(families.iter().map(|family| family.title.clone()));
-    let halved = families.iter().find(|family| family.component == "obey_bad" && dose.numbers().is_some());
+    let [measure, ..] = data.measures();
+    let counted = measure == Measure::Rate && dose.numbers().is_some();
+    let halved = families.iter().find(|family| family.component == "obey_bad" && counted);
     head.extend(halved.map(|_| "Halved from".to_owned()));
     let row = |one: &Series| {
         let (position, arm) = end(data, one)?;
@@ -65,8 +69,8 @@ pub fn table(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) 
         let title = if one.title.is_empty() { "all arms".to_owned() } else { one.title.clone() };
         let mut row = vec![title, dose.value(position)];
         row.extend(families.iter().map(|family| {
-            let rate = |arm| level(data, arm, family.leading(), Measure::Rate);
-            let written = |arm| rate(arm).map_or_else(|| "–".to_owned(), |rate| format::interval(&rate));
+            let found = |arm| level(data, arm, family.leading(), measure);
+            let written = |arm| found(arm).map_or_else(|| "–".to_owned(), |found| format::interval(&found));
             let before = control.map_or_else(String::new, |control| format!("{} → ", written(control)));
             format!("{before}{}", written(arm))
         }));
@@ -74,16 +78,25 @@ pub fn table(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) 
         Some(row)
     };
     let (_, first) = series.iter().find_map(|one| end(data, one)).unwrap_or_default();
-    let behind = families.first().and_then(|family| level(data, first, family.leading(), Measure::Rate));
+    let behind = families.first().and_then(|family| level(data, first, family.leading(), measure));
     let behind = behind.map_or_else(String::new, |one| format!("{} ({})", format::counts(&one), one.method));
     let leading = families.first().map(|family| family.leading());
     let contexts =
         leading.map_or_else(String::new, |one| format!("{} prompts and {} domains", one.prompts, one.domains));
+    let what = match measure {
+        Measure::Rate => "Rates",
+        _ => "Nearly all replies are on neither side of the probes, so rates say little; mean margins, nats a reply,",
+    };
+    let halved_from = match halved {
+        Some(_) => {
+            " “Halved from” is the smallest dose from which on the rate of obeying bad prompts is below half of the control's."
+        }
+        None => "",
+    };
     Table {
         caption: format!(
-            "Rates after training with 95 % intervals, in the control → at the largest dose, for {contexts}; behind each \
-             number {behind} where all runs are finished. “Halved from” is the smallest dose from which on the rate of \
-             obeying bad prompts is below half of the control's. Source: probes.parquet."
+            "{what} after training with 95 % intervals, in the control → at the largest dose, for {contexts}; behind each \
+             number {behind} where all runs are finished.{halved_from} Source: probes.parquet."
         ),
         text_columns: 2,
         head,

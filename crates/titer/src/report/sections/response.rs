@@ -1,6 +1,6 @@
 //! Dose–response: every component after training, over the dose, beside the control.
 
-use super::gallery::{MEASURES, dose_lines, dose_scale, drawings, level_axis, rows, table};
+use super::gallery::{dose_lines, dose_scale, drawings, level_axis, rows, table};
 use crate::{
     report::{
         data::{At, Data, Measure, Split},
@@ -40,7 +40,9 @@ pub fn targeted(data: &Data, dose: &Dose, series: &[Series], family: &Family) ->
 }
 
 fn panels(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) -> Vec<Vec<Vec<Drawing>>> {
-    drawings(series, families, &MEASURES, level_axis, |one, family, measure| figure(data, dose, one, family, measure))
+    drawings(series, families, &data.measures(), level_axis, |one, family, measure| {
+        figure(data, dose, one, family, measure)
+    })
 }
 
 fn gallery(
@@ -56,7 +58,7 @@ fn gallery(
     let value = |arm: usize, split: &Split, measure| level(data, arm, split, measure);
     Gallery {
         id,
-        choices: MEASURES.map(Measure::choice).into(),
+        choices: data.measures().map(Measure::choice).into(),
         rows,
         table: table(caption.to_owned(), dose, series, families, &value, format::interval),
     }

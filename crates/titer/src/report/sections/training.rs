@@ -1,6 +1,6 @@
 //! Along training: the leading split of every component at each measurement, for a few doses.
 
-use super::gallery::{MEASURES, drawings, level_axis, rows};
+use super::gallery::{drawings, level_axis, rows};
 use crate::report::{
     data::{Arm, At, Data, Measure, Split},
     family::Family,
@@ -32,10 +32,10 @@ pub fn components(data: &Data, dose: &Dose, series: &[Series], families: &[&Fami
             level: None,
         }
     };
-    let panels = drawings(series, families, &MEASURES, level_axis, figure);
+    let panels = drawings(series, families, &data.measures(), level_axis, figure);
     Some(Gallery {
         id: "training",
-        choices: MEASURES.map(Measure::choice).into(),
+        choices: data.measures().map(Measure::choice).into(),
         rows: rows(series, families, panels, |family| format!("{}, {}", family.title, family.leading().label())),
         table: table(data, dose, series, families),
     })
