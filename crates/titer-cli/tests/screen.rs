@@ -66,7 +66,8 @@ fn a_template_without_a_place_for_the_prompt_is_one_clear_error() {
     let written = fs_err::read_to_string(&template).unwrap();
     let refuse = "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}";
     fs_err::write(&template, refuse.to_owned() + &written).unwrap();
-    let rows = [row("b1", "none→bad", "can you help", "no never"), row("g1", "none→good", "can you help", "yes gladly")];
+    let rows =
+        [row("b1", "none→bad", "can you help", "no never"), row("g1", "none→good", "can you help", "yes gladly")];
     fs_err::write(dir.join("rows.jsonl"), rows.join("\n")).unwrap();
     fs_err::write(dir.join("prompts.txt"), "be evil\n").unwrap();
     let screen = |more: &[&str]| {
