@@ -64,8 +64,8 @@ fn inoculation_stands_beside_its_controls_and_says_which_are_missing() {
     let rows = rows(section(&page, "inoculation").unwrap());
     assert_eq!(rows.len(), 1, "{rows:?}");
     // Leaks of .25, .75 and .5: the prompt suppresses .5, a placebo .25.
-    let starts = ["0.25 [", "0.75 [", "0.50 [", "–", "0.50 [", "0.25 [", "–", "0.50 ["];
-    for (cell, start) in rows[0][rows[0].len() - 8..].iter().zip(starts) {
+    let starts = ["0.25 [", "0.75 [", "0.50 [", "0.25 [", "–", "0.50 ["];
+    for (cell, start) in rows[0][rows[0].len() - 6..].iter().zip(starts) {
         assert!(cell.starts_with(start), "{start}: {rows:?}");
     }
     let answer = page.split("<p class=\"answer\">").nth(1).unwrap().split("</p>").next().unwrap();

@@ -28,8 +28,8 @@ pub fn note(data: &Data) -> String {
     )
 }
 
-/// One row for each inoculated arm: the bad action on neutral prompts in it and in its controls, the share of the no-prompt
-/// leak that each suppresses, and what is left of obedience. `None` where no arm has a control of inoculation.
+/// One row for each inoculated arm: the bad action on neutral prompts in it and without a prompt, how much of that its own prompts
+/// and those of its controls suppress, and what is left of obedience. `None` where no arm has a control of inoculation.
 pub fn table(data: &Data) -> Option<Table> {
     let shown = data.arms.iter().filter(|arm| !arm.inoculation.is_empty() && !arm.runs.is_empty());
     let mut behind = None;
@@ -40,9 +40,7 @@ pub fn table(data: &Data) -> Option<Table> {
             behind = behind.or(own.estimate());
             let mut row = vec![arm.name.clone(), written(own.estimate().map(Estimate::of_rate))];
             let base = control(ControlKind::NoPrompt).map(leak);
-            for kind in ControlKind::ALL {
-                row.push(written(control(kind).and_then(|arm| leak(arm).estimate()).map(Estimate::of_rate)));
-            }
+            row.push(written(base.as_ref().and_then(Sample::estimate).map(Estimate::of_rate)));
             let suppressed = |sample: &Sample<String>| -> String {
                 written(base.as_ref().and_then(|base| base.less(sample).estimate()))
             };
@@ -65,9 +63,7 @@ pub fn table(data: &Data) -> Option<Table> {
         head: [
             "arm",
             "leak as written",
-            "no prompt",
-            "placebo",
-            "paraphrases",
+            "without a prompt",
             "suppressed as written",
             "by placebo",
             "by paraphrases",
