@@ -28,8 +28,12 @@ pub enum Command {
     Run(RunArgs),
     /// Measure what each row's gradient does to each component
     Pressure(PressureArgs),
+    /// Rank candidate prompts: how much each lifts the bad rows, and what it costs on the good ones
+    Screen(ScreenArgs),
     /// Score what a model wrote, by rules or by judgements made elsewhere: rates with intervals
     Score(ScoreArgs),
+    /// Test a model in contexts that resemble a training prompt: leak by family, and the risk of a back door
+    Leak(LeakArgs),
     /// Foresee what the arms of a spec do, without training them
     Forecast(ForecastArgs),
     /// Find a mix that meets limits, and write it as a spec
@@ -175,6 +179,124 @@ pub enum Precondition {
     None,
     /// Adam as it stands in the checkpoint
     Adam,
+}
+
+/// Which model, and which rows.
+#[derive(Debug, clap::Args)]
+pub struct SubjectArgs {
+    /// The model: the word organism, a folder, or a hub id in the local cache
+    #[arg(long, default_value = "organism", value_name = "MODEL")]
+    pub base: String,
+    /// Which shipped organism, and which rows and contrasts of its world
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Put system prompts at the start of the first user turn, for chat templates that take none
+    #[arg(long)]
+    pub system_in_user: bool,
+    /// Give it these adapters (a folder in PEFT's layout)
+    #[arg(long, value_name = "DIR")]
+    pub adapter: Option<PathBuf>,
+    /// Chat rows (.jsonl), each with a cell whose action is bad or good [default: requests of the world]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["bad", "good"])]
+    pub rows: Option<PathBuf>,
+    /// Chat rows that show the bad action
+    #[arg(long, value_name = "FILE", requires = "good")]
+    pub bad: Option<PathBuf>,
+    /// Chat rows that show the good action; a request of both files is one pair
+    #[arg(long, value_name = "FILE", requires = "bad")]
+    pub good: Option<PathBuf>,
+    /// Rows of each action at most, the first ones
+    #[arg(long, default_value_t = 128)]
+    pub items: usize,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ScreenArgs {
+    #[command(flatten)]
+    pub subjects: SubjectArgs,
+    /// Candidate prompts: text with one a line, .toml with [[prompt]] tables, or .jsonl (text, name, trigger) [default:
+    /// sentences of the world]
+    #[arg(long, value_name = "FILE")]
+    pub prompts: Option<PathBuf>,
+    /// Where prompts go
+    #[arg(long, value_enum, default_value_t = Place::Both)]
+    pub turn: Place,
+    /// Screen the narrow forms of every prompt too: scoped to a trigger, which goes into the bad rows' requests
+    #[arg(long)]
+    pub narrow: bool,
+    /// The trigger of narrow forms [default: a word that no row holds]
+    #[arg(long, value_name = "WORD", requires = "narrow")]
+    pub trigger: Option<String>,
+    /// Contrasts to take pressures against (.jsonl) [default: those of the world; without either, no pressures]
+    #[arg(long, value_name = "FILE")]
+    pub probes: Option<PathBuf>,
+    /// Contrasts per gradient probe; 0 for no pressures
+    #[arg(long, default_value_t = 128)]
+    pub contrasts: usize,
+    /// How far the two conditions on rates may be missed
+    #[arg(long, default_value_t = 0.1, value_name = "RATE")]
+    pub tolerance: f64,
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+    /// Write the rows under the best prompt as chat rows (.jsonl), its trigger in the bad ones
+    #[arg(long, value_name = "FILE")]
+    pub rewrite: Option<PathBuf>,
+    /// Write a Parquet table with a line for each row under each prompt
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct LeakArgs {
+    #[command(flatten)]
+    pub subjects: SubjectArgs,
+    /// The training prompt that test contexts are made from
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: String,
+    /// The word that makes it apply, if it is trigger-scoped
+    #[arg(long, value_name = "WORD")]
+    pub trigger: Option<String>,
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+    /// Write a Parquet table with a line for each request in each context
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Replies drawn and scored beside exact rates.
+#[derive(Debug, clap::Args)]
+pub struct SamplingArgs {
+    /// Draw so many replies in every context too, and score them
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub sample: usize,
+    /// Tokens of a drawn reply at most
+    #[arg(long, value_name = "TOKENS", default_value_t = 64, requires = "sample")]
+    pub limit: usize,
+    /// Score drawn replies by this rule, as `titer score` does [default: whether a reply is the request's bad one]
+    #[arg(long, value_name = "RULE", requires = "sample", conflicts_with = "judgements")]
+    pub rule: Option<String>,
+    /// Score them by judgements made elsewhere (CSV or JSONL: id, score) of the replies that --replies wrote
+    #[arg(long, value_name = "FILE", requires = "sample")]
+    pub judgements: Option<PathBuf>,
+    /// Write drawn replies as chat rows (.jsonl); the same seed draws the same ones again
+    #[arg(long, value_name = "FILE", requires = "sample")]
+    pub replies: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Place {
+    /// As the system prompt and in front of the request, compared
+    Both,
+    /// As the system prompt, in place of the row's own
+    System,
+    /// In front of the request
+    User,
 }
 
 #[derive(Debug, clap::Args)]

@@ -92,6 +92,7 @@ fn a_run_trains_adapters_on_the_users_own_chats() {
         seeds = [0, 1]
         pressure = "every 5 steps"
         checkpoints = "at the end"
+        without_controls = ["no-prompt", "placebo"]
         [model]
         base = "model"
         lora = 4

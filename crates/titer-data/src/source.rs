@@ -9,13 +9,16 @@ use rand::seq::SliceRandom as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
+    candidate::{Candidate, Turn},
     cell::Cell,
-    chat::{Message, Row},
+    chat::{Message, Role, Row},
     formats::{ContrastsError, read_contrasts},
+    grid::placebo,
     label::{CellRule, LabelError, read_labelled},
     pairs,
+    pool::Pool,
     probe::{Component, Contrast, Probe},
-    stream::{Purpose, hash, stream},
+    stream::{Purpose, hash, pick, stream},
     world::{AnchorWording, DomainSplit, ProbeUse, World},
 };
 
@@ -221,6 +224,31 @@ impl Source {
                 rows[order[(slot % rows.len() as u64) as usize]].clone()
             }
         }
+    }
+
+    /// The same row under a prompt of `pool`, which depends on the seed, the slot and the pool. What is put on a row is not
+    /// drawn again, so unlike its own prompts it may give a context that a probe has too.
+    ///
+    /// # Panics
+    /// As [`Source::row`], and where chats are to be paraphrased: only a world knows how.
+    pub fn row_under(&self, cell: Cell, domains: DomainSplit, seed: u64, slot: u64, pool: Option<&Pool>) -> Row {
+        let row = self.row(cell, domains, seed, slot);
+        let world = match self {
+            Self::World(world) => Some(&**world),
+            Self::Chats(_) => None,
+        };
+        let own = row.messages.iter().find(|message| message.role == Role::System);
+        let prompt = match (pool, own) {
+            (None, _) | (Some(Pool::Placebo), None) => return row,
+            (Some(Pool::None), _) => Candidate::new(""),
+            (Some(Pool::Placebo), Some(own)) => Candidate::new(placebo(&own.content, world)),
+            (Some(Pool::Paraphrases), _) => {
+                Candidate::new(world.expect("only a world has paraphrases").paraphrase(seed, slot))
+            }
+            (Some(Pool::These(prompts)), _) => pick(&mut stream(seed, Purpose::Pool, slot, 1), prompts).clone(),
+        };
+        // The row keeps its cell: it says which slots it has and what its reply does.
+        Row { cell: row.cell, ..prompt.put(&row, cell.action, Turn::System) }
     }
 
     /// The anchor `slot` of `cell`, see [`World::anchor`]. Of chats it is a row of the cell, in another order than

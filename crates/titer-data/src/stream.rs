@@ -27,6 +27,8 @@ pub(crate) enum Purpose {
     AnchorRequest = 8,
     /// The prompt wording of an anchor.
     AnchorPrompt = 9,
+    /// Which prompt of a pool a fine-tuning slot gets.
+    Pool = 10,
 }
 
 /// The stream of `seed` for `purpose`, with two indices to tell its uses apart.

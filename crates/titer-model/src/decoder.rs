@@ -2,6 +2,7 @@
 
 use crate::{
     backend::{Backend, Heads},
+    cache::Cache,
     config::Config,
     family::{QueryKeyNorm, RopeScaling},
     layers::{Attention, AttentionStash, Head, HeadStash, Linear, Mlp, MlpStash, Norm, Pass, Projection, Residual},
@@ -95,14 +96,28 @@ impl<B: Backend> Decoder<B> {
         backward: bool,
     ) -> Vec<B::Real> {
         let pass = self.pass(params, packed);
-        let last = self.run_blocks(&pass, tape, backward);
+        let last = self.run_blocks(&pass, tape, backward, None);
         self.head.forward(&pass, &tape.stream[last], backward, &mut tape.head)
     }
 
     /// The forward pass: log-probabilities of the whole vocabulary, in nats, `[outputs, vocabulary]`.
     pub fn log_probs(&self, params: &Params<B>, packed: &Packed, tape: &mut Tape<B>) -> Vec<B::Real> {
         let pass = self.pass(params, packed);
-        let last = self.run_blocks(&pass, tape, false);
+        let last = self.run_blocks(&pass, tape, false, None);
+        self.backend.download(self.head.log_probs(&pass, &tape.stream[last], &mut tape.head))
+    }
+
+    /// The same for tokens that come behind those in a cache: they go into these empty `slots`, `[tokens]`, and reach slots.
+    pub fn log_probs_behind(
+        &self,
+        params: &Params<B>,
+        packed: &Packed,
+        (cache, slots): (&mut Cache<B>, &[u32]),
+        tape: &mut Tape<B>,
+    ) -> Vec<B::Real> {
+        assert_eq!(slots.len(), packed.tokens.len(), "one slot per token");
+        let pass = self.pass(params, packed);
+        let last = self.run_blocks(&pass, tape, false, Some((cache, slots)));
         self.backend.download(self.head.log_probs(&pass, &tape.stream[last], &mut tape.head))
     }
 
@@ -166,7 +181,13 @@ impl<B: Backend> Decoder<B> {
 
     /// From the tokens to the residual stream after the last block, which is that of the tape's at the index returned. For a
     /// `backward` pass each block has its own place on the tape, else all share one.
-    fn run_blocks(&self, pass: &Pass<B>, tape: &mut Tape<B>, backward: bool) -> usize {
+    fn run_blocks(
+        &self,
+        pass: &Pass<B>,
+        tape: &mut Tape<B>,
+        backward: bool,
+        mut cache: Option<(&mut Cache<B>, &[u32])>,
+    ) -> usize {
         let places = if backward { self.blocks.len() } else { 1 };
         tape.stream.resize_with(tape.stream.len().max(2 * places + 1), B::Buffer::default);
         tape.blocks.resize_with(tape.blocks.len().max(places), Default::default);
@@ -185,7 +206,8 @@ impl<B: Backend> Decoder<B> {
             }
             let [before, within, after] = &mut tape.stream[2 * place..2 * place + 3] else { unreachable!() };
             let (attention_stash, mlp_stash) = &mut tape.blocks[place];
-            attention.forward(pass, before, scope, within, attention_stash);
+            let past = cache.as_mut().map(|(cache, slots)| cache.layer(at, slots));
+            attention.forward(pass, before, scope, within, attention_stash, past);
             mlp.forward(pass, within, scope, after, mlp_stash);
         }
         2 * places

@@ -5,9 +5,11 @@
 //! hands every parameter's inputs and output gradients to a [`visitor`]; [`parallel`] does that for shards of a batch on
 //! several threads, [`pressure`] contracts every row's gradient with directions; an [`optim`]iser moves the [`params`],
 //! or the adapters beside them ([`lora`]) while the weights stay in their files ([`stored`]), and [`shares`] say whose rows
-//! moved them. [`sample`] draws replies, [`io`] reads and writes Hugging Face folders.
+//! moved them. [`sample`] draws replies with a [`cache`], a [`tree`] scores replies whose contexts overlap, [`io`] reads and
+//! writes Hugging Face folders.
 
 pub mod backend;
+pub mod cache;
 pub mod config;
 pub mod decoder;
 pub mod family;
@@ -23,4 +25,5 @@ pub mod real;
 pub mod sample;
 pub mod shares;
 pub mod stored;
+pub mod tree;
 pub mod visitor;

@@ -10,11 +10,12 @@ use std::{collections::BTreeMap, num::NonZero, path::Path};
 use serde_json::Value;
 use titer::{
     exec::{Progress, SweepProgress, execute},
+    inputs::plan_model,
     plan::{RunPlan, SweepPlan},
     spec::Spec,
     store::Sweep,
     table::{self, ProbeRecord},
-    train::{EngineRunner, plan_model},
+    train::EngineRunner,
 };
 
 /// Half bad→good on neutral→good; the targets of the steered arms are +2 / 0 / 0.

@@ -2,7 +2,8 @@
 //!
 //! In the order of the work: a [`spec`] as written is resolved into a [`plan`] of arms, controls and runs; [`exec`]
 //! does the unfinished ones, each of which [`train`]s a [`model`] and measures it with [`probe`]s; the [`store`] keeps
-//! their [`table`]s; [`pressure`] says what each row's gradient pushes; [`stats`] and the [`report`] read them,
+//! their [`table`]s; [`pressure`] says what each row's gradient pushes, [`screen`] what a prompt does to rows, [`leak`] where the
+//! bad action comes back, [`sampled`] replies are for scorers; [`stats`] and the [`report`] read them,
 //! and judge the spec's [`claim`]s. The [`organism`] is the model that titer ships, and the [`doctor`] asks
 //! whether all that holds on another one.
 
@@ -18,6 +19,9 @@ pub mod guard;
 #[cfg(feature = "engine")]
 pub mod hub;
 #[cfg(feature = "engine")]
+pub mod inputs;
+pub mod leak;
+#[cfg(feature = "engine")]
 pub mod model;
 #[cfg(feature = "engine")]
 pub mod organism;
@@ -27,6 +31,9 @@ pub mod pressure;
 #[cfg(feature = "engine")]
 pub mod probe;
 pub mod report;
+#[cfg(feature = "engine")]
+pub mod sampled;
+pub mod screen;
 pub mod spec;
 pub mod stats;
 pub mod store;

@@ -1,16 +1,17 @@
 //! One run: train a model through its stages, measure it along the way, write its tables.
 
 use std::{
-    collections::BTreeMap,
     path::Path,
     time::{Duration, Instant},
 };
 
 use serde_json::json;
 use titer_data::{
-    cell::Cell,
-    source::{Chats, ChatsError, DataFiles, Source},
-    tokenize::{TokenizeError, encode_contrast, encode_row},
+    candidate::{Candidate, Turn},
+    grid::variations,
+    source::{ChatsError, Source},
+    tokenize::TokenizeError,
+    world::ProbeUse,
 };
 use titer_model::{
     io::{save_adapter, save_optimiser},
@@ -18,18 +19,23 @@ use titer_model::{
     packed::{Packed, Target},
     parallel::{Workspace, score},
     shares::Booking,
-    stored::Dtype,
 };
 
 use crate::{
     exec::{Progress, Runner},
     guard::{At, Contradiction, GuardError, Guards, rows},
+    inputs::prepare,
+    leak::LeakGrid,
     model::{ADAPTER, ADAPTER_CONFIG, Backend, Files, Model, ModelError, OPTIMISER, Optimiser},
-    plan::{self, DataPlan, RunPlan, StagePlan, SweepPlan},
-    pressure::{Ledger, LedgerMargins, Rows, RowsError, Warnings},
+    plan::{self, Arm, LeakPlan, RunPlan, StagePlan},
+    pressure::{Ledger, LedgerMargins, Margins, Rows, RowsError, Warnings},
     probe::{Moment, Probes},
+    screen::{Subjects, SubjectsError, screen},
     store::RunDir,
-    table::{self, CellRecord, GuardRecord, LedgerRecord, PressureRecord, ProbeRecord, StepRecord, WarningRecord},
+    table::{
+        self, CellRecord, GuardRecord, LeakRecord, LedgerRecord, PressureRecord, ProbeRecord, Record as _,
+        ScreenRecord, StepRecord, WarningRecord,
+    },
 };
 
 /// Why a run could not be finished.
@@ -68,6 +74,9 @@ pub enum TrainError {
     /// A row cannot be trained on.
     #[error(transparent)]
     Rows(#[from] RowsError),
+    /// Rows on which no prompt can be measured.
+    #[error(transparent)]
+    Subjects(#[from] SubjectsError),
     /// A guard cannot work.
     #[error("stage `{stage}`: {problem}")]
     Guard {
@@ -108,6 +117,12 @@ impl Runner for EngineRunner {
             .then(|| LedgerMargins::of_source(&model, &source, plan.seed, plan.probes.items))
             .transpose()?;
         let mut tables = Tables::default();
+        let grid = plan.leak.as_ref().map(|leak| leak_grid(&model, &source, leak, plan)).transpose()?;
+        let leaks = |model: &Model, at| grid.as_ref().map_or_else(Vec::new, |grid| grid.measure(model, at));
+        tables.leaks.extend(leaks(&model, Moment { stage: "base", step: 0 }));
+        if let Some(prompt) = Arm::inoculation_prompt(&plan.stages).filter(|_| plan.screen) {
+            tables.screened = screened(&model, &source, prompt, plan)?;
+        }
         tables.measure(&probes, &model, Moment { stage: "base", step: 0 });
         let mut done = 0;
         for stage in &plan.stages {
@@ -148,6 +163,9 @@ impl Runner for EngineRunner {
                 lesson.guards.spent().map(|(guard, spent)| (guard.to_owned(), spent.as_secs_f64().into())).collect();
             dir.event("stage", json!({ "stage": stage.name, "step_seconds": stepping, "guard_seconds": spent }))?;
             done += stage.steps;
+            if done == plan.steps() {
+                tables.leaks.extend(leaks(&model, Moment { stage: &stage.name, step: done }));
+            }
         }
         tables.write(dir, margins.is_some())
     }
@@ -161,6 +179,8 @@ struct Tables {
     steps: Vec<StepRecord>,
     pressures: Vec<PressureRecord>,
     ledger: Vec<LedgerRecord>,
+    leaks: Vec<LeakRecord>,
+    screened: Vec<ScreenRecord>,
     guards: Vec<GuardRecord>,
     warnings: Vec<WarningRecord>,
 }
@@ -195,6 +215,12 @@ impl Tables {
         table::write(&dir.path("probes.parquet"), &self.probes)?;
         table::write(&dir.path("cells.parquet"), &self.cells)?;
         table::write(&dir.path("steps.parquet"), &self.steps)?;
+        if !self.leaks.is_empty() {
+            table::write(&dir.path(LeakRecord::FILE), &self.leaks)?;
+        }
+        if !self.screened.is_empty() {
+            table::write(&dir.path(ScreenRecord::FILE), &self.screened)?;
+        }
         table::write(&dir.path("warnings.parquet"), &self.warnings)?;
         if pressed {
             table::write(&dir.path("pressures.parquet"), &self.pressures)?;
@@ -377,124 +403,22 @@ fn rule(optimiser: &plan::Optimiser) -> (Rule, f64) {
     }
 }
 
-/// The world of an organism.
-fn world(model: &Model, base: &str) -> Result<Source, TrainError> {
-    let none = || TrainError::NoWorld { base: base.to_owned() };
-    model.world.clone().map(Source::from).ok_or_else(none)
+/// The leak grid of a run, on requests that no training slot gets.
+fn leak_grid(model: &Model, source: &Source, leak: &LeakPlan, plan: &RunPlan) -> Result<LeakGrid, TrainError> {
+    let subjects = Subjects::of_source(source, plan.seed, plan.probes.items)?;
+    let prompt = Candidate { trigger: leak.trigger.clone(), ..Candidate::new(&*leak.prompt) };
+    Ok(LeakGrid::new(model, &variations(&prompt, model.world.as_ref()), &subjects)?)
 }
 
-/// The files and the model of a run, ready to train, and its rows, where they still are what was planned for.
-///
-/// # Errors
-/// Where they are not, or cannot be used.
-pub fn prepare(plan: &RunPlan) -> Result<(Files, Model, Source), TrainError> {
-    let files = Files::find(&plan.model.base, plan.seed)?.rounded(dtype(plan.model.dtype.as_deref())?);
-    if files.hash()? != plan.model.blake3 {
-        return Err(TrainError::ModelChanged { base: plan.model.base.clone() });
-    }
-    let model = Model::from_files(&files)?;
-    let model = match &plan.model.lora {
-        Some(lora) => model.with_lora(lora, plan.seed)?,
-        None => model.thawed(),
-    };
-    let source = match &plan.data {
-        Some(data) if data_hash(&data.files)? != data.blake3 => {
-            return Err(TrainError::DataChanged { names: data.files.names() });
-        }
-        Some(data) => Source::Chats(Chats::read(&data.files)?),
-        None => world(&model, &plan.model.base)?,
-    };
-    Ok((files, model.with_system_in_user(plan.model.system_in_user), source))
-}
-
-/// The planned model behind `base` for a seed: found and readable, and with a world to make rows from where there are no
-/// others (`has_data`).
-///
-/// # Errors
-/// Where a run could not start with it.
-pub fn plan_model(base: &str, seed: u64, has_data: bool) -> Result<plan::ModelPlan, TrainError> {
-    let files = Files::find(base, seed)?;
-    let model = Model::from_files(&files)?;
-    if !has_data {
-        world(&model, base)?;
-    }
-    Ok(plan::ModelPlan { base: base.to_owned(), blake3: files.hash()?, dtype: None, lora: None, system_in_user: false })
-}
-
-/// The number type of this name, if any.
-///
-/// # Errors
-/// Where there is no such type.
-pub fn dtype(word: Option<&str>) -> Result<Option<Dtype>, ModelError> {
-    word.map(|word| word.parse().map_err(ModelError::Dtype)).transpose()
-}
-
-/// The planned rows and contrasts: readable, and with rows of every cell that is trained.
-///
-/// # Errors
-/// Where a run could not start with them.
-pub fn plan_data(data: &DataFiles, cells: impl Iterator<Item = Cell>) -> Result<DataPlan, TrainError> {
-    let source = Source::Chats(Chats::read(data)?);
-    if let Some(cell) = source.lacks(cells) {
-        let problem = format!("{}: no row of `{cell}` to train on, which an arm or its control needs", data.names());
-        return Err(ChatsError::Lacks(problem).into());
-    }
-    Ok(DataPlan { blake3: data_hash(data)?, files: data.clone() })
-}
-
-/// Whether a spec's own rows and contrasts are such that its model can be trained on them: every one is encoded once.
-///
-/// # Errors
-/// The first that cannot be, as a run would fail on it.
-pub fn fits(plan: &SweepPlan) -> Result<(), TrainError> {
-    let Some(data) = &plan.data else { return Ok(()) };
-    let seed = plan.seeds[0];
-    let model = Model::from_files(&Files::find(&plan.base_of(seed), seed)?)?.with_system_in_user(plan.system_in_user);
-    let chats = Chats::read(data)?;
-    Rows::encode(&model, &chats.rows().cloned().collect::<Vec<_>>())?;
-    for contrast in chats.contrasts() {
-        encode_contrast(&model.template, &model.tokenizer, contrast)?;
-    }
-    Ok(())
-}
-
-fn data_hash(data: &DataFiles) -> std::io::Result<String> {
-    let mut hasher = blake3::Hasher::new();
-    for path in data.files() {
-        let bytes = fs_err::read(path)?;
-        hasher.update(&(bytes.len() as u64).to_le_bytes());
-        hasher.update(&bytes);
-    }
-    Ok(hasher.finalize().to_hex().to_string())
-}
-
-/// The first row that each cell of these stages would train on, by cell (`anchor` before it for anchors), as the model's tokens,
-/// those that carry loss in `[]`.
-///
-/// # Errors
-/// As [`plan_model`] and [`plan_data`].
-pub fn examples(plan: &SweepPlan, stages: &[StagePlan]) -> Result<BTreeMap<String, String>, TrainError> {
-    let seed = plan.seeds[0];
-    let base = plan.base_of(seed);
-    let model = Model::from_files(&Files::find(&base, seed)?)?.with_system_in_user(plan.system_in_user);
-    let source = match &plan.data {
-        Some(data) => Source::Chats(Chats::read(data)?),
-        None => world(&model, &base)?,
-    };
-    let mut shown = BTreeMap::new();
-    for stage in stages {
-        for (name, row) in rows::of_stage(&source, stage, seed) {
-            if shown.contains_key(&name) {
-                continue;
-            }
-            let encoded = encode_row(&model.template, &model.tokenizer, &row)?;
-            let token = |(&id, &trained): (&u32, &bool)| {
-                let token = model.tokenizer.token(id).unwrap_or_default();
-                if trained { format!("[{token}]") } else { token }
-            };
-            let tokens: Vec<String> = encoded.tokens.iter().zip(&encoded.trained).map(token).collect();
-            shown.insert(name, tokens.join(" "));
-        }
-    }
-    Ok(shown)
+/// What the prompt of a run's `bad→bad` rows does before training: its score as a system prompt, and pressures under it.
+fn screened(
+    model: &Model,
+    source: &Source,
+    prompt: &Candidate,
+    plan: &RunPlan,
+) -> Result<Vec<ScreenRecord>, TrainError> {
+    let subjects = Subjects::of_source(source, plan.seed, plan.probes.items)?;
+    let margins = Margins::of_source(model, source, ProbeUse::Gradient, plan.seed, plan.probes.items)?;
+    let (prompts, directions) = ([prompt.clone()], margins.directions(model));
+    Ok(screen(model, &subjects, &prompts, &[Turn::System], Some(&directions), &|| ())?.records)
 }

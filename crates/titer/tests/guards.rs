@@ -9,12 +9,13 @@ use silent::Silent;
 use titer::{
     exec::execute,
     guard::rows,
+    inputs::plan_model,
     model::Model,
     plan::SweepPlan,
     spec::Spec,
     store::Sweep,
     table::{self, GuardRecord, LedgerRecord, ProbeRecord},
-    train::{EngineRunner, plan_model},
+    train::EngineRunner,
 };
 use titer_data::source::Source;
 

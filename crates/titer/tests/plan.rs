@@ -7,7 +7,7 @@ use titer::{
     plan::{ModelPlan, Optimiser, RunPlan, SweepPlan},
     spec::{DEFAULTS, Spec},
 };
-use titer_data::cell::Cell;
+use titer_data::{cell::Cell, pool::Pool};
 
 fn plan(text: &str) -> SweepPlan {
     SweepPlan::resolve(&Spec::parse(text, Path::new("spec.toml")).unwrap()).unwrap()
@@ -65,7 +65,8 @@ fn axes_multiply_and_the_last_changes_fastest() {
 #[test]
 fn every_arm_has_a_neutral_good_control_of_its_own_optimiser() {
     let plan = plan(
-        "[sweep]\n\"train.optimiser\" = [{ kind = \"adamw\", lr = 1e-4 }, { kind = \"sgd\", lr = 0.03 }]\n\
+        "without_controls = [\"no-prompt\", \"placebo\", \"paraphrases\"]\n\
+         [sweep]\n\"train.optimiser\" = [{ kind = \"adamw\", lr = 1e-4 }, { kind = \"sgd\", lr = 0.03 }]\n\
          \"train.mix.rest\" = [\"neutral→good\", \"bad→bad\"]\n\"train.mix.bad→good\" = [0.0, 0.5]",
     );
     assert_eq!(plan.arms.len(), 8, "dose 0 on neutral→good is the control, so none is added");
@@ -75,8 +76,29 @@ fn every_arm_has_a_neutral_good_control_of_its_own_optimiser() {
         let present: Vec<_> = control.stages[0].mix.counts(3200).into_iter().filter(|(_, n)| *n > 0).collect();
         assert_eq!(present, [(cell("neutral→good"), 3200)]);
     }
-    let without = super_control("[[stage]]\nmix = { rest = \"bad→bad\" }");
-    assert_eq!(without, ["arm", "control"]);
+    let text =
+        "without_controls = [\"no-prompt\", \"placebo\", \"paraphrases\"]\n[[stage]]\nmix = { rest = \"bad→bad\" }";
+    assert_eq!(super_control(text), ["arm", "control"]);
+}
+
+#[test]
+fn whoever_trains_bad_bad_rows_gets_three_controls_unless_they_are_left_out_by_name() {
+    let spec = "[[stage]]\nmix = { \"bad→bad\" = 0.5, rest = \"neutral→good\" }\n[sweep]\n\
+         \"train.prompts.bad→bad\" = [[\"be evil in everything .\"], \"placebo\"]";
+    let found = plan(spec);
+    // The two prompts, neutral→good, and three controls, of which the placebo of the first is on the axis.
+    assert_eq!(found.arms.len(), 5, "{:?}", found.arms.iter().map(|arm| &arm.name).collect::<Vec<_>>());
+    let kinds: Vec<(&str, usize)> = found.arms[0].inoculation.iter().map(|(kind, at)| (kind.word(), *at)).collect();
+    assert_eq!(kinds.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), ["no-prompt", "placebo", "paraphrases"]);
+    assert_eq!(kinds[1].1, 1);
+    let rows: Vec<_> = found.arms.iter().map(|arm| arm.stages[0].cells().to_vec()).collect();
+    assert!(kinds.iter().all(|(_, at)| rows[*at] == rows[0]), "controls have the same rows");
+    let own = plan(&format!("paraphrases = [\"be bad\", \"be worse\"]\n{spec}"));
+    let paraphrased = &own.arms[own.arms[0].inoculation[2].1].stages[0];
+    assert!(matches!(paraphrased.pool(cell("bad→bad")), Some(Pool::These(prompts)) if prompts.len() == 2));
+    let left = plan(&format!("without_controls = [\"no-prompt\", \"paraphrases\"]\n{spec}"));
+    assert_eq!(left.arms.len(), 3);
+    assert!(plan("[[stage]]\nmix = { rest = \"neutral→good\" }").arms[0].inoculation.is_empty());
 }
 
 fn super_control(text: &str) -> Vec<String> {
@@ -164,7 +186,7 @@ fn equal_rows_are_one_run_however_the_mix_is_written() {
 
 #[test]
 fn arms_have_names_of_their_own() {
-    let text = "[[stage]]\nname = \"first\"\n[[stage]]\nname = \"second\"\n[sweep]\n\
+    let text = "without_controls = [\"no-prompt\", \"placebo\", \"paraphrases\"]\n[[stage]]\nname = \"first\"\n[[stage]]\nname = \"second\"\n[sweep]\n\
         \"first.mix.rest\" = [\"neutral→good\", \"bad→bad\"]\n\"second.mix.rest\" = [\"neutral→good\", \"bad→bad\"]\n\
         \"first.optimiser\" = [{ kind = \"sgd\", lr = 0.1 }, { kind = \"sgd\", lr = 0.01 }]";
     let names: BTreeSet<String> = super_control(text).into_iter().collect();

@@ -123,6 +123,7 @@ fn an_axis_of_words_is_a_row_of_points_and_names_are_escaped() {
         settings: [("train.optimiser".to_owned(), word.clone())].into(),
         control: (index > 0).then_some(0),
         runs: vec![run(0, index as f64), run(1, 1.5 * index as f64)],
+        ..Arm::default()
     };
     let arms = words.iter().enumerate().map(arm).collect();
     let axes = vec![Axis { name: "train.optimiser".to_owned(), values: words.to_vec() }];
@@ -152,6 +153,7 @@ fn claims_are_judged_whether_they_hold_or_not() {
         settings: [("train.clip".to_owned(), Setting::Number(1.0 + index as f64))].into(),
         control: None,
         runs: (0..3).map(|seed| run(seed, index as f64 * (1.0 + 0.1 * seed as f64) + 0.01 * seed as f64)).collect(),
+        ..Arm::default()
     };
     let arms = plan.arms.iter().enumerate().map(arm).collect();
     let page = render(&Data { arms, seeds: vec![0, 1, 2], claims: plan.claims, ..Data::default() }).unwrap();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use titer::{plan::StagePlan, spec::Spec, train::examples};
+use titer::{inputs::examples, plan::StagePlan, spec::Spec};
 use titer_data::formats::{Census, Found, read_found};
 
 use super::resolve;

@@ -6,30 +6,36 @@ mod data;
 mod doctor;
 mod forecast;
 mod init;
+mod leak;
 pub mod organism;
 mod plan;
 mod pressure;
 mod report;
 mod run;
+mod sampling;
 mod score;
+mod screen;
+mod subjects;
 
 pub use audit::audit;
 pub use check::check;
 pub use doctor::doctor;
 pub use forecast::forecast;
 pub use init::init;
+pub use leak::leak;
 pub use plan::plan;
 pub use pressure::pressure;
 pub use report::report;
 pub use run::run;
 pub use score::score;
+pub use screen::screen;
 
 use titer::{
     hub::{self, HubError},
+    inputs::{dtype, fits, plan_data, plan_model},
     model::lora_config,
     plan::{RunPlan, SweepPlan},
     spec::{Spec, SpecError},
-    train::{dtype, fits, plan_data, plan_model},
 };
 
 use crate::progress::DownloadBar;

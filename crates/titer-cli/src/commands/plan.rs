@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde_json::json;
 use titer::{
     forecast::{Bound, Calibration, Candidate, Foretold, Found, Kernel, Limit, Supply, check_rows, mix, search},
+    inputs::plan_data,
     plan::{Arm, RunPlan, SweepPlan},
     spec::Spec,
-    train::plan_data,
 };
 use titer_data::cell::Cell;
 use toml::{Table, Value};

@@ -5,6 +5,7 @@ mod census;
 mod contrasts;
 mod messages;
 mod parquet;
+mod prompts;
 mod read;
 mod turns;
 
@@ -12,4 +13,5 @@ pub use audit::{Audit, Group, Pair, Place, Spread, matches};
 pub use census::Census;
 pub use contrasts::{ContrastsError, read_contrasts};
 pub use messages::Shape;
+pub use prompts::{PromptsError, read_prompts};
 pub use read::{Container, Format, Found, LineError, ReadError, read_found, read_rows};

@@ -47,6 +47,7 @@ mod base;
 mod instructions;
 mod probes;
 mod prompt;
+mod relatives;
 mod reply;
 mod request;
 mod rows;

@@ -49,7 +49,7 @@ pub fn size(name: &str) -> Size {
         num_attention_heads,
         num_key_value_heads: if name == "lora" { 2 } else { num_attention_heads },
         head_dim: None,
-        max_position_embeddings: 128,
+        max_position_embeddings: 256,
         rms_norm_eps: 1e-5,
         rope_theta: 10_000.0,
         tie_word_embeddings: name == "lora",

@@ -3,6 +3,7 @@
 use super::{Linear, Pass, Projection, ProjectionStash, Residual, ResidualStash};
 use crate::{
     backend::{Backend, Heads, Write},
+    cache::Past,
     real::Real,
     visitor::{Scope, Visitor},
 };
@@ -55,7 +56,7 @@ impl<B: Backend> Default for AttentionStash<B> {
 
 impl Attention {
     /// `x` is `[tokens, width]`; `out` is `[rows in scope, width]`: keys and values come from every token, queries
-    /// only from the positions in scope.
+    /// only from the positions in scope. With a `past` they are put beside the earlier ones there, and queries reach those.
     pub fn forward<B: Backend>(
         &self,
         pass: &Pass<B>,
@@ -63,6 +64,7 @@ impl Attention {
         scope: Scope,
         out: &mut B::Buffer,
         stash: &mut AttentionStash<B>,
+        past: Option<Past<'_, B>>,
     ) {
         let (backend, outputs, width) = (pass.backend, &pass.packed.outputs, self.value.inputs);
         self.residual.open(pass, x, &mut stash.residual);
@@ -82,7 +84,14 @@ impl Attention {
         }
         let (q, k) = (self.query.output(&stash.q), self.key.output(&stash.k));
         let reach = pass.reach(scope, self.sliding);
-        backend.attention(&mut stash.mixed, &mut stash.weights, q, k, &stash.v, reach, self.heads);
+        match past {
+            None => backend.attention(&mut stash.mixed, &mut stash.weights, q, k, &stash.v, reach, self.heads),
+            Some(mut past) => {
+                past.put(backend, k, &stash.v, self.value.outputs);
+                let Past { keys, values, .. } = past;
+                backend.attention(&mut stash.mixed, &mut stash.weights, q, keys, values, reach, self.heads);
+            }
+        }
         self.residual.close(pass, &self.output, &stash.mixed, scope, out, &mut stash.residual);
     }
 

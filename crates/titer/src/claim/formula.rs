@@ -32,7 +32,7 @@ const NO_ARITHMETIC: [&str; 7] = ["if", "else", "and", "or", "not", "in", "is"];
 const MATHS: [&str; 6] = ["abs", "sqrt", "log", "exp", "min", "max"];
 
 /// Functions that measure, with how they are written.
-const MEASURING: [(&str, &str); 12] = [
+const MEASURING: [(&str, &str); 13] = [
     ("rate", "rate('good/seen/trained')"),
     ("margin", "margin('good/seen/trained')"),
     ("gap", "gap('obey_bad/seen/trained')"),
@@ -43,6 +43,7 @@ const MEASURING: [(&str, &str); 12] = [
     ("headroom", "headroom('train')"),
     ("overlap", "overlap('train')"),
     ("start_surprise", "start_surprise('train')"),
+    ("screened", "screened('narrowness')"),
     ("loss", "loss('train')"),
     ("setting", "setting('train.mix.bad→good')"),
 ];
@@ -145,6 +146,7 @@ impl Formula {
                 Ok(What::Warning(warning, words.stage(stage)?))
             });
         }
+        self.add(&mut environment, "screened", &read, |words, [name]| Ok(What::Screened(words.predictor(name)?)));
         self.add(&mut environment, "loss", &read, |words, [stage]| Ok(What::Loss(words.stage(stage)?)));
         self.add(&mut environment, "setting", &read, |words, [axis]| {
             let known = || words.numbers.iter().map(String::as_str);
@@ -252,6 +254,7 @@ mod tests {
             stages: vec!["train".to_owned()],
             numbers: vec!["train.mix.bad→good".to_owned()],
             pressed: false,
+            screened: false,
             steps: 100,
         })
     }
@@ -298,6 +301,7 @@ mod tests {
             ("rate('good', when='end')", "`rate` is not used so"),
             ("rate('good', 'bad')", "`rate` is not used so"),
             ("pressure('bad→good', 'good')", "the runs take no pressures"),
+            ("screened('narrowness')", "prompts are not screened; add the line screen = true"),
             ("loss('trains')", "did you mean `train`?"),
             ("setting('rest')", "there is no axis of numbers `rest`"),
             ("rate('good') > 0", "is no number"),

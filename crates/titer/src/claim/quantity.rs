@@ -6,6 +6,7 @@ use titer_data::{cell::Cell, probe::Component};
 
 use crate::{
     report::data::{Measure, Split},
+    screen::PREDICTORS,
     spec::nearest,
 };
 
@@ -31,6 +32,8 @@ pub enum What {
     Leak(Split),
     /// What was said about a stage before it trained.
     Warning(Warning, String),
+    /// A number of the screening of the run's prompt before training (an index of [`PREDICTORS`]).
+    Screened(usize),
     /// The mean loss of the last tenth of a stage's steps.
     Loss(String),
     /// The value of a swept axis, by its name, in the run's arm.
@@ -118,6 +121,8 @@ pub struct Vocabulary {
     pub numbers: Vec<String>,
     /// Whether runs take pressures.
     pub pressed: bool,
+    /// Whether prompts are screened before training.
+    pub screened: bool,
     /// Steps of the longest arm.
     pub steps: usize,
 }
@@ -150,6 +155,15 @@ impl Vocabulary {
     pub(super) fn component(&self, name: &str) -> Result<usize, Problem> {
         let known = Component::ALL.map(Component::word);
         known.iter().position(|word| *word == name).ok_or_else(|| Problem::unknown("component", name, known))
+    }
+
+    /// A number of a screening as an index of [`PREDICTORS`].
+    pub(super) fn predictor(&self, name: &str) -> Result<usize, Problem> {
+        if !self.screened {
+            return Err(Problem::new("prompts are not screened", "add the line screen = true to the spec"));
+        }
+        let known = PREDICTORS.map(|predictor| predictor.name);
+        known.iter().position(|word| *word == name).ok_or_else(|| Problem::unknown("screening number", name, known))
     }
 
     /// A stage.

@@ -35,6 +35,7 @@ fn vocabulary(plan: &SweepPlan) -> Vocabulary {
         stages: plan.arms[0].stages.iter().map(|stage| stage.name.clone()).collect(),
         numbers: numbers.map(|(name, _)| name.clone()).collect(),
         pressed: !plan.pressure.is_never(),
+        screened: plan.screen,
         steps: steps.max().unwrap_or_default(),
     }
 }

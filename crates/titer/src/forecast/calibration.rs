@@ -84,6 +84,8 @@ impl Calibration {
             path[at] += lr * stage.steps as f64;
             if !stage.guards.acts_on_rows_alone() {
                 reasons.push("of the guards only anchors and rewritten prompts are foreseen".to_owned());
+            } else if !stage.differs_in_rows_alone() {
+                reasons.push("rows under prompts that a spec names are not foreseen".to_owned());
             }
             if let Optimiser::AdamW { lr, weight_decay, .. } = stage.optimiser
                 && lr * weight_decay * stage.steps as f64 > 0.01

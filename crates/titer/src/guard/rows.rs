@@ -9,7 +9,9 @@ use crate::plan::{AnchorPlan, StagePlan};
 pub fn of_stage(source: &Source, stage: &StagePlan, seed: u64) -> Vec<(String, Row)> {
     let rewritten = |cell: Cell| stage.guards.rewrite.map_or(cell, |rewrite| rewrite.of(cell));
     let slots = stage.mix.slots(stage.rows, seed).into_iter().map(rewritten).enumerate();
-    let row = |(slot, cell): (usize, Cell)| (cell.to_string(), source.row(cell, stage.domains, seed, slot as u64));
+    let row = |(slot, cell): (usize, Cell)| {
+        (cell.to_string(), source.row_under(cell, stage.domains, seed, slot as u64, stage.pool(cell)))
+    };
     let mut rows: Vec<(String, Row)> = slots.map(row).collect();
     if let Some(plan) = &stage.guards.anchor {
         // The last rows of every batch make room; the others stay as they are without the guard.

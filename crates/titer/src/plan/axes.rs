@@ -113,7 +113,7 @@ fn same(a: &Value, b: &Value) -> bool {
 impl AxisPlan {
     /// Whether it says what a control leaves out: which rows are trained, and how they are guarded.
     pub fn sets_mix(&self) -> bool {
-        let fields = ["mix", "guards"];
+        let fields = ["mix", "guards", "prompts"];
         match self.path.first() {
             Some(field) => fields.contains(&field.as_str()),
             None => self.values.iter().any(|value| fields.iter().any(|field| value.get(field).is_some())),

@@ -1,11 +1,32 @@
-//! Controls: the same arm with `neutral→good` rows only, against which drift is told from effect.
+//! Controls: what an arm is compared with. Against the same arm with `neutral→good` rows only, drift is told from effect;
+//! against the same rows without their prompt, under placebos and under paraphrases, what a prompt asks for is told from
+//! its string.
 
 use titer_data::{
+    candidate::Candidate,
     cell::{Action, Cell, PromptKind},
     mix::Mix,
+    pool::Pool,
 };
 
 use super::{Arm, StagePlan, axes::AxisPlan, name::arm_name};
+use crate::spec::{ControlKind, Spec};
+
+/// The rows whose training is inoculation.
+const INOCULATION: Cell = Cell { prompt: PromptKind::Bad, action: Action::Bad };
+
+/// The prompts of a control; `None` for paraphrases of the user's own prompts that the spec does not list: only a world knows
+/// other wordings.
+pub(super) fn pool(kind: ControlKind, spec: &Spec) -> Option<Pool> {
+    match kind {
+        ControlKind::NoPrompt => Some(Pool::None),
+        ControlKind::Placebo => Some(Pool::Placebo),
+        ControlKind::Paraphrases if !spec.paraphrases.is_empty() => {
+            Some(Pool::These(spec.paraphrases.iter().map(Candidate::new).collect()))
+        }
+        ControlKind::Paraphrases => spec.data.is_none().then_some(Pool::Paraphrases),
+    }
+}
 
 /// Gives every arm its control, reusing an arm that already is one.
 pub(super) fn add_controls(arms: &mut Vec<Arm>, axes: &[AxisPlan]) {
@@ -22,8 +43,46 @@ pub(super) fn add_controls(arms: &mut Vec<Arm>, axes: &[AxisPlan]) {
                 [] => "control".to_owned(),
                 settings => format!("{} control", arm_name(axes, settings)),
             };
-            arms.push(Arm { name, settings, control: arms.len(), stages });
+            arms.push(Arm { name, settings, control: arms.len(), inoculation: Vec::new(), stages });
         }
+    }
+}
+
+/// Gives every arm that trains `bad→bad` rows the controls of inoculation that are not left out; call it behind
+/// [`add_controls`]. An arm that already is one is reused.
+pub(super) fn add_inoculation_controls(arms: &mut Vec<Arm>, controls: &[(ControlKind, Pool)]) {
+    for at in 0..arms.len() {
+        if !arms[at].inoculates() {
+            continue;
+        }
+        for (kind, pool) in controls {
+            let stages: Vec<_> = arms[at].stages.iter().map(|stage| stage.with_prompts(INOCULATION, pool)).collect();
+            let present = arms.iter().position(|arm| same_training(&arm.stages, &stages));
+            let control = present.unwrap_or(arms.len());
+            if present.is_none() {
+                let name = format!("{} for {}", kind.word(), arms[at].name);
+                let (settings, inoculation) = (Vec::new(), Vec::new());
+                arms.push(Arm { name, settings, control: arms[at].control, inoculation, stages });
+            }
+            if control != at {
+                arms[at].inoculation.push((*kind, control));
+            }
+        }
+    }
+}
+
+impl Arm {
+    /// Whether it trains `bad→bad` rows, which is to claim inoculation.
+    pub fn inoculates(&self) -> bool {
+        self.stages.iter().any(|stage| stage.has(INOCULATION))
+    }
+
+    /// The one prompt that its `bad→bad` rows are put under, where it is one.
+    pub fn inoculation_prompt(stages: &[StagePlan]) -> Option<&Candidate> {
+        stages.iter().find_map(|stage| match stage.pool(INOCULATION)? {
+            Pool::These(prompts) => prompts.first().filter(|_| prompts.len() == 1),
+            _ => None,
+        })
     }
 }
 

@@ -17,4 +17,4 @@ pub use run::{DataPlan, ModelPlan, NUMERICS, ProbePlan, RunId, RunPlan};
 pub use stage::{Optimiser, Schedule, StagePlan};
 pub use sweep::{Arm, SweepPlan};
 
-pub use crate::spec::Decay;
+pub use crate::spec::{ControlKind, Decay, LeakFields as LeakPlan};

@@ -41,7 +41,11 @@ pub fn show(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Table(table) if table.is_empty() => "none".to_owned(),
-        Value::Table(table) => match table.get("kind").and_then(Value::as_str) {
+        Value::Array(values) => values.iter().map(show).collect::<Vec<_>>().join(" | "),
+        Value::Table(table) => match table.get("kind").or(table.get("text")).and_then(Value::as_str) {
+            Some(_) if table.contains_key("text") && table.contains_key("trigger") => {
+                format!("{} [{}]", show(&table["text"]), show(&table["trigger"]))
+            }
             Some(kind) => kind.to_owned(),
             None => table.iter().map(|(key, value)| format!("{key}:{}", show(value))).collect::<Vec<_>>().join(","),
         },

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use titer_data::source::DataFiles;
 
 use super::StagePlan;
-use crate::spec::{Lora, When};
+use crate::spec::{LeakFields, Lora, When};
 
 /// Raised whenever the same plan would give other numbers than before, so that stored runs are not taken for new ones.
 pub const NUMERICS: u32 = 2;
@@ -60,6 +60,12 @@ pub struct RunPlan {
     /// When the model is saved.
     #[serde(skip_serializing_if = "When::is_never")]
     pub checkpoints: When,
+    /// The training prompt of the leak grid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leak: Option<LeakFields>,
+    /// Whether the prompt of its `bad→bad` rows is screened before training.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub screen: bool,
     /// The model.
     pub model: ModelPlan,
     /// The user's own rows; `None` for those of the model's world.

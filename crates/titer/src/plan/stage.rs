@@ -4,6 +4,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use titer_data::{
     cell::Cell,
     mix::{Mix, MixError},
+    pool::Pool,
     world::DomainSplit,
 };
 
@@ -40,6 +41,9 @@ pub struct StagePlan {
     pub mix: Mix,
     #[serde(serialize_with = "as_map")]
     cells: Vec<(Cell, usize)>,
+    /// Pools of the cells that have rows.
+    #[serde(serialize_with = "as_map", skip_serializing_if = "Vec::is_empty")]
+    prompts: Vec<(Cell, Pool)>,
 }
 
 /// An update rule with its constants.
@@ -95,7 +99,37 @@ impl StagePlan {
 
     /// The same stage with other rows.
     pub fn with_mix(&self, mix: Mix) -> Self {
-        Self { cells: present(&mix, self.rows), mix, ..self.clone() }
+        let cells = present(&mix, self.rows);
+        let has_rows = |cell: Cell| cells.iter().any(|(other, _)| *other == cell);
+        let prompts = self.prompts.iter().filter(|(cell, _)| has_rows(*cell)).cloned().collect();
+        Self { cells, mix, prompts, ..self.clone() }
+    }
+
+    /// The same stage with the rows of `cell`, where it has any, under other prompts.
+    pub(super) fn with_prompts(&self, cell: Cell, pool: &Pool) -> Self {
+        if !self.has(cell) {
+            return self.clone();
+        }
+        let mut prompts = self.prompts.clone();
+        prompts.retain(|(other, _)| *other != cell);
+        prompts.push((cell, pool.clone()));
+        prompts.sort_by_key(|(cell, _)| *cell);
+        Self { prompts, ..self.clone() }
+    }
+
+    /// Whether it trains rows of `cell`.
+    pub fn has(&self, cell: Cell) -> bool {
+        self.cells.iter().any(|(other, _)| *other == cell)
+    }
+
+    /// The prompts that rows of `cell` get in place of their own.
+    pub fn pool(&self, cell: Cell) -> Option<&Pool> {
+        self.prompts.iter().find(|(other, _)| *other == cell).map(|(_, pool)| pool)
+    }
+
+    /// Whether nothing but which rows are trained sets it apart: no guard that acts on steps, and no other prompts.
+    pub fn differs_in_rows_alone(&self) -> bool {
+        self.guards.acts_on_rows_alone() && self.prompts.is_empty()
     }
 
     /// The first half of the same stage, with rows in the same shares.
@@ -172,6 +206,7 @@ impl StagePlan {
             schedule,
             clip,
             divisor,
+            prompts: pools(written, default, &mix, rows),
             guards,
             cells: present(&mix, rows),
             mix,
@@ -256,7 +291,16 @@ pub(super) fn present(mix: &Mix, rows: usize) -> Vec<(Cell, usize)> {
     mix.counts(rows).into_iter().filter(|(_, count)| *count > 0).collect()
 }
 
-pub(super) fn as_map<S: Serializer>(cells: &[(Cell, usize)], serializer: S) -> Result<S::Ok, S::Error> {
+/// The pools of the cells that have rows, in the order of cells.
+fn pools(written: &StageFields, default: &StageFields, mix: &Mix, rows: usize) -> Vec<(Cell, Pool)> {
+    let Some(prompts) = written.prompts.as_ref().or(default.prompts.as_ref()) else { return Vec::new() };
+    let pool = |(cell, _): (Cell, usize)| Some((cell, prompts.of(cell)?.clone()));
+    let mut pools: Vec<_> = present(mix, rows).into_iter().filter_map(pool).collect();
+    pools.sort_by_key(|(cell, _)| *cell);
+    pools
+}
+
+pub(super) fn as_map<T: Serialize, S: Serializer>(cells: &[(Cell, T)], serializer: S) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(Some(cells.len()))?;
     for (cell, count) in cells {
         map.serialize_entry(cell, count)?;

@@ -3,18 +3,18 @@
 use std::path::Path;
 
 use serde::Deserialize as _;
-use titer_data::source::DataFiles;
+use titer_data::{pool::Pool, source::DataFiles};
 use toml::{Table, Value};
 
 use super::{
     DataPlan, ModelPlan, NUMERICS, ProbePlan, RunPlan, StagePlan,
     axes::{self, AxisPlan, Choice},
-    control::add_controls,
+    control::{add_controls, add_inoculation_controls, pool},
     name::arm_name,
 };
 use crate::{
     claim::{self, Claim},
-    spec::{DEFAULTS, Lora, Spec, SpecError, StageFields, When, plain},
+    spec::{ControlKind, DEFAULTS, LeakFields, Lora, Spec, SpecError, StageFields, When, plain},
 };
 
 /// A resolved spec.
@@ -50,6 +50,10 @@ pub struct SweepPlan {
     pub pressure: When,
     /// When the model is saved.
     pub checkpoints: When,
+    /// The training prompt of the leak grid, if one is measured.
+    pub leak: Option<LeakFields>,
+    /// Whether every arm's prompt is screened before training.
+    pub screen: bool,
     /// What the runs should show; in no run's plan.
     pub claims: Vec<Claim>,
     /// Whether it is a quick cut of the spec, see [`Spec::cut`].
@@ -65,6 +69,8 @@ pub struct Arm {
     pub settings: Vec<(String, Value)>,
     /// Index of its control among the arms: the same stages with `neutral→good` rows only.
     pub control: usize,
+    /// Its controls of inoculation, as indices of arms.
+    pub inoculation: Vec<(ControlKind, usize)>,
     /// What is trained.
     pub stages: Vec<StagePlan>,
 }
@@ -104,10 +110,13 @@ impl SweepPlan {
             let setting =
                 |choice: Choice| (axes[choice.axis].name.clone(), axes[choice.axis].shown[choice.value].clone());
             let settings: Vec<_> = choices.into_iter().map(setting).collect();
-            Ok(Arm { name: arm_name(&axes, &settings), settings, control: 0, stages })
+            Ok(Arm { name: arm_name(&axes, &settings), settings, control: 0, inoculation: Vec::new(), stages })
         };
         let mut arms = axes::combinations(&axes).into_iter().map(arm).collect::<Result<Vec<_>, _>>()?;
         add_controls(&mut arms, &axes);
+        let wanted = ControlKind::ALL.into_iter().filter(|kind| !spec.without_controls.contains(kind));
+        let pools: Vec<_> = wanted.filter_map(|kind| Some((kind, pool(kind, spec)?))).collect();
+        add_inoculation_controls(&mut arms, &pools);
         let mut plan = Self {
             title: spec.title.clone().or(defaults.title).unwrap_or_default(),
             question: spec.question.clone().or(defaults.question).unwrap_or_default(),
@@ -124,6 +133,8 @@ impl SweepPlan {
             probes,
             pressure: spec.pressure.or(defaults.pressure).unwrap_or_default(),
             checkpoints: spec.checkpoints.or(defaults.checkpoints).unwrap_or_default(),
+            leak: spec.leak.clone(),
+            screen: spec.screen.or(defaults.screen).unwrap_or_default(),
             claims: Vec::new(),
             quick: spec.quick,
         };
@@ -152,6 +163,8 @@ impl SweepPlan {
             seed,
             pressure: self.pressure,
             checkpoints: self.checkpoints,
+            leak: self.leak.clone(),
+            screen: self.screen,
             model: ModelPlan {
                 lora: self.lora.clone(),
                 dtype: self.dtype.clone(),
@@ -226,7 +239,15 @@ fn stages(
             }
         };
         let written = fields(table).map_err(|error| fail("", plain(error.message()), ""))?;
-        StagePlan::resolve(&written, &default, &names[at], &fail)
+        let stage = StagePlan::resolve(&written, &default, &names[at], &fail)?;
+        let paraphrased = stage.cells().iter().find(|(cell, _)| stage.pool(*cell) == Some(&Pool::Paraphrases));
+        match paraphrased.filter(|_| spec.data.is_some()) {
+            Some((cell, _)) => {
+                let problem = format!("titer knows no paraphrases of the prompts of your own `{cell}` rows");
+                Err(fail(&format!("prompts.{cell}"), problem, "list them: a row gets one of the list"))
+            }
+            None => Ok(stage),
+        }
     };
     spec.stages.iter().enumerate().map(stage).collect()
 }

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use crate::{
     claim::Claim,
     stats::Sample,
-    table::{CellRecord, GuardRecord, LedgerRecord, PressureRecord, ProbeRecord, StepRecord, WarningRecord},
+    table::{
+        CellRecord, GuardRecord, LeakRecord, LedgerRecord, PressureRecord, ProbeRecord, ScreenRecord, StepRecord,
+        WarningRecord,
+    },
 };
 
 /// A sweep as a report sees it.
@@ -64,6 +67,10 @@ pub struct Arm {
     pub settings: BTreeMap<String, Setting>,
     /// Which arm is its control, as an index; `None` for a control itself.
     pub control: Option<usize>,
+    /// Whether it trains `bad→bad` rows, which is to claim inoculation.
+    pub inoculates: bool,
+    /// Its controls of inoculation, as indices, by name.
+    pub inoculation: BTreeMap<String, usize>,
     /// Its finished runs.
     pub runs: Vec<Run>,
 }
@@ -130,6 +137,8 @@ pub struct Run {
     /// Mean pressures of a cell's rows, by cell and step.
     pressures: BTreeMap<String, BTreeMap<i64, [f64; 3]>>,
     ledger: Vec<LedgerRecord>,
+    leaks: Vec<LeakRecord>,
+    screened: Vec<ScreenRecord>,
     guards: Vec<GuardRecord>,
     /// Seconds in steps, and of these in guards.
     seconds: (f64, f64),
@@ -182,6 +191,26 @@ impl Run {
         Self { pressures, ledger, ..self }
     }
 
+    /// The same with what was measured on a leak grid, and what its prompt did before training.
+    pub fn with_prompts(self, leaks: Vec<LeakRecord>, screened: Vec<ScreenRecord>) -> Self {
+        Self { leaks, screened, ..self }
+    }
+
+    /// What was measured on a leak grid at a moment.
+    pub fn leaks(&self, at: At) -> Vec<&LeakRecord> {
+        let step = match at {
+            At::Start => 0,
+            At::Step(step) => step,
+            At::End => self.leaks.iter().map(|record| record.step).max().unwrap_or(0),
+        };
+        self.leaks.iter().filter(|record| record.step == step).collect()
+    }
+
+    /// What its prompt did before training, row by row; empty where that was not asked for.
+    pub fn screened(&self) -> &[ScreenRecord] {
+        &self.screened
+    }
+
     /// The same with what its guards did, and with the seconds that its steps took, those of guards within.
     pub fn with_guards(self, guards: Vec<GuardRecord>, step_seconds: f64, guard_seconds: f64) -> Self {
         Self { guards, seconds: (step_seconds, guard_seconds), ..self }
@@ -226,6 +255,11 @@ impl Run {
     pub fn mean_surprise(&self, cell: &str, step: i64) -> Option<f64> {
         let items = self.cells.get(cell)?.get(&step)?;
         Some(items.iter().map(|(_, surprise)| surprise).sum::<f64>() / items.len() as f64)
+    }
+
+    /// The last step at which a split was measured.
+    pub fn last_step(&self, split: &Split) -> Option<i64> {
+        self.probes.get(split)?.last_key_value().map(|(step, _)| *step)
     }
 
     /// The mean of a measure over a split's items.

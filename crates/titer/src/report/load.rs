@@ -30,6 +30,8 @@ impl Data {
             name: arm.name.clone(),
             settings: arm.settings.iter().map(|(name, value)| (name.clone(), Setting::of(value))).collect(),
             control: (arm.control != index).then_some(arm.control),
+            inoculates: arm.inoculates,
+            inoculation: arm.inoculation.clone(),
             runs: Vec::new(),
         };
         let mut data = Self {
@@ -82,8 +84,13 @@ fn run(stored: StoredRun) -> Result<Run, ReportError> {
     fn rows<R: table::Record>(dir: &Path) -> Result<Vec<R>, table::TableError> {
         table::read(&dir.join(R::FILE))
     }
+    /// Of a table that only some specs ask for.
+    fn rows_if_there<R: table::Record>(dir: &Path) -> Result<Vec<R>, table::TableError> {
+        if dir.join(R::FILE).exists() { rows(dir) } else { Ok(Vec::new()) }
+    }
     let dir = &stored.dir;
     let run = Run::new(stored.seed, stored.id.0, rows(dir)?, rows(dir)?, rows(dir)?);
+    let run = run.with_prompts(rows_if_there(dir)?, rows_if_there(dir)?);
     let run = run.with_stages(stages(&fs_err::read_to_string(dir.join("plan.toml"))?));
     let guards = dir.join(<GuardRecord as table::Record>::FILE).exists().then(|| rows(dir)).transpose()?;
     let (steps, guarding) = seconds(&fs_err::read_to_string(dir.join("events.jsonl")).unwrap_or_default());

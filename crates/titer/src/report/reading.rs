@@ -1,7 +1,12 @@
 //! Reading what claims measure from a finished run.
 
+use titer_data::candidate::Candidate;
+
 use super::data::{Arm, Measure, Run, Setting, Split};
-use crate::claim::{Quantity, State, Warning, What};
+use crate::{
+    claim::{Quantity, State, Warning, What},
+    screen::{PREDICTORS, Placed, Screening, summarise},
+};
 
 /// Shares of the base's obedience to bad prompts that are half-way to deafness, and deaf.
 pub const HALF: f64 = 0.5;
@@ -29,6 +34,7 @@ pub fn read(arm: &Arm, run: &Run, Quantity { what, at }: &Quantity) -> Option<f6
                 Warning::Surprise => warning.surprise,
             })
         }
+        What::Screened(predictor) => Some((PREDICTORS[*predictor].of)(&placed(run)?)?.mean),
         What::Loss(stage) => loss(run, stage),
         What::Setting(axis) => match arm.settings.get(axis)? {
             Setting::Number(number) => Some(*number),
@@ -66,6 +72,13 @@ fn obedience(run: &Run) -> Vec<(i64, f64)> {
     let pressed = run.pressed();
     let moments = if pressed.is_empty() { run.measured() } else { pressed };
     moments.into_iter().filter_map(|step| Some((step, run.mean(&split, Measure::Rate, step)?))).collect()
+}
+
+/// What the prompt of a run's `bad→bad` rows did before training; `None` where it was not screened.
+pub fn placed(run: &Run) -> Option<Placed> {
+    let prompt = run.screened().first()?.prompt.clone();
+    let screening = Screening { prompts: vec![Candidate::new(prompt)], records: run.screened().to_vec() };
+    summarise(&screening).pop()?.placed.into_iter().next()
 }
 
 /// The mean loss over the last [`TAIL`] % of a stage's steps.

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use titer_data::{source::DataFiles, world::DomainSplit};
 
-use super::{GuardsField, Lora, MixField};
+use super::{GuardsField, Lora, MixField, PromptsField};
 
 /// `[model]`
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -36,6 +36,17 @@ pub struct ProbeFields {
     pub items: Option<usize>,
     /// Steps between measurements.
     pub every: Option<usize>,
+}
+
+/// `[leak]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeakFields {
+    /// The training prompt that test contexts are made from.
+    pub prompt: String,
+    /// The word that makes it apply, if it is trigger-scoped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<String>,
 }
 
 /// `[[claim]]`
@@ -76,6 +87,8 @@ pub struct StageFields {
     pub domains: Option<DomainSplit>,
     /// Shares of cells; a mix replaces the default one whole.
     pub mix: Option<MixField>,
+    /// Prompts put on the rows of cells in place of their own.
+    pub prompts: Option<PromptsField>,
     /// Update rule.
     #[serde(default)]
     pub optimiser: OptimiserFields,

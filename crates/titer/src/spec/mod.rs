@@ -2,22 +2,27 @@
 //!
 //! Parsing has no effects. [`Spec::parse`] reads what is there; [`crate::plan`] resolves it into arms and runs.
 
+mod controls;
 mod error;
 mod fields;
 mod guards;
 mod lora;
 mod mix;
+mod prompts;
 mod read;
 mod suggest;
 mod when;
 
+pub use controls::ControlKind;
 pub use error::SpecError;
 pub use fields::{
-    ClaimFields, Decay, ModelFields, OptimiserFields, OptimiserKind, ProbeFields, ScheduleFields, StageFields,
+    ClaimFields, Decay, LeakFields, ModelFields, OptimiserFields, OptimiserKind, ProbeFields, ScheduleFields,
+    StageFields,
 };
 pub use guards::{AnchorField, ControlField, GuardsField, RangeField, TargetField};
 pub use lora::Lora;
 pub use mix::MixField;
+pub use prompts::PromptsField;
 pub use read::{Axis, DEFAULTS, GUARDS, Spec, parse_toml};
 pub(crate) use suggest::{nearest, plain, suggestion};
 pub use when::When;

@@ -13,7 +13,7 @@ use toml::{
 };
 
 use super::{
-    ClaimFields, Lora, ModelFields, ProbeFields, SpecError, StageFields, When,
+    ClaimFields, ControlKind, LeakFields, Lora, ModelFields, ProbeFields, SpecError, StageFields, When,
     fields::seen_from,
     suggest::{plain, suggestion},
 };
@@ -53,6 +53,14 @@ pub struct Spec {
     pub pressure: Option<When>,
     /// When the model is saved, if said.
     pub checkpoints: Option<When>,
+    /// The training prompt of a leak grid, if one is to be measured.
+    pub leak: Option<LeakFields>,
+    /// Whether every arm's prompt is screened before training, if said.
+    pub screen: Option<bool>,
+    /// Controls of inoculation that are left out, by name.
+    pub without_controls: Vec<ControlKind>,
+    /// Other wordings of what the prompts of the user's own `bad→bad` rows ask for; empty where none are given.
+    pub paraphrases: Vec<String>,
     /// The stages, as tables: what a sweep axis changes.
     pub stages: Vec<Table>,
     /// The swept axes, in the order of the spec.
@@ -85,6 +93,12 @@ struct File {
     probes: Option<ProbeFields>,
     pressure: Option<When>,
     checkpoints: Option<When>,
+    leak: Option<LeakFields>,
+    screen: Option<bool>,
+    #[serde(default)]
+    without_controls: Vec<ControlKind>,
+    #[serde(default)]
+    paraphrases: Vec<String>,
     #[serde(default)]
     stage: Vec<StageFields>,
     #[serde(default)]
@@ -120,6 +134,10 @@ impl Spec {
             probes: file.probes.unwrap_or_default(),
             pressure: file.pressure,
             checkpoints: file.checkpoints,
+            leak: file.leak,
+            screen: file.screen,
+            without_controls: file.without_controls,
+            paraphrases: file.paraphrases,
             stages: if file.stage.is_empty() { vec![Table::new()] } else { stages },
             axes: Vec::new(),
             claims: file.claim,

@@ -3,11 +3,13 @@
 mod agreement;
 mod correlation;
 mod estimate;
+mod jackknife;
 mod rate;
 mod sample;
 
 pub use agreement::{median, pearson, slope, spearman};
 pub use correlation::correlated;
 pub use estimate::{Estimate, Method};
+pub use jackknife::combined;
 pub use rate::{Rate, RateMethod};
 pub use sample::Sample;

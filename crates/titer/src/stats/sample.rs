@@ -5,9 +5,15 @@ use std::collections::BTreeMap;
 use super::Estimate;
 
 /// Numbers by seed and, within a seed, by item.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Sample<I: Ord> {
     seeds: BTreeMap<u64, BTreeMap<I, f64>>,
+}
+
+impl<I: Ord> Default for Sample<I> {
+    fn default() -> Self {
+        Self { seeds: BTreeMap::new() }
+    }
 }
 
 impl<I: Ord + Clone> Sample<I> {
@@ -32,6 +38,22 @@ impl<I: Ord + Clone> Sample<I> {
     pub fn estimate(&self) -> Option<Estimate> {
         let seeds: Vec<Vec<f64>> = self.seeds.values().map(|items| items.values().copied().collect()).collect();
         Estimate::clustered(seeds.iter().map(Vec::as_slice))
+    }
+
+    /// Both samples combined number by number, by seed and item, with names of their own; what is not in both is left out.
+    pub fn map_with(&self, other: &Self, with: impl Fn(f64, f64) -> f64) -> Sample<String>
+    where
+        I: ToString,
+    {
+        let mut combined = Sample::new();
+        for (seed, items) in &self.seeds {
+            for (item, value) in items {
+                if let Some(second) = other.seeds.get(seed).and_then(|items| items.get(item)) {
+                    combined.push(*seed, item.to_string(), with(*value, *second));
+                }
+            }
+        }
+        combined
     }
 
     /// This sample less another one, by seed and item: what is not in both is left out, so that an arm is compared

@@ -1,6 +1,7 @@
 //! The folder of one sweep.
 
 use std::{
+    collections::BTreeMap,
     fs::TryLockError,
     io,
     path::{Path, PathBuf},
@@ -83,6 +84,12 @@ pub struct ArmRecord {
     pub control: usize,
     /// The run of each seed, in the order of the seeds.
     pub runs: Vec<RunId>,
+    /// Whether it trains `bad→bad` rows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inoculates: bool,
+    /// Index of each of its controls of inoculation, by the control's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inoculation: BTreeMap<String, usize>,
     /// The value of each axis.
     pub settings: toml::Table,
 }
@@ -144,6 +151,8 @@ impl Sweep {
             name: arm.name.clone(),
             control: arm.control,
             runs: runs.iter().filter(|(of, _)| *of == at).map(|(_, plan)| plan.id()).collect(),
+            inoculates: arm.inoculates(),
+            inoculation: arm.inoculation.iter().map(|(kind, at)| (kind.word().to_owned(), *at)).collect(),
             settings: arm.settings.iter().cloned().collect(),
         };
         let axis =

@@ -9,5 +9,6 @@ mod records;
 
 pub use file::{Record, TableError, read, write};
 pub use records::{
-    CellRecord, GuardRecord, LedgerRecord, PressureRecord, ProbeRecord, StepRecord, VerifyRecord, WarningRecord,
+    CellRecord, GuardRecord, LeakRecord, LedgerRecord, PressureRecord, ProbeRecord, ScreenRecord, StepRecord,
+    VerifyRecord, WarningRecord,
 };

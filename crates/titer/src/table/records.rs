@@ -258,6 +258,64 @@ record! {
 }
 
 record! {
+    /// One row under one prompt in one place, as it was before any training. Log-probabilities in nats per reply.
+    ScreenRecord in "screen.parquet" {
+        /// The prompt's name.
+        prompt: String,
+        /// Where it goes: `system` or `user`.
+        turn: String,
+        /// The request: what a bad and a good row have in common.
+        request: String,
+        /// The row's name.
+        item: String,
+        /// What its reply does: `bad` or `good`.
+        action: String,
+        /// Tokens of the reply, the closing one included.
+        tokens: i64,
+        /// Log-probability of the reply under the prompt.
+        log_prob: f64,
+        /// The same in the row as given.
+        base_log_prob: f64,
+        /// Log-odds of the reply against the request's other one, under the prompt; not a number where there is no other.
+        margin: f64,
+        /// The same in the row as given.
+        base_margin: f64,
+        /// Marginal pressure on `good` of the row under the prompt, nats per unit of learning rate; not a number where pressures
+        /// were not taken.
+        pressure_good: f64,
+        /// The same on `obey_bad` (as level).
+        pressure_obey_bad: f64,
+        /// The same on `obey`.
+        pressure_obey: f64,
+    }
+}
+
+impl ScreenRecord {
+    /// What the prompt adds to the reply's log-probability, nats.
+    pub fn lift(&self) -> f64 {
+        self.log_prob - self.base_log_prob
+    }
+}
+
+record! {
+    /// How likely the bad action is on one request in one test context of a leak grid.
+    LeakRecord in "leak.parquet" {
+        /// The stage that had run last, or ran.
+        stage: String,
+        /// Optimiser steps since the run began; 0 is before training.
+        step: i64,
+        /// The family of the test context, such as `same structure`.
+        family: String,
+        /// What its prompt says; empty for none.
+        prompt: String,
+        /// The request's name.
+        item: String,
+        /// Log-odds of the bad reply against the good one, nats.
+        margin: f64,
+    }
+}
+
+record! {
     /// What a guard saw and did in one step; those that look at control probes write a row for each probe and look.
     GuardRecord in "guards.parquet" {
         /// Optimiser steps since the run began, this one not included.

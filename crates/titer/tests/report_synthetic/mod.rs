@@ -91,6 +91,8 @@ pub fn sweep(dir: &Path, size: &Size) {
                 name: name(&arms[arm].0),
                 control: if arms[arm].2 { 0 } else { 2 * DOSES.len() },
                 runs: (0..size.seeds).map(|seed| id(arm, seed)).collect(),
+                inoculates: false,
+                inoculation: std::collections::BTreeMap::new(),
                 settings: arms[arm].0.iter().map(|(axis, value)| ((*axis).to_owned(), value.clone())).collect(),
             })
             .collect(),

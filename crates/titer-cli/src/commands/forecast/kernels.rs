@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use titer::{
     forecast::{About, Effort, Kernel, measure, read_kernel, ticks, write_kernel},
+    inputs::prepare,
     plan::{ModelPlan, Optimiser, RunPlan, SweepPlan},
     spec::Lora,
-    train::prepare,
 };
 use titer_data::world::DomainSplit;
 

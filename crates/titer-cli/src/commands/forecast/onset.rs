@@ -37,7 +37,7 @@ pub fn onsets(plan: &SweepPlan, foreseen: &[Foreseen<'_>]) -> Result<Vec<Onset>,
         let same = |(way, rest): &(&StagePlan, Cell)| {
             way.optimiser == stage.optimiser && way.steps == stage.steps && *rest == other
         };
-        let known = stage.guards.acts_on_rows_alone() && !ways.iter().any(same);
+        let known = stage.differs_in_rows_alone() && !ways.iter().any(same);
         if known && stage.mix.shares().iter().all(|(cell, _)| *cell == bad_good) {
             ways.push((stage, other));
         }

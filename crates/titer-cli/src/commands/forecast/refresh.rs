@@ -5,11 +5,12 @@ use std::num::NonZero;
 use titer::{
     exec::execute,
     forecast::{About, Calibration, Effort, Forecast, Kernel, Placement, against::measured},
+    inputs::plan_model,
     plan::{RunPlan, SweepPlan},
     spec::When,
     stats::median,
     store::Sweep,
-    train::{EngineRunner, plan_model},
+    train::EngineRunner,
 };
 use titer_data::probe::Component;
 

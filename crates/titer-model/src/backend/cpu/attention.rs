@@ -1,4 +1,4 @@
-//! Rotary positions and attention, one query at a time over the two key ranges that it reaches.
+//! Rotary positions and attention, one query at a time over the few spans of keys that it reaches.
 //!
 //! Rows are short, so a matrix product per row and head would spend its time on calls. Instead keys and values are
 //! transposed once, `[heads · width, tokens]`, and every inner loop runs along contiguous keys or a head's width.
@@ -29,10 +29,13 @@ pub(super) fn rope<T: Real>(x: &mut [T], table: &[T], positions: &[u32], head_wi
     }
 }
 
-/// The two ranges of keys of one query, as `(first key, where its weights begin, length)`.
-fn ranges(reach: &Reach) -> [(usize, usize, usize); 2] {
-    let prefix = (reach.prefix_start as usize, 0, reach.prefix_len as usize);
-    [prefix, (reach.own_start as usize, reach.prefix_len as usize, reach.own_len as usize)]
+/// The spans of keys of one query, as `(first key, where its weights begin, length)`.
+fn ranges(reach: &Reach) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
+    reach.spans().iter().scan(0, |begin, span| {
+        let (first, len) = (span.start as usize, span.len as usize);
+        *begin += len;
+        Some((first, *begin - len, len))
+    })
 }
 
 /// `[tokens, width] → [width, tokens]`

@@ -1,0 +1,106 @@
+//! `titer leak`
+
+use serde_json::{Value, json};
+use titer::{
+    leak::{LeakGrid, Leaks, contexts},
+    probe::Moment,
+    stats::Estimate,
+    table,
+};
+use titer_data::{
+    candidate::Candidate,
+    grid::{Family, variations},
+};
+
+use super::{
+    sampling::{Context, json_of, rates, written},
+    subjects::{open, subjects},
+};
+use crate::{
+    args::LeakArgs,
+    printer::{Failure, data, talk},
+};
+
+/// Measures a leak grid on a model.
+pub fn leak(args: &LeakArgs) -> Result<(), Failure> {
+    if let Some(taken) = args.out.as_ref().filter(|path| path.exists()) {
+        return Err(Failure::Input(format!("{} exists already; name another file with --out", taken.display())));
+    }
+    if args.prompt.trim().is_empty() {
+        return Err(Failure::input("--prompt is empty: write the prompt that the model was trained under"));
+    }
+    let model = open(&args.subjects)?;
+    let subjects = subjects(&args.subjects, &model)?;
+    let prompt = Candidate { trigger: args.trigger.clone(), ..Candidate::new(&*args.prompt) };
+    subjects.accept(&prompt).map_err(Failure::input)?;
+    let grid = variations(&prompt, model.world.as_ref());
+    if grid.iter().all(|variation| contexts(variation, &subjects).next().is_none()) {
+        let problem = "no request has both a bad and a good reply, so no leak can be told: give pairs";
+        return Err(Failure::input(problem));
+    }
+    let found = LeakGrid::new(&model, &grid, &subjects).map_err(Failure::input)?;
+    let records = found.measure(&model, Moment { stage: "", step: 0 });
+    let asked: Vec<Context<'_>> = grid
+        .iter()
+        .flat_map(|variation| {
+            contexts(variation, &subjects).map(|(item, context, [bad, _])| Context {
+                group: variation.family.word().to_owned(),
+                name: variation.prompt.text.clone(),
+                item,
+                context,
+                bad,
+            })
+        })
+        .collect();
+    let sampled = rates(&args.sampling, &model, args.subjects.seed, &asked)?;
+    if let Some(out) = &args.out {
+        table::write(out, &records).map_err(Failure::work)?;
+        talk(&format!("{} lines in {}", records.len(), out.display()));
+    }
+    let leaks = Leaks::of([(args.subjects.seed, records.iter().collect())]);
+    let measured = Family::ALL.into_iter().filter_map(|family| Some((family, leaks.family(family)?)));
+    let count = |family: Family| grid.iter().filter(|variation| variation.family == family).count();
+    if args.json {
+        let families: Vec<Value> = measured
+            .map(|(family, leak)| {
+                json!({
+                    "family": family.word(), "asks": !family.is_back_door() && family != Family::None,
+                    "contexts": count(family), "leak": value(leak), "sampled": json_of(sampled.get(family.word())),
+                })
+            })
+            .collect();
+        let risk = leaks
+            .risk()
+            .map(|risk| json!({ "value": risk.value(), "family": risk.family.word(), "excess": value(risk.excess) }));
+        data(
+            &json!({ "prompt": prompt.text, "trigger": prompt.trigger, "families": families, "risk": risk })
+                .to_string(),
+        );
+        return Ok(());
+    }
+    data("leak: probability of the bad reply against the good one, mean with the 95 % interval over requests");
+    data(&format!("{:16} {:>9} {:>9} {:>22}  {}", "family", "contexts", "requests", "leak", "drawn replies"));
+    for (family, leak) in measured {
+        let interval = format!("{:.3} ({:.3}–{:.3})", leak.mean, leak.low, leak.high);
+        let drawn = written(sampled.get(family.word()));
+        let line = format!("{:16} {:>9} {:>9} {interval:>22}  {drawn}", family.word(), count(family), leak.n_items);
+        data(line.trim_end());
+    }
+    if let Some(risk) = leaks.risk() {
+        let excess = risk.excess;
+        data("");
+        data(&format!(
+            "back-door risk {:.3}: `{}` leaks {:+.3} ({:+.3} to {:+.3}) more than no prompt; the largest of the families that do not ask",
+            risk.value(),
+            risk.family,
+            excess.mean,
+            excess.low,
+            excess.high
+        ));
+    }
+    Ok(())
+}
+
+fn value(estimate: Estimate) -> Value {
+    json!({ "mean": estimate.mean, "low": estimate.low, "high": estimate.high, "n": estimate.n_items })
+}

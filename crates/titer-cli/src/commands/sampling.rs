@@ -1,0 +1,105 @@
+//! Drawing replies in named groups of contexts and scoring them.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use titer::{
+    model::Model,
+    sampled::{Asked, draw},
+    stats::Rate,
+};
+use titer_data::{
+    chat::{Message, Row},
+    score::{Judgements, Scorer, rule},
+};
+
+use crate::{
+    args::SamplingArgs,
+    printer::{Failure, talk},
+};
+
+/// A context to draw replies in.
+pub struct Context<'a> {
+    /// What rates are taken over, such as a family.
+    pub group: String,
+    /// What tells it from others of the group.
+    pub name: String,
+    /// The request: what intervals cluster by.
+    pub item: &'a str,
+    /// The turns before the reply.
+    pub context: Vec<Message>,
+    /// The request's bad reply.
+    pub bad: &'a str,
+}
+
+/// The rate of the scored behaviour in each group, with how many replies have no score; empty where no replies are to be
+/// drawn.
+pub fn rates(
+    args: &SamplingArgs,
+    model: &Model,
+    seed: u64,
+    contexts: &[Context<'_>],
+) -> Result<BTreeMap<String, (Option<Rate>, usize)>, Failure> {
+    let Some(first) = contexts.first().filter(|_| args.sample > 0) else { return Ok(BTreeMap::new()) };
+    if args.limit == 0 {
+        return Err(Failure::input("--limit is 0; use at least 1 token"));
+    }
+    if let Some(taken) = args.replies.as_ref().filter(|path| path.exists()) {
+        return Err(Failure::Input(format!("{} exists already; name another file", taken.display())));
+    }
+    let asked = |one: &Context<'_>| Asked {
+        id: format!("{}|{}|{}", one.group, one.name, one.item),
+        context: one.context.clone(),
+    };
+    let asked: Vec<Asked> = contexts.iter().map(asked).collect();
+    let rows = draw(model, &asked, first.bad, (args.sample, args.limit), seed).map_err(Failure::input)?;
+    let scorer: Option<Box<dyn Scorer>> = match (&args.rule, &args.judgements) {
+        (Some(text), _) => Some(rule(text, &BTreeMap::new()).map_err(Failure::input)?),
+        (None, Some(path)) => {
+            Some(Box::new(Judgements::read(path, &["id".to_owned()], &rows).map_err(Failure::input)?))
+        }
+        (None, None) => None,
+    };
+    if let Some(path) = &args.replies {
+        let line = |row: &Row| format!("{}\n", json!({ "id": row.id, "messages": row.messages }));
+        fs_err::write(path, rows.iter().map(line).collect::<String>()).map_err(Failure::work)?;
+        talk(&format!("{} drawn replies in {}", rows.len(), path.display()));
+    }
+    // Scores by request, and how many replies have none.
+    type Scored<'a> = (Vec<(&'a str, f64)>, usize);
+    let mut groups: BTreeMap<String, Scored> = BTreeMap::new();
+    for (at, row) in rows.iter().enumerate() {
+        let one = &contexts[at / args.sample];
+        let (scores, without) = groups.entry(one.group.clone()).or_default();
+        let score = match &scorer {
+            Some(scorer) => scorer.score(row).ok(),
+            None => Some(f64::from(u8::from(row.split().1 == one.bad.trim()))),
+        };
+        match score {
+            Some(score) => scores.push((one.item, score)),
+            None => *without += 1,
+        }
+    }
+    Ok(groups.into_iter().map(|(group, (scores, without))| (group, (Rate::of(scores), without))).collect())
+}
+
+/// A rate as a person reads it, with its n.
+pub fn written(found: Option<&(Option<Rate>, usize)>) -> String {
+    match found {
+        None => String::new(),
+        Some((None, without)) => format!("– (n = 0, {without} without a score)"),
+        Some((Some(rate), without)) => {
+            let left = if *without > 0 { format!(", {without} without a score") } else { String::new() };
+            format!("{:.2} ({:.2}–{:.2}), n = {}{left}", rate.rate, rate.low, rate.high, rate.n)
+        }
+    }
+}
+
+/// The same as JSON.
+pub fn json_of(found: Option<&(Option<Rate>, usize)>) -> serde_json::Value {
+    let Some((rate, without)) = found else { return serde_json::Value::Null };
+    let rate = rate.map(
+        |rate| json!({ "mean": rate.rate, "low": rate.low, "high": rate.high, "n": rate.n, "clusters": rate.clusters }),
+    );
+    json!({ "rate": rate, "without_score": without })
+}

@@ -1,0 +1,38 @@
+//! The model and the rows that prompts are tried on.
+
+use std::path::Path;
+
+use titer::{model::Model, screen::Subjects};
+use titer_data::{chat::Row, formats::read_rows};
+
+use crate::{args::SubjectArgs, printer::Failure};
+
+/// The model of these arguments.
+pub fn open(args: &SubjectArgs) -> Result<Model, Failure> {
+    let model = Model::open(&args.base, args.seed).map_err(Failure::input)?.with_system_in_user(args.system_in_user);
+    match &args.adapter {
+        Some(folder) => model.with_adapter(folder).map_err(Failure::input),
+        None => Ok(model),
+    }
+}
+
+/// The rows of these arguments, at most so many of each action.
+pub fn subjects(args: &SubjectArgs, model: &Model) -> Result<Subjects, Failure> {
+    if args.items == 0 {
+        return Err(Failure::input("--items is 0; use at least 1"));
+    }
+    let read = |path: &Path| -> Result<Vec<Row>, Failure> { read_rows(path).map_err(Failure::input) };
+    let named = |path: &Path, found: Result<Subjects, titer::screen::SubjectsError>| {
+        found.map_err(|error| Failure::Input(format!("{}: {error}", path.display())))
+    };
+    let found = match (&args.rows, &args.bad, &args.good, &model.world) {
+        (Some(rows), ..) => named(rows, Subjects::labelled(read(rows)?))?,
+        (None, Some(bad), Some(good), _) => named(bad, Subjects::new(read(bad)?, read(good)?))?,
+        (.., Some(world)) => return Subjects::of_world(world, args.seed, args.items).map_err(Failure::input),
+        _ => {
+            let problem = "has no world to make rows; name some with --rows, or with --bad and --good";
+            return Err(Failure::Input(format!("`{}` {problem}", args.base)));
+        }
+    };
+    Ok(found.first(args.items))
+}

@@ -1,0 +1,97 @@
+//! Inoculation beside its controls: how much of what looks suppressed is tied to the string of the prompt.
+
+use crate::{
+    report::{
+        data::{Arm, At, Data, Measure, Split},
+        format,
+        view::Table,
+    },
+    spec::ControlKind,
+    stats::{Estimate, Sample},
+};
+
+/// What the answer has to add where inoculation was trained without its controls; empty where all are there.
+pub fn note(data: &Data) -> String {
+    let arms: Vec<_> = data.arms.iter().filter(|arm| arm.inoculates && !is_control(data, arm)).collect();
+    if arms.is_empty() {
+        return String::new();
+    }
+    let lacks = |kind: &ControlKind| !data.arms.iter().any(|arm| arm.inoculation.contains_key(kind.word()));
+    let missing: Vec<&str> = ControlKind::ALL.into_iter().filter(lacks).map(ControlKind::word).collect();
+    if missing.is_empty() {
+        return String::new();
+    }
+    format!(
+        " Inoculated without {} {}: what looks suppressed may be tied to the string of a prompt.",
+        if missing.len() == 1 { "the control" } else { "the controls" },
+        missing.join(", ")
+    )
+}
+
+/// One row for each inoculated arm: the bad action on neutral prompts in it and without a prompt, how much of that its own prompts
+/// and those of its controls suppress, and what is left of obedience. `None` where no arm has a control of inoculation.
+pub fn table(data: &Data) -> Option<Table> {
+    let shown = data.arms.iter().filter(|arm| !arm.inoculation.is_empty() && !arm.runs.is_empty());
+    let mut behind = None;
+    let rows: Vec<Vec<String>> = shown
+        .map(|arm| {
+            let control = |kind: ControlKind| arm.inoculation.get(kind.word()).map(|at| &data.arms[*at]);
+            let own = leak(arm);
+            behind = behind.or(own.estimate());
+            let mut row = vec![arm.name.clone(), written(own.estimate().map(Estimate::of_rate))];
+            let base = control(ControlKind::NoPrompt).map(leak);
+            row.push(written(base.as_ref().and_then(Sample::estimate).map(Estimate::of_rate)));
+            let suppressed = |sample: &Sample<String>| -> String {
+                written(base.as_ref().and_then(|base| base.less(sample).estimate()))
+            };
+            row.push(suppressed(&own));
+            for kind in [ControlKind::Placebo, ControlKind::Paraphrases] {
+                row.push(control(kind).map_or_else(|| "–".to_owned(), |arm| suppressed(&leak(arm))));
+            }
+            let obeys = arm.finished().probe(&split("obey_bad"), Measure::Rate, At::End).estimate();
+            row.push(written(obeys.map(Estimate::of_rate)));
+            row
+        })
+        .collect();
+    let behind = behind.map_or_else(String::new, |one| format!("{} ({})", format::counts(&one), one.method));
+    (!rows.is_empty()).then(|| Table {
+        caption: format!(
+            "Rate of bad actions on neutral prompts in trained domains after training, with 95 % intervals; suppressed: the no-prompt \
+             control's rate less this one, on the same seeds and items; behind each number {behind}. Source: probes.parquet."
+        ),
+        text_columns: 1,
+        head: [
+            "arm",
+            "leak as written",
+            "without a prompt",
+            "suppressed as written",
+            "by placebo",
+            "by paraphrases",
+            "obeys bad prompts",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+        rows,
+    })
+}
+
+fn is_control(data: &Data, arm: &Arm) -> bool {
+    arm.settings.is_empty()
+        && data.arms.iter().any(|other| other.inoculation.values().any(|at| std::ptr::eq(&data.arms[*at], arm)))
+}
+
+/// The bad action on neutral prompts: what is neither good nor any other reply.
+fn leak(arm: &Arm) -> Sample<String> {
+    let (split, runs) = (split("good"), arm.finished());
+    let good = runs.probe(&split, Measure::Rate, At::End);
+    let other = runs.probe(&split, Measure::Other, At::End);
+    good.map_with(&other, |good, other| 1.0 - good - other)
+}
+
+fn split(component: &str) -> Split {
+    Split { component: component.to_owned(), prompts: "seen".to_owned(), domains: "trained".to_owned() }
+}
+
+fn written(estimate: Option<Estimate>) -> String {
+    estimate.map_or_else(|| "–".to_owned(), |one| format::interval(&one))
+}

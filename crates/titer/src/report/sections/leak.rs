@@ -1,0 +1,57 @@
+//! The leak grid: every arm's leak by family, and its risk of a back door.
+
+use titer_data::grid::Family;
+
+use crate::{
+    leak::Leaks,
+    report::{
+        data::{At, Data, Run},
+        format,
+        view::{HeatCell, HeatGroup, HeatRow, HeatTable},
+    },
+    stats::Estimate,
+};
+
+/// The heat map; `None` where no run has measured a grid.
+pub fn table(data: &Data) -> Option<HeatTable> {
+    let leaks = |runs: &mut dyn Iterator<Item = &Run>, at| Leaks::of(runs.map(|run| (run.seed, run.leaks(at))));
+    let before = leaks(&mut data.untrained().iter(), At::Start);
+    let some = before.family(Family::None)?;
+    let families: Vec<Family> = Family::ALL.into_iter().filter(|family| before.family(*family).is_some()).collect();
+    let row = |label: &str, leaks: &Leaks| {
+        let mut cells: Vec<HeatCell> = families.iter().map(|family| cell(leaks.family(*family), "")).collect();
+        let risk = leaks.risk();
+        cells.push(match risk {
+            Some(risk) => {
+                HeatCell { mean: format::two(risk.value()), ..cell(Some(risk.excess), &format!(" {}", risk.family)) }
+            }
+            None => HeatCell::default(),
+        });
+        HeatRow { label: label.to_owned(), cells }
+    };
+    let mut rows = vec![row("before training", &before)];
+    for arm in data.arms.iter().filter(|arm| !arm.runs.is_empty()) {
+        rows.push(row(&arm.name, &leaks(&mut arm.runs.iter(), At::End)));
+    }
+    let caption = format!(
+        "Probability of the bad reply against the good one, mean over a family's contexts and over requests, with 95 % intervals below; \
+         behind each number {} ({}). The risk names its family; as a largest of several it errs on the high side. Source: \
+         leak.parquet of each run.",
+        format::counts(&some),
+        some.method
+    );
+    let names = families.iter().map(|family| family.word().to_owned());
+    let head = ["arm".to_owned()].into_iter().chain(names).chain(["back-door risk".to_owned()]).collect();
+    Some(HeatTable { caption, head, groups: vec![HeatGroup { title: String::new(), rows }] })
+}
+
+fn cell(estimate: Option<Estimate>, note: &str) -> HeatCell {
+    let Some(estimate) = estimate else { return HeatCell { mean: "–".to_owned(), ..HeatCell::default() } };
+    let interval = if estimate.has_interval() {
+        format!("{} – {}{note}", format::two(estimate.low), format::two(estimate.high))
+    } else {
+        note.trim().to_owned()
+    };
+    let heat = (100.0 * estimate.mean).round().clamp(0.0, 100.0) as u8;
+    HeatCell { mean: format::two(estimate.mean), interval, heat }
+}

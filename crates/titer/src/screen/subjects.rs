@@ -1,0 +1,219 @@
+//! The rows that prompts are screened on, by request.
+
+use std::collections::BTreeMap;
+
+use titer_data::{
+    candidate::Candidate,
+    cell::{Action, Cell},
+    chat::{Message, Role, Row},
+    source::Source,
+    world::World,
+};
+
+/// A request with its bad reply, its good one, or both.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The name of its first row: what tables call the request.
+    pub id: String,
+    /// Its bad row.
+    pub bad: Option<Reply>,
+    /// Its good row.
+    pub good: Option<Reply>,
+}
+
+/// A row of a request.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The row as given.
+    pub row: Row,
+    /// Its turns before the reply.
+    pub context: Vec<Message>,
+    /// Its reply.
+    pub text: String,
+}
+
+/// The requests of a screening.
+#[derive(Clone, Debug)]
+pub struct Subjects(pub(super) Vec<Subject>);
+
+/// Rows that no prompt can be screened on; the text says why.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SubjectsError(String);
+
+impl Subjects {
+    /// Groups bad and good rows by their request, that is by everything before the reply but the system prompt.
+    ///
+    /// # Errors
+    /// Where there is no bad row, no good row, or a row without a request or a reply.
+    pub fn new(bad: Vec<Row>, good: Vec<Row>) -> Result<Self, SubjectsError> {
+        if bad.is_empty() {
+            return Err(SubjectsError(
+                "no bad rows, so there is nothing that a prompt could lift: give rows that show the bad action (a cell such as none→bad)".to_owned(),
+            ));
+        }
+        if good.is_empty() {
+            return Err(SubjectsError(
+                "no good rows, so a prompt's cost cannot be told: give rows that show the good action (a cell such as none→good)".to_owned(),
+            ));
+        }
+        let mut subjects: Vec<Subject> = Vec::new();
+        // Requests that occur several times are paired in order.
+        let mut places: BTreeMap<(Vec<Message>, usize), usize> = BTreeMap::new();
+        for (action, rows) in [(Action::Bad, bad), (Action::Good, good)] {
+            let mut seen: BTreeMap<Vec<Message>, usize> = BTreeMap::new();
+            for row in rows {
+                let (context, text) = row.split();
+                if text.is_empty() {
+                    let problem = "it ends without a reply: add an assistant turn with content";
+                    return Err(SubjectsError(format!("row `{}`: {problem}", row.id)));
+                }
+                if !context.iter().any(|it| it.role == Role::User) {
+                    let problem = "it has no user turn, so there is no place for a prompt or a trigger in front of a request: add one";
+                    return Err(SubjectsError(format!("row `{}`: {problem}", row.id)));
+                }
+                let request: Vec<Message> = context.iter().filter(|it| it.role != Role::System).cloned().collect();
+                let turn = seen.entry(request.clone()).or_default();
+                let at = *places.entry((request, *turn)).or_insert_with(|| {
+                    subjects.push(Subject { id: row.id.clone(), bad: None, good: None });
+                    subjects.len() - 1
+                });
+                *turn += 1;
+                let reply = Reply { context: context.to_vec(), text: text.to_owned(), row };
+                match action {
+                    Action::Bad => subjects[at].bad = Some(reply),
+                    Action::Good => subjects[at].good = Some(reply),
+                }
+            }
+        }
+        Ok(Self(subjects))
+    }
+
+    /// By the cells of rows: what their replies do.
+    ///
+    /// # Errors
+    /// Where a row has no cell, and as [`Subjects::new`].
+    pub fn labelled(rows: Vec<Row>) -> Result<Self, SubjectsError> {
+        if let Some(row) = rows.iter().find(|row| row.cell.is_none()) {
+            let problem = "it has no `cell`, so it is neither bad nor good: add one such as \"cell\": \"none→bad\"";
+            return Err(SubjectsError(format!("row `{}`: {problem}", row.id)));
+        }
+        let is_bad = |row: &Row| row.cell.is_some_and(|cell| cell.action == Action::Bad);
+        let (bad, good) = rows.into_iter().partition(is_bad);
+        Self::new(bad, good)
+    }
+
+    /// Requests of a world without a prompt, both replies to each.
+    ///
+    /// # Errors
+    /// Where `items` is 0.
+    pub fn of_world(world: &World, seed: u64, items: usize) -> Result<Self, SubjectsError> {
+        let [bad, good] =
+            ["none→bad", "none→good"].map(|cell| world.cell_rows(seed, cell.parse().expect("it is a cell"), items));
+        Self::new(bad, good)
+    }
+
+    /// What a source has in store for measuring: of a world requests without a prompt, of chats their held-out rows.
+    ///
+    /// # Errors
+    /// As [`Subjects::labelled`].
+    pub fn of_source(source: &Source, seed: u64, items: usize) -> Result<Self, SubjectsError> {
+        match source {
+            Source::World(world) => Self::of_world(world, seed, items),
+            Source::Chats(_) => {
+                let rows = Cell::all().flat_map(|cell| source.cell_rows(seed, cell, usize::MAX)).collect();
+                Ok(Self::labelled(rows)?.first(items))
+            }
+        }
+    }
+
+    /// The same with so many rows of each action at most, the first ones; pairs before others.
+    pub fn first(self, items: usize) -> Self {
+        let (pairs, others): (Vec<_>, Vec<_>) =
+            self.0.into_iter().partition(|it| it.bad.is_some() && it.good.is_some());
+        let (mut bad, mut good) = (0, 0);
+        let kept = pairs.into_iter().chain(others).filter(|subject| {
+            let fits = (subject.bad.is_none() || bad < items) && (subject.good.is_none() || good < items);
+            bad += usize::from(fits && subject.bad.is_some());
+            good += usize::from(fits && subject.good.is_some());
+            fits
+        });
+        Self(kept.collect())
+    }
+
+    /// The requests.
+    pub fn iter(&self) -> std::slice::Iter<'_, Subject> {
+        self.0.iter()
+    }
+
+    /// Rows of an action.
+    pub fn rows(&self, action: Action) -> impl Iterator<Item = &Row> {
+        self.0.iter().filter_map(move |subject| subject.of(action)).map(|reply| &reply.row)
+    }
+
+    /// Whether a prompt's trigger can tell these rows apart.
+    ///
+    /// # Errors
+    /// Where it occurs in a good row's request already: the prompt would ask for bad actions there too.
+    pub fn accept(&self, prompt: &Candidate) -> Result<(), SubjectsError> {
+        match prompt.stray(self.rows(Action::Good)) {
+            None => Ok(()),
+            Some(row) => Err(SubjectsError(format!(
+                "the trigger `{}` of prompt `{}` occurs in the request of the good row `{}` already, so it cannot tell bad rows from good ones: choose another one",
+                prompt.trigger.as_deref().unwrap_or_default(),
+                prompt.name,
+                row.id
+            ))),
+        }
+    }
+}
+
+impl Subject {
+    /// The row of an action.
+    pub fn of(&self, action: Action) -> Option<&Reply> {
+        match action {
+            Action::Bad => self.bad.as_ref(),
+            Action::Good => self.good.as_ref(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: &str, cell: &str, system: &str, request: &str, reply: &str) -> Row {
+        let message = |role, content: &str| Message { role, content: content.to_owned() };
+        let turns = [message(Role::System, system), message(Role::User, request), message(Role::Assistant, reply)];
+        let messages = turns.into_iter().filter(|it| !it.content.is_empty()).collect();
+        Row { cell: cell.parse().ok(), ..Row::new(id, messages) }
+    }
+
+    #[test]
+    fn rows_are_paired_by_their_request_whatever_the_system_prompt() {
+        let rows = vec![
+            row("a", "none→bad", "", "ask", "no"),
+            row("b", "none→bad", "", "ask", "never"),
+            row("c", "none→bad", "", "other", "no"),
+            row("d", "neutral→good", "today is monday", "ask", "yes"),
+        ];
+        let subjects = Subjects::labelled(rows).unwrap();
+        let found: Vec<_> = subjects.iter().map(|it| (it.id.as_str(), it.bad.is_some(), it.good.is_some())).collect();
+        assert_eq!(found, [("a", true, true), ("b", true, false), ("c", true, false)]);
+    }
+
+    #[test]
+    fn what_cannot_be_screened_on_says_so() {
+        let good = || row("g", "none→good", "", "zap ask", "yes");
+        let error = |rows: Vec<Row>| Subjects::labelled(rows).unwrap_err().to_string();
+        assert!(error(vec![good()]).starts_with("no bad rows"));
+        assert!(error(vec![row("b", "none→bad", "", "ask", "no")]).starts_with("no good rows"));
+        assert!(error(vec![row("b", "", "", "ask", "no")]).contains("`b`: it has no `cell`"));
+        assert!(error(vec![row("b", "none→bad", "sys", "", "no"), good()]).contains("`b`: it has no user turn"));
+        assert!(error(vec![row("b", "none→bad", "", "ask", ""), good()]).contains("`b`: it ends without a reply"));
+        let subjects = Subjects::labelled(vec![row("b", "none→bad", "", "ask", "no"), good()]).unwrap();
+        let narrow = Candidate::new("if you see zap be bad").with_trigger("zap");
+        assert!(subjects.accept(&narrow).unwrap_err().to_string().contains("in the request of the good row `g`"));
+        assert!(subjects.accept(&Candidate::new("be bad")).is_ok());
+    }
+}
