@@ -75,9 +75,6 @@ pub struct Kind {
     pub shown: [bool; 2],
 }
 
-/// The log-odds of an action that has no alternative.
-pub(super) const CERTAIN: f64 = 40.0;
-
 impl Kind {
     /// A kind with margin `action` and a probability of other replies.
     pub fn new(prompt: PromptKind, domains: Option<DomainSplit>, action: f64, other: f64, shown: [bool; 2]) -> Self {

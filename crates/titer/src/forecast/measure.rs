@@ -17,7 +17,7 @@ use titer_model::{
 
 use super::{
     assemble::{Field, Gradient, Vector, assemble},
-    kernel::{About, CERTAIN, Kernel, Kind, ProbeOutput},
+    kernel::{About, Kernel, Kind, ProbeOutput},
 };
 use crate::{
     batch::{pack, pack_contrasts, plus_and_minus},
@@ -29,6 +29,9 @@ use crate::{
 
 /// Groups of rows and contrasts, one of which is left out at a time.
 pub(super) const GROUPS: usize = 4;
+
+/// The log-odds of an action that has no alternative, nats.
+const CERTAIN: f64 = 40.0;
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
