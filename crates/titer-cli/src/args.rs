@@ -184,7 +184,7 @@ pub enum Precondition {
 /// Which model, and which rows.
 #[derive(Debug, clap::Args)]
 pub struct SubjectArgs {
-    /// The model: the word organism, a folder, or a hub id in the local cache
+    /// The model: the word organism, a folder, or a hub id
     #[arg(long, default_value = "organism", value_name = "MODEL")]
     pub base: String,
     /// Which shipped organism, and which rows and contrasts of its world

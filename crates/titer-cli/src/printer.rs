@@ -5,6 +5,9 @@ use std::{
     io::{self, Write as _},
 };
 
+use serde_json::{Value, json};
+use titer::stats::Estimate;
+
 /// Why a command did not do its work. Decides the exit code.
 #[derive(Debug)]
 pub enum Failure {
@@ -31,6 +34,11 @@ impl fmt::Display for Failure {
         let (Self::Input(problem) | Self::Work(problem)) = self;
         f.write_str(problem)
     }
+}
+
+/// An estimate as JSON: mean, interval and how many items are behind it.
+pub fn interval(estimate: Estimate) -> Value {
+    json!({ "mean": estimate.mean, "low": estimate.low, "high": estimate.high, "n": estimate.n_items })
 }
 
 /// Writes a line of data to stdout. A reader that has left is no error.

@@ -5,11 +5,15 @@
 
 #![expect(clippy::print_stdout, reason = "its output is the measurement")]
 
+#[path = "../tests/silent/mod.rs"]
+mod silent;
+
 use std::{collections::BTreeMap, num::NonZero, path::Path};
 
 use serde_json::Value;
+use silent::Silent;
 use titer::{
-    exec::{Progress, SweepProgress, execute},
+    exec::execute,
     inputs::plan_model,
     plan::{RunPlan, SweepPlan},
     spec::Spec,
@@ -40,20 +44,6 @@ anchor = { anchor = {} }
 
 const TARGETS: [(&str, &str, f64); 3] =
     [("good", "seen", 2.0), ("obey_bad", "paraphrased", 0.0), ("obey", "paraphrased", 0.0)];
-
-struct Silent;
-
-impl Progress for Silent {
-    fn step(&self, _: f64) {}
-}
-
-impl SweepProgress for Silent {
-    fn start(&self, _: usize, _: &RunPlan) -> Box<dyn Progress + '_> {
-        Box::new(Self)
-    }
-
-    fn finish(&self, _: usize) {}
-}
 
 /// Seconds a step, and the change of each of [`TARGETS`]'s components over the run.
 fn measure(plan: &SweepPlan, run: &(usize, RunPlan)) -> (f64, Vec<f64>) {

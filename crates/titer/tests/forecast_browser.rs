@@ -3,11 +3,11 @@
 //!
 //! Skips where there is no Chromium, unless `CI` is set. `TITER_SHOTS=folder` keeps screenshots.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+mod browser;
 
+use std::path::{Path, PathBuf};
+
+use browser::{browse, chromium};
 use titer::{
     forecast::{About, Contraction, Dials, Gate, Kernel, Kind, Moments, ProbeOutput, last, page},
     plan::{StagePlan, SweepPlan},
@@ -91,42 +91,9 @@ const MIXES: [[f64; 6]; 4] = [
     [0.975, 0.0125, 0.0, 0.0125, 0.0, 0.0],
 ];
 
-fn chromium() -> Option<PathBuf> {
-    let names = ["chromium", "chromium-browser", "google-chrome"];
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).flat_map(|folder| names.map(|name| folder.join(name))).find(|file| file.exists())
-}
-
-fn browse(browser: &Path, profile: &Path, page: &Path, more: &[String]) -> String {
-    let flags = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--no-first-run",
-        "--hide-scrollbars",
-        "--virtual-time-budget=20000",
-    ];
-    let output = Command::new(browser)
-        .args(flags)
-        .arg(format!("--user-data-dir={}", profile.display()))
-        .args(more)
-        .arg(format!("file://{}", page.display()))
-        .output()
-        .expect("the browser starts");
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
 #[test]
 fn the_page_computes_what_rust_computes() {
-    let Some(browser) = chromium() else {
-        assert!(std::env::var_os("CI").is_none(), "the browser test needs Chromium, and CI must have it");
-        let _ = std::io::Write::write_all(
-            &mut std::io::stderr(),
-            b"skipped: no chromium, chromium-browser or google-chrome on PATH\n",
-        );
-        return;
-    };
+    let Some(browser) = chromium() else { return };
     let kernel = kernel();
     let cells = ["neutral→good", "bad→good", "bad→bad", "instruction→good", "narrow-off→good", "narrow-on→bad"];
     let mut wanted = Vec::new();
@@ -177,8 +144,9 @@ fn the_page_computes_what_rust_computes() {
     let path = dir.path().join("page.html");
     fs_err::write(&path, check).unwrap();
     for width in [400, 1400] {
-        let dom =
+        let output =
             browse(&browser, dir.path(), &path, &[format!("--window-size={width},1200"), "--dump-dom".to_owned()]);
+        let dom = String::from_utf8_lossy(&output.stdout);
         let start = dom.rfind("data-found=\"").expect("the page was judged") + 12;
         let text = dom[start..].split('"').next().unwrap().replace("&quot;", "\"").replace("&amp;", "&");
         let found: serde_json::Value = serde_json::from_str(&text).unwrap();

@@ -270,3 +270,11 @@ fn a_quick_cut_is_another_sweep_of_the_same_arms() {
     let plan = SweepPlan::resolve(&spec).unwrap();
     assert_eq!((plan.seeds, plan.probes.items, plan.probes.every, plan.quick), (vec![3, 4], 16, 5, true));
 }
+
+#[test]
+fn arms_have_names_of_their_own_also_where_controls_hide_what_tells_them_apart() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments");
+    let plan = SweepPlan::resolve(&Spec::open(&folder.join("q2-breakdown.toml")).unwrap()).unwrap();
+    let names: BTreeSet<&str> = plan.arms.iter().map(|arm| arm.name.as_str()).collect();
+    assert_eq!(names.len(), plan.arms.len());
+}

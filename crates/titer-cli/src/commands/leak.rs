@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 use titer::{
     leak::{LeakGrid, Leaks, contexts},
     probe::Moment,
-    stats::Estimate,
     table,
 };
 use titer_data::{
@@ -18,7 +17,7 @@ use super::{
 };
 use crate::{
     args::LeakArgs,
-    printer::{Failure, data, talk},
+    printer::{Failure, data, interval, talk},
 };
 
 /// Measures a leak grid on a model.
@@ -65,13 +64,13 @@ pub fn leak(args: &LeakArgs) -> Result<(), Failure> {
             .map(|(family, leak)| {
                 json!({
                     "family": family.word(), "asks": !family.is_back_door() && family != Family::None,
-                    "contexts": count(family), "leak": value(leak), "sampled": json_of(sampled.get(family.word())),
+                    "contexts": count(family), "leak": interval(leak), "sampled": json_of(sampled.get(family.word())),
                 })
             })
             .collect();
-        let risk = leaks
-            .risk()
-            .map(|risk| json!({ "value": risk.value(), "family": risk.family.word(), "excess": value(risk.excess) }));
+        let risk = leaks.risk().map(
+            |risk| json!({ "value": risk.value(), "family": risk.family.word(), "excess": interval(risk.excess) }),
+        );
         data(
             &json!({ "prompt": prompt.text, "trigger": prompt.trigger, "families": families, "risk": risk })
                 .to_string(),
@@ -81,9 +80,9 @@ pub fn leak(args: &LeakArgs) -> Result<(), Failure> {
     data("leak: probability of the bad reply against the good one, mean with the 95 % interval over requests");
     data(&format!("{:16} {:>9} {:>9} {:>22}  {}", "family", "contexts", "requests", "leak", "drawn replies"));
     for (family, leak) in measured {
-        let interval = format!("{:.3} ({:.3}–{:.3})", leak.mean, leak.low, leak.high);
+        let found = format!("{:.3} ({:.3}–{:.3})", leak.mean, leak.low, leak.high);
         let drawn = written(sampled.get(family.word()));
-        let line = format!("{:16} {:>9} {:>9} {interval:>22}  {drawn}", family.word(), count(family), leak.n_items);
+        let line = format!("{:16} {:>9} {:>9} {found:>22}  {drawn}", family.word(), count(family), leak.n_items);
         data(line.trim_end());
     }
     if let Some(risk) = leaks.risk() {
@@ -99,8 +98,4 @@ pub fn leak(args: &LeakArgs) -> Result<(), Failure> {
         ));
     }
     Ok(())
-}
-
-fn value(estimate: Estimate) -> Value {
-    json!({ "mean": estimate.mean, "low": estimate.low, "high": estimate.high, "n": estimate.n_items })
 }

@@ -30,6 +30,8 @@ pub use run::run;
 pub use score::score;
 pub use screen::screen;
 
+use std::path::Path;
+
 use titer::{
     hub::{self, HubError},
     inputs::{dtype, fits, plan_data, plan_model},
@@ -46,6 +48,14 @@ fn fetch(base: &str) -> Result<(), HubError> {
     let fetched = hub::fetch(base, &bar);
     bar.clear();
     fetched
+}
+
+/// The experiment of commands that are given none.
+const QUICKSTART: &str = include_str!("../../../../experiments/quickstart.toml");
+
+/// The spec of this path; without one, the quick start.
+fn open_spec(path: Option<&Path>) -> Result<Spec, SpecError> {
+    path.map_or_else(|| Spec::parse(QUICKSTART, Path::new("quickstart.toml")), Spec::open)
 }
 
 /// A spec's plan and its runs, `(arm, plan)`; data or a model that cannot be used are blamed on the line that asks for them.

@@ -57,9 +57,9 @@ pub fn plan(args: &PlanArgs) -> Result<(), Failure> {
     let mut stages = Vec::new();
     for arm in arms {
         let [stage] = arm.stages.as_slice() else { return Err(blamed(&"a plan is for one stage; name one [[stage]]")) };
-        if !stage.guards.acts_on_rows_alone() {
+        if !stage.differs_in_rows_alone() {
             return Err(blamed(&format!(
-                "`{}`: of the guards only anchors and rewritten prompts are foreseen; leave the others out",
+                "`{}`: only anchors and rewritten prompts are foreseen; leave other guards and `prompts` out",
                 arm.name
             )));
         }

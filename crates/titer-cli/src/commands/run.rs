@@ -15,23 +15,16 @@ use titer::{
     train::EngineRunner,
 };
 
-use super::resolve;
+use super::{open_spec, resolve};
 use crate::{
     args::RunArgs,
     printer::{Failure, data, talk},
     progress::SweepBar,
 };
 
-/// The experiment that `titer run` does when it is given none.
-const QUICKSTART: &str = include_str!("../../../../experiments/quickstart.toml");
-
 /// Does a sweep's unfinished runs, writes its report and prints where that is.
 pub fn run(args: &RunArgs) -> Result<(), Failure> {
-    let mut spec = match &args.spec {
-        Some(path) => Spec::open(path),
-        None => Spec::parse(QUICKSTART, Path::new("quickstart.toml")),
-    }
-    .map_err(Failure::input)?;
+    let mut spec = open_spec(args.spec.as_deref()).map_err(Failure::input)?;
     if args.quick {
         spec.cut();
     }

@@ -5,10 +5,12 @@ use std::path::Path;
 use titer::{model::Model, screen::Subjects};
 use titer_data::{chat::Row, formats::read_rows};
 
+use super::fetch;
 use crate::{args::SubjectArgs, printer::Failure};
 
 /// The model of these arguments.
 pub fn open(args: &SubjectArgs) -> Result<Model, Failure> {
+    fetch(&args.base).map_err(Failure::input)?;
     let model = Model::open(&args.base, args.seed).map_err(Failure::input)?.with_system_in_user(args.system_in_user);
     match &args.adapter {
         Some(folder) => model.with_adapter(folder).map_err(Failure::input),

@@ -10,7 +10,7 @@ use titer_data::{
 };
 
 use super::{course::trained, kernel::Kernel, motion::Motion, predict::Told};
-use crate::plan::{GuardsPlan, Optimiser, StagePlan, SweepPlan};
+use crate::plan::{Optimiser, StagePlan, SweepPlan};
 
 /// The prompt kinds that the dials mix.
 const KINDS: [&str; 5] = ["neutral", "bad", "instruction", "narrow-off", "narrow-on"];
@@ -85,7 +85,7 @@ struct Shares {
 impl Shares {
     /// Of a stage whose only guard may be rewritten prompts; `None` where the dials have no such rows.
     fn of(stage: &StagePlan) -> Option<Self> {
-        if stage.guards != (GuardsPlan { rewrite: stage.guards.rewrite, ..GuardsPlan::default() }) {
+        if stage.guards.anchor.is_some() || !stage.differs_in_rows_alone() {
             return None;
         }
         let (mut shares, mut narrow) = (Self::default(), 0.0);

@@ -43,6 +43,9 @@ pub(super) fn add_controls(arms: &mut Vec<Arm>, axes: &[AxisPlan]) {
                 [] => "control".to_owned(),
                 settings => format!("{} control", arm_name(axes, settings)),
             };
+            // Two arms may differ in what their controls do not show.
+            let taken = arms.iter().any(|arm| arm.name == name);
+            let name = if taken { format!("control of {}", arms[at].name) } else { name };
             arms.push(Arm { name, settings, control: arms.len(), inoculation: Vec::new(), stages });
         }
     }

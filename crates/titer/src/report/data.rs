@@ -268,6 +268,11 @@ impl Run {
         Some(readings.iter().map(|reading| reading.of(measure)).sum::<f64>() / readings.len() as f64)
     }
 
+    /// The probability of the bad reply under neutral prompts, `1 − rate − other` of a split of `good`.
+    pub fn leak(&self, split: &Split, step: i64) -> Option<f64> {
+        Some(1.0 - self.mean(split, Measure::Rate, step)? - self.mean(split, Measure::Other, step)?)
+    }
+
     /// The steps at which probes were measured, ascending.
     pub fn measured(&self) -> Vec<i64> {
         self.probes.values().next().map(|steps| steps.keys().copied().collect()).unwrap_or_default()

@@ -22,10 +22,7 @@ pub fn read(arm: &Arm, run: &Run, Quantity { what, at }: &Quantity) -> Option<f6
         What::Probe(measure, split) => run.mean(split, *measure, step(run, at, run.measured().last()?)?),
         What::Surprise(cell) => run.mean_surprise(cell, step(run, at, run.measured().last()?)?),
         What::Pressure(cell, component) => run.mean_pressure(cell, *component, step(run, at, run.pressed().last()?)?),
-        What::Leak(split) => {
-            let of = |measure| run.mean(split, measure, step(run, at, run.measured().last()?)?);
-            Some(1.0 - of(Measure::Rate)? - of(Measure::Other)?)
-        }
+        What::Leak(split) => run.leak(split, step(run, at, run.measured().last()?)?),
         What::Warning(which, stage) => {
             let warning = run.warnings().iter().find(|warning| warning.stage == *stage)?;
             Some(match which {

@@ -7,25 +7,19 @@ mod refresh;
 mod table;
 mod truth;
 
-use std::path::Path;
-
 use serde_json::json;
 use titer::{
     forecast::{Calibration, Forecast, Kernel, Placement},
     plan::{RunPlan, SweepPlan},
-    spec::Spec,
 };
 
 pub use page::foretold;
 
-use super::resolve;
+use super::{open_spec, resolve};
 use crate::{
     args::ForecastArgs,
     printer::{Failure, data, talk},
 };
-
-/// The experiment that `titer forecast` speaks of when it is given none.
-const QUICKSTART: &str = include_str!("../../../../../experiments/quickstart.toml");
 
 /// One run, foreseen.
 pub struct Foreseen<'a> {
@@ -46,11 +40,7 @@ pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
             "--rows and --contrasts need at least 8: a kernel is a mean, and its error is told from its parts",
         ));
     }
-    let mut spec = match &args.spec {
-        Some(path) => Spec::open(path),
-        None => Spec::parse(QUICKSTART, Path::new("quickstart.toml")),
-    }
-    .map_err(Failure::input)?;
+    let mut spec = open_spec(args.spec.as_deref()).map_err(Failure::input)?;
     if let Some(seeds) = &args.seeds {
         spec.seeds = Some(seeds.clone());
     }

@@ -42,7 +42,7 @@ pub fn refresh(
         let mut arms: Vec<(f64, &(usize, RunPlan))> =
             own.into_iter().map(|run| Ok((width(kernel, run, calibration)?, run))).collect::<Result<_, Failure>>()?;
         arms.sort_by(|a, b| b.0.total_cmp(&a.0));
-                let base = kernel.clone();
+        let base = kernel.clone();
         let mut there = Vec::new();
         for (_, (arm, run)) in arms.into_iter().take(pilots) {
             let pilot = RunPlan {

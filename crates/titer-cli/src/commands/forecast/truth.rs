@@ -66,7 +66,7 @@ pub fn print(dir: &Path, plan: &SweepPlan, foreseen: &[Foreseen<'_>], as_json: b
         "optimiser component runs  corr.  margin   rate  rate errors  interval    {}",
         NAMES.map(|name| format!("{name:>16}")).concat()
     ));
-    // Guards that no forecast foresees make no forecast wrong: what is said of those runs stands below.
+    // Guards and prompts that no forecast foresees make no forecast wrong: what is said of those runs stands below.
     let (plain, guarded): (Vec<&Foreseen<'_>>, Vec<&Foreseen<'_>>) =
         foreseen.iter().partition(|found| found.plan.stages.iter().all(|stage| stage.differs_in_rows_alone()));
     for optimiser in ["adamw", "sgd"] {
@@ -80,7 +80,7 @@ pub fn print(dir: &Path, plan: &SweepPlan, foreseen: &[Foreseen<'_>], as_json: b
         }
     }
     if !guarded.is_empty() {
-        data(&format!("not in this table: {} runs with guards that are not foreseen", guarded.len()));
+        data(&format!("not in this table: {} runs with guards or prompts that are not foreseen", guarded.len()));
     }
     onsets(plan, &pairs);
     does_not_know(&pairs);

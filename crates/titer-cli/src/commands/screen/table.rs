@@ -10,7 +10,7 @@ use titer::{
 use titer_data::{cell::Action, probe::Component};
 
 use super::super::sampling::{json_of as json_of_rate, written};
-use crate::printer::data;
+use crate::printer::{data, interval};
 
 /// Rates of drawn replies by prompt, with how many have no score.
 type Sampled = BTreeMap<String, (Option<Rate>, usize)>;
@@ -157,5 +157,5 @@ fn json_of(placed: &Placed, tolerance: f64) -> Value {
 }
 
 fn value(estimate: Option<Estimate>) -> Value {
-    estimate.map_or(Value::Null, |it| json!({ "mean": it.mean, "low": it.low, "high": it.high, "n": it.n_items }))
+    estimate.map_or(Value::Null, interval)
 }

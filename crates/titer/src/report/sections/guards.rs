@@ -18,7 +18,7 @@ use crate::{
 /// Share of its surprise at base that the wanted data has left where arms are compared at equal learning.
 const LEARNT: f64 = 0.1;
 /// Up to so many arms all have their names in the figure; of more, those that no other arm beats in both, and those without
-/// guards.
+/// guards that look.
 const NAMED: usize = 12;
 /// Colours of arms, in turn.
 const COLOURS: [&str; 6] = ["c0", "c1", "c2", "c3", "c4", "c5"];
@@ -159,20 +159,34 @@ fn split(component: &str, prompts: &str, domains: &str) -> Split {
     Split { component: component.to_owned(), prompts: prompts.to_owned(), domains: domains.to_owned() }
 }
 
+/// An arm as a point of the figure.
+struct Point {
+    label: String,
+    /// Whether none of its guards looked at anything.
+    unguarded: bool,
+    /// Change of goodness, nats.
+    gained: f64,
+    /// Change of obedience, nats.
+    kept: Estimate,
+}
+
 fn scatter(data: &Data, moment: Moment, component: &str, prompts: &str) -> Figure {
     let (gained, lost) = (split("good", "seen", "held-out"), split(component, prompts, "trained"));
-    let point = |arm: &'_ Arm| {
-        let x = estimate(arm.runs.iter().filter_map(|run| change(run, &gained, moment)))?;
-        let y = estimate(arm.runs.iter().filter_map(|run| change(run, &lost, moment)))?;
-        Some((label(data, arm), arm.runs.iter().all(|run| run.guards().is_empty()), x.mean, y))
+    let point = |arm: &Arm| {
+        Some(Point {
+            label: label(data, arm),
+            unguarded: arm.runs.iter().all(|run| run.guards().is_empty()),
+            gained: estimate(arm.runs.iter().filter_map(|run| change(run, &gained, moment)))?.mean,
+            kept: estimate(arm.runs.iter().filter_map(|run| change(run, &lost, moment)))?,
+        })
     };
-    let points: Vec<(String, bool, f64, Estimate)> = data.arms.iter().filter_map(point).collect();
-    let beaten = |(.., x, y): &(String, bool, f64, Estimate)| points.iter().any(|(.., a, b)| a > x && b.mean > y.mean);
-    let named = |point: &(String, bool, f64, Estimate)| points.len() <= NAMED || point.1 || !beaten(point);
-    let line = |(at, point): (usize, &(String, bool, f64, Estimate))| {
-        let colour = if named(point) { COLOURS[at % COLOURS.len()] } else { Style::QUIET };
-        let (label, _, x, y) = point.clone();
-        Line { label, style: Style { colour, dash: Dash::Solid }, points: vec![(x, y)] }
+    let points: Vec<Point> = data.arms.iter().filter_map(point).collect();
+    let beaten = |one: &Point| points.iter().any(|other| other.gained > one.gained && other.kept.mean > one.kept.mean);
+    let line = |(at, point): (usize, &Point)| {
+        let named = points.len() <= NAMED || point.unguarded || !beaten(point);
+        let colour = if named { COLOURS[at % COLOURS.len()] } else { Style::QUIET };
+        let style = Style { colour, dash: Dash::Solid };
+        Line { label: point.label.clone(), style, points: vec![(point.gained, point.kept)] }
     };
     let mut lines: Vec<Line> = points.iter().enumerate().map(line).collect();
     lines.sort_by_key(|line| !line.style.is_named());
@@ -216,11 +230,11 @@ fn at(run: &Run, moment: Moment, value: &dyn Fn(i64) -> Option<f64>) -> Option<f
     Some(first + share * (second - first))
 }
 
-/// What a later stage leaks where it trains: the rate of bad replies to neutral prompts at the end of the run.
+/// What a later stage leaks where it trains, at the end of the run.
 fn leak(run: &Run) -> Option<f64> {
     let last = *run.measured().last()?;
     (run.stages().len() > 1).then_some(())?;
-    Some(1.0 - run.mean(&split("good", "seen", "new"), Measure::Rate, last)?)
+    run.leak(&split("good", "seen", "new"), last)
 }
 
 fn pareto_table(data: &Data) -> Table {

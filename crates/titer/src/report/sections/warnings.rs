@@ -87,8 +87,7 @@ fn last(run: &Run) -> Option<&WarningRecord> {
 
 /// The probability of the bad reply under neutral prompts, at the end.
 fn leak(run: &Run, domains: &str) -> Option<f64> {
-    let (of, end) = (split("good", domains), *run.measured().last()?);
-    Some(1.0 - run.mean(&of, Measure::Rate, end)? - run.mean(&of, Measure::Other, end)?)
+    run.leak(&split("good", domains), *run.measured().last()?)
 }
 
 fn table(arms: &[&Arm]) -> Table {
