@@ -341,6 +341,9 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 pub struct ForecastArgs {
     /// The spec; without one, the quick start
     pub spec: Option<PathBuf>,
+    /// The model in place of the spec's
+    #[arg(long, value_name = "MODEL")]
+    pub base: Option<String>,
     /// A folder of kernels, one a seed: used where they are there, measured into it where not
     #[arg(long, value_name = "DIR")]
     pub kernel: Option<PathBuf>,
@@ -350,6 +353,10 @@ pub struct ForecastArgs {
     /// Hold forecasts against the finished runs in this sweep's folder, beside baselines
     #[arg(long, value_name = "DIR")]
     pub against: Option<PathBuf>,
+    /// Set intervals by the finished runs of a spec (which may be this one) in a sweep's folder: how far forecasts of the same
+    /// model and rows were off there
+    #[arg(long, num_args = 2, value_names = ["SPEC", "DIR"])]
+    pub calibrate: Option<Vec<PathBuf>>,
     /// Improve every seed's kernel by this many pilot trainings (half an arm each), and say what each bought
     #[arg(long, default_value_t = 0, value_name = "PILOTS")]
     pub refresh: usize,
@@ -377,6 +384,9 @@ pub struct PlanArgs {
     /// The spec to write; its forecast goes beside it
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// The model in place of the spec's
+    #[arg(long, value_name = "MODEL")]
+    pub base: Option<String>,
     /// A folder of kernels, one a seed: used where they are there, measured into it where not
     #[arg(long, value_name = "DIR")]
     pub kernel: Option<PathBuf>,

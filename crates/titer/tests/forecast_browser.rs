@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 
 use browser::{browse, chromium};
 use titer::{
-    forecast::{About, Contraction, Dials, Gate, Kernel, Kind, Moments, ProbeOutput, last, page},
+    forecast::{
+        About, Calibration, Contraction, Dials, Gate, Kernel, Kind, Moments, Placement, ProbeOutput, forecast, last,
+        page,
+    },
     plan::{StagePlan, SweepPlan},
     spec::Spec,
 };
@@ -97,15 +100,20 @@ fn the_page_computes_what_rust_computes() {
     let kernel = kernel();
     let cells = ["neutral→good", "bad→good", "bad→bad", "instruction→good", "narrow-off→good", "narrow-on→bad"];
     let mut wanted = Vec::new();
-    let mut stages = Vec::new();
     for optimiser in OPTIMISERS {
         for mix in MIXES {
             let shares: Vec<String> =
                 cells.iter().zip(mix).map(|(cell, share)| format!("\"{cell}\" = {share}")).collect();
             let stage = stage(&format!("{{ {} }}", shares.join(", ")), optimiser);
-            let moved = last(&kernel, std::slice::from_ref(&stage), &[0, 1, 2]).unwrap();
-            wanted.push(moved);
-            stages.push(stage);
+            let stage = std::slice::from_ref(&stage);
+            let found = forecast(&kernel, stage, Placement::Even, 0, &[0, 1, 2], &Calibration::default()).unwrap();
+            let moved = last(&kernel, stage, &[0, 1, 2]).unwrap();
+            // Of each component what it moves by, and both ends of its interval.
+            let ends = found.curves.iter().zip(&kernel.probes).zip(moved).flat_map(|((curve, probe), moved)| {
+                let end = curve.last().unwrap().margin;
+                [moved, end.low - probe.margin, end.high - probe.margin]
+            });
+            wanted.push(ends.collect::<Vec<f64>>());
         }
     }
     // A sweep of one mix, measured with AdamW alone.
@@ -115,7 +123,7 @@ fn the_page_computes_what_rust_computes() {
         OPTIMISERS.join(", ")
     );
     let plan = SweepPlan::resolve(&Spec::parse(&text, Path::new("test.toml")).unwrap()).unwrap();
-    let mut dials = Dials::of(&kernel, &plan).unwrap();
+    let mut dials = Dials::of(&kernel, &plan, &Calibration::default()).unwrap();
     let adam = plan.arms[0].name.clone();
     dials.measure(|arm| (arm == adam).then(|| vec![0.9, 0.5, 0.8]));
     let html = page(&dials).unwrap();
@@ -127,16 +135,22 @@ fn the_page_computes_what_rust_computes() {
           const of = {{ neutral: [rest, 0], bad: [good, bad], instruction: [anchor, 0], 'narrow-off': [off, 0], 'narrow-on': [0, on] }};
           let end;
           run(model.kernel, optimiser, batches(model.kinds.map(kind => of[kind]), 40, model.batch), model.settings, (_, state) => {{ end = state.moved.slice(); }});
-          found.push(end);
+          const trust = model.trust[optimiser.kind];
+          const speeds = trust.map(({{ speed }}) => [-speed, speed].map(at => {{
+            let moved;
+            run(model.kernel, {{ ...optimiser, lr: optimiser.lr * Math.exp(at) }}, batches(model.kinds.map(kind => of[kind]), 40, model.batch), model.settings, (_, state) => {{ moved = state.moved; }});
+            return moved;
+          }}));
+          found.push(end.flatMap((moved, l) => [moved, ...ends(trust[l], moved, speeds[l][0][l], speeds[l][1][l])]));
         }}
         const opened = document.getElementById('bad-good-out').textContent;
         const before = document.getElementById('along').innerHTML;
         document.getElementById('bad-good').value = 90;
         document.getElementById('bad-good').dispatchEvent(new Event('input'));
         const redrawn = before !== document.getElementById('along').innerHTML;
-        const dots = document.querySelectorAll('#dose .measured').length;
+        const dots = document.querySelectorAll('#dose .measured').length, bands = document.querySelectorAll('#along .band').length;
         const wide = document.documentElement.scrollWidth > innerWidth;
-        document.body.dataset.found = JSON.stringify({{ found, seen, opened, redrawn, dots, wide }});
+        document.body.dataset.found = JSON.stringify({{ found, seen, opened, redrawn, dots, bands, wide }});
         </script>",
         mixes = MIXES,
     );
@@ -152,7 +166,7 @@ fn the_page_computes_what_rust_computes() {
         let found: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(found["seen"].as_array().unwrap().len(), 0, "{}", found["seen"]);
         assert_eq!((&found["redrawn"], &found["wide"]), (&true.into(), &false.into()));
-        assert_eq!((&found["dots"], &found["opened"]), (&3.into(), &"10 %".into()));
+        assert_eq!((&found["dots"], &found["bands"], &found["opened"]), (&3.into(), &3.into(), &"10 %".into()));
         for (at, moved) in wanted.iter().enumerate() {
             for (l, wanted) in moved.iter().enumerate() {
                 let found = found["found"][at][l].as_f64().unwrap();

@@ -54,8 +54,9 @@ fn fetch(base: &str) -> Result<(), HubError> {
 const QUICKSTART: &str = include_str!("../../../../experiments/quickstart.toml");
 
 /// The spec of this path; without one, the quick start.
-fn open_spec(path: Option<&Path>) -> Result<Spec, SpecError> {
-    path.map_or_else(|| Spec::parse(QUICKSTART, Path::new("quickstart.toml")), Spec::open)
+fn open_spec(path: Option<&Path>, base: Option<&String>) -> Result<Spec, SpecError> {
+    let spec = path.map_or_else(|| Spec::parse(QUICKSTART, Path::new("quickstart.toml")), Spec::open)?;
+    Ok(Spec { base: base.cloned().or(spec.base), ..spec })
 }
 
 /// A spec's plan and its runs, `(arm, plan)`; data or a model that cannot be used are blamed on the line that asks for them.

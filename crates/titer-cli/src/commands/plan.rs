@@ -10,7 +10,7 @@ use titer::{
     plan::{Arm, RunPlan, SweepPlan},
     spec::Spec,
 };
-use titer_data::cell::Cell;
+use titer_data::{cell::Cell, source::Chats};
 use toml::{Table, Value};
 
 use super::{
@@ -49,7 +49,10 @@ pub fn plan(args: &PlanArgs) -> Result<(), Failure> {
         return Err(Failure::input("--tries is 0; use at least 1"));
     }
     let (spec, supplies, limits) = read(&args.limits)?;
+    let spec = Spec { base: args.base.clone().or(spec.base), ..spec };
     let (sweep, runs) = resolve(&spec).map_err(Failure::input)?;
+    measured(&spec, &sweep, &limits)?;
+    let limits: Vec<Limit> = limits.into_iter().map(|(_, limit)| limit).collect();
     let blamed = |error: &dyn std::fmt::Display| Failure::Input(format!("{}: {error}", args.limits.display()));
     // Controls that titer adds are not asked for.
     let asked = sweep.axes.iter().map(|(_, values)| values.len()).product::<usize>();
@@ -66,7 +69,7 @@ pub fn plan(args: &PlanArgs) -> Result<(), Failure> {
         check_rows(stage, &supplies).map_err(|error| blamed(&error))?;
         stages.push(stage.clone());
     }
-    exist(&sweep, &supplies)?;
+    exist(&spec, &sweep, &supplies)?;
     let wanted = kernels::Wanted { kernel: args.kernel.as_deref(), rows: 256, contrasts: 128 };
     let kernels = kernels::of(&wanted, &sweep, &runs)?;
     let found = search(&kernels, &stages, &supplies, &limits, args.tries).map_err(|error| blamed(&error))?;
@@ -88,15 +91,37 @@ pub fn plan(args: &PlanArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Cells that the user's own data has no rows of cannot be planned with.
-fn exist(sweep: &SweepPlan, supplies: &[Supply]) -> Result<(), Failure> {
-    let cells = supplies.iter().filter(|supply| supply.most > 0).map(|supply| supply.cell);
-    let planned = sweep.data.as_ref().map(|data| plan_data(data, cells));
-    planned.transpose().map(|_| ()).map_err(Failure::input)
+/// Limits are on probes that the runs measure.
+fn measured(spec: &Spec, sweep: &SweepPlan, limits: &[(String, Limit)]) -> Result<(), Failure> {
+    let names = sweep.probe_names();
+    let names: Vec<&str> = names.iter().map(|name| name.strip_suffix("/trained").unwrap_or(name)).collect();
+    let Some((key, limit)) = limits.iter().find(|(_, limit)| !names.contains(&limit.probe.as_str())) else {
+        return Ok(());
+    };
+    let (problem, remedy) =
+        (format!("there is no probe `{}`", limit.probe), format!("name one of {}", names.join(", ")));
+    Err(Failure::input(spec.error(&["limits", key.as_str()], problem, &remedy)))
 }
 
-/// The spec without what is a plan's own, and that.
-fn read(path: &Path) -> Result<(Spec, Vec<Supply>, Vec<Limit>), Failure> {
+/// Rows of the user's own that there are not cannot be planned with.
+fn exist(spec: &Spec, sweep: &SweepPlan, supplies: &[Supply]) -> Result<(), Failure> {
+    let Some(data) = &sweep.data else { return Ok(()) };
+    plan_data(data, supplies.iter().filter(|supply| supply.most > 0).map(|supply| supply.cell))
+        .map_err(Failure::input)?;
+    let counts = Chats::read(data).map_err(Failure::input)?.counts();
+    for Supply { cell, most, .. } in supplies {
+        let trained = counts.get(cell).map_or(0, |(trained, _)| *trained);
+        if *most > trained {
+            let problem = format!("there are {trained} rows of `{cell}` to train on, not {most}");
+            let remedy = format!("write at most {trained}; rows beside them are held out for probes");
+            return Err(Failure::input(spec.error(&["rows", cell.to_string().as_str()], problem, &remedy)));
+        }
+    }
+    Ok(())
+}
+
+/// The spec without what is a plan's own, and that; limits with their keys.
+fn read(path: &Path) -> Result<(Spec, Vec<Supply>, Vec<(String, Limit)>), Failure> {
     let text = fs_err::read_to_string(path).map_err(Failure::input)?;
     // Lines of a plan's own are left empty, so that errors in the others keep theirs.
     let mut own = false;
@@ -149,7 +174,7 @@ fn read(path: &Path) -> Result<(Spec, Vec<Supply>, Vec<Limit>), Failure> {
             }
             _ => (key.clone(), bound),
         };
-        limits.push(Limit { probe, bound });
+        limits.push((key.clone(), Limit { probe, bound }));
     }
     if limits.is_empty() {
         return Err(Failure::Input(format!(
@@ -185,6 +210,10 @@ fn planned(spec: &Spec, sweep: &SweepPlan, limits: &[Limit], found: &Found) -> R
     if let Some(rest) = mix.rest() {
         shares.insert("rest".to_owned(), Value::String(rest.to_string()));
     }
+    if let Some(base) = &spec.base {
+        let model = table.entry("model").or_insert_with(|| Value::Table(Table::new()));
+        model.as_table_mut().map(|model| model.insert("base".to_owned(), Value::String(base.clone())));
+    }
     let mut stage = spec.stages[0].clone();
     stage.insert("mix".to_owned(), Value::Table(shares));
     table.insert("stage".to_owned(), Value::Array(vec![Value::Table(stage)]));
@@ -202,7 +231,8 @@ fn planned(spec: &Spec, sweep: &SweepPlan, limits: &[Limit], found: &Found) -> R
 fn tell(text: &str, path: &Path, kernels: &[Kernel]) -> Result<Foretold, Failure> {
     let spec = Spec::parse(text, path).map_err(Failure::work)?;
     let (plan, runs): (SweepPlan, Vec<(usize, RunPlan)>) = resolve(&spec).map_err(Failure::input)?;
-    foretold(&plan, &foresee(&runs, &plan, kernels, &Calibration::default())?)
+    let calibration = Calibration::default();
+    foretold(&plan, &foresee(&runs, &plan, kernels, &calibration)?, &calibration)
 }
 
 /// A limit as a claim, which the report of the planned spec judges.

@@ -24,15 +24,12 @@ use crate::{
 
 /// Does a sweep's unfinished runs, writes its report and prints where that is.
 pub fn run(args: &RunArgs) -> Result<(), Failure> {
-    let mut spec = open_spec(args.spec.as_deref()).map_err(Failure::input)?;
+    let mut spec = open_spec(args.spec.as_deref(), args.base.as_ref()).map_err(Failure::input)?;
     if args.quick {
         spec.cut();
     }
     if let Some(seeds) = &args.seeds {
         spec.seeds = Some(seeds.clone());
-    }
-    if let Some(base) = &args.base {
-        spec.base = Some(base.clone());
     }
     let (mut plan, runs) = resolve(&spec).map_err(Failure::input)?;
     plan.command = command(args);

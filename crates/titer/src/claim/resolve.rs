@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use titer_data::{probe::Component, world::World};
 use toml::{Table, Value};
 
 use super::{Bound, Claim, Correlation, Formula, Over, Problem, Scope, State, Vocabulary};
@@ -26,12 +25,11 @@ pub(crate) fn resolve(spec: &Spec, plan: &SweepPlan) -> Result<Vec<Claim>, SpecE
 
 /// What claims about a plan may name.
 fn vocabulary(plan: &SweepPlan) -> Vocabulary {
-    let own = || Component::ALL.map(|component| format!("{}/seen/trained", component.word())).into();
     let number = |value: &Value| value.is_float() || value.is_integer();
     let numbers = plan.axes.iter().filter(|(_, values)| values.iter().all(number));
     let steps = plan.arms.iter().map(|arm| arm.stages.iter().map(|stage| stage.steps).sum());
     Vocabulary {
-        probes: if plan.data.is_some() { own() } else { World::probe_names().collect() },
+        probes: plan.probe_names(),
         stages: plan.arms[0].stages.iter().map(|stage| stage.name.clone()).collect(),
         numbers: numbers.map(|(name, _)| name.clone()).collect(),
         pressed: !plan.pressure.is_never(),

@@ -25,11 +25,12 @@ pub struct Case<'a> {
     pub shares: Vec<(Cell, f64)>,
     /// The base model's kernel: for surprise and lift, which are measured with it.
     pub kernel: &'a Kernel,
-    /// Forecast and measured, for each of the components.
-    pub pairs: [&'a Pair; 3],
+    /// Forecast and measured, for each component that has probes.
+    pub pairs: Vec<&'a Pair>,
 }
 
-/// How each rule foresees the change of a component's margin in every case, nats, `[rules][cases]`.
+/// How each rule foresees the change of a component's margin (by its place among the pairs, which all cases have alike) in every
+/// case, nats, `[rules][cases]`.
 pub fn changes(cases: &[Case<'_>], component: usize) -> Vec<Vec<f64>> {
     let measured: Vec<f64> =
         cases.iter().map(|case| case.pairs[component].measured - case.pairs[component].start).collect();
@@ -51,7 +52,7 @@ pub fn changes(cases: &[Case<'_>], component: usize) -> Vec<Vec<f64>> {
         };
         (0..cases.len()).map(one).collect()
     };
-    let next = (component + 1) % Component::ALL.len();
+    let next = (component + 1) % cases.first().map_or(1, |case| case.pairs.len());
     let shuffled = cases.iter().map(|case| case.pairs[next].predicted.mean - case.pairs[next].start);
     vec![
         fitted(&dose),
@@ -112,10 +113,12 @@ fn pilots(cases: &[Case<'_>], measured: &[f64]) -> Vec<f64> {
 /// `k` times as much. `k` is 1, as in its authors' test, and the rule says nothing of harmless instructions.
 fn k_rule(cases: &[Case<'_>], component: usize) -> Vec<f64> {
     let one = |case: &Case<'_>| {
-        if component == 2 {
-            return 0.0;
-        }
-        let wanted = if component == 0 { "neutral" } else { "bad" };
+        let component = case.pairs[component].component.as_str();
+        let wanted = match component {
+            word if word == Component::Good.word() => "neutral",
+            word if word == Component::ObeyBad.word() => "bad",
+            _ => return 0.0,
+        };
         let bad_rate = |prompt: &str| log_prob(case.kernel, prompt, Action::Bad).exp();
         let mut moved = 0.0;
         let kinds: BTreeSet<&str> = case.shares.iter().map(|(cell, _)| cell.prompt.word()).collect();
@@ -130,7 +133,7 @@ fn k_rule(cases: &[Case<'_>], component: usize) -> Vec<f64> {
         let log_odds = |rate: f64| (rate / (1.0 - rate)).ln();
         let (before, after) = (bad_rate(wanted), (bad_rate(wanted) + moved).clamp(0.005, 0.995));
         let change = log_odds(after) - log_odds(before);
-        if component == 0 { -change } else { change }
+        if wanted == "neutral" { -change } else { change }
     };
     cases.iter().map(one).collect()
 }

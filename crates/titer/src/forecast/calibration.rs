@@ -1,14 +1,24 @@
 //! How far forecasts have been off, and for what they have been held against runs.
 //!
 //! The error of a forecast is taken to be one of speed (the model moves `e^ε` times as fast as the base model's directions
-//! say, which matters most while a margin is on its way) and one of place (a few tenths of a nat wherever it ends). Both
-//! were measured once per optimiser and component on the runs of `experiments/q1-dose-response.toml`, see `LOG.md`. Where the
-//! two leave a rate open within more than [`Calibration::widest`], the forecast says that it does not know.
+//! say, which matters most while a margin is on its way) and one of place (a few tenths of a nat wherever it ends). Their
+//! proportions were set on the runs of `experiments/q1-dose-response.toml`; how wide they are together comes from the finished
+//! runs that forecasts were held against, by one rule ([`Calibration::set_by`]), see `LOG.md`. Where an interval leaves a rate
+//! open within more than [`Calibration::widest`], the forecast says that it does not know.
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+use titer_data::probe::Component;
 
-use super::{course::trained, kernel::About};
-use crate::plan::{Optimiser, StagePlan};
+use super::{against::Pair, course::trained, kernel::About};
+use crate::{
+    plan::{Optimiser, StagePlan},
+    stats::quantile,
+};
+
+/// The optimisers that are calibrated apart, as words, in the order of their fields.
+const OPTIMISERS: [&str; 2] = ["adamw", "sgd"];
 
 /// The error of one component's margin.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,16 +29,20 @@ pub struct Trust {
     pub share: f64,
     /// Nats that it is off by wherever it ends, standard deviation.
     pub place: f64,
+    /// What the half-width of an interval is multiplied by, from runs that it was held against.
+    pub widen: f64,
 }
 
 /// What forecasts have been held against.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calibration {
-    /// Errors of `good`, `obey_bad` and `obey` under AdamW.
-    pub adamw: [Trust; 3],
-    /// The same under SGD.
-    pub sgd: [Trust; 3],
-    /// Largest sum of learning rates over the steps, AdamW and SGD.
+    /// Errors of `good`, `obey_bad` and `obey`, under AdamW and under SGD.
+    pub trust: [[Trust; 3]; 2],
+    /// Hash of the user's rows and contrasts; empty for those of an organism's world.
+    pub data: String,
+    /// What was trained of the model and how it was held, in words, as [`About::held`].
+    pub held: String,
+    /// Largest sum of learning rates over the steps, AdamW and SGD; 0 where there were no such runs.
     pub path: [f64; 2],
     /// The prompt kinds whose rows were trained.
     pub kinds: Vec<String>,
@@ -38,10 +52,30 @@ pub struct Calibration {
 
 impl Default for Calibration {
     fn default() -> Self {
-        let trust = |speed, share, place| Trust { speed, share, place };
+        Self::of_organisms(false)
+    }
+}
+
+impl Calibration {
+    /// What titer ships for organisms, without pilots or with them.
+    pub fn of_organisms(pilots: bool) -> Self {
+        Self::shipped(if pilots { [[1.0; 3]; 2] } else { [[1.0; 3]; 2] })
+    }
+
+    fn shipped(widen: [[f64; 3]; 2]) -> Self {
+        // Speed, share and place.
+        let parts = [
+            [[0.2, 0.12, 0.15], [0.9, 0.2, 0.2], [0.2, 0.25, 0.2]],
+            [[0.2, 0.23, 0.1], [0.4, 0.15, 0.1], [0.2, 0.45, 0.1]],
+        ];
+        let trust = |optimiser: usize, component: usize| {
+            let [speed, share, place] = parts[optimiser][component];
+            Trust { speed, share, place, widen: widen[optimiser][component] }
+        };
         Self {
-            adamw: [trust(0.2, 0.12, 0.15), trust(0.9, 0.2, 0.2), trust(0.2, 0.25, 0.2)],
-            sgd: [trust(0.2, 0.23, 0.1), trust(0.4, 0.15, 0.1), trust(0.2, 0.45, 0.1)],
+            trust: [0, 1].map(|optimiser| [0, 1, 2].map(|component| trust(optimiser, component))),
+            data: String::new(),
+            held: String::new(),
             path: [100.0 * 1e-4, 100.0 * 0.03],
             kinds: ["none", "neutral", "bad", "domain", "narrow-on", "narrow-off", "instruction", "placebo"]
                 .map(str::to_owned)
@@ -49,39 +83,78 @@ impl Default for Calibration {
             widest: 0.3,
         }
     }
-}
 
-impl Calibration {
+    /// The optimiser that most steps are done with, as a word.
+    pub fn optimiser(stages: &[StagePlan]) -> &'static str {
+        let steps = |wanted: usize| -> usize {
+            stages.iter().filter(|stage| which(&stage.optimiser) == wanted).map(|stage| stage.steps).sum()
+        };
+        OPTIMISERS[usize::from(steps(1) > steps(0))]
+    }
+
     /// The trust in a component under the optimiser that most steps are done with.
     pub fn trust(&self, stages: &[StagePlan], component: usize) -> Trust {
-        let adam = |stage: &&StagePlan| matches!(stage.optimiser, Optimiser::AdamW { .. });
-        let steps = |stages: &mut dyn Iterator<Item = &StagePlan>| stages.map(|stage| stage.steps).sum::<usize>();
-        let adam = 2 * steps(&mut stages.iter().filter(adam)) >= steps(&mut stages.iter());
-        if adam { self.adamw[component] } else { self.sgd[component] }
+        let optimiser = usize::from(Self::optimiser(stages) == OPTIMISERS[1]);
+        self.trust[optimiser][component]
+    }
+
+    /// The same with widths from finished runs, `(stages, forecast and measured)`, all of the model and rows that `about` says.
+    ///
+    /// Errors are taken in units of the half-width that the forecast gave them; if those are normal with a deviation of their own,
+    /// an interval for one more run is `t(.975, arms − 1) · √(mean z²)` wide in place of 1.96, for each optimiser and
+    /// component. Of an optimiser with a single arm nothing is set. What was calibrated before is forgotten.
+    #[must_use]
+    pub fn set_by(&self, runs: &[(&[StagePlan], &[Pair])], about: &About) -> Self {
+        let mut set = Self {
+            data: about.data.clone(),
+            held: about.held.clone(),
+            path: [0.0; 2],
+            kinds: Vec::new(),
+            ..self.clone()
+        };
+        for (optimiser, word) in OPTIMISERS.into_iter().enumerate() {
+            for (component, name) in Component::ALL.into_iter().enumerate() {
+                let of = |pair: &&Pair| pair.optimiser == word && pair.component == name.word();
+                let own: Vec<&Pair> = runs.iter().flat_map(|(_, pairs)| pairs.iter()).filter(of).collect();
+                let arms: BTreeSet<&str> = own.iter().map(|pair| pair.arm.as_str()).collect();
+                if arms.len() > 1 {
+                    let mean = own.iter().map(|pair| standard(pair).powi(2)).sum::<f64>() / own.len() as f64;
+                    set.trust[optimiser][component].widen *= quantile(arms.len() as f64 - 1.0) / 1.96 * mean.sqrt();
+                }
+            }
+        }
+        for (stages, _) in runs {
+            let gone = path(stages);
+            set.path = [0, 1].map(|at| f64::max(set.path[at], gone[at]));
+            for (cell, _) in stages.iter().flat_map(trained) {
+                let word = cell.prompt.word();
+                if !set.kinds.iter().any(|kind| kind == word) {
+                    set.kinds.push(word.to_owned());
+                }
+            }
+        }
+        set
     }
 
     /// Why a forecast of these stages goes beyond what forecasts have been held against; empty where it does not.
     pub fn beyond(&self, about: &About, stages: &[StagePlan]) -> Vec<String> {
         let mut reasons = Vec::new();
-        if !about.data.is_empty() {
+        let own = (&about.data, &about.held) == (&self.data, &self.held);
+        if about.data != self.data {
             reasons.push(
-                "intervals were set on organisms, and no run on this model and these rows has been held against a forecast"
+                "intervals were set on organisms, and no run on this model and these rows has been held against a forecast: \
+                 train some arms and name them with --calibrate"
                     .to_owned(),
             );
         }
-        if about.held.contains("adapters") {
+        if about.held.contains("adapters") && !own {
             reasons.push(
                 "fresh adapters have no gradient in A, so what they learn after the first steps is not foreseen"
                     .to_owned(),
             );
         }
-        let mut path = [0.0, 0.0];
+        let gone = path(stages);
         for stage in stages {
-            let (at, lr) = match stage.optimiser {
-                Optimiser::AdamW { lr, .. } => (0, lr),
-                Optimiser::Sgd { lr, momentum } => (1, lr / (1.0 - momentum)),
-            };
-            path[at] += lr * stage.steps as f64;
             if !stage.guards.acts_on_rows_alone() {
                 reasons.push("of the guards only anchors and rewritten prompts are foreseen".to_owned());
             } else if !stage.differs_in_rows_alone() {
@@ -93,13 +166,14 @@ impl Calibration {
                 reasons.push("weight decay takes more than 1 % off the weights, and forecasts leave it out".to_owned());
             }
         }
-        let words = [("adamw", 0), ("sgd", 1)];
-        for (word, at) in words {
-            if path[at] > 1.5 * self.path[at] {
+        for (at, word) in OPTIMISERS.into_iter().enumerate() {
+            let (gone, known) = (gone[at], self.path[at]);
+            if gone > 0.0 && known == 0.0 {
+                reasons.push(format!("no run with {word} has been held against a forecast"));
+            } else if gone > 1.5 * known {
                 reasons.push(format!(
-                    "{word} goes {:.1} times as far (sum of learning rates {:.2e}) as any run that forecasts were held against",
-                    path[at] / self.path[at],
-                    path[at]
+                    "{word} goes {:.1} times as far (sum of learning rates {gone:.2e}) as any run that forecasts were held against",
+                    gone / known
                 ));
             }
         }
@@ -117,4 +191,30 @@ impl Calibration {
         }
         reasons
     }
+}
+
+/// Which of [`OPTIMISERS`].
+fn which(optimiser: &Optimiser) -> usize {
+    usize::from(matches!(optimiser, Optimiser::Sgd { .. }))
+}
+
+/// Sums of learning rates over the steps, AdamW and SGD; with momentum a gradient counts `1 / (1 − momentum)` times.
+fn path(stages: &[StagePlan]) -> [f64; 2] {
+    let mut path = [0.0; 2];
+    for stage in stages {
+        let lr = match stage.optimiser {
+            Optimiser::AdamW { lr, .. } => lr,
+            Optimiser::Sgd { lr, momentum } => lr / (1.0 - momentum),
+        };
+        path[which(&stage.optimiser)] += lr * stage.steps as f64;
+    }
+    path
+}
+
+/// The error of a margin in standard deviations, as its interval has them.
+fn standard(pair: &Pair) -> f64 {
+    let error = pair.measured - pair.predicted.mean;
+    let side =
+        if error > 0.0 { pair.predicted.high - pair.predicted.mean } else { pair.predicted.mean - pair.predicted.low };
+    error / (side / 1.96).max(1e-9)
 }

@@ -9,7 +9,13 @@ use titer_data::{
     probe::Component,
 };
 
-use super::{course::trained, kernel::Kernel, motion::Motion, predict::Told};
+use super::{
+    calibration::{Calibration, Trust},
+    course::trained,
+    kernel::Kernel,
+    motion::Motion,
+    predict::Told,
+};
 use crate::plan::{Optimiser, StagePlan, SweepPlan};
 
 /// The prompt kinds that the dials mix.
@@ -34,7 +40,7 @@ impl Foretold {
     /// Where a sweep's folder has it; beside a spec its name goes before.
     pub const FILE: &str = "forecast.json";
     /// Raised whenever an older file would draw other curves.
-    pub const FORMAT: u32 = 1;
+    pub const FORMAT: u32 = 2;
 }
 
 /// A kernel with dials to turn, and the arms of a sweep as positions of these.
@@ -50,6 +56,8 @@ pub struct Dials {
     buckets: usize,
     /// What the page computes with.
     model: Value,
+    /// How far forecasts have been off, for [`Component::ALL`] under AdamW and SGD.
+    trust: [[Trust; 3]; 2],
     /// Optimisers to choose from, one of a kind.
     optimisers: Vec<Optimiser>,
     /// The sweep's title.
@@ -113,8 +121,8 @@ impl Shares {
 }
 
 impl Dials {
-    /// The dials of a kernel, for a sweep: its first stage gives batch, schedule and clipping.
-    pub fn of(kernel: &Kernel, plan: &SweepPlan) -> Option<Self> {
+    /// The dials of a kernel, for a sweep: its first stage gives batch, schedule and clipping, the calibration the bands.
+    pub fn of(kernel: &Kernel, plan: &SweepPlan, calibration: &Calibration) -> Option<Self> {
         let stages = || plan.arms.iter().flat_map(|arm| &arm.stages);
         let stage = stages().find(|stage| stage.rows > 0)?;
         let mut optimisers: Vec<Optimiser> = Vec::new();
@@ -137,6 +145,7 @@ impl Dials {
             steps: stage.steps.clamp(10, 300),
             buckets: kernel.moments.buckets,
             model: model(kernel, stage),
+            trust: calibration.trust,
             optimisers,
             title: plan.title.clone(),
             arms: plan.arms.iter().filter_map(dialled).collect(),
@@ -159,6 +168,8 @@ impl Dials {
         let mut model = self.model.clone();
         model["optimisers"] = json!(self.optimisers);
         model["arms"] = json!(self.arms);
+        let [adamw, sgd] = &self.trust;
+        model["trust"] = json!({ "adamw": adamw, "sgd": sgd });
         json!({
             "base": self.base,
             "seed": self.seed,
@@ -195,7 +206,7 @@ fn model(kernel: &Kernel, stage: &StagePlan) -> Value {
     let motion = Motion::new(kernel, &kernel.whole, &kinds, &probes);
     json!({
         "kinds": kinds.iter().map(|&kind| &kernel.kinds[kind].prompt).collect::<Vec<_>>(),
-        "probes": probes.iter().map(|&probe| json!({ "rates": kernel.probes[probe].rates })).collect::<Vec<_>>(),
+        "probes": probes.iter().map(|&probe| json!({ "name": kernel.probes[probe].component, "rates": kernel.probes[probe].rates })).collect::<Vec<_>>(),
         "kernel": motion.to_json(),
         "batch": stage.batch,
         "settings": { "weight": stage.batch as f64 * stage.divisor, "clip": stage.clip, "warmup": stage.schedule.warmup },

@@ -117,7 +117,7 @@ pub fn forecast(
             // A standard deviation on either side.
             let side = |sign: f64| {
                 let speed = [slow, fast].into_iter().map(|difference| sign * difference).fold(0.0, f64::max);
-                1.96 * (fixed + speed * speed).sqrt()
+                1.96 * trust.widen * (fixed + speed * speed).sqrt()
             };
             let (low, high) = (change - side(-1.0), change + side(1.0));
             let margin = |change: f64| output.margin + change;

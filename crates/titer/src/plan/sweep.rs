@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::Deserialize as _;
-use titer_data::{pool::Pool, source::DataFiles};
+use titer_data::{pool::Pool, probe::Component, source::DataFiles, world::World};
 use toml::{Table, Value};
 
 use super::{
@@ -76,6 +76,14 @@ pub struct Arm {
 }
 
 impl SweepPlan {
+    /// The probes that its runs measure, `component/prompts/domains`. A user's own contrasts are all seen ones in trained domains.
+    pub fn probe_names(&self) -> Vec<String> {
+        match self.data {
+            Some(_) => Component::ALL.map(|component| format!("{}/seen/trained", component.word())).into(),
+            None => World::probe_names().collect(),
+        }
+    }
+
     /// Resolves a spec.
     ///
     /// # Errors

@@ -83,7 +83,7 @@ fn half_width(values: &[f64]) -> f64 {
 }
 
 /// Half the width of a 95 % t-interval in standard errors.
-pub(super) fn quantile(freedom: f64) -> f64 {
+pub(crate) fn quantile(freedom: f64) -> f64 {
     let student = StudentsT::new(0.0, 1.0, freedom).expect("at least two values leave a degree of freedom");
     student.inverse_cdf(0.975)
 }

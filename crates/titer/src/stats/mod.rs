@@ -9,6 +9,7 @@ mod sample;
 
 pub use agreement::{median, pearson, slope, spearman};
 pub use correlation::correlated;
+pub(crate) use estimate::quantile;
 pub use estimate::{Estimate, Method};
 pub use jackknife::combined;
 pub use rate::{Rate, RateMethod};

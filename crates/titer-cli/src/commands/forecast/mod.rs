@@ -7,11 +7,16 @@ mod refresh;
 mod table;
 mod truth;
 
+use std::path::Path;
+
 use serde_json::json;
 use titer::{
-    forecast::{Calibration, Forecast, Kernel, Placement},
-    plan::{RunPlan, SweepPlan},
+    forecast::{About, Calibration, Forecast, Kernel, Placement, against::Pair},
+    plan::{RunPlan, StagePlan, SweepPlan},
+    spec::Spec,
+    store::Sweep,
 };
+use titer_data::probe::Component;
 
 pub use page::foretold;
 
@@ -40,52 +45,140 @@ pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
             "--rows and --contrasts need at least 8: a kernel is a mean, and its error is told from its parts",
         ));
     }
-    let mut spec = open_spec(args.spec.as_deref()).map_err(Failure::input)?;
+    let mut spec = open_spec(args.spec.as_deref(), args.base.as_ref()).map_err(Failure::input)?;
     if let Some(seeds) = &args.seeds {
         spec.seeds = Some(seeds.clone());
     }
-    let (plan, runs) = resolve(&spec).map_err(Failure::input)?;
     if let Some(out) = args.html.as_ref().filter(|out| out.exists() && !page::is_page(out)) {
         return Err(Failure::Input(format!("{} is no page of titer; choose another file with --html", out.display())));
     }
     if let Some(out) = args.out.as_ref().filter(|out| out.exists() && !page::is_foretold(out)) {
         return Err(Failure::Input(format!("{} is no forecast; choose another file with --out", out.display())));
     }
-    let wanted = kernels::Wanted { kernel: args.kernel.as_deref(), rows: args.rows, contrasts: args.contrasts };
-    let mut kernels = kernels::of(&wanted, &plan, &runs)?;
-    let calibration = Calibration::default();
-    let mut piloted = Vec::new();
-    if args.refresh > 0 {
-        piloted = refresh::refresh(&mut kernels, &wanted, &plan, &runs, &calibration, args.refresh)?;
+    // Before anything is measured.
+    for dir in args.against.iter().chain(args.calibrate.iter().filter_map(|pair| pair.last())) {
+        Sweep::open(dir).map_err(Failure::input)?;
     }
-    let foreseen = foresee(&runs, &plan, &kernels, &calibration)?;
+    let wanted = kernels::Wanted { kernel: args.kernel.as_deref(), rows: args.rows, contrasts: args.contrasts };
+    let shipped = Calibration::of_organisms(args.refresh > 0);
+    let subject = Subject::of(&spec, &wanted, &shipped, args.refresh)?;
+    let calibration = match args.calibrate.as_deref() {
+        Some([spec, dir]) => {
+            let spec = open_spec(Some(spec), args.base.as_ref()).map_err(Failure::input)?;
+            let judged = if args.against.is_some() { subject.runs.as_slice() } else { &[] };
+            let held_against = Subject::of(&spec, &wanted, &shipped, args.refresh)?;
+            calibrate(&subject.kernels[0].about, &held_against, dir, judged, &shipped)?
+        }
+        _ => shipped,
+    };
+    let plan = &subject.plan;
+    let foreseen = foresee(&subject.runs, plan, &subject.kernels, &calibration)?;
     if let Some(out) = &args.out {
-        let text = serde_json::to_string(&page::foretold(&plan, &foreseen)?).expect("a forecast is plain data");
+        let text =
+            serde_json::to_string(&page::foretold(plan, &foreseen, &calibration)?).expect("a forecast is plain data");
         fs_err::write(out, text).map_err(Failure::work)?;
         talk(&format!("{}: `titer report` shows it beside what was measured", out.display()));
     }
     if let Some(out) = &args.html {
-        return page::write(out, args.against.as_deref(), &plan, &foreseen);
+        return page::write(out, args.against.as_deref(), plan, &foreseen, &calibration);
     }
     if let Some(dir) = &args.against {
         // What has been looked at is no forecast.
-        let unseen = foreseen.into_iter().filter(|found| !piloted.contains(&(found.arm, found.plan.seed)));
+        let unseen = foreseen.into_iter().filter(|found| !subject.was_pilot(found));
         let foreseen: Vec<Foreseen<'_>> = unseen.collect();
-        return truth::print(dir, &plan, &foreseen, args.json);
+        return truth::print(dir, plan, &foreseen, args.json);
     }
     if args.json {
         let one = |found: &Foreseen<'_>| json!({ "arm": plan.arms[found.arm].name, "seed": found.plan.seed, "forecast": found.forecast });
         let rest = |stages: &[titer::plan::StagePlan]| stages.last().map(titer::forecast::rest);
         let arms = plan.arms.iter().map(|arm| json!({ "arm": arm.name, "rest": rest(&arm.stages) }));
         data(
-            &json!({ "arms": arms.collect::<Vec<_>>(), "onsets": onset::onsets(&plan, &foreseen)?, "runs": foreseen.iter().map(one).collect::<Vec<_>>() })
+            &json!({ "arms": arms.collect::<Vec<_>>(), "onsets": onset::onsets(plan, &foreseen)?, "runs": foreseen.iter().map(one).collect::<Vec<_>>() })
                 .to_string(),
         );
         return Ok(());
     }
-    table::print(&plan, &foreseen);
-    onset::print(&plan, &onset::onsets(&plan, &foreseen)?);
+    table::print(plan, &foreseen);
+    onset::print(plan, &onset::onsets(plan, &foreseen)?);
     Ok(())
+}
+
+/// A spec with its runs, and the kernel of each of its seeds.
+struct Subject {
+    plan: SweepPlan,
+    runs: Vec<(usize, RunPlan)>,
+    kernels: Vec<Kernel>,
+    /// Arms and seeds that were trained half-way for the kernels.
+    pilots: Vec<(usize, u64)>,
+}
+
+impl Subject {
+    fn of(
+        spec: &Spec,
+        wanted: &kernels::Wanted<'_>,
+        calibration: &Calibration,
+        pilots: usize,
+    ) -> Result<Self, Failure> {
+        let (plan, runs) = resolve(spec).map_err(Failure::input)?;
+        let mut kernels = kernels::of(wanted, &plan, &runs)?;
+        let pilots = match pilots {
+            0 => Vec::new(),
+            _ => refresh::refresh(&mut kernels, wanted, &plan, &runs, calibration, pilots)?,
+        };
+        Ok(Self { plan, runs, kernels, pilots })
+    }
+
+    /// What has been looked at is no forecast.
+    fn was_pilot(&self, found: &Foreseen<'_>) -> bool {
+        self.pilots.contains(&(found.arm, found.plan.seed))
+    }
+}
+
+/// The calibration with widths from the finished runs of a sweep, but for those that are to be judged by it.
+fn calibrate(
+    about: &About,
+    held_against: &Subject,
+    dir: &Path,
+    judged: &[(usize, RunPlan)],
+    shipped: &Calibration,
+) -> Result<Calibration, Failure> {
+    let other = &held_against.kernels[0].about;
+    let pairs = [
+        ("model", &about.base, &other.base),
+        ("data set", &about.data, &other.data),
+        ("set of weights", &about.held, &other.held),
+    ];
+    if let Some((what, ..)) = pairs.iter().find(|(_, one, other)| one != other) {
+        return Err(Failure::Input(format!(
+            "--calibrate: its spec is for another {what}, so its runs say nothing of how far these forecasts can be trusted; name one for the same",
+        )));
+    }
+    let foreseen = foresee(&held_against.runs, &held_against.plan, &held_against.kernels, shipped)?;
+    // Guards and prompts that no forecast foresees make no forecast wrong.
+    let foreseen: Vec<Foreseen<'_>> = foreseen
+        .into_iter()
+        .filter(|found| !held_against.was_pilot(found) && judged.iter().all(|(_, run)| run.id() != found.plan.id()))
+        .filter(|found| found.plan.stages.iter().all(StagePlan::differs_in_rows_alone))
+        .collect();
+    let runs = truth::pairs(dir, &held_against.plan, &foreseen)?;
+    let runs: Vec<(&[StagePlan], &[Pair])> =
+        runs.iter().map(|(found, pairs)| (found.plan.stages.as_slice(), pairs.as_slice())).collect();
+    let set = shipped.set_by(&runs, about);
+    let widths = set.trust.iter().zip(["adamw", "sgd"]).zip(set.path).filter(|(_, path)| *path > 0.0).map(
+        |((trust, word), _)| {
+            let each = Component::ALL
+                .iter()
+                .zip(trust)
+                .map(|(component, trust)| format!("{} {:.2}", component.word(), trust.widen));
+            format!("{word}: {}", each.collect::<Vec<_>>().join(", "))
+        },
+    );
+    talk(&format!(
+        "intervals are set by {} finished runs; widths, {}",
+        runs.len(),
+        widths.collect::<Vec<_>>().join("; ")
+    ));
+    Ok(set)
 }
 
 /// Foresees every run with the kernel of its seed.

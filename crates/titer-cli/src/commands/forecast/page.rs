@@ -4,7 +4,7 @@ use std::path::Path;
 
 use titer::{
     forecast::{
-        Dials, Foretold, Quantity, Told,
+        Calibration, Dials, Foretold, Quantity, Told,
         against::{measured, points_of},
         page,
     },
@@ -26,8 +26,14 @@ pub fn is_foretold(path: &Path) -> bool {
 }
 
 /// Writes the page of the first seed's kernel, with the measured rates of a sweep's finished arms.
-pub fn write(out: &Path, against: Option<&Path>, plan: &SweepPlan, foreseen: &[Foreseen<'_>]) -> Result<(), Failure> {
-    let mut dials = dials(plan, foreseen)?;
+pub fn write(
+    out: &Path,
+    against: Option<&Path>,
+    plan: &SweepPlan,
+    foreseen: &[Foreseen<'_>],
+    calibration: &Calibration,
+) -> Result<(), Failure> {
+    let mut dials = dials(plan, foreseen, calibration)?;
     if let Some(dir) = against {
         let rates = rates(dir, plan, foreseen)?;
         dials.measure(|name| rates.iter().find(|(arm, _)| arm == name).map(|(_, rates)| rates.clone()));
@@ -37,8 +43,8 @@ pub fn write(out: &Path, against: Option<&Path>, plan: &SweepPlan, foreseen: &[F
     Ok(())
 }
 
-fn dials(plan: &SweepPlan, foreseen: &[Foreseen<'_>]) -> Result<Dials, Failure> {
-    let dials = foreseen.first().and_then(|first| Dials::of(first.kernel, plan));
+fn dials(plan: &SweepPlan, foreseen: &[Foreseen<'_>], calibration: &Calibration) -> Result<Dials, Failure> {
+    let dials = foreseen.first().and_then(|first| Dials::of(first.kernel, plan, calibration));
     dials.ok_or_else(|| Failure::input("the spec has no run that trains"))
 }
 
@@ -62,7 +68,7 @@ fn rates(dir: &Path, plan: &SweepPlan, foreseen: &[Foreseen<'_>]) -> Result<Vec<
 }
 
 /// What is foreseen of a sweep, as its report takes it: rates after training with intervals, averaged over seeds.
-pub fn foretold(plan: &SweepPlan, foreseen: &[Foreseen<'_>]) -> Result<Foretold, Failure> {
+pub fn foretold(plan: &SweepPlan, foreseen: &[Foreseen<'_>], calibration: &Calibration) -> Result<Foretold, Failure> {
     let mut told = Vec::new();
     for (at, arm) in plan.arms.iter().enumerate() {
         let own: Vec<&Foreseen<'_>> = foreseen.iter().filter(|found| found.arm == at).collect();
@@ -81,5 +87,5 @@ pub fn foretold(plan: &SweepPlan, foreseen: &[Foreseen<'_>]) -> Result<Foretold,
             });
         }
     }
-    Ok(Foretold { format: Foretold::FORMAT, told, dials: dials(plan, foreseen)? })
+    Ok(Foretold { format: Foretold::FORMAT, told, dials: dials(plan, foreseen, calibration)? })
 }

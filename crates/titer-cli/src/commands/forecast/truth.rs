@@ -5,10 +5,11 @@ use std::path::Path;
 use serde_json::json;
 use titer::{
     forecast::{
+        Calibration,
         against::{Pair, courses, crossing, measured, rises_then_falls},
         baselines::{Case, NAMES, changes},
     },
-    plan::{Optimiser, SweepPlan},
+    plan::SweepPlan,
     stats::{median, spearman},
     store::Sweep,
 };
@@ -17,43 +18,53 @@ use titer_data::probe::Component;
 use super::Foreseen;
 use crate::printer::{Failure, data};
 
-/// Prints how far forecasts and baselines are off, by optimiser and component.
-pub fn print(dir: &Path, plan: &SweepPlan, foreseen: &[Foreseen<'_>], as_json: bool) -> Result<(), Failure> {
+/// The finished runs of a sweep that were foreseen, with forecast and measured value of every component after training.
+///
+/// # Errors
+/// Where the folder is no sweep, or holds none of these runs.
+pub fn pairs<'a, 'b>(
+    dir: &Path,
+    plan: &SweepPlan,
+    foreseen: &'a [Foreseen<'b>],
+) -> Result<Vec<(&'a Foreseen<'b>, Vec<Pair>)>, Failure> {
     let sweep = Sweep::open(dir).map_err(Failure::input)?;
-    let mut pairs = Vec::new();
+    let mut runs = Vec::new();
     for found in foreseen {
         let folder = sweep.dir().join(found.plan.id().0);
         if !folder.join("done").exists() {
             continue;
         }
         let values = measured(&folder).map_err(Failure::work)?;
-        for component in Component::ALL {
-            let Some(probe) = found.kernel.leading(component) else { continue };
-            let name = found.kernel.probes[probe].name();
-            let Some((_, [margin, rate])) = values.iter().find(|(other, _)| *other == name) else { continue };
-            let Some(last) = found.forecast.curves[probe].last() else { continue };
-            let optimiser = match found.plan.stages.last().map(|stage| &stage.optimiser) {
-                Some(Optimiser::Sgd { .. }) => "sgd",
-                _ => "adamw",
-            };
-            pairs.push(Pair {
+        let one = |component: Component| {
+            let probe = found.kernel.leading(component)?;
+            let output = &found.kernel.probes[probe];
+            let (_, [margin, rate]) = values.iter().find(|(other, _)| *other == output.name())?;
+            let last = found.forecast.curves[probe].last()?;
+            Some(Pair {
                 arm: plan.arms[found.arm].name.clone(),
                 seed: found.plan.seed,
-                optimiser: optimiser.to_owned(),
+                optimiser: Calibration::optimiser(&found.plan.stages).to_owned(),
                 component: component.word().to_owned(),
-                start: found.kernel.probes[probe].margin,
-                start_rate: found.kernel.probes[probe].rate(0.0),
+                start: output.margin,
+                start_rate: output.rate(0.0),
                 predicted: last.margin,
                 predicted_rate: last.rate,
                 measured: *margin,
                 measured_rate: *rate,
                 beyond: found.forecast.does_not_know(probe),
-            });
-        }
+            })
+        };
+        runs.push((found, Component::ALL.into_iter().filter_map(one).collect::<Vec<_>>()));
     }
-    if pairs.is_empty() {
+    if runs.iter().all(|(_, pairs)| pairs.is_empty()) {
         return Err(Failure::Input(format!("no run of this spec is finished in {}", dir.display())));
     }
+    Ok(runs)
+}
+
+/// Prints how far forecasts and baselines are off, by optimiser and component.
+pub fn print(dir: &Path, plan: &SweepPlan, foreseen: &[Foreseen<'_>], as_json: bool) -> Result<(), Failure> {
+    let pairs: Vec<Pair> = pairs(dir, plan, foreseen)?.into_iter().flat_map(|(_, pairs)| pairs).collect();
     if as_json {
         data(&json!({ "pairs": pairs }).to_string());
         return Ok(());
@@ -74,7 +85,7 @@ pub fn print(dir: &Path, plan: &SweepPlan, foreseen: &[Foreseen<'_>], as_json: b
         if cases.is_empty() {
             continue;
         }
-        for at in 0..Component::ALL.len() {
+        for at in 0..cases[0].pairs.len() {
             let own: Vec<&Pair> = cases.iter().map(|case| case.pairs[at]).collect();
             line(optimiser, &own, &changes(&cases, at));
         }
@@ -84,7 +95,7 @@ pub fn print(dir: &Path, plan: &SweepPlan, foreseen: &[Foreseen<'_>], as_json: b
     }
     onsets(plan, &pairs);
     does_not_know(&pairs);
-    gates(&sweep, foreseen)
+    gates(&Sweep::open(dir).map_err(Failure::input)?, foreseen)
 }
 
 fn line(optimiser: &str, own: &[&Pair], rules: &[Vec<f64>]) {
@@ -111,7 +122,7 @@ fn line(optimiser: &str, own: &[&Pair], rules: &[Vec<f64>]) {
     ));
 }
 
-/// The runs of an optimiser with their shares, where all components were measured.
+/// The runs of an optimiser with their shares.
 fn cases<'a>(plan: &SweepPlan, foreseen: &[&'a Foreseen<'_>], pairs: &'a [Pair], optimiser: &str) -> Vec<Case<'a>> {
     let one = |found: &&'a Foreseen<'_>| {
         let name = &plan.arms[found.arm].name;
@@ -123,7 +134,11 @@ fn cases<'a>(plan: &SweepPlan, foreseen: &[&'a Foreseen<'_>], pairs: &'a [Pair],
                     && pair.optimiser == optimiser
             })
         };
-        let pairs = [of(Component::Good)?, of(Component::ObeyBad)?, of(Component::Obey)?];
+        // A user's own rows may say nothing of some component, and then in no run.
+        let pairs: Vec<&Pair> = Component::ALL.into_iter().filter_map(of).collect();
+        if pairs.is_empty() {
+            return None;
+        }
         let rows: usize = found.plan.stages.iter().map(|stage| stage.rows).sum();
         let cells = found.plan.stages.iter().flat_map(|stage| stage.cells());
         let shares = cells.map(|(cell, count)| (*cell, *count as f64 / rows as f64)).collect();

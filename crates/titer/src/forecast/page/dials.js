@@ -27,49 +27,92 @@ function forecast(dial, optimiser, seen) {
   run(model.kernel, optimiser, counts, model.settings, seen);
 }
 
+// What forecasts have been off by, as predict.rs has it: an error of place, one of size and one of speed, each component's own.
+// The kernel's sampling error, which is smaller, is left out here.
+function ends(trust, change, slow, fast) {
+  const fixed = trust.place ** 2 + (trust.share * change) ** 2;
+  return [-1, 1].map(sign => {
+    const speed = Math.max(0, sign * (slow - change), sign * (fast - change));
+    return change + sign * 1.96 * trust.widen * Math.sqrt(fixed + speed ** 2);
+  });
+}
+
+// Changes of every probe at the moments that `keep` chooses, for each component's slow and fast speed: [probe][slow, fast][moment].
+function atSpeeds(dial, optimiser, trust, keep) {
+  const known = new Map();
+  const moved = speed => {
+    if (!known.has(speed)) {
+      const found = [];
+      forecast(dial, { ...optimiser, lr: optimiser.lr * Math.exp(speed) }, (step, state) => { if (keep(step)) found.push(state.moved.slice()); });
+      known.set(speed, found);
+    }
+    return known.get(speed);
+  };
+  return trust.map(({ speed }, l) => [-speed, speed].map(at => moved(at).map(one => one[l])));
+}
+
 function svg(lines, points, x, title, unit) {
   const w = 330, h = 200, l = 34, r = 8, t = 8, b = 32, X = v => l + x.at(v) * (w - l - r), Y = v => h - b - v * (h - t - b);
   const grid = [0, .25, .5, .75, 1].map(v => `<path class="grid" d="M${l} ${Y(v)}H${w - r}"/><text class="tick" x="${l - 5}" y="${Y(v) + 4}" text-anchor="end">${v}</text>`).join("");
   const ticks = x.ticks.map(v => `<text class="tick" x="${X(v)}" y="${h - b + 15}" text-anchor="${X(v) > w - 2 * r ? "end" : "middle"}">${x.show(v)}</text>`).join("");
-  const drawn = lines.map(line => `<g class="${line.c}"><path class="line" d="${line.d.map(([a, v], i) => `${i ? "L" : "M"}${X(a).toFixed(1)} ${Y(v).toFixed(1)}`).join("")}"/></g>`).join("");
+  const way = d => d.map(([a, v], i) => `${i ? "L" : "M"}${X(a).toFixed(1)} ${Y(v).toFixed(1)}`).join("");
+  const bands = lines.filter(line => line.band).map(line => `<g class="${line.c}"><path class="band" d="${way([...line.band.map(([a, low]) => [a, low]), ...line.band.map(([a, , high]) => [a, high]).reverse()])}Z"/></g>`).join("");
+  const drawn = lines.map(line => `<g class="${line.c}"><path class="line" d="${way(line.d)}"/></g>`).join("");
   const dots = points.map(p => `<g class="${p.c}"><circle class="dot measured" cx="${X(p.x).toFixed(1)}" cy="${Y(p.y).toFixed(1)}" r="3.2"><title>${p.y.toFixed(3)} at ${x.show(p.x)}</title></circle></g>`).join("");
-  return `<svg viewBox="0 0 ${w} ${h}" role="img" aria-label="${title}">${grid}${ticks}<path class="axis" d="M${l} ${h - b}H${w - r}"/>${drawn}${dots}<text class="axis-label" x="${(l + w - r) / 2}" y="${h - 3}" text-anchor="middle">${unit}</text></svg>`;
+  return `<svg viewBox="0 0 ${w} ${h}" role="img" aria-label="${title}">${grid}${ticks}<path class="axis" d="M${l} ${h - b}H${w - r}"/>${bands}${drawn}${dots}<text class="axis-label" x="${(l + w - r) / 2}" y="${h - 3}" text-anchor="middle">${unit}</text></svg>`;
 }
 
 const along = steps => ({ at: v => v / steps, ticks: [0, Math.round(steps / 2), steps], show: v => v });
 const doses = { at: v => v <= 0 ? 0 : Math.max(0, (Math.log10(v) + 3) / 3), ticks: [0.001, 0.01, 0.1, 1], show: v => percent(v) };
 const colours = ["c2", "c1", "c0"];
 
+let waiting;
 function draw() {
   const dial = dialled(), kind = document.querySelector("input[name=optimiser]:checked").value;
-  const optimiser = model.optimisers.find(one => one.kind === kind);
-  const paths = model.probes.map(probe => [[0, rateOf(probe.rates, 0)]]);
-  forecast(dial, optimiser, (step, state) => model.probes.forEach((probe, l) => paths[l].push([step, rateOf(probe.rates, state.moved[l])])));
-  const last = paths.map(path => path[path.length - 1][1]);
-  $("along").innerHTML = svg(paths.map((d, l) => ({ c: colours[l], d })), [], along(dial.steps), "Forecast rates along training", "optimiser steps");
-  const grid = Array.from({ length: 25 }, (_, i) => 10 ** (-3 + 3 * i / 24));
-  const curves = model.probes.map(() => []);
-  for (const dose of grid) {
-    let end = null;
-    forecast(at(dial, dose), optimiser, (_, state) => { end = state.moved.slice(); });
-    model.probes.forEach((probe, l) => curves[l].push([dose, rateOf(probe.rates, end[l])]));
-  }
+  const optimiser = model.optimisers.find(one => one.kind === kind), trust = model.trust[kind];
+  const rated = (l, changes) => changes.map(change => rateOf(model.probes[l].rates, change));
+  const paths = model.probes.map(() => [0]);
+  forecast(dial, optimiser, (_, state) => model.probes.forEach((_, l) => paths[l].push(state.moved[l])));
+  const sped = atSpeeds(dial, optimiser, trust, () => true);
+  const lines = paths.map((path, l) => {
+    const band = path.map((change, step) => [step, ...rated(l, step ? ends(trust[l], change, sped[l][0][step - 1], sped[l][1][step - 1]) : [0, 0])]);
+    return { c: colours[l], d: path.map((change, step) => [step, rateOf(model.probes[l].rates, change)]), band };
+  });
+  $("along").innerHTML = svg(lines, [], along(dial.steps), "Forecast rates along training", "optimiser steps");
   // An arm that was measured stands where the curve's mix at its dose is its own.
   const near = model.arms.filter(arm => arm.rates.length && arm.optimiser === kind && arm.steps === dial.steps && arm.shares.badGood > 0
     && ["badBad", "anchor", "narrow"].every(name => Math.abs(arm.shares[name] - at(dial, arm.shares.badGood)[name]) < 0.01));
   const points = near.flatMap(arm => arm.rates.map((y, l) => ({ c: colours[l], x: arm.shares.badGood, y })));
-  $("dose").innerHTML = svg(curves.map((d, l) => ({ c: colours[l], d })), points, doses, "Forecast rates after training by the share of bad→good", "share of bad→good");
+  const grid = Array.from({ length: 25 }, (_, i) => 10 ** (-3 + 3 * i / 24));
+  const changes = grid.map(dose => {
+    let end = null;
+    forecast(at(dial, dose), optimiser, (_, state) => { end = state.moved.slice(); });
+    return end;
+  });
+  const doseLines = model.probes.map((probe, l) => ({ c: colours[l], d: grid.map((dose, i) => [dose, rateOf(probe.rates, changes[i][l])]) }));
+  const byDose = () => { $("dose").innerHTML = svg(doseLines, points, doses, "Forecast rates after training by the share of bad→good", "share of bad→good"); };
+  byDose();
+  // Bands by dose take five times as long as their lines, so they wait until the dials rest.
+  clearTimeout(waiting);
+  waiting = setTimeout(() => {
+    const speeds = grid.map(dose => atSpeeds(at(dial, dose), optimiser, trust, step => step === dial.steps));
+    doseLines.forEach((line, l) => { line.band = grid.map((dose, i) => [dose, ...rated(l, ends(trust[l], changes[i][l], speeds[i][l][0][0], speeds[i][l][1][0]))]); });
+    byDose();
+  }, 120);
+  const last = lines.map(line => line.band[line.band.length - 1]);
   for (const id of ["bad-good", "bad-bad", "anchor"]) $(`${id}-out`).textContent = percent({ "bad-good": dial.badGood, "bad-bad": dial.badBad, anchor: dial.anchor }[id]);
   $("narrow-out").textContent = percent(dial.narrow); $("steps-out").textContent = dial.steps;
   $("rest-out").textContent = percent(dial.rest);
-  model.probes.forEach((probe, l) => { $(`end-${l}`).textContent = last[l].toFixed(3); });
+  model.probes.forEach((probe, l) => { $(`end-${l}`).textContent = `${lines[l].d[dial.steps][1].toFixed(3)} [${last[l][1].toFixed(2)}, ${last[l][2].toFixed(2)}]`; });
   const rows = dial.badGood * (1 - dial.narrow) + dial.badBad * (1 - dial.narrow);
   $("fixed").textContent = dial.badGood > 0 && dial.badBad > 0 && dial.narrow < 1
     ? `Left alone it would come to rest where bad prompts are obeyed in ${percent(dial.badBad * (1 - dial.narrow) / rows)}: the model matches frequencies.`
     : "No kind of prompt has both good and bad rows, so nothing comes to rest: margins go on growing, ever more slowly.";
   const why = [];
   if (dial.steps > 1.5 * model.measured_steps) why.push("it goes on longer than any run that forecasts were held against");
-  $("beyond").textContent = why.length ? `Beyond calibration: ${why.join("; ")}.` : "";
+  const open = model.probes.filter((_, l) => last[l][2] - last[l][1] > 0.3).map(probe => probe.name);
+  if (open.length) why.push(`${open.join(" and ")} ${open.length > 1 ? "are" : "is"} left open within more than 30 points`);
+  $("beyond").textContent = why.length ? `Does not know: ${why.join("; ")}.` : "";
 }
 
 function toy() {

@@ -1,12 +1,15 @@
 //! The answer in one sentence, and in one small table.
 
 use super::response::level;
-use crate::report::{
-    data::{Data, Measure},
-    family::Family,
-    format,
-    series::{Dose, Series},
-    view::Table,
+use crate::{
+    report::{
+        data::{Data, Measure},
+        family::Family,
+        format,
+        series::{Dose, Series},
+        view::Table,
+    },
+    stats::Estimate,
 };
 
 /// What a sentence calls a component.
@@ -24,8 +27,18 @@ fn end(data: &Data, one: &Series) -> Option<(usize, usize)> {
     one.arms.iter().rev().copied().find(|(_, arm)| !data.arms[*arm].runs.is_empty())
 }
 
-/// The levels at the largest dose beside the control's, as one sentence about the first series; empty where nothing
-/// is finished.
+/// Every finished arm of a series, with its position.
+fn finished<'a>(data: &'a Data, one: &'a Series) -> impl Iterator<Item = (usize, usize)> + 'a {
+    one.arms.iter().copied().filter(|(_, arm)| !data.arms[*arm].runs.is_empty())
+}
+
+/// Whether the arms have names of their own, so that none of them is the largest.
+fn named(dose: &Dose) -> bool {
+    dose.values.len() > 1 && dose.numbers().is_none()
+}
+
+/// The levels at the largest dose beside the control's, as one sentence about the first series; of arms with names the lowest and
+/// the highest. Empty where nothing is finished.
 pub fn sentence(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) -> String {
     let Some((one, (position, arm))) = series.iter().find_map(|one| Some((one, end(data, one)?))) else {
         return String::new();
@@ -35,6 +48,21 @@ pub fn sentence(data: &Data, dose: &Dose, series: &[Series], families: &[&Family
     ordered.sort_by_key(|family| family.component != "obey_bad");
     let [measure, ..] = data.measures();
     let unit = if measure == Measure::Rate { "" } else { " nats" };
+    if named(dose) && finished(data, one).count() > 1 {
+        let clauses = ordered.iter().filter_map(|family| {
+            let level = |(position, arm)| Some((position, level(data, arm, family.leading(), measure)?));
+            let levels: Vec<_> = finished(data, one).filter_map(level).collect();
+            let by_mean = |a: &&(usize, Estimate), b: &&(usize, Estimate)| a.1.mean.total_cmp(&b.1.mean);
+            let (lowest, highest) = (levels.iter().min_by(by_mean)?, levels.iter().max_by(by_mean)?);
+            let show = |(position, level): &(usize, Estimate)| {
+                format!("{}{unit} ({})", format::interval(level), dose.value(*position))
+            };
+            Some(format!("{} ends between {} and {}", noun(family), show(lowest), show(highest)))
+        });
+        let of = if one.title.is_empty() { String::new() } else { format!(", {}", one.title) };
+        let clauses: Vec<_> = clauses.collect();
+        return format!("Over {} arms{of}, {}.", finished(data, one).count(), clauses.join("; "));
+    }
     let clauses = ordered.iter().filter_map(|family| {
         let found = |arm| level(data, arm, family.leading(), measure);
         let control = data.arms[arm].control.filter(|control| *control != arm).and_then(found);
@@ -55,19 +83,22 @@ pub fn sentence(data: &Data, dose: &Dose, series: &[Series], families: &[&Family
 }
 
 /// One row for each series: every component's rate (or margin, see [`Data::measures`]) in the control and at the largest dose, and the smallest dose that
-/// halves obedience to bad prompts.
+/// halves obedience to bad prompts. Of arms with names one row for each.
 pub fn table(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) -> Table {
-    let mut head = vec!["series".to_owned(), dose.head().to_owned()];
+    // Names are enough where nothing else is swept.
+    let titled = !named(dose) || series.iter().any(|one| !one.title.is_empty());
+    let mut head: Vec<String> = titled.then(|| "series".to_owned()).into_iter().collect();
+    head.push(dose.head().to_owned());
     head.extend(families.iter().map(|family| family.title.clone()));
     let [measure, ..] = data.measures();
     let counted = measure == Measure::Rate && dose.numbers().is_some();
     let halved = families.iter().find(|family| family.component == "obey_bad" && counted);
     head.extend(halved.map(|_| "Halved from".to_owned()));
-    let row = |one: &Series| {
-        let (position, arm) = end(data, one)?;
+    let row = |one: &Series, (position, arm): (usize, usize)| {
         let control = data.arms[arm].control.filter(|control| *control != arm);
         let title = if one.title.is_empty() { "all arms".to_owned() } else { one.title.clone() };
-        let mut row = vec![title, dose.value(position)];
+        let mut row: Vec<String> = titled.then_some(title).into_iter().collect();
+        row.push(dose.value(position));
         row.extend(families.iter().map(|family| {
             let found = |arm| level(data, arm, family.leading(), measure);
             let written = |arm| found(arm).map_or_else(|| "–".to_owned(), |found| format::interval(&found));
@@ -75,8 +106,13 @@ pub fn table(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) 
             format!("{before}{}", written(arm))
         }));
         row.extend(halved.map(|family| halving(data, dose, one, family).unwrap_or_else(|| "at no dose".to_owned())));
-        Some(row)
+        row
     };
+    let rows = series.iter().flat_map(|one| {
+        let shown: Vec<(usize, usize)> =
+            if named(dose) { finished(data, one).collect() } else { end(data, one).into_iter().collect() };
+        shown.into_iter().map(move |arm| row(one, arm))
+    });
     let (_, first) = series.iter().find_map(|one| end(data, one)).unwrap_or_default();
     let behind = families.first().and_then(|family| level(data, first, family.leading(), measure));
     let behind = behind.map_or_else(String::new, |one| format!("{} ({})", format::counts(&one), one.method));
@@ -87,6 +123,7 @@ pub fn table(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) 
         Measure::Rate => "Rates",
         _ => "Nearly all replies are on neither side of the probes, so rates say little; mean margins, nats a reply,",
     };
+    let place = if named(dose) { "in the arm" } else { "at the largest dose" };
     let halved_from = match halved {
         Some(_) => {
             " “Halved from” is the smallest dose from which on the rate of obeying bad prompts is below half of the control's."
@@ -95,12 +132,12 @@ pub fn table(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) 
     };
     Table {
         caption: format!(
-            "{what} after training with 95 % intervals, in the control → at the largest dose, for {contexts}; behind each \
+            "{what} after training with 95 % intervals, in the control → {place}, for {contexts}; behind each \
              number {behind} where all runs are finished.{halved_from} Source: probes.parquet."
         ),
-        text_columns: 2,
+        text_columns: 1 + usize::from(titled),
         head,
-        rows: series.iter().filter_map(row).collect(),
+        rows: rows.collect(),
     }
 }
 
