@@ -354,9 +354,9 @@ pub struct ForecastArgs {
     #[arg(long, value_name = "DIR")]
     pub against: Option<PathBuf>,
     /// Set intervals by the finished runs of a spec (which may be this one) in a sweep's folder: how far forecasts of the same
-    /// model and rows were off there
-    #[arg(long, num_args = 2, value_names = ["SPEC", "DIR"])]
-    pub calibrate: Option<Vec<PathBuf>>,
+    /// model and rows were off there; may be given again
+    #[arg(long, num_args = 2, value_names = ["SPEC", "DIR"], action = clap::ArgAction::Append)]
+    pub calibrate: Vec<PathBuf>,
     /// Improve every seed's kernel by this many pilot trainings (half an arm each), and say what each bought
     #[arg(long, default_value_t = 0, value_name = "PILOTS")]
     pub refresh: usize,

@@ -105,3 +105,34 @@ fn pilots_say_what_they_bought_and_finished_runs_judge_what_they_were_not_pilots
     let report = fs_err::read_to_string(dir.path().join("run/report.html")).unwrap();
     assert!(report.contains("Forecast beside measured"));
 }
+
+#[test]
+fn intervals_are_set_by_the_runs_of_one_seed_and_judge_those_of_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = format!("{SPEC}[sweep]\n\"train.mix.bad→good\" = [0.1, 0.5]\n").replace("[0]", "[0, 1]");
+    fs_err::write(dir.path().join("spec.toml"), spec).unwrap();
+    let run = titer(dir.path(), &["run", "spec.toml", "--out", "run"]);
+    assert!(run.status.success(), "{}", text(&run.stderr));
+    let small = [
+        "forecast",
+        "spec.toml",
+        "--kernel",
+        "kernels",
+        "--rows",
+        "16",
+        "--contrasts",
+        "8",
+        "--calibrate",
+        "spec.toml",
+        "run",
+    ];
+    // The runs that are judged do not set what judges them.
+    let found = titer(dir.path(), &[&small[..], &["--seeds", "1", "--against", "run", "--json"]].concat());
+    assert!(found.status.success(), "{}", text(&found.stderr));
+    assert!(text(&found.stderr).contains("intervals are set by 3 finished runs"), "{}", text(&found.stderr));
+    let found = titer(dir.path(), &[&small[..], &["--html", "page.html"]].concat());
+    assert!(text(&found.stderr).contains("intervals are set by 6 finished runs"), "{}", text(&found.stderr));
+    // A folder without runs is told of before anything is measured.
+    let found = titer(dir.path(), &["forecast", "spec.toml", "--calibrate", "spec.toml", "elsewhere"]);
+    assert_eq!((found.status.code(), text(&found.stderr).lines().count()), (Some(2), 1), "{}", text(&found.stderr));
+}

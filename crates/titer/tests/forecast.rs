@@ -4,8 +4,8 @@ use std::path::Path;
 
 use titer::{
     forecast::{
-        Bound, Calibration, Kernel, KernelError, Limit, Motion, Placement, Supply, forecast, last, read_kernel, rest,
-        search, stretches, toy, toy::Toy, write_kernel,
+        About, Bound, Calibration, Forecast, Kernel, KernelError, Limit, Motion, Placement, Supply, against::Pair,
+        forecast, last, read_kernel, rest, search, stretches, toy, toy::Toy, write_kernel,
     },
     plan::{StagePlan, SweepPlan},
     spec::Spec,
@@ -242,6 +242,60 @@ fn what_the_kernel_has_not_seen_is_an_error_and_what_was_not_calibrated_is_said(
     let midway = descent(r#"{ "bad→good" = 1.0 }"#, 100, 0.15);
     let midway = forecast(&kernel, &midway, Placement::Even, 0, &[0, 1], &Calibration::default()).unwrap();
     assert!(midway.does_not_know(1).contains("left open"), "{:?}", midway.curves[1].last());
+}
+
+#[test]
+fn runs_that_a_forecast_missed_widen_its_intervals_until_they_hold_one_more() {
+    let kernel = Toy::DEFAULT.kernel();
+    let about = About { data: "own".to_owned(), ..kernel.about.clone() };
+    let shipped = Calibration::default();
+    let stages = descent(r#"{ "bad→good" = 1.0 }"#, 100, 0.01);
+    let before = forecast(&kernel, &stages, Placement::Even, 0, &[0, 1, 2], &shipped).unwrap();
+    let end = |found: &Forecast, probe: usize| found.curves[probe].last().unwrap().margin;
+    // Every run of three arms lies at one and a half half-widths.
+    let pair = |arm: usize, component: Component, probe: usize| {
+        let predicted = end(&before, probe);
+        let measured = predicted.mean + 1.5 * (predicted.high - predicted.mean);
+        Pair {
+            arm: arm.to_string(),
+            seed: 0,
+            optimiser: "sgd".to_owned(),
+            component: component.word().to_owned(),
+            start: kernel.probes[probe].margin,
+            start_rate: 0.9,
+            predicted,
+            predicted_rate: predicted,
+            measured,
+            measured_rate: 0.5,
+            beyond: String::new(),
+        }
+    };
+    let missed = |arm: usize| {
+        vec![pair(arm, Component::Good, 0), Pair { measured: end(&before, 1).mean, ..pair(arm, Component::ObeyBad, 1) }]
+    };
+    let runs: Vec<(Vec<StagePlan>, Vec<Pair>)> = (0..3).map(|arm| (stages.clone(), missed(arm))).collect();
+    let set = shipped.set_by(&runs, &about);
+    // t(.975, 2) = 4.303: three runs are few.
+    assert!((set.trust[1][0].widen - 4.303 * 1.5).abs() < 0.01, "{:?}", set.trust);
+    // What was hit, or not measured, keeps its width.
+    assert_eq!(set.trust[1][1], shipped.trust[1][1]);
+    assert_eq!((set.trust[1][2], set.trust[0]), (shipped.trust[1][2], shipped.trust[0]));
+    let after = forecast(&kernel, &stages, Placement::Even, 0, &[0, 1, 2], &set).unwrap();
+    let (wide, narrow) = (end(&after, 0), end(&before, 0));
+    let ratio = (wide.high - wide.mean) / (narrow.high - narrow.mean);
+    assert!((ratio - 4.303 * 1.5).abs() < 0.01, "{ratio}");
+
+    // The user's own model is known now, but not with an optimiser, rows or a length that its runs had not.
+    let own = Kernel { about, ..kernel };
+    let said = |calibration: &Calibration, stages: &[StagePlan]| {
+        forecast(&own, stages, Placement::Even, 0, &[0], calibration).unwrap().beyond.join("; ")
+    };
+    assert!(said(&shipped, &stages).contains("name them with --calibrate"));
+    assert_eq!(said(&set, &stages), "");
+    assert!(said(&set, &descent(r#"{ "bad→good" = 1.0 }"#, 1000, 0.01)).contains("10.0 times as far"));
+    assert!(said(&set, &descent(r#"{ "neutral→good" = 1.0 }"#, 100, 0.01)).contains("no run with neutral rows"));
+    let adam = self::stages("[[stage]]\nrows = 320\nmix = { \"bad→good\" = 1.0 }\n");
+    assert!(said(&set, &adam).contains("no run with adamw"));
 }
 
 #[test]

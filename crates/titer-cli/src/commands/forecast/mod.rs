@@ -56,20 +56,22 @@ pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
         return Err(Failure::Input(format!("{} is no forecast; choose another file with --out", out.display())));
     }
     // Before anything is measured.
-    for dir in args.against.iter().chain(args.calibrate.iter().filter_map(|pair| pair.last())) {
+    for dir in args.against.iter().chain(args.calibrate.iter().skip(1).step_by(2)) {
         Sweep::open(dir).map_err(Failure::input)?;
     }
     let wanted = kernels::Wanted { kernel: args.kernel.as_deref(), rows: args.rows, contrasts: args.contrasts };
     let shipped = Calibration::of_organisms(args.refresh > 0);
     let subject = Subject::of(&spec, &wanted, &shipped, args.refresh)?;
-    let calibration = match args.calibrate.as_deref() {
-        Some([spec, dir]) => {
+    let calibration = if args.calibrate.is_empty() {
+        shipped
+    } else {
+        let judged = if args.against.is_some() { subject.runs.as_slice() } else { &[] };
+        let mut sweeps = Vec::new();
+        for [spec, dir] in args.calibrate.as_chunks::<2>().0 {
             let spec = open_spec(Some(spec), args.base.as_ref()).map_err(Failure::input)?;
-            let judged = if args.against.is_some() { subject.runs.as_slice() } else { &[] };
-            let held_against = Subject::of(&spec, &wanted, &shipped, args.refresh)?;
-            calibrate(&subject.kernels[0].about, &held_against, dir, judged, &shipped)?
+            sweeps.push((Subject::of(&spec, &wanted, &shipped, args.refresh)?, dir.as_path()));
         }
-        _ => shipped,
+        calibrate(&subject.kernels[0].about, &sweeps, judged, &shipped)?
     };
     let plan = &subject.plan;
     let foreseen = foresee(&subject.runs, plan, &subject.kernels, &calibration)?;
@@ -134,50 +136,48 @@ impl Subject {
     }
 }
 
-/// The calibration with widths from the finished runs of a sweep, but for those that are to be judged by it.
+/// The calibration with widths from the finished runs of sweeps, but for those that are to be judged by it.
 fn calibrate(
     about: &About,
-    held_against: &Subject,
-    dir: &Path,
+    sweeps: &[(Subject, &Path)],
     judged: &[(usize, RunPlan)],
     shipped: &Calibration,
 ) -> Result<Calibration, Failure> {
-    let other = &held_against.kernels[0].about;
-    let pairs = [
-        ("model", &about.base, &other.base),
-        ("data set", &about.data, &other.data),
-        ("set of weights", &about.held, &other.held),
-    ];
-    if let Some((what, ..)) = pairs.iter().find(|(_, one, other)| one != other) {
-        return Err(Failure::Input(format!(
-            "--calibrate: its spec is for another {what}, so its runs say nothing of how far these forecasts can be trusted; name one for the same",
-        )));
+    let mut held_against: Vec<(Vec<StagePlan>, Vec<Pair>)> = Vec::new();
+    for (subject, dir) in sweeps {
+        let other = &subject.kernels[0].about;
+        let sides = [
+            ("model", &about.base, &other.base),
+            ("data set", &about.data, &other.data),
+            ("set of weights", &about.held, &other.held),
+        ];
+        if let Some((what, ..)) = sides.iter().find(|(_, one, other)| one != other) {
+            return Err(Failure::Input(format!(
+                "--calibrate: the runs in {} are of another {what}, and say nothing of how far these forecasts can be trusted; \
+                 name some of the same",
+                dir.display()
+            )));
+        }
+        let foreseen = foresee(&subject.runs, &subject.plan, &subject.kernels, shipped)?;
+        // Guards and prompts that no forecast foresees make no forecast wrong.
+        let foreseen: Vec<Foreseen<'_>> = foreseen
+            .into_iter()
+            .filter(|found| found.plan.stages.iter().all(StagePlan::differs_in_rows_alone))
+            .filter(|found| !subject.was_pilot(found) && judged.iter().all(|(_, run)| run.id() != found.plan.id()))
+            .collect();
+        let runs = truth::pairs(dir, &subject.plan, &foreseen)?;
+        held_against.extend(runs.into_iter().map(|(found, pairs)| (found.plan.stages.clone(), pairs)));
     }
-    let foreseen = foresee(&held_against.runs, &held_against.plan, &held_against.kernels, shipped)?;
-    // Guards and prompts that no forecast foresees make no forecast wrong.
-    let foreseen: Vec<Foreseen<'_>> = foreseen
-        .into_iter()
-        .filter(|found| !held_against.was_pilot(found) && judged.iter().all(|(_, run)| run.id() != found.plan.id()))
-        .filter(|found| found.plan.stages.iter().all(StagePlan::differs_in_rows_alone))
-        .collect();
-    let runs = truth::pairs(dir, &held_against.plan, &foreseen)?;
-    let runs: Vec<(&[StagePlan], &[Pair])> =
-        runs.iter().map(|(found, pairs)| (found.plan.stages.as_slice(), pairs.as_slice())).collect();
-    let set = shipped.set_by(&runs, about);
-    let widths = set.trust.iter().zip(["adamw", "sgd"]).zip(set.path).filter(|(_, path)| *path > 0.0).map(
-        |((trust, word), _)| {
-            let each = Component::ALL
-                .iter()
-                .zip(trust)
-                .map(|(component, trust)| format!("{} {:.2}", component.word(), trust.widen));
-            format!("{word}: {}", each.collect::<Vec<_>>().join(", "))
-        },
-    );
-    talk(&format!(
-        "intervals are set by {} finished runs; widths, {}",
-        runs.len(),
-        widths.collect::<Vec<_>>().join("; ")
-    ));
+    let set = shipped.set_by(&held_against, about);
+    let widths = set.trust.iter().zip(["adamw", "sgd"]).zip(set.path).filter(|(_, path)| *path > 0.0);
+    let widths = widths.map(|((trust, word), _)| {
+        let each = Component::ALL.iter().zip(trust);
+        let each: Vec<String> =
+            each.map(|(component, trust)| format!("{} {:.2}", component.word(), trust.widen)).collect();
+        format!("{word}: {}", each.join(", "))
+    });
+    let widths: Vec<String> = widths.collect();
+    talk(&format!("intervals are set by {} finished runs; widths, {}", held_against.len(), widths.join("; ")));
     Ok(set)
 }
 
