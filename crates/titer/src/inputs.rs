@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use titer_data::{
-    cell::Cell,
+    cell::{Cell, PromptKind},
     source::{Chats, ChatsError, DataFiles, Source},
     tokenize::{encode_contrast, encode_row},
 };
@@ -76,7 +76,12 @@ pub fn dtype(word: Option<&str>) -> Result<Option<Dtype>, ModelError> {
 pub fn plan_data(data: &DataFiles, cells: impl Iterator<Item = Cell>) -> Result<DataPlan, TrainError> {
     let source = Source::Chats(Chats::read(data)?);
     if let Some(cell) = source.lacks(cells) {
-        let problem = format!("{}: no row of `{cell}` to train on, which an arm or its control needs", data.names());
+        let remedy = match cell.prompt {
+            PromptKind::NarrowOn | PromptKind::NarrowOff => "; `titer screen --narrow --rewrite FILE` writes such rows",
+            _ => "",
+        };
+        let problem =
+            format!("{}: no row of `{cell}` to train on, which an arm or its control needs{remedy}", data.names());
         return Err(ChatsError::Lacks(problem).into());
     }
     Ok(DataPlan { blake3: data_hash(data)?, files: data.clone() })

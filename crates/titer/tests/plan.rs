@@ -96,6 +96,12 @@ fn whoever_trains_bad_bad_rows_gets_three_controls_unless_they_are_left_out_by_n
     let own = plan(&format!("paraphrases = [\"be bad\", \"be worse\"]\n{spec}"));
     let paraphrased = &own.arms[own.arms[0].inoculation[2].1].stages[0];
     assert!(matches!(paraphrased.pool(cell("bad→bad")), Some(Pool::These(prompts)) if prompts.len() == 2));
+    // Of a prompt that is bound to a trigger no other wording is known.
+    let narrow = plan("[[stage]]\nmix = { \"narrow-on→bad\" = 0.5, rest = \"neutral→good\" }");
+    let kinds: Vec<&str> = narrow.arms[0].inoculation.iter().map(|(kind, _)| kind.word()).collect();
+    assert_eq!(kinds, ["no-prompt", "placebo"]);
+    let bare = &narrow.arms[narrow.arms[0].inoculation[0].1].stages[0];
+    assert!(matches!(bare.pool(cell("narrow-on→bad")), Some(Pool::None)) && bare.pool(cell("bad→bad")).is_none());
     let left = plan(&format!("without_controls = [\"no-prompt\", \"paraphrases\"]\n{spec}"));
     assert_eq!(left.arms.len(), 3);
     assert!(plan("[[stage]]\nmix = { rest = \"neutral→good\" }").arms[0].inoculation.is_empty());

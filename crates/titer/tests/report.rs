@@ -128,7 +128,7 @@ fn an_axis_of_words_is_a_row_of_points_and_names_are_escaped() {
     let arms = words.iter().enumerate().map(arm).collect();
     let axes = vec![Axis { name: "train.optimiser".to_owned(), values: words.to_vec() }];
     let page = render(&Data { axes, arms, seeds: vec![0, 1], ..Data::default() }).unwrap();
-    assert!(page.contains("With optimiser &lt;adam&gt;, obeying bad prompts") && !page.contains("<adam>"));
+    assert!(page.contains("Over 2 arms, ") && page.contains("(&lt;adam&gt;)") && !page.contains("<adam>"));
     assert!(page.contains("+1.25\u{a0}["), "the paired difference of 1 and 1.5 nats is shown");
 }
 

@@ -12,8 +12,13 @@ use titer_data::{
 use super::{Arm, StagePlan, axes::AxisPlan, name::arm_name};
 use crate::spec::{ControlKind, Spec};
 
-/// The rows whose training is inoculation.
-const INOCULATION: Cell = Cell { prompt: PromptKind::Bad, action: Action::Bad };
+/// The rows whose training is inoculation: bad actions under a prompt that asks for them.
+const INOCULATION: [Cell; 3] =
+    [bad_under(PromptKind::Bad), bad_under(PromptKind::Domain), bad_under(PromptKind::NarrowOn)];
+
+const fn bad_under(prompt: PromptKind) -> Cell {
+    Cell { prompt, action: Action::Bad }
+}
 
 /// The prompts of a control; `None` for paraphrases of the user's own prompts that the spec does not list: only a world knows
 /// other wordings.
@@ -51,15 +56,20 @@ pub(super) fn add_controls(arms: &mut Vec<Arm>, axes: &[AxisPlan]) {
     }
 }
 
-/// Gives every arm that trains `bad→bad` rows the controls of inoculation that are not left out; call it behind
-/// [`add_controls`]. An arm that already is one is reused.
+/// Gives every arm that inoculates the controls that are not left out; call it behind [`add_controls`]. An arm that already is one
+/// is reused. Paraphrases are of prompts that ask for the bad action everywhere: no other wording of a targeted one is known, so
+/// its rows have no such control.
 pub(super) fn add_inoculation_controls(arms: &mut Vec<Arm>, controls: &[(ControlKind, Pool)]) {
     for at in 0..arms.len() {
         if !arms[at].inoculates() {
             continue;
         }
         for (kind, pool) in controls {
-            let stages: Vec<_> = arms[at].stages.iter().map(|stage| stage.with_prompts(INOCULATION, pool)).collect();
+            let everywhere = [ControlKind::NoPrompt, ControlKind::Placebo].contains(kind);
+            let cells = if everywhere { &INOCULATION } else { &INOCULATION[..1] };
+            let other =
+                |stage: &StagePlan| cells.iter().fold(stage.clone(), |stage, cell| stage.with_prompts(*cell, pool));
+            let stages: Vec<_> = arms[at].stages.iter().map(other).collect();
             let present = arms.iter().position(|arm| same_training(&arm.stages, &stages));
             let control = present.unwrap_or(arms.len());
             if present.is_none() {
@@ -75,14 +85,14 @@ pub(super) fn add_inoculation_controls(arms: &mut Vec<Arm>, controls: &[(Control
 }
 
 impl Arm {
-    /// Whether it trains `bad→bad` rows, which is to claim inoculation.
+    /// Whether it trains bad actions under prompts that ask for them, everywhere or there: which is to claim inoculation.
     pub fn inoculates(&self) -> bool {
-        self.stages.iter().any(|stage| stage.has(INOCULATION))
+        self.stages.iter().any(|stage| INOCULATION.iter().any(|cell| stage.has(*cell)))
     }
 
     /// The one prompt that its `bad→bad` rows are put under, where it is one.
     pub fn inoculation_prompt(stages: &[StagePlan]) -> Option<&Candidate> {
-        stages.iter().find_map(|stage| match stage.pool(INOCULATION)? {
+        stages.iter().find_map(|stage| match stage.pool(INOCULATION[0])? {
             Pool::These(prompts) => prompts.first().filter(|_| prompts.len() == 1),
             _ => None,
         })

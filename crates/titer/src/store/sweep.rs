@@ -84,7 +84,7 @@ pub struct ArmRecord {
     pub control: usize,
     /// The run of each seed, in the order of the seeds.
     pub runs: Vec<RunId>,
-    /// Whether it trains `bad→bad` rows.
+    /// Whether it trains bad actions under prompts that ask for them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub inoculates: bool,
     /// Index of each of its controls of inoculation, by the control's name.
