@@ -10,7 +10,7 @@ use titer_data::{
     probe::Component,
 };
 
-use super::{against::Pair, kernel::Kernel, toy::sigmoid};
+use super::{against::Pair, kernel::Kernel};
 
 /// The rules, in the order of [`changes`].
 pub const NAMES: [&str; 6] = ["dose alone", "3 pilot runs", "surprise", "log-prob lift", "k-rule", "shuffled probes"];
@@ -72,7 +72,9 @@ fn share(case: &Case<'_>, wanted: Cell) -> f64 {
 fn log_prob(kernel: &Kernel, prompt: &str, action: Action) -> f64 {
     let Some(kind) = kernel.kind(prompt, "trained").map(|kind| &kernel.kinds[kind]) else { return 0.0 };
     let sign = if action == Action::Good { 1.0 } else { -1.0 };
-    (sigmoid(sign * kind.action) * sigmoid(kind.known)).max(1e-12).ln()
+    // ln σ(x), also where σ(x) is no number.
+    let log = |x: f64| x.min(0.0) - (-x.abs()).exp().ln_1p();
+    log(sign * kind.action / kind.spread) + log(kind.known)
 }
 
 /// The least-squares line through known points.

@@ -42,7 +42,7 @@ pub enum KernelError {
     },
 }
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const HEAD: &str = "titer kernel";
 
 #[derive(Serialize, Deserialize)]

@@ -3,7 +3,8 @@
 //! The reply of a row is good, bad or neither. With `q` the probability that it is either and `σ(x)` that it is then the
 //! good one, `∇log p(good) = σ(−x) D + ρ O` and `∇log p(bad) = −σ(x) D + ρ O`, where `D = ∇x`, `O = (1 − q₀) ∇z` with
 //! `z = log q/(1 − q)`, and `ρ = (1 − q)/(1 − q₀)` is 1 at the start. So every kind of prompt has two directions, `D` and
-//! `O`, and two margins, `x` and `z`, which say how hard its rows push along them.
+//! `O`, and two margins, `x` and `z`, which say how hard its rows push along them. Rows of a kind differ in `x`, those of long
+//! replies by hundreds of nats: the mean of `σ(−x)` is taken to be `σ(−x / s)`, with the spread `s` of normal log-odds.
 //!
 //! Plain gradient descent needs the products of directions with the gradients of margins. Adam divides every coordinate by
 //! the root of its second moment, which depends on the mix; so products are kept by *bucket*, a set of coordinates whose
@@ -69,6 +70,8 @@ pub struct Kind {
     pub domains: String,
     /// `x` at the start: log-odds of the good action against the bad one, nats.
     pub action: f64,
+    /// `s = √(1 + π v / 8)` with the variance `v` of the rows' `x`, nats; 1 where all rows are alike.
+    pub spread: f64,
     /// `z` at the start: log-odds of either action against all other replies, nats.
     pub known: f64,
     /// Whether good and bad replies were there to be measured.
@@ -76,11 +79,18 @@ pub struct Kind {
 }
 
 impl Kind {
-    /// A kind with margin `action` and a probability of other replies.
+    /// A kind of rows that are alike, with margin `action` and a probability of other replies.
     pub fn new(prompt: PromptKind, domains: Option<DomainSplit>, action: f64, other: f64, shown: [bool; 2]) -> Self {
         let other = other.clamp(1e-9, 1.0 - 1e-9);
         let domains = domains.map_or_else(String::new, |domains| domains.word().to_owned());
-        Self { prompt: prompt.word().to_owned(), domains, action, known: ((1.0 - other) / other).ln(), shown }
+        Self {
+            prompt: prompt.word().to_owned(),
+            domains,
+            action,
+            spread: 1.0,
+            known: ((1.0 - other) / other).ln(),
+            shown,
+        }
     }
 
     /// The probability of replies that are neither good nor bad, at the start.

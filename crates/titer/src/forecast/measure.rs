@@ -166,7 +166,7 @@ fn field(
     let mut sums: Vec<([Vector; 2], usize)> = (0..GROUPS).map(|_| ([zeros(), zeros()], 0)).collect();
     let mut squares = [zeros(), zeros(), zeros()];
     let mut workspace = Workspace::default();
-    let mut probabilities = [0.0, 0.0];
+    let mut log_odds = LogOdds::default();
     for (at, pair) in pairs.iter().enumerate() {
         let mut found: [Option<(f64, Vector)>; 2] = [None, None];
         for (found, row) in found.iter_mut().zip(pair) {
@@ -175,15 +175,12 @@ fn field(
                 *found = Some(log_prob_gradient(model, &mut workspace, &pack(&model.decoder, &[&encoded])));
             }
         }
-        let likely = found.each_ref().map(|found| found.as_ref().map_or(0.0, |(log_prob, _)| log_prob.exp()));
-        probabilities.iter_mut().zip(likely).for_each(|(sum, likely)| *sum += likely);
-        let (which, known) = match found {
-            [Some((good_log, good)), Some((bad_log, bad))] => {
-                // D = ∇log p(good) − ∇log p(bad), O = ∇log p(good) − σ(−x) D
-                let down = super::toy::sigmoid(bad_log - good_log) as f32;
+        log_odds.push(found.each_ref().map(|found| found.as_ref().map(|(log_prob, _)| *log_prob)));
+        // The gradient of one action, and D where there are both.
+        let (which, one) = match found {
+            [Some((_, good)), Some((_, bad))] => {
                 let which: Vector = good.iter().zip(&bad).map(|(good, bad)| good - bad).collect();
-                let known = good.iter().zip(&which).map(|(good, which)| good - down * which).collect();
-                (which, known)
+                (which, good)
             }
             [Some((_, only)), None] | [None, Some((_, only))] => (zeros(), only),
             [None, None] => continue,
@@ -191,25 +188,77 @@ fn field(
         let (sums, count) = &mut sums[at % GROUPS];
         *count += 1;
         for c in 0..size {
-            let (d, o) = (which[c], known[c]);
+            let (d, g) = (which[c], one[c]);
             sums[0][c] += d;
-            sums[1][c] += o;
+            sums[1][c] += g;
             squares[0][c] += d * d;
-            squares[1][c] += d * o;
-            squares[2][c] += o * o;
+            squares[1][c] += d * g;
+            squares[2][c] += g * g;
         }
     }
-    let rows = pairs.len();
     let shown = [0, 1].map(|action| pairs.iter().any(|pair| pair[action].is_some()));
-    let [good, bad] = probabilities.map(|sum| sum / rows as f64);
-    let action = match shown {
-        [true, true] => (good / bad).ln(),
-        [true, false] => CERTAIN,
-        _ => -CERTAIN,
-    };
+    // O = ∇log p(good) − σ(−x) D with the kind's own x, so that both actions' mean gradients are exact at the start.
+    let down = if shown == [true, true] { log_odds.down() as f32 } else { 0.0 };
+    for ([which, one], _) in &mut sums {
+        one.iter_mut().zip(which).for_each(|(one, which)| *one -= down * *which);
+    }
+    let [dd, dg, gg] = &mut squares;
+    for c in 0..size {
+        gg[c] += down * (down * dd[c] - 2.0 * dg[c]);
+        dg[c] -= down * dd[c];
+    }
     let domains = matches!(source, Source::World(_)).then_some(domains);
-    let kind = Kind::new(prompt, domains, action, 1.0 - good - bad, shown);
-    Ok(Some(Field::new(kind, rows, sums, squares)))
+    Ok(Some(Field::new(log_odds.kind(prompt, domains, shown), pairs.len(), sums, squares)))
+}
+
+/// The log-odds of every row of a kind.
+#[derive(Default)]
+struct LogOdds {
+    /// Of the good action against the bad one, where there are both.
+    action: Vec<f64>,
+    /// Of either action against all other replies.
+    known: Vec<f64>,
+}
+
+impl LogOdds {
+    /// Takes the log-probabilities of a good and a bad reply on one context.
+    fn push(&mut self, log_probs: [Option<f64>; 2]) {
+        let [good, bad] = log_probs.map(|log_prob| log_prob.unwrap_or(f64::NEG_INFINITY));
+        if log_probs.iter().all(Option::is_some) {
+            self.action.push(good - bad);
+        }
+        // In logarithms: long replies have probabilities that no number holds.
+        let likelier = good.max(bad);
+        let either = (likelier + (good.min(bad) - likelier).exp().ln_1p()).min(-1e-9);
+        self.known.push(either - (-either.exp_m1()).ln());
+    }
+
+    /// The mean push of a good row along `D`.
+    fn down(&self) -> f64 {
+        let mean = mean(self.action.iter().map(|action| super::toy::sigmoid(-action)));
+        let least = super::toy::sigmoid(-CERTAIN);
+        mean.clamp(least, 1.0 - least)
+    }
+
+    fn kind(&self, prompt: PromptKind, domains: Option<DomainSplit>, shown: [bool; 2]) -> Kind {
+        let (action, spread) = match shown {
+            [true, true] => {
+                let middle = mean(self.action.iter().copied());
+                let variance = mean(self.action.iter().map(|action| (action - middle).powi(2)));
+                let spread = (1.0 + std::f64::consts::PI / 8.0 * variance).sqrt();
+                (spread * (1.0 / self.down() - 1.0).ln(), spread)
+            }
+            [true, false] => (CERTAIN, 1.0),
+            _ => (-CERTAIN, 1.0),
+        };
+        let known = mean(self.known.iter().copied());
+        Kind { known, spread, ..Kind::new(prompt, domains, action, 0.5, shown) }
+    }
+}
+
+fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let count = values.len().max(1) as f64;
+    values.sum::<f64>() / count
 }
 
 /// Log-probability of the only reply, nats, and its gradient.

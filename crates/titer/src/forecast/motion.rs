@@ -1,6 +1,6 @@
 //! The integrator: optimiser steps on margins alone, without the parameters behind them.
 //!
-//! In each step a batch with `n` rows of a kind pushes `c_D = n_good σ(−x) − n_bad σ(x)` along `D` and `c_O = (n_good +
+//! In each step a batch with `n` rows of a kind pushes `c_D = n_good σ(−x/s) − n_bad σ(x/s)` along `D` and `c_O = (n_good +
 //! n_bad) ρ` along `O`, over batch · divisor. Plain descent, with momentum or without, moves a margin by
 //! `lr Σ_j b_j ⟨D_j, ∇m⟩`, where `b` are the pushes or their running sum. Adam keeps running means `b` of the pushes and
 //! `v` of the squares in every bucket, and moves it by `lr Σ_b Σ_j b_j K_jb / (√v̂_b + eps)`. The gradient is clipped by
@@ -49,6 +49,8 @@ pub struct Motion {
     scale: Vec<f64>,
     /// `1 − q₀` of each kind.
     other: Vec<f64>,
+    /// How much its rows differ, see [`super::Kind::spread`].
+    spread: Vec<f64>,
     start: State,
     /// Where the products change along the way.
     gate: Option<Way>,
@@ -123,6 +125,7 @@ impl Motion {
             squares: squares.chain(noise_by_bucket).collect(),
             scale: moments.scale.clone(),
             other: kinds.iter().map(|&kind| kernel.kinds[kind].other()).collect(),
+            spread: kinds.iter().map(|&kind| kernel.kinds[kind].spread).collect(),
             start: State {
                 moved: vec![0.0; probes.len()],
                 action: kinds.iter().map(|&kind| kernel.kinds[kind].action).collect(),
@@ -142,7 +145,7 @@ impl Motion {
         serde_json::json!({
             "kinds": self.kinds, "probes": self.probes, "outputs": self.outputs, "buckets": self.buckets,
             "plain": self.plain, "by_bucket": self.by_bucket, "gram": self.gram, "noise": self.noise,
-            "squares": self.squares, "scale": self.scale, "other": self.other,
+            "squares": self.squares, "scale": self.scale, "other": self.other, "spread": self.spread,
             "action": self.start.action, "known": self.start.known, "plain_there": self.plain_there,
             "gate": self.gate.as_ref().map(|way| serde_json::json!({ "kind": way.kind, "from": way.from, "to": way.to, "buckets": way.buckets })),
         })
@@ -220,7 +223,7 @@ impl Motion {
     /// The pushes of a batch along each direction, and the second moments of what its rows differ in.
     fn push(&self, state: &State, batch: &Counts, weight: f64, push: &mut [f64], noise: &mut [f64]) {
         for (kind, [good, bad]) in batch.iter().enumerate() {
-            let likely = super::toy::sigmoid(state.action[kind]);
+            let likely = super::toy::sigmoid(state.action[kind] / self.spread[kind]);
             let (up, down) = (1.0 - likely, -likely);
             let other = super::toy::sigmoid(-state.known[kind]) / self.other[kind];
             push[2 * kind] = (good * up + bad * down) / weight;

@@ -22,7 +22,7 @@ function run(kernel, optimiser, counts, settings, seen) {
   counts.forEach((batch, at) => {
     const weight = settings.weight;
     for (let kind = 0; kind < kinds; kind++) {
-      const [good, bad] = batch[kind], likely = sigmoid(state.action[kind]), up = 1 - likely, down = -likely;
+      const [good, bad] = batch[kind], likely = sigmoid(state.action[kind] / kernel.spread[kind]), up = 1 - likely, down = -likely;
       const other = sigmoid(-state.known[kind]) / kernel.other[kind];
       push[2 * kind] = (good * up + bad * down) / weight;
       push[2 * kind + 1] = (good + bad) * other / weight;
