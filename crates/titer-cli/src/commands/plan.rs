@@ -92,7 +92,7 @@ pub fn plan(args: &PlanArgs) -> Result<(), Failure> {
 }
 
 /// Limits are on probes that the runs measure.
-fn measured(spec: &Spec, sweep: &SweepPlan, limits: &[(String, Limit)]) -> Result<(), Failure> {
+fn measured(spec: &Spec, sweep: &SweepPlan, limits: &[Written]) -> Result<(), Failure> {
     let names = sweep.probe_names();
     let names: Vec<&str> = names.iter().map(|name| name.strip_suffix("/trained").unwrap_or(name)).collect();
     let Some((key, limit)) = limits.iter().find(|(_, limit)| !names.contains(&limit.probe.as_str())) else {
@@ -120,8 +120,11 @@ fn exist(spec: &Spec, sweep: &SweepPlan, supplies: &[Supply]) -> Result<(), Fail
     Ok(())
 }
 
-/// The spec without what is a plan's own, and that; limits with their keys.
-fn read(path: &Path) -> Result<(Spec, Vec<Supply>, Vec<(String, Limit)>), Failure> {
+/// A limit with its key.
+type Written = (String, Limit);
+
+/// The spec without what is a plan's own, and that.
+fn read(path: &Path) -> Result<(Spec, Vec<Supply>, Vec<Written>), Failure> {
     let text = fs_err::read_to_string(path).map_err(Failure::input)?;
     // Lines of a plan's own are left empty, so that errors in the others keep theirs.
     let mut own = false;

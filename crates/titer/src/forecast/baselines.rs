@@ -121,7 +121,7 @@ fn k_rule(cases: &[Case<'_>], component: usize) -> Vec<f64> {
             word if word == Component::ObeyBad.word() => "bad",
             _ => return 0.0,
         };
-        let bad_rate = |prompt: &str| log_prob(case.kernel, prompt, Action::Bad).exp();
+        let bad_rate = |prompt: &str| log_prob(case.kernel, prompt, Action::Bad).exp().max(1e-12);
         let mut moved = 0.0;
         let kinds: BTreeSet<&str> = case.shares.iter().map(|(cell, _)| cell.prompt.word()).collect();
         for kind in kinds {
