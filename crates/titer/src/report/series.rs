@@ -2,6 +2,7 @@
 
 use super::{
     data::{Axis, Data, Setting},
+    figure::names_fit,
     format,
 };
 
@@ -54,6 +55,17 @@ impl Dose {
             Setting::Word(_) => None,
         };
         (!self.values.is_empty()).then(|| self.values.iter().map(number).collect())?
+    }
+
+    /// Whether its values are names that have no room under a figure, so that they go by number there.
+    pub fn is_numbered(&self) -> bool {
+        let names: Vec<String> = (0..self.values.len()).map(|position| self.value(position)).collect();
+        self.numbers().is_none() && !names_fit(&names)
+    }
+
+    /// What is written under a figure's axis.
+    pub fn axis_label(&self) -> String {
+        if self.is_numbered() { format!("{}, numbered as in the first table", self.label) } else { self.label.clone() }
     }
 
     /// The value at a position, as a reader would write it.

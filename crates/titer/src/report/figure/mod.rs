@@ -7,7 +7,7 @@ mod labels;
 mod scale;
 mod svg;
 
-pub use scale::Scale;
+pub use scale::{Scale, names_fit};
 
 use crate::stats::Estimate;
 

@@ -7,6 +7,14 @@ const ZERO: f64 = 0.055;
 /// Where a logarithmic axis begins if 0 has a place of its own before it.
 const AFTER_ZERO: f64 = 0.19;
 
+/// Letters that have room beside each other under a panel.
+const ROOM: usize = 40;
+
+/// Whether names have room beside each other on an axis, each in the middle of its slot.
+pub fn names_fit(names: &[String]) -> bool {
+    names.iter().map(|name| name.chars().count() + 1).max().unwrap_or(0) * names.len() <= ROOM
+}
+
 /// One axis of a figure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scale {
@@ -19,7 +27,7 @@ pub struct Scale {
 enum Kind {
     Linear { low: f64, high: f64 },
     Log { zero: bool, low: f64, high: f64 },
-    Slots(usize),
+    Slots(Vec<String>),
 }
 
 impl Scale {
@@ -77,20 +85,32 @@ impl Scale {
         axis
     }
 
-    /// An axis for names: the first is at 0, the next at 1.
+    /// An axis for names: the first is at 0, the next at 1. Names that have no room are numbered, from 1.
     pub fn slots(names: &[String]) -> Self {
-        let ticks = names.iter().enumerate().map(|(at, name)| (at as f64, name.clone())).collect();
-        Self { kind: Kind::Slots(names.len()), ticks }
+        let fit = names_fit(names);
+        let number = |at: usize| {
+            if names.len() <= 12 || at == 1 || at.is_multiple_of(5) { at.to_string() } else { String::new() }
+        };
+        let label = |(at, name): (usize, &String)| (at as f64, if fit { name.clone() } else { number(at + 1) });
+        Self { ticks: names.iter().enumerate().map(label).collect(), kind: Kind::Slots(names.to_vec()) }
+    }
+
+    /// What is at a place on an axis for names.
+    pub fn name(&self, at: f64) -> Option<&str> {
+        match &self.kind {
+            Kind::Slots(names) => names.get(at as usize).map(String::as_str),
+            _ => None,
+        }
     }
 
     /// The place of a number, from 0 at the beginning of the axis to 1 at its end; outside, the nearer end.
     pub fn place(&self, number: f64) -> f64 {
-        let place = match self.kind {
+        let place = match &self.kind {
             Kind::Linear { low, high } => (number - low) / (high - low),
-            Kind::Slots(count) => (number + 0.5) / count as f64,
+            Kind::Slots(names) => (number + 0.5) / names.len() as f64,
             Kind::Log { zero: true, .. } if number <= 0.0 => ZERO,
             Kind::Log { zero, low, high } => {
-                let begin = if zero { AFTER_ZERO } else { MARGIN };
+                let begin = if *zero { AFTER_ZERO } else { MARGIN };
                 begin + (1.0 - MARGIN - begin) * (number / low).ln() / (high / low).ln()
             }
         };
@@ -156,5 +176,16 @@ mod tests {
     fn close_amounts_share_a_linear_axis() {
         assert!(!Scale::amounts(&[0.0, 0.1, 0.5, 1.0], plain).sets_zero_apart());
         assert!(!Scale::slots(&["a".to_owned()]).is_continuous());
+    }
+
+    #[test]
+    fn names_without_room_are_numbered() {
+        let short = ["a", "b"].map(str::to_owned);
+        assert_eq!(Scale::slots(&short).ticks, [(0.0, "a".to_owned()), (1.0, "b".to_owned())]);
+        let long: Vec<String> = (0..14).map(|at| format!("prompt {at}")).collect();
+        let axis = Scale::slots(&long);
+        let labels: Vec<_> =
+            axis.ticks.iter().map(|(_, label)| label.as_str()).filter(|label| !label.is_empty()).collect();
+        assert_eq!((labels, axis.name(13.0)), (vec!["1", "5", "10"], Some("prompt 13")));
     }
 }

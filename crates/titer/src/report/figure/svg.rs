@@ -132,7 +132,8 @@ impl Figure {
         }
         for (x, estimate) in &line.points {
             let at = self.x(*x) + if apart(*x) { dodge } else { 0.0 };
-            let tip = escape(&format!("{}: {}", line.label, interval(estimate)));
+            let name = self.x.name(*x).map_or_else(String::new, |name| format!("{name}, "));
+            let tip = escape(&format!("{name}{}: {}", line.label, interval(estimate)));
             let y = self.y(estimate.mean);
             write!(out, r#"<circle class="dot" cx="{at:.1}" cy="{y:.1}" r="2.6"><title>{tip}</title></circle>"#)?;
         }

@@ -32,7 +32,7 @@ pub fn components(data: &Data, dose: &Dose, series: &[Series], families: &[&Fami
     let figure = |one: &Series, family: &Family, measure: Measure| Figure {
         title: format!("{}: difference from the control by {}, {}", family.title, dose.label, one.title),
         x: dose_scale(dose),
-        x_label: dose.label.clone(),
+        x_label: dose.axis_label(),
         y: Scale::unit(),
         lines: dose_lines(dose, one, &family.splits, measure, &value),
         level: None,

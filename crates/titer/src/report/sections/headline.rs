@@ -1,5 +1,7 @@
 //! The answer in one sentence, and in one small table.
 
+use std::collections::BTreeSet;
+
 use super::response::level;
 use crate::{
     report::{
@@ -94,16 +96,21 @@ pub fn table(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) 
     let counted = measure == Measure::Rate && dose.numbers().is_some();
     let halved = families.iter().find(|family| family.component == "obey_bad" && counted);
     head.extend(halved.map(|_| "Halved from".to_owned()));
+    let written = |arm: usize, family: &&Family| {
+        level(data, arm, family.leading(), measure).map_or_else(|| "–".to_owned(), |found| format::interval(&found))
+    };
     let row = |one: &Series, (position, arm): (usize, usize)| {
-        let control = data.arms[arm].control.filter(|control| *control != arm);
-        let title = if one.title.is_empty() { "all arms".to_owned() } else { one.title.clone() };
-        let mut row: Vec<String> = titled.then_some(title).into_iter().collect();
-        row.push(dose.value(position));
+        let mut row: Vec<String> = Vec::new();
+        if titled {
+            row.push(if one.title.is_empty() { "all arms".to_owned() } else { one.title.clone() });
+        }
+        let number = if dose.is_numbered() { format!("{} · ", position + 1) } else { String::new() };
+        row.push(format!("{number}{}", dose.value(position)));
+        // Arms with names are many, and most of them have one control: that has a row of its own.
+        let control = data.arms[arm].control.filter(|control| *control != arm && !named(dose));
         row.extend(families.iter().map(|family| {
-            let found = |arm| level(data, arm, family.leading(), measure);
-            let written = |arm| found(arm).map_or_else(|| "–".to_owned(), |found| format::interval(&found));
-            let before = control.map_or_else(String::new, |control| format!("{} → ", written(control)));
-            format!("{before}{}", written(arm))
+            let before = control.map_or_else(String::new, |control| format!("{} → ", written(control, family)));
+            format!("{before}{}", written(arm, family))
         }));
         row.extend(halved.map(|family| halving(data, dose, one, family).unwrap_or_else(|| "at no dose".to_owned())));
         row
@@ -112,6 +119,16 @@ pub fn table(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) 
         let shown: Vec<(usize, usize)> =
             if named(dose) { finished(data, one).collect() } else { end(data, one).into_iter().collect() };
         shown.into_iter().map(move |arm| row(one, arm))
+    });
+    let shown = |arm: &usize| series.iter().any(|one| one.arms.iter().any(|(_, other)| other == arm));
+    let controls: BTreeSet<usize> = series
+        .iter()
+        .flat_map(|one| finished(data, one))
+        .filter_map(|(_, arm)| data.arms[arm].control.filter(|control| named(dose) && !shown(control)))
+        .collect();
+    let controls = controls.into_iter().map(|control| {
+        let name = std::iter::repeat_n(String::new(), usize::from(titled)).chain([data.arms[control].name.clone()]);
+        name.chain(families.iter().map(|family| written(control, family))).collect()
     });
     let (_, first) = series.iter().find_map(|one| end(data, one)).unwrap_or_default();
     let behind = families.first().and_then(|family| level(data, first, family.leading(), measure));
@@ -123,7 +140,7 @@ pub fn table(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) 
         Measure::Rate => "Rates",
         _ => "Nearly all replies are on neither side of the probes, so rates say little; mean margins, nats a reply,",
     };
-    let place = if named(dose) { "in the arm" } else { "at the largest dose" };
+    let place = if named(dose) { "" } else { ", in the control → at the largest dose" };
     let halved_from = match halved {
         Some(_) => {
             " “Halved from” is the smallest dose from which on the rate of obeying bad prompts is below half of the control's."
@@ -132,12 +149,12 @@ pub fn table(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) 
     };
     Table {
         caption: format!(
-            "{what} after training with 95 % intervals, in the control → {place}, for {contexts}; behind each \
+            "{what} after training with 95 % intervals{place}, for {contexts}; behind each \
              number {behind} where all runs are finished.{halved_from} Source: probes.parquet."
         ),
         text_columns: 1 + usize::from(titled),
         head,
-        rows: rows.collect(),
+        rows: controls.chain(rows).collect(),
     }
 }
 

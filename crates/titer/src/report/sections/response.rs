@@ -69,7 +69,7 @@ fn figure(data: &Data, dose: &Dose, one: &Series, family: &Family, measure: Meas
     Figure {
         title: format!("{}: {} after training by {}, {}", family.title, measure.choice().label, dose.label, one.title),
         x: dose_scale(dose),
-        x_label: dose.label.clone(),
+        x_label: dose.axis_label(),
         y: Scale::unit(),
         lines: dose_lines(dose, one, &family.splits, measure, &|arm, split, measure| level(data, arm, split, measure)),
         level: control.map(|control| (format!("control, {}", family.leading().label()), control)),

@@ -29,8 +29,11 @@ const SIGNS: [Sign; 4] = [
 ];
 
 /// Panels of what was known before the last stage against what leaked after it, a point a run; `None` where no arm has an
-/// earlier stage, so that all runs of a seed start it as the same model.
+/// earlier stage, so that all runs of a seed start it as the same model, and where rates, so the leak, say little.
 pub fn gallery(data: &Data) -> Option<Gallery> {
+    if data.measures()[0] != Measure::Rate {
+        return None;
+    }
     let staged = |arm: &&Arm| arm.runs.iter().any(|run| run.stages().len() > 1 && last(run).is_some());
     let arms: Vec<&Arm> = data.arms.iter().filter(staged).collect();
     let stage = &arms.first()?.runs.first()?.stages().last()?.0;
