@@ -96,22 +96,31 @@ impl Motion {
             let row = |j: usize| outputs.iter().filter_map(move |l| all.get(j * products.outputs + l).copied());
             directions.iter().flat_map(|&j| row(j).collect::<Vec<_>>()).collect()
         };
-        let bucket = |j: usize, l: usize| {
-            let at = (j * products.outputs + l) * products.buckets;
-            products.by_bucket[at..at + products.buckets].iter().copied()
-        };
-        let by_bucket = outputs.iter().flat_map(|&l| directions.iter().flat_map(move |&j| bucket(j, l)));
+        // Whole slices at a time: a plan does this for every mix.
+        let mut by_bucket = Vec::with_capacity(outputs.len() * directions.len() * buckets);
+        for l in &outputs {
+            for j in &directions {
+                let at = (j * products.outputs + l) * products.buckets;
+                by_bucket.extend_from_slice(&products.by_bucket[at..at + products.buckets]);
+            }
+        }
         let moments = &kernel.moments;
         let gram = directions.iter().flat_map(|j| directions.iter().map(move |k| moments.gram[j * all + k]));
-        let pairs = (0..directions.len()).flat_map(|a| (a..directions.len()).map(move |b| (a, b)));
-        let squares = pairs.flat_map(|(a, b)| {
-            let at = (directions[a] * all + directions[b]) * buckets;
-            let factor = if a == b { 1.0 } else { 2.0 };
-            moments.squares[at..at + buckets].iter().map(move |value| factor * value)
-        });
+        let mut squares =
+            Vec::with_capacity((directions.len() * (directions.len() + 1) / 2 + 3 * kinds.len()) * buckets);
+        for (a, j) in directions.iter().enumerate() {
+            for (b, k) in directions.iter().enumerate().skip(a) {
+                let (at, begin) = ((j * all + k) * buckets, squares.len());
+                squares.extend_from_slice(&moments.squares[at..at + buckets]);
+                if a != b {
+                    squares[begin..].iter_mut().for_each(|value| *value *= 2.0);
+                }
+            }
+        }
+        for kind in kinds {
+            squares.extend_from_slice(&moments.noise_by_bucket[kind * 3 * buckets..][..3 * buckets]);
+        }
         let noise = kinds.iter().flat_map(|kind| moments.noise[kind * 3..][..3].iter().copied());
-        let noise_by_bucket =
-            kinds.iter().flat_map(|kind| moments.noise_by_bucket[kind * 3 * buckets..][..3 * buckets].iter().copied());
         Self {
             kinds: kinds.len(),
             probes: probes.len(),
@@ -119,10 +128,10 @@ impl Motion {
             buckets,
             plain: products_of(&products.plain),
             plain_there: products_of(&products.plain_there),
-            by_bucket: by_bucket.collect(),
+            by_bucket,
             gram: gram.collect(),
             noise: noise.collect(),
-            squares: squares.chain(noise_by_bucket).collect(),
+            squares,
             scale: moments.scale.clone(),
             other: kinds.iter().map(|&kind| kernel.kinds[kind].other()).collect(),
             spread: kinds.iter().map(|&kind| kernel.kinds[kind].spread).collect(),
@@ -162,7 +171,7 @@ impl Motion {
         let mut memory = Memory { first: vec![0.0; directions], second: vec![0.0; self.buckets], steps: 0 };
         let (mut push, mut noise) = (vec![0.0; directions], vec![0.0; 3 * self.kinds]);
         let (mut square, mut root) = (vec![0.0; self.buckets], vec![0.0; self.buckets]);
-        let (mut change, mut moved) = (vec![0.0; self.outputs], vec![0.0; self.buckets]);
+        let mut change = vec![0.0; self.outputs];
         let mut factors = Vec::new();
         let eps = if let Optimiser::AdamW { eps, .. } = stretch.optimiser { eps } else { 0.0 };
         let floor: Vec<f64> = self.scale.iter().map(|scale| eps / scale + 1e-30).collect();
@@ -204,8 +213,7 @@ impl Motion {
                     }
                     let rows = self.by_bucket.chunks_exact(directions * self.buckets);
                     for (change, rows) in change.iter_mut().zip(rows) {
-                        weighted(rows, &memory.first, &mut moved);
-                        *change = dot(&moved, &root);
+                        *change = weighted_dot(rows, &memory.first, &root);
                     }
                     self.go(state, &change, speed * rate / (1.0 - beta1.powi(memory.steps)));
                 }
@@ -286,6 +294,26 @@ fn weighted(rows: &[f64], factors: &[f64], result: &mut [f64]) {
         }
         result.copy_from_slice(&sums[..result.len()]);
     }
+}
+
+/// `Σ_b root_b Σ_r factor_r row_rb`, block by block like [`weighted`].
+fn weighted_dot(rows: &[f64], factors: &[f64], root: &[f64]) -> f64 {
+    const BLOCK: usize = 32;
+    let (blocks, rest) = root.as_chunks::<BLOCK>();
+    let mut lanes = [0.0; BLOCK];
+    for (block, root) in blocks.iter().enumerate() {
+        let mut sums = [0.0; BLOCK];
+        for (row, factor) in rows.chunks_exact(blocks.len() * BLOCK + rest.len()).zip(factors) {
+            let row: &[f64; BLOCK] = row[block * BLOCK..].first_chunk().expect("a block lies within");
+            (0..BLOCK).for_each(|lane| sums[lane] = factor.mul_add(row[lane], sums[lane]));
+        }
+        (0..BLOCK).for_each(|lane| lanes[lane] = sums[lane].mul_add(root[lane], lanes[lane]));
+    }
+    let mut total = lanes.iter().sum::<f64>();
+    for (row, factor) in rows.chunks_exact(root.len()).zip(factors) {
+        total += factor * rest.iter().zip(&row[blocks.len() * BLOCK..]).map(|(root, value)| root * value).sum::<f64>();
+    }
+    total
 }
 
 /// In lanes, so that it becomes vector instructions.
