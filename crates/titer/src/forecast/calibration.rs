@@ -17,9 +17,6 @@ use crate::{
     stats::quantile,
 };
 
-/// The optimisers that are calibrated apart, as words, in the order of their fields.
-const OPTIMISERS: [&str; 2] = ["adamw", "sgd"];
-
 /// The error of one component's margin.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trust {
@@ -57,14 +54,14 @@ impl Default for Calibration {
 }
 
 impl Calibration {
+    /// The optimisers that are calibrated apart, as words, in the order of [`Calibration::trust`] and [`Calibration::path`].
+    pub const OPTIMISERS: [&str; 2] = ["adamw", "sgd"];
+
     /// What titer ships for organisms, without pilots or with them.
     pub fn of_organisms(pilots: bool) -> Self {
         // What `titer forecast --calibrate` says of the runs of q1, q5 and q6, the latter with `--refresh 1`.
         let [good, obey] = if pilots { [1.50, 1.73] } else { [1.41, 1.49] };
-        Self::shipped([[good, 1.0, obey], [1.0; 3]])
-    }
-
-    fn shipped(widen: [[f64; 3]; 2]) -> Self {
+        let widen = [[good, 1.0, obey], [1.0; 3]];
         // Speed, share and place.
         let parts = [
             [[0.2, 0.12, 0.15], [0.9, 0.2, 0.2], [0.2, 0.25, 0.2]],
@@ -91,12 +88,12 @@ impl Calibration {
         let steps = |wanted: usize| -> usize {
             stages.iter().filter(|stage| which(&stage.optimiser) == wanted).map(|stage| stage.steps).sum()
         };
-        OPTIMISERS[usize::from(steps(1) > steps(0))]
+        Self::OPTIMISERS[usize::from(steps(1) > steps(0))]
     }
 
     /// The trust in a component under the optimiser that most steps are done with.
     pub fn trust(&self, stages: &[StagePlan], component: usize) -> Trust {
-        let optimiser = usize::from(Self::optimiser(stages) == OPTIMISERS[1]);
+        let optimiser = usize::from(Self::optimiser(stages) == Self::OPTIMISERS[1]);
         self.trust[optimiser][component]
     }
 
@@ -114,7 +111,7 @@ impl Calibration {
             kinds: Vec::new(),
             ..self.clone()
         };
-        for (optimiser, word) in OPTIMISERS.into_iter().enumerate() {
+        for (optimiser, word) in Self::OPTIMISERS.into_iter().enumerate() {
             for (component, name) in Component::ALL.into_iter().enumerate() {
                 let of = |pair: &&Pair| pair.optimiser == word && pair.component == name.word();
                 let own: Vec<&Pair> = runs.iter().flat_map(|(_, pairs)| pairs).filter(of).collect();
@@ -170,7 +167,7 @@ impl Calibration {
                 reasons.push("weight decay takes more than 1 % off the weights, and forecasts leave it out".to_owned());
             }
         }
-        for (at, word) in OPTIMISERS.into_iter().enumerate() {
+        for (at, word) in Self::OPTIMISERS.into_iter().enumerate() {
             let (gone, known) = (gone[at], self.path[at]);
             if gone > 0.0 && known == 0.0 {
                 reasons.push(format!("no run with {word} has been held against a forecast"));
@@ -197,7 +194,7 @@ impl Calibration {
     }
 }
 
-/// Which of [`OPTIMISERS`].
+/// Which of [`Calibration::OPTIMISERS`].
 fn which(optimiser: &Optimiser) -> usize {
     usize::from(matches!(optimiser, Optimiser::Sgd { .. }))
 }

@@ -279,9 +279,11 @@ impl Motion {
     }
 }
 
+/// Lanes of a block of sums that stays in registers.
+const BLOCK: usize = 32;
+
 /// `Σ_r factor_r row_r` of rows as wide as the result, in blocks that stay in registers.
 fn weighted(rows: &[f64], factors: &[f64], result: &mut [f64]) {
-    const BLOCK: usize = 32;
     let width = result.len();
     for (block, result) in result.chunks_mut(BLOCK).enumerate() {
         let mut sums = [0.0; BLOCK];
@@ -298,19 +300,19 @@ fn weighted(rows: &[f64], factors: &[f64], result: &mut [f64]) {
 
 /// `Σ_b root_b Σ_r factor_r row_rb`, block by block like [`weighted`].
 fn weighted_dot(rows: &[f64], factors: &[f64], root: &[f64]) -> f64 {
-    const BLOCK: usize = 32;
     let (blocks, rest) = root.as_chunks::<BLOCK>();
     let mut lanes = [0.0; BLOCK];
+    let weighted = || rows.chunks_exact(root.len()).zip(factors);
     for (block, root) in blocks.iter().enumerate() {
         let mut sums = [0.0; BLOCK];
-        for (row, factor) in rows.chunks_exact(blocks.len() * BLOCK + rest.len()).zip(factors) {
+        for (row, factor) in weighted() {
             let row: &[f64; BLOCK] = row[block * BLOCK..].first_chunk().expect("a block lies within");
             (0..BLOCK).for_each(|lane| sums[lane] = factor.mul_add(row[lane], sums[lane]));
         }
         (0..BLOCK).for_each(|lane| lanes[lane] = sums[lane].mul_add(root[lane], lanes[lane]));
     }
     let mut total = lanes.iter().sum::<f64>();
-    for (row, factor) in rows.chunks_exact(root.len()).zip(factors) {
+    for (row, factor) in weighted() {
         total += factor * rest.iter().zip(&row[blocks.len() * BLOCK..]).map(|(root, value)| root * value).sum::<f64>();
     }
     total

@@ -168,8 +168,11 @@ impl Dials {
         let mut model = self.model.clone();
         model["optimisers"] = json!(self.optimisers);
         model["arms"] = json!(self.arms);
-        let [adamw, sgd] = &self.trust;
-        model["trust"] = json!({ "adamw": adamw, "sgd": sgd });
+        model["trust"] = Calibration::OPTIMISERS
+            .into_iter()
+            .zip(self.trust)
+            .map(|(word, trust)| (word.to_owned(), json!(trust)))
+            .collect();
         json!({
             "base": self.base,
             "seed": self.seed,

@@ -85,7 +85,6 @@ pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
         return page::write(out, args.against.as_deref(), plan, &foreseen, &calibration);
     }
     if let Some(dir) = &args.against {
-        // What has been looked at is no forecast.
         let unseen = foreseen.into_iter().filter(|found| !subject.was_pilot(found));
         let foreseen: Vec<Foreseen<'_>> = unseen.collect();
         return truth::print(dir, plan, &foreseen, args.json);
@@ -169,7 +168,7 @@ fn calibrate(
         held_against.extend(runs.into_iter().map(|(found, pairs)| (found.plan.stages.clone(), pairs)));
     }
     let set = shipped.set_by(&held_against, about);
-    let widths = set.trust.iter().zip(["adamw", "sgd"]).zip(set.path).filter(|(_, path)| *path > 0.0);
+    let widths = set.trust.iter().zip(Calibration::OPTIMISERS).zip(set.path).filter(|(_, path)| *path > 0.0);
     let widths = widths.map(|((trust, word), _)| {
         let each = Component::ALL.iter().zip(trust);
         let each: Vec<String> =

@@ -80,7 +80,7 @@ pub fn print(dir: &Path, plan: &SweepPlan, foreseen: &[Foreseen<'_>], as_json: b
     // Guards and prompts that no forecast foresees make no forecast wrong: what is said of those runs stands below.
     let (plain, guarded): (Vec<&Foreseen<'_>>, Vec<&Foreseen<'_>>) =
         foreseen.iter().partition(|found| found.plan.stages.iter().all(|stage| stage.differs_in_rows_alone()));
-    for optimiser in ["adamw", "sgd"] {
+    for optimiser in Calibration::OPTIMISERS {
         let cases = cases(plan, &plain, &pairs, optimiser);
         if cases.is_empty() {
             continue;

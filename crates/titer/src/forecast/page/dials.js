@@ -92,7 +92,7 @@ function draw() {
   const doseLines = model.probes.map((probe, l) => ({ c: colours[l], d: grid.map((dose, i) => [dose, rateOf(probe.rates, changes[i][l])]) }));
   const byDose = () => { $("dose").innerHTML = svg(doseLines, points, doses, "Forecast rates after training by the share of bad→good", "share of bad→good"); };
   byDose();
-  // Bands by dose take five times as long as their lines, so they wait until the dials rest.
+  // Bands by dose take four times as long as their lines, so they wait until the dials rest.
   clearTimeout(waiting);
   waiting = setTimeout(() => {
     const speeds = grid.map(dose => atSpeeds(at(dial, dose), optimiser, trust, step => step === dial.steps));
