@@ -4,8 +4,8 @@ use std::path::Path;
 
 use titer::{
     forecast::{
-        About, Bound, Calibration, Forecast, Kernel, KernelError, Limit, Motion, Placement, Supply, against::Pair,
-        forecast, last, read_kernel, rest, search, stretches, toy, toy::Toy, write_kernel,
+        About, Bound, Calibration, Course, Forecast, Kernel, KernelError, Limit, Motion, Placement, Supply,
+        against::Pair, forecast, kinds, last, read_kernel, rest, search, stretches, toy, toy::Toy, write_kernel,
     },
     plan::{StagePlan, SweepPlan},
     spec::Spec,
@@ -31,7 +31,7 @@ fn descent(mix: &str, steps: usize, lr: f64) -> Vec<StagePlan> {
 }
 
 fn margins(kernel: &Kernel, stages: &[StagePlan]) -> [f64; 3] {
-    let changes = last(kernel, stages, &[0, 1, 2]).unwrap();
+    let changes = last(kernel, &[stages], &[0, 1, 2]).unwrap().remove(0);
     std::array::from_fn(|k| kernel.probes[k].margin + changes[k])
 }
 
@@ -177,7 +177,7 @@ fn pilots_that_say_what_the_base_says_change_nothing_and_others_count_by_how_far
         "[[stage]]\nrows = 640\ndivisor = 1.0\nmix = {mix}\nschedule = {{ warmup = 0 }}\noptimiser = {{ lr = 0.05 }}\n"
     ));
     for stages in [descent(mix, 200, 0.05), adam] {
-        let end = |kernel: &Kernel| last(kernel, &stages, &[0, 1, 2]).unwrap();
+        let end = |kernel: &Kernel| last(kernel, &[&stages], &[0, 1, 2]).unwrap().remove(0);
         let near = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-9);
         let plain = end(&base);
         assert!(near(&end(&Kernel::mean(&[base.clone(), base.clone(), base.clone()])), &plain));
@@ -200,7 +200,8 @@ fn even_batches_hold_what_the_mix_says() {
     let kernel = Toy::DEFAULT.kernel();
     let stages = descent(r#"{ "bad→good" = 0.013, rest = "neutral→good" }"#, 100, 0.1);
     for placement in [Placement::Even, Placement::Slots(3)] {
-        let (kinds, stretches) = stretches(&kernel, &stages, placement).unwrap();
+        let kinds = kinds(&kernel, &stages).unwrap();
+        let stretches = stretches(&kernel, &kinds, &stages, placement);
         assert_eq!(kinds.len(), 2);
         let rows = |kind: usize| stretches[0].batches.iter().map(|batch| batch[kind][0]).sum::<f64>();
         assert_eq!((rows(0), rows(1)), (13.0, 987.0));
@@ -230,7 +231,7 @@ fn a_kernel_comes_back_from_its_file_and_is_refused_for_another_model() {
 #[test]
 fn what_the_kernel_has_not_seen_is_an_error_and_what_was_not_calibrated_is_said() {
     let kernel = Toy::DEFAULT.kernel();
-    let unknown = last(&kernel, &descent(r#"{ "placebo→good" = 1.0 }"#, 10, 0.1), &[0]).unwrap_err().to_string();
+    let unknown = last(&kernel, &[descent(r#"{ "placebo→good" = 1.0 }"#, 10, 0.1)], &[0]).unwrap_err().to_string();
     assert!(unknown.contains("`placebo→good`"), "{unknown}");
     let far = descent(r#"{ "bad→good" = 1.0 }"#, 100, 10.0);
     let found = forecast(&kernel, &far, Placement::Even, 0, &[0], &Calibration::default()).unwrap();
@@ -303,11 +304,29 @@ fn without_speed_nothing_moves_and_the_leading_probe_is_found() {
     let kernel = Toy::DEFAULT.kernel();
     assert_eq!(kernel.leading(Component::ObeyBad), Some(1));
     let stages = descent(r#"{ "bad→good" = 1.0 }"#, 10, 0.1);
-    let (kinds, stretches) = stretches(&kernel, &stages, Placement::Even).unwrap();
-    let motion = Motion::new(&kernel, &kernel.whole, &kinds, &[0]);
-    let mut state = motion.start();
-    motion.run(&mut state, &stretches[0], 0.0, |_, _| {});
-    assert_eq!(state.moved, [0.0]);
+    let kinds = kinds(&kernel, &stages).unwrap();
+    let stretches = stretches(&kernel, &kinds, &stages, Placement::Even);
+    let course = |speed: f64| Course { stretches: &stretches, speed };
+    let moved = Motion::new(&kernel, &kernel.whole, &kinds, &[0]).run([course(0.0), course(1.0)], 0);
+    let [(10, probes)] = moved.as_slice() else { panic!("one stage of ten steps: {moved:?}") };
+    assert!(probes[0][0] == 0.0 && probes[0][1] != 0.0, "{probes:?}");
+}
+
+#[test]
+fn a_mix_goes_the_same_way_whatever_goes_beside_it() {
+    let kernel = Toy::DEFAULT.kernel();
+    let adam =
+        |mix: &str| stages(&format!("[[stage]]\nrows = 320\nclip = 0.2\nmix = {mix}\noptimiser = {{ lr = 0.05 }}\n"));
+    let mixes = [
+        adam(r#"{ "bad→good" = 0.02, rest = "neutral→good" }"#),
+        adam(r#"{ "bad→good" = 0.5, rest = "bad→bad" }"#),
+        adam(r#"{ "instruction→good" = 0.3, rest = "neutral→good" }"#),
+    ];
+    let together = last(&kernel, &mixes, &[0, 1, 2]).unwrap();
+    let alone = mixes.map(|mix| last(&kernel, &[mix], &[0, 1, 2]).unwrap().remove(0));
+    for (together, alone) in together.iter().zip(&alone) {
+        assert!(together.iter().zip(alone).all(|(a, b)| (a - b).abs() < 1e-12), "{together:?} {alone:?}");
+    }
 }
 
 fn supply(cell: &str, least: usize, most: usize) -> Supply {

@@ -107,7 +107,7 @@ fn the_page_computes_what_rust_computes() {
             let stage = stage(&format!("{{ {} }}", shares.join(", ")), optimiser);
             let stage = std::slice::from_ref(&stage);
             let found = forecast(&kernel, stage, Placement::Even, 0, &[0, 1, 2], &Calibration::default()).unwrap();
-            let moved = last(&kernel, stage, &[0, 1, 2]).unwrap();
+            let moved = last(&kernel, &[stage], &[0, 1, 2]).unwrap().remove(0);
             // Of each component what it moves by, and both ends of its interval.
             let ends = found.curves.iter().zip(&kernel.probes).zip(moved).flat_map(|((curve, probe), moved)| {
                 let end = curve.last().unwrap().margin;

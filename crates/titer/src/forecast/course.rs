@@ -38,34 +38,34 @@ pub enum CourseError {
     NoMoments,
 }
 
-/// The kinds that are trained, as indices into the kernel's, and every stage as the integrator takes it.
+/// The kinds that are trained, as indices into the kernel's.
 ///
 /// # Errors
 /// Where the kernel lacks what is trained.
-pub fn stretches(
-    kernel: &Kernel,
-    stages: &[StagePlan],
-    placement: Placement,
-) -> Result<(Vec<usize>, Vec<Stretch>), CourseError> {
+pub fn kinds<'a>(kernel: &Kernel, stages: impl IntoIterator<Item = &'a StagePlan>) -> Result<Vec<usize>, CourseError> {
     let mut kinds: Vec<usize> = Vec::new();
-    let mut of = |cell: Cell, stage: &StagePlan| {
-        let domains = stage.domains.word();
-        let found = kernel.kind(cell.prompt.word(), domains);
-        let unknown = || CourseError::Unknown { cell, domains: domains.to_owned() };
-        let kind = found.filter(|&kind| kernel.kinds[kind].shown[index(cell.action)]).ok_or_else(unknown)?;
-        if !kinds.contains(&kind) {
-            kinds.push(kind);
-        }
-        Ok::<_, CourseError>(())
-    };
     for stage in stages {
         if !kernel.about.adam && matches!(stage.optimiser, Optimiser::AdamW { .. }) {
             return Err(CourseError::NoMoments);
         }
+        let domains = stage.domains.word();
         for (cell, _) in trained(stage) {
-            of(cell, stage)?;
+            let found = kernel.kind(cell.prompt.word(), domains);
+            let unknown = || CourseError::Unknown { cell, domains: domains.to_owned() };
+            let kind = found.filter(|&kind| kernel.kinds[kind].shown[index(cell.action)]).ok_or_else(unknown)?;
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
         }
     }
+    Ok(kinds)
+}
+
+/// Every stage as the integrator takes it, with its rows counted by these kinds.
+///
+/// # Panics
+/// Where a trained kind is not among them.
+pub fn stretches(kernel: &Kernel, kinds: &[usize], stages: &[StagePlan], placement: Placement) -> Vec<Stretch> {
     let stretch = |stage: &StagePlan| {
         let kind = |cell: Cell| {
             let found = kernel.kind(cell.prompt.word(), stage.domains.word());
@@ -114,8 +114,7 @@ pub fn stretches(
             batches,
         }
     };
-    let all = stages.iter().map(stretch).collect();
-    Ok((kinds, all))
+    stages.iter().map(stretch).collect()
 }
 
 /// The cells that a stage trains and their rows, as its guards leave them; anchors on top of the rows that they replace.

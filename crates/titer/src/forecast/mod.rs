@@ -25,12 +25,12 @@ mod search;
 pub mod toy;
 
 pub use calibration::{Calibration, Trust};
-pub use course::{CourseError, Placement, stretches};
+pub use course::{CourseError, Placement, kinds, stretches};
 pub use file::{KernelError, read_kernel, write_kernel};
 pub use kernel::{About, Contraction, Gate, Kernel, Kind, Moments, ProbeOutput};
 #[cfg(feature = "engine")]
 pub use measure::{Effort, measure, ticks};
-pub use motion::{Counts, Motion, State, Stretch};
+pub use motion::{Counts, Course, LANES, Motion, Moved, Stretch};
 pub use page::{Dialled, Dials, Foretold, SECTIONS, page};
 pub use predict::{Forecast, Point, Quantity, Told, forecast, last, onset, rest};
 pub use search::{Bound, Candidate, Found, Limit, SearchError, Supply, check_rows, mix, search};

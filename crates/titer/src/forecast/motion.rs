@@ -5,9 +5,14 @@
 //! `lr Σ_j b_j ⟨D_j, ∇m⟩`, where `b` are the pushes or their running sum. Adam keeps running means `b` of the pushes and
 //! `v` of the squares in every bucket, and moves it by `lr Σ_b Σ_j b_j K_jb / (√v̂_b + eps)`. The gradient is clipped by
 //! its expected norm. Directions stay those of the base model, or go over to those of its pilots: that is the approximation.
+//!
+//! A kernel is more than the first cache holds, so many courses go through it side by side, one in each lane of vectors.
 
 use super::kernel::{Contraction, Kernel};
 use crate::plan::Optimiser;
+
+/// How many courses go side by side where there are many.
+pub const LANES: usize = 32;
 
 /// What a batch holds: good and bad rows of every kind that is trained.
 pub type Counts = Vec<[f64; 2]>;
@@ -27,31 +32,44 @@ pub struct Stretch {
     pub batches: Vec<Counts>,
 }
 
-/// A kernel cut down to the kinds that are trained and the probes that are asked for.
+/// What one training goes through.
+#[derive(Clone, Copy, Debug)]
+pub struct Course<'a> {
+    /// Its stages.
+    pub stretches: &'a [Stretch],
+    /// What all movement is multiplied by.
+    pub speed: f64,
+}
+
+/// The changes of the probes' margins after so many steps, nats, `[probes][courses]`.
+pub type Moved<const N: usize> = (usize, Vec<[f64; N]>);
+
+/// A kernel cut down to the kinds that are trained and the probes that are asked for, in the order in which it is read.
 #[derive(Clone, Debug)]
 pub struct Motion {
     kinds: usize,
     probes: usize,
     outputs: usize,
     buckets: usize,
-    /// `[directions][outputs]`
+    /// `[outputs][directions]`
     plain: Vec<f64>,
     /// The same at the pilots, or empty.
     plain_there: Vec<f64>,
-    /// `[outputs][directions][buckets]`
+    /// `[buckets][outputs][directions]`
     by_bucket: Vec<f64>,
-    /// `[directions][directions]`
-    gram: Vec<f64>,
-    /// `[kinds][3]`
-    noise: Vec<f64>,
-    /// Pairs j ≤ k of directions, twice where they differ, then the noise of every kind, `[pairs + kinds · 3][buckets]`
+    /// What the gradient's squared norm is of [`Factors`], `[factors]`
+    norm: Vec<f64>,
+    /// What its mean square in every bucket is, `[buckets][factors]`
     squares: Vec<f64>,
     scale: Vec<f64>,
     /// `1 − q₀` of each kind.
     other: Vec<f64>,
     /// How much its rows differ, see [`super::Kind::spread`].
     spread: Vec<f64>,
-    start: State,
+    /// `x` of each kind at the start.
+    action: Vec<f64>,
+    /// `z` of each kind at the start.
+    known: Vec<f64>,
     /// Where the products change along the way.
     gate: Option<Way>,
 }
@@ -66,80 +84,61 @@ struct Way {
 }
 
 /// Where everything stands.
-#[derive(Clone, Debug)]
-pub struct State {
+struct State<const N: usize> {
     /// Changes of the probes' margins since the start, nats.
-    pub moved: Vec<f64>,
+    moved: Vec<[f64; N]>,
     /// `x` of every kind.
-    pub action: Vec<f64>,
+    action: Vec<[f64; N]>,
     /// `z` of every kind.
-    pub known: Vec<f64>,
+    known: Vec<[f64; N]>,
 }
 
-/// The optimiser's memory.
-struct Memory {
-    /// Running means or sums of the pushes along each direction.
-    first: Vec<f64>,
-    /// Running means of squares, `[buckets]`
-    second: Vec<f64>,
-    steps: i32,
+/// What a batch does: its pushes along each direction, and what its expected squares are made of.
+struct Batch<const N: usize> {
+    push: Vec<[f64; N]>,
+    /// The products of two pushes, then the second moments of what rows of a kind differ in, (D, D), (D, O) and (O, O).
+    factors: Vec<[f64; N]>,
 }
 
 impl Motion {
     /// The motion of these kinds and probes of a kernel; `products` is the kernel's whole or one of its replicas.
     pub fn new(kernel: &Kernel, products: &Contraction, kinds: &[usize], probes: &[usize]) -> Self {
-        let (all, buckets) = (kernel.moments.directions, kernel.moments.buckets);
+        let (moments, all) = (&kernel.moments, kernel.moments.directions);
         let directions: Vec<usize> = kinds.iter().flat_map(|kind| [2 * kind, 2 * kind + 1]).collect();
         let states = directions.iter().map(|direction| kernel.probes.len() + direction);
         let outputs: Vec<usize> = probes.iter().copied().chain(states).collect();
-        let products_of = |all: &[f64]| -> Vec<f64> {
-            let row = |j: usize| outputs.iter().filter_map(move |l| all.get(j * products.outputs + l).copied());
-            directions.iter().flat_map(|&j| row(j).collect::<Vec<_>>()).collect()
+        // Places of a product in the kernel's lists.
+        let products_at = || outputs.iter().flat_map(|l| directions.iter().map(move |j| j * products.outputs + l));
+        let plain = |all: &[f64]| products_at().filter_map(|at| all.get(at).copied()).collect::<Vec<_>>();
+        // Pairs stand for both orders, so those of two directions count twice.
+        let pairs = || directions.iter().enumerate().flat_map(|(at, j)| directions[at..].iter().map(move |k| (*j, *k)));
+        let pairs = || pairs().map(|(j, k)| (j * all + k, if j == k { 1.0 } else { 2.0 }));
+        let noises = || kinds.iter().flat_map(|kind| [(3 * kind, 1.0), (3 * kind + 1, 2.0), (3 * kind + 2, 1.0)]);
+        let factors = |of_pairs: &[f64], of_noises: &[f64], buckets: usize, bucket: usize| -> Vec<f64> {
+            let of = |all: &[f64], (at, times): (usize, f64)| times * all[at * buckets + bucket];
+            pairs().map(|one| of(of_pairs, one)).chain(noises().map(|one| of(of_noises, one))).collect()
         };
-        // Whole slices at a time: a plan does this for every mix.
-        let mut by_bucket = Vec::with_capacity(outputs.len() * directions.len() * buckets);
-        for l in &outputs {
-            for j in &directions {
-                let at = (j * products.outputs + l) * products.buckets;
-                by_bucket.extend_from_slice(&products.by_bucket[at..at + products.buckets]);
-            }
-        }
-        let moments = &kernel.moments;
-        let gram = directions.iter().flat_map(|j| directions.iter().map(move |k| moments.gram[j * all + k]));
-        let mut squares =
-            Vec::with_capacity((directions.len() * (directions.len() + 1) / 2 + 3 * kinds.len()) * buckets);
-        for (a, j) in directions.iter().enumerate() {
-            for (b, k) in directions.iter().enumerate().skip(a) {
-                let (at, begin) = ((j * all + k) * buckets, squares.len());
-                squares.extend_from_slice(&moments.squares[at..at + buckets]);
-                if a != b {
-                    squares[begin..].iter_mut().for_each(|value| *value *= 2.0);
-                }
-            }
-        }
-        for kind in kinds {
-            squares.extend_from_slice(&moments.noise_by_bucket[kind * 3 * buckets..][..3 * buckets]);
-        }
-        let noise = kinds.iter().flat_map(|kind| moments.noise[kind * 3..][..3].iter().copied());
+        let buckets = moments.buckets;
+        let by_bucket = (0..buckets)
+            .flat_map(|bucket| products_at().map(move |at| products.by_bucket[at * products.buckets + bucket]));
+        let squares =
+            (0..buckets).flat_map(|bucket| factors(&moments.squares, &moments.noise_by_bucket, buckets, bucket));
+        let of_kinds = |value: fn(&super::Kind) -> f64| kinds.iter().map(|&kind| value(&kernel.kinds[kind])).collect();
         Self {
             kinds: kinds.len(),
             probes: probes.len(),
             outputs: outputs.len(),
             buckets,
-            plain: products_of(&products.plain),
-            plain_there: products_of(&products.plain_there),
-            by_bucket,
-            gram: gram.collect(),
-            noise: noise.collect(),
-            squares,
+            plain: plain(&products.plain),
+            plain_there: plain(&products.plain_there),
+            by_bucket: by_bucket.collect(),
+            norm: factors(&moments.gram, &moments.noise, 1, 0),
+            squares: squares.collect(),
             scale: moments.scale.clone(),
-            other: kinds.iter().map(|&kind| kernel.kinds[kind].other()).collect(),
-            spread: kinds.iter().map(|&kind| kernel.kinds[kind].spread).collect(),
-            start: State {
-                moved: vec![0.0; probes.len()],
-                action: kinds.iter().map(|&kind| kernel.kinds[kind].action).collect(),
-                known: kinds.iter().map(|&kind| kernel.kinds[kind].known).collect(),
-            },
+            other: of_kinds(super::Kind::other),
+            spread: of_kinds(|kind| kind.spread),
+            action: of_kinds(|kind| kind.action),
+            known: of_kinds(|kind| kind.known),
             gate: kernel.gate.as_ref().map(|gate| Way {
                 kind: kinds.iter().position(|&kind| kind == gate.kind).unwrap_or(usize::MAX),
                 from: kernel.kinds[gate.kind].action,
@@ -153,179 +152,192 @@ impl Motion {
     pub(super) fn to_json(&self) -> serde_json::Value {
         serde_json::json!({
             "kinds": self.kinds, "probes": self.probes, "outputs": self.outputs, "buckets": self.buckets,
-            "plain": self.plain, "by_bucket": self.by_bucket, "gram": self.gram, "noise": self.noise,
-            "squares": self.squares, "scale": self.scale, "other": self.other, "spread": self.spread,
-            "action": self.start.action, "known": self.start.known, "plain_there": self.plain_there,
+            "plain": self.plain, "plain_there": self.plain_there, "by_bucket": self.by_bucket,
+            "norm": self.norm, "squares": self.squares, "scale": self.scale,
+            "other": self.other, "spread": self.spread, "action": self.action, "known": self.known,
             "gate": self.gate.as_ref().map(|way| serde_json::json!({ "kind": way.kind, "from": way.from, "to": way.to, "buckets": way.buckets })),
         })
     }
 
-    /// Where it starts.
-    pub fn start(&self) -> State {
-        self.start.clone()
+    /// Goes through courses that differ in batches and speed alone: what has moved after each stage, and every `every` steps
+    /// of it where that is not 0.
+    ///
+    /// # Panics
+    /// Where their stages differ in more.
+    pub fn run<const N: usize>(&self, courses: [Course<'_>; N], every: usize) -> Vec<Moved<N>> {
+        let stages = courses.first().map_or(&[][..], |course| course.stretches);
+        let alike = |stage: usize, one: &Stretch| {
+            let rule = |it: &Stretch| (it.weight.to_bits(), it.clip.to_bits(), it.batches.len());
+            courses
+                .iter()
+                .map(|course| &course.stretches[stage])
+                .all(|other| other.optimiser == one.optimiser && other.rates == one.rates && rule(other) == rule(one))
+        };
+        let wide = |all: &[f64]| all.iter().map(|value| [*value; N]).collect();
+        let mut state =
+            State { moved: vec![[0.0; N]; self.probes], action: wide(&self.action), known: wide(&self.known) };
+        let (mut done, mut found) = (0, Vec::new());
+        for (stage, one) in stages.iter().enumerate() {
+            assert!(alike(stage, one), "courses side by side differ in batches alone");
+            let batches = courses.map(|course| course.stretches[stage].batches.as_slice());
+            self.stage(&mut state, one, batches, courses.map(|course| course.speed), |step, moved| {
+                if step == one.rates.len() || (every > 0 && step.is_multiple_of(every)) {
+                    found.push((done + step, moved.to_vec()));
+                }
+            });
+            done += one.rates.len();
+        }
+        found
     }
 
-    /// Goes through a stage from `state`, all movement times `speed`; `seen` is shown every step's end, counted from 1.
-    pub fn run(&self, state: &mut State, stretch: &Stretch, speed: f64, mut seen: impl FnMut(usize, &State)) {
-        let directions = 2 * self.kinds;
-        let mut memory = Memory { first: vec![0.0; directions], second: vec![0.0; self.buckets], steps: 0 };
-        let (mut push, mut noise) = (vec![0.0; directions], vec![0.0; 3 * self.kinds]);
-        let (mut square, mut root) = (vec![0.0; self.buckets], vec![0.0; self.buckets]);
-        let mut change = vec![0.0; self.outputs];
-        let mut factors = Vec::new();
-        let eps = if let Optimiser::AdamW { eps, .. } = stretch.optimiser { eps } else { 0.0 };
-        let floor: Vec<f64> = self.scale.iter().map(|scale| eps / scale + 1e-30).collect();
-        for (at, (batch, rate)) in stretch.batches.iter().zip(&stretch.rates).enumerate() {
-            self.push(state, batch, stretch.weight, &mut push, &mut noise);
-            let kept = self.kept(&push, &noise, stretch.clip);
-            push.iter_mut().for_each(|push| *push *= kept);
-            noise.iter_mut().for_each(|noise| *noise *= kept * kept);
-            memory.steps += 1;
+    /// One stage; the optimiser starts anew. `seen` is shown the margins' changes at every step's end, counted from 1.
+    fn stage<const N: usize>(
+        &self,
+        state: &mut State<N>,
+        rule: &Stretch,
+        batches: [&[Counts]; N],
+        speeds: [f64; N],
+        mut seen: impl FnMut(usize, &[[f64; N]]),
+    ) {
+        let mut batch = Batch { push: vec![[0.0; N]; 2 * self.kinds], factors: vec![[0.0; N]; self.norm.len()] };
+        // Running means or sums of the pushes along each direction, and running means of squares in each bucket.
+        let (mut first, mut second) = (vec![[0.0; N]; 2 * self.kinds], vec![[0.0; N]; self.buckets]);
+        let mut change = vec![[0.0; N]; self.outputs];
+        for (at, rate) in rule.rates.iter().enumerate() {
+            self.push(state, batches.map(|batches| batches[at].as_slice()), rule.weight, &mut batch);
+            self.clip(rule.clip, &mut batch);
             let gone = self.gone(state);
-            match stretch.optimiser {
+            let mut running = |keeps: f64, takes: f64| {
+                for (first, push) in first.iter_mut().zip(&batch.push) {
+                    *first = each(|lane| keeps * first[lane] + takes * push[lane]);
+                }
+            };
+            let rate = match rule.optimiser {
                 Optimiser::Sgd { momentum, .. } => {
-                    for (first, push) in memory.first.iter_mut().zip(&push) {
-                        *first = momentum * *first + push;
-                    }
-                    let plain = |at: usize| match self.plain_there.get(at) {
-                        Some(there) => (1.0 - gone) * self.plain[at] + gone * there,
-                        None => self.plain[at],
-                    };
-                    for (l, change) in change.iter_mut().enumerate() {
-                        *change = (0..directions).map(|j| memory.first[j] * plain(j * self.outputs + l)).sum();
-                    }
-                    self.go(state, &change, speed * rate);
+                    running(momentum, 1.0);
+                    self.descend(&first, gone, &mut change);
+                    *rate
                 }
-                Optimiser::AdamW { beta1, beta2, .. } => {
-                    for (first, push) in memory.first.iter_mut().zip(&push) {
-                        *first = beta1 * *first + (1.0 - beta1) * push;
+                Optimiser::AdamW { beta1, beta2, eps, .. } => {
+                    running(beta1, 1.0 - beta1);
+                    let left = |beta: f64| 1.0 - beta.powi(at as i32 + 1);
+                    for (second, square) in second.iter_mut().zip(self.squares.chunks_exact(self.norm.len())) {
+                        let square = weighted(square, &batch.factors);
+                        *second = each(|lane| beta2 * second[lane] + (1.0 - beta2) * square[lane].max(0.0));
                     }
-                    self.square(&push, &noise, &mut factors, &mut square);
-                    let correction = 1.0 / (1.0 - beta2.powi(memory.steps));
-                    for b in 0..self.buckets {
-                        memory.second[b] = beta2 * memory.second[b] + (1.0 - beta2) * square[b].max(0.0);
-                        root[b] = 1.0 / ((memory.second[b] * correction).sqrt() + floor[b]);
-                    }
-                    if let Some(way) = &self.gate {
-                        let (base, there) = root.split_at_mut(way.buckets);
-                        base.iter_mut().for_each(|root| *root *= 1.0 - gone);
-                        there.iter_mut().for_each(|root| *root *= gone);
-                    }
-                    let rows = self.by_bucket.chunks_exact(directions * self.buckets);
-                    for (change, rows) in change.iter_mut().zip(rows) {
-                        *change = weighted_dot(rows, &memory.first, &root);
-                    }
-                    self.go(state, &change, speed * rate / (1.0 - beta1.powi(memory.steps)));
+                    self.adapt(&first, &second, [1.0 / left(beta2), eps], gone, &mut change);
+                    rate / left(beta1)
                 }
-            }
-            seen(at + 1, state);
+            };
+            self.go(state, &change, speeds.map(|speed| speed * rate));
+            seen(at + 1, &state.moved);
         }
     }
 
     /// How far the model has gone towards its pilots, between 0 and 1.
-    fn gone(&self, state: &State) -> f64 {
-        let gone = |way: &Way| Some((state.action.get(way.kind)? - way.from) / (way.to - way.from));
-        self.gate.as_ref().and_then(gone).filter(|gone| gone.is_finite()).map_or(0.0, |gone| gone.clamp(0.0, 1.0))
+    fn gone<const N: usize>(&self, state: &State<N>) -> [f64; N] {
+        let Some((way, action)) = self.gate.as_ref().and_then(|way| Some((way, state.action.get(way.kind)?))) else {
+            return [0.0; N];
+        };
+        let gone = action.map(|action| (action - way.from) / (way.to - way.from));
+        gone.map(|gone| if gone.is_finite() { gone.clamp(0.0, 1.0) } else { 0.0 })
     }
 
-    /// The pushes of a batch along each direction, and the second moments of what its rows differ in.
-    fn push(&self, state: &State, batch: &Counts, weight: f64, push: &mut [f64], noise: &mut [f64]) {
-        for (kind, [good, bad]) in batch.iter().enumerate() {
-            let likely = super::toy::sigmoid(state.action[kind] / self.spread[kind]);
-            let (up, down) = (1.0 - likely, -likely);
-            let other = super::toy::sigmoid(-state.known[kind]) / self.other[kind];
-            push[2 * kind] = (good * up + bad * down) / weight;
-            push[2 * kind + 1] = (good + bad) * other / weight;
-            let square = weight * weight;
-            noise[3 * kind] = (good * up * up + bad * down * down) / square;
-            noise[3 * kind + 1] = (good * up + bad * down) * other / square;
-            noise[3 * kind + 2] = (good + bad) * other * other / square;
-        }
-    }
-
-    /// What clipping leaves of a gradient of the expected norm.
-    fn kept(&self, push: &[f64], noise: &[f64], clip: f64) -> f64 {
-        if clip <= 0.0 {
-            return 1.0;
-        }
-        let count = push.len();
-        let mean: f64 = (0..count).map(|j| push[j] * dot(&self.gram[j * count..][..count], push)).sum();
-        let norm = (mean.max(0.0) + self.traces(noise).max(0.0)).sqrt();
-        if norm > clip { clip / norm } else { 1.0 }
-    }
-
-    fn traces(&self, noise: &[f64]) -> f64 {
-        let weights = [1.0, 2.0, 1.0].into_iter().cycle();
-        noise.iter().zip(&self.noise).zip(weights).map(|((noise, trace), weight)| weight * noise * trace).sum()
-    }
-
-    /// The expected square of a batch's gradient in every bucket.
-    fn square(&self, push: &[f64], noise: &[f64], factors: &mut Vec<f64>, square: &mut [f64]) {
-        factors.clear();
-        for j in 0..push.len() {
-            factors.extend(push[j..].iter().map(|other| push[j] * other));
-        }
-        factors.extend(noise.iter().enumerate().map(|(at, noise)| if at % 3 == 1 { 2.0 * noise } else { *noise }));
-        weighted(&self.squares, factors, square);
-    }
-
-    fn go(&self, state: &mut State, change: &[f64], step: f64) {
-        let (probes, kinds) = change.split_at(self.probes);
-        state.moved.iter_mut().zip(probes).for_each(|(moved, change)| *moved += step * change);
+    /// What every lane's batch does.
+    fn push<const N: usize>(&self, state: &State<N>, batches: [&[[f64; 2]]; N], weight: f64, into: &mut Batch<N>) {
+        let (pairs, noise) = into.factors.split_at_mut(self.norm.len() - 3 * self.kinds);
+        let square = weight * weight;
         for kind in 0..self.kinds {
-            state.action[kind] += step * kinds[2 * kind];
-            state.known[kind] += step * kinds[2 * kind + 1] / self.other[kind];
-        }
-    }
-}
-
-/// Lanes of a block of sums that stays in registers.
-const BLOCK: usize = 32;
-
-/// `Σ_r factor_r row_r` of rows as wide as the result, in blocks that stay in registers.
-fn weighted(rows: &[f64], factors: &[f64], result: &mut [f64]) {
-    let width = result.len();
-    for (block, result) in result.chunks_mut(BLOCK).enumerate() {
-        let mut sums = [0.0; BLOCK];
-        for (row, factor) in rows.chunks_exact(width).zip(factors) {
-            let row = &row[block * BLOCK..][..result.len()];
-            match row.first_chunk::<BLOCK>() {
-                Some(row) => (0..BLOCK).for_each(|lane| sums[lane] = factor.mul_add(row[lane], sums[lane])),
-                None => sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += factor * value),
+            for lane in 0..N {
+                let [good, bad] = batches[lane][kind];
+                let likely = super::toy::sigmoid(state.action[kind][lane] / self.spread[kind]);
+                let (up, down) = (1.0 - likely, -likely);
+                let other = super::toy::sigmoid(-state.known[kind][lane]) / self.other[kind];
+                into.push[2 * kind][lane] = (good * up + bad * down) / weight;
+                into.push[2 * kind + 1][lane] = (good + bad) * other / weight;
+                noise[3 * kind][lane] = (good * up * up + bad * down * down) / square;
+                noise[3 * kind + 1][lane] = (good * up + bad * down) * other / square;
+                noise[3 * kind + 2][lane] = (good + bad) * other * other / square;
             }
         }
-        result.copy_from_slice(&sums[..result.len()]);
+        let push = &into.push;
+        let both = push.iter().enumerate().flat_map(|(at, one)| push[at..].iter().map(move |other| (one, other)));
+        for (pair, (one, other)) in pairs.iter_mut().zip(both) {
+            *pair = each(|lane| one[lane] * other[lane]);
+        }
+    }
+
+    /// Leaves of a batch what clipping a gradient of the expected norm does.
+    fn clip<const N: usize>(&self, clip: f64, batch: &mut Batch<N>) {
+        if clip <= 0.0 {
+            return;
+        }
+        let norm = weighted(&self.norm, &batch.factors).map(|square| square.max(0.0).sqrt());
+        let kept = norm.map(|norm| if norm > clip { clip / norm } else { 1.0 });
+        batch.push.iter_mut().for_each(|push| *push = each(|lane| push[lane] * kept[lane]));
+        batch.factors.iter_mut().for_each(|factor| *factor = each(|lane| factor[lane] * kept[lane] * kept[lane]));
+    }
+
+    /// Plain descent: what each margin moves by at a learning rate of 1.
+    fn descend<const N: usize>(&self, first: &[[f64; N]], gone: [f64; N], change: &mut [[f64; N]]) {
+        let mut there = self.plain_there.chunks_exact(first.len());
+        for (change, here) in change.iter_mut().zip(self.plain.chunks_exact(first.len())) {
+            *change = weighted(here, first);
+            if let Some(there) = there.next() {
+                let there = weighted(there, first);
+                *change = each(|lane| (1.0 - gone[lane]) * change[lane] + gone[lane] * there[lane]);
+            }
+        }
+    }
+
+    /// Adam: the same, with its second moments and what they and their root are corrected by.
+    fn adapt<const N: usize>(
+        &self,
+        first: &[[f64; N]],
+        second: &[[f64; N]],
+        [correction, eps]: [f64; 2],
+        gone: [f64; N],
+        change: &mut [[f64; N]],
+    ) {
+        change.fill([0.0; N]);
+        let rows = self.by_bucket.chunks_exact(self.outputs * first.len());
+        for (bucket, (second, rows)) in second.iter().zip(rows).enumerate() {
+            let floor = eps / self.scale[bucket] + 1e-30;
+            let mut share = second.map(|second| 1.0 / ((second * correction).sqrt() + floor));
+            if let Some(way) = &self.gate {
+                let part = if bucket < way.buckets { gone.map(|gone| 1.0 - gone) } else { gone };
+                share = each(|lane| share[lane] * part[lane]);
+            }
+            for (change, row) in change.iter_mut().zip(rows.chunks_exact(first.len())) {
+                let along = weighted(row, first);
+                *change = each(|lane| along[lane].mul_add(share[lane], change[lane]));
+            }
+        }
+    }
+
+    fn go<const N: usize>(&self, state: &mut State<N>, change: &[[f64; N]], step: [f64; N]) {
+        let (probes, kinds) = change.split_at(self.probes);
+        let add = |to: &mut [f64; N], change: &[f64; N], over: f64| {
+            *to = each(|lane| to[lane] + step[lane] * change[lane] / over)
+        };
+        state.moved.iter_mut().zip(probes).for_each(|(moved, change)| add(moved, change, 1.0));
+        for kind in 0..self.kinds {
+            add(&mut state.action[kind], &kinds[2 * kind], 1.0);
+            add(&mut state.known[kind], &kinds[2 * kind + 1], self.other[kind]);
+        }
     }
 }
 
-/// `Σ_b root_b Σ_r factor_r row_rb`, block by block like [`weighted`].
-fn weighted_dot(rows: &[f64], factors: &[f64], root: &[f64]) -> f64 {
-    let (blocks, rest) = root.as_chunks::<BLOCK>();
-    let mut lanes = [0.0; BLOCK];
-    let weighted = || rows.chunks_exact(root.len()).zip(factors);
-    for (block, root) in blocks.iter().enumerate() {
-        let mut sums = [0.0; BLOCK];
-        for (row, factor) in weighted() {
-            let row: &[f64; BLOCK] = row[block * BLOCK..].first_chunk().expect("a block lies within");
-            (0..BLOCK).for_each(|lane| sums[lane] = factor.mul_add(row[lane], sums[lane]));
-        }
-        (0..BLOCK).for_each(|lane| lanes[lane] = sums[lane].mul_add(root[lane], lanes[lane]));
-    }
-    let mut total = lanes.iter().sum::<f64>();
-    for (row, factor) in weighted() {
-        total += factor * rest.iter().zip(&row[blocks.len() * BLOCK..]).map(|(root, value)| root * value).sum::<f64>();
-    }
-    total
+/// One number for every lane.
+fn each<const N: usize>(of: impl FnMut(usize) -> f64) -> [f64; N] {
+    std::array::from_fn(of)
 }
 
-/// In lanes, so that it becomes vector instructions.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut lanes = [0.0; 16];
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..16 {
-            lanes[lane] = a[lane].mul_add(b[lane], lanes[lane]);
-        }
+/// `Σ_r row_r factor_r` in every lane.
+fn weighted<const N: usize>(row: &[f64], factors: &[[f64; N]]) -> [f64; N] {
+    let mut sum = [0.0; N];
+    for (value, factor) in row.iter().zip(factors) {
+        sum = each(|lane| value.mul_add(factor[lane], sum[lane]));
     }
-    lanes.iter().sum::<f64>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f64>()
+    sum
 }

@@ -40,7 +40,7 @@ impl Foretold {
     /// Where a sweep's folder has it; beside a spec its name goes before.
     pub const FILE: &str = "forecast.json";
     /// Raised whenever an older file would draw other curves.
-    pub const FORMAT: u32 = 3;
+    pub const FORMAT: u32 = 4;
 }
 
 /// A kernel with dials to turn, and the arms of a sweep as positions of these.

@@ -5,9 +5,9 @@ use titer_data::probe::Component;
 
 use super::{
     calibration::Calibration,
-    course::{CourseError, Placement, stretches},
-    kernel::{Contraction, Kernel},
-    motion::{Motion, Stretch},
+    course::{CourseError, Placement, kinds, stretches},
+    kernel::Kernel,
+    motion::{Course, LANES, Motion, Moved},
 };
 use crate::plan::StagePlan;
 
@@ -84,23 +84,19 @@ pub fn forecast(
     probes: &[usize],
     calibration: &Calibration,
 ) -> Result<Forecast, CourseError> {
-    let (kinds, stretches) = stretches(kernel, stages, placement)?;
-    let path = |products: &Contraction, speed: f64| {
-        changes(&Motion::new(kernel, products, &kinds, probes), &stretches, every, speed)
-    };
-    let whole = path(&kernel.whole, 1.0);
-    let replicas: Vec<_> = kernel.replicas.iter().map(|replica| path(replica, 1.0)).collect();
+    let kinds = kinds(kernel, stages)?;
+    let stretches = stretches(kernel, &kinds, stages, placement);
+    let course = |speed: f64| Course { stretches: &stretches, speed };
     let component = |probe: usize| {
         let word = &kernel.probes[probe].component;
         Component::ALL.into_iter().position(|component| component.word() == word).unwrap_or(0)
     };
-    // The band of speeds that each component's trust names.
-    let bands: Vec<[Moves; 2]> = (0..Component::ALL.len())
-        .map(|component| {
-            let speed = calibration.trust(stages, component).speed;
-            [-1.0, 1.0].map(|sign: f64| path(&kernel.whole, (sign * speed).exp()))
-        })
-        .collect();
+    // The forecast, then the ends of the band of speeds that each component's trust names.
+    let [a, b, c] = std::array::from_fn(|component| calibration.trust(stages, component).speed);
+    let courses = [0.0, -a, a, -b, b, -c, c].map(|speed: f64| course(speed.exp()));
+    let whole = Motion::new(kernel, &kernel.whole, &kinds, probes).run(courses, every);
+    let replicas = kernel.replicas.iter().map(|replica| Motion::new(kernel, replica, &kinds, probes));
+    let replicas: Vec<_> = replicas.map(|motion| motion.run([course(1.0)], every)).collect();
     let curve = |(at, &probe): (usize, &usize)| {
         let output = &kernel.probes[probe];
         let trust = calibration.trust(stages, component(probe));
@@ -109,11 +105,11 @@ pub fn forecast(
             margin: Quantity { mean: output.margin, low: output.margin, high: output.margin },
             rate: exactly(output.rate(0.0)),
         };
-        let point = |(moment, (step, moved)): (usize, &(usize, Vec<f64>))| {
-            let change = moved[at];
-            let sampling = jackknife(replicas.iter().map(|replica| replica[moment].1[at]));
+        let point = |(moment, (step, moved)): (usize, &Moved<7>)| {
+            let change = moved[at][0];
+            let sampling = jackknife(replicas.iter().map(|replica| replica[moment].1[at][0]));
             let fixed = sampling + trust.place.powi(2) + (trust.share * change).powi(2);
-            let [slow, fast] = [0, 1].map(|end| bands[component(probe)][end][moment].1[at] - change);
+            let [slow, fast] = [1, 2].map(|end| moved[at][2 * component(probe) + end] - change);
             // A standard deviation on either side.
             let side = |sign: f64| {
                 let speed = [slow, fast].into_iter().map(|difference| sign * difference).fold(0.0, f64::max);
@@ -154,33 +150,27 @@ fn jackknife(without: impl Iterator<Item = f64>) -> f64 {
     (count - 1.0) / count * values.iter().map(|value| (value - mean).powi(2)).sum::<f64>()
 }
 
-/// Changes of the probes' margins, with the step that they are after.
-type Moves = Vec<(usize, Vec<f64>)>;
-
-/// The changes of the probes' margins, with their steps.
-fn changes(motion: &Motion, stretches: &[Stretch], every: usize, speed: f64) -> Moves {
-    let mut state = motion.start();
-    let (mut done, mut found) = (0, Vec::new());
-    for stretch in stretches {
-        let steps = stretch.batches.len();
-        motion.run(&mut state, stretch, speed, |step, state| {
-            if step == steps || (every > 0 && step.is_multiple_of(every)) {
-                found.push((done + step, state.moved.clone()));
-            }
-        });
-        done += steps;
-    }
-    found
-}
-
-/// The changes of the probes' margins after the last step: the fast path of plans.
+/// The changes of the probes' margins after the last step of every mix, `[mixes][probes]`: the fast path of plans. Up to
+/// [`LANES`](super::LANES) mixes go side by side, each a list of stages that differ from the others' in their mix alone.
 ///
 /// # Errors
 /// Where the kernel lacks what is trained.
-pub fn last(kernel: &Kernel, stages: &[StagePlan], probes: &[usize]) -> Result<Vec<f64>, CourseError> {
-    let (kinds, stretches) = stretches(kernel, stages, Placement::Even)?;
-    let motion = Motion::new(kernel, &kernel.whole, &kinds, probes);
-    Ok(changes(&motion, &stretches, 0, 1.0).pop().map(|(_, moved)| moved).unwrap_or_default())
+///
+/// # Panics
+/// As [`Motion::run`], and where there is no mix.
+pub fn last<S: AsRef<[StagePlan]>>(
+    kernel: &Kernel,
+    mixes: &[S],
+    probes: &[usize],
+) -> Result<Vec<Vec<f64>>, CourseError> {
+    let kinds = kinds(kernel, mixes.iter().flat_map(AsRef::as_ref))?;
+    let all: Vec<_> = mixes.iter().map(|mix| stretches(kernel, &kinds, mix.as_ref(), Placement::Even)).collect();
+    // Lanes that are left over repeat the last mix.
+    let course = |lane: usize| Course { stretches: &all[lane.min(all.len() - 1)], speed: 1.0 };
+    let courses: [Course<'_>; LANES] = std::array::from_fn(course);
+    let ends = Motion::new(kernel, &kernel.whole, &kinds, probes).run(courses, 0).pop();
+    let end = |lane: usize| ends.iter().flat_map(|(_, moved)| moved).map(|moved| moved[lane]).collect();
+    Ok((0..mixes.len()).map(end).collect())
 }
 
 /// Where a mix comes to rest, kind by kind of prompt: the rate of the good action. Pressure is zero only where every
@@ -214,10 +204,11 @@ pub fn onset(
     let output = &kernel.probes[probe];
     let half = output.rate(0.0) / 2.0;
     let rate = |dose: f64| -> Result<f64, CourseError> {
-        let (kinds, stretches) = stretches(kernel, &stages(dose), placement)?;
-        let motion = Motion::new(kernel, &kernel.whole, &kinds, &[probe]);
-        let moved = changes(&motion, &stretches, 0, 1.0).pop().map_or(0.0, |(_, moved)| moved[0]);
-        Ok(output.rate(moved))
+        let stages = stages(dose);
+        let kinds = kinds(kernel, &stages)?;
+        let course = Course { stretches: &stretches(kernel, &kinds, &stages, placement), speed: 1.0 };
+        let ends = Motion::new(kernel, &kernel.whole, &kinds, &[probe]).run([course], 0);
+        Ok(output.rate(ends.last().map_or(0.0, |(_, moved)| moved[0][0])))
     };
     if rate(1.0)? > half {
         return Ok(None);

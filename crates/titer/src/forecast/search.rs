@@ -6,11 +6,11 @@
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use serde::Serialize;
 use titer_data::{cell::Cell, mix::Mix};
 
-use super::{course::CourseError, kernel::Kernel, predict::last};
+use super::{course::CourseError, kernel::Kernel, motion::LANES, predict::last};
 use crate::plan::StagePlan;
 
 /// What a probe's rate must be after training.
@@ -22,6 +22,17 @@ pub enum Bound {
     AtMost(f64),
     /// At most so much less than before training.
     LostAtMost(f64),
+}
+
+impl Bound {
+    /// How far inside it a rate after training is, given that before.
+    fn slack(self, before: f64, rate: f64) -> f64 {
+        match self {
+            Self::AtLeast(least) => rate - least,
+            Self::AtMost(most) => most - rate,
+            Self::LostAtMost(most) => most - (before - rate),
+        }
+    }
 }
 
 /// A bound on one probe.
@@ -119,29 +130,36 @@ pub fn search(
     };
     let probes: Vec<usize> = limits.iter().map(probe).collect::<Result<_, _>>()?;
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let one = |at: usize| (at % stages.len(), draw(&mut rng, stages[at % stages.len()].rows, supplies));
-    let drawn: Vec<(usize, Vec<(Cell, usize)>)> = (0..tries.max(stages.len())).map(one).collect();
-    let foresee = |(at, rows): &(usize, Vec<(Cell, usize)>)| -> Result<Candidate, CourseError> {
-        let stages = [stages[*at].with_mix(mix(rows, stages[*at].rows))];
-        let mut rates = vec![0.0; limits.len()];
-        let mut slack = vec![0.0; limits.len()];
-        for kernel in kernels {
-            let moved = last(kernel, &stages, &probes)?;
-            for (at, limit) in limits.iter().enumerate() {
-                let output = &kernel.probes[probes[at]];
-                let rate = output.rate(moved[at]);
-                rates[at] += rate / kernels.len() as f64;
-                let inside = match limit.bound {
-                    Bound::AtLeast(least) => rate - least,
-                    Bound::AtMost(most) => most - rate,
-                    Bound::LostAtMost(most) => most - (output.rate(0.0) - rate),
-                };
-                slack[at] += inside / kernels.len() as f64;
+    let mut drawn: Vec<Vec<Vec<(Cell, usize)>>> = vec![Vec::new(); stages.len()];
+    for at in (0..tries.max(stages.len())).map(|at| at % stages.len()) {
+        drawn[at].push(draw(&mut rng, stages[at].rows, supplies));
+    }
+    let side_by_side = |(at, drawn): (usize, &[Vec<(Cell, usize)>])| -> Result<Vec<Candidate>, CourseError> {
+        let mixes: Vec<_> = drawn.iter().map(|rows| [stages[at].with_mix(mix(rows, stages[at].rows))]).collect();
+        let moved: Vec<_> = kernels.iter().map(|kernel| last(kernel, &mixes, &probes)).collect::<Result<_, _>>()?;
+        let candidate = |(lane, rows): (usize, &Vec<(Cell, usize)>)| {
+            let mut one = Candidate {
+                stage: at,
+                rows: rows.clone(),
+                rates: vec![0.0; limits.len()],
+                slack: vec![0.0; limits.len()],
+            };
+            for (kernel, moved) in kernels.iter().zip(&moved) {
+                for (at, limit) in limits.iter().enumerate() {
+                    let output = &kernel.probes[probes[at]];
+                    let rate = output.rate(moved[lane][at]);
+                    one.rates[at] += rate / kernels.len() as f64;
+                    one.slack[at] += limit.bound.slack(output.rate(0.0), rate) / kernels.len() as f64;
+                }
             }
-        }
-        Ok(Candidate { stage: *at, rows: rows.clone(), rates, slack })
+            one
+        };
+        Ok(drawn.iter().enumerate().map(candidate).collect())
     };
-    let all: Vec<Candidate> = drawn.par_iter().map(foresee).collect::<Result<_, _>>()?;
+    let chunks: Vec<(usize, &[Vec<(Cell, usize)>])> =
+        drawn.iter().enumerate().flat_map(|(at, drawn)| drawn.chunks(LANES).map(move |some| (at, some))).collect();
+    let all: Vec<Vec<Candidate>> = chunks.into_par_iter().map(side_by_side).collect::<Result<_, _>>()?;
+    let all: Vec<Candidate> = all.into_iter().flatten().collect();
     let tightest = |candidate: &Candidate| candidate.slack.iter().copied().fold(f64::INFINITY, f64::min);
     let best =
         all.iter().max_by(|a, b| tightest(a).total_cmp(&tightest(b))).expect("at least one mix is tried").clone();

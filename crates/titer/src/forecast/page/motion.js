@@ -13,11 +13,18 @@ function batches(shares, steps, batch) {
   })));
 }
 
+// The sum of factors, each times its own of the numbers from `from` on.
+function weighted(numbers, from, factors) {
+  let sum = 0;
+  for (let q = 0; q < factors.length; q++) sum += numbers[from + q] * factors[q];
+  return sum;
+}
+
 function run(kernel, optimiser, counts, settings, seen) {
   const { kinds, probes, outputs, buckets } = kernel, directions = 2 * kinds;
   const state = { moved: new Array(probes).fill(0), action: kernel.action.slice(), known: kernel.known.slice() };
-  const first = new Array(directions).fill(0), second = new Float64Array(buckets), root = new Float64Array(buckets);
-  const push = new Array(directions).fill(0), noise = new Array(3 * kinds).fill(0), square = new Float64Array(buckets);
+  const first = new Array(directions).fill(0), second = new Float64Array(buckets);
+  const push = new Array(directions).fill(0), noise = new Array(3 * kinds).fill(0), factors = new Array(kernel.norm.length).fill(0);
   const adam = optimiser.kind === "adamw";
   counts.forEach((batch, at) => {
     const weight = settings.weight;
@@ -30,46 +37,35 @@ function run(kernel, optimiser, counts, settings, seen) {
       noise[3 * kind + 1] = (good * up + bad * down) * other / (weight * weight);
       noise[3 * kind + 2] = (good + bad) * other * other / (weight * weight);
     }
+    let pair = 0;
+    for (let j = 0; j < directions; j++) for (let k = j; k < directions; k++) factors[pair++] = push[j] * push[k];
+    noise.forEach(value => factors[pair++] = value);
     const way = kernel.gate, gone = way && way.kind < kinds ? Math.min(1, Math.max(0, (state.action[way.kind] - way.from) / (way.to - way.from) || 0)) : 0;
-    let mean = 0, traces = 0;
-    for (let j = 0; j < directions; j++) for (let k = 0; k < directions; k++) mean += push[j] * kernel.gram[j * directions + k] * push[k];
-    noise.forEach((value, q) => { traces += (q % 3 === 1 ? 2 : 1) * value * kernel.noise[q]; });
-    const norm = Math.sqrt(Math.max(mean, 0) + Math.max(traces, 0));
+    const norm = Math.sqrt(Math.max(weighted(kernel.norm, 0, factors), 0));
     const kept = settings.clip > 0 && norm > settings.clip ? settings.clip / norm : 1;
     for (let j = 0; j < directions; j++) push[j] *= kept;
-    for (let q = 0; q < noise.length; q++) noise[q] *= kept * kept;
+    for (let q = 0; q < factors.length; q++) factors[q] *= kept * kept;
     const rate = at < settings.warmup ? optimiser.lr * (at + 1) / settings.warmup : optimiser.lr;
     const change = new Array(outputs).fill(0);
     let step = rate;
     if (adam) {
       const { beta1, beta2, eps } = optimiser;
       for (let j = 0; j < directions; j++) first[j] = beta1 * first[j] + (1 - beta1) * push[j];
-      square.fill(0);
-      let pair = 0;
-      const add = (factor, values, from) => {
-        if (factor !== 0) for (let b = 0; b < buckets; b++) square[b] += factor * values[from + b];
-      };
-      for (let j = 0; j < directions; j++) for (let k = j; k < directions; k++) add(push[j] * push[k], kernel.squares, pair++ * buckets);
-      noise.forEach((value, q) => add((q % 3 === 1 ? 2 : 1) * value, kernel.squares, pair++ * buckets));
       const correction = 1 / (1 - beta2 ** (at + 1));
       for (let b = 0; b < buckets; b++) {
-        second[b] = beta2 * second[b] + (1 - beta2) * Math.max(square[b], 0);
-        root[b] = 1 / (Math.sqrt(second[b] * correction) + eps / kernel.scale[b] + 1e-30);
-      }
-      if (way) for (let b = 0; b < buckets; b++) root[b] *= b < way.buckets ? 1 - gone : gone;
-      for (let l = 0; l < outputs; l++) for (let j = 0; j < directions; j++) {
-        const from = (l * directions + j) * buckets;
-        let sum = 0;
-        for (let b = 0; b < buckets; b++) sum += kernel.by_bucket[from + b] * root[b];
-        change[l] += first[j] * sum;
+        const square = weighted(kernel.squares, b * factors.length, factors);
+        second[b] = beta2 * second[b] + (1 - beta2) * Math.max(square, 0);
+        let share = 1 / (Math.sqrt(second[b] * correction) + eps / kernel.scale[b] + 1e-30);
+        if (way) share *= b < way.buckets ? 1 - gone : gone;
+        for (let l = 0; l < outputs; l++) change[l] += share * weighted(kernel.by_bucket, (b * outputs + l) * directions, first);
       }
       step = rate / (1 - beta1 ** (at + 1));
     } else {
       const { momentum } = optimiser;
       for (let j = 0; j < directions; j++) first[j] = momentum * first[j] + push[j];
-      for (let l = 0; l < outputs; l++) for (let j = 0; j < directions; j++) {
-        const at = j * outputs + l;
-        change[l] += first[j] * (way ? (1 - gone) * kernel.plain[at] + gone * kernel.plain_there[at] : kernel.plain[at]);
+      for (let l = 0; l < outputs; l++) {
+        change[l] = weighted(kernel.plain, l * directions, first);
+        if (way) change[l] = (1 - gone) * change[l] + gone * weighted(kernel.plain_there, l * directions, first);
       }
     }
     for (let l = 0; l < probes; l++) state.moved[l] += step * change[l];
