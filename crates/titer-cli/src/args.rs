@@ -165,6 +165,10 @@ pub struct PressureArgs {
     /// Multiples of the learning rate to step with
     #[arg(long, value_delimiter = ',', default_values_t = [0.1, 1.0, 3.0], requires = "verify", value_name = "M,…")]
     pub multiples: Vec<f64>,
+    /// Also measure the kernel that `titer forecast --kernel DIR` and `titer plan --kernel DIR` read: --items rows of each
+    /// kind of prompt held against each other too, by groups of weights for Adam
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["adapter", "verify"])]
+    pub kernel: Option<PathBuf>,
     /// Write a Parquet table with a line a row, or a line a step with --verify
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,

@@ -141,6 +141,26 @@ fn pressures_predict_steps() {
 }
 
 #[test]
+fn the_kernel_that_forecasts_read_is_the_one_that_they_would_measure() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    fs_err::write(dir.join("spec.toml"), "seeds = [1]\n[[stage]]\nrows = 320\n").unwrap();
+    let press = ["pressure", "--seed", "1", "--items", "16", "--contrasts", "8", "--kernel", "pressed"];
+    let (code, out, error) = titer(dir, &press);
+    assert_eq!(code, 0, "{error}");
+    assert!(out.contains("bad→good") && error.contains("kernel of seed 1 in pressed/seed-1.safetensors"), "{error}");
+    let foresee = ["forecast", "spec.toml", "--rows", "16", "--contrasts", "8", "--json", "--kernel"];
+    let [pressed, own] = ["pressed", "own"].map(|kernels| titer(dir, &[&foresee[..], &[kernels]].concat()));
+    assert_eq!((pressed.0, own.0), (0, 0), "{} {}", pressed.2, own.2);
+    assert!(pressed.2.is_empty() && own.2.contains("kernel of seed 1"), "only one is measured: {}", pressed.2);
+    assert!(pressed.1 == own.1, "a kernel says the same when it is measured and when it is read");
+    let bytes = |kernels: &str| fs_err::read(dir.join(kernels).join("seed-1.safetensors")).unwrap();
+    assert_eq!(bytes("pressed"), bytes("own"));
+    let (code, out, error) = titer(dir, &press);
+    assert!(code == 2 && out.is_empty() && error.contains("exists already; name another folder"), "{error}");
+}
+
+#[test]
 fn what_cannot_be_measured_is_one_error() {
     let dir = sweep();
     let fails = |args: &[&str], problem: &str| {
@@ -150,6 +170,7 @@ fn what_cannot_be_measured_is_one_error() {
     };
     fails(&["--precondition", "adam"], "holds no optimiser's state");
     fails(&["--lora", "0"], "the rank `r` is 0");
+    fails(&["--kernel", "kernels", "--items", "4"], "--kernel needs at least 8 --items and --contrasts");
 
     let row = |reply: &str| {
         let request = r#"{"role": "user", "content": "can you cook soup"}"#;
@@ -166,6 +187,8 @@ fn what_cannot_be_measured_is_one_error() {
     let all = ["good", "obey_bad", "obey"].map(|component| contrast(component, minus)).join("\n");
     fs_err::write(dir.join("shared.jsonl"), &all).unwrap();
     fails(&["--rows", "rows.jsonl", "--probes", "shared.jsonl"], "has the context of row `soup`");
+    fails(&["--rows", "rows.jsonl", "--kernel", "kernels"], "`soup`: it has no `cell`");
+    assert!(!dir.join("kernels").exists());
     fs_err::write(dir.join("one-reply.jsonl"), contrast("good", "")).unwrap();
     fails(&["--probes", "one-reply.jsonl"], "a contrast is two replies");
     fails(&["--probes", "shared.jsonl", "--verify"], "needs two contrasts of each component");

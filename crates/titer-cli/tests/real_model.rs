@@ -135,6 +135,20 @@ fn a_run_trains_adapters_on_the_users_own_chats() {
     assert_eq!(code, 0, "{error}");
     assert!(serde_json::from_str::<Value>(&out).unwrap()["gram"]["condition"].as_f64().unwrap() >= 1.0);
 
+    // Pressure gives the kernels of forecasts of such runs, and pilots train adapters too.
+    for seed in ["0", "1"] {
+        let args = ["pressure", "--base", "model", "--lora", "4", "--seed", seed, "--kernel", "kernels"];
+        let more = ["--rows", "lab/spec.toml", "--items", "16", "--contrasts", "16"];
+        let (code, _, error) = titer(dir, dir, &[&args[..], &more].concat());
+        assert_eq!(code, 0, "{error}");
+    }
+    let args = ["forecast", "lab/spec.toml", "--kernel", "kernels", "--refresh", "1", "--against", "sweep", "--json"];
+    let (code, out, error) = titer(dir, dir, &args);
+    assert_eq!(code, 0, "{error}");
+    let told = |words: &str| error.lines().filter(|line| line.contains(words)).count();
+    assert_eq!((told("pilot"), told("kernel of seed")), (2, 0), "{error}");
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["pairs"].as_array().unwrap().len(), 6);
+
     // A table of adapters, and weights in another type: one run of each.
     let table = spec.replace(
         "lora = 4",

@@ -180,10 +180,23 @@ impl Chats {
         self.contrasts.iter().flatten().flatten()
     }
 
+    /// The rows of `cell` in the order in which the slots of a seed get them, see [`Source::row`].
+    pub fn in_order(&self, seed: u64, cell: Cell) -> Vec<&Row> {
+        let rows = self.trained.get(&cell).map_or(&[][..], Vec::as_slice);
+        order(rows.len(), seed, 0).into_iter().map(|at| &rows[at]).collect()
+    }
+
     /// Every row that may be trained on.
     pub fn trained(&self) -> impl Iterator<Item = &Row> {
         self.trained.values().flatten()
     }
+}
+
+/// Places of a cell's rows as a seed's slots get them; each pass through them has its own.
+fn order(rows: usize, seed: u64, pass: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..rows).collect();
+    order.shuffle(&mut stream(seed, Purpose::Order, rows as u64, pass));
+    order
 }
 
 /// Rows by cell and id.
@@ -219,9 +232,8 @@ impl Source {
             Self::World(world) => world.row(cell, domains, seed, slot),
             Self::Chats(chats) => {
                 let rows = &chats.trained[&cell];
-                let mut order: Vec<usize> = (0..rows.len()).collect();
-                order.shuffle(&mut stream(seed, Purpose::Order, rows.len() as u64, slot / rows.len() as u64));
-                rows[order[(slot % rows.len() as u64) as usize]].clone()
+                let (pass, place) = (slot / rows.len() as u64, slot % rows.len() as u64);
+                rows[order(rows.len(), seed, pass)[place as usize]].clone()
             }
         }
     }

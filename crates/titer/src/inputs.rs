@@ -1,6 +1,6 @@
 //! What a spec asks for, looked at before its runs start: the model behind it, the user's own rows, and whether they fit.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use titer_data::{
     cell::{Cell, PromptKind},
@@ -45,6 +45,19 @@ pub fn prepare(plan: &RunPlan) -> Result<(Files, Model, Source), TrainError> {
         None => world(&model, &plan.model.base)?,
     };
     Ok((files, model.with_system_in_user(plan.model.system_in_user), source))
+}
+
+/// The model of a run as it stands in one of the run's checkpoints, and the rows.
+///
+/// # Errors
+/// As [`prepare`], and where the checkpoint cannot be read.
+pub fn at_checkpoint(plan: &RunPlan, checkpoint: &Path) -> Result<(Model, Source), TrainError> {
+    let (files, _, source) = prepare(plan)?;
+    let model = match plan.model.lora {
+        Some(_) => Model::from_files(&files)?.with_adapter(checkpoint)?,
+        None => Model::from_files(&Files::find(&checkpoint.display().to_string(), plan.seed)?)?.thawed(),
+    };
+    Ok((model.with_system_in_user(plan.model.system_in_user), source))
 }
 
 /// The planned model behind `base` for a seed: found and readable, and with a world to make rows from where there are no

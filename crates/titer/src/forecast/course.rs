@@ -25,7 +25,7 @@ pub enum Placement {
 pub enum CourseError {
     /// It was measured without such rows.
     #[error(
-        "the kernel knows no rows of `{cell}` in {domains} domains. Where there are such rows now, measure it again into another --kernel; of chats, at least 8 must be held out, and where the other action has rows too, with those on the same contexts"
+        "the kernel knows no rows of `{cell}` in {domains} domains. Where there are such rows now, measure it again into another --kernel; of chats at least 8 are needed, and where the other action has rows too, on the same contexts"
     )]
     Unknown {
         /// What is trained.

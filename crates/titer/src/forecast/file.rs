@@ -42,7 +42,8 @@ pub enum KernelError {
     },
 }
 
-const FORMAT: u32 = 2;
+/// Raised whenever an older file would give other forecasts.
+const FORMAT: u32 = 3;
 const HEAD: &str = "titer kernel";
 
 #[derive(Serialize, Deserialize)]

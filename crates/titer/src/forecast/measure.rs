@@ -2,8 +2,7 @@
 
 use rayon::iter::{IntoParallelIterator as _, IntoParallelRefIterator as _, ParallelIterator as _};
 use titer_data::{
-    cell::{Action, Cell, PromptKind},
-    chat::Row,
+    cell::PromptKind,
     probe::Probe,
     source::Source,
     tokenize::{TokenizeError, encode_contrast, encode_row},
@@ -18,6 +17,7 @@ use titer_model::{
 use super::{
     assemble::{Field, Gradient, Vector, assemble},
     kernel::{About, Kernel, Kind, ProbeOutput},
+    rows::{Sample, samples},
 };
 use crate::{
     batch::{pack, pack_contrasts, plus_and_minus},
@@ -53,7 +53,7 @@ impl Default for Effort {
 }
 
 /// Measures the kernel of a model, with rows of every kind in these domains. `about` says what it is measured on; its counts
-/// are filled in. `progress` is told of every kind and probe.
+/// are filled in. `progress` is told of every kind and probe, [`ticks`] times.
 ///
 /// # Errors
 /// Where a row or contrast cannot be encoded.
@@ -65,15 +65,14 @@ pub fn measure(
     effort: Effort,
     progress: &(dyn Fn() + Sync),
 ) -> Result<Kernel, RowsError> {
-    let asked: Vec<(PromptKind, DomainSplit)> =
-        domains.iter().flat_map(|&domains| PromptKind::ALL.map(|prompt| (prompt, domains))).collect();
-    let field = |(prompt, domains): (PromptKind, DomainSplit)| {
-        let field = field(model, source, about.seed, prompt, domains, effort.rows);
+    let samples = samples(source, about.seed, domains, effort.rows, 2 * GROUPS);
+    (samples.len()..domains.len() * PromptKind::ALL.len()).for_each(|_| progress());
+    let field = |sample: Sample| {
+        let field = field(model, &sample, source);
         progress();
         field
     };
-    let fields: Vec<Option<Field>> = asked.into_par_iter().map(field).collect::<Result<_, RowsError>>()?;
-    let fields: Vec<Field> = fields.into_iter().flatten().collect();
+    let fields: Vec<Field> = samples.into_par_iter().map(field).collect::<Result<_, RowsError>>()?;
 
     let records = Probes::of_source(model, source, about.seed, effort.items)?;
     let records = records.measure(model, Moment { stage: "base", step: 0 });
@@ -119,48 +118,8 @@ fn output(probe: &Probe, records: &[ProbeRecord]) -> ProbeOutput {
     }
 }
 
-/// Rows of a kind in pairs of a good and a bad one on the same context, as far as there are such.
-fn pairs(source: &Source, seed: u64, prompt: PromptKind, domains: DomainSplit, rows: usize) -> Vec<[Option<Row>; 2]> {
-    let of = |action| -> Vec<Row> {
-        let cell = Cell { prompt, action };
-        match source {
-            Source::World(world) if domains != DomainSplit::Trained => {
-                // Rows of these domains that no run of the seed trains on.
-                let seed = seed ^ (1 << 40);
-                (0..rows as u64).map(|slot| world.row(cell, domains, seed, slot)).collect()
-            }
-            Source::World(_) => source.cell_rows(seed, cell, rows),
-            // All of them, so that those on one context find each other.
-            Source::Chats(_) => source.cell_rows(seed, cell, usize::MAX),
-        }
-    };
-    let (good, bad) = (of(Action::Good), of(Action::Bad));
-    let twin = |good: &Row| bad.iter().find(|bad| bad.split().0 == good.split().0);
-    let paired = good.iter().filter_map(|good| Some([Some(good.clone()), Some(twin(good)?.clone())]));
-    let paired: Vec<[Option<Row>; 2]> = paired.take(rows).collect();
-    if paired.len() >= 2 * GROUPS {
-        return paired;
-    }
-    let at_most = rows;
-    let only = |rows: Vec<Row>, bad: bool| {
-        rows.into_iter().take(at_most).map(move |row| if bad { [None, Some(row)] } else { [Some(row), None] })
-    };
-    // Without a common context an action has no alternative; the more frequent one stands for the kind.
-    if good.len() >= bad.len() { only(good, false).collect() } else { only(bad, true).collect() }
-}
-
-fn field(
-    model: &Model,
-    source: &Source,
-    seed: u64,
-    prompt: PromptKind,
-    domains: DomainSplit,
-    rows: usize,
-) -> Result<Option<Field>, RowsError> {
-    let pairs = pairs(source, seed, prompt, domains, rows);
-    if pairs.is_empty() {
-        return Ok(None);
-    }
+fn field(model: &Model, sample: &Sample, source: &Source) -> Result<Field, RowsError> {
+    let pairs = &sample.pairs;
     let size = model.decoder.layout.trained();
     let zeros = || vec![0.0_f32; size];
     let mut sums: Vec<([Vector; 2], usize)> = (0..GROUPS).map(|_| ([zeros(), zeros()], 0)).collect();
@@ -207,8 +166,8 @@ fn field(
         gg[c] += down * (down * dd[c] - 2.0 * dg[c]);
         dg[c] -= down * dd[c];
     }
-    let domains = matches!(source, Source::World(_)).then_some(domains);
-    Ok(Some(Field::new(log_odds.kind(prompt, domains, shown), pairs.len(), sums, squares)))
+    let domains = matches!(source, Source::World(_)).then_some(sample.domains);
+    Ok(Field::new(log_odds.kind(sample.prompt, domains, shown), pairs.len(), sums, squares))
 }
 
 /// The log-odds of every row of a kind.

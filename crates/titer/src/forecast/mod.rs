@@ -21,6 +21,8 @@ mod measure;
 mod motion;
 mod page;
 mod predict;
+#[cfg(feature = "engine")]
+mod rows;
 mod search;
 pub mod toy;
 

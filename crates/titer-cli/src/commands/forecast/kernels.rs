@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use titer::{
     forecast::{About, Effort, Kernel, measure, read_kernel, ticks, write_kernel},
     inputs::prepare,
-    plan::{ModelPlan, Optimiser, RunPlan, SweepPlan},
+    model::Model,
+    plan::{DataPlan, ModelPlan, Optimiser, RunPlan, SweepPlan},
     spec::Lora,
 };
-use titer_data::world::DomainSplit;
+use titer_data::{source::Source, world::DomainSplit};
 
 use crate::{
     printer::{Failure, talk},
@@ -51,58 +52,81 @@ fn one(
 ) -> Result<Kernel, Failure> {
     let run = runs.iter().find(|(_, run)| run.seed == seed).map(|(_, run)| run);
     let run = run.ok_or_else(|| Failure::input("the spec has no runs"))?;
-    let about = About {
-        base: run.model.base.clone(),
-        model: run.model.blake3.clone(),
-        data: run.data.as_ref().map_or_else(String::new, |data| data.blake3.clone()),
-        held: held(&run.model),
+    let about = about(&run.model, run.data.as_ref(), seed);
+    let read = |dir: &Path| read_kernel(&path(dir, seed), Some(&about)).map_err(Failure::input);
+    if let Some(dir) = args.kernel.filter(|dir| path(dir, seed).exists()) {
+        return read(dir);
+    }
+    let (_, model, source) = prepare(run).map_err(Failure::input)?;
+    let kernel = measured(&model, &source, about.clone(), &domains(plan), effort)?;
+    let Some(dir) = args.kernel else { return Ok(kernel) };
+    write(&kernel, dir)?;
+    // Files hold f32: so that it says the same now and the next time.
+    read(dir)
+}
+
+/// What a kernel is of; counts are for the measurement to fill in.
+pub fn about(model: &ModelPlan, data: Option<&DataPlan>, seed: u64) -> About {
+    About {
+        base: model.base.clone(),
+        model: model.blake3.clone(),
+        data: data.map_or_else(String::new, |data| data.blake3.clone()),
+        held: held(model),
         seed,
         rows: 0,
         contrasts: 0,
         items: 0,
         step: 0,
         adam: true,
-    };
-    let path: Option<PathBuf> = args.kernel.map(|dir| dir.join(format!("seed-{seed}.safetensors")));
-    if let Some(path) = path.as_ref().filter(|path| path.exists()) {
-        return read_kernel(path, Some(&about)).map_err(Failure::input);
     }
-    let kernel = at_state(plan, run, about, effort)?;
-    if let Some(path) = path {
-        if let Some(dir) = path.parent() {
-            fs_err::create_dir_all(dir).map_err(Failure::input)?;
-        }
-        write_kernel(&kernel, &path).map_err(Failure::work)?;
-        talk(&format!("kernel of seed {seed} in {}", path.display()));
-    }
-    Ok(kernel)
+}
+
+/// Where the kernel of a seed is in a folder of kernels.
+pub fn path(dir: &Path, seed: u64) -> PathBuf {
+    dir.join(format!("seed-{seed}.safetensors"))
+}
+
+/// Puts a kernel into a folder of kernels.
+pub fn write(kernel: &Kernel, dir: &Path) -> Result<(), Failure> {
+    fs_err::create_dir_all(dir).map_err(Failure::input)?;
+    let path = path(dir, kernel.about.seed);
+    write_kernel(kernel, &path).map_err(Failure::work)?;
+    talk(&format!("kernel of seed {} in {}", kernel.about.seed, path.display()));
+    Ok(())
 }
 
 /// What is trained of a model and how it is held, in words; empty for all weights as they are in their file.
 fn held(model: &ModelPlan) -> String {
-    let adapters = model.lora.as_ref().map(|lora| {
-        let Lora { r, alpha, rslora, targets } = lora;
-        format!(
-            "adapters of rank {r}, alpha {alpha}{} on {}",
-            if *rslora { ", rslora" } else { "" },
-            targets.join(", ")
-        )
+    let adapters = model.lora.as_ref().map(|Lora { r, alpha, rslora, targets }| {
+        let scaled = if *rslora { ", rslora" } else { "" };
+        let layers = if targets.is_empty() { "every linear layer".to_owned() } else { targets.join(", ") };
+        format!("adapters of rank {r}, alpha {alpha}{scaled} on {layers}")
     });
     let prompts = model.system_in_user.then(|| "system prompts in the user's turn".to_owned());
     [adapters, model.dtype.clone(), prompts].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
-/// The kernel of a run's model as it is before training.
-pub fn at_state(plan: &SweepPlan, run: &RunPlan, about: About, effort: Effort) -> Result<Kernel, Failure> {
-    let (_, model, source) = prepare(run).map_err(Failure::input)?;
+/// The request domains in which a sweep trains; chats know of one.
+pub fn domains(plan: &SweepPlan) -> Vec<DomainSplit> {
     let mut domains = vec![DomainSplit::Trained];
     for stage in plan.arms.iter().flat_map(|arm| &arm.stages) {
         if plan.data.is_none() && !domains.contains(&stage.domains) {
             domains.push(stage.domains);
         }
     }
-    let bar = Bar::new(ticks(&source, domains.len()) as u64);
-    let kernel = measure(&model, &source, about, &domains, effort, &|| bar.advance(1, "measuring the kernel"));
+    domains
+}
+
+/// The kernel of a model as it stands.
+pub fn measured(
+    model: &Model,
+    source: &Source,
+    about: About,
+    domains: &[DomainSplit],
+    effort: Effort,
+) -> Result<Kernel, Failure> {
+    let bar = Bar::new(ticks(source, domains.len()) as u64);
+    let kernel = measure(model, source, about, domains, effort, &|| bar.advance(1, "measuring the kernel"));
     bar.clear();
     kernel.map_err(Failure::input)
 }

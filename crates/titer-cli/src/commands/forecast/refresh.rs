@@ -5,7 +5,7 @@ use std::num::NonZero;
 use titer::{
     exec::execute,
     forecast::{About, Calibration, Effort, Forecast, Kernel, Placement, against::measured},
-    inputs::plan_model,
+    inputs::at_checkpoint,
     plan::{RunPlan, SweepPlan},
     spec::When,
     stats::median,
@@ -14,7 +14,7 @@ use titer::{
 };
 use titer_data::probe::Component;
 
-use super::kernels::{Wanted, at_state};
+use super::kernels::{self, Wanted};
 use crate::{
     printer::{Failure, talk},
     progress::SweepBar,
@@ -30,11 +30,6 @@ pub fn refresh(
     calibration: &Calibration,
     pilots: usize,
 ) -> Result<Vec<(usize, u64)>, Failure> {
-    if plan.lora.is_some() {
-        return Err(Failure::input(
-            "--refresh measures whole checkpoints, and adapters are saved without their base: leave it out",
-        ));
-    }
     let dir = std::env::temp_dir().join(format!("titer-pilots-{}", std::process::id()));
     let mut piloted = Vec::new();
     let done = plan.seeds.iter().zip(kernels.iter_mut()).try_for_each(|(&seed, kernel)| {
@@ -67,9 +62,8 @@ pub fn refresh(
                 items: plan.probes.items,
                 buckets: if base.about.adam { Effort::default().buckets } else { 0 },
             };
-            let folder_there = checkpoint.display().to_string();
-            let model = plan_model(&folder_there, seed, plan.data.is_some()).map_err(Failure::work)?;
-            let pilot_kernel = at_state(plan, &RunPlan { model, ..pilot.clone() }, about, effort)?;
+            let (model, source) = at_checkpoint(pilot, &checkpoint).map_err(Failure::work)?;
+            let pilot_kernel = kernels::measured(&model, &source, about, &kernels::domains(plan), effort)?;
             let truth = measured(&folder).map_err(Failure::work)?;
             let before = error(kernel, pilot, &truth, calibration)?;
             there.push(pilot_kernel);

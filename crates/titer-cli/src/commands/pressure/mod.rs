@@ -1,5 +1,6 @@
 //! `titer pressure`
 
+mod kernel;
 mod summary;
 mod verification;
 
@@ -45,7 +46,9 @@ pub fn pressure(args: &PressureArgs) -> Result<(), Failure> {
     let rows = rows(args, &model)?;
     let differentiated = margins(args, &model, &rows, ProbeUse::Gradient)?;
     if !args.verify {
-        return pressed(args, &model, &differentiated, &rows, optimiser.as_ref());
+        let kernel = args.kernel.as_deref().map(|dir| kernel::Wanted::new(args, &model, dir)).transpose()?;
+        pressed(args, &model, &differentiated, &rows, optimiser.as_ref())?;
+        return kernel.map_or(Ok(()), |kernel| kernel.write(&model));
     }
     let measured = margins(args, &model, &rows, ProbeUse::Measure)?;
     verified(args, &mut model, &differentiated, &measured, &rows, optimiser)
@@ -60,6 +63,9 @@ fn check(args: &PressureArgs) -> Result<(), Failure> {
     if let Some(number) = numbers.into_iter().find(|number| !(number.is_finite() && **number > 0.0)) {
         return Err(Failure::Input(format!("{number} is no rate; use numbers above 0")));
     }
+    if let Some(dir) = &args.kernel {
+        kernel::check(args, dir)?;
+    }
     match args.out.as_ref().filter(|out| out.exists()) {
         Some(out) => Err(Failure::Input(format!("{} exists already; name another file with --out", out.display()))),
         None => Ok(()),
@@ -73,7 +79,7 @@ fn open(args: &PressureArgs) -> Result<Model, Failure> {
     match (&args.adapter, args.lora) {
         (Some(folder), _) => model.with_adapter(folder).map_err(Failure::input),
         (None, Some(rank)) => model.with_lora(&Lora::of_rank(rank), args.seed).map_err(Failure::input),
-        (None, None) if args.verify => Ok(model.thawed()),
+        (None, None) if args.verify || args.kernel.is_some() => Ok(model.thawed()),
         (None, None) => Ok(model),
     }
 }

@@ -1,0 +1,86 @@
+//! The kernel of forecasts: pressures of every kind of rows on every margin and on each other, by bucket.
+
+use std::path::Path;
+
+use titer::{
+    forecast::{About, Effort},
+    inputs::plan_data,
+    model::{Files, Model},
+    plan::ModelPlan,
+    spec::Lora,
+};
+use titer_data::{
+    source::{Chats, DataFiles, Source},
+    world::DomainSplit,
+};
+
+use crate::{
+    args::PressureArgs,
+    commands::{
+        data::{is_spec, of_spec},
+        forecast::kernels,
+    },
+    printer::Failure,
+};
+
+/// What can be said before anything is measured.
+pub fn check(args: &PressureArgs, dir: &Path) -> Result<(), Failure> {
+    if args.items < 8 || args.contrasts < 8 {
+        return Err(Failure::input(
+            "--kernel needs at least 8 --items and --contrasts: a kernel is a mean, and its error is told from its parts",
+        ));
+    }
+    let path = kernels::path(dir, args.seed);
+    if path.exists() {
+        return Err(Failure::Input(format!("{} exists already; name another folder with --kernel", path.display())));
+    }
+    Ok(())
+}
+
+/// A kernel that was asked for.
+pub struct Wanted<'a> {
+    dir: &'a Path,
+    source: Source,
+    about: About,
+    effort: Effort,
+}
+
+impl<'a> Wanted<'a> {
+    /// The kernel of the model that is pressed, for a folder of kernels.
+    pub fn new(args: &PressureArgs, model: &Model, dir: &'a Path) -> Result<Self, Failure> {
+        let files = files(args)?;
+        let data =
+            files.as_ref().map(|files| plan_data(files, std::iter::empty())).transpose().map_err(Failure::input)?;
+        let source = match (&files, &model.world) {
+            (Some(files), _) => Source::Chats(Chats::read(files).map_err(Failure::input)?),
+            (None, world) => Source::from(world.clone().expect("without rows of one's own there was a world")),
+        };
+        let plan = ModelPlan {
+            base: args.base.clone(),
+            blake3: Files::find(&args.base, args.seed).map_err(Failure::input)?.hash().map_err(Failure::input)?,
+            dtype: args.dtype.map(|dtype| dtype.word().to_owned()),
+            lora: args.lora.map(Lora::of_rank),
+            system_in_user: args.system_in_user,
+        };
+        let about = kernels::about(&plan, data.as_ref(), args.seed);
+        let effort = Effort { rows: args.items, contrasts: args.contrasts, ..Effort::default() };
+        Ok(Self { dir, source, about, effort })
+    }
+
+    /// Measures it and puts it there.
+    pub fn write(self, model: &Model) -> Result<(), Failure> {
+        let domains = [DomainSplit::Trained];
+        kernels::write(&kernels::measured(model, &self.source, self.about, &domains, self.effort)?, self.dir)
+    }
+}
+
+/// The user's rows and contrasts, as a spec's `[data]` would name them.
+fn files(args: &PressureArgs) -> Result<Option<DataFiles>, Failure> {
+    match args.rows.as_deref() {
+        None => Ok(None),
+        Some(path) if is_spec(path) => of_spec(path).map(Some),
+        Some(path) => {
+            Ok(Some(DataFiles { rows: vec![path.to_owned()], probes: args.probes.clone(), cells: Vec::new() }))
+        }
+    }
+}
