@@ -68,6 +68,9 @@ pub struct Candidate {
     pub slack: Vec<f64>,
 }
 
+/// Rows of each cell.
+type Rows = Vec<(Cell, usize)>;
+
 /// What a search has found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Found {
@@ -130,14 +133,14 @@ pub fn search(
     };
     let probes: Vec<usize> = limits.iter().map(probe).collect::<Result<_, _>>()?;
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let mut drawn: Vec<Vec<Vec<(Cell, usize)>>> = vec![Vec::new(); stages.len()];
+    let mut drawn: Vec<Vec<Rows>> = vec![Vec::new(); stages.len()];
     for at in (0..tries.max(stages.len())).map(|at| at % stages.len()) {
         drawn[at].push(draw(&mut rng, stages[at].rows, supplies));
     }
-    let side_by_side = |(at, drawn): (usize, &[Vec<(Cell, usize)>])| -> Result<Vec<Candidate>, CourseError> {
+    let side_by_side = |(at, drawn): (usize, &[Rows])| -> Result<Vec<Candidate>, CourseError> {
         let mixes: Vec<_> = drawn.iter().map(|rows| [stages[at].with_mix(mix(rows, stages[at].rows))]).collect();
         let moved: Vec<_> = kernels.iter().map(|kernel| last(kernel, &mixes, &probes)).collect::<Result<_, _>>()?;
-        let candidate = |(lane, rows): (usize, &Vec<(Cell, usize)>)| {
+        let candidate = |(lane, rows): (usize, &Rows)| {
             let mut one = Candidate {
                 stage: at,
                 rows: rows.clone(),
@@ -156,7 +159,7 @@ pub fn search(
         };
         Ok(drawn.iter().enumerate().map(candidate).collect())
     };
-    let chunks: Vec<(usize, &[Vec<(Cell, usize)>])> =
+    let chunks: Vec<(usize, &[Rows])> =
         drawn.iter().enumerate().flat_map(|(at, drawn)| drawn.chunks(LANES).map(move |some| (at, some))).collect();
     let all: Vec<Vec<Candidate>> = chunks.into_par_iter().map(side_by_side).collect::<Result<_, _>>()?;
     let all: Vec<Candidate> = all.into_iter().flatten().collect();
@@ -204,7 +207,7 @@ pub fn check_rows(stage: &StagePlan, supplies: &[Supply]) -> Result<(), SearchEr
 }
 
 /// Rows of each cell: what must be, and the rest by shares that are drawn on a logarithmic scale, as far as rows go.
-fn draw(rng: &mut ChaCha8Rng, rows: usize, supplies: &[Supply]) -> Vec<(Cell, usize)> {
+fn draw(rng: &mut ChaCha8Rng, rows: usize, supplies: &[Supply]) -> Rows {
     let mut counts: Vec<usize> = supplies.iter().map(|supply| supply.least).collect();
     let weights: Vec<f64> = supplies
         .iter()

@@ -20,11 +20,35 @@ function weighted(numbers, from, factors) {
   return sum;
 }
 
-function run(kernel, optimiser, counts, settings, seen) {
-  const { kinds, probes, outputs, buckets } = kernel, directions = 2 * kinds;
+// The kernel of the kinds that have rows, since the others push nothing.
+function cut(kernel, counts) {
+  const upTo = count => Array.from({ length: count }, (_, at) => at);
+  const used = upTo(kernel.kinds).filter(kind => counts.some(batch => batch[kind][0] + batch[kind][1] > 0));
+  const { probes, outputs } = kernel, all = 2 * kernel.kinds, directions = used.flatMap(kind => [2 * kind, 2 * kind + 1]);
+  const products = [...upTo(probes), ...directions.map(j => probes + j)].flatMap(l => directions.map(j => l * all + j));
+  const pairs = directions.flatMap((j, at) => directions.slice(at).map(k => j * all - j * (j - 1) / 2 + k - j));
+  const factors = [...pairs, ...used.flatMap(kind => [0, 1, 2].map(part => all * (all + 1) / 2 + 3 * kind + part))];
+  // Of rows of this width the numbers at these places.
+  const pick = (numbers, width, places) => Float64Array.from(
+    { length: numbers.length / width * places.length },
+    (_, at) => numbers[Math.floor(at / places.length) * width + places[at % places.length]]);
+  const of = list => used.map(kind => list[kind]), way = kernel.gate;
+  return {
+    kinds: used.length, probes, outputs: probes + directions.length, buckets: kernel.buckets, scale: kernel.scale,
+    plain: pick(kernel.plain, outputs * all, products), plain_there: pick(kernel.plain_there, outputs * all, products),
+    by_bucket: pick(kernel.by_bucket, outputs * all, products),
+    norm: pick(kernel.norm, kernel.norm.length, factors), squares: pick(kernel.squares, kernel.norm.length, factors),
+    other: of(kernel.other), spread: of(kernel.spread), action: of(kernel.action), known: of(kernel.known),
+    gate: way && { ...way, kind: used.indexOf(way.kind) },
+    counts: counts.map(of),
+  };
+}
+
+function run(whole, optimiser, rows, settings, seen) {
+  const kernel = cut(whole, rows), { kinds, probes, outputs, buckets, counts } = kernel, directions = 2 * kinds;
   const state = { moved: new Array(probes).fill(0), action: kernel.action.slice(), known: kernel.known.slice() };
-  const first = new Array(directions).fill(0), second = new Float64Array(buckets);
-  const push = new Array(directions).fill(0), noise = new Array(3 * kinds).fill(0), factors = new Array(kernel.norm.length).fill(0);
+  const first = new Float64Array(directions), second = new Float64Array(buckets);
+  const push = new Float64Array(directions), noise = new Float64Array(3 * kinds), factors = new Float64Array(kernel.norm.length);
   const adam = optimiser.kind === "adamw";
   counts.forEach((batch, at) => {
     const weight = settings.weight;
@@ -40,13 +64,13 @@ function run(kernel, optimiser, counts, settings, seen) {
     let pair = 0;
     for (let j = 0; j < directions; j++) for (let k = j; k < directions; k++) factors[pair++] = push[j] * push[k];
     noise.forEach(value => factors[pair++] = value);
-    const way = kernel.gate, gone = way && way.kind < kinds ? Math.min(1, Math.max(0, (state.action[way.kind] - way.from) / (way.to - way.from) || 0)) : 0;
+    const way = kernel.gate, gone = way ? Math.min(1, Math.max(0, (state.action[way.kind] - way.from) / (way.to - way.from) || 0)) : 0;
     const norm = Math.sqrt(Math.max(weighted(kernel.norm, 0, factors), 0));
     const kept = settings.clip > 0 && norm > settings.clip ? settings.clip / norm : 1;
     for (let j = 0; j < directions; j++) push[j] *= kept;
     for (let q = 0; q < factors.length; q++) factors[q] *= kept * kept;
     const rate = at < settings.warmup ? optimiser.lr * (at + 1) / settings.warmup : optimiser.lr;
-    const change = new Array(outputs).fill(0);
+    const change = new Float64Array(outputs);
     let step = rate;
     if (adam) {
       const { beta1, beta2, eps } = optimiser;
