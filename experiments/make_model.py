@@ -1,7 +1,7 @@
 """Makes a small random model of Qwen2's shape in Hugging Face layout, with a byte-level BPE tokenizer made from texts where
-they lie. Nothing is downloaded. Needs the packages tokenizers, numpy and safetensors.
+they lie, such as those beside the project. Nothing is downloaded. Needs the packages tokenizers, numpy and safetensors.
 
-    python experiments/make_model.py --out models/small --vocabulary 1024 shared/data/*.jsonl
+    python experiments/make_model.py --out models/small --vocabulary 1024 ../shared/data/reward-hacking-dialogues/*.jsonl
 """
 
 import argparse

@@ -371,7 +371,7 @@ pub struct ForecastArgs {
     #[arg(long, default_value_t = 128)]
     pub contrasts: usize,
     /// Write an interactive page: the first seed's kernel with dials; with --against, measured points
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
     pub html: Option<PathBuf>,
     /// Write what is foreseen, with the dials, for a report: as forecast.json in a sweep's folder, or SPEC.forecast.json
     #[arg(long, value_name = "FILE")]

@@ -41,9 +41,15 @@ pub fn interval(estimate: Estimate) -> Value {
     json!({ "mean": estimate.mean, "low": estimate.low, "high": estimate.high, "n": estimate.n_items })
 }
 
-/// Writes a line of data to stdout. A reader that has left is no error.
+/// Writes a line of data to stdout. A reader that has left is no error; anything else that keeps data from being written ends
+/// the process with exit code 1.
 pub fn data(line: &str) {
-    let _ = writeln!(io::stdout().lock(), "{line}");
+    if let Err(error) = writeln!(io::stdout().lock(), "{line}")
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        talk(&format!("error: stdout: {error}"));
+        std::process::exit(1);
+    }
 }
 
 /// Writes a line of talk to stderr.

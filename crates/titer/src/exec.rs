@@ -59,7 +59,7 @@ pub struct RunFailed {
 /// does not depend on it.
 ///
 /// # Errors
-/// The first failure; the runs that were under way are finished first, and no new one is started.
+/// The first failure, after every other run has had its turn.
 pub fn execute<R: Runner>(
     sweep: &Sweep,
     runs: &[(usize, RunPlan)],
@@ -76,11 +76,10 @@ pub fn execute<R: Runner>(
         while let Some(&at) = todo.get(next.fetch_add(1, Ordering::Relaxed)) {
             let (arm, plan) = &runs[at];
             if let Err(problem) = one(sweep, plan, runner, &*progress.start(at, plan)) {
-                next.store(todo.len(), Ordering::Relaxed);
                 let arm = sweep.record().arm[*arm].name.clone();
                 let failed = RunFailed { arm, seed: plan.seed, problem };
                 failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(failed);
-                return;
+                continue;
             }
             progress.finish(at);
         }

@@ -36,9 +36,11 @@ fn kernel() -> Kernel {
         ProbeOutput::new(component, "seen", "trained", 3.0, rates)
     });
     let mut products = |size: usize, scale: f64| -> Vec<f64> { (0..size).map(|_| scale * (number() - 0.4)).collect() };
-    let plain = products(directions * outputs, 20.0);
-    let plain_there = products(directions * outputs, 20.0);
-    let by_bucket = products(directions * outputs * buckets, 40.0);
+    // Before a gate and behind it.
+    let [whole, there] = [1.0, 2.0].map(|scale| {
+        let plain = products(directions * outputs, 20.0 * scale);
+        Contraction { outputs, buckets, plain, by_bucket: products(directions * outputs * buckets, 40.0 * scale) }
+    });
     // Symmetric and positive: every bucket's directions times themselves.
     let vectors: Vec<Vec<f64>> = (0..buckets).map(|_| products(directions, 2.0)).collect();
     let mut squares = vec![0.0; directions * directions * buckets];
@@ -73,8 +75,9 @@ fn kernel() -> Kernel {
         step: 0,
         adam: true,
     };
-    let whole = Contraction { outputs, buckets, plain, by_bucket, plain_there };
-    let gate = Some(Gate { kind: 1, there: 1.5, buckets: 3 });
+    let doubled = |list: &Vec<f64>| list.iter().map(|value| 2.0 * value).collect();
+    let behind = Moments { gram: doubled(&moments.gram), squares: doubled(&moments.squares), ..moments.clone() };
+    let gate = Some(Gate { kind: 1, there: 1.5, whole: there, replicas: Vec::new(), moments: behind });
     Kernel { about, kinds: kinds.into(), probes: probes.into(), whole, replicas: Vec::new(), gate, moments }
 }
 

@@ -40,7 +40,7 @@ use titer::{
     spec::{Spec, SpecError},
 };
 
-use crate::progress::DownloadBar;
+use crate::{printer::Failure, progress::DownloadBar};
 
 /// Sees to it that the model behind `base` is on this machine, downloading it from the hub where it must.
 fn fetch(base: &str) -> Result<(), HubError> {
@@ -48,6 +48,15 @@ fn fetch(base: &str) -> Result<(), HubError> {
     let fetched = hub::fetch(base, &bar);
     bar.clear();
     fetched
+}
+
+/// Whether there is a folder for a file that is to be written; said before anything is measured.
+fn has_folder(file: &Path) -> Result<(), Failure> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if folder.is_dir() {
+        return Ok(());
+    }
+    Err(Failure::Input(format!("{}: there is no folder {}; make it first", file.display(), folder.display())))
 }
 
 /// The experiment of commands that are given none.

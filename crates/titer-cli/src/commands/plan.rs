@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::json;
 use titer::{
-    forecast::{Bound, Calibration, Candidate, Foretold, Found, Kernel, Limit, Supply, check_rows, mix, search},
+    forecast::{Bound, Calibration, Candidate, Foretold, Found, Kernel, Limit, Supply, Told, check_rows, mix, search},
     inputs::plan_data,
     plan::{Arm, RunPlan, SweepPlan},
     spec::Spec,
@@ -15,7 +15,7 @@ use toml::{Table, Value};
 
 use super::{
     forecast::{foresee, foretold, kernels},
-    resolve,
+    has_folder, resolve,
 };
 use crate::{
     args::PlanArgs,
@@ -45,11 +45,30 @@ pub fn plan(args: &PlanArgs) -> Result<(), Failure> {
     if args.out.exists() {
         return Err(Failure::Input(format!("{} exists already; name another file with --out", args.out.display())));
     }
+    if args.out.extension().is_none_or(|extension| extension != "toml") {
+        return Err(Failure::Input(format!(
+            "{}: a plan is a spec; name a file that ends in .toml",
+            args.out.display()
+        )));
+    }
+    has_folder(&args.out)?;
+    let beside = args.out.with_extension(Foretold::FILE);
+    if beside.exists() {
+        return Err(Failure::Input(format!(
+            "{} exists already, where the forecast goes; name another file with --out",
+            beside.display()
+        )));
+    }
     if args.tries == 0 {
         return Err(Failure::input("--tries is 0; use at least 1"));
     }
     let (spec, supplies, limits) = read(&args.limits)?;
     let spec = Spec { base: args.base.clone().or(spec.base), ..spec };
+    // A swept mix would stand in the planned spec in place of the planned one.
+    if let Some(axis) = spec.axes.iter().find(|axis| axis.name.split('.').any(|part| part == "mix")) {
+        let keys = ["sweep", axis.name.as_str()];
+        return Err(Failure::input(spec.error(&keys, "the mix is what a plan finds", "leave this axis out")));
+    }
     let (sweep, runs) = resolve(&spec).map_err(Failure::input)?;
     measured(&spec, &sweep, &limits)?;
     let limits: Vec<Limit> = limits.into_iter().map(|(_, limit)| limit).collect();
@@ -78,15 +97,14 @@ pub fn plan(args: &PlanArgs) -> Result<(), Failure> {
     }
     let text = planned(&spec, &sweep, &limits, &found)?;
     let told = tell(&text, &args.out, &kernels)?;
-    fs_err::write(&args.out, &text).map_err(Failure::work)?;
-    let beside = args.out.with_extension(Foretold::FILE);
     fs_err::write(&beside, serde_json::to_string_pretty(&told).expect("a forecast is plain data"))
         .map_err(Failure::work)?;
+    fs_err::write(&args.out, &text).map_err(Failure::work)?;
     talk(&format!("{} and {}; `titer run {0}` trains it and shows both", args.out.display(), beside.display()));
     if args.json {
         data(&json!({ "limits": limits, "found": found, "spec": args.out, "forecast": told.told }).to_string());
     } else {
-        print(&limits, &found, arms);
+        print(&limits, &found, arms, &told.told);
     }
     Ok(())
 }
@@ -284,7 +302,8 @@ fn unmet(path: &Path, limits: &[Limit], found: &Found) -> String {
     )
 }
 
-fn print(limits: &[Limit], found: &Found, arms: &[Arm]) {
+fn print(limits: &[Limit], found: &Found, arms: &[Arm], told: &[Told]) {
+    let mut doubts: Vec<String> = Vec::new();
     data(&format!(
         "{} of {} mixes meet all limits in the forecast; the one with the most to spare:",
         found.met, found.tried
@@ -298,16 +317,27 @@ fn print(limits: &[Limit], found: &Found, arms: &[Arm]) {
     for (cell, rows) in &found.best.rows {
         data(&format!("  {:20} {rows:>6} rows", cell.to_string()));
     }
-    data("limit, forecast rate, points to spare (the most that any mix has):");
+    data("limit, forecast rate [95 % interval of a run], points to spare (the most that any mix has):");
     for (at, limit) in limits.iter().enumerate() {
         let mark = if at == found.binding() { "  binds" } else { "" };
+        // The planned arm is the first.
+        let of = told.iter().find(|one| one.arm == told[0].arm && one.name() == limit.probe);
+        let band = of.map_or_else(String::new, |one| format!(" [{:.2}, {:.2}]", one.rate.low, one.rate.high));
+        let unknown = of.map_or("", |one| one.beyond.as_str());
+        if !unknown.is_empty() {
+            doubts.push(format!("  {}: {unknown}", limit.probe));
+        }
         data(&format!(
-            "  {:44} {:.3} {:>6.1} ({:.1}){mark}",
+            "  {:44} {:.3}{band} {:>6.1} ({:.1}){mark}",
             words(limit),
             found.best.rates[at],
             100.0 * found.best.slack[at],
             100.0 * found.reach[at]
         ));
+    }
+    if !doubts.is_empty() {
+        data("it does not know");
+        doubts.iter().for_each(|doubt| data(doubt));
     }
     data("mixes that no other one beats at every limit, by points to spare:");
     for candidate in &found.front {

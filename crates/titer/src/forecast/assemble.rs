@@ -77,49 +77,70 @@ struct Places {
     count: usize,
 }
 
-/// The kernel of these fields and gradients, in at most so many buckets.
-pub(super) fn assemble(about: About, fields: &[Field], gradients: &[Gradient], buckets: usize) -> Kernel {
-    let directions: Vec<[&Vector; 2]> = fields.iter().map(|field| [&field.mean[0], &field.mean[1]]).collect();
-    let outputs: Vec<Vector> =
-        gradients.par_iter().map(|gradient| mean(gradient.sums.iter().map(|(sum, count)| (sum, *count)))).collect();
-    let places = places(fields, &outputs, buckets);
-    let whole = contract(fields, &directions, &outputs, &places, None);
-    let groups = gradients.first().map_or(0, |gradient| gradient.sums.len());
-    let replica = |group: usize| {
-        let directions: Vec<[Vector; 2]> = fields.iter().map(|field| field.without(group)).collect();
-        let directions: Vec<[&Vector; 2]> = directions.iter().map(|[a, b]| [a, b]).collect();
-        let kept = |gradient: &Gradient| {
-            let kept = gradient.sums.iter().enumerate().filter(|(other, _)| *other != group);
-            mean(kept.map(|(_, (sum, count))| (sum, *count)))
+/// What was measured at one state of a model.
+pub struct Measured {
+    pub(super) about: About,
+    pub(super) fields: Vec<Field>,
+    pub(super) gradients: Vec<Gradient>,
+}
+
+/// The kernels of a model at several states, in the same buckets, at most so many.
+pub fn kernels(states: &[Measured], buckets: usize) -> Vec<Kernel> {
+    let outputs: Vec<Vec<Vector>> = states.iter().map(Measured::outputs).collect();
+    let places = places(states, &outputs, buckets);
+    states.iter().zip(&outputs).map(|(state, outputs)| state.kernel(outputs, &places)).collect()
+}
+
+impl Measured {
+    /// The gradient of every probe, from all groups.
+    fn outputs(&self) -> Vec<Vector> {
+        let whole = |gradient: &Gradient| mean(gradient.sums.iter().map(|(sum, count)| (sum, *count)));
+        self.gradients.par_iter().map(whole).collect()
+    }
+
+    fn kernel(&self, outputs: &[Vector], places: &Places) -> Kernel {
+        let Self { about, fields, gradients } = self;
+        let directions: Vec<[&Vector; 2]> = fields.iter().map(|field| [&field.mean[0], &field.mean[1]]).collect();
+        let whole = contract(fields, &directions, outputs, places, None);
+        let groups = gradients.first().map_or(0, |gradient| gradient.sums.len());
+        let replica = |group: usize| {
+            let directions: Vec<[Vector; 2]> = fields.iter().map(|field| field.without(group)).collect();
+            let directions: Vec<[&Vector; 2]> = directions.iter().map(|[a, b]| [a, b]).collect();
+            let kept = |gradient: &Gradient| {
+                let kept = gradient.sums.iter().enumerate().filter(|(other, _)| *other != group);
+                mean(kept.map(|(_, (sum, count))| (sum, *count)))
+            };
+            let outputs: Vec<Vector> = gradients.iter().map(kept).collect();
+            contract(fields, &directions, &outputs, places, Some(group))
         };
-        let outputs: Vec<Vector> = gradients.iter().map(kept).collect();
-        contract(fields, &directions, &outputs, &places, Some(group))
-    };
-    let replicas = (0..groups).map(replica).collect();
-    let moments = moments(fields, &directions, &places);
-    Kernel {
-        about,
-        kinds: fields.iter().map(|field| field.kind.clone()).collect(),
-        probes: gradients.iter().map(|gradient| gradient.output.clone()).collect(),
-        gate: None,
-        whole,
-        replicas,
-        moments,
+        let replicas = (0..groups).map(replica).collect();
+        let moments = moments(fields, &directions, places);
+        Kernel {
+            about: about.clone(),
+            kinds: fields.iter().map(|field| field.kind.clone()).collect(),
+            probes: gradients.iter().map(|gradient| gradient.output.clone()).collect(),
+            gate: None,
+            whole,
+            replicas,
+            moments,
+        }
     }
 }
 
 /// What rows of every kind put into the second moment of a coordinate decides its bucket: noise, what a batch of the kind
 /// has in common, and what `O` adds.
-fn places(fields: &[Field], outputs: &[Vector], buckets: usize) -> Places {
-    let size = outputs.first().map_or(0, Vec::len);
+fn places(states: &[Measured], outputs: &[Vec<Vector>], buckets: usize) -> Places {
+    let size = outputs[0].first().map_or(0, Vec::len);
     if buckets == 0 {
         return Places { bucket: vec![0; size], inverse: vec![0.0; size], count: 0 };
     }
     let sum = |values: &Vector| values.iter().map(|&value| f64::from(value)).sum::<f64>().max(1e-30) as f32;
     let square = |values: &Vector| values.iter().map(|value| f64::from(value * value)).sum::<f64>().max(1e-30) as f32;
+    let fields: Vec<&Field> = states.iter().flat_map(|state| &state.fields).collect();
+    let outputs: Vec<&Vector> = outputs.iter().flatten().collect();
     let traces: Vec<[f32; 3]> = fields.iter().map(|field| field.covariance.each_ref().map(sum)).collect();
     let norms: Vec<f32> = fields.iter().map(|field| square(&field.mean[0])).collect();
-    let ends: Vec<f32> = outputs.iter().map(square).collect();
+    let ends: Vec<f32> = outputs.iter().map(|output| square(output)).collect();
     let width = 3 * fields.len();
     let (mut features, mut weights, mut inverse) = (vec![0.0; size * width], vec![0.0; size], vec![0.0; size]);
     for c in 0..size {
@@ -183,13 +204,7 @@ fn contract(
     };
     let each: Vec<(Vec<f64>, Vec<f64>)> = (0..2 * fields.len()).into_par_iter().map(one).collect();
     let (plain, by_bucket): (Vec<_>, Vec<_>) = each.into_iter().unzip();
-    Contraction {
-        outputs: all.len(),
-        buckets: places.count,
-        plain: plain.concat(),
-        by_bucket: by_bucket.concat(),
-        plain_there: Vec::new(),
-    }
+    Contraction { outputs: all.len(), buckets: places.count, plain: plain.concat(), by_bucket: by_bucket.concat() }
 }
 
 fn moments(fields: &[Field], directions: &[[&Vector; 2]], places: &Places) -> Moments {

@@ -68,9 +68,9 @@ fn share(case: &Case<'_>, wanted: Cell) -> f64 {
     case.shares.iter().find(|(cell, _)| *cell == wanted).map_or(0.0, |(_, share)| *share)
 }
 
-/// Log-probability of an action under a kind of prompt, on the base model; nats.
+/// Log-probability of an action under a kind of prompt, on the base model, nats; NaN where the kernel has no such rows.
 fn log_prob(kernel: &Kernel, prompt: &str, action: Action) -> f64 {
-    let Some(kind) = kernel.kind(prompt, "trained").map(|kind| &kernel.kinds[kind]) else { return 0.0 };
+    let Some(kind) = kernel.kind(prompt, "trained").map(|kind| &kernel.kinds[kind]) else { return f64::NAN };
     let sign = if action == Action::Good { 1.0 } else { -1.0 };
     // ln σ(x), also where σ(x) is no number.
     let log = |x: f64| x.min(0.0) - (-x.abs()).exp().ln_1p();

@@ -92,7 +92,7 @@ mod tests {
     fn what_matters_more_is_cut_first() {
         let features = vec![0.0, 1.0, 10.0, 11.0];
         let buckets = Coordinates { features, width: 1, weights: vec![100.0, 100.0, 0.1, 0.1] }.cut(2);
-        assert_ne!(buckets[0], buckets[2]);
+        assert_ne!(buckets[0], buckets[1]);
         let buckets =
             Coordinates { features: vec![0.0, 1.0, 3.0, 3.5], width: 1, weights: vec![1.0, 1.0, 0.0, 0.0] }.cut(2);
         assert_ne!(buckets[0], buckets[1]);

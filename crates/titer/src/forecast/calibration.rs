@@ -124,7 +124,12 @@ impl Calibration {
                 }
             }
         }
-        for (stages, _) in runs {
+        // One arm says nothing of how far the next may be off.
+        let arms = |word: &str| -> usize {
+            let own = runs.iter().flat_map(|(_, pairs)| pairs).filter(|pair| pair.optimiser == word);
+            own.map(|pair| pair.arm.as_str()).collect::<BTreeSet<_>>().len()
+        };
+        for (stages, _) in runs.iter().filter(|(stages, _)| arms(Self::optimiser(stages)) > 1) {
             let gone = path(stages);
             set.path = [0, 1].map(|at| f64::max(set.path[at], gone[at]));
             for (cell, _) in stages.iter().flat_map(trained) {

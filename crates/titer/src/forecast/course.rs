@@ -25,7 +25,7 @@ pub enum Placement {
 pub enum CourseError {
     /// It was measured without such rows.
     #[error(
-        "the kernel knows no rows of `{cell}` in {domains} domains. Where there are such rows now, measure it again into another --kernel; of chats at least 8 are needed, and where the other action has rows too, on the same contexts"
+        "the kernel knows no rows of `{cell}` in {domains} domains. Where there are such rows now, measure it again into another --kernel; of chats whose other action has rows too, at least 8 on the same contexts are needed"
     )]
     Unknown {
         /// What is trained.
@@ -34,7 +34,9 @@ pub enum CourseError {
         domains: String,
     },
     /// It was measured for plain gradient descent only.
-    #[error("the kernel has no second moments, so it cannot forecast Adam: measure it with buckets, or plan sgd")]
+    #[error(
+        "the kernel has no second moments, so it cannot forecast Adam: measure it again into another --kernel, or plan sgd"
+    )]
     NoMoments,
 }
 
@@ -118,7 +120,7 @@ pub fn stretches(kernel: &Kernel, kinds: &[usize], stages: &[StagePlan], placeme
 }
 
 /// The cells that a stage trains and their rows, as its guards leave them; anchors on top of the rows that they replace.
-pub(super) fn trained(stage: &StagePlan) -> Vec<(Cell, usize)> {
+pub fn trained(stage: &StagePlan) -> Vec<(Cell, usize)> {
     let rewritten = |cell: Cell| stage.guards.rewrite.map_or(cell, |rewrite| rewrite.of(cell));
     let own = stage.cells().iter().map(|&(cell, rows)| (rewritten(cell), rows));
     let anchors = stage.guards.anchor.iter().flat_map(|anchor| &anchor.cells);

@@ -17,9 +17,7 @@ pub enum KernelError {
     #[error(transparent)]
     Io(#[from] std::io::Error),
     /// It is no kernel.
-    #[error(
-        "{path} is no kernel: {problem}; `titer forecast --kernel FILE` measures one into a file that does not exist"
-    )]
+    #[error("{path} is no kernel: {problem}; `titer forecast --kernel DIR` measures one into a folder that has none")]
     Broken {
         /// The file.
         path: PathBuf,
@@ -28,7 +26,7 @@ pub enum KernelError {
     },
     /// It is the kernel of something else.
     #[error(
-        "{path} was measured on another {what} than the mix is for ({found}, wanted {wanted}): name another file with --kernel, and it is measured there"
+        "{path} was measured on another {what} than the mix is for ({found}, wanted {wanted}): name another folder with --kernel, and it is measured there"
     )]
     Other {
         /// The file.
@@ -136,7 +134,7 @@ pub fn read_kernel(path: &Path, wanted: Option<&About>) -> Result<Kernel, Kernel
     let products = |name: &str| -> Result<Contraction, KernelError> {
         let plain = take(&format!("{name}.plain"), directions * outputs)?;
         let by_bucket = take(&format!("{name}.by_bucket"), directions * outputs * buckets)?;
-        Ok(Contraction { outputs, buckets, plain, by_bucket, plain_there: Vec::new() })
+        Ok(Contraction { outputs, buckets, plain, by_bucket })
     };
     let kinds = head.kinds.len();
     Ok(Kernel {

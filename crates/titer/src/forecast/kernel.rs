@@ -143,8 +143,6 @@ pub struct Contraction {
     pub buckets: usize,
     /// `⟨D_j, ∇m_l⟩`, `[directions][outputs]`
     pub plain: Vec<f64>,
-    /// The same at the pilots of a [`Gate`]; empty without.
-    pub plain_there: Vec<f64>,
     /// `Σ_{c in b} D_jc ∇m_lc / √s_c` with the coordinate's scale `s`, `[directions][outputs][buckets]`
     pub by_bucket: Vec<f64>,
 }
@@ -186,7 +184,7 @@ impl Contraction {
                 }
             }
         }
-        Self { outputs: outputs.len(), buckets, plain, by_bucket, plain_there: Vec::new() }
+        Self { outputs: outputs.len(), buckets, plain, by_bucket }
     }
 }
 
@@ -213,16 +211,20 @@ impl Moments {
     }
 }
 
-/// A kernel that was measured again at pilots: which products count depends on how far the model has gone, from those of the
-/// base model to those of the pilots in proportion to a kind's log-odds `x`, as where a gate opens.
+/// A kernel that was measured again at pilots, in the same buckets: what counts depends on how far the model has gone, from the
+/// base model to its pilots in proportion to a kind's log-odds `x`, as where a gate opens.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gate {
     /// The kind of prompt.
     pub kind: usize,
     /// Its `x` at the pilots, nats.
     pub there: f64,
-    /// How many of the buckets, the first ones, are those of the base model.
-    pub buckets: usize,
+    /// The products at the pilots.
+    pub whole: Contraction,
+    /// The same with one group of rows and contrasts left out at a time.
+    pub replicas: Vec<Contraction>,
+    /// Second moments at the pilots.
+    pub moments: Moments,
 }
 
 /// Everything that a forecast needs to know of a model.

@@ -1,4 +1,4 @@
-//! Measuring a kernel: one pass over rows of every kind and over the contrasts of every probe, at one state of a model.
+//! Measuring for a kernel: one pass over rows of every kind and over the contrasts of every probe, at one state of a model.
 
 use rayon::iter::{IntoParallelIterator as _, IntoParallelRefIterator as _, ParallelIterator as _};
 use titer_data::{
@@ -15,8 +15,8 @@ use titer_model::{
 };
 
 use super::{
-    assemble::{Field, Gradient, Vector, assemble},
-    kernel::{About, Kernel, Kind, ProbeOutput},
+    assemble::{Field, Gradient, Measured, Vector},
+    kernel::{About, Kind, ProbeOutput},
     rows::{Sample, samples},
 };
 use crate::{
@@ -52,7 +52,7 @@ impl Default for Effort {
     }
 }
 
-/// Measures the kernel of a model, with rows of every kind in these domains. `about` says what it is measured on; its counts
+/// Measures a model for its kernel, with rows of every kind in these domains. `about` says what it is measured on; its counts
 /// are filled in. `progress` is told of every kind and probe, [`ticks`] times.
 ///
 /// # Errors
@@ -64,7 +64,7 @@ pub fn measure(
     domains: &[DomainSplit],
     effort: Effort,
     progress: &(dyn Fn() + Sync),
-) -> Result<Kernel, RowsError> {
+) -> Result<Measured, RowsError> {
     let samples = samples(source, about.seed, domains, effort.rows, 2 * GROUPS);
     (samples.len()..domains.len() * PromptKind::ALL.len()).for_each(|_| progress());
     let field = |sample: Sample| {
@@ -90,7 +90,7 @@ pub fn measure(
         adam: effort.buckets > 0,
         ..about
     };
-    Ok(assemble(about, &fields, &gradients, effort.buckets))
+    Ok(Measured { about, fields, gradients })
 }
 
 /// How often [`measure`] tells of its progress.
@@ -192,11 +192,15 @@ impl LogOdds {
         self.known.push(either - (-either.exp_m1()).ln());
     }
 
+    /// The mean probability of the good action, or with −1 of the bad one; never quite 0, which both cannot be.
+    fn likely(&self, sign: f64) -> f64 {
+        let mean = mean(self.action.iter().map(|action| super::toy::sigmoid(sign * action)));
+        mean.max(super::toy::sigmoid(-CERTAIN))
+    }
+
     /// The mean push of a good row along `D`.
     fn down(&self) -> f64 {
-        let mean = mean(self.action.iter().map(|action| super::toy::sigmoid(-action)));
-        let least = super::toy::sigmoid(-CERTAIN);
-        mean.clamp(least, 1.0 - least)
+        self.likely(-1.0) / (self.likely(-1.0) + self.likely(1.0))
     }
 
     fn kind(&self, prompt: PromptKind, domains: Option<DomainSplit>, shown: [bool; 2]) -> Kind {
@@ -205,7 +209,7 @@ impl LogOdds {
                 let middle = mean(self.action.iter().copied());
                 let variance = mean(self.action.iter().map(|action| (action - middle).powi(2)));
                 let spread = (1.0 + std::f64::consts::PI / 8.0 * variance).sqrt();
-                (spread * (1.0 / self.down() - 1.0).ln(), spread)
+                (spread * (self.likely(1.0) / self.likely(-1.0)).ln(), spread)
             }
             [true, false] => (CERTAIN, 1.0),
             _ => (-CERTAIN, 1.0),

@@ -26,8 +26,10 @@ mod rows;
 mod search;
 pub mod toy;
 
+#[cfg(feature = "engine")]
+pub use assemble::{Measured, kernels};
 pub use calibration::{Calibration, Trust};
-pub use course::{CourseError, Placement, kinds, stretches};
+pub use course::{CourseError, Placement, kinds, stretches, trained};
 pub use file::{KernelError, read_kernel, write_kernel};
 pub use kernel::{About, Contraction, Gate, Kernel, Kind, Moments, ProbeOutput};
 #[cfg(feature = "engine")]

@@ -8,7 +8,9 @@
 //!
 //! A kernel is more than the first cache holds, so many courses go through it side by side, one in each lane of vectors.
 
-use super::kernel::{Contraction, Kernel};
+use serde::Serialize;
+
+use super::kernel::{Contraction, Gate, Kernel, Moments};
 use crate::plan::Optimiser;
 
 /// How many courses go side by side where there are many.
@@ -51,16 +53,9 @@ pub struct Motion {
     probes: usize,
     outputs: usize,
     buckets: usize,
-    /// `[outputs][directions]`
-    plain: Vec<f64>,
-    /// The same at the pilots, or empty.
-    plain_there: Vec<f64>,
-    /// `[buckets][outputs][directions]`
-    by_bucket: Vec<f64>,
-    /// What the gradient's squared norm is of [`Factors`], `[factors]`
-    norm: Vec<f64>,
-    /// What its mean square in every bucket is, `[buckets][factors]`
-    squares: Vec<f64>,
+    here: Products,
+    /// Where they change along the way.
+    way: Option<Way>,
     scale: Vec<f64>,
     /// `1 − q₀` of each kind.
     other: Vec<f64>,
@@ -70,17 +65,28 @@ pub struct Motion {
     action: Vec<f64>,
     /// `z` of each kind at the start.
     known: Vec<f64>,
-    /// Where the products change along the way.
-    gate: Option<Way>,
+}
+
+/// What a step is made of, at one state of the model.
+#[derive(Clone, Debug, Serialize)]
+struct Products {
+    /// `[outputs][directions]`
+    plain: Vec<f64>,
+    /// `[buckets][outputs][directions]`
+    by_bucket: Vec<f64>,
+    /// What the gradient's squared norm is of a [`Batch`]'s factors, `[factors]`
+    norm: Vec<f64>,
+    /// What its mean square in every bucket is, `[buckets][factors]`
+    squares: Vec<f64>,
 }
 
 /// From the base model to its pilots, in the log-odds `x` of a kind that is trained.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 struct Way {
     kind: usize,
     from: f64,
     to: f64,
-    buckets: usize,
+    products: Products,
 }
 
 /// Where everything stands.
@@ -100,51 +106,65 @@ struct Batch<const N: usize> {
     factors: Vec<[f64; N]>,
 }
 
+impl Products {
+    fn squares_in(&self, bucket: usize) -> &[f64] {
+        &self.squares[bucket * self.norm.len()..][..self.norm.len()]
+    }
+
+    /// The products of these directions with these outputs.
+    fn new(all: &Contraction, moments: &Moments, directions: &[usize], outputs: &[usize]) -> Self {
+        // Places of a product in the kernel's lists.
+        let products = || outputs.iter().flat_map(|l| directions.iter().map(move |j| j * all.outputs + l));
+        // Pairs stand for both orders, so those of two directions count twice.
+        let pairs = directions.iter().enumerate().flat_map(|(at, j)| directions[at..].iter().map(move |k| (*j, *k)));
+        let count = moments.directions;
+        let pairs: Vec<(usize, f64)> = pairs.map(|(j, k)| (j * count + k, if j == k { 1.0 } else { 2.0 })).collect();
+        let noise = |j: &usize| [(j / 2 * 3, 1.0), (j / 2 * 3 + 1, 2.0), (j / 2 * 3 + 2, 1.0)];
+        let noises: Vec<(usize, f64)> = directions.iter().step_by(2).flat_map(noise).collect();
+        let factors = |of_pairs: &[f64], of_noises: &[f64], buckets: usize, bucket: usize| -> Vec<f64> {
+            let of = |all: &[f64], (at, times): &(usize, f64)| times * all[at * buckets + bucket];
+            pairs.iter().map(|one| of(of_pairs, one)).chain(noises.iter().map(|one| of(of_noises, one))).collect()
+        };
+        let in_bucket = |bucket: usize| products().map(move |at| all.by_bucket[at * all.buckets + bucket]);
+        let squared = |bucket| factors(&moments.squares, &moments.noise_by_bucket, moments.buckets, bucket);
+        Self {
+            plain: products().map(|at| all.plain[at]).collect(),
+            by_bucket: (0..moments.buckets).flat_map(in_bucket).collect(),
+            norm: factors(&moments.gram, &moments.noise, 1, 0),
+            squares: (0..moments.buckets).flat_map(squared).collect(),
+        }
+    }
+}
+
 impl Motion {
-    /// The motion of these kinds and probes of a kernel; `products` is the kernel's whole or one of its replicas.
-    pub fn new(kernel: &Kernel, products: &Contraction, kinds: &[usize], probes: &[usize]) -> Self {
-        let (moments, all) = (&kernel.moments, kernel.moments.directions);
+    /// The motion of these kinds and probes of a kernel, by its whole or one of its replicas.
+    pub fn new(kernel: &Kernel, replica: Option<usize>, kinds: &[usize], probes: &[usize]) -> Self {
         let directions: Vec<usize> = kinds.iter().flat_map(|kind| [2 * kind, 2 * kind + 1]).collect();
         let states = directions.iter().map(|direction| kernel.probes.len() + direction);
         let outputs: Vec<usize> = probes.iter().copied().chain(states).collect();
-        // Places of a product in the kernel's lists.
-        let products_at = || outputs.iter().flat_map(|l| directions.iter().map(move |j| j * products.outputs + l));
-        let plain = |all: &[f64]| products_at().filter_map(|at| all.get(at).copied()).collect::<Vec<_>>();
-        // Pairs stand for both orders, so those of two directions count twice.
-        let pairs = || directions.iter().enumerate().flat_map(|(at, j)| directions[at..].iter().map(move |k| (*j, *k)));
-        let pairs = || pairs().map(|(j, k)| (j * all + k, if j == k { 1.0 } else { 2.0 }));
-        let noises = || kinds.iter().flat_map(|kind| [(3 * kind, 1.0), (3 * kind + 1, 2.0), (3 * kind + 2, 1.0)]);
-        let factors = |of_pairs: &[f64], of_noises: &[f64], buckets: usize, bucket: usize| -> Vec<f64> {
-            let of = |all: &[f64], (at, times): (usize, f64)| times * all[at * buckets + bucket];
-            pairs().map(|one| of(of_pairs, one)).chain(noises().map(|one| of(of_noises, one))).collect()
+        let products = |whole: &Contraction, replicas: &[Contraction], moments: &Moments| {
+            let all = replica.map_or(whole, |group| &replicas[group]);
+            Products::new(all, moments, &directions, &outputs)
         };
-        let buckets = moments.buckets;
-        let by_bucket = (0..buckets)
-            .flat_map(|bucket| products_at().map(move |at| products.by_bucket[at * products.buckets + bucket]));
-        let squares =
-            (0..buckets).flat_map(|bucket| factors(&moments.squares, &moments.noise_by_bucket, buckets, bucket));
         let of_kinds = |value: fn(&super::Kind) -> f64| kinds.iter().map(|&kind| value(&kernel.kinds[kind])).collect();
+        let way = |gate: &Gate| {
+            let kind = kinds.iter().position(|&kind| kind == gate.kind)?;
+            let from = kernel.kinds[gate.kind].action;
+            Some(Way { kind, from, to: gate.there, products: products(&gate.whole, &gate.replicas, &gate.moments) })
+        };
         Self {
             kinds: kinds.len(),
             probes: probes.len(),
             outputs: outputs.len(),
-            buckets,
-            plain: plain(&products.plain),
-            plain_there: plain(&products.plain_there),
-            by_bucket: by_bucket.collect(),
-            norm: factors(&moments.gram, &moments.noise, 1, 0),
-            squares: squares.collect(),
-            scale: moments.scale.clone(),
+            buckets: kernel.moments.buckets,
+            here: products(&kernel.whole, &kernel.replicas, &kernel.moments),
+            // A kind that is not trained goes nowhere.
+            way: kernel.gate.as_ref().and_then(way),
+            scale: kernel.moments.scale.clone(),
             other: of_kinds(super::Kind::other),
             spread: of_kinds(|kind| kind.spread),
             action: of_kinds(|kind| kind.action),
             known: of_kinds(|kind| kind.known),
-            gate: kernel.gate.as_ref().map(|gate| Way {
-                kind: kinds.iter().position(|&kind| kind == gate.kind).unwrap_or(usize::MAX),
-                from: kernel.kinds[gate.kind].action,
-                to: gate.there,
-                buckets: gate.buckets,
-            }),
         }
     }
 
@@ -152,10 +172,8 @@ impl Motion {
     pub(super) fn to_json(&self) -> serde_json::Value {
         serde_json::json!({
             "kinds": self.kinds, "probes": self.probes, "outputs": self.outputs, "buckets": self.buckets,
-            "plain": self.plain, "plain_there": self.plain_there, "by_bucket": self.by_bucket,
-            "norm": self.norm, "squares": self.squares, "scale": self.scale,
+            "here": self.here, "way": self.way, "scale": self.scale,
             "other": self.other, "spread": self.spread, "action": self.action, "known": self.known,
-            "gate": self.gate.as_ref().map(|way| serde_json::json!({ "kind": way.kind, "from": way.from, "to": way.to, "buckets": way.buckets })),
         })
     }
 
@@ -199,14 +217,14 @@ impl Motion {
         speeds: [f64; N],
         mut seen: impl FnMut(usize, &[[f64; N]]),
     ) {
-        let mut batch = Batch { push: vec![[0.0; N]; 2 * self.kinds], factors: vec![[0.0; N]; self.norm.len()] };
+        let mut batch = Batch { push: vec![[0.0; N]; 2 * self.kinds], factors: vec![[0.0; N]; self.here.norm.len()] };
         // Running means or sums of the pushes along each direction, and running means of squares in each bucket.
         let (mut first, mut second) = (vec![[0.0; N]; 2 * self.kinds], vec![[0.0; N]; self.buckets]);
         let mut change = vec![[0.0; N]; self.outputs];
         for (at, rate) in rule.rates.iter().enumerate() {
             self.push(state, batches.map(|batches| batches[at].as_slice()), rule.weight, &mut batch);
-            self.clip(rule.clip, &mut batch);
             let gone = self.gone(state);
+            self.clip(rule.clip, gone, &mut batch);
             let mut running = |keeps: f64, takes: f64| {
                 for (first, push) in first.iter_mut().zip(&batch.push) {
                     *first = each(|lane| keeps * first[lane] + takes * push[lane]);
@@ -221,9 +239,9 @@ impl Motion {
                 Optimiser::AdamW { beta1, beta2, eps, .. } => {
                     running(beta1, 1.0 - beta1);
                     let left = |beta: f64| 1.0 - beta.powi(at as i32 + 1);
-                    for (second, square) in second.iter_mut().zip(self.squares.chunks_exact(self.norm.len())) {
-                        let square = weighted(square, &batch.factors);
-                        *second = each(|lane| beta2 * second[lane] + (1.0 - beta2) * square[lane].max(0.0));
+                    for (bucket, second) in second.iter_mut().enumerate() {
+                        let square = self.square(|of| of.squares_in(bucket), &batch.factors, gone);
+                        *second = each(|lane| beta2 * second[lane] + (1.0 - beta2) * square[lane]);
                     }
                     self.adapt(&first, &second, [1.0 / left(beta2), eps], gone, &mut change);
                     rate / left(beta1)
@@ -236,16 +254,40 @@ impl Motion {
 
     /// How far the model has gone towards its pilots, between 0 and 1.
     fn gone<const N: usize>(&self, state: &State<N>) -> [f64; N] {
-        let Some((way, action)) = self.gate.as_ref().and_then(|way| Some((way, state.action.get(way.kind)?))) else {
-            return [0.0; N];
-        };
-        let gone = action.map(|action| (action - way.from) / (way.to - way.from));
+        let Some(way) = &self.way else { return [0.0; N] };
+        let gone = state.action[way.kind].map(|action| (action - way.from) / (way.to - way.from));
         gone.map(|gone| if gone.is_finite() { gone.clamp(0.0, 1.0) } else { 0.0 })
+    }
+
+    /// A row of products times factors, as far as the model has gone.
+    fn mixed<'a, const N: usize>(
+        &'a self,
+        row: impl Fn(&'a Products) -> &'a [f64],
+        factors: &[[f64; N]],
+        gone: [f64; N],
+    ) -> [f64; N] {
+        let here = weighted(row(&self.here), factors);
+        let Some(way) = &self.way else { return here };
+        let there = weighted(row(&way.products), factors);
+        each(|lane| (1.0 - gone[lane]) * here[lane] + gone[lane] * there[lane])
+    }
+
+    /// The expected square of a batch's gradient: that of its mean, which chance may have made negative, and what its rows differ in.
+    fn square<'a, const N: usize>(
+        &'a self,
+        row: impl Fn(&'a Products) -> &'a [f64],
+        factors: &[[f64; N]],
+        gone: [f64; N],
+    ) -> [f64; N] {
+        let (pairs, noise) = factors.split_at(factors.len() - 3 * self.kinds);
+        let means = self.mixed(|of| &row(of)[..pairs.len()], pairs, gone);
+        let differ = self.mixed(|of| &row(of)[pairs.len()..], noise, gone);
+        each(|lane| means[lane].max(0.0) + differ[lane].max(0.0))
     }
 
     /// What every lane's batch does.
     fn push<const N: usize>(&self, state: &State<N>, batches: [&[[f64; 2]]; N], weight: f64, into: &mut Batch<N>) {
-        let (pairs, noise) = into.factors.split_at_mut(self.norm.len() - 3 * self.kinds);
+        let (pairs, noise) = into.factors.split_at_mut(self.here.norm.len() - 3 * self.kinds);
         let square = weight * weight;
         for kind in 0..self.kinds {
             for lane in 0..N {
@@ -268,11 +310,11 @@ impl Motion {
     }
 
     /// Leaves of a batch what clipping a gradient of the expected norm does.
-    fn clip<const N: usize>(&self, clip: f64, batch: &mut Batch<N>) {
+    fn clip<const N: usize>(&self, clip: f64, gone: [f64; N], batch: &mut Batch<N>) {
         if clip <= 0.0 {
             return;
         }
-        let norm = weighted(&self.norm, &batch.factors).map(|square| square.max(0.0).sqrt());
+        let norm = self.square(|of| &of.norm, &batch.factors, gone).map(f64::sqrt);
         let kept = norm.map(|norm| if norm > clip { clip / norm } else { 1.0 });
         batch.push.iter_mut().for_each(|push| *push = each(|lane| push[lane] * kept[lane]));
         batch.factors.iter_mut().for_each(|factor| *factor = each(|lane| factor[lane] * kept[lane] * kept[lane]));
@@ -280,13 +322,8 @@ impl Motion {
 
     /// Plain descent: what each margin moves by at a learning rate of 1.
     fn descend<const N: usize>(&self, first: &[[f64; N]], gone: [f64; N], change: &mut [[f64; N]]) {
-        let mut there = self.plain_there.chunks_exact(first.len());
-        for (change, here) in change.iter_mut().zip(self.plain.chunks_exact(first.len())) {
-            *change = weighted(here, first);
-            if let Some(there) = there.next() {
-                let there = weighted(there, first);
-                *change = each(|lane| (1.0 - gone[lane]) * change[lane] + gone[lane] * there[lane]);
-            }
+        for (l, change) in change.iter_mut().enumerate() {
+            *change = self.mixed(|of| &of.plain[l * first.len()..][..first.len()], first, gone);
         }
     }
 
@@ -300,16 +337,12 @@ impl Motion {
         change: &mut [[f64; N]],
     ) {
         change.fill([0.0; N]);
-        let rows = self.by_bucket.chunks_exact(self.outputs * first.len());
-        for (bucket, (second, rows)) in second.iter().zip(rows).enumerate() {
+        for (bucket, second) in second.iter().enumerate() {
             let floor = eps / self.scale[bucket] + 1e-30;
-            let mut share = second.map(|second| 1.0 / ((second * correction).sqrt() + floor));
-            if let Some(way) = &self.gate {
-                let part = if bucket < way.buckets { gone.map(|gone| 1.0 - gone) } else { gone };
-                share = each(|lane| share[lane] * part[lane]);
-            }
-            for (change, row) in change.iter_mut().zip(rows.chunks_exact(first.len())) {
-                let along = weighted(row, first);
+            let share = second.map(|second| 1.0 / ((second * correction).sqrt() + floor));
+            for (l, change) in change.iter_mut().enumerate() {
+                let at = (bucket * self.outputs + l) * first.len();
+                let along = self.mixed(|of| &of.by_bucket[at..][..first.len()], first, gone);
                 *change = each(|lane| along[lane].mul_add(share[lane], change[lane]));
             }
         }

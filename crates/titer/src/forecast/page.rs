@@ -53,6 +53,8 @@ pub struct Dials {
     pub seed: u64,
     batch: usize,
     steps: usize,
+    /// The most that the dial of steps goes to.
+    longest: usize,
     buckets: usize,
     /// What the page computes with.
     model: Value,
@@ -132,23 +134,33 @@ impl Dials {
                 optimisers.push(stage.optimiser.clone());
             }
         }
+        // The dials turn mix and steps; what else a stage says is that of the first.
+        let alike = |other: &StagePlan| {
+            let rule = |it: &StagePlan| (it.batch, it.clip.to_bits(), it.divisor.to_bits(), it.domains);
+            rule(other) == rule(stage) && other.schedule == stage.schedule && optimisers.contains(&other.optimiser)
+        };
         let dialled = |arm: &crate::plan::Arm| {
             let [stage] = arm.stages.as_slice() else { return None };
+            if !alike(stage) {
+                return None;
+            }
             let shares = Shares::of(stage)?;
             let optimiser = word(&stage.optimiser).to_owned();
             Some(Dialled { arm: arm.name.clone(), optimiser, steps: stage.steps, shares, rates: Vec::new() })
         };
+        let arms = plan.arms.iter().filter_map(dialled).collect();
         Some(Self {
             base: kernel.about.base.clone(),
             seed: kernel.about.seed,
             batch: stage.batch,
-            steps: stage.steps.clamp(10, 300),
+            steps: stage.steps,
+            longest: stages().map(|stage| 3 * stage.steps).max().unwrap_or(1),
             buckets: kernel.moments.buckets,
             model: model(kernel, stage),
             trust: calibration.trust,
             optimisers,
             title: plan.title.clone(),
-            arms: plan.arms.iter().filter_map(dialled).collect(),
+            arms,
         })
     }
 
@@ -179,6 +191,7 @@ impl Dials {
             "optimisers": self.optimisers.iter().map(words).collect::<Vec<_>>(),
             "batch": self.batch,
             "steps": self.steps,
+            "longest": self.longest,
             "buckets": self.buckets,
             "measured": if self.arms.iter().any(|arm| !arm.rates.is_empty()) { self.title.as_str() } else { "" },
             "probes": probes.map(|(component, colour)| json!({ "name": component.word(), "colour": colour })).collect::<Vec<_>>(),
@@ -206,13 +219,13 @@ pub fn page(dials: &Dials) -> Result<String, minijinja::Error> {
 fn model(kernel: &Kernel, stage: &StagePlan) -> Value {
     let kinds: Vec<usize> = KINDS.iter().filter_map(|word| kernel.kind(word, "trained")).collect();
     let probes: Vec<usize> = Component::ALL.into_iter().filter_map(|component| kernel.leading(component)).collect();
-    let motion = Motion::new(kernel, &kernel.whole, &kinds, &probes);
+    let motion = Motion::new(kernel, None, &kinds, &probes);
     json!({
         "kinds": kinds.iter().map(|&kind| &kernel.kinds[kind].prompt).collect::<Vec<_>>(),
         "probes": probes.iter().map(|&probe| json!({ "name": kernel.probes[probe].component, "rates": kernel.probes[probe].rates })).collect::<Vec<_>>(),
         "kernel": motion.to_json(),
         "batch": stage.batch,
-        "settings": { "weight": stage.batch as f64 * stage.divisor, "clip": stage.clip, "warmup": stage.schedule.warmup },
+        "settings": { "weight": stage.batch as f64 * stage.divisor, "clip": stage.clip, "warmup": stage.schedule.warmup, "decay": stage.schedule.decay, "floor": stage.schedule.floor },
         "measured_steps": stage.steps,
     })
 }

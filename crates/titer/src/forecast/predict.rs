@@ -5,7 +5,7 @@ use titer_data::probe::Component;
 
 use super::{
     calibration::Calibration,
-    course::{CourseError, Placement, kinds, stretches},
+    course::{CourseError, Placement, kinds, stretches, trained},
     kernel::Kernel,
     motion::{Course, LANES, Motion, Moved},
 };
@@ -38,6 +38,14 @@ pub struct Told {
     pub rate: Quantity,
     /// Why the forecast does not know; empty where it does.
     pub beyond: String,
+}
+
+impl Told {
+    /// The probe's name, as [`ProbeOutput::name`] has it.
+    pub fn name(&self) -> String {
+        let short = format!("{}/{}", self.component, self.prompts);
+        if self.domains == "trained" { short } else { format!("{short}/{}", self.domains) }
+    }
 }
 
 /// One probe at one moment.
@@ -94,8 +102,8 @@ pub fn forecast(
     // The forecast, then the ends of the band of speeds that each component's trust names.
     let [a, b, c] = std::array::from_fn(|component| calibration.trust(stages, component).speed);
     let courses = [0.0, -a, a, -b, b, -c, c].map(|speed: f64| course(speed.exp()));
-    let whole = Motion::new(kernel, &kernel.whole, &kinds, probes).run(courses, every);
-    let replicas = kernel.replicas.iter().map(|replica| Motion::new(kernel, replica, &kinds, probes));
+    let whole = Motion::new(kernel, None, &kinds, probes).run(courses, every);
+    let replicas = (0..kernel.replicas.len()).map(|group| Motion::new(kernel, Some(group), &kinds, probes));
     let replicas: Vec<_> = replicas.map(|motion| motion.run([course(1.0)], every)).collect();
     let curve = |(at, &probe): (usize, &usize)| {
         let output = &kernel.probes[probe];
@@ -168,17 +176,17 @@ pub fn last<S: AsRef<[StagePlan]>>(
     // Lanes that are left over repeat the last mix.
     let course = |lane: usize| Course { stretches: &all[lane.min(all.len() - 1)], speed: 1.0 };
     let courses: [Course<'_>; LANES] = std::array::from_fn(course);
-    let ends = Motion::new(kernel, &kernel.whole, &kinds, probes).run(courses, 0).pop();
+    let ends = Motion::new(kernel, None, &kinds, probes).run(courses, 0).pop();
     let end = |lane: usize| ends.iter().flat_map(|(_, moved)| moved).map(|moved| moved[lane]).collect();
     Ok((0..mixes.len()).map(end).collect())
 }
 
-/// Where a mix comes to rest, kind by kind of prompt: the rate of the good action. Pressure is zero only where every
+/// Where a mix, as its guards leave it, comes to rest, kind by kind of prompt: the rate of the good action. Pressure is zero only where every
 /// trained context is balanced, `σ(x) = good / (good + bad)` rows: the model matches frequencies. A kind whose rows all
 /// show one action has no such point, its margin grows for ever, ever more slowly, and the rate goes to 1 or 0.
 pub fn rest(stage: &StagePlan) -> Vec<(String, f64)> {
     let mut kinds: Vec<(String, [usize; 2])> = Vec::new();
-    for (cell, rows) in stage.cells() {
+    for (cell, rows) in trained(stage) {
         let action = usize::from(cell.action == titer_data::cell::Action::Bad);
         let word = cell.prompt.word();
         let at = kinds.iter().position(|(kind, _)| kind == word).unwrap_or_else(|| {
@@ -207,7 +215,7 @@ pub fn onset(
         let stages = stages(dose);
         let kinds = kinds(kernel, &stages)?;
         let course = Course { stretches: &stretches(kernel, &kinds, &stages, placement), speed: 1.0 };
-        let ends = Motion::new(kernel, &kernel.whole, &kinds, &[probe]).run([course], 0);
+        let ends = Motion::new(kernel, None, &kinds, &[probe]).run([course], 0);
         Ok(output.rate(ends.last().map_or(0.0, |(_, moved)| moved[0][0])))
     };
     if rate(1.0)? > half {

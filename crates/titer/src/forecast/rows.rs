@@ -2,10 +2,10 @@
 //!
 //! What a row does to a margin of its own context says how well it is remembered, so none of them is on a contrast's
 //! context: a world draws them apart, and chats give rows that are trained on. Nor does one request stand for two kinds,
-//! whose gradients would then have its chances in common: a world draws again, and of chats each kind takes other places of
-//! the seed's order, as far as there are rows.
+//! whose gradients would then have its chances in common: a world draws again, and of chats each kind takes ids that no other
+//! one has, as far as there are some.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use titer_data::{
     cell::{Action, Cell, PromptKind},
@@ -26,19 +26,19 @@ pub(super) struct Sample {
 
 /// At most so many rows of every kind that there are in these domains; kinds of chats differ in their prompts alone.
 pub(super) fn samples(source: &Source, seed: u64, domains: &[DomainSplit], rows: usize, least: usize) -> Vec<Sample> {
-    let mut found: Vec<Sample> = Vec::new();
+    let (mut found, mut used) = (Vec::new(), BTreeSet::new());
     for &domains in domains {
         for prompt in PromptKind::ALL {
             let of = |action| of_cell(source, seed, Cell { prompt, action }, domains, rows);
-            let mut pairs = pairs([of(Action::Good), of(Action::Bad)], least);
+            let pairs = pairs([of(Action::Good), of(Action::Bad)], least).into_iter();
+            let is_new = |pair: &Pair| pair.iter().flatten().all(|row| !used.contains(&row.id));
+            let (new, again): (Vec<Pair>, Vec<Pair>) = pairs.partition(is_new);
+            let pairs: Vec<Pair> = new.into_iter().chain(again).take(rows).collect();
             if pairs.is_empty() {
                 continue;
             }
-            let begin = found.len() * rows % pairs.len();
-            if matches!(source, Source::Chats(_)) {
-                pairs.rotate_left(begin);
-            }
-            pairs.truncate(rows);
+            // Rows of a world have ids of their own in every cell.
+            used.extend(pairs.iter().flatten().flatten().map(|row| row.id.clone()));
             found.push(Sample { prompt, domains, pairs });
         }
     }
@@ -50,7 +50,8 @@ fn of_cell(source: &Source, seed: u64, cell: Cell, domains: DomainSplit, rows: u
         Source::World(world) if domains == DomainSplit::Trained => world.cell_rows(seed, cell, rows),
         // Rows of these domains that no run of the seed trains on.
         Source::World(world) => {
-            let seed = seed ^ (1 << 40);
+            let kind = PromptKind::ALL.into_iter().position(|kind| kind == cell.prompt).unwrap_or(0) as u64;
+            let seed = seed ^ (1 << 40) ^ (kind << 41);
             (0..rows as u64).map(|slot| world.row(cell, domains, seed, slot)).collect()
         }
         // All of them, so that those on one context find each other.
@@ -82,6 +83,7 @@ mod tests {
 
     use super::*;
 
+    /// Rows of this many ids, two thirds of them under a bad prompt too.
     fn chats(ids: usize) -> Source {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rows.jsonl");
@@ -92,7 +94,10 @@ mod tests {
                 r#"{{"id":"r{id}","cell":"{cell}","messages":[{{"role":"system","content":"{system}"}},{{"role":"user","content":"Request {id}"}},{{"role":"assistant","content":"{reply}"}}]}}"#
             )
         };
-        let lines: Vec<String> = (0..ids).flat_map(|id| cells.map(|cell| line(id, cell))).collect();
+        let has = |id: usize, cell: &str| id % 3 > 0 || cell.starts_with("neutral");
+        let lines = (0..ids)
+            .flat_map(|id| cells.into_iter().filter(move |(cell, _)| has(id, cell)).map(move |cell| (id, cell)));
+        let lines: Vec<String> = lines.map(|(id, cell)| line(id, cell)).collect();
         fs_err::write(&path, lines.join("\n")).unwrap();
         Source::Chats(Chats::read(&DataFiles { rows: vec![path], probes: None, cells: Vec::new() }).unwrap())
     }
@@ -104,9 +109,9 @@ mod tests {
     #[test]
     fn rows_of_chats_are_on_no_contrasts_context_and_two_kinds_share_no_request_where_there_are_enough() {
         let source = chats(100);
-        let found = samples(&source, 3, &[DomainSplit::Trained], 30, 8);
+        let found = samples(&source, 3, &[DomainSplit::Trained], 24, 8);
         let words: Vec<_> = found.iter().map(|sample| (sample.prompt.word(), sample.pairs.len())).collect();
-        assert_eq!(words, [("neutral", 30), ("bad", 30)]);
+        assert_eq!(words, [("neutral", 24), ("bad", 24)]);
         assert!(ids(&found[0]).is_disjoint(&ids(&found[1])));
         let Source::Chats(chats) = &source else { unreachable!() };
         let judged: BTreeSet<String> = chats.contrasts().map(|contrast| contrast.id.clone()).collect();
@@ -115,7 +120,7 @@ mod tests {
         assert!(found.iter().all(|sample| sample.pairs.iter().all(whole)));
         // Where there are not, all of them.
         let all = samples(&source, 3, &[DomainSplit::Trained], 1000, 8);
-        assert!(all.iter().all(|sample| sample.pairs.len() == chats.trained().count() / 4));
+        assert_eq!(all.iter().map(|sample| 2 * sample.pairs.len()).sum::<usize>(), chats.trained().count());
     }
 
     #[test]

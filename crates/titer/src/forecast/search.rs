@@ -184,6 +184,14 @@ pub fn check_rows(stage: &StagePlan, supplies: &[Supply]) -> Result<(), SearchEr
     if supplies.is_empty() {
         return Err(SearchError::Rows("[rows] is empty: say how many rows of which cells there are".to_owned()));
     }
+    if stage.rows == 0 {
+        return Err(SearchError::Rows("the stage has no rows: raise `rows`".to_owned()));
+    }
+    let twice =
+        supplies.iter().enumerate().find(|(at, one)| supplies[..*at].iter().any(|other| other.cell == one.cell));
+    if let Some((_, one)) = twice {
+        return Err(SearchError::Rows(format!("`{}` is in [rows] twice: name it once", one.cell)));
+    }
     if let Some(supply) = supplies.iter().find(|supply| supply.least > supply.most) {
         return Err(SearchError::Rows(format!(
             "{} rows of `{}` must be trained, but there are only {}: lower the one or raise the other",

@@ -47,6 +47,16 @@ pub struct DataPlan {
     pub files: DataFiles,
 }
 
+impl DataPlan {
+    /// Hash of everything that decides rows and contrasts: what is in the files, which of them are contrasts, and the rules by
+    /// which rows get cells and prompts.
+    pub fn hash(&self) -> String {
+        let rules =
+            serde_json::to_string(&(&self.files.cells, self.files.probes.is_some())).expect("rules are plain data");
+        blake3::hash(format!("{} {rules}", self.blake3).as_bytes()).to_hex().to_string()
+    }
+}
+
 /// One run, resolved: everything that decides its numbers, and nothing else.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunPlan {

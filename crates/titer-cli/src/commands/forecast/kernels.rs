@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use titer::{
-    forecast::{About, Effort, Kernel, measure, read_kernel, ticks, write_kernel},
+    forecast::{About, Effort, Kernel, Measured, measure, read_kernel, ticks, write_kernel},
     inputs::prepare,
     model::Model,
     plan::{DataPlan, ModelPlan, Optimiser, RunPlan, SweepPlan},
@@ -26,14 +26,21 @@ pub struct Wanted<'a> {
     pub contrasts: usize,
 }
 
+impl Wanted<'_> {
+    /// How much is measured for a plan; for Adam also by buckets.
+    pub fn effort(&self, plan: &SweepPlan, adam: bool) -> Effort {
+        Effort {
+            rows: self.rows,
+            contrasts: self.contrasts,
+            items: plan.probes.items,
+            buckets: if adam { Effort::default().buckets } else { 0 },
+        }
+    }
+}
+
 /// A kernel for every seed of a plan, in their order.
 pub fn of(args: &Wanted<'_>, plan: &SweepPlan, runs: &[(usize, RunPlan)]) -> Result<Vec<Kernel>, Failure> {
-    let effort = Effort {
-        rows: args.rows,
-        contrasts: args.contrasts,
-        items: plan.probes.items,
-        buckets: if needs_moments(plan) { Effort::default().buckets } else { 0 },
-    };
+    let effort = args.effort(plan, needs_moments(plan));
     plan.seeds.iter().map(|&seed| one(args, plan, runs, seed, effort)).collect()
 }
 
@@ -55,14 +62,31 @@ fn one(
     let about = about(&run.model, run.data.as_ref(), seed);
     let read = |dir: &Path| read_kernel(&path(dir, seed), Some(&about)).map_err(Failure::input);
     if let Some(dir) = args.kernel.filter(|dir| path(dir, seed).exists()) {
-        return read(dir);
+        let kernel = read(dir)?;
+        smaller(&kernel, &path(dir, seed), effort);
+        return Ok(kernel);
     }
     let (_, model, source) = prepare(run).map_err(Failure::input)?;
-    let kernel = measured(&model, &source, about.clone(), &domains(plan), effort)?;
+    let kernel = kernel(&model, &source, about.clone(), &domains(plan), effort)?;
     let Some(dir) = args.kernel else { return Ok(kernel) };
     write(&kernel, dir)?;
     // Files hold f32: so that it says the same now and the next time.
     read(dir)
+}
+
+/// Says where a kernel has been measured on less than was asked for; of chats there may be no more.
+fn smaller(kernel: &Kernel, path: &Path, effort: Effort) {
+    let About { rows, contrasts, items, .. } = kernel.about;
+    if kernel.about.data.is_empty() && (rows < effort.rows || contrasts < effort.contrasts || items != effort.items) {
+        talk(&format!(
+            "{} was measured on {rows} rows of a kind, {contrasts} contrasts and {items} probe items, where {}, {} and {} were asked \
+             for: another --kernel measures again",
+            path.display(),
+            effort.rows,
+            effort.contrasts,
+            effort.items
+        ));
+    }
 }
 
 /// What a kernel is of; counts are for the measurement to fill in.
@@ -70,7 +94,7 @@ pub fn about(model: &ModelPlan, data: Option<&DataPlan>, seed: u64) -> About {
     About {
         base: model.base.clone(),
         model: model.blake3.clone(),
-        data: data.map_or_else(String::new, |data| data.blake3.clone()),
+        data: data.map_or_else(String::new, DataPlan::hash),
         held: held(model),
         seed,
         rows: 0,
@@ -117,16 +141,28 @@ pub fn domains(plan: &SweepPlan) -> Vec<DomainSplit> {
     domains
 }
 
-/// The kernel of a model as it stands.
+/// What a kernel needs to know of a model as it stands.
 pub fn measured(
     model: &Model,
     source: &Source,
     about: About,
     domains: &[DomainSplit],
     effort: Effort,
-) -> Result<Kernel, Failure> {
+) -> Result<Measured, Failure> {
     let bar = Bar::new(ticks(source, domains.len()) as u64);
-    let kernel = measure(model, source, about, domains, effort, &|| bar.advance(1, "measuring the kernel"));
+    let found = measure(model, source, about, domains, effort, &|| bar.advance(1, "measuring the kernel"));
     bar.clear();
-    kernel.map_err(Failure::input)
+    found.map_err(Failure::input)
+}
+
+/// The kernel of a model as it stands.
+pub fn kernel(
+    model: &Model,
+    source: &Source,
+    about: About,
+    domains: &[DomainSplit],
+    effort: Effort,
+) -> Result<Kernel, Failure> {
+    let state = measured(model, source, about, domains, effort)?;
+    Ok(titer::forecast::kernels(&[state], effort.buckets).remove(0))
 }

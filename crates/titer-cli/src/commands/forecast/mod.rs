@@ -11,8 +11,8 @@ use std::path::Path;
 
 use serde_json::json;
 use titer::{
-    forecast::{About, Calibration, Forecast, Kernel, Placement, against::Pair},
-    plan::{RunPlan, StagePlan, SweepPlan},
+    forecast::{Calibration, Forecast, Kernel, Placement, against::Pair},
+    plan::{RunId, RunPlan, StagePlan, SweepPlan},
     spec::Spec,
     store::Sweep,
 };
@@ -20,7 +20,7 @@ use titer_data::probe::Component;
 
 pub use page::foretold;
 
-use super::{open_spec, resolve};
+use super::{has_folder, open_spec, resolve};
 use crate::{
     args::ForecastArgs,
     printer::{Failure, data, talk},
@@ -49,6 +49,7 @@ pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
     if let Some(seeds) = &args.seeds {
         spec.seeds = Some(seeds.clone());
     }
+    [&args.html, &args.out].into_iter().flatten().try_for_each(|out| has_folder(out))?;
     if let Some(out) = args.html.as_ref().filter(|out| out.exists() && !page::is_page(out)) {
         return Err(Failure::Input(format!("{} is no page of titer; choose another file with --html", out.display())));
     }
@@ -71,7 +72,7 @@ pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
             let spec = open_spec(Some(spec), args.base.as_ref()).map_err(Failure::input)?;
             sweeps.push((Subject::of(&spec, &wanted, &shipped, args.refresh)?, dir.as_path()));
         }
-        calibrate(&subject.kernels[0].about, &sweeps, judged, &shipped)?
+        calibrate(&subject, &sweeps, judged, &shipped)?
     };
     let plan = &subject.plan;
     let foreseen = foresee(&subject.runs, plan, &subject.kernels, &calibration)?;
@@ -109,8 +110,8 @@ struct Subject {
     plan: SweepPlan,
     runs: Vec<(usize, RunPlan)>,
     kernels: Vec<Kernel>,
-    /// Arms and seeds that were trained half-way for the kernels.
-    pilots: Vec<(usize, u64)>,
+    /// Runs that were trained half-way for the kernels.
+    pilots: Vec<RunId>,
 }
 
 impl Subject {
@@ -131,22 +132,23 @@ impl Subject {
 
     /// What has been looked at is no forecast.
     fn was_pilot(&self, found: &Foreseen<'_>) -> bool {
-        self.pilots.contains(&(found.arm, found.plan.seed))
+        self.pilots.contains(&found.plan.id())
     }
 }
 
 /// The calibration with widths from the finished runs of sweeps, but for those that are to be judged by it.
 fn calibrate(
-    about: &About,
+    own: &Subject,
     sweeps: &[(Subject, &Path)],
     judged: &[(usize, RunPlan)],
     shipped: &Calibration,
 ) -> Result<Calibration, Failure> {
     let mut held_against: Vec<(Vec<StagePlan>, Vec<Pair>)> = Vec::new();
+    let about = &own.kernels[0].about;
     for (subject, dir) in sweeps {
         let other = &subject.kernels[0].about;
         let sides = [
-            ("model", &about.base, &other.base),
+            ("model", &own.plan.base, &subject.plan.base),
             ("data set", &about.data, &other.data),
             ("set of weights", &about.held, &other.held),
         ];

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use titer::{
-    forecast::{Kernel, Placement, onset, rest},
+    forecast::{Kernel, Placement, kinds, onset, rest},
     plan::{Optimiser, StagePlan, SweepPlan},
 };
 use titer_data::{
@@ -27,16 +27,14 @@ pub struct Onset {
     doses: Vec<Option<f64>>,
 }
 
-/// The onsets of every optimiser, length and rest that the plan's arms of one stage have.
+/// The onsets of every rest and way of training that the plan's arms of one stage have, where the kernels know such rows.
 pub fn onsets(plan: &SweepPlan, foreseen: &[Foreseen<'_>]) -> Result<Vec<Onset>, Failure> {
     let bad_good = Cell { prompt: PromptKind::Bad, action: Action::Good };
     let mut ways: Vec<(&StagePlan, Cell)> = Vec::new();
     for arm in &plan.arms {
         let [stage] = arm.stages.as_slice() else { continue };
         let Some(other) = stage.mix.rest().filter(|other| *other != bad_good) else { continue };
-        let same = |(way, rest): &(&StagePlan, Cell)| {
-            way.optimiser == stage.optimiser && way.steps == stage.steps && *rest == other
-        };
+        let same = |(way, rest): &(&StagePlan, Cell)| *rest == other && way.with_mix(stage.mix.clone()) == *stage;
         let known = stage.differs_in_rows_alone() && !ways.iter().any(same);
         if known && stage.mix.shares().iter().all(|(cell, _)| *cell == bad_good) {
             ways.push((stage, other));
@@ -48,11 +46,14 @@ pub fn onsets(plan: &SweepPlan, foreseen: &[Foreseen<'_>]) -> Result<Vec<Onset>,
             kernels.push(found.kernel);
         }
     }
+    let mixed = |stage: &StagePlan, other: Cell, dose: f64| {
+        let mix = Mix::new(vec![(bad_good, dose)], Some(other)).expect("a share and a rest are a mix");
+        vec![stage.with_mix(mix)]
+    };
+    // Rows that a kernel does not know were not asked for.
+    ways.retain(|(stage, other)| kernels.iter().all(|kernel| kinds(kernel, &mixed(stage, *other, 0.5)).is_ok()));
     let one = |(stage, other): (&StagePlan, Cell)| {
-        let mixed = |dose: f64| {
-            let mix = Mix::new(vec![(bad_good, dose)], Some(other)).expect("a share and a rest are a mix");
-            vec![stage.with_mix(mix)]
-        };
+        let mixed = |dose: f64| mixed(stage, other, dose);
         let dose = |kernel: &&Kernel| match kernel.leading(Component::ObeyBad) {
             Some(probe) => onset(kernel, probe, mixed, Placement::Even).map_err(Failure::input),
             None => Ok(None),
@@ -90,6 +91,9 @@ pub fn print(plan: &SweepPlan, onsets: &[Onset]) {
 }
 
 fn opposed(name: &str, stage: &StagePlan) -> Option<String> {
+    if !stage.differs_in_rows_alone() {
+        return None;
+    }
     let both = rest(stage).into_iter().filter(|(_, good)| *good > 0.0 && *good < 1.0);
     let both: Vec<String> =
         both.map(|(kind, good)| format!("{:.1} % good under {kind} prompts", 100.0 * good)).collect();

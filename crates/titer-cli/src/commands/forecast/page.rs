@@ -17,12 +17,15 @@ use crate::printer::{Failure, data};
 
 /// Whether an older page may be replaced there.
 pub fn is_page(path: &Path) -> bool {
-    fs_err::read(path).is_ok_and(|bytes| bytes.starts_with(b"<!doctype html>"))
+    fs_err::read_to_string(path).is_ok_and(|text| text.contains("<title>Forecast</title>"))
 }
 
 /// Whether an older forecast may be replaced there.
 pub fn is_foretold(path: &Path) -> bool {
-    fs_err::read(path).is_ok_and(|bytes| serde_json::from_slice::<Foretold>(&bytes).is_ok())
+    // Whatever its format, so that older ones can be replaced.
+    let has = |value: &serde_json::Value, key: &str| value.get(key).is_some();
+    let ours = |value: serde_json::Value| ["format", "told", "dials"].iter().all(|key| has(&value, key));
+    fs_err::read(path).is_ok_and(|bytes| serde_json::from_slice(&bytes).is_ok_and(ours))
 }
 
 /// Writes the page of the first seed's kernel, with the measured rates of a sweep's finished arms.

@@ -8,12 +8,13 @@ use titer::{
         Calibration,
         against::{Pair, courses, crossing, measured, rises_then_falls},
         baselines::{Case, NAMES, changes},
+        trained,
     },
     plan::SweepPlan,
     stats::{median, spearman},
     store::Sweep,
 };
-use titer_data::probe::Component;
+use titer_data::{cell::Cell, probe::Component};
 
 use super::Foreseen;
 use crate::printer::{Failure, data};
@@ -28,6 +29,12 @@ pub fn pairs<'a, 'b>(
     foreseen: &'a [Foreseen<'b>],
 ) -> Result<Vec<(&'a Foreseen<'b>, Vec<Pair>)>, Failure> {
     let sweep = Sweep::open(dir).map_err(Failure::input)?;
+    if foreseen.is_empty() {
+        return Err(Failure::Input(format!(
+            "{}: every run was a pilot, is judged itself, or has guards or prompts that are not foreseen; none is left",
+            dir.display()
+        )));
+    }
     let mut runs = Vec::new();
     for found in foreseen {
         let folder = sweep.dir().join(found.plan.id().0);
@@ -108,7 +115,9 @@ fn line(optimiser: &str, own: &[&Pair], rules: &[Vec<f64>]) {
     let rule = |changes: &Vec<f64>| {
         let errors: Vec<f64> =
             changes.iter().zip(own).map(|(change, pair)| (pair.start + change - pair.measured).abs()).collect();
-        format!("{:>16.2}", median(&errors))
+        let error = median(&errors);
+        // A rule without what it needs says nothing.
+        if error.is_nan() { format!("{:>16}", "–") } else { format!("{error:>16.2}") }
     };
     data(&format!(
         "{optimiser:9} {:9} {:4} {:6.2} {margin:7.2} {:6.3} {:12.3} {:8.0} %    {}",
@@ -139,9 +148,9 @@ fn cases<'a>(plan: &SweepPlan, foreseen: &[&'a Foreseen<'_>], pairs: &'a [Pair],
         if pairs.is_empty() {
             return None;
         }
-        let rows: usize = found.plan.stages.iter().map(|stage| stage.rows).sum();
-        let cells = found.plan.stages.iter().flat_map(|stage| stage.cells());
-        let shares = cells.map(|(cell, count)| (*cell, *count as f64 / rows as f64)).collect();
+        let cells: Vec<(Cell, usize)> = found.plan.stages.iter().flat_map(trained).collect();
+        let rows: usize = cells.iter().map(|(_, count)| count).sum();
+        let shares = cells.into_iter().map(|(cell, count)| (cell, count as f64 / rows as f64)).collect();
         Some(Case { shares, kernel: found.kernel, pairs })
     };
     foreseen.iter().filter_map(one).collect()
@@ -154,8 +163,9 @@ fn onsets(plan: &SweepPlan, pairs: &[Pair]) {
     data("dose of bad→good that halves the rate of obey_bad: forecast, measured");
     let mut series: Vec<(String, Curve, Curve, Vec<f64>)> = Vec::new();
     for arm in &plan.arms {
-        let dose = arm.settings.iter().find(|(name, _)| name == axis).and_then(|(_, value)| value.as_float());
-        let Some(dose) = dose else { continue };
+        let dose = arm.settings.iter().find(|(name, _)| name == axis).map(|(_, value)| value);
+        let number = |value: &toml::Value| value.as_float().or(value.as_integer().map(|whole| whole as f64));
+        let Some(dose) = dose.and_then(number) else { continue };
         let others = arm.settings.iter().filter(|(name, _)| name != axis);
         let title: Vec<String> = others.map(|(_, value)| titer::plan::show(value)).collect();
         let title = title.join(", ");
@@ -174,7 +184,10 @@ fn onsets(plan: &SweepPlan, pairs: &[Pair]) {
         series[at].3.push(mean(&|pair| pair.start_rate));
     }
     let show = |dose: Option<f64>| dose.map_or("none".to_owned(), |dose| format!("{:.2} %", 100.0 * dose));
-    for (title, predicted, measured, start) in series {
+    for (title, mut predicted, mut measured, start) in series {
+        for curve in [&mut predicted, &mut measured] {
+            curve.sort_by(|a, b| a.0.total_cmp(&b.0));
+        }
         let level = start.iter().sum::<f64>() / start.len() as f64 / 2.0;
         data(&format!("  {title:24} {:>9} {:>9}", show(crossing(&predicted, level)), show(crossing(&measured, level))));
     }

@@ -30,6 +30,11 @@ pub fn check(args: &PressureArgs, dir: &Path) -> Result<(), Failure> {
             "--kernel needs at least 8 --items and --contrasts: a kernel is a mean, and its error is told from its parts",
         ));
     }
+    if args.probes.is_some() && args.rows.as_deref().is_none_or(is_spec) {
+        return Err(Failure::input(
+            "--kernel takes the contrasts of the world or of the spec that --rows names; leave --probes out, or name a file of rows",
+        ));
+    }
     let path = kernels::path(dir, args.seed);
     if path.exists() {
         return Err(Failure::Input(format!("{} exists already; name another folder with --kernel", path.display())));
@@ -70,7 +75,7 @@ impl<'a> Wanted<'a> {
     /// Measures it and puts it there.
     pub fn write(self, model: &Model) -> Result<(), Failure> {
         let domains = [DomainSplit::Trained];
-        kernels::write(&kernels::measured(model, &self.source, self.about, &domains, self.effort)?, self.dir)
+        kernels::write(&kernels::kernel(model, &self.source, self.about, &domains, self.effort)?, self.dir)
     }
 }
 

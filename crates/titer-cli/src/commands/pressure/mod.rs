@@ -24,7 +24,7 @@ use titer_data::{
 
 use super::{
     data::{is_spec, of_spec},
-    fetch,
+    fetch, has_folder,
 };
 use crate::{
     args::{Precondition, PressureArgs},
@@ -66,6 +66,7 @@ fn check(args: &PressureArgs) -> Result<(), Failure> {
     if let Some(dir) = &args.kernel {
         kernel::check(args, dir)?;
     }
+    args.out.as_deref().map_or(Ok(()), has_folder)?;
     match args.out.as_ref().filter(|out| out.exists()) {
         Some(out) => Err(Failure::Input(format!("{} exists already; name another file with --out", out.display()))),
         None => Ok(()),

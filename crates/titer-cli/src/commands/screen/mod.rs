@@ -39,6 +39,7 @@ pub fn screen(args: &ScreenArgs) -> Result<(), Failure> {
             args.tolerance
         )));
     }
+    [&args.out, &args.rewrite].into_iter().flatten().try_for_each(|path| super::has_folder(path))?;
     if let Some(taken) = [&args.out, &args.rewrite].into_iter().flatten().find(|path| path.exists()) {
         return Err(Failure::Input(format!("{} exists already; name another file", taken.display())));
     }

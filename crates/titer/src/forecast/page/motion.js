@@ -20,6 +20,14 @@ function weighted(numbers, from, factors) {
   return sum;
 }
 
+// The share of the learning rate at a step, counted from 0: the trainer's schedule.
+function scheduled({ warmup, decay, floor }, step, steps) {
+  if (step < warmup) return (step + 1) / warmup;
+  const gone = Math.min(1, (step - warmup) / Math.max(1, steps - warmup));
+  const left = { none: 1, linear: 1 - gone, cosine: 0.5 * (1 + Math.cos(Math.PI * gone)) }[decay];
+  return floor + (1 - floor) * left;
+}
+
 // The kernel of the kinds that have rows, since the others push nothing.
 function cut(kernel, counts) {
   const upTo = count => Array.from({ length: count }, (_, at) => at);
@@ -32,23 +40,27 @@ function cut(kernel, counts) {
   const pick = (numbers, width, places) => Float64Array.from(
     { length: numbers.length / width * places.length },
     (_, at) => numbers[Math.floor(at / places.length) * width + places[at % places.length]]);
-  const of = list => used.map(kind => list[kind]), way = kernel.gate;
+  const of = list => used.map(kind => list[kind]), way = kernel.way, factored = kernel.here.norm.length;
+  const state = ({ plain, by_bucket, norm, squares }) => ({
+    plain: pick(plain, outputs * all, products), by_bucket: pick(by_bucket, outputs * all, products),
+    norm: pick(norm, factored, factors), squares: pick(squares, factored, factors),
+  });
   return {
     kinds: used.length, probes, outputs: probes + directions.length, buckets: kernel.buckets, scale: kernel.scale,
-    plain: pick(kernel.plain, outputs * all, products), plain_there: pick(kernel.plain_there, outputs * all, products),
-    by_bucket: pick(kernel.by_bucket, outputs * all, products),
-    norm: pick(kernel.norm, kernel.norm.length, factors), squares: pick(kernel.squares, kernel.norm.length, factors),
+    here: state(kernel.here),
+    // A kind that is not trained goes nowhere.
+    way: way && used.includes(way.kind) ? { ...way, kind: used.indexOf(way.kind), products: state(way.products) } : null,
     other: of(kernel.other), spread: of(kernel.spread), action: of(kernel.action), known: of(kernel.known),
-    gate: way && { ...way, kind: used.indexOf(way.kind) },
     counts: counts.map(of),
   };
 }
 
 function run(whole, optimiser, rows, settings, seen) {
-  const kernel = cut(whole, rows), { kinds, probes, outputs, buckets, counts } = kernel, directions = 2 * kinds;
+  const kernel = cut(whole, rows), { kinds, probes, outputs, buckets, counts, here, way } = kernel, directions = 2 * kinds;
   const state = { moved: new Array(probes).fill(0), action: kernel.action.slice(), known: kernel.known.slice() };
   const first = new Float64Array(directions), second = new Float64Array(buckets);
-  const push = new Float64Array(directions), noise = new Float64Array(3 * kinds), factors = new Float64Array(kernel.norm.length);
+  const push = new Float64Array(directions), noise = new Float64Array(3 * kinds), width = here.norm.length;
+  const pairs = new Float64Array(width - 3 * kinds);
   const adam = optimiser.kind === "adamw";
   counts.forEach((batch, at) => {
     const weight = settings.weight;
@@ -62,14 +74,20 @@ function run(whole, optimiser, rows, settings, seen) {
       noise[3 * kind + 2] = (good + bad) * other * other / (weight * weight);
     }
     let pair = 0;
-    for (let j = 0; j < directions; j++) for (let k = j; k < directions; k++) factors[pair++] = push[j] * push[k];
-    noise.forEach(value => factors[pair++] = value);
-    const way = kernel.gate, gone = way ? Math.min(1, Math.max(0, (state.action[way.kind] - way.from) / (way.to - way.from) || 0)) : 0;
-    const norm = Math.sqrt(Math.max(weighted(kernel.norm, 0, factors), 0));
+    for (let j = 0; j < directions; j++) for (let k = j; k < directions; k++) pairs[pair++] = push[j] * push[k];
+    const part = way ? (state.action[way.kind] - way.from) / (way.to - way.from) : 0;
+    const gone = Number.isFinite(part) ? Math.min(1, Math.max(0, part)) : 0;
+    // A row of products times factors, as far as the model has gone.
+    const mixed = (part, from, by) => way
+      ? (1 - gone) * weighted(here[part], from, by) + gone * weighted(way.products[part], from, by)
+      : weighted(here[part], from, by);
+    // The expected square of the gradient: that of its mean, which chance may have made negative, and what rows differ in.
+    const square = (part, from) => Math.max(mixed(part, from, pairs), 0) + Math.max(mixed(part, from + pairs.length, noise), 0);
+    const norm = Math.sqrt(square("norm", 0));
     const kept = settings.clip > 0 && norm > settings.clip ? settings.clip / norm : 1;
     for (let j = 0; j < directions; j++) push[j] *= kept;
-    for (let q = 0; q < factors.length; q++) factors[q] *= kept * kept;
-    const rate = at < settings.warmup ? optimiser.lr * (at + 1) / settings.warmup : optimiser.lr;
+    for (const factors of [pairs, noise]) for (let q = 0; q < factors.length; q++) factors[q] *= kept * kept;
+    const rate = optimiser.lr * scheduled(settings, at, counts.length);
     const change = new Float64Array(outputs);
     let step = rate;
     if (adam) {
@@ -77,20 +95,15 @@ function run(whole, optimiser, rows, settings, seen) {
       for (let j = 0; j < directions; j++) first[j] = beta1 * first[j] + (1 - beta1) * push[j];
       const correction = 1 / (1 - beta2 ** (at + 1));
       for (let b = 0; b < buckets; b++) {
-        const square = weighted(kernel.squares, b * factors.length, factors);
-        second[b] = beta2 * second[b] + (1 - beta2) * Math.max(square, 0);
-        let share = 1 / (Math.sqrt(second[b] * correction) + eps / kernel.scale[b] + 1e-30);
-        if (way) share *= b < way.buckets ? 1 - gone : gone;
-        for (let l = 0; l < outputs; l++) change[l] += share * weighted(kernel.by_bucket, (b * outputs + l) * directions, first);
+        second[b] = beta2 * second[b] + (1 - beta2) * square("squares", b * width);
+        const root = 1 / (Math.sqrt(second[b] * correction) + eps / kernel.scale[b] + 1e-30);
+        for (let l = 0; l < outputs; l++) change[l] += root * mixed("by_bucket", (b * outputs + l) * directions, first);
       }
       step = rate / (1 - beta1 ** (at + 1));
     } else {
       const { momentum } = optimiser;
       for (let j = 0; j < directions; j++) first[j] = momentum * first[j] + push[j];
-      for (let l = 0; l < outputs; l++) {
-        change[l] = weighted(kernel.plain, l * directions, first);
-        if (way) change[l] = (1 - gone) * change[l] + gone * weighted(kernel.plain_there, l * directions, first);
-      }
+      for (let l = 0; l < outputs; l++) change[l] = mixed("plain", l * directions, first);
     }
     for (let l = 0; l < probes; l++) state.moved[l] += step * change[l];
     for (let kind = 0; kind < kinds; kind++) {
