@@ -299,6 +299,16 @@ fn runs_that_a_forecast_missed_widen_its_intervals_until_they_hold_one_more() {
 }
 
 #[test]
+fn squares_that_chance_has_made_negative_make_no_step_explode() {
+    let stages = stages("[[stage]]\nrows = 320\nmix = { \"bad→good\" = 1.0 }\noptimiser = { lr = 0.01 }\n");
+    let mut kernel = Toy::DEFAULT.kernel();
+    kernel.moments.squares.iter_mut().for_each(|square| *square = -1.0);
+    kernel.moments.noise_by_bucket.iter_mut().for_each(|noise| *noise = 1.0);
+    let moved = last(&kernel, &[stages], &[0, 1, 2]).unwrap().remove(0);
+    assert!(moved.iter().all(|moved| moved.abs() < 10.0), "{moved:?}");
+}
+
+#[test]
 fn without_speed_nothing_moves_and_the_leading_probe_is_found() {
     let kernel = Toy::DEFAULT.kernel();
     assert_eq!(kernel.leading(Component::ObeyBad), Some(1));
@@ -375,6 +385,8 @@ fn a_search_for_rows_that_there_are_not_or_for_no_probe_says_so() {
         |supplies: &[Supply], limits: &[Limit]| search(&kernel, &stage, supplies, limits, 10).unwrap_err().to_string();
     let few = problem(&[supply("bad→good", 0, 300)], &limits);
     assert!(few.contains("there are 300 rows for a stage of 1000"), "{few}");
+    let twice = problem(&[supply("neutral→good", 0, 900), supply("neutral->good", 0, 900)], &limits);
+    assert!(twice.contains("`neutral→good` is in [rows] twice"), "{twice}");
     let crossed = problem(&[supply("bad→good", 400, 300), supply("neutral→good", 0, 1000)], &limits);
     assert!(crossed.contains("400 rows of `bad→good` must be trained, but there are only 300"), "{crossed}");
     let no_probe = problem(&[supply("neutral→good", 0, 1000)], &[at_least("wisdom/seen", 0.9)]);

@@ -266,3 +266,22 @@ fn gradient(model: &Model, output: ProbeOutput, probe: &Probe) -> Result<Gradien
     }
     Ok(Gradient { output, sums })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_odds_are_numbers_however_unlikely_an_action_is_and_the_same_from_both_sides() {
+        let kind = |good: f64, bad: f64| {
+            let mut log_odds = LogOdds::default();
+            (0..8).for_each(|at| log_odds.push([Some(good - f64::from(at)), Some(bad)]));
+            log_odds.kind(PromptKind::Bad, None, [true, true])
+        };
+        let (unlikely, likely) = (kind(-900.0, -100.0), kind(-100.0, -900.0));
+        assert!(unlikely.action.is_finite() && unlikely.action < -CERTAIN / 2.0, "{unlikely:?}");
+        assert!(likely.action.is_finite() && likely.action > CERTAIN / 2.0, "{likely:?}");
+        let even = kind(-100.0 + 3.5, -100.0);
+        assert!(even.action.abs() < 1e-12, "{even:?}");
+    }
+}

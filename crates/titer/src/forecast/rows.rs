@@ -94,7 +94,7 @@ mod tests {
                 r#"{{"id":"r{id}","cell":"{cell}","messages":[{{"role":"system","content":"{system}"}},{{"role":"user","content":"Request {id}"}},{{"role":"assistant","content":"{reply}"}}]}}"#
             )
         };
-        let has = |id: usize, cell: &str| id % 3 > 0 || cell.starts_with("neutral");
+        let has = |id: usize, cell: &str| !id.is_multiple_of(3) || cell.starts_with("neutral");
         let lines = (0..ids)
             .flat_map(|id| cells.into_iter().filter(move |(cell, _)| has(id, cell)).map(move |cell| (id, cell)));
         let lines: Vec<String> = lines.map(|(id, cell)| line(id, cell)).collect();

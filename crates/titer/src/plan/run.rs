@@ -117,3 +117,22 @@ impl RunPlan {
         self.stages.iter().map(|stage| stage.steps).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_and_what_files_are_for_are_part_of_what_decides_the_rows() {
+        let data = |text: &str| DataPlan { blake3: "0".to_owned(), files: toml::from_str(text).expect("it is [data]") };
+        let rule = |prompt: &str| {
+            data(&format!(
+                r#"rows = "a"
+                cells = [{{ where = {{ file = "a" }}, cell = "bad→bad", prompt = "{prompt}" }}]"#
+            ))
+        };
+        assert_ne!(rule("be evil").hash(), rule("be kind").hash());
+        assert_eq!(rule("be evil").hash(), rule("be evil").hash());
+        assert_ne!(data(r#"rows = ["a", "b"]"#).hash(), data("rows = \"a\"\nprobes = \"b\"").hash());
+    }
+}
