@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde::Serialize;
 use titer_data::probe::Component;
 
+use super::kernel::probe_name;
 use crate::table::{self, ProbeRecord, TableError};
 
 /// One component of one run: forecast and measured, after the last step.
@@ -45,8 +46,7 @@ pub fn courses(run: &Path) -> Result<Vec<Course>, TableError> {
     let records: Vec<ProbeRecord> = table::read(&run.join("probes.parquet"))?;
     let mut found: BTreeMap<String, BTreeMap<i64, ([f64; 2], f64)>> = BTreeMap::new();
     for record in records {
-        let short = format!("{}/{}", record.component, record.prompts);
-        let name = if record.domains == "trained" { short } else { format!("{short}/{}", record.domains) };
+        let name = probe_name(&record.component, &record.prompts, &record.domains);
         let (sums, count) = found.entry(name).or_default().entry(record.step).or_default();
         sums[0] += record.margin;
         sums[1] += record.rate;

@@ -77,8 +77,11 @@ fn log_prob(kernel: &Kernel, prompt: &str, action: Action) -> f64 {
     log(sign * kind.action / kind.spread) + log(kind.known)
 }
 
-/// The least-squares line through known points.
+/// The least-squares line through known points; NaN where it is asked at none.
 fn line(known: &[(f64, f64)], at: f64) -> f64 {
+    if at.is_nan() {
+        return f64::NAN;
+    }
     let count = known.len() as f64;
     let (x, y) = known.iter().fold((0.0, 0.0), |(x, y), point| (x + point.0 / count, y + point.1 / count));
     let (xy, xx) = known
@@ -121,7 +124,7 @@ fn k_rule(cases: &[Case<'_>], component: usize) -> Vec<f64> {
             word if word == Component::ObeyBad.word() => "bad",
             _ => return 0.0,
         };
-        let bad_rate = |prompt: &str| log_prob(case.kernel, prompt, Action::Bad).exp().max(1e-12);
+        let bad_rate = |prompt: &str| log_prob(case.kernel, prompt, Action::Bad).exp().clamp(1e-12, 1.0);
         let mut moved = 0.0;
         let kinds: BTreeSet<&str> = case.shares.iter().map(|(cell, _)| cell.prompt.word()).collect();
         for kind in kinds {

@@ -123,8 +123,7 @@ impl ProbeOutput {
 
     /// `obey_bad/seen`, and the domains where they are not the trained ones.
     pub fn name(&self) -> String {
-        let short = format!("{}/{}", self.component, self.prompts);
-        if self.domains == "trained" { short } else { format!("{short}/{}", self.domains) }
+        probe_name(&self.component, &self.prompts, &self.domains)
     }
 
     /// The rate once the margin has moved by `change`: every contrast's log-odds move by as much.
@@ -132,6 +131,12 @@ impl ProbeOutput {
         let moved = self.rates.iter().map(|rate| super::toy::sigmoid(rate + change));
         moved.sum::<f64>() / self.rates.len().max(1) as f64
     }
+}
+
+/// The name of a probe, see [`ProbeOutput::name`].
+pub(super) fn probe_name(component: &str, prompts: &str, domains: &str) -> String {
+    let short = format!("{component}/{prompts}");
+    if domains == "trained" { short } else { format!("{short}/{domains}") }
 }
 
 /// Products of directions `j` with gradients `l` of margins: for plain descent, and by bucket.

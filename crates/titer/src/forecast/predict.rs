@@ -6,7 +6,7 @@ use titer_data::probe::Component;
 use super::{
     calibration::Calibration,
     course::{CourseError, Placement, kinds, stretches, trained},
-    kernel::Kernel,
+    kernel::{Kernel, probe_name},
     motion::{Course, LANES, Motion, Moved},
 };
 use crate::plan::StagePlan;
@@ -43,8 +43,7 @@ pub struct Told {
 impl Told {
     /// The probe's name, as [`ProbeOutput::name`] has it.
     pub fn name(&self) -> String {
-        let short = format!("{}/{}", self.component, self.prompts);
-        if self.domains == "trained" { short } else { format!("{short}/{}", self.domains) }
+        probe_name(&self.component, &self.prompts, &self.domains)
     }
 }
 
