@@ -13,6 +13,7 @@ pub mod forecast;
 pub mod leak;
 pub mod plan;
 pub mod report;
+pub mod results;
 pub mod screen;
 pub mod spec;
 pub mod stats;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use titer::{
-    claim::Scope,
+    claim::{self, Scope},
     plan::{ModelPlan, Optimiser, RunPlan, SweepPlan},
     spec::{DEFAULTS, Spec},
 };
@@ -213,8 +213,12 @@ fn claims_change_no_run() {
 #[test]
 fn a_claim_is_about_the_arms_that_it_names() {
     let scope = |more: &str| {
-        let plan = plan(&format!("{CLAIMED}value = \"rate('good')\"\nbound = \"> 0\"\n{more}"));
-        let Scope::Arms(arms) = plan.claims[0].scope.clone() else { panic!("it is about arms") };
+        let text = format!("{CLAIMED}value = \"rate('good')\"\nbound = \"> 0\"\n{more}");
+        let spec = Spec::parse(&text, Path::new("spec.toml")).unwrap();
+        let plan = SweepPlan::resolve(&spec).unwrap();
+        let Scope::Arms(arms) = claim::resolve(&spec, &plan).unwrap()[0].scope.clone() else {
+            panic!("it is about arms")
+        };
         let name = |arm: usize| plan.arms[arm].name.clone();
         arms.into_iter().map(|(arm, other)| (name(arm), other.map(name))).collect::<Vec<_>>()
     };
@@ -234,7 +238,7 @@ fn a_claim_is_about_the_arms_that_it_names() {
 fn what_a_claim_gets_wrong_has_a_line() {
     let fail = |lines: &str| {
         let spec = Spec::parse(&format!("{CLAIMED}{lines}"), Path::new("spec.toml")).unwrap();
-        let error = SweepPlan::resolve(&spec).unwrap_err();
+        let error = claim::resolve(&spec, &SweepPlan::resolve(&spec).unwrap()).unwrap_err();
         (error.place.unwrap().0, error.problem, error.remedy)
     };
     let good = "value = \"rate('good')\"\nbound = \"> 0\"\n";

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use titer::{plan::StagePlan, spec::Spec};
 use titer_data::formats::{Census, Found, read_found};
-use titer_engine::inputs::examples;
+use titer_engine::{inputs::Resolved, inputs::examples};
 
 use super::resolve;
 use crate::{
@@ -29,7 +29,7 @@ pub fn check(args: &CheckArgs) -> Result<(), Failure> {
 
 fn check_spec(path: &Path, as_json: bool) -> Result<(), String> {
     let spec = Spec::open(path).map_err(|error| error.to_string())?;
-    let (plan, runs) = resolve(&spec).map_err(|error| error.to_string())?;
+    let Resolved { plan, runs, .. } = resolve(&spec).map_err(|error| error.to_string())?;
     let steps: usize = runs.iter().map(|(_, run)| run.steps()).sum();
     if as_json {
         let arms: Vec<Value> = plan

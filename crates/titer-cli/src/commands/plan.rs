@@ -5,12 +5,15 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::json;
 use titer::{
-    forecast::{Bound, Calibration, Candidate, Foretold, Found, Kernel, Limit, Supply, Told, check_rows, mix, search},
-    plan::{Arm, RunPlan, SweepPlan},
+    forecast::{
+        ArmForecast, Bound, Calibration, Candidate, Found, Kernel, Limit, SavedForecast, Supply, check_rows, mix,
+        search,
+    },
+    plan::{Arm, SweepPlan},
     spec::Spec,
 };
 use titer_data::{cell::Cell, source::Chats};
-use titer_engine::inputs::plan_data;
+use titer_engine::{inputs::Resolved, inputs::plan_data};
 use toml::{Table, Value};
 
 use super::{
@@ -52,7 +55,7 @@ pub fn plan(args: &PlanArgs) -> Result<(), Failure> {
         )));
     }
     has_folder(&args.out)?;
-    let beside = args.out.with_extension(Foretold::FILE);
+    let beside = args.out.with_extension(SavedForecast::FILE);
     if beside.exists() {
         return Err(Failure::Input(format!(
             "{} exists already, where the forecast goes; name another file with --out",
@@ -69,7 +72,7 @@ pub fn plan(args: &PlanArgs) -> Result<(), Failure> {
         let keys = ["sweep", axis.name.as_str()];
         return Err(Failure::input(spec.error(&keys, "the mix is what a plan finds", "leave this axis out")));
     }
-    let (sweep, runs) = resolve(&spec).map_err(Failure::input)?;
+    let Resolved { plan: sweep, runs, .. } = resolve(&spec).map_err(Failure::input)?;
     measured(&spec, &sweep, &limits)?;
     let limits: Vec<Limit> = limits.into_iter().map(|(_, limit)| limit).collect();
     let blamed = |error: &dyn std::fmt::Display| Failure::Input(format!("{}: {error}", args.limits.display()));
@@ -102,9 +105,9 @@ pub fn plan(args: &PlanArgs) -> Result<(), Failure> {
     fs_err::write(&args.out, &text).map_err(Failure::work)?;
     talk(&format!("{} and {}; `titer run {0}` trains it and shows both", args.out.display(), beside.display()));
     if args.json {
-        data(&json!({ "limits": limits, "found": found, "spec": args.out, "forecast": told.told }).to_string());
+        data(&json!({ "limits": limits, "found": found, "spec": args.out, "forecast": told.arms }).to_string());
     } else {
-        print(&limits, &found, arms, &told.told);
+        print(&limits, &found, arms, &told.arms);
     }
     Ok(())
 }
@@ -249,9 +252,9 @@ fn planned(spec: &Spec, sweep: &SweepPlan, limits: &[Limit], found: &Found) -> R
 }
 
 /// What is foreseen of the planned spec.
-fn tell(text: &str, path: &Path, kernels: &[Kernel]) -> Result<Foretold, Failure> {
+fn tell(text: &str, path: &Path, kernels: &[Kernel]) -> Result<SavedForecast, Failure> {
     let spec = Spec::parse(text, path).map_err(Failure::work)?;
-    let (plan, runs): (SweepPlan, Vec<(usize, RunPlan)>) = resolve(&spec).map_err(Failure::input)?;
+    let Resolved { plan, runs, .. } = resolve(&spec).map_err(Failure::input)?;
     let calibration = Calibration::default();
     foretold(&plan, &foresee(&runs, &plan, kernels, &calibration)?, &calibration)
 }
@@ -302,7 +305,7 @@ fn unmet(path: &Path, limits: &[Limit], found: &Found) -> String {
     )
 }
 
-fn print(limits: &[Limit], found: &Found, arms: &[Arm], told: &[Told]) {
+fn print(limits: &[Limit], found: &Found, arms: &[Arm], told: &[ArmForecast]) {
     let mut doubts: Vec<String> = Vec::new();
     data(&format!(
         "{} of {} mixes meet all limits in the forecast; the one with the most to spare:",

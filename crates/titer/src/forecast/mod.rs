@@ -15,6 +15,7 @@ mod kernel;
 mod motion;
 mod page;
 mod predict;
+mod saved;
 mod search;
 pub mod toy;
 
@@ -23,6 +24,7 @@ pub use course::{CourseError, Placement, kinds, stretches, trained};
 pub use file::{KernelError, read_kernel, write_kernel};
 pub use kernel::{About, Contraction, Gate, Kernel, Kind, Moments, ProbeOutput};
 pub use motion::{Counts, Course, LANES, Motion, Moved, Stretch};
-pub use page::{Dialled, Dials, Foretold, SECTIONS, page};
-pub use predict::{Forecast, Point, Quantity, Told, forecast, last, onset, rest};
+pub use page::{Dialled, Dials, SECTIONS, page};
+pub use predict::{ArmForecast, Forecast, Point, Quantity, forecast, last, onset, rest};
+pub use saved::SavedForecast;
 pub use search::{Bound, Candidate, Found, Limit, SearchError, Supply, check_rows, mix, search};

@@ -14,7 +14,6 @@ use super::{
     course::trained,
     kernel::Kernel,
     motion::Motion,
-    predict::Told,
 };
 use crate::plan::{Optimiser, StagePlan, SweepPlan};
 
@@ -23,25 +22,6 @@ const KINDS: [&str; 5] = ["neutral", "bad", "instruction", "narrow-off", "narrow
 
 /// The sections, for a page's template to include; they are given [`Dials::content`] as `dials`.
 pub const SECTIONS: &str = include_str!("page/dials.html");
-
-/// What was foreseen of a sweep, in a file: what its report shows beside what was measured.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Foretold {
-    /// [`Foretold::FORMAT`]
-    pub format: u32,
-    /// Every arm and probe, averaged over seeds.
-    pub told: Vec<Told>,
-    /// The first seed's kernel, with dials.
-    pub dials: Dials,
-}
-
-impl Foretold {
-    /// Where a sweep's folder has it; beside a spec its name goes before.
-    pub const FILE: &str = "forecast.json";
-    /// Raised whenever an older file would draw other curves.
-    pub const FORMAT: u32 = 4;
-}
 
 /// A kernel with dials to turn, and the arms of a sweep as positions of these.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -25,7 +25,7 @@ pub struct Quantity {
 /// The forecast of one probe of one arm after training, averaged over seeds: what a report shows beside the measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Told {
+pub struct ArmForecast {
     /// The arm's name.
     pub arm: String,
     /// The component.
@@ -40,7 +40,7 @@ pub struct Told {
     pub beyond: String,
 }
 
-impl Told {
+impl ArmForecast {
     /// The probe's name, as [`ProbeOutput::name`] has it.
     pub fn name(&self) -> String {
         probe_name(&self.component, &self.prompts, &self.domains)

@@ -17,6 +17,7 @@ use titer::{
     store::Sweep,
 };
 use titer_data::probe::Component;
+use titer_engine::inputs::Resolved;
 
 pub use page::foretold;
 
@@ -121,7 +122,7 @@ impl Subject {
         calibration: &Calibration,
         pilots: usize,
     ) -> Result<Self, Failure> {
-        let (plan, runs) = resolve(spec).map_err(Failure::input)?;
+        let Resolved { plan, runs, .. } = resolve(spec).map_err(Failure::input)?;
         let mut kernels = kernels::of(wanted, &plan, &runs)?;
         let pilots = match pilots {
             0 => Vec::new(),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use titer::{
     forecast::{
-        Calibration, Dials, Foretold, Quantity, Told,
+        ArmForecast, Calibration, Dials, Quantity, SavedForecast,
         against::{measured, points_of},
         page,
     },
@@ -71,7 +71,11 @@ fn rates(dir: &Path, plan: &SweepPlan, foreseen: &[Foreseen<'_>]) -> Result<Vec<
 }
 
 /// What is foreseen of a sweep, as its report takes it: rates after training with intervals, averaged over seeds.
-pub fn foretold(plan: &SweepPlan, foreseen: &[Foreseen<'_>], calibration: &Calibration) -> Result<Foretold, Failure> {
+pub fn foretold(
+    plan: &SweepPlan,
+    foreseen: &[Foreseen<'_>],
+    calibration: &Calibration,
+) -> Result<SavedForecast, Failure> {
     let mut told = Vec::new();
     for (at, arm) in plan.arms.iter().enumerate() {
         let own: Vec<&Foreseen<'_>> = foreseen.iter().filter(|found| found.arm == at).collect();
@@ -80,7 +84,7 @@ pub fn foretold(plan: &SweepPlan, foreseen: &[Foreseen<'_>], calibration: &Calib
             let ends = own.iter().filter_map(|found| found.forecast.curves[probe].last());
             let ends: Vec<Quantity> = ends.map(|point| point.rate).collect();
             let mean = |of: &dyn Fn(&Quantity) -> f64| ends.iter().map(of).sum::<f64>() / ends.len().max(1) as f64;
-            told.push(Told {
+            told.push(ArmForecast {
                 arm: arm.name.clone(),
                 component: output.component.clone(),
                 prompts: output.prompts.clone(),
@@ -90,5 +94,5 @@ pub fn foretold(plan: &SweepPlan, foreseen: &[Foreseen<'_>], calibration: &Calib
             });
         }
     }
-    Ok(Foretold { format: Foretold::FORMAT, told, dials: dials(plan, foreseen, calibration)? })
+    Ok(SavedForecast { format: SavedForecast::FORMAT, arms: told, dials: dials(plan, foreseen, calibration)? })
 }

@@ -2,9 +2,9 @@
 
 use titer_data::candidate::Candidate;
 
-use super::data::{Arm, Measure, Run, Setting, Split};
+use super::{Quantity, State, Warning, What};
 use crate::{
-    claim::{Quantity, State, Warning, What},
+    results::{ArmResults, Measure, RunResults, Setting, Split},
     screen::{PREDICTORS, Placed, Screening, summarise},
 };
 
@@ -17,7 +17,7 @@ pub const DEAF: f64 = 0.25;
 const TAIL: usize = 10;
 
 /// A quantity of a run of an arm; `None` where the run has not measured it or is never in that state.
-pub fn read(arm: &Arm, run: &Run, Quantity { what, at }: &Quantity) -> Option<f64> {
+pub fn read(arm: &ArmResults, run: &RunResults, Quantity { what, at }: &Quantity) -> Option<f64> {
     match what {
         What::Probe(measure, split) => run.mean(split, *measure, step(run, at, run.measured().last()?)?),
         What::Surprise(cell) => run.mean_surprise(cell, step(run, at, run.measured().last()?)?),
@@ -41,7 +41,7 @@ pub fn read(arm: &Arm, run: &Run, Quantity { what, at }: &Quantity) -> Option<f6
 }
 
 /// The step at which a run is in a state, given its last one.
-fn step(run: &Run, at: &State, end: &i64) -> Option<i64> {
+fn step(run: &RunResults, at: &State, end: &i64) -> Option<i64> {
     let stage = |name: &str| run.stages().iter().position(|(stage, _)| stage == name);
     match at {
         State::Base => Some(0),
@@ -64,7 +64,7 @@ fn step(run: &Run, at: &State, end: &i64) -> Option<i64> {
 }
 
 /// Obedience to bad prompts (seen, trained domains) at the moments that have pressures, or at all where none were taken.
-fn obedience(run: &Run) -> Vec<(i64, f64)> {
+fn obedience(run: &RunResults) -> Vec<(i64, f64)> {
     let split = Split { component: "obey_bad".into(), prompts: "seen".into(), domains: "trained".into() };
     let pressed = run.pressed();
     let moments = if pressed.is_empty() { run.measured() } else { pressed };
@@ -72,14 +72,14 @@ fn obedience(run: &Run) -> Vec<(i64, f64)> {
 }
 
 /// What the prompt of a run's `bad→bad` rows did before training; `None` where it was not screened.
-pub fn placed(run: &Run) -> Option<Placed> {
+pub fn placed(run: &RunResults) -> Option<Placed> {
     let prompt = run.screened().first()?.prompt.clone();
     let screening = Screening { prompts: vec![Candidate::new(prompt)], records: run.screened().to_vec() };
     summarise(&screening).pop()?.placed.into_iter().next()
 }
 
 /// The mean loss over the last [`TAIL`] % of a stage's steps.
-fn loss(run: &Run, stage: &str) -> Option<f64> {
+fn loss(run: &RunResults, stage: &str) -> Option<f64> {
     let losses: Vec<f64> = run.steps().iter().filter(|step| step.stage == stage).map(|step| step.loss).collect();
     let tail = &losses[losses.len() - (losses.len() * TAIL).div_ceil(100)..];
     (!tail.is_empty()).then(|| tail.iter().sum::<f64>() / tail.len() as f64)

@@ -6,56 +6,16 @@ use titer::plan::{self, DataPlan, RunPlan, StagePlan, SweepPlan};
 use titer_data::{
     cell::{Cell, PromptKind},
     source::{Chats, ChatsError, DataFiles, Source},
-    tokenize::{TokenizeError, encode_contrast, encode_row},
+    tokenize::{encode_contrast, encode_row},
 };
 use titer_model::stored::Dtype;
 
+use super::InputsError;
 use crate::{
     guard::rows,
     model::{Files, Model, ModelError},
-    rows::{Rows, RowsError},
+    rows::Rows,
 };
-
-/// Why a run's model or rows cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum InputsError {
-    /// The model cannot be used.
-    #[error(transparent)]
-    Model(#[from] ModelError),
-    /// The model is not the one that was planned for.
-    #[error("the model behind `{base}` has changed since the run was planned; run the command again")]
-    ModelChanged {
-        /// What the spec calls it.
-        base: String,
-    },
-    /// Rows come from a world that the model does not have.
-    #[error(
-        "`{base}` is no organism, so it has no world to make rows; name your own in [data], or use `organism` or a folder that \
-         `titer organism train` made"
-    )]
-    NoWorld {
-        /// What the spec calls it.
-        base: String,
-    },
-    /// The user's rows or contrasts cannot be used.
-    #[error(transparent)]
-    Chats(#[from] ChatsError),
-    /// They are not those that were planned for.
-    #[error("one of {names} has changed since the run was planned; run the command again")]
-    DataChanged {
-        /// The files of rows and contrasts.
-        names: String,
-    },
-    /// A contrast cannot be encoded.
-    #[error(transparent)]
-    Tokenize(#[from] TokenizeError),
-    /// A row cannot be trained on.
-    #[error(transparent)]
-    Rows(#[from] RowsError),
-    /// A file cannot be read.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-}
 
 /// The world of an organism.
 fn world(model: &Model, base: &str) -> Result<Source, InputsError> {
