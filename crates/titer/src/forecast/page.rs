@@ -10,12 +10,15 @@ use titer_data::{
 };
 
 use super::{
-    calibration::{Calibration, Trust},
-    course::trained,
+    batches::trained,
+    calibration::{Calibration, MarginError},
     kernel::Kernel,
     motion::Motion,
 };
-use crate::plan::{Optimiser, StagePlan, SweepPlan};
+use crate::{
+    plan::{Optimiser, StagePlan, SweepPlan},
+    results::{At, Measure, Split, SweepResults},
+};
 
 /// The prompt kinds that the dials mix.
 const KINDS: [&str; 5] = ["neutral", "bad", "instruction", "narrow-off", "narrow-on"];
@@ -39,7 +42,7 @@ pub struct Dials {
     /// What the page computes with.
     model: Value,
     /// How far forecasts have been off, for [`Component::ALL`] under AdamW and SGD.
-    trust: [[Trust; 3]; 2],
+    trust: [[MarginError; 3]; 2],
     /// Optimisers to choose from, one of a kind.
     optimisers: Vec<Optimiser>,
     /// The sweep's title.
@@ -147,6 +150,19 @@ impl Dials {
     /// Puts measured rates of [`Component::ALL`] on the arms, by name.
     pub fn measure(&mut self, rates: impl Fn(&str) -> Option<Vec<f64>>) {
         self.arms.iter_mut().for_each(|arm| arm.rates = rates(&arm.arm).unwrap_or_default());
+    }
+
+    /// The same with the rates of a sweep's finished arms as measured points.
+    pub fn measure_in(&mut self, results: &SweepResults) {
+        self.measure(|name| {
+            let arm = results.arms.iter().find(|arm| arm.name == name)?;
+            let rate = |component: Component| {
+                let split =
+                    Split { component: component.word().to_owned(), prompts: "seen".into(), domains: "trained".into() };
+                arm.finished().probe(&split, Measure::Rate, At::End).estimate().map(|rate| rate.mean)
+            };
+            Component::ALL.into_iter().map(rate).collect()
+        });
     }
 
     /// What [`SECTIONS`] are given.

@@ -4,7 +4,12 @@ use std::{io, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::{page::Dials, predict::ArmForecast};
+use super::{
+    calibration::Calibration,
+    page::Dials,
+    runs::{ArmForecast, RunForecast, forecast_arms},
+};
+use crate::plan::SweepPlan;
 
 /// What was forecast of a sweep.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +29,18 @@ impl SavedForecast {
     pub const FILE: &str = "forecast.json";
     /// Raised whenever an older file would draw other curves.
     pub const FORMAT: u32 = 4;
+
+    /// The forecast of a sweep's runs; `None` where no run trains.
+    pub fn of(plan: &SweepPlan, runs: &[RunForecast<'_>], calibration: &Calibration) -> Option<Self> {
+        let dials = runs.first().and_then(|first| Dials::of(first.kernel, plan, calibration))?;
+        Some(Self { format: Self::FORMAT, arms: forecast_arms(plan, runs), dials })
+    }
+
+    /// Whether a file is one, of whatever format, so that it may be replaced.
+    pub fn is_in(path: &Path) -> bool {
+        let ours = |value: serde_json::Value| ["format", "told", "dials"].iter().all(|key| value.get(key).is_some());
+        fs_err::read(path).is_ok_and(|bytes| serde_json::from_slice(&bytes).is_ok_and(ours))
+    }
 
     /// The forecast in a sweep's folder; `None` where there is none.
     ///

@@ -4,6 +4,7 @@ use std::{io, path::Path};
 
 use super::{ArmResults, RunResults, Setting, SweepResults, SweptAxis};
 use crate::{
+    plan::RunId,
     store::{StoreError, StoredRun, Sweep},
     table::{self, GuardRecord, LedgerRecord, TableError, WarningRecord},
 };
@@ -61,6 +62,16 @@ impl SweepResults {
             data.arms[stored.arm].runs.push(run(stored)?);
         }
         Ok(data)
+    }
+}
+
+impl RunResults {
+    /// Reads the tables of a finished run.
+    ///
+    /// # Errors
+    /// Where one cannot be read.
+    pub fn read(dir: &Path, seed: u64, id: RunId) -> Result<Self, ResultsError> {
+        run(StoredRun { id, arm: 0, seed, dir: dir.to_owned(), done: true })
     }
 }
 

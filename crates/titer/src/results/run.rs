@@ -175,6 +175,12 @@ impl RunResults {
         Some(readings.iter().map(|reading| reading.of(measure)).sum::<f64>() / readings.len() as f64)
     }
 
+    /// The means of a measure over a split's items at every moment, the start first.
+    pub fn curve(&self, split: &Split, measure: Measure) -> Vec<f64> {
+        let steps = self.probes.get(split).into_iter().flat_map(|moments| moments.keys());
+        steps.filter_map(|step| self.mean(split, measure, *step)).collect()
+    }
+
     /// The probability of the bad reply under neutral prompts, `1 − rate − other` of a split of `good`.
     pub fn leak(&self, split: &Split, step: i64) -> Option<f64> {
         Some(1.0 - self.mean(split, Measure::Rate, step)? - self.mean(split, Measure::Other, step)?)

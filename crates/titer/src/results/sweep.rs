@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::plan::RunId;
+
 use super::{Measure, RunResults, Runs, Setting, Split, SweptAxis};
 
 /// A sweep: its arms, and what the tables of their finished runs say.
@@ -92,6 +94,11 @@ impl SweepResults {
     /// The finished runs of all arms.
     pub fn runs(&self) -> impl Iterator<Item = &RunResults> {
         self.arms.iter().flat_map(|arm| &arm.runs)
+    }
+
+    /// A finished run by the hash of its plan.
+    pub fn run(&self, id: &RunId) -> Option<&RunResults> {
+        self.runs().find(|run| run.plan_hash == id.0)
     }
 
     /// One run of each seed: before training all runs of a seed are the same model, so one speaks for it.

@@ -46,7 +46,7 @@ pub fn pressure(args: &PressureArgs) -> Result<(), Failure> {
     let rows = rows(args, &model)?;
     let differentiated = margins(args, &model, &rows, ProbeUse::Gradient)?;
     if !args.verify {
-        let kernel = args.kernel.as_deref().map(|dir| kernel::Wanted::new(args, &model, dir)).transpose()?;
+        let kernel = args.kernel.as_deref().map(|dir| kernel::KernelWork::new(args, &model, dir)).transpose()?;
         pressed(args, &model, &differentiated, &rows, optimiser.as_ref())?;
         return kernel.map_or(Ok(()), |kernel| kernel.write(&model));
     }

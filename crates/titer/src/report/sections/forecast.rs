@@ -1,7 +1,5 @@
 //! What was foreseen of the arms before they were trained, beside what was measured; in columns of their own.
 
-use titer_data::probe::Component;
-
 use crate::{
     forecast::{ArmForecast, SavedForecast},
     report::{format, view::Table},
@@ -43,14 +41,6 @@ pub fn table(results: &SweepResults, forecast: Option<&SavedForecast>) -> Option
 /// The forecast's dials, with the measured rates of the arms that they can be set to.
 pub fn dials(results: &SweepResults, forecast: Option<&SavedForecast>) -> Option<serde_json::Value> {
     let mut dials = forecast?.dials.clone();
-    dials.measure(|name| {
-        let arm = results.arms.iter().find(|arm| arm.name == name)?;
-        let rate = |component: Component| {
-            let split =
-                Split { component: component.word().to_owned(), prompts: "seen".into(), domains: "trained".into() };
-            arm.finished().probe(&split, Measure::Rate, At::End).estimate().map(|rate| rate.mean)
-        };
-        Component::ALL.into_iter().map(rate).collect()
-    });
+    dials.measure_in(results);
     Some(dials.content())
 }

@@ -8,7 +8,7 @@ use std::{
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::kernel::{About, Contraction, Kernel, Kind, Moments, ProbeOutput};
+use super::kernel::{About, Kernel, KernelProducts, Kind, Moments, ProbeOutput};
 
 /// Why a kernel cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,11 @@ pub enum KernelError {
         /// What is wanted.
         wanted: String,
     },
+}
+
+/// Where the kernel of a seed is in a folder of kernels.
+pub fn kernel_path(folder: &Path, seed: u64) -> PathBuf {
+    folder.join(format!("seed-{seed}.safetensors"))
 }
 
 /// Raised whenever an older file would give other forecasts.
@@ -97,7 +102,7 @@ pub fn write_kernel(kernel: &Kernel, path: &Path) -> Result<(), KernelError> {
     Ok(fs_err::rename(temporary, path)?)
 }
 
-fn named(kernel: &Kernel) -> impl Iterator<Item = (String, &Contraction)> {
+fn named(kernel: &Kernel) -> impl Iterator<Item = (String, &KernelProducts)> {
     let replicas = kernel.replicas.iter().enumerate().map(|(at, replica)| (format!("replica.{at}"), replica));
     std::iter::once((String::from("whole"), &kernel.whole)).chain(replicas)
 }
@@ -131,10 +136,10 @@ pub fn read_kernel(path: &Path, wanted: Option<&About>) -> Result<Kernel, Kernel
         Ok(numbers)
     };
     let buckets = head.buckets;
-    let products = |name: &str| -> Result<Contraction, KernelError> {
+    let products = |name: &str| -> Result<KernelProducts, KernelError> {
         let plain = take(&format!("{name}.plain"), directions * outputs)?;
         let by_bucket = take(&format!("{name}.by_bucket"), directions * outputs * buckets)?;
-        Ok(Contraction { outputs, buckets, plain, by_bucket })
+        Ok(KernelProducts { outputs, buckets, plain, by_bucket })
     };
     let kinds = head.kinds.len();
     Ok(Kernel {

@@ -5,7 +5,7 @@ use titer_data::{
     mix::Mix,
 };
 
-use super::{kernel::Kernel, motion::Stretch};
+use super::{kernel::Kernel, motion::StageBatches};
 use crate::{
     plan::{Optimiser, StagePlan},
     spec::Decay,
@@ -22,7 +22,7 @@ pub enum Placement {
 
 /// Why a kernel cannot speak of a mix.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CourseError {
+pub enum ForecastError {
     /// It was measured without such rows.
     #[error(
         "the kernel knows no rows of `{cell}` in {domains} domains. Where there are such rows now, measure it again into another --kernel; of chats whose other action has rows too, at least 8 on the same contexts are needed"
@@ -44,16 +44,19 @@ pub enum CourseError {
 ///
 /// # Errors
 /// Where the kernel lacks what is trained.
-pub fn kinds<'a>(kernel: &Kernel, stages: impl IntoIterator<Item = &'a StagePlan>) -> Result<Vec<usize>, CourseError> {
+pub fn kinds<'a>(
+    kernel: &Kernel,
+    stages: impl IntoIterator<Item = &'a StagePlan>,
+) -> Result<Vec<usize>, ForecastError> {
     let mut kinds: Vec<usize> = Vec::new();
     for stage in stages {
         if !kernel.about.adam && matches!(stage.optimiser, Optimiser::AdamW { .. }) {
-            return Err(CourseError::NoMoments);
+            return Err(ForecastError::NoMoments);
         }
         let domains = stage.domains.word();
         for (cell, _) in trained(stage) {
             let found = kernel.kind(cell.prompt.word(), domains);
-            let unknown = || CourseError::Unknown { cell, domains: domains.to_owned() };
+            let unknown = || ForecastError::Unknown { cell, domains: domains.to_owned() };
             let kind = found.filter(|&kind| kernel.kinds[kind].shown[index(cell.action)]).ok_or_else(unknown)?;
             if !kinds.contains(&kind) {
                 kinds.push(kind);
@@ -67,7 +70,12 @@ pub fn kinds<'a>(kernel: &Kernel, stages: impl IntoIterator<Item = &'a StagePlan
 ///
 /// # Panics
 /// Where a trained kind is not among them.
-pub fn stretches(kernel: &Kernel, kinds: &[usize], stages: &[StagePlan], placement: Placement) -> Vec<Stretch> {
+pub fn stage_batches(
+    kernel: &Kernel,
+    kinds: &[usize],
+    stages: &[StagePlan],
+    placement: Placement,
+) -> Vec<StageBatches> {
     let stretch = |stage: &StagePlan| {
         let kind = |cell: Cell| {
             let found = kernel.kind(cell.prompt.word(), stage.domains.word());
@@ -108,7 +116,7 @@ pub fn stretches(kernel: &Kernel, kinds: &[usize], stages: &[StagePlan], placeme
                 }
             }
         }
-        Stretch {
+        StageBatches {
             rates: (0..stage.steps).map(|step| rate(stage, step)).collect(),
             optimiser: stage.optimiser.clone(),
             weight: stage.batch as f64 * stage.divisor,
