@@ -16,9 +16,9 @@ use titer_model::{
     io::{
         LoadError, Weights, load_adapter, load_optimiser, read_adapter_config, read_config, save_weights, weight_files,
     },
-    lora::{LoraConfig, TARGETS},
     optim,
     params::Params,
+    shape::{LoraConfig, TARGETS},
 };
 
 pub use titer_model::stored::Dtype;

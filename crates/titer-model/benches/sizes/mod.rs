@@ -1,8 +1,12 @@
 //! The sizes that the benches measure.
 
 use titer_model::{
-    backend::Cpu, config::Config, decoder::Decoder, family::Variant, lora::LoraConfig, packed::Packed,
-    parallel::shards, params::Params,
+    backend::Cpu,
+    decoder::Decoder,
+    packed::Packed,
+    params::Params,
+    passes::shards,
+    shape::{Config, LoraConfig, Variant},
 };
 
 /// A decoder's shape and a batch's rows.

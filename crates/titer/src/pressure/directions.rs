@@ -5,9 +5,8 @@ use faer::{
     linalg::solvers::{DenseSolveCore as _, Solve as _},
 };
 use titer_model::{
-    parallel::{Workspace, reply_log_probs},
     params::Params,
-    pressure::contract,
+    passes::{Workspace, contract, reply_log_probs},
 };
 
 use super::{K, Rows};

@@ -6,7 +6,7 @@
 //! rule). Both are exact accounting of the run that happened, not what would have happened without a cell.
 
 use titer_data::{probe::Component, source::Source, tokenize::TokenizeError, world::ProbeUse};
-use titer_model::{params::Params, shares::Shares};
+use titer_model::{optim::Shares, params::Params};
 
 use super::{Directions, K, Margins};
 use crate::{

@@ -7,7 +7,7 @@ use titer_data::{
     probe::{Contrast, Side},
     tokenize::{TokenizeError, encode_contrast},
 };
-use titer_model::tree::Tree;
+use titer_model::passes::Tree;
 
 use super::{Screening, Subject, Subjects};
 use crate::{
