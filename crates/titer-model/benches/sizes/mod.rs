@@ -38,7 +38,7 @@ pub fn peak_mb() -> u64 {
     line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
 }
 
-/// `organism`, `medium`, `wide` (134 MB of weights), or `lora`: rank 16 on every linear layer of the first 4 layers of
+/// `organism`, `medium`, `wide` (144 MiB of weights), or `lora`: rank 16 on every linear layer of the first 4 layers of
 /// Qwen2.5-0.5B's shape.
 pub fn size(name: &str) -> Size {
     let (vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads) = match name {

@@ -1,16 +1,15 @@
-//! The gradient of a batch: shards of whole rows, each with its own tape, summed in a fixed order.
+//! The gradient of a batch, as a whole or by groups of its rows.
 
-use rayon::iter::{IndexedParallelIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _};
-
-use super::{Accumulate, tapes::Tapes};
+use super::{Accumulate, in_order::Sums, tapes::Tapes};
 use crate::{backend::Backend, decoder::Decoder, packed::Packed, params::Params};
 
-/// Tapes and the gradients of the shards of a batch, reused from batch to batch.
+/// Tapes and gradients, reused from batch to batch: as many as threads and a few more, however large the batch.
 #[derive(Debug)]
 pub struct Workspace<B: Backend> {
-    pub(crate) tapes: Tapes<B>,
-    workers: Vec<Worker<B>>,
+    pub(super) tapes: Tapes<B>,
+    pub(super) sums: Sums<B>,
     total: Option<Params<B>>,
+    log_probs: Vec<Vec<B::Real>>,
 }
 
 /// The gradient of a batch, and what each group of its rows contributed.
@@ -24,41 +23,15 @@ pub struct Grouped<'a, B: Backend> {
     pub log_probs: Vec<&'a [B::Real]>,
 }
 
-/// What one shard needs.
-#[derive(Debug)]
-pub(crate) struct Worker<B: Backend> {
-    pub(crate) gradient: Params<B>,
-    pub(crate) log_probs: Vec<B::Real>,
-}
-
 impl<B: Backend> Default for Workspace<B> {
     fn default() -> Self {
-        Self { tapes: Tapes::default(), workers: Vec::new(), total: None }
+        Self { tapes: Tapes::default(), sums: Sums::default(), total: None, log_probs: Vec::new() }
     }
 }
 
 impl<B: Backend> Workspace<B> {
-    /// A worker for each of this many shards, as the last pass left them.
-    pub(crate) fn workers(&mut self, decoder: &Decoder<B>, shards: usize) -> (&mut [Worker<B>], &Tapes<B>) {
-        self.workers.resize_with(self.workers.len().max(shards), || Worker {
-            gradient: Params::zeros(decoder.backend(), &decoder.layout),
-            log_probs: Vec::new(),
-        });
-        (&mut self.workers[..shards], &self.tapes)
-    }
-
-    /// The sum of the gradients of this many shards, and their log-probabilities.
-    pub(crate) fn sum(&mut self, backend: &B, shards: usize) -> (&Params<B>, Vec<&[B::Real]>) {
-        let (first, rest) = self.workers[..shards].split_first_mut().expect("a batch has at least one row");
-        for worker in rest.iter() {
-            first.gradient.add_scaled(backend, 1.0, &worker.gradient);
-        }
-        let log_probs = std::iter::once(&*first).chain(&*rest).map(|worker| worker.log_probs.as_slice()).collect();
-        (&first.gradient, log_probs)
-    }
-
     /// The gradient of `Σ weight(shard, target) · (−log p(target))` over all shards, and each shard's target
-    /// log-probabilities (nats, `[shards][targets]`).
+    /// log-probabilities (nats, `[shards][targets]`). Panics where there is no shard.
     pub fn gradient(
         &mut self,
         decoder: &Decoder<B>,
@@ -66,12 +39,11 @@ impl<B: Backend> Workspace<B> {
         shards: &[Packed],
         weights: &[Vec<B::Real>],
     ) -> (&Params<B>, Vec<&[B::Real]>) {
-        self.backward(decoder, params, shards, weights);
-        self.sum(decoder.backend(), shards.len())
+        self.backward(decoder, params, shards, weights, &vec![0; shards.len()], 1);
+        (self.whole(), self.log_probs.iter().map(Vec::as_slice).collect())
     }
 
-    /// [`Workspace::gradient`], kept apart by group: shard `i` holds rows of group `groups[i]` of `count`. The shards
-    /// of a group follow one another.
+    /// [`Workspace::gradient`], kept apart by group: shard `i` holds rows of group `groups[i]` of `count`.
     pub fn gradient_by_group(
         &mut self,
         decoder: &Decoder<B>,
@@ -81,43 +53,44 @@ impl<B: Backend> Workspace<B> {
         groups: &[usize],
         count: usize,
     ) -> Grouped<'_, B> {
-        let backend = decoder.backend();
-        self.backward(decoder, params, shards, weights);
-        let mut first_of = vec![None; count];
-        for (at, &group) in groups.iter().enumerate() {
-            let first = *first_of[group].get_or_insert(at);
-            if first < at {
-                let (before, rest) = self.workers.split_at_mut(at);
-                before[first].gradient.add_scaled(backend, 1.0, &rest[0].gradient);
-            }
-        }
-        let workers = &self.workers[..shards.len()];
-        let groups: Vec<_> = first_of.iter().map(|first| first.map(|at| &workers[at].gradient)).collect();
+        self.backward(decoder, params, shards, weights, groups, count);
+        let groups: Vec<_> = self.sums.groups.iter().map(Option::as_ref).collect();
         let mut present = groups.iter().flatten();
         let total = match (present.next(), present.next()) {
             (Some(only), None) => *only,
             _ => {
+                let backend = decoder.backend();
                 let total = self.total.get_or_insert_with(|| Params::zeros(backend, &decoder.layout));
                 total.clear(backend);
                 groups.iter().flatten().for_each(|gradient| total.add_scaled(backend, 1.0, gradient));
                 &*total
             }
         };
-        let log_probs = workers.iter().map(|worker| worker.log_probs.as_slice()).collect();
-        Grouped { total, groups, log_probs }
+        Grouped { total, groups, log_probs: self.log_probs.iter().map(Vec::as_slice).collect() }
     }
 
-    /// Leaves every shard's gradient and log-probabilities in its worker.
-    fn backward(&mut self, decoder: &Decoder<B>, params: &Params<B>, shards: &[Packed], weights: &[Vec<B::Real>]) {
-        let backend = decoder.backend();
-        let (workers, tapes) = self.workers(decoder, shards.len());
-        workers.par_iter_mut().zip(shards).zip(weights).for_each(|((worker, packed), weights)| {
-            worker.gradient.clear(backend);
+    /// The sum of the last batch, all of it one group.
+    pub(super) fn whole(&self) -> &Params<B> {
+        self.sums.groups[0].as_ref().expect("a batch has at least one row")
+    }
+
+    /// Leaves the groups' gradients in the sums, and every shard's log-probabilities beside them.
+    fn backward(
+        &mut self,
+        decoder: &Decoder<B>,
+        params: &Params<B>,
+        shards: &[Packed],
+        weights: &[Vec<B::Real>],
+        groups: &[usize],
+        count: usize,
+    ) {
+        let tapes = &self.tapes;
+        self.log_probs = self.sums.add_up(decoder, groups, count, |at, gradient| {
             tapes.lend(|tape| {
-                worker.log_probs = decoder.forward(params, packed, tape);
-                let mut visitor = Accumulate { gradient: &mut worker.gradient };
-                decoder.backward(params, packed, weights, tape, &mut visitor);
-            });
+                let log_probs = decoder.forward(params, &shards[at], tape);
+                decoder.backward(params, &shards[at], &weights[at], tape, &mut Accumulate { gradient });
+                log_probs
+            })
         });
     }
 }

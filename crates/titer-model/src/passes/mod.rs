@@ -4,6 +4,7 @@
 mod accumulate;
 mod contraction;
 mod gradient;
+mod in_order;
 mod pressure;
 mod sample;
 mod score;

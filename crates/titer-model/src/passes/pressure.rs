@@ -4,14 +4,9 @@
 //! parts of marginal pressure, cosines and row norms. No row's gradient is ever stored: the visitor contracts every
 //! layer's captures as the backward pass hands them over.
 
-use rayon::iter::{
-    IndexedParallelIterator as _, IntoParallelRefIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _,
-};
+use rayon::iter::{IndexedParallelIterator as _, IntoParallelRefIterator as _, ParallelIterator as _};
 
-use super::{
-    contraction::Contraction,
-    gradient::{Worker, Workspace},
-};
+use super::{Workspace, contraction::Contraction};
 use crate::{
     backend::{Backend, RowSums},
     decoder::Decoder,
@@ -50,21 +45,18 @@ pub fn contract_and_add_up<'w, B: Backend>(
     shards: &[Packed],
     weights: &[Vec<B::Real>],
     directions: &[Params<B>],
-) -> (RowSums, &'w Params<B>, Vec<&'w [B::Real]>) {
-    let backend = decoder.backend();
-    let (workers, tapes) = workspace.workers(decoder, shards.len());
-    let one = |((worker, packed), weights): ((&mut Worker<B>, &Packed), &Vec<B::Real>)| {
-        worker.gradient.clear(backend);
+) -> (RowSums, &'w Params<B>, Vec<Vec<B::Real>>) {
+    let Workspace { tapes, sums, .. } = workspace;
+    let each = sums.add_up(decoder, &vec![0; shards.len()], 1, |at, gradient| {
         tapes.lend(|tape| {
-            worker.log_probs = decoder.forward(params, packed, tape);
-            let mut visitor = Contraction::new(decoder, packed, directions, Some(&mut worker.gradient));
-            decoder.backward(params, packed, weights, tape, &mut visitor);
-            visitor.finish()
+            let log_probs = decoder.forward(params, &shards[at], tape);
+            let mut visitor = Contraction::new(decoder, &shards[at], directions, Some(gradient));
+            decoder.backward(params, &shards[at], &weights[at], tape, &mut visitor);
+            (visitor.finish(), log_probs)
         })
-    };
-    let sums: Vec<RowSums> = workers.par_iter_mut().zip(shards).zip(weights).map(one).collect();
-    let (gradient, log_probs) = workspace.sum(backend, shards.len());
-    (joined(sums, directions.len()), gradient, log_probs)
+    });
+    let (sums, log_probs): (Vec<RowSums>, Vec<_>) = each.into_iter().unzip();
+    (joined(sums, directions.len()), workspace.whole(), log_probs)
 }
 
 /// The rows of all shards, in order.
