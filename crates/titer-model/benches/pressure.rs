@@ -16,12 +16,11 @@ use sizes::{Size, pack, peak_mb, size};
 use titer_model::{
     backend::Cpu,
     decoder::{Decoder, Tape},
+    layers::{EmbeddingVisit, LinearVisit, NormVisit, Visitor},
     optim::{Optimiser, Rule},
     packed::Packed,
-    parallel::Workspace,
     params::Params,
-    pressure::{contract, contract_and_add_up},
-    visitor::{Accumulate, EmbeddingVisit, LinearVisit, NormVisit, Visitor},
+    passes::{Accumulate, Workspace, contract, contract_and_add_up},
 };
 
 const DIRECTIONS: u64 = 3;

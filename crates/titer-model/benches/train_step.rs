@@ -12,7 +12,7 @@ use std::{hint::black_box, time::Instant};
 use titer_model::{
     backend::{Backend as _, Cpu, Matrix, Write},
     optim::{Optimiser, Rule},
-    parallel::Workspace,
+    passes::Workspace,
 };
 
 use sizes::{pack, peak_mb, size};

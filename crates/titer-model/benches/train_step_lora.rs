@@ -17,9 +17,8 @@ use titer_model::{
     decoder::Decoder,
     io::{Weights, load_adapter, read_adapter_config, read_config},
     optim::{Optimiser, Rule},
-    parallel::Workspace,
     params::Params,
-    pressure::contract,
+    passes::{Workspace, contract},
 };
 
 /// The value that follows a flag.

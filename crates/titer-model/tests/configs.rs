@@ -5,9 +5,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use titer_model::{
     backend::Activation,
-    config::Config,
-    family::{Family, RopeScaling},
     io::read_config,
+    shape::{Config, Family, RopeScaling},
 };
 
 /// Sizes and an architecture, and then these keys.

@@ -5,10 +5,9 @@ use std::path::Path;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use titer_model::{
     backend::Cpu,
-    config::Config,
-    family::Variant,
     io::{load, open, read_config, save},
     params::{Layout, Params},
+    shape::{Config, Variant},
 };
 
 fn config() -> Config {

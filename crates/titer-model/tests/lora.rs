@@ -7,14 +7,12 @@ use titer_model::{
     backend::{Backend as _, Cpu},
     decoder::{Decoder, Tape},
     io::{load_adapter, read_adapter_config, save_adapter},
-    lora::LoraConfig,
     optim::{Optimiser, Rule},
     packed::Packed,
-    parallel::Workspace,
     params::{ParamSpec, Params},
-    pressure::contract,
+    passes::{Accumulate, Workspace, contract},
     real::Real,
-    visitor::Accumulate,
+    shape::LoraConfig,
 };
 
 const MODEL: &[u8] = include_bytes!("reference/llama.safetensors");

@@ -3,13 +3,13 @@
 use safetensors::SafeTensors;
 use titer_model::{
     backend::{Backend as _, Cpu},
-    config::Config,
     decoder::{Decoder, Tape},
     optim::{Optimiser, Rule},
     packed::Packed,
     params::{Layout, Params},
+    passes::Accumulate,
     real::Real,
-    visitor::Accumulate,
+    shape::Config,
 };
 
 const TENSORS: &[u8] = include_bytes!("reference/llama.safetensors");

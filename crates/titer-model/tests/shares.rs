@@ -4,15 +4,13 @@ use std::path::Path;
 
 use titer_model::{
     backend::Cpu,
-    config::Config,
     decoder::Decoder,
-    family::Variant,
     io::{load_optimiser, save_optimiser},
-    optim::{Optimiser, Rule},
+    optim::{Booking, Optimiser, Rule, Shares},
     packed::Packed,
-    parallel::Workspace,
     params::Params,
-    shares::{Booking, Shares},
+    passes::Workspace,
+    shape::{Config, Variant},
 };
 
 fn decoder() -> Decoder<Cpu<f64>> {

@@ -11,8 +11,8 @@ use titer_data::source::Source;
 use titer_model::{
     decoder::Tape,
     packed::{Packed, Target},
-    parallel::Workspace,
     params::Params,
+    passes::Workspace,
 };
 
 use super::{At, Guard, GuardError, rows::anchors};

@@ -8,9 +8,9 @@ use titer_model::{
     backend::Cpu,
     decoder::Decoder,
     io::{load_adapter, load_optimiser, read_adapter_config},
-    lora::{LoraConfig, TARGETS},
     optim,
     params::Params,
+    shape::{LoraConfig, TARGETS},
 };
 
 use super::{Files, ModelError};

@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use titer_model::{
-    config::Config,
-    family::Variant,
     optim::{Decay, Rule, Schedule},
+    shape::{Config, Variant},
 };
 
 /// How an organism is trained from scratch. Equal recipes give equal weights on one machine, bit for bit.

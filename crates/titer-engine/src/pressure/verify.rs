@@ -11,8 +11,8 @@ use titer_data::{
 };
 use titer_model::{
     optim::Rule,
-    parallel::{Workspace, reply_log_probs, score},
     params::Params,
+    passes::{Workspace, reply_log_probs, score},
 };
 
 use super::{Directions, K, Margins};

@@ -11,8 +11,8 @@ use titer_data::{
 use titer_model::{
     decoder::Decoder,
     optim::{Optimiser, clip_scale},
-    parallel::Workspace,
     params::Params,
+    passes::Workspace,
 };
 
 use crate::{

@@ -1,7 +1,7 @@
 //! Encoded rows and contrasts, packed into the shards that the engine works on.
 
 use titer_data::tokenize::{Encoded, EncodedContrast};
-use titer_model::{backend::Backend, decoder::Decoder, packed::Packed, parallel::shards};
+use titer_model::{backend::Backend, decoder::Decoder, packed::Packed, passes::shards};
 
 /// Packs rows into shards for this model, in order; reply `i` over all shards is row `i`.
 pub fn pack<B: Backend>(decoder: &Decoder<B>, rows: &[&Encoded]) -> Vec<Packed> {

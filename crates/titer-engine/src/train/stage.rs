@@ -12,10 +12,9 @@ use titer::{
 use titer_data::source::Source;
 use titer_model::{
     io::{save_adapter, save_optimiser},
-    optim::{Decay, Rule, Schedule, clip_scale},
+    optim::{Booking, Decay, Rule, Schedule, clip_scale},
     packed::{Packed, Target},
-    parallel::{Workspace, score},
-    shares::Booking,
+    passes::{Workspace, score},
 };
 
 use super::TrainError;

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{folder::LoadError, tensors};
+use super::{error::LoadError, tensors};
 use crate::{
     backend::Backend,
-    lora::{LoraConfig, TARGETS},
     params::{Layout, ParamSpec, Params},
+    shape::{LoraConfig, TARGETS},
 };
 
 /// What plain LoRA may say: everything else must be idle (false, empty or none), whatever later versions of PEFT call it.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use safetensors::SafeTensors;
 
-use super::{folder::LoadError, tensors};
+use super::{error::LoadError, tensors};
 use crate::{
     backend::Backend,
     optim::{Optimiser, Rule},

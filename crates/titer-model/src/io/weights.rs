@@ -9,7 +9,7 @@ use std::{
 use serde::Deserialize;
 
 use super::{
-    folder::LoadError,
+    error::LoadError,
     tensors::{self, Bytes, Wanted},
 };
 use crate::{
@@ -148,7 +148,7 @@ impl Weights {
 
     /// A decoder that leaves its matrices in their files, and the rest in the backend's numbers. [`Decoder::thaw`] takes the
     /// matrices out.
-    pub fn keep<B: Backend>(self, mut decoder: Decoder<B>) -> (Decoder<B>, Params<B>) {
+    pub fn keep<B: Backend>(self, decoder: Decoder<B>) -> (Decoder<B>, Params<B>) {
         let (backend, specs) = (decoder.backend().clone(), &decoder.layout.specs);
         let stays = |spec: &ParamSpec| matches!(spec.role, Role::Matrix | Role::Embedding);
         let buffer = |(stored, spec): (&Stored, &ParamSpec)| {
@@ -156,8 +156,7 @@ impl Weights {
         };
         let buffers = self.stored.iter().zip(specs).map(buffer).collect();
         let kept = self.stored.into_iter().zip(specs).map(|(stored, spec)| stays(spec).then_some(stored)).collect();
-        decoder.stored = kept;
-        (decoder, Params { buffers })
+        (decoder.keeping(kept), Params { buffers })
     }
 }
 

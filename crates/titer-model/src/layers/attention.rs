@@ -1,11 +1,9 @@
 //! `f(n) = W_o attention(q, k, W_v n)` with the projections `q` and `k` of `n`, as the branch of a residual connection
 
-use super::{Linear, Pass, Projection, ProjectionStash, Residual, ResidualStash};
+use super::{Linear, Pass, Past, Projection, ProjectionStash, Residual, ResidualStash, Scope, Visitor};
 use crate::{
     backend::{Backend, Heads, Write},
-    cache::Past,
     real::Real,
-    visitor::{Scope, Visitor},
 };
 
 /// The attention of a block and its residual connection.

@@ -1,11 +1,10 @@
 //! `−log softmax(cap(W norm(x)))` at the target tokens, the logits bounded where the family does that
 
-use super::{Linear, Norm, NormStash, Pass};
+use super::{Linear, Norm, NormStash, Pass, Scope, Visitor};
 use crate::{
     backend::{Backend, Matrix, Write},
     real::Real,
     stored::Stored,
-    visitor::{Scope, Visitor},
 };
 
 /// The last norm, the output head and the loss.

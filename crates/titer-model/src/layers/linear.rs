@@ -1,11 +1,9 @@
-//! `y = x Wᵀ + b`, or with an adapter `y = x Wᵀ + b + s · (x Aᵀ) Bᵀ`
+//! `y = x Wᵀ + b`, and what an adapter adds
 
-use super::Pass;
+use super::{LinearVisit, Lora, Pass, Scope, Visitor};
 use crate::{
     backend::{Backend, Matrix, Write},
     params::ParamId,
-    real::Real,
-    visitor::{LinearVisit, Scope, Visitor},
 };
 
 /// A linear layer.
@@ -25,19 +23,6 @@ pub struct Linear {
     pub lora: Option<Lora>,
 }
 
-/// A low-rank adapter (LoRA, arXiv 2106.09685): two thin linear layers in a row, which is what visitors see.
-#[derive(Clone, Copy, Debug)]
-pub struct Lora {
-    /// `[rank, inputs]`
-    pub a: ParamId,
-    /// `[outputs, rank]`
-    pub b: ParamId,
-    /// Width between the two.
-    pub rank: usize,
-    /// Factor `s` on what the adapter adds.
-    pub scale: f64,
-}
-
 impl Linear {
     /// `y = x Wᵀ + b` and what the adapter adds, or adds all of it; `x` is `[rows in scope, inputs]`.
     pub fn forward<B: Backend>(&self, pass: &Pass<B>, x: &B::Buffer, scope: Scope, y: &mut B::Buffer, write: Write) {
@@ -47,9 +32,7 @@ impl Linear {
             pass.backend.matmul(y, ones, Matrix::new(bias, 1, self.outputs), Write::Add);
         }
         if let Some(lora) = &self.lora {
-            let inner = self.inner(pass, lora, x, scope);
-            let b = Matrix::new(&pass.params[lora.b], self.outputs, lora.rank);
-            pass.backend.matmul(y, Matrix::new(&inner, pass.rows(scope), lora.rank), b.t(), Write::Add);
+            lora.forward(pass, x, scope, y);
         }
     }
 
@@ -73,17 +56,8 @@ impl Linear {
             }
         }
         self.product(pass, dx, Matrix::new(dy, rows, outputs), false, write);
-        if let Some(Lora { a, b, rank, scale }) = self.lora {
-            // The inner activations are thin: to compute them again costs less than to keep them.
-            let inner = self.inner(pass, &Lora { a, b, rank, scale }, x, scope);
-            let mut d_inner = B::Buffer::default();
-            let weight = Matrix::new(&pass.params[b], outputs, rank);
-            backend.matmul(&mut d_inner, Matrix::new(dy, rows, outputs), weight, Write::Replace);
-            backend.scale(&mut d_inner, B::Real::of(scale));
-            visitor.linear(backend, LinearVisit { weight: b, x: &inner, dy, rows, inputs: rank, outputs, scope });
-            visitor.linear(backend, LinearVisit { weight: a, x, dy: &d_inner, rows, inputs, outputs: rank, scope });
-            let weight = Matrix::new(&pass.params[a], rank, inputs);
-            backend.matmul(dx, Matrix::new(&d_inner, rows, rank), weight, Write::Add);
+        if let Some(lora) = &self.lora {
+            lora.backward(pass, x, dy, scope, dx, visitor);
         }
     }
 
@@ -106,14 +80,5 @@ impl Linear {
                 pass.backend.matmul(out, a, Matrix { data, rows, columns, transposed }, write);
             }
         }
-    }
-
-    /// `s · x Aᵀ`, `[rows in scope, rank]`.
-    fn inner<B: Backend>(&self, pass: &Pass<B>, lora: &Lora, x: &B::Buffer, scope: Scope) -> B::Buffer {
-        let mut inner = B::Buffer::default();
-        let a = Matrix::new(&pass.params[lora.a], lora.rank, self.inputs);
-        pass.backend.matmul(&mut inner, Matrix::new(x, pass.rows(scope), self.inputs), a.t(), Write::Replace);
-        pass.backend.scale(&mut inner, B::Real::of(lora.scale));
-        inner
     }
 }

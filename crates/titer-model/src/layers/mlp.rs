@@ -1,10 +1,7 @@
 //! `f(n) = W_down (activation(W_gate n) ⊙ W_up n)`, as the branch of a residual connection
 
-use super::{Linear, Pass, Residual, ResidualStash};
-use crate::{
-    backend::{Activation, Backend, Write},
-    visitor::{Scope, Visitor},
-};
+use super::{Linear, Pass, Residual, ResidualStash, Scope, Visitor};
+use crate::backend::{Activation, Backend, Write};
 
 /// The gated MLP of a block and its residual connection.
 #[derive(Clone, Copy, Debug)]

@@ -1,11 +1,7 @@
 //! `y = x · r · scale`, `r = 1 / √(mean x² + eps)`
 
-use super::Pass;
-use crate::{
-    backend::Backend,
-    params::ParamId,
-    visitor::{NormVisit, Scope, Visitor},
-};
+use super::{NormVisit, Pass, Scope, Visitor};
+use crate::{backend::Backend, params::ParamId};
 
 /// A root-mean-square norm, of whole rows or of each head by itself.
 #[derive(Clone, Copy, Debug)]

@@ -1,10 +1,9 @@
 //! `y = rotate(norm(x Wᵀ))`: queries or keys, norm and rotary positions where the layer has them
 
-use super::{Linear, Norm, NormStash, Pass};
+use super::{Linear, Norm, NormStash, Pass, Scope, Visitor};
 use crate::{
     backend::{Backend, Write},
     real::Real,
-    visitor::{Scope, Visitor},
 };
 
 /// From the residual stream to queries or keys.

@@ -1,10 +1,9 @@
 //! `out = x + after(f(before(x)))`, each of the two norms where the family has it
 
-use super::{Linear, Norm, NormStash, Pass};
+use super::{Linear, Norm, NormStash, Pass, Scope, Visitor};
 use crate::{
     backend::{Backend, Write},
     real::Real,
-    visitor::{Scope, Visitor},
 };
 
 /// The residual connection around attention or MLP, and the norms on its way. The branch `f` ends in a linear layer.

@@ -1,0 +1,13 @@
+//! What moves parameters: optimisers, learning-rate schedules, gradient clipping, and whose rows moved what.
+
+mod clip;
+mod optimiser;
+mod rule;
+mod schedule;
+mod shares;
+
+pub use clip::clip_scale;
+pub use optimiser::Optimiser;
+pub use rule::Rule;
+pub use schedule::{Decay, Schedule};
+pub use shares::{Booking, Shares};
