@@ -3,7 +3,7 @@
 use std::{num::NonZero, path::PathBuf};
 
 use clap::{Parser, Subcommand};
-use titer::model::Dtype;
+use titer_engine::model::Dtype;
 
 /// What a fine-tune teaches besides the task: measured, predicted, steered.
 #[derive(Debug, Parser)]

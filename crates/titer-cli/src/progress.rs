@@ -13,9 +13,9 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use titer::{
     exec::{Progress, SweepProgress},
-    hub,
     plan::RunPlan,
 };
+use titer_engine::hub;
 
 use crate::printer::talk;
 

@@ -40,6 +40,22 @@ pub trait SweepProgress: Sync {
     fn finish(&self, run: usize);
 }
 
+/// Progress that nobody is told of.
+#[derive(Clone, Copy, Debug)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn step(&self, _: f64) {}
+}
+
+impl SweepProgress for Silent {
+    fn start(&self, _: usize, _: &RunPlan) -> Box<dyn Progress + '_> {
+        Box::new(Self)
+    }
+
+    fn finish(&self, _: usize) {}
+}
+
 /// Why a sweep could not be completed.
 #[derive(Debug, thiserror::Error)]
 #[error("{arm}, seed {seed}: {problem}")]

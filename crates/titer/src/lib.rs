@@ -7,36 +7,14 @@
 //! and judge the spec's [`claim`]s. The [`organism`] is the model that titer ships, and the [`doctor`] asks
 //! whether all that holds on another one.
 
-#[cfg(feature = "engine")]
-pub mod batch;
 pub mod claim;
-#[cfg(feature = "engine")]
-pub mod doctor;
 pub mod exec;
 pub mod forecast;
-#[cfg(feature = "engine")]
-pub mod guard;
-#[cfg(feature = "engine")]
-pub mod hub;
-#[cfg(feature = "engine")]
-pub mod inputs;
 pub mod leak;
-#[cfg(feature = "engine")]
-pub mod model;
-#[cfg(feature = "engine")]
-pub mod organism;
 pub mod plan;
-#[cfg(feature = "engine")]
-pub mod pressure;
-#[cfg(feature = "engine")]
-pub mod probe;
 pub mod report;
-#[cfg(feature = "engine")]
-pub mod sampled;
 pub mod screen;
 pub mod spec;
 pub mod stats;
 pub mod store;
 pub mod table;
-#[cfg(feature = "engine")]
-pub mod train;

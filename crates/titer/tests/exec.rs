@@ -1,7 +1,5 @@
 //! Executing a sweep with a runner that only writes what it was given: what is done again, what is kept, what is said.
 
-mod silent;
-
 use std::{
     num::NonZero,
     path::Path,
@@ -15,7 +13,7 @@ use titer::{
     store::{RunDir, StoreError, Sweep},
 };
 
-use silent::Silent;
+use titer::exec::Silent;
 
 const SPEC: &str = r#"
 seeds = [0, 1, 2]

@@ -113,7 +113,7 @@ fn adam(toy: &Toy, stages: &[StagePlan]) -> [f64; 3] {
             let mut gradient = [0.0; 3];
             for cell in batch {
                 let sign = if cell.action == Action::Good { 1.0 } else { -1.0 };
-                let left = 1.0 - toy::sigmoid(sign * toy.margin(cell.prompt, theta));
+                let left = 1.0 - titer::stats::logistic(sign * toy.margin(cell.prompt, theta));
                 for k in 0..3 {
                     gradient[k] += left * sign * features(cell.prompt)[k] * toy.speed[k].sqrt() / batch.len() as f64;
                 }

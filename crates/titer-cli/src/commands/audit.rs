@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Value, json};
-use titer::{model::Model, pressure::Rows, stats::Estimate};
+use titer::stats::Estimate;
 use titer_data::{
     chat::{Message, Row},
     formats::{Audit, Group, Pair, matches, read_found},
     label::{read_labelled, system},
 };
+use titer_engine::{model::Model, rows::Rows};
 
 use super::{
     data::{is_spec, of_spec},

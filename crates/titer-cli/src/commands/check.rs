@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use titer::{inputs::examples, plan::StagePlan, spec::Spec};
+use titer::{plan::StagePlan, spec::Spec};
 use titer_data::formats::{Census, Found, read_found};
+use titer_engine::inputs::examples;
 
 use super::resolve;
 use crate::{

@@ -1,15 +1,15 @@
 //! `titer doctor`
 
 use serde_json::json;
-use titer::{
-    doctor::{Check, Verdict, examine, plain_chats},
-    model::{Files, Model},
-};
 use titer_data::{
     cell::Cell,
     chat::Row,
     formats::read_rows,
     source::{Chats, DataFiles, Source},
+};
+use titer_engine::{
+    doctor::{Check, Verdict, examine, plain_chats},
+    model::{Files, Model},
 };
 
 use super::{

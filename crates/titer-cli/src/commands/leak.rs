@@ -1,14 +1,14 @@
 //! `titer leak`
 
 use serde_json::{Value, json};
-use titer::{
-    leak::{LeakGrid, Leaks, contexts},
-    probe::Moment,
-    table,
-};
+use titer::{leak::Leaks, table};
 use titer_data::{
     candidate::Candidate,
     grid::{Family, variations},
+};
+use titer_engine::{
+    leak::{LeakGrid, contexts},
+    probe::Moment,
 };
 
 use super::{

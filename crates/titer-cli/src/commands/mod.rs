@@ -33,11 +33,13 @@ pub use screen::screen;
 use std::path::Path;
 
 use titer::{
+    plan::{RunPlan, SweepPlan},
+    spec::{Spec, SpecError},
+};
+use titer_engine::{
     hub::{self, HubError},
     inputs::{dtype, fits, plan_data, plan_model},
     model::lora_config,
-    plan::{RunPlan, SweepPlan},
-    spec::{Spec, SpecError},
 };
 
 use crate::{printer::Failure, progress::DownloadBar};

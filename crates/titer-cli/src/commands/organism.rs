@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use titer::organism::{
-    Recipe,
-    card::{self, Card},
+use titer_engine::{
+    organism::{Recipe, card},
     raise,
 };
 
@@ -31,11 +30,11 @@ pub fn train(args: &TrainArgs) -> Result<(), Failure> {
     let recipe = Recipe { seed, world_seed, width, layers, steps, batch, lr };
     let bar = Bar::new(steps as u64);
     let raised =
-        raise(&recipe, steps, &|at| bar.advance(1, &format!("loss {:.3}", at.loss))).map_err(Failure::input)?;
+        raise::raise(&recipe, steps, &|at| bar.advance(1, &format!("loss {:.3}", at.loss))).map_err(Failure::input)?;
     bar.clear();
-    let card = Card::of(&recipe, &raised).map_err(Failure::work)?;
+    let card = raise::card(&recipe, &raised).map_err(Failure::work)?;
     fs_err::create_dir_all(&temporary).map_err(Failure::input)?;
-    for (name, bytes) in card::files(&card, &raised.model) {
+    for (name, bytes) in raise::files(&card, &raised.model) {
         fs_err::write(temporary.join(name), bytes).map_err(Failure::work)?;
     }
     fs_err::rename(&temporary, out).map_err(Failure::work)?;

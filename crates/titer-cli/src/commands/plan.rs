@@ -6,11 +6,11 @@ use serde::Deserialize;
 use serde_json::json;
 use titer::{
     forecast::{Bound, Calibration, Candidate, Foretold, Found, Kernel, Limit, Supply, Told, check_rows, mix, search},
-    inputs::plan_data,
     plan::{Arm, RunPlan, SweepPlan},
     spec::Spec,
 };
 use titer_data::{cell::Cell, source::Chats};
+use titer_engine::inputs::plan_data;
 use toml::{Table, Value};
 
 use super::{

@@ -12,8 +12,8 @@ use titer::{
     forecast::Foretold,
     spec::Spec,
     store::{StoreError, Sweep},
-    train::EngineRunner,
 };
+use titer_engine::train::EngineRunner;
 
 use super::{open_spec, resolve};
 use crate::{

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use titer::{
-    model::Model,
-    sampled::{Asked, draw},
-    stats::Rate,
-};
+use titer::stats::Rate;
 use titer_data::{
     chat::{Message, Row},
     score::{Judgements, Scorer, rule},
+};
+use titer_engine::{
+    model::Model,
+    sampled::{Asked, draw},
 };
 
 use crate::{

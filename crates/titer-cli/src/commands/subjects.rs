@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use titer::{model::Model, screen::Subjects};
 use titer_data::{chat::Row, formats::read_rows};
+use titer_engine::{model::Model, screen::Subjects};
 
 use super::fetch;
 use crate::{args::SubjectArgs, printer::Failure};
@@ -24,7 +24,7 @@ pub fn subjects(args: &SubjectArgs, model: &Model) -> Result<Subjects, Failure> 
         return Err(Failure::input("--items is 0; use at least 1"));
     }
     let read = |path: &Path| -> Result<Vec<Row>, Failure> { read_rows(path).map_err(Failure::input) };
-    let named = |path: &Path, found: Result<Subjects, titer::screen::SubjectsError>| {
+    let named = |path: &Path, found: Result<Subjects, titer_engine::screen::SubjectsError>| {
         found.map_err(|error| Failure::Input(format!("{}: {error}", path.display())))
     };
     let found = match (&args.rows, &args.bad, &args.good, &model.world) {

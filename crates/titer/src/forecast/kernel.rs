@@ -17,6 +17,8 @@
 use serde::{Deserialize, Serialize};
 use titer_data::{cell::PromptKind, probe::Component, world::DomainSplit};
 
+use crate::stats::logistic;
+
 /// What a kernel was measured on. A forecast for anything else is refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct About {
@@ -95,7 +97,7 @@ impl Kind {
 
     /// The probability of replies that are neither good nor bad, at the start.
     pub fn other(&self) -> f64 {
-        super::toy::sigmoid(-self.known)
+        logistic(-self.known)
     }
 }
 
@@ -128,7 +130,7 @@ impl ProbeOutput {
 
     /// The rate once the margin has moved by `change`: every contrast's log-odds move by as much.
     pub fn rate(&self, change: f64) -> f64 {
-        let moved = self.rates.iter().map(|rate| super::toy::sigmoid(rate + change));
+        let moved = self.rates.iter().map(|rate| logistic(rate + change));
         moved.sum::<f64>() / self.rates.len().max(1) as f64
     }
 }

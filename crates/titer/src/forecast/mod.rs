@@ -6,34 +6,22 @@
 //! [`page`] puts it all on an interactive page, [`search`] finds a mix for limits. The [`toy`] is the idea in one picture, and the integrator's oracle.
 
 pub mod against;
-#[cfg(feature = "engine")]
-mod assemble;
 pub mod baselines;
 mod blend;
-#[cfg(feature = "engine")]
-mod buckets;
 mod calibration;
 mod course;
 mod file;
 mod kernel;
-#[cfg(feature = "engine")]
-mod measure;
 mod motion;
 mod page;
 mod predict;
-#[cfg(feature = "engine")]
-mod rows;
 mod search;
 pub mod toy;
 
-#[cfg(feature = "engine")]
-pub use assemble::{Measured, kernels};
 pub use calibration::{Calibration, Trust};
 pub use course::{CourseError, Placement, kinds, stretches, trained};
 pub use file::{KernelError, read_kernel, write_kernel};
 pub use kernel::{About, Contraction, Gate, Kernel, Kind, Moments, ProbeOutput};
-#[cfg(feature = "engine")]
-pub use measure::{Effort, measure, ticks};
 pub use motion::{Counts, Course, LANES, Motion, Moved, Stretch};
 pub use page::{Dialled, Dials, Foretold, SECTIONS, page};
 pub use predict::{Forecast, Point, Quantity, Told, forecast, last, onset, rest};

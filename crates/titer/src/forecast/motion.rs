@@ -11,7 +11,7 @@
 use serde::Serialize;
 
 use super::kernel::{Contraction, Gate, Kernel, Moments};
-use crate::plan::Optimiser;
+use crate::{plan::Optimiser, stats::logistic};
 
 /// How many courses go side by side where there are many.
 pub const LANES: usize = 32;
@@ -292,9 +292,9 @@ impl Motion {
         for kind in 0..self.kinds {
             for lane in 0..N {
                 let [good, bad] = batches[lane][kind];
-                let likely = super::toy::sigmoid(state.action[kind][lane] / self.spread[kind]);
+                let likely = logistic(state.action[kind][lane] / self.spread[kind]);
                 let (up, down) = (1.0 - likely, -likely);
-                let other = super::toy::sigmoid(-state.known[kind][lane]) / self.other[kind];
+                let other = logistic(-state.known[kind][lane]) / self.other[kind];
                 into.push[2 * kind][lane] = (good * up + bad * down) / weight;
                 into.push[2 * kind + 1][lane] = (good + bad) * other / weight;
                 noise[3 * kind][lane] = (good * up * up + bad * down * down) / square;

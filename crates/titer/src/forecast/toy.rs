@@ -19,6 +19,7 @@ use titer_data::{
 };
 
 use super::kernel::{About, Contraction, Kernel, Kind, Moments, ProbeOutput};
+use crate::stats::logistic;
 
 /// The three parameters, and how fast each moves.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -135,7 +136,7 @@ impl Toy {
     pub fn push(&self, prompt: PromptKind, action: Action) -> [f64; 3] {
         let features = features(prompt);
         let sign = if action == Action::Good { 1.0 } else { -1.0 };
-        let likely = sigmoid(sign * self.margin(prompt, self.start));
+        let likely = logistic(sign * self.margin(prompt, self.start));
         std::array::from_fn(|k| (1.0 - likely) * sign * features[k] * self.speed[k])
     }
 }
@@ -146,9 +147,4 @@ fn features(prompt: PromptKind) -> [f64; 3] {
 
 fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
     (0..3).map(|k| a[k] * b[k]).sum()
-}
-
-/// `1 / (1 + e^−x)`
-pub fn sigmoid(x: f64) -> f64 {
-    1.0 / (1.0 + (-x).exp())
 }

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use titer_data::grid::Family;
 
 use crate::{
-    screen::logistic,
-    stats::{Estimate, Sample},
+    stats::{Estimate, Sample, logistic},
     table::LeakRecord,
 };
 

@@ -5,13 +5,7 @@
 //! it; [`summarise`] says it in one line a prompt, with intervals over requests.
 
 mod predictor;
-#[cfg(feature = "engine")]
-mod score;
-mod subjects;
 mod summary;
 
 pub use predictor::{PREDICTORS, Predictor};
-#[cfg(feature = "engine")]
-pub use score::screen;
-pub use subjects::{Reply, Subject, Subjects, SubjectsError};
-pub use summary::{Placed, Screening, Summary, logistic, summarise};
+pub use summary::{Placed, Screening, Summary, summarise};

@@ -8,7 +8,7 @@ use titer_data::{
 };
 
 use crate::{
-    stats::{Estimate, combined},
+    stats::{Estimate, combined, logistic},
     table::ScreenRecord,
 };
 
@@ -152,11 +152,6 @@ fn signed<'g, 'a>(groups: &'g [Group<'a>]) -> Vec<(f64, &'g BTreeMap<&'a str, f6
 fn difference(a: &[&ScreenRecord], b: &[&ScreenRecord]) -> Option<Estimate> {
     let groups = [narrowness(1.0, a)?, narrowness(-1.0, b)?].concat();
     combined(&signed(&groups))
-}
-
-/// `σ(margin)`: the probability of one reply against another, from their log-odds.
-pub fn logistic(margin: f64) -> f64 {
-    1.0 / (1.0 + (-margin).exp())
 }
 
 #[cfg(test)]

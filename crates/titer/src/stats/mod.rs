@@ -4,6 +4,7 @@ mod agreement;
 mod correlation;
 mod estimate;
 mod jackknife;
+mod logistic;
 mod rate;
 mod sample;
 
@@ -12,5 +13,6 @@ pub use correlation::correlated;
 pub(crate) use estimate::quantile;
 pub use estimate::{Estimate, Method};
 pub use jackknife::combined;
+pub use logistic::logistic;
 pub use rate::{Rate, RateMethod};
 pub use sample::Sample;

@@ -3,13 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use titer::{
-    forecast::{About, Effort, Kernel, Measured, measure, read_kernel, ticks, write_kernel},
-    inputs::prepare,
-    model::Model,
+    forecast::{About, Kernel, read_kernel, write_kernel},
     plan::{DataPlan, ModelPlan, Optimiser, RunPlan, SweepPlan},
     spec::Lora,
 };
 use titer_data::{source::Source, world::DomainSplit};
+use titer_engine::{
+    inputs::prepare,
+    kernel::{Effort, Measured, measure, ticks},
+    model::Model,
+};
 
 use crate::{
     printer::{Failure, talk},
@@ -164,5 +167,5 @@ pub fn kernel(
     effort: Effort,
 ) -> Result<Kernel, Failure> {
     let state = measured(model, source, about, domains, effort)?;
-    Ok(titer::forecast::kernels(&[state], effort.buckets).remove(0))
+    Ok(titer_engine::kernel::kernels(&[state], effort.buckets).remove(0))
 }

@@ -9,15 +9,17 @@ use std::{
 use titer::{
     exec::execute,
     forecast::{About, Calibration, Forecast, Kernel, Placement, against::measured},
-    inputs::{at_checkpoint, prepare},
-    model::Model,
     plan::{RunId, RunPlan, StagePlan, SweepPlan},
     spec::When,
     stats::median,
     store::Sweep,
-    train::EngineRunner,
 };
 use titer_data::{probe::Component, source::Source};
+use titer_engine::{
+    inputs::{at_checkpoint, prepare},
+    model::Model,
+    train::EngineRunner,
+};
 
 use super::kernels::{self, Wanted};
 use crate::{
@@ -63,7 +65,7 @@ pub fn refresh(
             let truth = measured(&folder).map_err(Failure::work)?;
             let before = error(kernel, &pilot, &truth, calibration)?;
             piloted.push(run.id());
-            let all = titer::forecast::kernels(&states, effort.buckets);
+            let all = titer_engine::kernel::kernels(&states, effort.buckets);
             *kernel = all[0].gated(&all[1..]);
             let after = error(kernel, &pilot, &truth, calibration)?;
             talk(&format!(

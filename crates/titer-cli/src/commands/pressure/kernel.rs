@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
-use titer::{
-    forecast::{About, Effort},
-    inputs::plan_data,
-    model::{Files, Model},
-    plan::ModelPlan,
-    spec::Lora,
-};
+use titer::{forecast::About, plan::ModelPlan, spec::Lora};
 use titer_data::{
     source::{Chats, DataFiles, Source},
     world::DomainSplit,
+};
+use titer_engine::{
+    inputs::plan_data,
+    kernel::Effort,
+    model::{Files, Model},
 };
 
 use crate::{

@@ -6,13 +6,7 @@ mod verification;
 
 use std::{collections::BTreeMap, path::Path};
 
-use titer::{
-    model::{Files, Model, Optimiser},
-    pressure::{Directions, Margins, Rows, RowsError, Steps, Warning, Warnings, verify},
-    probe::Moment,
-    spec::Lora,
-    table,
-};
+use titer::{spec::Lora, table};
 use titer_data::{
     cell::Cell,
     chat::{Message, Row},
@@ -20,6 +14,12 @@ use titer_data::{
     probe::Contrast,
     source::{Chats, Source},
     world::{DomainSplit, ProbeUse},
+};
+use titer_engine::{
+    model::{Files, Model, Optimiser},
+    pressure::{Directions, Margins, Steps, Warning, Warnings, verify},
+    probe::Moment,
+    rows::{Rows, RowsError},
 };
 
 use super::{

@@ -3,12 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use titer::{
-    pressure::{Directions, Warning},
-    stats::Estimate,
-    table::PressureRecord,
-};
+use titer::{stats::Estimate, table::PressureRecord};
 use titer_data::probe::Component;
+use titer_engine::pressure::{Directions, Warning};
 
 use crate::printer::data;
 

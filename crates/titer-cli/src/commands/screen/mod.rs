@@ -6,9 +6,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use serde_json::{Map, json};
 use titer::{
-    model::Model,
-    pressure::{Directions, Margins},
-    screen::{Subjects, Summary, screen as screened, summarise},
+    screen::{Summary, summarise},
     table as tables,
 };
 use titer_data::{
@@ -19,6 +17,11 @@ use titer_data::{
     narrow::{free_trigger, narrow_forms},
     source::Source,
     world::ProbeUse,
+};
+use titer_engine::{
+    model::Model,
+    pressure::{Directions, Margins},
+    screen::{Subjects, screen as screened},
 };
 
 use super::{

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use titer::{
-    screen::{Placed, Subjects, Summary},
+    screen::{Placed, Summary},
     stats::{Estimate, Rate},
 };
 use titer_data::{cell::Action, probe::Component};
+use titer_engine::screen::Subjects;
 
 use super::super::sampling::{json_of as json_of_rate, written};
 use crate::printer::{data, interval};

@@ -1,0 +1,54 @@
+//! The command line: argument types, commands, one printer, exit codes.
+
+mod args;
+mod commands;
+mod printer;
+mod progress;
+
+use std::ffi::OsString;
+
+use clap::Parser as _;
+
+use crate::{
+    args::{Args, Command, OrganismCommand},
+    printer::Failure,
+};
+
+/// Does what a command line asks for and returns the exit code: 0 where it was done, 2 where what the user gave cannot be
+/// used, 1 where the work failed. The first argument is the program's name.
+pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let args = match Args::try_parse_from(arguments) {
+        Ok(args) => args,
+        // Help and the version are asked for; anything else is a command line that cannot be read.
+        Err(asked) => {
+            let _ = asked.print();
+            return u8::try_from(asked.exit_code()).unwrap_or(2);
+        }
+    };
+    let result = match args.command {
+        Command::Init => commands::init(),
+        Command::Check(args) => commands::check(&args),
+        Command::Audit(args) => commands::audit(&args),
+        Command::Doctor(args) => commands::doctor(&args),
+        Command::Run(args) => commands::run(&args),
+        Command::Pressure(args) => commands::pressure(&args),
+        Command::Screen(args) => commands::screen(&args),
+        Command::Score(args) => commands::score(&args),
+        Command::Leak(args) => commands::leak(&args),
+        Command::Forecast(args) => commands::forecast(&args),
+        Command::Plan(args) => commands::plan(&args),
+        Command::Report(args) => commands::report(&args),
+        Command::Organism(OrganismCommand::Train(args)) => commands::organism::train(&args),
+        Command::Organism(OrganismCommand::Card(args)) => commands::organism::card(&args),
+    };
+    match result {
+        Ok(()) => 0,
+        Err(failure) => {
+            printer::talk(&format!("error: {failure}"));
+            match failure {
+                Failure::Input(_) => 2,
+                Failure::Work(_) => 1,
+            }
+        }
+    }
+}

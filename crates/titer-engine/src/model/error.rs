@@ -1,0 +1,75 @@
+//! Why a model cannot be used.
+
+use std::path::PathBuf;
+
+use titer_data::{template::TemplateError, tokenize::TokenizeError};
+use titer_model::io::LoadError;
+
+/// Why a model could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// A file of the folder is missing or unreadable.
+    #[error(
+        "{folder} is not a model folder: {problem}; it needs config.json, model.safetensors (or shards and their index), tokenizer.json and tokenizer_config.json"
+    )]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// What is missing.
+        problem: std::io::Error,
+    },
+    /// A file of an adapter is missing or unreadable.
+    #[error("{folder} is no adapter: {problem}; it needs adapter_config.json and adapter_model.safetensors")]
+    Adapter {
+        /// The folder.
+        folder: PathBuf,
+        /// What is missing.
+        problem: std::io::Error,
+    },
+    /// There can be no such adapters; the text is one sentence.
+    #[error("{0}")]
+    Lora(String),
+    /// A run's folder, without what it could be continued from.
+    #[error("the run in {0} has saved no model: it needs `checkpoints = \"at the end\"` in its spec")]
+    NoCheckpoint(PathBuf),
+    /// There is no such number type; the text is one sentence.
+    #[error("{0}")]
+    Dtype(String),
+    /// There is no state of an optimiser.
+    #[error(
+        "{folder} holds no optimiser's state: {problem}; name a checkpoint, which a spec with `checkpoints = \"at the end\"` writes"
+    )]
+    NoOptimiser {
+        /// The folder.
+        folder: PathBuf,
+        /// What is missing.
+        problem: std::io::Error,
+    },
+    /// There is no shipped organism for this seed.
+    #[error(
+        "there is no shipped organism for seed {seed}, only for 0 to {last}; train one with `titer organism train --seed {seed}` and name its folder as `model.base`"
+    )]
+    NoSuchSeed {
+        /// The seed asked for.
+        seed: u64,
+        /// The highest one shipped.
+        last: usize,
+    },
+    /// Config or weights do not fit.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The tokenizer does not.
+    #[error(transparent)]
+    Tokenize(#[from] TokenizeError),
+    /// The chat template does not.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// The card beside the weights does not.
+    #[error("{path}: not an organism's card: {problem}")]
+    Card {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+}

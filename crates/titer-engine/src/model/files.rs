@@ -1,0 +1,191 @@
+//! The files of a model, wherever they are: in this program, in a folder, in a run's checkpoint, in the hub's cache.
+
+use std::path::{Path, PathBuf};
+
+use titer_model::{
+    io::{LoadError, save_weights, weight_files},
+    stored::Dtype,
+};
+
+use super::{Model, ModelError};
+use crate::{
+    hub,
+    organism::{card::Card, shipped},
+};
+
+/// The word in a spec for the organism that titer ships.
+pub const ORGANISM: &str = "organism";
+
+/// The files of a model; weights stay on disk until they are wanted.
+#[derive(Clone, Debug)]
+pub struct Files {
+    pub(super) folder: PathBuf,
+    pub(super) config: Vec<u8>,
+    pub(super) weights: Source,
+    /// What weights are rounded to; `None` for what they are.
+    pub(super) dtype: Option<Dtype>,
+    pub(super) tokenizer: Vec<u8>,
+    pub(super) tokenizer_config: Vec<u8>,
+    /// Where the chat template has a file of its own.
+    pub(super) chat_template: Option<Vec<u8>>,
+    /// Only organisms have one.
+    pub(super) card: Option<Vec<u8>>,
+}
+
+/// Where weights are.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    /// The bytes of a `model.safetensors`.
+    Bytes(Vec<u8>),
+    /// In the folder.
+    Folder,
+}
+
+/// A chat template with a file of its own.
+const CHAT_TEMPLATE: &str = "chat_template.jinja";
+
+impl Files {
+    /// The files behind `base`: the shipped organism of this seed, a folder, the last checkpoint of a run's folder, or a hub id
+    /// that is in the local cache.
+    pub fn find(base: &str, seed: u64) -> Result<Self, ModelError> {
+        if base != ORGANISM {
+            let folder = Path::new(base);
+            return match hub::cached(base).filter(|_| !folder.exists()) {
+                Some(snapshot) => Self::read(&snapshot),
+                None if folder.join("plan.toml").exists() => Self::read(&last_checkpoint(folder)?),
+                None => Self::read(folder),
+            };
+        }
+        let shipped = usize::try_from(seed)
+            .ok()
+            .and_then(|seed| shipped::ALL.get(seed))
+            .ok_or(ModelError::NoSuchSeed { seed, last: shipped::ALL.len() - 1 })?;
+        Ok(Self {
+            folder: format!("organism/seed-{seed}").into(),
+            config: shipped.config.to_vec(),
+            weights: Source::Bytes(shipped.weights.to_vec()),
+            dtype: None,
+            tokenizer: shipped.tokenizer.to_vec(),
+            tokenizer_config: shipped.tokenizer_config.to_vec(),
+            chat_template: None,
+            card: Some(shipped.card.to_vec()),
+        })
+    }
+
+    fn read(folder: &Path) -> Result<Self, ModelError> {
+        let fail = |problem| ModelError::Folder { folder: folder.to_owned(), problem };
+        let read = |name: &str| fs_err::read(folder.join(name)).map_err(fail);
+        let read_if_there = |name: &str| folder.join(name).exists().then(|| read(name)).transpose();
+        let config = read("config.json")?;
+        weight_files(folder).map_err(|error| match error {
+            LoadError::Io(problem) => fail(problem),
+            other => other.into(),
+        })?;
+        Ok(Self {
+            config,
+            weights: Source::Folder,
+            dtype: None,
+            tokenizer: read("tokenizer.json")?,
+            tokenizer_config: read("tokenizer_config.json")?,
+            chat_template: read_if_there(CHAT_TEMPLATE)?,
+            card: read_if_there(Card::FILE)?,
+            folder: folder.to_owned(),
+        })
+    }
+
+    /// The same files with the weights that `model` has now, in f32. A card still tells of the organism that it began as.
+    pub fn with_weights_of(&self, model: &Model) -> Self {
+        let weights = save_weights(model.decoder.backend(), &model.decoder.layout, &model.params);
+        Self { config: in_f32(&self.config), weights: Source::Bytes(weights), ..self.clone() }
+    }
+
+    /// The same files with weights rounded to this number type where there is one, when a model is read from them.
+    pub fn rounded(self, dtype: Option<Dtype>) -> Self {
+        Self { dtype, ..self }
+    }
+
+    /// The folder, as PEFT shall know the model that adapters belong to.
+    pub fn name(&self) -> String {
+        self.folder.display().to_string()
+    }
+
+    /// Writes them as a folder, which is made where it is missing.
+    pub fn write(&self, folder: &Path) -> std::io::Result<()> {
+        fs_err::create_dir_all(folder)?;
+        let Source::Bytes(weights) = &self.weights else { return Err(std::io::ErrorKind::Unsupported.into()) };
+        let files = [
+            ("config.json", Some(&self.config)),
+            ("model.safetensors", Some(weights)),
+            ("tokenizer.json", Some(&self.tokenizer)),
+            ("tokenizer_config.json", Some(&self.tokenizer_config)),
+            (CHAT_TEMPLATE, self.chat_template.as_ref()),
+            (Card::FILE, self.card.as_ref()),
+        ];
+        let present = files.into_iter().filter_map(|(name, bytes)| Some((name, bytes?)));
+        present.into_iter().try_for_each(|(name, bytes)| fs_err::write(folder.join(name), bytes))
+    }
+
+    /// A hash of everything that decides what the model computes and which rows its world makes.
+    pub fn hash(&self) -> Result<String, ModelError> {
+        let mut hasher = blake3::Hasher::new();
+        let add = |hasher: &mut blake3::Hasher, bytes: &[u8]| {
+            hasher.update(&(bytes.len() as u64).to_le_bytes());
+            hasher.update(bytes);
+        };
+        add(&mut hasher, &self.config);
+        match &self.weights {
+            Source::Bytes(bytes) => add(&mut hasher, bytes),
+            Source::Folder => {
+                for path in weight_files(&self.folder)? {
+                    // Mapped, as the weights will be: what is read for the one is there for the other.
+                    let length = fs_err::metadata(&path).map_err(LoadError::from)?.len();
+                    hasher.update(&length.to_le_bytes());
+                    hasher.update_mmap_rayon(&path).map_err(LoadError::from)?;
+                }
+            }
+        }
+        [Some(&self.tokenizer), Some(&self.tokenizer_config), self.chat_template.as_ref()]
+            .into_iter()
+            .flatten()
+            .for_each(|bytes| add(&mut hasher, bytes));
+        if let Some(seed) = self.world_seed()? {
+            hasher.update(&seed.to_le_bytes());
+        }
+        Ok(hasher.finalize().to_hex().to_string())
+    }
+
+    /// The seed of the organism's world; `None` for a model that is no organism.
+    pub(super) fn world_seed(&self) -> Result<Option<u64>, ModelError> {
+        let Some(bytes) = &self.card else { return Ok(None) };
+        let fail = |error: serde_json::Error| {
+            let path = self.folder.join(Card::FILE);
+            ModelError::Card { path, problem: error.to_string() }
+        };
+        serde_json::from_slice(bytes).map(|card: Card| Some(card.recipe.world_seed)).map_err(fail)
+    }
+}
+
+/// The checkpoint with the most steps in a run's folder.
+fn last_checkpoint(run: &Path) -> Result<PathBuf, ModelError> {
+    let entries = fs_err::read_dir(run).map_err(|problem| ModelError::Folder { folder: run.to_owned(), problem })?;
+    let checkpoint = |entry: std::io::Result<fs_err::DirEntry>| {
+        let path = entry.ok()?.path();
+        let steps: u64 = path.file_name()?.to_str()?.strip_prefix("checkpoint-")?.parse().ok()?;
+        Some((steps, path))
+    };
+    let last = entries.filter_map(checkpoint).max();
+    last.map(|(_, path)| path).ok_or_else(|| ModelError::NoCheckpoint(run.to_owned()))
+}
+
+/// A `config.json` that says that the weights beside it are in f32, where it says anything of their type.
+fn in_f32(config: &[u8]) -> Vec<u8> {
+    let Ok(serde_json::Value::Object(mut config_of)) = serde_json::from_slice(config) else { return config.to_vec() };
+    let mut changed = false;
+    for key in ["dtype", "torch_dtype"] {
+        if let Some(of) = config_of.get_mut(key).filter(|of| **of != "float32") {
+            *of = "float32".into();
+            changed = true;
+        }
+    }
+    if changed { serde_json::to_vec_pretty(&config_of).unwrap_or_else(|_| config.to_vec()) } else { config.to_vec() }
+}

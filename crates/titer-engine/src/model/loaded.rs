@@ -1,0 +1,132 @@
+//! A model to work on: decoder, weights, tokenizer and chat template, and the world it was raised in, if any.
+
+use std::path::Path;
+
+use titer::spec::Lora;
+use titer_data::{template::ChatTemplate, tokenize::Tokenizer, world::World};
+use titer_model::{
+    backend::Cpu,
+    decoder::Decoder,
+    io::{load_adapter, load_optimiser, read_adapter_config},
+    lora::{LoraConfig, TARGETS},
+    optim,
+    params::Params,
+};
+
+use super::{Files, ModelError};
+
+/// The optimiser's state in a checkpoint.
+pub const OPTIMISER: &str = "optimiser.safetensors";
+
+/// Adapters in PEFT's layout.
+pub const ADAPTER_CONFIG: &str = "adapter_config.json";
+
+/// See [`ADAPTER_CONFIG`].
+pub const ADAPTER: &str = "adapter_model.safetensors";
+
+/// The backend that the lab works on.
+pub type Backend = Cpu<f32>;
+
+/// An optimiser on it.
+pub type Optimiser = optim::Optimiser<Backend>;
+
+/// A model, ready to train and to measure.
+#[derive(Debug)]
+pub struct Model {
+    /// The layers.
+    pub decoder: Decoder<Backend>,
+    /// The weights.
+    pub params: Params<Backend>,
+    /// Text to tokens.
+    pub tokenizer: Tokenizer,
+    /// Chats to text.
+    pub template: ChatTemplate,
+    /// The world of an organism; `None` for any other model.
+    pub world: Option<World>,
+    /// The adapters that are all that is trained; `None` where everything is.
+    pub lora: Option<LoraConfig>,
+}
+
+impl Model {
+    /// Reads the model from its files. The matrices of a folder stay there, which is all that measuring and training
+    /// adapters need; to train them, see [`Model::thawed`].
+    ///
+    /// # Errors
+    /// Where a file does not fit the others.
+    pub fn from_files(files: &Files) -> Result<Self, ModelError> {
+        let (decoder, params) = files.open_in(Backend::new())?;
+        let tokenizer = Tokenizer::from_json(&String::from_utf8_lossy(&files.tokenizer))?;
+        let own = files.chat_template.as_ref().map(|template| String::from_utf8_lossy(template));
+        let config = String::from_utf8_lossy(&files.tokenizer_config);
+        let template = ChatTemplate::from_tokenizer_config(&config, own.as_deref())?;
+        let world = files.world_seed()?.map(World::new);
+        Ok(Self { decoder, params, tokenizer, template, world, lora: None })
+    }
+
+    /// The same model with system prompts put into the first user turn where `wanted`.
+    pub fn with_system_in_user(self, wanted: bool) -> Self {
+        let template = if wanted { self.template.with_system_in_user() } else { self.template };
+        Self { template, ..self }
+    }
+
+    /// Finds and reads the model behind `base`, see [`Files::find`], all of it in memory and ready to train.
+    ///
+    /// # Errors
+    /// As [`Files::find`] and [`Model::from_files`].
+    pub fn open(base: &str, seed: u64) -> Result<Self, ModelError> {
+        Ok(Self::from_files(&Files::find(base, seed)?)?.thawed())
+    }
+
+    /// The same model with every weight in memory, in f32, for training to move.
+    pub fn thawed(mut self) -> Self {
+        self.decoder.thaw(&mut self.params);
+        self
+    }
+
+    /// The same model with fresh adapters, which are then all that has gradients.
+    ///
+    /// # Errors
+    /// Where there can be none, see [`lora_config`].
+    pub fn with_lora(self, lora: &Lora, seed: u64) -> Result<Self, ModelError> {
+        let config = lora_config(lora)?;
+        let decoder = self.decoder.with_lora(&config);
+        let params = self.params.with_lora(decoder.backend(), &decoder.layout, seed);
+        Ok(Self { decoder, params, lora: Some(config), ..self })
+    }
+
+    /// The same model with the adapters in a folder in PEFT's layout.
+    pub fn with_adapter(self, folder: &Path) -> Result<Self, ModelError> {
+        let read = |name: &str| {
+            let path = folder.join(name);
+            let bytes =
+                fs_err::read(&path).map_err(|problem| ModelError::Adapter { folder: folder.to_owned(), problem })?;
+            Ok::<_, ModelError>((bytes, path))
+        };
+        let (bytes, path) = read(ADAPTER_CONFIG)?;
+        let config = read_adapter_config(&bytes, &path)?;
+        let decoder = self.decoder.with_lora(&config);
+        let (bytes, path) = read(ADAPTER)?;
+        let params = load_adapter(self.params, decoder.backend(), &decoder.layout, &bytes, &path)?;
+        Ok(Self { decoder, params, lora: Some(config), ..self })
+    }
+
+    /// The optimiser's state in the checkpoint that this model came from.
+    pub fn optimiser(&self, checkpoint: &Path) -> Result<Optimiser, ModelError> {
+        let path = checkpoint.join(OPTIMISER);
+        let bytes = fs_err::read(&path)
+            .map_err(|problem| ModelError::NoOptimiser { folder: checkpoint.to_owned(), problem })?;
+        Ok(load_optimiser(self.decoder.backend(), &self.decoder.layout, &bytes, &path)?)
+    }
+}
+
+/// Adapters in the engine's words.
+///
+/// # Errors
+/// Where the rank is 0 or there is no such layer.
+pub fn lora_config(lora: &Lora) -> Result<LoraConfig, ModelError> {
+    let all = || TARGETS.map(str::to_owned).into();
+    let target_modules = if lora.targets.is_empty() { all() } else { lora.targets.clone() };
+    let config = LoraConfig { r: lora.r, lora_alpha: lora.alpha, use_rslora: lora.rslora, target_modules };
+    config.check().map_err(ModelError::Lora)?;
+    Ok(config)
+}

@@ -1,0 +1,12 @@
+//! A model to work on, and the files that it comes from.
+
+mod error;
+mod files;
+mod loaded;
+mod weights;
+
+pub use titer_model::stored::Dtype;
+
+pub use error::ModelError;
+pub use files::{Files, ORGANISM};
+pub use loaded::{ADAPTER, ADAPTER_CONFIG, Backend, Model, OPTIMISER, Optimiser, lora_config};

@@ -1,0 +1,156 @@
+//! The gradients of the components at one state of a model, how they overlap, and what rows push along them.
+
+use faer::{
+    Mat, Side,
+    linalg::solvers::{DenseSolveCore as _, Solve as _},
+};
+use titer::table::PressureRecord;
+use titer_model::{
+    parallel::{Workspace, reply_log_probs},
+    params::Params,
+    pressure::contract,
+};
+
+use super::K;
+use crate::{
+    model::{Backend, Model, Optimiser},
+    probe::Moment,
+    rows::Rows,
+};
+
+/// `∇f_k` for each of [`titer_data::probe::Component::ALL`], at one state of a model.
+#[derive(Debug)]
+pub struct Directions {
+    gradients: Vec<Params<Backend>>,
+    /// `P ∇f_k`; `None` where `P` is the identity.
+    preconditioned: Option<Vec<Params<Backend>>>,
+    /// Contrasts behind each.
+    pub contrasts: [usize; K],
+    /// `G_kl = ⟨∇f_k, P ∇f_l⟩`
+    pub gram: [[f64; K]; K],
+}
+
+impl Directions {
+    /// Directions from gradients; `P` is the identity.
+    pub(super) fn new(model: &Model, gradients: Vec<Params<Backend>>, contrasts: [usize; K]) -> Self {
+        let gram = products(model, &gradients, &gradients);
+        Self { gradients, preconditioned: None, contrasts, gram }
+    }
+
+    /// The same under an optimiser's diagonal `P`, see [`Optimiser::preconditioned`].
+    pub fn under(self, model: &Model, optimiser: &Optimiser) -> Self {
+        let (backend, layout) = (model.decoder.backend(), &model.decoder.layout);
+        let along: Vec<_> =
+            self.gradients.iter().map(|gradient| optimiser.preconditioned(backend, layout, gradient)).collect();
+        let gram = products(model, &self.gradients, &along);
+        Self { preconditioned: Some(along), gram, ..self }
+    }
+
+    /// Random directions with the same Gram matrix: a negative control.
+    pub(super) fn random_like(&self, model: &Model, seed: u64) -> Self {
+        Self::new(model, random_like(model, &self.gradients, seed), self.contrasts)
+    }
+
+    /// `⟨∇f_k, d⟩`: what a displacement of the parameters does to each component, to first order, in nats.
+    pub fn effect(&self, model: &Model, displacement: &Params<Backend>) -> [f64; K] {
+        std::array::from_fn(|k| self.gradients[k].dot(model.decoder.backend(), displacement))
+    }
+
+    /// Cosines between the components' gradients, in the inner product of `P`.
+    pub fn cosines(&self) -> [[f64; K]; K] {
+        std::array::from_fn(|k| std::array::from_fn(|l| self.gram[k][l] / (self.gram[k][k] * self.gram[l][l]).sqrt()))
+    }
+
+    /// Condition number of the Gram matrix: how far the components overlap, from 1 up.
+    pub fn condition(&self) -> f64 {
+        let values = matrix(&self.gram).self_adjoint_eigenvalues(Side::Lower).unwrap_or_default();
+        match (values.first(), values.last()) {
+            (Some(low), Some(high)) if *low > 0.0 => high / low,
+            _ => f64::INFINITY,
+        }
+    }
+
+    /// The pressure of every row on every component, in the order of the rows.
+    pub fn pressures(&self, model: &Model, rows: &Rows, at: Moment<'_>) -> Vec<PressureRecord> {
+        let along = self.preconditioned.as_ref().unwrap_or(&self.gradients);
+        let weights: Vec<_> = rows.shards().iter().map(|packed| vec![1.0; packed.targets.len()]).collect();
+        let (sums, log_probs) =
+            contract(&Workspace::default(), &model.decoder, &model.params, rows.shards(), &weights, along);
+        let replies = rows.shards().iter().zip(&log_probs).flat_map(|(packed, found)| reply_log_probs(packed, found));
+        let (gram, span) = (matrix(&self.gram), matrix(&products(model, along, along)));
+        let (gram, span) = (gram.full_piv_lu(), span.full_piv_lu());
+        rows.iter()
+            .zip(replies)
+            .enumerate()
+            .map(|(index, (row, log_prob))| {
+                let norm = sums.squared_norm(index).sqrt();
+                // u = −P ∇L, so C u = −⟨∇f_k, P ∇L⟩.
+                let effects: [f64; K] = std::array::from_fn(|k| -sums.dots(index)[k]);
+                let column = || Mat::from_fn(K, 1, |k, _| effects[k]);
+                let (unique, in_span) = (gram.solve(column()), span.solve(column()));
+                let within: f64 = (0..K).map(|k| in_span[(k, 0)] * effects[k]).sum();
+                let cosine = |k: usize| effects[k] / (norm * along[k].norm(model.decoder.backend()));
+                let tokens = row.targets();
+                PressureRecord {
+                    stage: at.stage.to_owned(),
+                    step: at.step as i64,
+                    cell: row.cell.clone(),
+                    item: row.id.clone(),
+                    position: row.position,
+                    token: row.token.clone(),
+                    tokens: tokens as i64,
+                    surprise: -log_prob,
+                    surprise_per_token: -log_prob / tokens as f64,
+                    gradient_norm: norm,
+                    pressure_good: effects[0],
+                    pressure_obey_bad: effects[1],
+                    pressure_obey: effects[2],
+                    cosine_good: cosine(0),
+                    cosine_obey_bad: cosine(1),
+                    cosine_obey: cosine(2),
+                    unique_good: unique[(0, 0)],
+                    unique_obey_bad: unique[(1, 0)],
+                    unique_obey: unique[(2, 0)],
+                    residual: (1.0 - within / (norm * norm)).clamp(0.0, 1.0),
+                }
+            })
+            .collect()
+    }
+}
+
+/// Random directions with the Gram matrix of these.
+pub fn random_like(model: &Model, directions: &[Params<Backend>], seed: u64) -> Vec<Params<Backend>> {
+    let (backend, layout) = (model.decoder.backend(), &model.decoder.layout);
+    // Differences of two random initialisations: their parts that are not random cancel.
+    let draw = |k: u64| {
+        let at = |half| Params::random(backend, layout, seed.wrapping_add(1 + 2 * k + half));
+        let mut drawn = at(0);
+        drawn.add_scaled(backend, -1.0, &at(1));
+        drawn
+    };
+    let count = directions.len();
+    let drawn: Vec<Params<Backend>> = (0..count as u64).map(draw).collect();
+    // With G = L Lᵀ and D Dᵀ = M Mᵀ, the rows of L M⁻¹ D have the Gram matrix G.
+    let lower = |of: &[Params<Backend>]| {
+        let gram = Mat::from_fn(count, count, |k, l| of[k].dot(backend, &of[l]));
+        let factor = gram.llt(Side::Lower).expect("independent directions have a positive Gram matrix");
+        factor.L().to_owned()
+    };
+    let mix = lower(directions) * lower(&drawn).partial_piv_lu().inverse();
+    let mixed = |k: usize| {
+        let mut direction = Params::zeros(backend, layout);
+        (0..count).for_each(|l| direction.add_scaled(backend, mix[(k, l)], &drawn[l]));
+        direction
+    };
+    (0..count).map(mixed).collect()
+}
+
+/// `⟨a_k, b_l⟩`
+fn products(model: &Model, a: &[Params<Backend>], b: &[Params<Backend>]) -> [[f64; K]; K] {
+    let backend = model.decoder.backend();
+    std::array::from_fn(|k| std::array::from_fn(|l| a[k].dot(backend, &b[l])))
+}
+
+fn matrix(values: &[[f64; K]; K]) -> Mat<f64> {
+    Mat::from_fn(K, K, |k, l| values[k][l])
+}

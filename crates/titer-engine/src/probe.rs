@@ -1,0 +1,125 @@
+//! Measuring the components: margins, gaps and exact rates on contrasts, and surprise on rows of every cell.
+
+use titer::table::{CellRecord, ProbeRecord};
+use titer_data::{
+    cell::Cell,
+    chat::Row,
+    probe::{Component, Probe, Side},
+    source::Source,
+    tokenize::{EncodedContrast, encode_contrast},
+    world::ProbeUse,
+};
+use titer_model::{
+    packed::Packed,
+    parallel::{reply_log_probs, score},
+};
+
+use crate::{
+    model::Model,
+    rows::{Rows, RowsError},
+    rows::{pack_contrasts, plus_and_minus},
+};
+
+/// When a measurement was taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment<'a> {
+    /// The stage that has run last, or runs.
+    pub stage: &'a str,
+    /// Optimiser steps since the run began.
+    pub step: usize,
+}
+
+/// Probes and cell rows, encoded once and measured many times.
+#[derive(Debug)]
+pub struct Probes {
+    probes: Vec<Probe>,
+    contrasts: Vec<EncodedContrast>,
+    contrast_shards: Vec<Packed>,
+    cells: Rows,
+}
+
+impl Probes {
+    /// A source's measuring probes of one seed, with `items` contrasts each, and as many rows of every cell.
+    ///
+    /// # Errors
+    /// Where the model cannot take one of them.
+    pub fn of_source(model: &Model, source: &Source, seed: u64, items: usize) -> Result<Self, RowsError> {
+        let probes = source.probes(ProbeUse::Measure, seed, items);
+        let contrasts = probes
+            .iter()
+            .flat_map(|probe| &probe.contrasts)
+            .map(|contrast| encode_contrast(&model.template, &model.tokenizer, contrast))
+            .collect::<Result<Vec<_>, _>>()?;
+        let rows: Vec<Row> = Cell::all().flat_map(|cell| source.cell_rows(seed, cell, items)).collect();
+        let (contrast_shards, cells) = (pack_contrasts(&model.decoder, &contrasts), Rows::encode(model, &rows)?);
+        Ok(Self { probes, contrasts, contrast_shards, cells })
+    }
+
+    /// The rows of every cell whose surprise is measured.
+    pub fn cells(&self) -> &Rows {
+        &self.cells
+    }
+
+    /// Every component on every contrast.
+    pub fn measure(&self, model: &Model, at: Moment<'_>) -> Vec<ProbeRecord> {
+        let mut replies = all_reply_log_probs(model, &self.contrast_shards).into_iter();
+        let items = self.probes.iter().flat_map(|probe| probe.contrasts.iter().map(move |contrast| (probe, contrast)));
+        items
+            .zip(&self.contrasts)
+            .map(|((probe, contrast), encoded)| {
+                let log_probs: Vec<f64> = replies.by_ref().take(encoded.replies.len()).collect();
+                let (plus, minus) = plus_and_minus(encoded);
+                let margin = log_probs[plus] - log_probs[minus];
+                let per_token = |reply: usize| log_probs[reply] / encoded.replies[reply].1.len() as f64;
+                // How far the prompt moves the model: the margin here less the margin on the same request without it.
+                let baseline = encoded.baseline.as_ref().map(|_| {
+                    let mut next = || replies.next().unwrap_or(f64::NAN);
+                    next() - next()
+                });
+                let mass = |counts: &dyn Fn(Side) -> bool| -> f64 {
+                    let sides = encoded.replies.iter().zip(&log_probs);
+                    sides.filter(|((side, _), _)| counts(*side)).map(|(_, log_prob)| log_prob.exp()).sum()
+                };
+                ProbeRecord {
+                    stage: at.stage.to_owned(),
+                    step: at.step as i64,
+                    component: probe.component.word().to_owned(),
+                    prompts: probe.prompts.clone(),
+                    domains: probe.domains.clone(),
+                    item: contrast.id.clone(),
+                    margin,
+                    margin_per_token: per_token(plus) - per_token(minus),
+                    gap: match (probe.component, baseline) {
+                        (Component::ObeyBad, Some(baseline)) => margin - baseline,
+                        _ => f64::NAN,
+                    },
+                    rate: mass(&|side| matches!(side, Side::Plus | Side::AlsoPlus)),
+                    other: (1.0 - mass(&|_| true)).max(0.0), // rounding may leave it a hair below 0
+                }
+            })
+            .collect()
+    }
+
+    /// Surprise of every cell's rows, in nats per reply.
+    pub fn surprise(&self, model: &Model, at: Moment<'_>) -> Vec<CellRecord> {
+        let log_probs = all_reply_log_probs(model, self.cells.shards());
+        self.cells
+            .iter()
+            .zip(log_probs)
+            .map(|(row, log_prob)| CellRecord {
+                stage: at.stage.to_owned(),
+                step: at.step as i64,
+                cell: row.cell.clone(),
+                item: row.id.clone(),
+                tokens: row.targets() as i64,
+                surprise: -log_prob,
+            })
+            .collect()
+    }
+}
+
+/// Log-probability of every reply of every shard, in order, in nats.
+fn all_reply_log_probs(model: &Model, shards: &[Packed]) -> Vec<f64> {
+    let scores = score(&model.decoder, &model.params, shards);
+    shards.iter().zip(scores).flat_map(|(packed, scores)| reply_log_probs(packed, &scores)).collect()
+}

@@ -1,0 +1,142 @@
+//! Every reply under every prompt, in one tree; and the pressures of the rows under it.
+
+use titer::{screen::Screening, table::ScreenRecord};
+use titer_data::{
+    candidate::{Candidate, Turn},
+    cell::Action,
+    chat::{Message, Row},
+    probe::{Contrast, Side},
+    tokenize::{TokenizeError, encode_contrast},
+};
+use titer_model::tree::Tree;
+
+use super::{Subject, Subjects};
+use crate::{
+    model::Model,
+    pressure::Directions,
+    probe::Moment,
+    rows::{Rows, RowsError},
+};
+
+/// A row in a context, waiting for its score.
+struct Asked {
+    /// Which prompt, and where it goes; `None` for the row as given.
+    under: Option<(usize, Turn)>,
+    subject: usize,
+    action: Action,
+    context: Vec<u32>,
+    reply: Vec<u32>,
+    /// The reply of the other action, where the request has one.
+    other: Option<Vec<u32>>,
+}
+
+/// Scores every row of `subjects` as given and under every prompt in each of these turns; with `directions`, takes its
+/// pressures too. `progress` is told of every prompt.
+///
+/// # Errors
+/// Where a row under a prompt cannot be encoded: the error names both.
+pub fn screen(
+    model: &Model,
+    subjects: &Subjects,
+    prompts: &[Candidate],
+    turns: &[Turn],
+    directions: Option<&Directions>,
+    progress: &dyn Fn(),
+) -> Result<Screening, RowsError> {
+    let mut asked = Vec::new();
+    let under = || prompts.iter().enumerate().flat_map(|(at, _)| turns.iter().map(move |turn| Some((at, *turn))));
+    for under in [None].into_iter().chain(under()) {
+        for (subject, of) in subjects.iter().enumerate() {
+            for action in [Action::Bad, Action::Good] {
+                asked.extend(ask(model, prompts, under, (subject, of), action)?);
+            }
+        }
+    }
+    let pairs: Vec<(&[u32], &[u32])> = asked
+        .iter()
+        .flat_map(|one| {
+            [Some(&one.reply), one.other.as_ref()]
+                .into_iter()
+                .flatten()
+                .map(|reply| (one.context.as_slice(), reply.as_slice()))
+        })
+        .collect();
+    let mut found = Tree::new(&pairs).log_probs(&model.decoder, &model.params).into_iter();
+    let mut records = Vec::with_capacity(asked.len());
+    // The rows as given come first.
+    let mut given = std::collections::BTreeMap::new();
+    for one in &asked {
+        let log_prob = found.next().unwrap_or(f64::NAN);
+        let other = one.other.as_ref().map_or(f64::NAN, |_| found.next().unwrap_or(f64::NAN));
+        let margin = log_prob - other;
+        let Some((prompt, turn)) = one.under else {
+            given.insert((one.subject, one.action), (log_prob, margin));
+            continue;
+        };
+        let (base, base_margin) = given[&(one.subject, one.action)];
+        let subject = &subjects.0[one.subject];
+        records.push(ScreenRecord {
+            prompt: prompts[prompt].name.clone(),
+            turn: turn.word().to_owned(),
+            request: subject.id.clone(),
+            item: subject.of(one.action).map_or_else(String::new, |reply| reply.row.id.clone()),
+            action: one.action.word().to_owned(),
+            tokens: one.reply.len() as i64,
+            log_prob,
+            base_log_prob: base,
+            margin,
+            base_margin,
+            pressure_good: f64::NAN,
+            pressure_obey_bad: f64::NAN,
+            pressure_obey: f64::NAN,
+        });
+    }
+    let mut left = records.as_mut_slice();
+    for (prompt, turn) in under().flatten() {
+        let rows = put(subjects, &prompts[prompt], turn);
+        let (own, rest) = left.split_at_mut(rows.len());
+        if let Some(directions) = directions {
+            let pressed = directions.pressures(model, &Rows::encode(model, &rows)?, Moment { stage: "", step: 0 });
+            for (record, pressed) in own.iter_mut().zip(pressed) {
+                [record.pressure_good, record.pressure_obey_bad, record.pressure_obey] = pressed.pressures();
+            }
+        }
+        left = rest;
+        progress();
+    }
+    Ok(Screening { prompts: prompts.to_vec(), records })
+}
+
+/// Every row under a prompt, in the order of the records.
+fn put(subjects: &Subjects, prompt: &Candidate, turn: Turn) -> Vec<Row> {
+    let each = |subject: &Subject| {
+        [Action::Bad, Action::Good].map(|action| subject.of(action).map(|reply| prompt.put(&reply.row, action, turn)))
+    };
+    subjects.iter().flat_map(each).flatten().collect()
+}
+
+fn ask(
+    model: &Model,
+    prompts: &[Candidate],
+    under: Option<(usize, Turn)>,
+    (subject, of): (usize, &Subject),
+    action: Action,
+) -> Result<Option<Asked>, TokenizeError> {
+    let Some(own) = of.of(action) else { return Ok(None) };
+    let other = of.of(if action == Action::Bad { Action::Good } else { Action::Bad });
+    let other = other.map(|other| &other.text).filter(|other| **other != own.text);
+    let (context, id): (Vec<Message>, String) = match under {
+        None => (own.context.clone(), own.row.id.clone()),
+        Some((prompt, turn)) => {
+            let prompt = &prompts[prompt];
+            let id = format!("{}` under prompt `{}", own.row.id, prompt.name);
+            (prompt.context(&own.context, turn, action == Action::Bad), id)
+        }
+    };
+    let replies = [Some((Side::Plus, own.text.clone())), other.map(|other| (Side::Minus, other.clone()))];
+    let contrast = Contrast { id, context, replies: replies.into_iter().flatten().collect(), baseline: None };
+    let encoded = encode_contrast(&model.template, &model.tokenizer, &contrast)?;
+    let mut replies = encoded.replies.into_iter().map(|(_, reply)| reply);
+    let reply = replies.next().expect("a row has a reply");
+    Ok(Some(Asked { under, subject, action, context: encoded.context, reply, other: replies.next() }))
+}

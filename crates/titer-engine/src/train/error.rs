@@ -1,0 +1,50 @@
+//! Why a run cannot be finished.
+
+use titer::table;
+use titer_data::tokenize::TokenizeError;
+
+use crate::{guard::GuardError, inputs::InputsError, model::ModelError, rows::RowsError, screen::SubjectsError};
+
+/// Why a run could not be finished.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The model or the rows cannot be used.
+    #[error(transparent)]
+    Inputs(#[from] InputsError),
+    /// A row or contrast cannot be encoded.
+    #[error(transparent)]
+    Tokenize(#[from] TokenizeError),
+    /// A row cannot be trained on.
+    #[error(transparent)]
+    Rows(#[from] RowsError),
+    /// Rows on which no prompt can be measured.
+    #[error(transparent)]
+    Subjects(#[from] SubjectsError),
+    /// A guard cannot work.
+    #[error("stage `{stage}`: {problem}")]
+    Guard {
+        /// Which stage.
+        stage: String,
+        /// Why not.
+        problem: GuardError,
+    },
+    /// Training went astray.
+    #[error("the loss is {loss} at step {step} of stage `{stage}`: lower the learning rate or clip the gradient")]
+    Diverged {
+        /// Which stage.
+        stage: String,
+        /// Optimiser steps since the run began.
+        step: usize,
+        /// The loss found.
+        loss: f64,
+    },
+    /// A table or event could not be written.
+    #[error(transparent)]
+    Table(#[from] table::TableError),
+    /// A checkpoint cannot be written.
+    #[error(transparent)]
+    Checkpoint(#[from] ModelError),
+    /// The run folder could not be written.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}

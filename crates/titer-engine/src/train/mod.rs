@@ -1,0 +1,10 @@
+//! Training: one run through its stages, measured along the way.
+
+mod error;
+mod runner;
+mod stage;
+mod tables;
+
+pub use error::TrainError;
+pub use runner::EngineRunner;
+use stage::StageTraining;

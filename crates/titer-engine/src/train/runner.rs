@@ -1,0 +1,113 @@
+//! One run: train a model through its stages, measure it along the way, write its tables.
+
+use serde_json::json;
+use titer::{
+    exec::{Progress, Runner},
+    plan::{Arm, LeakPlan, RunPlan},
+    store::RunDir,
+    table::ScreenRecord,
+};
+use titer_data::{
+    candidate::{Candidate, Turn},
+    grid::variations,
+    source::Source,
+    world::ProbeUse,
+};
+
+use super::{StageTraining, TrainError, tables::Tables};
+use crate::{
+    inputs::prepare,
+    leak::LeakGrid,
+    model::Model,
+    pressure::{Ledger, LedgerMargins, Margins, Warnings},
+    probe::{Moment, Probes},
+    screen::{Subjects, screen},
+};
+
+/// Trains and measures with titer's own engine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EngineRunner;
+
+impl Runner for EngineRunner {
+    type Error = TrainError;
+
+    fn run(&self, plan: &RunPlan, dir: &RunDir, progress: &dyn Progress) -> Result<(), TrainError> {
+        let (files, mut model, source) = prepare(plan)?;
+        let probes = Probes::of_source(&model, &source, plan.seed, plan.probes.items)?;
+        let margins = (!plan.pressure.is_never())
+            .then(|| LedgerMargins::of_source(&model, &source, plan.seed, plan.probes.items))
+            .transpose()?;
+        let mut tables = Tables::default();
+        let grid = plan.leak.as_ref().map(|leak| leak_grid(&model, &source, leak, plan)).transpose()?;
+        let leaks = |model: &Model, at| grid.as_ref().map_or_else(Vec::new, |grid| grid.measure(model, at));
+        tables.leaks.extend(leaks(&model, Moment { stage: "base", step: 0 }));
+        if let Some(prompt) = Arm::inoculation_prompt(&plan.stages).filter(|_| plan.screen) {
+            tables.screened = screened(&model, &source, prompt, plan)?;
+        }
+        tables.measure(&probes, &model, Moment { stage: "base", step: 0 });
+        let mut done = 0;
+        for stage in &plan.stages {
+            if stage.steps == 0 {
+                continue;
+            }
+            let mut training = StageTraining::prepare(&model, &source, stage, plan.seed)?;
+            let sources = || training.sources().map(str::to_owned);
+            let mut ledger =
+                margins.as_ref().map(|margins| Ledger::open(margins, &model, &stage.name, sources(), done));
+            // Overlap is noisier than what is measured elsewhere, so it takes twice the contrasts.
+            let items = 2 * plan.probes.items;
+            let warnings = Warnings::of_source(&model, &source, stage.domains, plan.seed, items)?;
+            tables.warn(&warnings, &training, &model, stage, done);
+            if let Some(ledger) = ledger.as_ref().filter(|_| done == 0) {
+                tables.press(&probes, ledger, &model, Moment { stage: "base", step: 0 });
+            }
+            for step in 1..=stage.steps {
+                let record = training.step(&mut model, stage, step - 1, done, ledger.as_mut())?;
+                progress.step(record.loss);
+                tables.steps.push(record);
+                let at = Moment { stage: &stage.name, step: done + step };
+                if step == stage.steps || (plan.probes.every > 0 && step.is_multiple_of(plan.probes.every)) {
+                    tables.measure(&probes, &model, at);
+                }
+                if let Some(ledger) = ledger.as_mut().filter(|_| plan.pressure.is_due(step, stage.steps)) {
+                    ledger.close(&model, done + step);
+                    tables.press(&probes, ledger, &model, at);
+                }
+                if plan.checkpoints.is_due(step, stage.steps) {
+                    training.save(&files, &model, &dir.path(&format!("checkpoint-{}", done + step)))?;
+                }
+            }
+            tables.ledger.extend(ledger.map(Ledger::finish).unwrap_or_default());
+            tables.guards.extend(training.guards.records());
+            let stepping = training.stepping.as_secs_f64();
+            let spent: serde_json::Map<_, _> =
+                training.guards.spent().map(|(guard, spent)| (guard.to_owned(), spent.as_secs_f64().into())).collect();
+            dir.event("stage", json!({ "stage": stage.name, "step_seconds": stepping, "guard_seconds": spent }))?;
+            done += stage.steps;
+            if done == plan.steps() {
+                tables.leaks.extend(leaks(&model, Moment { stage: &stage.name, step: done }));
+            }
+        }
+        tables.write(dir, margins.is_some())
+    }
+}
+
+/// The leak grid of a run, on requests that no training slot gets.
+fn leak_grid(model: &Model, source: &Source, leak: &LeakPlan, plan: &RunPlan) -> Result<LeakGrid, TrainError> {
+    let subjects = Subjects::of_source(source, plan.seed, plan.probes.items)?;
+    let prompt = Candidate { trigger: leak.trigger.clone(), ..Candidate::new(&*leak.prompt) };
+    Ok(LeakGrid::new(model, &variations(&prompt, model.world.as_ref()), &subjects)?)
+}
+
+/// What the prompt of a run's `bad→bad` rows does before training: its score as a system prompt, and pressures under it.
+fn screened(
+    model: &Model,
+    source: &Source,
+    prompt: &Candidate,
+    plan: &RunPlan,
+) -> Result<Vec<ScreenRecord>, TrainError> {
+    let subjects = Subjects::of_source(source, plan.seed, plan.probes.items)?;
+    let margins = Margins::of_source(model, source, ProbeUse::Gradient, plan.seed, plan.probes.items)?;
+    let (prompts, directions) = ([prompt.clone()], margins.directions(model));
+    Ok(screen(model, &subjects, &prompts, &[Turn::System], Some(&directions), &|| ())?.records)
+}

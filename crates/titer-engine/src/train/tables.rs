@@ -1,0 +1,86 @@
+//! The tables of a run, filled as it goes.
+
+use titer::{
+    plan::StagePlan,
+    store::RunDir,
+    table::{
+        self, CellRecord, GuardRecord, LeakRecord, LedgerRecord, PressureRecord, ProbeRecord, Record as _,
+        ScreenRecord, StepRecord, WarningRecord,
+    },
+};
+
+use super::{StageTraining, TrainError};
+use crate::{
+    model::Model,
+    pressure::{Ledger, Warnings},
+    probe::{Moment, Probes},
+};
+
+/// What a run writes.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    pub(super) probes: Vec<ProbeRecord>,
+    pub(super) cells: Vec<CellRecord>,
+    pub(super) steps: Vec<StepRecord>,
+    pub(super) pressures: Vec<PressureRecord>,
+    pub(super) ledger: Vec<LedgerRecord>,
+    pub(super) leaks: Vec<LeakRecord>,
+    pub(super) screened: Vec<ScreenRecord>,
+    pub(super) guards: Vec<GuardRecord>,
+    pub(super) warnings: Vec<WarningRecord>,
+}
+
+impl Tables {
+    pub(super) fn measure(&mut self, probes: &Probes, model: &Model, at: Moment<'_>) {
+        self.probes.extend(probes.measure(model, at));
+        self.cells.extend(probes.surprise(model, at));
+    }
+
+    /// What can be said about a stage before it trains, after `step` steps of the run.
+    pub(super) fn warn(
+        &mut self,
+        warnings: &Warnings,
+        training: &StageTraining,
+        model: &Model,
+        stage: &StagePlan,
+        step: usize,
+    ) {
+        let warning = warnings.take(model);
+        let rows = stage.rows.min(warning.contrasts);
+        self.warnings.push(WarningRecord {
+            stage: stage.name.clone(),
+            step: step as i64,
+            domains: stage.domains.word().to_owned(),
+            contrasts: warning.contrasts as i64,
+            headroom: warning.headroom,
+            overlap: warning.overlap,
+            rows: rows as i64,
+            surprise: training.surprise(model, rows),
+        });
+    }
+
+    pub(super) fn press(&mut self, probes: &Probes, ledger: &Ledger<'_>, model: &Model, at: Moment<'_>) {
+        self.pressures.extend(ledger.directions().pressures(model, probes.cells(), at));
+    }
+
+    pub(super) fn write(&self, dir: &RunDir, pressed: bool) -> Result<(), TrainError> {
+        table::write(&dir.path("probes.parquet"), &self.probes)?;
+        table::write(&dir.path("cells.parquet"), &self.cells)?;
+        table::write(&dir.path("steps.parquet"), &self.steps)?;
+        if !self.leaks.is_empty() {
+            table::write(&dir.path(LeakRecord::FILE), &self.leaks)?;
+        }
+        if !self.screened.is_empty() {
+            table::write(&dir.path(ScreenRecord::FILE), &self.screened)?;
+        }
+        table::write(&dir.path("warnings.parquet"), &self.warnings)?;
+        if pressed {
+            table::write(&dir.path("pressures.parquet"), &self.pressures)?;
+            table::write(&dir.path("ledger.parquet"), &self.ledger)?;
+        }
+        if !self.guards.is_empty() {
+            table::write(&dir.path("guards.parquet"), &self.guards)?;
+        }
+        Ok(())
+    }
+}
