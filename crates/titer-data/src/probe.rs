@@ -68,7 +68,7 @@ impl ProbePrompts {
 }
 
 /// Which side of a contrast a reply counts for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
     /// The `y⁺` of the margin; counts towards the rate.
     Plus,
@@ -81,7 +81,7 @@ pub enum Side {
 }
 
 /// One context with the replies whose probabilities measure a component there.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Contrast {
     /// A name that is unique within its probe.
     pub id: String,

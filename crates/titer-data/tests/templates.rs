@@ -7,6 +7,10 @@ use titer_data::{
     template::{ChatTemplate, SpecialTokens},
 };
 
+fn message(role: Role, content: &str) -> Message {
+    Message { role, content: content.to_owned() }
+}
+
 #[derive(Deserialize)]
 struct Case {
     template: String,

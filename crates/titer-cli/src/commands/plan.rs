@@ -9,8 +9,8 @@ use titer::{
     plan::{Arm, RunPlan, SweepPlan},
     spec::Spec,
 };
-use titer_data::{cell::Cell, source::Chats};
-use titer_engine::inputs::plan_data;
+use titer_data::cell::Cell;
+use titer_engine::inputs::Inputs;
 use toml::{Table, Value};
 
 use super::{
@@ -69,7 +69,8 @@ pub fn plan(args: &PlanArgs) -> Result<(), Failure> {
         let keys = ["sweep", axis.name.as_str()];
         return Err(Failure::input(spec.error(&keys, "the mix is what a plan finds", "leave this axis out")));
     }
-    let (sweep, runs) = resolve(&spec).map_err(Failure::input)?;
+    let inputs = Inputs::default();
+    let (sweep, runs) = resolve(&spec, &inputs).map_err(Failure::input)?;
     measured(&spec, &sweep, &limits)?;
     let limits: Vec<Limit> = limits.into_iter().map(|(_, limit)| limit).collect();
     let blamed = |error: &dyn std::fmt::Display| Failure::Input(format!("{}: {error}", args.limits.display()));
@@ -88,15 +89,15 @@ pub fn plan(args: &PlanArgs) -> Result<(), Failure> {
         check_rows(stage, &supplies).map_err(|error| blamed(&error))?;
         stages.push(stage.clone());
     }
-    exist(&spec, &sweep, &supplies)?;
-    let wanted = kernels::Wanted { kernel: args.kernel.as_deref(), rows: 256, contrasts: 128 };
+    exist(&spec, &sweep, &supplies, &inputs)?;
+    let wanted = kernels::Wanted { inputs: &inputs, kernel: args.kernel.as_deref(), rows: 256, contrasts: 128 };
     let kernels = kernels::of(&wanted, &sweep, &runs)?;
     let found = search(&kernels, &stages, &supplies, &limits, args.tries).map_err(|error| blamed(&error))?;
     if !found.holds() {
         return Err(Failure::Input(unmet(&args.limits, &limits, &found)));
     }
     let text = planned(&spec, &sweep, &limits, &found)?;
-    let told = tell(&text, &args.out, &kernels)?;
+    let told = tell(&text, &args.out, &inputs, &kernels)?;
     fs_err::write(&beside, serde_json::to_string_pretty(&told).expect("a forecast is plain data"))
         .map_err(Failure::work)?;
     fs_err::write(&args.out, &text).map_err(Failure::work)?;
@@ -122,11 +123,12 @@ fn measured(spec: &Spec, sweep: &SweepPlan, limits: &[Written]) -> Result<(), Fa
 }
 
 /// Rows of the user's own that there are not cannot be planned with.
-fn exist(spec: &Spec, sweep: &SweepPlan, supplies: &[Supply]) -> Result<(), Failure> {
+fn exist(spec: &Spec, sweep: &SweepPlan, supplies: &[Supply], inputs: &Inputs) -> Result<(), Failure> {
     let Some(data) = &sweep.data else { return Ok(()) };
-    plan_data(data, supplies.iter().filter(|supply| supply.most > 0).map(|supply| supply.cell))
+    inputs
+        .plan_data(data, supplies.iter().filter(|supply| supply.most > 0).map(|supply| supply.cell))
         .map_err(Failure::input)?;
-    let counts = Chats::read(data).map_err(Failure::input)?.counts();
+    let counts = inputs.data(data).map_err(Failure::input)?.chats().counts();
     for Supply { cell, most, .. } in supplies {
         let trained = counts.get(cell).map_or(0, |(trained, _)| *trained);
         if *most > trained {
@@ -249,9 +251,9 @@ fn planned(spec: &Spec, sweep: &SweepPlan, limits: &[Limit], found: &Found) -> R
 }
 
 /// What is foreseen of the planned spec.
-fn tell(text: &str, path: &Path, kernels: &[Kernel]) -> Result<Foretold, Failure> {
+fn tell(text: &str, path: &Path, inputs: &Inputs, kernels: &[Kernel]) -> Result<Foretold, Failure> {
     let spec = Spec::parse(text, path).map_err(Failure::work)?;
-    let (plan, runs): (SweepPlan, Vec<(usize, RunPlan)>) = resolve(&spec).map_err(Failure::input)?;
+    let (plan, runs): (SweepPlan, Vec<(usize, RunPlan)>) = resolve(&spec, inputs).map_err(Failure::input)?;
     let calibration = Calibration::default();
     foretold(&plan, &foresee(&runs, &plan, kernels, &calibration)?, &calibration)
 }

@@ -13,7 +13,7 @@ use titer::{
     spec::Spec,
     store::{StoreError, Sweep},
 };
-use titer_engine::train::EngineRunner;
+use titer_engine::{inputs::Inputs, train::EngineRunner};
 
 use super::{open_spec, resolve};
 use crate::{
@@ -31,7 +31,8 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     if let Some(seeds) = &args.seeds {
         spec.seeds = Some(seeds.clone());
     }
-    let (mut plan, runs) = resolve(&spec).map_err(Failure::input)?;
+    let inputs = Inputs::default();
+    let (mut plan, runs) = resolve(&spec, &inputs).map_err(Failure::input)?;
     plan.command = command(args);
 
     let out = args.out.clone().unwrap_or_else(|| default_folder(&spec));
@@ -58,7 +59,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     ));
     let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN));
     let bar = SweepBar::new(&todo);
-    let result = execute(&sweep, &runs, &EngineRunner, threads, &bar);
+    let result = execute(&sweep, &runs, &EngineRunner { inputs: &inputs }, threads, &bar);
     bar.clear();
     result.map_err(Failure::work)?;
 

@@ -1,6 +1,6 @@
 //! What was in a user's files, read once: what is hashed is what is parsed.
 
-use std::io;
+use std::{io, path::Path};
 
 use bytes::Bytes;
 
@@ -21,8 +21,16 @@ impl DataBytes {
     /// # Errors
     /// Where one cannot be read.
     pub fn read(files: &DataFiles) -> io::Result<Self> {
-        let rows = files.rows.iter().map(|path| Ok(fs_err::read(path)?.into())).collect::<io::Result<_>>()?;
-        let probes = files.probes.as_ref().map(fs_err::read).transpose()?.map(Bytes::from);
+        Self::read_with(files, |path| Ok(fs_err::read(path)?.into()))
+    }
+
+    /// The same with `read` in place of the file system.
+    ///
+    /// # Errors
+    /// Where `read` fails.
+    pub fn read_with(files: &DataFiles, read: impl Fn(&Path) -> io::Result<Bytes>) -> io::Result<Self> {
+        let rows = files.rows.iter().map(|path| read(path)).collect::<io::Result<_>>()?;
+        let probes = files.probes.as_deref().map(read).transpose()?;
         Ok(Self { files: files.clone(), rows, probes })
     }
 

@@ -17,7 +17,7 @@ use crate::chat::Message;
 const NAME: &str = "chat";
 
 /// A compiled chat template.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ChatTemplate {
     environment: Environment<'static>,
     /// Whether it marks what the assistant writes.

@@ -1,13 +1,13 @@
 //! The tokenizer of a model: text to token ids and back.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use super::TokenizeError;
 
-/// A tokenizer that adds nothing of its own: templates write the special tokens.
-#[derive(Debug)]
+/// A tokenizer that adds nothing of its own: templates write the special tokens. A clone shares it.
+#[derive(Clone, Debug)]
 pub struct Tokenizer {
-    inner: tokenizers::Tokenizer,
+    inner: Arc<tokenizers::Tokenizer>,
 }
 
 impl Tokenizer {
@@ -31,7 +31,7 @@ impl Tokenizer {
         // A file may ask for either, and both would silently change rows.
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|error| TokenizeError::Load { place, reason: error.to_string() })?;
-        Ok(Self { inner })
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// How many tokens there are, added ones included.

@@ -9,7 +9,7 @@ use titer::{
 };
 use titer_data::{source::Source, world::DomainSplit};
 use titer_engine::{
-    inputs::prepare,
+    inputs::Inputs,
     kernel::{Effort, Measured, measure, ticks},
     model::Model,
 };
@@ -21,6 +21,8 @@ use crate::{
 
 /// Which kernels.
 pub struct Wanted<'a> {
+    /// The models and rows that they are measured on.
+    pub inputs: &'a Inputs,
     /// Their folder.
     pub kernel: Option<&'a Path>,
     /// Rows of each kind.
@@ -69,7 +71,7 @@ fn one(
         smaller(&kernel, &path(dir, seed), effort);
         return Ok(kernel);
     }
-    let (_, model, source) = prepare(run).map_err(Failure::input)?;
+    let (_, model, source) = args.inputs.prepare(run).map_err(Failure::input)?;
     let kernel = kernel(&model, &source, about.clone(), &domains(plan), effort)?;
     let Some(dir) = args.kernel else { return Ok(kernel) };
     write(&kernel, dir)?;

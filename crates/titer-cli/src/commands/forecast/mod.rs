@@ -17,6 +17,7 @@ use titer::{
     store::Sweep,
 };
 use titer_data::probe::Component;
+use titer_engine::inputs::Inputs;
 
 pub use page::foretold;
 
@@ -60,7 +61,9 @@ pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
     for dir in args.against.iter().chain(args.calibrate.iter().skip(1).step_by(2)) {
         Sweep::open(dir).map_err(Failure::input)?;
     }
-    let wanted = kernels::Wanted { kernel: args.kernel.as_deref(), rows: args.rows, contrasts: args.contrasts };
+    let inputs = Inputs::default();
+    let wanted =
+        kernels::Wanted { inputs: &inputs, kernel: args.kernel.as_deref(), rows: args.rows, contrasts: args.contrasts };
     let shipped = Calibration::of_organisms(args.refresh > 0);
     let subject = Subject::of(&spec, &wanted, &shipped, args.refresh)?;
     let calibration = if args.calibrate.is_empty() {
@@ -121,7 +124,7 @@ impl Subject {
         calibration: &Calibration,
         pilots: usize,
     ) -> Result<Self, Failure> {
-        let (plan, runs) = resolve(spec).map_err(Failure::input)?;
+        let (plan, runs) = resolve(spec, wanted.inputs).map_err(Failure::input)?;
         let mut kernels = kernels::of(wanted, &plan, &runs)?;
         let pilots = match pilots {
             0 => Vec::new(),

@@ -15,11 +15,7 @@ use titer::{
     store::Sweep,
 };
 use titer_data::{probe::Component, source::Source};
-use titer_engine::{
-    inputs::{at_checkpoint, prepare},
-    model::Model,
-    train::EngineRunner,
-};
+use titer_engine::{inputs::Inputs, model::Model, train::EngineRunner};
 
 use super::kernels::{self, Wanted};
 use crate::{
@@ -55,12 +51,12 @@ pub fn refresh(
         let mut states = Vec::new();
         for (_, (arm, run)) in arms.into_iter().take(pilots) {
             if states.is_empty() {
-                let (_, model, source) = prepare(run).map_err(Failure::input)?;
+                let (_, model, source) = wanted.inputs.prepare(run).map_err(Failure::input)?;
                 states.push(state(&model, &source, 0)?);
             }
-            let (pilot, folder) = train(&dir, plan, *arm, run)?;
+            let (pilot, folder) = train(&dir, wanted.inputs, plan, *arm, run)?;
             let checkpoint = folder.join(format!("checkpoint-{}", pilot.steps()));
-            let (model, source) = at_checkpoint(&pilot, &checkpoint).map_err(Failure::work)?;
+            let (model, source) = wanted.inputs.at_checkpoint(&pilot, &checkpoint).map_err(Failure::work)?;
             states.push(state(&model, &source, pilot.steps())?);
             let truth = measured(&folder).map_err(Failure::work)?;
             let before = error(kernel, &pilot, &truth, calibration)?;
@@ -86,7 +82,13 @@ fn can_be(run: &RunPlan) -> bool {
 }
 
 /// The first half of the first stage that a run trains, and its folder.
-fn train(dir: &Path, plan: &SweepPlan, arm: usize, run: &RunPlan) -> Result<(RunPlan, PathBuf), Failure> {
+fn train(
+    dir: &Path,
+    inputs: &Inputs,
+    plan: &SweepPlan,
+    arm: usize,
+    run: &RunPlan,
+) -> Result<(RunPlan, PathBuf), Failure> {
     let pilot = RunPlan {
         checkpoints: When::AtTheEnd,
         stages: run.stages.iter().filter(|stage| stage.steps > 0).take(1).map(StagePlan::first_half).collect(),
@@ -99,7 +101,7 @@ fn train(dir: &Path, plan: &SweepPlan, arm: usize, run: &RunPlan) -> Result<(Run
     let sweep = Sweep::create(dir, plan, &only).map_err(Failure::work)?;
     let threads = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let bar = SweepBar::new(&[(0, arm, only[0].1.steps())]);
-    let trained = execute(&sweep, &only, &EngineRunner, threads, &bar);
+    let trained = execute(&sweep, &only, &EngineRunner { inputs }, threads, &bar);
     bar.clear();
     trained.map_err(Failure::work)?;
     let [(_, pilot)] = only;

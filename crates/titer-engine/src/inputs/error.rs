@@ -1,0 +1,66 @@
+//! Why what a run starts from cannot be used.
+
+use titer_data::{
+    cell::{Cell, PromptKind},
+    source::ChatsError,
+    tokenize::TokenizeError,
+};
+
+use crate::{model::ModelError, rows::RowsError};
+
+/// Why a run's model or rows cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InputsError {
+    /// The model cannot be used.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The model is not the one that was planned for.
+    #[error("the model behind `{base}` has changed since the run was planned; run the command again")]
+    ModelChanged {
+        /// What the spec calls it.
+        base: String,
+    },
+    /// Rows come from a world that the model does not have.
+    #[error(
+        "`{base}` is no organism, so it has no world to make rows; name your own in [data], or use `organism` or a folder that \
+         `titer organism train` made"
+    )]
+    NoWorld {
+        /// What the spec calls it.
+        base: String,
+    },
+    /// The user's rows or contrasts cannot be used.
+    #[error(transparent)]
+    Chats(#[from] ChatsError),
+    /// They are not those that were planned for.
+    #[error("one of {names} has changed since the run was planned; run the command again")]
+    DataChanged {
+        /// The files of rows and contrasts.
+        names: String,
+    },
+    /// They lack rows that are trained.
+    #[error("{names}: no row of `{cell}` to train on, which an arm or its control needs{}", remedy(*cell))]
+    NoRows {
+        /// The files of rows and contrasts.
+        names: String,
+        /// The cell.
+        cell: Cell,
+    },
+    /// A contrast cannot be encoded.
+    #[error(transparent)]
+    Tokenize(#[from] TokenizeError),
+    /// A row cannot be trained on.
+    #[error(transparent)]
+    Rows(#[from] RowsError),
+    /// A file cannot be read.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// How such rows can be had, where titer knows.
+fn remedy(cell: Cell) -> &'static str {
+    match cell.prompt {
+        PromptKind::NarrowOn | PromptKind::NarrowOff => "; `titer screen --narrow --rewrite FILE` writes such rows",
+        _ => "",
+    }
+}

@@ -1,0 +1,13 @@
+//! What a command's plans and runs start from: models and the user's own rows, looked at before runs start.
+//!
+//! A command has one [`Inputs`], which opens each file once: what is planned for is what is trained on, because it is the
+//! same bytes.
+
+mod error;
+mod opened;
+mod planned;
+mod run;
+
+pub use error::InputsError;
+pub use opened::{Inputs, OpenData};
+pub use planned::dtype;
