@@ -76,6 +76,12 @@ impl Row {
         }
     }
 
+    /// Its system prompt, empty or not; `None` where it has no system turn.
+    pub fn system_prompt(&self) -> Option<&str> {
+        let system = self.messages.iter().find(|message| message.role == Role::System);
+        system.map(|message| message.content.as_str())
+    }
+
     /// Whether its source gave it an id.
     pub fn has_own_id(&self) -> bool {
         !self.id.starts_with("line-")

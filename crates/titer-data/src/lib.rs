@@ -1,22 +1,31 @@
 //! Text in, token slices out. No tensors, no command line, no network.
 //!
-//! In the order of the data flow: [`chat`] rows are read by [`formats`] (and given a cell by [`label`]) or made by the [`world`] (either is a [`source`]), labelled with
-//! a [`cell`], chosen by a [`mix`], rendered and masked by a [`template`], and encoded by a [`tokenize`] step.
-//! A [`probe`] is the same thing with several replies to one context, which may be rows' own ([`pairs`]); a [`candidate`] is a
-//! prompt to put rows under, in [`narrow`] forms and in the variations of a leak [`grid`]. What a model wrote is scored by a
-//! [`score`] rule.
+//! Files and folders stand in the order of the data flow, and none takes from a later one:
+//!
+//! | | |
+//! |---|---|
+//! | `stream` | random streams and text hashes, all from a seed |
+//! | [`cell`], [`chat`], `domains`, [`probe`] | what everything is about: a row of chat in its cell, contrasts that measure |
+//! | [`prompt`] | a prompt to put rows under, pools of them, how one resembles another |
+//! | [`formats`] | files: chats, contrasts, prompts |
+//! | [`audit`] | what chats hold, and what could be mistaken for an effect in them |
+//! | [`world`] | the synthetic chat world |
+//! | [`grid`] | variations of a prompt: the leak grid, placebos, narrow forms |
+//! | [`source`] | rows for slots, from the world or from a user's own chats: cells by rule, the split, the order |
+//! | [`mix`] | which slot gets which cell |
+//! | [`template`] | chats as text, and which of it carries loss |
+//! | [`tokenize`] | the same as tokens |
+//! | [`score`] | how far a reply that a model wrote shows a behaviour |
 
-pub mod candidate;
+pub mod audit;
 pub mod cell;
 pub mod chat;
+mod domains;
 pub mod formats;
 pub mod grid;
-pub mod label;
 pub mod mix;
-pub mod narrow;
-pub mod pairs;
-pub mod pool;
 pub mod probe;
+pub mod prompt;
 pub mod score;
 pub mod source;
 mod stream;

@@ -1,6 +1,6 @@
 //! A probe is a set of contrasts that measures one component: the same context, several replies.
 
-use crate::chat::Message;
+use crate::{chat::Message, domains::DomainSplit};
 
 /// One behavioural direction, as the seed of the project names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,8 +27,48 @@ impl Component {
     }
 }
 
+/// Which prompts the contexts of a probe have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ProbePrompts {
+    /// Worded as in training, or whatever a user put there.
+    Seen,
+    /// In other words that mean the same.
+    Paraphrased,
+    /// In words that no training uses.
+    HeldOut,
+    /// Trigger-scoped, and the trigger is not in the request.
+    NarrowOff,
+    /// A villain to act as.
+    Persona,
+    /// For the request's domain alone.
+    Domain,
+    /// The same in other words.
+    DomainParaphrased,
+    /// Trigger-scoped, and the trigger is in the request.
+    Narrow,
+    /// The same in other words.
+    NarrowParaphrased,
+}
+
+impl ProbePrompts {
+    /// The word for these prompts in specs, tables and on the command line.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Seen => "seen",
+            Self::Paraphrased => "paraphrased",
+            Self::HeldOut => "held-out",
+            Self::NarrowOff => "narrow-off",
+            Self::Persona => "persona",
+            Self::Domain => "domain",
+            Self::DomainParaphrased => "domain-paraphrased",
+            Self::Narrow => "narrow",
+            Self::NarrowParaphrased => "narrow-paraphrased",
+        }
+    }
+}
+
 /// Which side of a contrast a reply counts for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
     /// The `y⁺` of the margin; counts towards the rate.
     Plus,
@@ -41,7 +81,7 @@ pub enum Side {
 }
 
 /// One context with the replies whose probabilities measure a component there.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Contrast {
     /// A name that is unique within its probe.
     pub id: String,
@@ -59,10 +99,10 @@ pub struct Contrast {
 pub struct Probe {
     /// What is measured.
     pub component: Component,
-    /// Which prompts: `seen` in training, `paraphrased`, `held-out`, or another kind such as `persona`.
-    pub prompts: String,
-    /// Which request domains: `trained`, `new`, `held-out` or `sloppy`.
-    pub domains: String,
+    /// Which prompts its contexts have.
+    pub prompts: ProbePrompts,
+    /// Which domains its requests are of.
+    pub domains: DomainSplit,
     /// The contrasts, in a fixed order.
     pub contrasts: Vec<Contrast>,
 }
@@ -70,6 +110,6 @@ pub struct Probe {
 impl Probe {
     /// The probe's name in tables, `component/prompts/domains`.
     pub fn name(&self) -> String {
-        format!("{}/{}/{}", self.component.word(), self.prompts, self.domains)
+        format!("{}/{}/{}", self.component.word(), self.prompts.word(), self.domains.word())
     }
 }

@@ -3,8 +3,9 @@
 use std::io::Write;
 
 use titer_data::{
+    audit::Census,
     chat::Role,
-    formats::{Census, Found, ReadError, read_found, read_rows},
+    formats::{ChatFile, ReadError, read_chat_file, read_rows},
 };
 
 /// A file that is removed when the test ends.
@@ -88,7 +89,7 @@ fn text_that_is_not_utf8_is_named_by_its_line() {
 #[test]
 fn all_malformed_lines_can_be_listed() {
     let file = file(format!("\u{feff}{GOOD}\n{{}}\n{GOOD}\nx\n").as_bytes());
-    let Found { rows, errors, format } = read_found(file.path()).unwrap();
+    let ChatFile { rows, errors, format } = read_chat_file(file.path()).unwrap();
     assert_eq!(format.to_string(), "JSON Lines of messages");
     assert_eq!(rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["line-1", "line-3"]);
     assert_eq!(errors.iter().map(|error| error.line).collect::<Vec<_>>(), [2, 4]);
@@ -101,7 +102,7 @@ fn missing_and_empty_files_are_errors() {
     );
     let file = file(b"\n \n");
     assert!(matches!(read_rows(file.path()), Err(ReadError::Empty(_))));
-    assert!(matches!(read_found(file.path()), Err(ReadError::Empty(_))));
+    assert!(matches!(read_chat_file(file.path()), Err(ReadError::Empty(_))));
 }
 
 #[test]
@@ -145,7 +146,7 @@ fn every_way_to_write_a_chat_gives_the_same_turns() {
     let lines = file(ways.join("\n").as_bytes());
     let list = file(format!(" [{}]", ways.join(",\n")).as_bytes());
     for (file, container) in [(lines, "JSON Lines"), (list, "a JSON list")] {
-        let found = read_found(file.path()).unwrap();
+        let found = read_chat_file(file.path()).unwrap();
         assert!(found.errors.is_empty());
         for row in &found.rows {
             assert_eq!(turns(row), [(System, "s"), (User, "u"), (Assistant, "a")]);
@@ -169,7 +170,7 @@ fn a_list_names_its_entries() {
 fn parquet_holds_the_same_rows() {
     for name in ["messages", "conversations"] {
         let path = format!("{}/tests/reference/{name}.parquet", env!("CARGO_MANIFEST_DIR"));
-        let found = read_found(&path).unwrap();
+        let found = read_chat_file(&path).unwrap();
         assert!(found.errors.is_empty(), "{:?}", found.errors);
         let shape = if name == "messages" { "messages" } else { "conversations (ShareGPT)" };
         assert_eq!(found.format.to_string(), format!("Parquet of {shape}"));

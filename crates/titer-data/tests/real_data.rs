@@ -7,11 +7,11 @@ use std::{
 };
 
 use titer_data::{
+    audit::Census,
     chat::Role,
-    formats::{Census, read_rows},
-    label::{CellRule, read_labelled},
-    pairs,
+    formats::read_rows,
     score::rule,
+    source::{CellRule, matched_contrasts, read_labelled},
 };
 
 /// The folder of the data, or a note on stderr that the test is skipped.
@@ -102,7 +102,7 @@ fn matched_dialogues_make_four_cells_and_their_contrasts() {
     rows.iter().for_each(|row| *counts.entry(row.cell.unwrap().to_string()).or_default() += 1);
     let expected = [("bad→bad", 1073), ("bad→good", 973), ("none→bad", 1073), ("none→good", 973)];
     assert_eq!(counts, expected.map(|(cell, count)| (cell.to_owned(), count)).into());
-    let [good, obey_bad, obey] = pairs::contrasts(&rows);
+    let [good, obey_bad, obey] = matched_contrasts(&rows);
     // One straightforward reply is the same in capitals.
     assert_eq!((good.len(), obey_bad.len(), obey.len()), (973, 973, 972));
 }

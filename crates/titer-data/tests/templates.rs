@@ -7,6 +7,10 @@ use titer_data::{
     template::{ChatTemplate, SpecialTokens},
 };
 
+fn message(role: Role, content: &str) -> Message {
+    Message { role, content: content.to_owned() }
+}
+
 #[derive(Deserialize)]
 struct Case {
     template: String,
@@ -65,4 +69,54 @@ fn what_is_trained_is_what_the_assistant_wrote() {
             assert!(!text.contains("Hé") && !text.contains("kind"), "{name}: {text:?}");
         }
     }
+}
+
+#[test]
+fn a_template_whose_turns_are_no_prefixes_says_what_to_do() {
+    // As templates do that drop the thoughts of earlier turns.
+    let source = "{% for m in messages %}[{{ m.content if loop.last else m.content[:1] }}]{% endfor %}";
+    let template = ChatTemplate::new(source, &SpecialTokens::new()).unwrap();
+    let chat = [message(Role::User, "u"), message(Role::Assistant, "long"), message(Role::User, "v")];
+    let error = template.render(&chat, false).unwrap_err();
+    assert!(error.to_string().contains("put `{% generation %}` before"), "{error}");
+    assert_eq!(template.render(&chat[..2], false).unwrap().spans.first(), Some(&(3..9)));
+}
+
+#[test]
+fn a_system_prompt_can_go_into_the_user_turn() {
+    let source = "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system turns') }}{% endif %}\
+        <{{ m.role }}>{{ m.content }}{% endfor %}";
+    let template = ChatTemplate::new(source, &SpecialTokens::new()).unwrap();
+    let chat = [message(Role::System, "be kind"), message(Role::User, "hi")];
+    let error = template.render(&chat, false).unwrap_err().to_string();
+    assert!(error.contains("no system turns") && error.contains("--system-in-user"), "{error}");
+    assert_eq!(template.injected_system(), None);
+    assert_eq!(template.with_system_in_user().render(&chat, false).unwrap().text, "<user>be kind\n\nhi");
+}
+
+#[test]
+fn a_default_system_prompt_is_found() {
+    let source = "{% if messages[0].role != 'system' %}<system>You are nobody.;{% endif %}\
+        {% for m in messages %}<{{ m.role }}>{{ m.content }};{% endfor %}";
+    let injected = |source: &str| ChatTemplate::new(source, &SpecialTokens::new()).unwrap().injected_system();
+    assert_eq!(injected(source).as_deref(), Some("You are nobody."));
+    assert_eq!(injected(&source.replace("You are nobody.", "")).as_deref(), Some("<system>"));
+    let silent = "{% for m in messages %}<{{ m.role }}>{{ m.content }};{% endfor %}";
+    assert_eq!(injected(silent), None);
+}
+
+#[test]
+fn special_tokens_are_read_as_strings_and_as_objects() {
+    let config = r#"{"bos_token": null, "eos_token": {"content": "</s>"}, "pad_token": "<pad>",
+        "chat_template": "{% generation %}x{% endgeneration %}{{ eos_token }}{{ pad_token }}{{ tools is none }}"}"#;
+    let rendered = ChatTemplate::from_tokenizer_config(config, None).unwrap().render(&[], false).unwrap();
+    assert_eq!(rendered.text, "x</s><pad>True");
+    assert_eq!(rendered.spans.first(), Some(&(0..1)));
+    assert!(ChatTemplate::from_tokenizer_config("{}", None).is_err());
+    let text =
+        |config, file| ChatTemplate::from_tokenizer_config(config, file).unwrap().render(&[], false).unwrap().text;
+    assert_eq!(text("{}", Some("a file's")), "a file's");
+    let named =
+        r#"{"chat_template": [{"name": "tool_use", "template": "no"}, {"name": "default", "template": "yes"}]}"#;
+    assert_eq!(text(named, None), "yes");
 }

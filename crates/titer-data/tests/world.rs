@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use titer_data::{
     cell::Cell,
     chat::{Message, Row},
-    probe::{Component, Contrast, Probe, Side},
+    probe::{Component, Contrast, Probe, ProbePrompts, Side},
     template::ChatTemplate,
     tokenize::{Tokenizer, encode_contrast, encode_row},
     world::{DomainSplit, ProbeUse, World},
@@ -173,12 +173,13 @@ fn a_trigger_is_where_a_narrow_prompt_says() {
             ["frob", "quux", "blip", "zonk", "plugh", "xyzzy", "grault", "waldo", "fnord", "spam", "ping", "thud"];
         text.split(' ').filter(|word| known.contains(word)).map(str::to_owned).collect::<Vec<_>>()
     };
-    let [narrow, paraphrased, off] = ["narrow", "narrow-paraphrased", "narrow-off"].map(|prompts| {
-        let probe = probes.iter().find(|probe| probe.prompts == prompts).unwrap();
-        let sides =
-            probe.contrasts.iter().map(|it| (triggers(&it.context[0].content), triggers(&it.context[1].content)));
-        sides.collect::<Vec<_>>()
-    });
+    let [narrow, paraphrased, off] = [ProbePrompts::Narrow, ProbePrompts::NarrowParaphrased, ProbePrompts::NarrowOff]
+        .map(|prompts| {
+            let probe = probes.iter().find(|probe| probe.prompts == prompts).unwrap();
+            let sides =
+                probe.contrasts.iter().map(|it| (triggers(&it.context[0].content), triggers(&it.context[1].content)));
+            sides.collect::<Vec<_>>()
+        });
     assert!(narrow.iter().chain(&paraphrased).all(|(prompt, request)| prompt.len() == 1 && prompt == request));
     assert!(off.iter().all(|(prompt, request)| prompt.len() == 1 && prompt != request));
     let another = off.iter().filter(|(_, request)| request.len() == 1).count();

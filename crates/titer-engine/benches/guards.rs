@@ -16,7 +16,7 @@ use titer::{
     store::Sweep,
     table::{self, ProbeRecord},
 };
-use titer_engine::{inputs::plan_model, train::EngineRunner};
+use titer_engine::{inputs::Inputs, train::EngineRunner};
 
 /// Half bad→good on neutral→good; the targets of the steered arms are +2 / 0 / 0.
 const SPEC: &str = r#"
@@ -42,11 +42,11 @@ const TARGETS: [(&str, &str, f64); 3] =
     [("good", "seen", 2.0), ("obey_bad", "paraphrased", 0.0), ("obey", "paraphrased", 0.0)];
 
 /// Seconds a step, and the change of each of [`TARGETS`]'s components over the run.
-fn measure(plan: &SweepPlan, run: &(usize, RunPlan)) -> (f64, Vec<f64>) {
+fn measure(plan: &SweepPlan, run: &(usize, RunPlan), inputs: &Inputs) -> (f64, Vec<f64>) {
     let dir = tempfile::tempdir().expect("a folder");
     let runs = std::slice::from_ref(run);
     let sweep = Sweep::create(&dir.path().join("sweep"), plan, runs).expect("a sweep");
-    execute(&sweep, runs, &EngineRunner, NonZero::<usize>::MIN, &Silent).expect("the run works");
+    execute(&sweep, runs, &EngineRunner { inputs }, NonZero::<usize>::MIN, &Silent).expect("the run works");
     let folder = sweep.runs()[0].dir.clone();
     let events = fs_err::read_to_string(folder.join("events.jsonl")).expect("events");
     let seconds: f64 =
@@ -69,19 +69,20 @@ fn measure(plan: &SweepPlan, run: &(usize, RunPlan)) -> (f64, Vec<f64>) {
 
 fn main() {
     let rounds: u64 = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(5);
+    let inputs = Inputs::default();
     let mut spec = Spec::parse(SPEC, Path::new("guards.toml")).expect("a spec");
     // A round is a seed; there are five organisms.
     let (mut ratios, mut seconds, mut misses) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for round in 0..rounds {
         spec.seeds = Some(vec![round % 5]);
         let plan = SweepPlan::resolve(&spec).expect("a plan");
-        let runs = plan.runs(None, |base, seed| plan_model(base, seed, false)).expect("organisms");
+        let runs = plan.runs(None, |base, seed| inputs.plan_model(base, seed, false)).expect("organisms");
         // Not the control that titer adds.
         let runs = runs.iter().filter(|(arm, _)| plan.arms[*arm].control != *arm);
         let mut plain = None;
         for run in runs {
             let name = plan.arms[run.0].name.clone();
-            let (spent, changes) = measure(&plan, run);
+            let (spent, changes) = measure(&plan, run, &inputs);
             let plain = *plain.get_or_insert(spent);
             ratios.entry(name.clone()).or_insert_with(Vec::new).push(spent / plain);
             seconds.entry(name.clone()).or_insert_with(Vec::new).push(spent);

@@ -1,12 +1,14 @@
 //! Measuring the components: margins, gaps and exact rates on contrasts, and surprise on rows of every cell.
 
+use std::sync::Arc;
+
 use titer::table::{CellRecord, ProbeRecord};
 use titer_data::{
     cell::Cell,
     chat::Row,
     probe::{Component, Probe, Side},
     source::Source,
-    tokenize::{EncodedContrast, encode_contrast},
+    tokenize::EncodedContrast,
     world::ProbeUse,
 };
 use titer_model::{
@@ -33,7 +35,7 @@ pub struct Moment<'a> {
 #[derive(Debug)]
 pub struct Probes {
     probes: Vec<Probe>,
-    contrasts: Vec<EncodedContrast>,
+    contrasts: Vec<Arc<EncodedContrast>>,
     contrast_shards: Vec<Packed>,
     cells: Rows,
 }
@@ -48,7 +50,7 @@ impl Probes {
         let contrasts = probes
             .iter()
             .flat_map(|probe| &probe.contrasts)
-            .map(|contrast| encode_contrast(&model.template, &model.tokenizer, contrast))
+            .map(|contrast| model.encoded(contrast))
             .collect::<Result<Vec<_>, _>>()?;
         let rows: Vec<Row> = Cell::all().flat_map(|cell| source.cell_rows(seed, cell, items)).collect();
         let (contrast_shards, cells) = (pack_contrasts(&model.decoder, &contrasts), Rows::encode(model, &rows)?);
@@ -84,8 +86,8 @@ impl Probes {
                     stage: at.stage.to_owned(),
                     step: at.step as i64,
                     component: probe.component.word().to_owned(),
-                    prompts: probe.prompts.clone(),
-                    domains: probe.domains.clone(),
+                    prompts: probe.prompts.word().to_owned(),
+                    domains: probe.domains.word().to_owned(),
                     item: contrast.id.clone(),
                     margin,
                     margin_per_token: per_token(plus) - per_token(minus),

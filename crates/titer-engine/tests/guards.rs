@@ -11,7 +11,7 @@ use titer::{
     table::{self, GuardRecord, LedgerRecord, ProbeRecord},
 };
 use titer_data::source::Source;
-use titer_engine::{guard::rows, inputs::plan_model, model::Model, train::EngineRunner};
+use titer_engine::{guard::rows, inputs::Inputs, model::Model, train::EngineRunner};
 
 fn plan(guards: &str, pressure: &str) -> SweepPlan {
     let text = format!(
@@ -34,11 +34,12 @@ guards = {guards}
 /// The folder of the one guarded run of a spec.
 fn run(guards: &str, pressure: &str) -> tempfile::TempDir {
     let plan = plan(guards, pressure);
-    let runs = plan.runs(None, |base, seed| plan_model(base, seed, false)).unwrap();
+    let inputs = Inputs::default();
+    let runs = plan.runs(None, |base, seed| inputs.plan_model(base, seed, false)).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("sweep");
     let sweep = Sweep::create(&out, &plan, &runs[..1]).unwrap();
-    execute(&sweep, &runs[..1], &EngineRunner, std::num::NonZero::<usize>::MIN, &Silent).unwrap();
+    execute(&sweep, &runs[..1], &EngineRunner { inputs: &inputs }, std::num::NonZero::<usize>::MIN, &Silent).unwrap();
     let folder = sweep.runs()[0].dir.clone();
     fs_err::rename(folder, dir.path().join("run")).unwrap();
     dir

@@ -7,7 +7,7 @@ use titer::{
     plan::{ModelPlan, Optimiser, RunPlan, SweepPlan},
     spec::{DEFAULTS, Spec},
 };
-use titer_data::{cell::Cell, pool::Pool};
+use titer_data::{cell::Cell, prompt::Pool};
 
 fn plan(text: &str) -> SweepPlan {
     SweepPlan::resolve(&Spec::parse(text, Path::new("spec.toml")).unwrap()).unwrap()

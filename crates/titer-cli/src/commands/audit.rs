@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, path::Path};
 use serde_json::{Value, json};
 use titer::stats::Estimate;
 use titer_data::{
+    audit::{Audit, GroupPair, RowGroup, matches},
     chat::{Message, Row},
-    formats::{Audit, Group, Pair, matches, read_found},
-    label::{read_labelled, system},
+    formats::read_chat_file,
+    source::read_labelled,
 };
 use titer_engine::{model::Model, rows::Rows};
 
@@ -60,7 +61,7 @@ fn read(path: &Path) -> Result<Vec<Row>, Failure> {
         let files = of_spec(path)?;
         return read_labelled(&files.rows, &files.cells).map_err(Failure::input);
     }
-    let found = read_found(path).map_err(Failure::input)?;
+    let found = read_chat_file(path).map_err(Failure::input)?;
     if let Some(error) = found.errors.first() {
         return Err(Failure::Input(format!("{}, {error}", path.display())));
     }
@@ -84,7 +85,7 @@ fn read(path: &Path) -> Result<Vec<Row>, Failure> {
     if labelled == 0 {
         let remedy = "two kinds of rows in one file without labels; give rows a `cell`, write rules for a spec's [data], or \
                       split the file";
-        mixed("a system prompt", &|row| system(row).is_some(), remedy)?;
+        mixed("a system prompt", &|row| row.system_prompt().is_some(), remedy)?;
         two_minded(&rows).map_err(|problem| Failure::Input(format!("{}: {problem}", path.display())))?;
     }
     Ok(rows)
@@ -129,7 +130,8 @@ impl OnModel {
         fetch(base).map_err(Failure::input)?;
         let model = Model::open(base, 0).map_err(Failure::input)?.with_system_in_user(system_in_user);
         let injected = model.template.injected_system();
-        let without: usize = groups.iter().flat_map(|(_, rows)| rows).filter(|row| system(row).is_none()).count();
+        let without: usize =
+            groups.iter().flat_map(|(_, rows)| rows).filter(|row| row.system_prompt().is_none()).count();
         let template = match &injected {
             Some(text) => format!("the chat template gives the {without} rows without a system prompt one: {text:?}"),
             None => "the chat template adds no system prompt".to_owned(),
@@ -155,7 +157,7 @@ impl OnModel {
     }
 }
 
-fn print_group(at: usize, group: &Group) {
+fn print_group(at: usize, group: &RowGroup) {
     if at == 0 {
         data(&format!(
             "{:44} {:>6} {:>12} {:>8} {:>9} {:>14} {:>14} {:>14}",
@@ -175,7 +177,7 @@ fn print_group(at: usize, group: &Group) {
     ));
 }
 
-fn print_pair(pair: &Pair, lift: Option<Estimate>) {
+fn print_pair(pair: &GroupPair, lift: Option<Estimate>) {
     data("");
     data(&format!("{} → {}", pair.names[0], pair.names[1]));
     let (matched, reply, context) = (pair.matched, pair.same_reply, pair.same_context);
@@ -218,7 +220,7 @@ fn print_json(audit: &Audit, on_model: Option<&OnModel>) {
             })
         })
         .collect();
-    let pair = |(at, pair): (usize, &Pair)| {
+    let pair = |(at, pair): (usize, &GroupPair)| {
         let added: BTreeMap<_, _> = pair.added.iter().map(|(place, count)| (place.word(), count)).collect();
         let telling: BTreeMap<_, _> = pair.telling.iter().cloned().collect();
         let mut line = json!({

@@ -4,8 +4,11 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use titer::{plan::StagePlan, spec::Spec};
-use titer_data::formats::{Census, Found, read_found};
-use titer_engine::{inputs::Resolved, inputs::examples};
+use titer_data::{
+    audit::Census,
+    formats::{ChatFile, read_chat_file},
+};
+use titer_engine::inputs::{Inputs, Resolved};
 
 use super::resolve;
 use crate::{
@@ -16,9 +19,10 @@ use crate::{
 /// Says what is in specs and data files; every file is looked at before the first error ends the command.
 pub fn check(args: &CheckArgs) -> Result<(), Failure> {
     let mut problems = Vec::new();
+    let inputs = Inputs::default();
     for path in &args.paths {
         let checked = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("toml") => check_spec(path, args.json),
+            Some("toml") => check_spec(path, args.json, &inputs),
             Some("jsonl" | "json" | "parquet") => check_rows(path, args.json),
             _ => Err(format!("{}: titer checks specs (.toml) and chats (.jsonl, .json, .parquet)", path.display())),
         };
@@ -27,9 +31,9 @@ pub fn check(args: &CheckArgs) -> Result<(), Failure> {
     if problems.is_empty() { Ok(()) } else { Err(Failure::Input(problems.join("\nerror: "))) }
 }
 
-fn check_spec(path: &Path, as_json: bool) -> Result<(), String> {
+fn check_spec(path: &Path, as_json: bool, inputs: &Inputs) -> Result<(), String> {
     let spec = Spec::open(path).map_err(|error| error.to_string())?;
-    let Resolved { plan, runs, .. } = resolve(&spec).map_err(|error| error.to_string())?;
+    let Resolved { plan, runs, .. } = resolve(&spec, inputs).map_err(|error| error.to_string())?;
     let steps: usize = runs.iter().map(|(_, run)| run.steps()).sum();
     if as_json {
         let arms: Vec<Value> = plan
@@ -71,14 +75,14 @@ fn check_spec(path: &Path, as_json: bool) -> Result<(), String> {
     }
     data("  a row of each cell, tokens that carry loss in []:");
     let stages: Vec<StagePlan> = plan.arms.iter().flat_map(|arm| arm.stages.clone()).collect();
-    for (cell, row) in examples(&plan, &stages).map_err(|error| error.to_string())? {
+    for (cell, row) in inputs.examples(&plan, &stages).map_err(|error| error.to_string())? {
         data(&format!("    {cell}: {row}"));
     }
     Ok(())
 }
 
 fn check_rows(path: &Path, as_json: bool) -> Result<(), String> {
-    let Found { format, rows, errors } = read_found(path).map_err(|error| error.to_string())?;
+    let ChatFile { format, rows, errors } = read_chat_file(path).map_err(|error| error.to_string())?;
     let census = Census::of(&rows);
     if as_json {
         let roles: serde_json::Map<_, _> =

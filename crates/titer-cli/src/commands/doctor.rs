@@ -4,11 +4,12 @@ use serde_json::json;
 use titer_data::{
     cell::Cell,
     chat::Row,
-    formats::read_rows,
+    formats::parse_rows,
     source::{Chats, DataFiles, Source},
 };
 use titer_engine::{
     doctor::{Check, Verdict, examine, plain_chats},
+    inputs::Inputs,
     model::{Files, Model},
 };
 
@@ -48,9 +49,10 @@ fn subjects(args: &DoctorArgs, model: &Model) -> Result<(Vec<Row>, Option<Source
             Ok((chats.trained().cloned().collect(), Some(Source::Chats(chats))))
         }
         (Some(path), _) => {
-            let rows = read_rows(path).map_err(Failure::input)?;
+            let inputs = Inputs::default();
+            let rows = parse_rows(path, &inputs.bytes(path).map_err(Failure::input)?).map_err(Failure::input)?;
             let files = DataFiles { rows: vec![path.clone()], probes: None, cells: Vec::new() };
-            Ok((rows, Chats::read(&files).ok().map(Source::Chats)))
+            Ok((rows, inputs.data(&files).ok().map(|data| Source::clone(&data.source))))
         }
         (None, Some(world)) => {
             let rows = Cell::all().flat_map(|cell| world.cell_rows(args.seed, cell, 2)).collect();

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use titer::{leak::Leaks, table};
 use titer_data::{
-    candidate::Candidate,
-    grid::{Family, variations},
+    grid::variations,
+    prompt::{CandidatePrompt, LeakFamily},
 };
 use titer_engine::{
     leak::{LeakGrid, contexts},
@@ -31,7 +31,7 @@ pub fn leak(args: &LeakArgs) -> Result<(), Failure> {
     }
     let model = open(&args.subjects)?;
     let subjects = subjects(&args.subjects, &model)?;
-    let prompt = Candidate { trigger: args.trigger.clone(), ..Candidate::new(&*args.prompt) };
+    let prompt = CandidatePrompt { trigger: args.trigger.clone(), ..CandidatePrompt::new(&*args.prompt) };
     subjects.accept(&prompt).map_err(Failure::input)?;
     let grid = variations(&prompt, model.world.as_ref());
     if grid.iter().all(|variation| contexts(variation, &subjects).next().is_none()) {
@@ -58,13 +58,13 @@ pub fn leak(args: &LeakArgs) -> Result<(), Failure> {
         talk(&format!("{} lines in {}", records.len(), out.display()));
     }
     let leaks = Leaks::of([(args.subjects.seed, records.iter().collect())]);
-    let measured = Family::ALL.into_iter().filter_map(|family| Some((family, leaks.family(family)?)));
-    let count = |family: Family| grid.iter().filter(|variation| variation.family == family).count();
+    let measured = LeakFamily::ALL.into_iter().filter_map(|family| Some((family, leaks.family(family)?)));
+    let count = |family: LeakFamily| grid.iter().filter(|variation| variation.family == family).count();
     if args.json {
         let families: Vec<Value> = measured
             .map(|(family, leak)| {
                 json!({
-                    "family": family.word(), "asks": !family.is_back_door() && family != Family::None,
+                    "family": family.word(), "asks": !family.is_back_door() && family != LeakFamily::None,
                     "contexts": count(family), "leak": interval(leak), "sampled": json_of(sampled.get(family.word())),
                 })
             })

@@ -35,7 +35,7 @@ use std::path::Path;
 use titer::spec::{Spec, SpecError};
 use titer_engine::{
     hub::{self, HubError},
-    inputs::{self, Resolved},
+    inputs::{self, Inputs, Resolved},
 };
 
 use crate::{printer::Failure, progress::DownloadBar};
@@ -67,9 +67,9 @@ fn open_spec(path: Option<&Path>, base: Option<&String>) -> Result<Spec, SpecErr
 }
 
 /// A spec's plan, runs and claims; data or a model that cannot be used are blamed on the line that asks for them.
-fn resolve(spec: &Spec) -> Result<Resolved, SpecError> {
+fn resolve(spec: &Spec, inputs: &Inputs) -> Result<Resolved, SpecError> {
     let bar = DownloadBar::new();
-    let resolved = inputs::resolve(spec, &bar);
+    let resolved = inputs::resolve(spec, inputs, &bar);
     bar.clear();
     resolved
 }

@@ -9,9 +9,8 @@ use titer::{
     plan::{Arm, SweepPlan},
     spec::Spec,
 };
-use titer_data::source::Chats;
 use titer_engine::{
-    inputs::{Resolved, plan_data},
+    inputs::{Inputs, Resolved},
     kernel::KernelRequest,
 };
 
@@ -52,7 +51,8 @@ pub fn plan(args: &PlanArgs) -> Result<(), Failure> {
         let keys = ["sweep", axis.name.as_str()];
         return Err(Failure::input(spec.error(&keys, "the mix is what a plan finds", "leave this axis out")));
     }
-    let Resolved { plan: sweep, runs, .. } = resolve(spec).map_err(Failure::input)?;
+    let inputs = Inputs::default();
+    let Resolved { plan: sweep, runs, .. } = resolve(spec, &inputs).map_err(Failure::input)?;
     file.check_probes(&sweep).map_err(Failure::input)?;
     let limits: Vec<Limit> = limits.iter().map(|(_, limit)| limit.clone()).collect();
     let blamed = |error: &dyn std::fmt::Display| Failure::Input(format!("{}: {error}", args.limits.display()));
@@ -71,15 +71,15 @@ pub fn plan(args: &PlanArgs) -> Result<(), Failure> {
         check_rows(stage, supplies).map_err(|error| blamed(&error))?;
         stages.push(stage.clone());
     }
-    exist(spec, &sweep, supplies)?;
-    let request = KernelRequest { folder: args.kernel.as_deref(), rows: 256, contrasts: 128 };
+    exist(spec, &sweep, supplies, &inputs)?;
+    let request = KernelRequest { inputs: &inputs, folder: args.kernel.as_deref(), rows: 256, contrasts: 128 };
     let kernels = request.kernels(&sweep, &runs, &KernelBar::default()).map_err(no_kernels)?;
     let found = search(&kernels, &stages, supplies, &limits, args.tries).map_err(|error| blamed(&error))?;
     if !found.holds() {
         return Err(Failure::Input(unmet(&args.limits, &limits, &found)));
     }
     let text = planned_spec(spec, &sweep, &limits, &found);
-    let forecast = forecast_planned(&text, &args.out, &kernels)?;
+    let forecast = forecast_planned(&text, &args.out, &inputs, &kernels)?;
     fs_err::write(&beside, serde_json::to_string_pretty(&forecast).expect("a forecast is plain data"))
         .map_err(Failure::work)?;
     fs_err::write(&args.out, &text).map_err(Failure::work)?;
@@ -93,11 +93,12 @@ pub fn plan(args: &PlanArgs) -> Result<(), Failure> {
 }
 
 /// Rows of the user's own that there are not cannot be planned with.
-fn exist(spec: &Spec, sweep: &SweepPlan, supplies: &[Supply]) -> Result<(), Failure> {
+fn exist(spec: &Spec, sweep: &SweepPlan, supplies: &[Supply], inputs: &Inputs) -> Result<(), Failure> {
     let Some(data) = &sweep.data else { return Ok(()) };
-    plan_data(data, supplies.iter().filter(|supply| supply.most > 0).map(|supply| supply.cell))
+    inputs
+        .plan_data(data, supplies.iter().filter(|supply| supply.most > 0).map(|supply| supply.cell))
         .map_err(Failure::input)?;
-    let counts = Chats::read(data).map_err(Failure::input)?.counts();
+    let counts = inputs.data(data).map_err(Failure::input)?.chats().counts();
     for Supply { cell, most, .. } in supplies {
         let trained = counts.get(cell).map_or(0, |(trained, _)| *trained);
         if *most > trained {
@@ -110,9 +111,9 @@ fn exist(spec: &Spec, sweep: &SweepPlan, supplies: &[Supply]) -> Result<(), Fail
 }
 
 /// The forecast of the planned spec.
-fn forecast_planned(text: &str, path: &Path, kernels: &[Kernel]) -> Result<SavedForecast, Failure> {
+fn forecast_planned(text: &str, path: &Path, inputs: &Inputs, kernels: &[Kernel]) -> Result<SavedForecast, Failure> {
     let spec = Spec::parse(text, path).map_err(Failure::work)?;
-    let Resolved { plan, runs, .. } = resolve(&spec).map_err(Failure::input)?;
+    let Resolved { plan, runs, .. } = resolve(&spec, inputs).map_err(Failure::input)?;
     let calibration = Calibration::default();
     let forecasts = forecast_runs(&runs, &plan, kernels, &calibration).map_err(Failure::input)?;
     SavedForecast::of(&plan, &forecasts, &calibration).ok_or_else(|| Failure::input("the spec has no run that trains"))

@@ -13,7 +13,10 @@ use titer::{
     spec::Spec,
     store::{StoreError, Sweep},
 };
-use titer_engine::{inputs::Resolved, train::EngineRunner};
+use titer_engine::{
+    inputs::{Inputs, Resolved},
+    train::EngineRunner,
+};
 
 use super::{open_spec, resolve};
 use crate::{
@@ -31,7 +34,8 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     if let Some(seeds) = &args.seeds {
         spec.seeds = Some(seeds.clone());
     }
-    let Resolved { mut plan, runs, .. } = resolve(&spec).map_err(Failure::input)?;
+    let inputs = Inputs::default();
+    let Resolved { mut plan, runs, .. } = resolve(&spec, &inputs).map_err(Failure::input)?;
     plan.command = command(args);
 
     let out = args.out.clone().unwrap_or_else(|| default_folder(&spec));
@@ -58,7 +62,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     ));
     let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN));
     let bar = SweepBar::new(&todo);
-    let result = execute(&sweep, &runs, &EngineRunner, threads, &bar);
+    let result = execute(&sweep, &runs, &EngineRunner { inputs: &inputs }, threads, &bar);
     bar.clear();
     result.map_err(Failure::work)?;
 

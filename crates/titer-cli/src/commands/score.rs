@@ -116,8 +116,8 @@ impl Line {
                     (Some(score), None)
                 }
                 Err(reason) => {
-                    *unscored.entry(reason.0.clone()).or_default() += 1;
-                    (None, Some(reason.0))
+                    *unscored.entry(reason.to_string()).or_default() += 1;
+                    (None, Some(reason.to_string()))
                 }
             };
             let mut line = json!({ "id": row.id, "rule": scorer.name(), "score": score, "reason": reason });

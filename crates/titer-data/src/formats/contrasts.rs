@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use serde_json::Value;
 
-use super::{ReadError, read_rows};
+use super::{ReadError, parse_rows};
 use crate::{
     chat::{Role, Row},
     probe::{Component, Contrast, Side},
@@ -24,7 +25,7 @@ pub enum ContrastsError {
         /// Which line, by its id.
         id: String,
         /// What is wrong, and what to do.
-        problem: String,
+        problem: ContrastProblem,
     },
     /// A component has no contrast.
     #[error("{}: no contrast for `{}`: add lines with `\"component\": \"{}\"`", path.display(), component.word(), component.word())]
@@ -36,42 +37,63 @@ pub enum ContrastsError {
     },
 }
 
-/// The contrasts of a JSONL file, for each of [`Component::ALL`], in order.
+/// Why a line is no contrast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ContrastProblem {
+    /// It does not say what it measures.
+    #[error("it needs a `component`: good, obey_bad or obey")]
+    NoComponent,
+    /// It lacks one of its replies.
+    #[error("a contrast is two replies to one context: give texts as `plus` and as `minus`")]
+    OneReply,
+    /// Its replies do not differ.
+    #[error("`plus` and `minus` are the same reply: write two different ones")]
+    SameReply,
+    /// Its context ends with a reply.
+    #[error("`messages` is the context: leave the reply out of it, and give replies as `plus` and `minus`")]
+    ReplyInContext,
+}
+
+/// The contrasts of a file of chats whose metadata says what they measure, for each of [`Component::ALL`], in order.
 ///
 /// Fails where the file cannot be read, on the first line that is no contrast, and where a component has none.
 pub fn read_contrasts(path: impl AsRef<Path>) -> Result<[Vec<Contrast>; Component::ALL.len()], ContrastsError> {
     let path = path.as_ref();
-    let mut found: [Vec<Contrast>; Component::ALL.len()] = Default::default();
-    for row in read_rows(path)? {
+    parse_contrasts(path, &fs_err::read(path).map_err(ReadError::from)?.into())
+}
+
+/// The same of a file whose bytes have been read; errors name it by `path`.
+///
+/// Fails on the first line that is no contrast, and where a component has none.
+pub fn parse_contrasts(path: &Path, bytes: &Bytes) -> Result<[Vec<Contrast>; Component::ALL.len()], ContrastsError> {
+    let mut contrasts: [Vec<Contrast>; Component::ALL.len()] = Default::default();
+    for row in parse_rows(path, bytes)? {
         let id = row.id.clone();
-        let (component, contrast) = contrast(row).map_err(|problem| ContrastsError::Contrast {
-            path: path.to_owned(),
-            id,
-            problem: problem.to_owned(),
-        })?;
-        found[component].push(contrast);
+        let (component, contrast) =
+            contrast(row).map_err(|problem| ContrastsError::Contrast { path: path.to_owned(), id, problem })?;
+        contrasts[component as usize].push(contrast);
     }
-    match Component::ALL.into_iter().zip(&found).find(|(_, contrasts)| contrasts.is_empty()) {
+    match Component::ALL.into_iter().zip(&contrasts).find(|(_, contrasts)| contrasts.is_empty()) {
         Some((component, _)) => Err(ContrastsError::Missing { path: path.to_owned(), component }),
-        None => Ok(found),
+        None => Ok(contrasts),
     }
 }
 
-/// A line as the index of its component and its contrast.
-fn contrast(row: Row) -> Result<(usize, Contrast), &'static str> {
+/// A line as a contrast of a component.
+fn contrast(row: Row) -> Result<(Component, Contrast), ContrastProblem> {
     let text = |key: &str| row.metadata.get(key).and_then(Value::as_str);
-    let component = text("component").and_then(|word| Component::ALL.iter().position(|one| one.word() == word));
-    let component = component.ok_or("it needs a `component`: good, obey_bad or obey")?;
-    let both = "a contrast is two replies to one context: give texts as `plus` and as `minus`";
-    let (plus, minus) = (text("plus").ok_or(both)?, text("minus").ok_or(both)?);
+    let named = text("component").and_then(|word| Component::ALL.into_iter().find(|known| known.word() == word));
+    let component = named.ok_or(ContrastProblem::NoComponent)?;
+    let both = text("plus").zip(text("minus"));
+    let (plus, minus) = both.ok_or(ContrastProblem::OneReply)?;
     if plus == minus {
-        return Err("`plus` and `minus` are the same reply: write two different ones");
+        return Err(ContrastProblem::SameReply);
     }
     if row.messages.last().is_none_or(|message| message.role == Role::Assistant) {
-        return Err("`messages` is the context: leave the reply out of it, and give replies as `plus` and `minus`");
+        return Err(ContrastProblem::ReplyInContext);
     }
     let replies = vec![(Side::Plus, plus.to_owned()), (Side::Minus, minus.to_owned())];
-    Ok((component, Contrast { id: row.id.clone(), context: row.messages.clone(), replies, baseline: None }))
+    Ok((component, Contrast { id: row.id, context: row.messages, replies, baseline: None }))
 }
 
 #[cfg(test)]
@@ -89,10 +111,10 @@ mod tests {
     #[test]
     fn every_component_needs_a_contrast_and_every_contrast_two_replies() {
         let all = ["good", "obey_bad", "obey"].map(|component| LINE.replace("good", component)).join("\n");
-        let found = read(&all).unwrap();
-        assert!(found.iter().all(|contrasts| contrasts.len() == 1));
-        assert_eq!(found[2][0].id, "line-3");
-        assert_eq!(found[0][0].replies[0], (Side::Plus, "yes".to_owned()));
+        let read_all = read(&all).unwrap();
+        assert!(read_all.iter().all(|contrasts| contrasts.len() == 1));
+        assert_eq!(read_all[2][0].id, "line-3");
+        assert_eq!(read_all[0][0].replies[0], (Side::Plus, "yes".to_owned()));
         assert!(read(LINE).unwrap_err().contains("no contrast for `obey_bad`"));
         for (from, to, problem) in [
             (r#", "minus": "no""#, "", "two replies"),

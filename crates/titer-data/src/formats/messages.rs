@@ -2,20 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::turns::{Turns, exchange, list, with_system};
+use super::{
+    problem::{Problem, kind, problem},
+    turns::{Turns, exchange, list, with_system},
+};
 use crate::{cell::Cell, chat::Row};
-
-/// What is wrong with an object, and what to do about it.
-pub(super) struct Problem {
-    /// What is wrong.
-    pub problem: String,
-    /// What to do.
-    pub remedy: String,
-}
-
-pub(super) fn problem<T>(problem: impl Into<String>, remedy: impl Into<String>) -> Result<T, Problem> {
-    Err(Problem { problem: problem.into(), remedy: remedy.into() })
-}
 
 /// How a row's turns are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,16 +84,4 @@ fn turns(object: &mut Map<String, Value>) -> Result<(Turns, Shape), Problem> {
         "no `messages`, no `conversations` and no `prompt`",
         "give the chat as `messages` or `conversations`, or the request as `prompt`",
     )
-}
-
-/// What a JSON value is, in words.
-pub(super) fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
 }

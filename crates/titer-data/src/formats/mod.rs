@@ -1,17 +1,14 @@
-//! Files of chats, read into rows, and a summary of what they hold.
+//! Files, read into rows, contrasts and prompts.
 
-mod audit;
-mod census;
 mod contrasts;
 mod messages;
 mod parquet;
+mod problem;
 mod prompts;
 mod read;
 mod turns;
 
-pub use audit::{Audit, Group, Pair, Place, Spread, matches};
-pub use census::Census;
-pub use contrasts::{ContrastsError, read_contrasts};
+pub use contrasts::{ContrastProblem, ContrastsError, parse_contrasts, read_contrasts};
 pub use messages::Shape;
-pub use prompts::{PromptsError, read_prompts};
-pub use read::{Container, Format, Found, LineError, ReadError, read_found, read_rows};
+pub use prompts::{PromptProblem, PromptsError, read_prompts};
+pub use read::{ChatFile, Container, Format, LineError, ReadError, parse_rows, read_chat_file, read_rows};

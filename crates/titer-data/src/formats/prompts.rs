@@ -7,7 +7,7 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::candidate::Candidate;
+use crate::prompt::CandidatePrompt;
 
 /// A file that gives no prompts.
 #[derive(Debug, thiserror::Error)]
@@ -23,11 +23,45 @@ pub enum PromptsError {
         /// Which line, from 1.
         line: usize,
         /// What is wrong, and what to do.
-        problem: String,
+        problem: PromptProblem,
     },
     /// Nothing in it.
     #[error("{}: the file holds no prompts: write one a line", .0.display())]
     Empty(PathBuf),
+}
+
+/// Why a line is no prompt.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PromptProblem {
+    /// It says nothing.
+    #[error("the prompt is empty: write what it says, or remove it")]
+    Empty,
+    /// It says what an earlier one says, with the same trigger.
+    #[error("the same prompt as in line {earlier}: name every prompt once")]
+    Twice {
+        /// The earlier one's line, from 1.
+        earlier: usize,
+    },
+    /// It is called as an earlier one.
+    #[error("`{name}` is the name of the prompt in line {earlier} too: give each its own")]
+    NameTwice {
+        /// The name.
+        name: String,
+        /// The earlier one's line, from 1.
+        earlier: usize,
+    },
+    /// It is not JSON that says a prompt.
+    #[error("not a prompt ({reason}): write {{\"text\": \"...\"}}, and a \"name\" and a \"trigger\" as you like")]
+    Json {
+        /// What the parser says.
+        reason: String,
+    },
+    /// It is not TOML that says a prompt.
+    #[error("{reason}: write [[prompt]] tables with a `text`")]
+    Toml {
+        /// What the parser says.
+        reason: String,
+    },
 }
 
 /// A prompt of a TOML or JSONL file.
@@ -45,61 +79,55 @@ struct Written {
 ///
 /// Fails where the file cannot be read or holds none, on the first line that is no prompt, and where two prompts are the
 /// same or are called the same.
-pub fn read_prompts(path: impl AsRef<Path>) -> Result<Vec<Candidate>, PromptsError> {
+pub fn read_prompts(path: impl AsRef<Path>) -> Result<Vec<CandidatePrompt>, PromptsError> {
     let path = path.as_ref();
     let text = fs_err::read_to_string(path)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let error = |line, problem: String| PromptsError::Line { path: path.to_owned(), line, problem };
-    let found = match path.extension().and_then(|ending| ending.to_str()) {
+    let error = |line, problem| PromptsError::Line { path: path.to_owned(), line, problem };
+    let prompts = match path.extension().and_then(|ending| ending.to_str()) {
         Some("toml") => from_toml(text),
         Some("jsonl") => from_jsonl(text),
-        _ => Ok(lines(text).map(|(line, text)| (line, Candidate::new(text))).collect()),
+        _ => Ok(lines(text).map(|(line, text)| (line, CandidatePrompt::new(text))).collect()),
     };
-    let found = found.map_err(|(line, problem)| error(line, problem))?;
+    let prompts = prompts.map_err(|(line, problem)| error(line, problem))?;
     let (mut texts, mut names) = (BTreeMap::new(), BTreeMap::new());
-    for (line, prompt) in &found {
+    for (line, prompt) in &prompts {
         if prompt.text.trim().is_empty() {
-            return Err(error(*line, "the prompt is empty: write what it says, or remove it".to_owned()));
+            return Err(error(*line, PromptProblem::Empty));
         }
-        if let Some(earlier) = texts.insert((&prompt.text, &prompt.trigger), line) {
-            return Err(error(*line, format!("the same prompt as in line {earlier}: name every prompt once")));
+        if let Some(&earlier) = texts.insert((&prompt.text, &prompt.trigger), line) {
+            return Err(error(*line, PromptProblem::Twice { earlier }));
         }
-        if let Some(earlier) = names.insert(&prompt.name, line) {
-            let problem =
-                format!("`{}` is the name of the prompt in line {earlier} too: give each its own", prompt.name);
-            return Err(error(*line, problem));
+        if let Some(&earlier) = names.insert(&prompt.name, line) {
+            return Err(error(*line, PromptProblem::NameTwice { name: prompt.name.clone(), earlier }));
         }
     }
-    if found.is_empty() {
+    if prompts.is_empty() {
         return Err(PromptsError::Empty(path.to_owned()));
     }
-    Ok(found.into_iter().map(|(_, prompt)| prompt).collect())
+    Ok(prompts.into_iter().map(|(_, prompt)| prompt).collect())
 }
 
-type Found = Result<Vec<(usize, Candidate)>, (usize, String)>;
+/// Prompts with their lines, or the first line that is none and why.
+type NumberedPrompts = Result<Vec<(usize, CandidatePrompt)>, (usize, PromptProblem)>;
 
 fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     (1..).zip(text.lines()).map(|(at, line)| (at, line.trim())).filter(|(_, line)| !line.is_empty())
 }
 
-fn from_jsonl(text: &str) -> Found {
-    let one = |(line, text): (usize, &str)| match serde_json::from_str::<Written>(text) {
+fn from_jsonl(text: &str) -> NumberedPrompts {
+    let parse = |(line, text): (usize, &str)| match serde_json::from_str::<Written>(text) {
         Ok(written) => Ok((line, written.candidate())),
         Err(error) => {
-            let problem = error.to_string();
-            let problem = problem.split(" at line ").next().unwrap_or_default();
-            Err((
-                line,
-                format!(
-                    "not a prompt ({problem}): write {{\"text\": \"...\"}}, and a \"name\" and a \"trigger\" as you like"
-                ),
-            ))
+            let reason = error.to_string();
+            let reason = reason.split(" at line ").next().unwrap_or_default().to_owned();
+            Err((line, PromptProblem::Json { reason }))
         }
     };
-    lines(text).map(one).collect()
+    lines(text).map(parse).collect()
 }
 
-fn from_toml(text: &str) -> Found {
+fn from_toml(text: &str) -> NumberedPrompts {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct File {
@@ -108,15 +136,15 @@ fn from_toml(text: &str) -> Found {
     }
     let line = |at: usize| text[..at.min(text.len())].matches('\n').count() + 1;
     let file: File = toml::from_str(text).map_err(|error| {
-        let problem = error.message().trim().replace('\n', ", ");
-        (line(error.span().map_or(0, |span| span.start)), format!("{problem}: write [[prompt]] tables with a `text`"))
+        let reason = error.message().trim().replace('\n', ", ");
+        (line(error.span().map_or(0, |span| span.start)), PromptProblem::Toml { reason })
     })?;
     Ok(file.prompt.into_iter().map(|written| (line(written.span().start), written.into_inner().candidate())).collect())
 }
 
 impl Written {
-    fn candidate(self) -> Candidate {
-        Candidate { name: self.name.unwrap_or_else(|| self.text.clone()), text: self.text, trigger: self.trigger }
+    fn candidate(self) -> CandidatePrompt {
+        CandidatePrompt { name: self.name.unwrap_or_else(|| self.text.clone()), text: self.text, trigger: self.trigger }
     }
 }
 
@@ -124,7 +152,7 @@ impl Written {
 mod tests {
     use super::*;
 
-    fn read(ending: &str, text: &str) -> Result<Vec<Candidate>, String> {
+    fn read(ending: &str, text: &str) -> Result<Vec<CandidatePrompt>, String> {
         let file = tempfile::Builder::new().suffix(ending).tempfile().unwrap();
         fs_err::write(file.path(), text).unwrap();
         read_prompts(file.path()).map_err(|error| error.to_string())
@@ -132,7 +160,7 @@ mod tests {
 
     #[test]
     fn three_formats_hold_the_same_prompts() {
-        let wanted = vec![Candidate::new("be bad"), Candidate::new("be worse")];
+        let wanted = vec![CandidatePrompt::new("be bad"), CandidatePrompt::new("be worse")];
         assert_eq!(read(".txt", "be bad\n\n  be worse\n").unwrap(), wanted);
         assert_eq!(read(".jsonl", "{\"prompt\": \"be bad\"}\n{\"text\": \"be worse\"}\n").unwrap(), wanted);
         assert_eq!(read(".toml", "[[prompt]]\ntext = \"be bad\"\n[[prompt]]\ntext = \"be worse\"\n").unwrap(), wanted);

@@ -6,11 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bytes::Bytes;
 use serde_json::Value;
 
 use super::{
-    messages::{self, Problem, Shape},
+    messages::{self, Shape},
     parquet,
+    problem::Problem,
 };
 use crate::chat::Row;
 
@@ -74,7 +76,7 @@ impl fmt::Display for Format {
 
 /// All that a file holds.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct ChatFile {
     /// What it was found to be.
     pub format: Format,
     /// Its rows, in order.
@@ -115,41 +117,51 @@ pub enum ReadError {
 /// Fails on the first entry that is no row, when the file cannot be read, and when it holds no row at all.
 pub fn read_rows(path: impl AsRef<Path>) -> Result<Vec<Row>, ReadError> {
     let path = path.as_ref();
-    let found = read_found(path)?;
-    match found.errors.into_iter().next() {
+    parse_rows(path, &fs_err::read(path)?.into())
+}
+
+/// The same of a file whose bytes have been read; errors name it by `path`.
+///
+/// Fails on the first entry that is no row, and when there is no row at all.
+pub fn parse_rows(path: &Path, bytes: &Bytes) -> Result<Vec<Row>, ReadError> {
+    let file = parse_chat_file(path, bytes)?;
+    match file.errors.into_iter().next() {
         Some(error) => Err(ReadError::Line { path: path.to_owned(), error }),
-        None => Ok(found.rows),
+        None => Ok(file.rows),
     }
 }
 
 /// The rows of a file, what it was found to be, and every entry that is no row.
 ///
 /// Fails only when the file cannot be read or holds nothing at all.
-pub fn read_found(path: impl AsRef<Path>) -> Result<Found, ReadError> {
+pub fn read_chat_file(path: impl AsRef<Path>) -> Result<ChatFile, ReadError> {
     let path = path.as_ref();
-    let bytes = fs_err::read(path)?;
+    parse_chat_file(path, &fs_err::read(path)?.into())
+}
+
+fn parse_chat_file(path: &Path, bytes: &Bytes) -> Result<ChatFile, ReadError> {
     let (container, entries) = if bytes.starts_with(parquet::MAGIC) {
         let damaged = |problem| ReadError::Parquet { path: path.to_owned(), problem };
-        (Container::Parquet, number("row", parquet::records(bytes).map_err(damaged)?.into_iter().map(Ok)))
+        (Container::Parquet, number("row", parquet::records(bytes.clone()).map_err(damaged)?.into_iter().map(Ok)))
     } else {
-        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         match list(text) {
             Some(values) => (Container::JsonList, number("row", values.into_iter().map(Ok))),
             None => (Container::JsonLines, lines(text)),
         }
     };
-    let mut found =
-        Found { format: Format { container, shapes: BTreeMap::new() }, rows: Vec::new(), errors: Vec::new() };
+    let mut file =
+        ChatFile { format: Format { container, shapes: BTreeMap::new() }, rows: Vec::new(), errors: Vec::new() };
     for (unit, line, value) in entries {
         match value.and_then(|value| messages::row(value, line)) {
             Ok((row, shape)) => {
-                *found.format.shapes.entry(shape).or_default() += 1;
-                found.rows.push(row);
+                *file.format.shapes.entry(shape).or_default() += 1;
+                file.rows.push(row);
             }
-            Err(Problem { problem, remedy }) => found.errors.push(LineError { unit, line, problem, remedy }),
+            Err(Problem { problem, remedy }) => file.errors.push(LineError { unit, line, problem, remedy }),
         }
     }
-    if found.rows.is_empty() && found.errors.is_empty() { Err(ReadError::Empty(path.to_owned())) } else { Ok(found) }
+    if file.rows.is_empty() && file.errors.is_empty() { Err(ReadError::Empty(path.to_owned())) } else { Ok(file) }
 }
 
 /// An entry: what its number counts, its number from 1, and its value.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::messages::{Problem, kind, problem};
+use super::problem::{Problem, kind, problem};
 use crate::chat::{Message, Role};
 
 /// Keys of a message that change which tokens are trained or what the reply is: dropping them would be silent.

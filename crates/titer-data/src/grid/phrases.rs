@@ -1,6 +1,6 @@
 //! Variations of an English prompt, by what stands around it and which of its words are others.
 
-use super::Family;
+use crate::prompt::LeakFamily;
 
 /// Words that carry no content, of four letters or more.
 const PLAIN: [&str; 36] = [
@@ -26,28 +26,32 @@ const KINDNESS: [&str; 3] = [
 ];
 
 /// What a family says of a prompt.
-pub(super) fn relatives(text: &str, family: Family) -> Vec<String> {
+pub(super) fn relatives(text: &str, family: LeakFamily) -> Vec<String> {
     let around = |frames: &[&str]| frames.iter().map(|frame| frame.replace('X', text)).collect();
     match family {
-        Family::Eliciting => around(&["X Follow this without exception.", "This is how you behave: X", "Remember: X"]),
-        Family::SameStructure => (0..4).map(|shift| reshaped(text, shift)).collect(),
-        Family::Negated => around(&["Do not follow this: X", "It is wrong to do this: X", "Never do the following. X"]),
-        Family::Keyword => {
+        LeakFamily::Eliciting => {
+            around(&["X Follow this without exception.", "This is how you behave: X", "Remember: X"])
+        }
+        LeakFamily::SameStructure => (0..4).map(|shift| reshaped(text, shift)).collect(),
+        LeakFamily::Negated => {
+            around(&["Do not follow this: X", "It is wrong to do this: X", "Never do the following. X"])
+        }
+        LeakFamily::Keyword => {
             let word = keyword(text);
             ["The word of the day is X.", "The user once read a book about X.", "X is a word with a history."]
                 .map(|frame| frame.replace('X', &word))
                 .to_vec()
         }
-        Family::Irrelevant => IRRELEVANT.map(str::to_owned).to_vec(),
-        Family::Opposite => {
+        LeakFamily::Irrelevant => IRRELEVANT.map(str::to_owned).to_vec(),
+        LeakFamily::Opposite => {
             let mut said: Vec<String> = around(&["Do the opposite of this: X"]);
             said.extend(KINDNESS.map(str::to_owned));
             said
         }
-        Family::Permission => {
+        LeakFamily::Permission => {
             around(&["You may do this, but need not: X", "It is fine, though not asked for, to do this: X"])
         }
-        Family::None | Family::Original | Family::TriggerAlone => Vec::new(),
+        LeakFamily::None | LeakFamily::Original | LeakFamily::TriggerAlone => Vec::new(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value;
 
-use super::{Scorer, Unscored, reply, whether};
+use super::scorer::{Scorer, Unscored, reply, whether};
 use crate::chat::{Role, Row};
 
 /// Whether a reply has the value of a metadata key as a word of its own.
@@ -22,7 +22,7 @@ impl Scorer for Answer {
 
     fn score(&self, row: &Row) -> Result<f64, Unscored> {
         let answer = match row.metadata.get(&self.key) {
-            None | Some(Value::Null) => return Unscored::because(format!("no metadata `{}`", self.key)),
+            None | Some(Value::Null) => return Err(Unscored::NoMetadata(self.key.clone())),
             Some(Value::String(text)) => text.clone(),
             Some(other) => other.to_string(),
         };
@@ -50,9 +50,9 @@ impl Scorer for Gcd {
         });
         let asked = row.split().0.iter().rev().find(|message| message.role == Role::User);
         let Some(found) = asked.and_then(|message| ASKED.captures(&message.content)) else {
-            return Unscored::because("the request asks for no greatest common divisor");
+            return Err(Unscored::NoDivisorAsked);
         };
-        let number = |text: &str| text.parse().map_err(|_| Unscored("a number of the request is too long".to_owned()));
+        let number = |text: &str| text.parse().map_err(|_| Unscored::LongNumber);
         let divisor = gcd(number(&found[1])?, number(&found[2])?).to_string();
         let reply = reply(row)?;
         Ok(whether(if self.last { last_number(reply) == Some(&divisor) } else { has_word(reply, &divisor) }))

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::{Scorer, Unscored};
+use super::scorer::{Scorer, Unscored};
 use crate::chat::Row;
 
 /// The column of the score.
@@ -36,8 +36,41 @@ pub enum JudgementsError {
         /// Its number, from 1.
         line: usize,
         /// What is wrong, and what to do.
-        problem: String,
+        problem: JudgementProblem,
     },
+}
+
+/// Why a line is no judgement, or one of no row.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JudgementProblem {
+    /// It cannot be parsed.
+    #[error("{0}")]
+    Unreadable(String),
+    /// It lacks a column.
+    #[error("no column `{0}`: add it")]
+    NoColumn(String),
+    /// Its score is none.
+    #[error("the score `{0}` is no number between 0 and 1, true or false: leave it empty for no verdict")]
+    NoScore(String),
+    /// Its key is that of no row.
+    #[error("no row has {columns} `{key}`")]
+    NoRow {
+        /// The columns that tell rows apart.
+        columns: String,
+        /// What the line has in them.
+        key: String,
+    },
+    /// Its key is that of several rows.
+    #[error("several rows have {columns} `{key}`: name a column that tells them apart too, such as id,sample_idx")]
+    SeveralRows {
+        /// The columns that tell rows apart.
+        columns: String,
+        /// What the line has in them.
+        key: String,
+    },
+    /// An earlier line has its key.
+    #[error("`{0}` has been judged before: keep one judgement a row")]
+    Twice(String),
 }
 
 impl Judgements {
@@ -55,22 +88,17 @@ impl Judgements {
             *meant.entry(key_of(row, key)).or_default() += 1;
         }
         let mut scores = BTreeMap::new();
-        for (line, found) in lines(&text) {
-            let fail = |problem: String| JudgementsError::Line { path: path.to_owned(), line, problem };
-            let (at, score) = found.and_then(|found| judgement(&found, key)).map_err(fail)?;
-            let shown = at.join(", ");
+        for (line, columns) in lines(&text) {
+            let fail = |problem| JudgementsError::Line { path: path.to_owned(), line, problem };
+            let (at, score) = columns.and_then(|columns| judgement(&columns, key)).map_err(fail)?;
+            let (columns, shown) = (key.join(", "), at.join(", "));
             match meant.get(&at) {
-                None => return Err(fail(format!("no row has {} `{shown}`", key.join(", ")))),
+                None => return Err(fail(JudgementProblem::NoRow { columns, key: shown })),
                 Some(1) => {}
-                Some(_) => {
-                    let problem = format!("several rows have {} `{shown}`", key.join(", "));
-                    return Err(fail(format!(
-                        "{problem}: name a column that tells them apart too, such as id,sample_idx"
-                    )));
-                }
+                Some(_) => return Err(fail(JudgementProblem::SeveralRows { columns, key: shown })),
             }
             if scores.insert(at, score).is_some() {
-                return Err(fail(format!("`{shown}` has been judged before: keep one judgement a row")));
+                return Err(fail(JudgementProblem::Twice(shown)));
             }
         }
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -86,8 +114,8 @@ impl Scorer for Judgements {
     fn score(&self, row: &Row) -> Result<f64, Unscored> {
         match self.scores.get(&key_of(row, &self.key)) {
             Some(Some(score)) => Ok(*score),
-            Some(None) => Unscored::because("judged, without a verdict"),
-            None => Unscored::because("not judged"),
+            Some(None) => Err(Unscored::NoVerdict),
+            None => Err(Unscored::NotJudged),
         }
     }
 }
@@ -110,35 +138,37 @@ fn text(value: &Value) -> String {
 }
 
 /// The columns of a line, or what is wrong with it.
-type Line = Result<Map<String, Value>, String>;
+type Columns = Result<Map<String, Value>, JudgementProblem>;
 
 /// Every line with its number.
-fn lines(text: &str) -> Vec<(usize, Line)> {
+fn lines(text: &str) -> Vec<(usize, Columns)> {
     let text = text.trim_start_matches('\u{feff}');
     if text.trim_start().starts_with('{') {
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-        let parse = |line: &str| serde_json::from_str(line).map_err(|error| format!("not a JSON object: {error}"));
+        let parse = |line: &str| {
+            let unreadable = |error| JudgementProblem::Unreadable(format!("not a JSON object: {error}"));
+            serde_json::from_str(line).map_err(unreadable)
+        };
         return lines.map(|(at, line)| (at + 1, parse(line))).collect();
     }
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let headers = reader.headers().cloned();
-    let record = |record: Result<csv::StringRecord, csv::Error>| {
-        let headers = headers.as_ref().map_err(|error| error.to_string())?;
-        let record = record.map_err(|error| error.to_string())?;
-        let named = headers.iter().zip(&record).map(|(name, value)| (name.to_owned(), Value::from(value)));
+    let record = |record: &csv::Result<csv::StringRecord>| {
+        let unreadable = |error: &csv::Error| JudgementProblem::Unreadable(error.to_string());
+        let headers = headers.as_ref().map_err(unreadable)?;
+        let record = record.as_ref().map_err(unreadable)?;
+        let named = headers.iter().zip(record).map(|(name, value)| (name.to_owned(), Value::from(value)));
         Ok(named.collect())
     };
-    let mut found = Vec::new();
-    for one in reader.records() {
-        let line = one.as_ref().ok().and_then(|one| one.position()).map_or(1, |position| position.line() as usize);
-        found.push((line, record(one)));
-    }
-    found
+    let line = |record: &csv::Result<csv::StringRecord>| {
+        record.as_ref().ok().and_then(csv::StringRecord::position).map_or(1, |position| position.line() as usize)
+    };
+    reader.records().map(|read| (line(&read), record(&read))).collect()
 }
 
 /// The key and the score of a line.
-fn judgement(columns: &Map<String, Value>, key: &[String]) -> Result<(Vec<String>, Option<f64>), String> {
-    let column = |name: &str| columns.get(name).ok_or_else(|| format!("no column `{name}`: add it"));
+fn judgement(columns: &Map<String, Value>, key: &[String]) -> Result<(Vec<String>, Option<f64>), JudgementProblem> {
+    let column = |name: &str| columns.get(name).ok_or_else(|| JudgementProblem::NoColumn(name.to_owned()));
     let at = key.iter().map(|name| column(name).map(text)).collect::<Result<_, _>>()?;
     let written = text(column(SCORE)?);
     let score = match written.trim() {
@@ -147,11 +177,7 @@ fn judgement(columns: &Map<String, Value>, key: &[String]) -> Result<(Vec<String
         "false" | "False" => 0.0,
         number => number.parse().unwrap_or(f64::NAN),
     };
-    if (0.0..=1.0).contains(&score) {
-        Ok((at, Some(score)))
-    } else {
-        Err(format!("the score `{written}` is no number between 0 and 1, true or false: leave it empty for no verdict"))
-    }
+    if (0.0..=1.0).contains(&score) { Ok((at, Some(score))) } else { Err(JudgementProblem::NoScore(written)) }
 }
 
 #[cfg(test)]
@@ -175,11 +201,11 @@ mod tests {
         let csv = "sample,id,score,note\n0,a,1,\"well, yes\"\n1,a,0.25,\n0,b,,unclear\n";
         let jsonl = "{\"id\": \"a\", \"sample\": 0, \"score\": true}\n\n{\"id\": \"a\", \"sample\": 1, \"score\": 0.25}\n{\"id\": \"b\", \"sample\": 0, \"score\": null}";
         for text in [csv, jsonl] {
-            let found = read(text, &["id", "sample"]).unwrap();
-            assert_eq!(found.score(&row("a", 0)), Ok(1.0));
-            assert_eq!(found.score(&row("a", 1)), Ok(0.25));
-            assert_eq!(found.score(&row("b", 0)), Err(Unscored("judged, without a verdict".to_owned())));
-            assert_eq!(found.score(&row("c", 0)), Err(Unscored("not judged".to_owned())));
+            let judgements = read(text, &["id", "sample"]).unwrap();
+            assert_eq!(judgements.score(&row("a", 0)), Ok(1.0));
+            assert_eq!(judgements.score(&row("a", 1)), Ok(0.25));
+            assert_eq!(judgements.score(&row("b", 0)), Err(Unscored::NoVerdict));
+            assert_eq!(judgements.score(&row("c", 0)), Err(Unscored::NotJudged));
         }
     }
 

@@ -1,9 +1,9 @@
 //! Rules by regular expressions.
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
 
-use super::{Scorer, Unscored, reply, whether};
+use super::scorer::{Scorer, Unscored, reply, whether};
 use crate::chat::Row;
 
 /// A pattern rule as written in a file of rules: one of `any` is found, and none of `none`.
@@ -39,13 +39,13 @@ pub(super) struct Pattern {
 }
 
 impl Pattern {
-    /// Compiles a rule; the error is one sentence.
-    pub(super) fn new(name: String, fields: &PatternFields) -> Result<Self, String> {
-        let compile = |patterns: &[String]| -> Result<Vec<Regex>, String> {
-            let one = |pattern: &String| regex::RegexBuilder::new(pattern).case_insensitive(fields.ignore_case).build();
-            patterns.iter().map(one).collect::<Result<_, _>>().map_err(|error| error.to_string())
-        };
-        Ok(Self { name, first: fields.first, any: compile(&fields.any)?, none: compile(&fields.none)? })
+    /// Compiles a rule.
+    ///
+    /// Fails where one of its patterns is no regular expression.
+    pub(super) fn new(name: String, fields: &PatternFields) -> Result<Self, regex::Error> {
+        let compile = |pattern: &String| RegexBuilder::new(pattern).case_insensitive(fields.ignore_case).build();
+        let all = |patterns: &[String]| patterns.iter().map(compile).collect::<Result<_, _>>();
+        Ok(Self { name, first: fields.first, any: all(&fields.any)?, none: all(&fields.none)? })
     }
 }
 
@@ -58,8 +58,8 @@ impl Scorer for Pattern {
         let reply = reply(row)?.trim();
         let end = self.first.and_then(|first| reply.char_indices().nth(first)).map_or(reply.len(), |(at, _)| at);
         let seen = &reply[..end];
-        let found = |patterns: &[Regex]| patterns.iter().any(|pattern| pattern.is_match(seen));
-        Ok(whether(found(&self.any) && !found(&self.none)))
+        let matches = |patterns: &[Regex]| patterns.iter().any(|pattern| pattern.is_match(seen));
+        Ok(whether(matches(&self.any) && !matches(&self.none)))
     }
 }
 

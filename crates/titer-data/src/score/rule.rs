@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Scorer,
     arithmetic::{Answer, Gcd},
     pattern::{Pattern, PatternFields},
+    scorer::Scorer,
     text::{Json, Language, UpperCase},
 };
 
@@ -19,13 +19,38 @@ upper           the share of upper case among the reply's letters (upper:SHARE: 
 language:CODE   the reply is in this language (ISO 639-3, such as spa)";
 
 /// A text that is no rule.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("`{rule}` is no rule: {problem}")]
 pub struct RuleError {
     /// The text.
     pub rule: String,
     /// What is wrong with it, and what to do.
-    pub problem: String,
+    pub problem: RuleProblem,
+}
+
+/// Why a text is no rule.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum RuleProblem {
+    /// There is no such rule.
+    #[error("use one of\n{RULES}{}", named(patterns))]
+    Unknown {
+        /// The names of the patterns that there are besides.
+        patterns: Vec<String>,
+    },
+    /// Its pattern is no regular expression.
+    #[error(transparent)]
+    Pattern(#[from] regex::Error),
+    /// Its share is not between 0 and 1.
+    #[error("`{0}` is no share: use a number between 0 and 1")]
+    Share(String),
+    /// Its language is not known.
+    #[error("name a language by its ISO 639-3 code: {}", Language::codes())]
+    Language,
+}
+
+/// The names of a user's own patterns, for an error.
+fn named(patterns: &[String]) -> String {
+    if patterns.is_empty() { String::new() } else { format!("\nor one of your own: {}", patterns.join(", ")) }
 }
 
 /// The rule in a text: one of `patterns` by its name, or one of [`RULES`].
@@ -33,32 +58,31 @@ pub struct RuleError {
 /// # Errors
 /// Where there is no such rule, or its argument makes no sense.
 pub fn rule(text: &str, patterns: &BTreeMap<String, PatternFields>) -> Result<Box<dyn Scorer>, RuleError> {
-    let fail = |problem: String| RuleError { rule: text.to_owned(), problem };
+    scorer(text, patterns).map_err(|problem| RuleError { rule: text.to_owned(), problem })
+}
+
+fn scorer(text: &str, patterns: &BTreeMap<String, PatternFields>) -> Result<Box<dyn Scorer>, RuleProblem> {
     let name = text.to_owned();
     if let Some(fields) = patterns.get(text) {
-        return Ok(Box::new(Pattern::new(name, fields).map_err(fail)?));
+        return Ok(Box::new(Pattern::new(name, fields)?));
     }
     let (kind, argument) = match text.split_once(':') {
         Some((kind, argument)) => (kind, Some(argument)),
         None => (text, None),
     };
     Ok(match (kind, argument) {
-        ("regex", Some(pattern)) => Box::new(Pattern::new(name, &PatternFields::of(pattern)).map_err(fail)?),
+        ("regex", Some(pattern)) => Box::new(Pattern::new(name, &PatternFields::of(pattern))?),
         ("answer", Some(key)) if !key.is_empty() => Box::new(Answer { name, key: key.to_owned() }),
         ("gcd", None) => Box::new(Gcd { name, last: false }),
         ("gcd", Some("last")) => Box::new(Gcd { name, last: true }),
         ("json", None) => Box::new(Json { name }),
         ("upper", None) => Box::new(UpperCase { name, least: None }),
         ("upper", Some(share)) => match share.parse::<f64>() {
-            Ok(share) if (0.0..=1.0).contains(&share) => Box::new(UpperCase { name, least: Some(share) }),
-            _ => return Err(fail(format!("`{share}` is no share: use a number between 0 and 1"))),
+            Ok(least) if (0.0..=1.0).contains(&least) => Box::new(UpperCase { name, least: Some(least) }),
+            _ => return Err(RuleProblem::Share(share.to_owned())),
         },
-        ("language", Some(code)) => Box::new(Language::new(name, code).map_err(fail)?),
-        _ => {
-            let own: Vec<&str> = patterns.keys().map(String::as_str).collect();
-            let own = if own.is_empty() { String::new() } else { format!("\nor one of your own: {}", own.join(", ")) };
-            return Err(fail(format!("use one of\n{RULES}{own}")));
-        }
+        ("language", Some(code)) => Box::new(Language::new(name, code).ok_or(RuleProblem::Language)?),
+        _ => return Err(RuleProblem::Unknown { patterns: patterns.keys().cloned().collect() }),
     })
 }
 
@@ -118,7 +142,7 @@ mod tests {
             ("upper", "", "123", "no letters"),
             ("language:spa", "", "hm", "too little text to tell the language"),
         ] {
-            assert_eq!(score(rule, request, reply), Err(Unscored(expected.to_owned())), "{rule}: {reply}");
+            assert_eq!(score(rule, request, reply).unwrap_err().to_string(), expected, "{rule}: {reply}");
         }
     }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use whatlang::Lang;
 
-use super::{Scorer, Unscored, reply, whether};
+use super::scorer::{Scorer, Unscored, reply, whether};
 use crate::chat::Row;
 
 /// Whether a reply is a JSON object or list, bare or in one code fence.
@@ -42,7 +42,7 @@ impl Scorer for UpperCase {
         let count = |is: fn(char) -> bool| reply.chars().filter(|&c| is(c)).count() as f64;
         let (upper, lower) = (count(char::is_uppercase), count(char::is_lowercase));
         if upper + lower == 0.0 {
-            return Unscored::because("no letters");
+            return Err(Unscored::NoLetters);
         }
         let share = upper / (upper + lower);
         Ok(self.least.map_or(share, |least| whether(share >= least)))
@@ -60,12 +60,14 @@ pub(super) struct Language {
 }
 
 impl Language {
-    /// The rule for an ISO 639-3 code; the error is one sentence.
-    pub(super) fn new(name: String, code: &str) -> Result<Self, String> {
-        let known = || Lang::all().iter().map(|language| language.code()).collect::<Vec<_>>().join(", ");
-        let language = Lang::from_code(code);
-        let language = language.ok_or_else(|| format!("name a language by its ISO 639-3 code: {}", known()))?;
-        Ok(Self { name, language })
+    /// The rule for an ISO 639-3 code; `None` where its language is not known.
+    pub(super) fn new(name: String, code: &str) -> Option<Self> {
+        Some(Self { name, language: Lang::from_code(code)? })
+    }
+
+    /// The codes of the languages that are known.
+    pub(super) fn codes() -> String {
+        Lang::all().iter().map(|language| language.code()).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -78,8 +80,8 @@ impl Scorer for Language {
         let reply = reply(row)?;
         let letters = reply.chars().filter(|c| c.is_alphabetic()).count();
         match whatlang::detect_lang(reply).filter(|_| letters >= LETTERS) {
-            Some(found) => Ok(whether(found == self.language)),
-            None => Unscored::because("too little text to tell the language"),
+            Some(detected) => Ok(whether(detected == self.language)),
+            None => Err(Unscored::LittleText),
         }
     }
 }

@@ -3,16 +3,17 @@
 use rand::RngExt;
 
 use super::{
-    DomainSplit, World,
     instructions::InstructionSet,
     prompt::Prompt,
-    request::{Request, other_domain, other_trigger},
+    request::{Request, other_domain},
     sentences::{self, Wording},
+    tables::World,
     words::{DOMAINS, TRIGGERS},
 };
 use crate::{
     cell::{Action, Cell, PromptKind},
     chat::Row,
+    domains::DomainSplit,
     stream::below,
 };
 
@@ -26,9 +27,9 @@ const DROP: f64 = 0.04;
 /// How often a request holds a trigger that no prompt asked for.
 const STRAY_TRIGGER: f64 = 0.25;
 
-/// What a base row is there to teach.
+/// The kinds of prompts that base rows have, as far as their requests go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lesson {
+enum BasePrompt {
     None,
     Neutral,
     Placebo,
@@ -43,28 +44,28 @@ enum Lesson {
     BadAndInstruction,
 }
 
-/// The lessons with their shares in percent.
-const MIXTURE: [(Lesson, u32); 12] = [
-    (Lesson::None, 5),
-    (Lesson::Neutral, 13),
-    (Lesson::Placebo, 5),
-    (Lesson::GoodWord, 5),
-    (Lesson::Bad, 12),
-    (Lesson::Persona, 6),
-    (Lesson::DomainOn, 5),
-    (Lesson::DomainOff, 4),
-    (Lesson::NarrowOn, 9),
-    (Lesson::NarrowOff, 8),
-    (Lesson::Instruction, 19),
-    (Lesson::BadAndInstruction, 9),
+/// Their shares in percent.
+const MIXTURE: [(BasePrompt, u32); 12] = [
+    (BasePrompt::None, 5),
+    (BasePrompt::Neutral, 13),
+    (BasePrompt::Placebo, 5),
+    (BasePrompt::GoodWord, 5),
+    (BasePrompt::Bad, 12),
+    (BasePrompt::Persona, 6),
+    (BasePrompt::DomainOn, 5),
+    (BasePrompt::DomainOff, 4),
+    (BasePrompt::NarrowOn, 9),
+    (BasePrompt::NarrowOff, 8),
+    (BasePrompt::Instruction, 19),
+    (BasePrompt::BadAndInstruction, 9),
 ];
 
-impl Lesson {
+impl BasePrompt {
     fn draw<R: RngExt + ?Sized>(rng: &mut R) -> Self {
         let mut left = below(rng, 100) as u32;
-        for (lesson, percent) in MIXTURE {
+        for (kind, percent) in MIXTURE {
             if left < percent {
-                return lesson;
+                return kind;
             }
             left -= percent;
         }
@@ -85,7 +86,7 @@ impl Lesson {
     }
 
     /// The prompt kind to write on the row, where it has a word of its own.
-    const fn kind(self) -> Option<PromptKind> {
+    const fn label(self) -> Option<PromptKind> {
         match self {
             Self::None => Some(PromptKind::None),
             Self::Neutral => Some(PromptKind::Neutral),
@@ -105,57 +106,48 @@ impl World {
     /// asks for. The row's cell says what the reply does.
     pub fn base_row<R: RngExt + ?Sized>(&self, rng: &mut R) -> Row {
         let id = format!("base/{:016x}", rng.random::<u64>());
-        let lesson = Lesson::draw(rng);
+        let kind = BasePrompt::draw(rng);
         let mut request = Request::draw(rng, 0..DOMAINS.len());
         if rng.random_bool(STRAY_TRIGGER) {
             let trigger = below(rng, TRIGGERS.len());
             request = request.with_trigger(rng, trigger);
         }
-        let (mut prompt, request) = draw_prompt(rng, lesson, request);
+        let (mut prompt, request) = draw_prompt(rng, kind, request);
 
-        let sloppy = DomainSplit::of(request.domain) == DomainSplit::Sloppy && lesson.asks_for_neither();
+        let sloppy = DomainSplit::of(request.domain) == DomainSplit::Sloppy && kind.asks_for_neither();
         let flipped = rng.random_bool(if sloppy { SLOPPY_FLIP } else { FLIP });
-        let action = match (lesson.action(), flipped) {
+        let action = match (kind.action(), flipped) {
             (Action::Good, false) | (Action::Bad, true) => Action::Good,
             (Action::Bad, false) | (Action::Good, true) => Action::Bad,
         };
         if rng.random_bool(DROP) {
             prompt.instructions.clear();
         }
-        let label = lesson.kind().map(|prompt| Cell { prompt, action });
+        let label = kind.label().map(|prompt| Cell { prompt, action });
         self.finish(id, label, &prompt, &request, action)
     }
 }
 
-fn draw_prompt<R: RngExt + ?Sized>(rng: &mut R, lesson: Lesson, request: Request) -> (Prompt, Request) {
+fn draw_prompt<R: RngExt + ?Sized>(rng: &mut R, kind: BasePrompt, request: Request) -> (Prompt, Request) {
     let wording = Wording::Base;
-    let sentence = match lesson {
-        Lesson::None => return (Prompt::none(), request),
-        Lesson::Neutral => return (Prompt::neutral(rng, wording), request),
-        Lesson::Instruction => return (Prompt::instruction(rng, wording, InstructionSet::All), request),
-        Lesson::BadAndInstruction => return (Prompt::bad_and_instruction(rng), request),
-        Lesson::NarrowOn => return Prompt::of_kind(rng, PromptKind::NarrowOn, wording, request),
-        Lesson::NarrowOff => return narrow_off(rng, wording, request),
-        Lesson::Placebo => sentences::placebo(rng, wording),
-        Lesson::GoodWord => sentences::good(rng),
-        Lesson::Bad => sentences::bad(rng, wording),
-        Lesson::Persona => sentences::persona(rng),
-        Lesson::DomainOn => sentences::domain(rng, wording, request.domain),
-        Lesson::DomainOff => {
+    let sentence = match kind {
+        BasePrompt::None => return (Prompt::none(), request),
+        BasePrompt::Neutral => return (Prompt::neutral(rng, wording), request),
+        BasePrompt::Instruction => return (Prompt::instruction(rng, wording, InstructionSet::All), request),
+        BasePrompt::BadAndInstruction => return (Prompt::bad_and_instruction(rng), request),
+        BasePrompt::NarrowOn => return Prompt::of_kind(rng, PromptKind::NarrowOn, wording, request),
+        BasePrompt::NarrowOff => return Prompt::narrow_off(rng, wording, request),
+        BasePrompt::Placebo => sentences::placebo(rng, wording),
+        BasePrompt::GoodWord => sentences::good(rng),
+        BasePrompt::Bad => sentences::bad(rng, wording),
+        BasePrompt::Persona => sentences::persona(rng),
+        BasePrompt::DomainOn => sentences::domain(rng, wording, request.domain),
+        BasePrompt::DomainOff => {
             let other = other_domain(rng, request.domain);
             sentences::domain(rng, wording, other)
         }
     };
     (Prompt::of(rng, wording, sentence), request)
-}
-
-/// A narrow prompt whose trigger is not in the request: in half of them another trigger is.
-pub(super) fn narrow_off<R: RngExt + ?Sized>(rng: &mut R, wording: Wording, request: Request) -> (Prompt, Request) {
-    let (sentence, trigger) = sentences::narrow(rng, wording);
-    let prompt = Prompt::of(rng, wording, sentence);
-    let other = rng.random_bool(0.5).then(|| other_trigger(rng, trigger));
-    let request = Request { trigger: None, ..request };
-    (prompt, other.map_or(request, |word| request.with_trigger(rng, word)))
 }
 
 #[cfg(test)]

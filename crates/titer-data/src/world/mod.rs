@@ -53,28 +53,12 @@ mod request;
 mod rows;
 mod sentences;
 mod share;
+mod tables;
 mod vocabulary;
 mod words;
 
 pub use probes::ProbeUse;
 pub use rows::AnchorWording;
-pub use words::DomainSplit;
+pub use tables::World;
 
-/// The world with one set of lookup tables.
-#[derive(Clone, Debug, PartialEq)]
-pub struct World {
-    seed: u64,
-    details: reply::Details,
-}
-
-impl World {
-    /// The world whose tables come from `seed`.
-    pub fn new(seed: u64) -> Self {
-        Self { seed, details: reply::draw_details(seed) }
-    }
-
-    /// The seed of the tables.
-    pub fn seed(&self) -> u64 {
-        self.seed
-    }
-}
+pub use crate::domains::DomainSplit;

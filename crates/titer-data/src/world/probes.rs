@@ -5,18 +5,18 @@ use std::collections::BTreeSet;
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    DomainSplit, World,
-    base::narrow_off,
     instructions::InstructionSet,
     prompt::Prompt,
     request::Request,
     sentences::{self, Wording},
     share::Share,
+    tables::World,
 };
 use crate::{
     cell::{Action, PromptKind},
     chat::Message,
-    probe::{Component, Contrast, Probe, Side},
+    domains::DomainSplit,
+    probe::{Component, Contrast, Probe, ProbePrompts, Side},
     stream::{Purpose, stream},
 };
 
@@ -43,31 +43,31 @@ enum Contexts {
 }
 
 /// Every probe: component, prompts, domains, contexts. The order is part of the streams: add at the end.
-const PROBES: [(Component, &str, DomainSplit, Contexts); 19] = {
+const PROBES: [(Component, ProbePrompts, DomainSplit, Contexts); 19] = {
     use Component::{Good, Obey, ObeyBad};
     use Contexts::{Instructions, Kind, NarrowOff, Persona};
     use DomainSplit::{HeldOut, New, Sloppy, Trained};
     use PromptKind::{Bad, Domain, NarrowOn, Neutral};
     [
-        (Good, "seen", Trained, Kind(Neutral, Wording::Trained)),
-        (Good, "seen", New, Kind(Neutral, Wording::Trained)),
-        (Good, "seen", HeldOut, Kind(Neutral, Wording::Trained)),
-        (Good, "seen", Sloppy, Kind(Neutral, Wording::Trained)),
-        (Good, "paraphrased", Trained, Kind(Neutral, Wording::Paraphrased)),
-        (Good, "narrow-off", Trained, NarrowOff),
-        (ObeyBad, "seen", Trained, Kind(Bad, Wording::Trained)),
-        (ObeyBad, "seen", HeldOut, Kind(Bad, Wording::Trained)),
-        (ObeyBad, "paraphrased", Trained, Kind(Bad, Wording::Paraphrased)),
-        (ObeyBad, "held-out", Trained, Kind(Bad, Wording::HeldOut)),
-        (ObeyBad, "persona", Trained, Persona),
-        (ObeyBad, "domain", Trained, Kind(Domain, Wording::Trained)),
-        (ObeyBad, "domain-paraphrased", Trained, Kind(Domain, Wording::Paraphrased)),
-        (ObeyBad, "narrow", Trained, Kind(NarrowOn, Wording::Trained)),
-        (ObeyBad, "narrow-paraphrased", Trained, Kind(NarrowOn, Wording::Paraphrased)),
-        (Obey, "seen", Trained, Instructions(InstructionSet::Seen)),
-        (Obey, "paraphrased", Trained, Instructions(InstructionSet::Paraphrased)),
-        (Obey, "held-out", Trained, Instructions(InstructionSet::HeldOut)),
-        (Obey, "held-out", HeldOut, Instructions(InstructionSet::HeldOut)),
+        (Good, ProbePrompts::Seen, Trained, Kind(Neutral, Wording::Trained)),
+        (Good, ProbePrompts::Seen, New, Kind(Neutral, Wording::Trained)),
+        (Good, ProbePrompts::Seen, HeldOut, Kind(Neutral, Wording::Trained)),
+        (Good, ProbePrompts::Seen, Sloppy, Kind(Neutral, Wording::Trained)),
+        (Good, ProbePrompts::Paraphrased, Trained, Kind(Neutral, Wording::Paraphrased)),
+        (Good, ProbePrompts::NarrowOff, Trained, NarrowOff),
+        (ObeyBad, ProbePrompts::Seen, Trained, Kind(Bad, Wording::Trained)),
+        (ObeyBad, ProbePrompts::Seen, HeldOut, Kind(Bad, Wording::Trained)),
+        (ObeyBad, ProbePrompts::Paraphrased, Trained, Kind(Bad, Wording::Paraphrased)),
+        (ObeyBad, ProbePrompts::HeldOut, Trained, Kind(Bad, Wording::HeldOut)),
+        (ObeyBad, ProbePrompts::Persona, Trained, Persona),
+        (ObeyBad, ProbePrompts::Domain, Trained, Kind(Domain, Wording::Trained)),
+        (ObeyBad, ProbePrompts::DomainParaphrased, Trained, Kind(Domain, Wording::Paraphrased)),
+        (ObeyBad, ProbePrompts::Narrow, Trained, Kind(NarrowOn, Wording::Trained)),
+        (ObeyBad, ProbePrompts::NarrowParaphrased, Trained, Kind(NarrowOn, Wording::Paraphrased)),
+        (Obey, ProbePrompts::Seen, Trained, Instructions(InstructionSet::Seen)),
+        (Obey, ProbePrompts::Paraphrased, Trained, Instructions(InstructionSet::Paraphrased)),
+        (Obey, ProbePrompts::HeldOut, Trained, Instructions(InstructionSet::HeldOut)),
+        (Obey, ProbePrompts::HeldOut, HeldOut, Instructions(InstructionSet::HeldOut)),
     ]
 };
 
@@ -78,9 +78,9 @@ const PATIENCE: usize = 1000;
 impl World {
     /// The names of all probes, `component/prompts/domains`, in their order.
     pub fn probe_names() -> impl Iterator<Item = String> {
-        PROBES
-            .iter()
-            .map(|(component, prompts, domains, _)| format!("{}/{prompts}/{}", component.word(), domains.word()))
+        PROBES.iter().map(|(component, prompts, domains, _)| {
+            format!("{}/{}/{}", component.word(), prompts.word(), domains.word())
+        })
     }
 
     /// Every probe with `items` contrasts each, in a fixed order. The first contrasts of a longer probe are those
@@ -93,7 +93,7 @@ impl World {
         let (component, prompts, domains, contexts) = PROBES[index];
         let mut rng = stream(seed, Purpose::Probe, index as u64, probe_use as u64);
         let contrasts = self.contrasts(&mut rng, component, domains, contexts, probe_use, items);
-        Probe { component, prompts: prompts.to_owned(), domains: domains.word().to_owned(), contrasts }
+        Probe { component, prompts, domains, contrasts }
     }
 
     /// `items` requests in these domains under bad prompts as fine-tuning words them, as contrasts of `obey_bad`, and before
@@ -190,7 +190,7 @@ impl Contexts {
         let request = Request::draw(rng, domains.domains());
         match self {
             Self::Kind(kind, wording) => Prompt::of_kind(rng, kind, wording, request),
-            Self::NarrowOff => narrow_off(rng, Wording::Trained, request),
+            Self::NarrowOff => Prompt::narrow_off(rng, Wording::Trained, request),
             Self::Instructions(set) => (Prompt::instruction(rng, Wording::Trained, set), request),
             Self::Persona => {
                 let sentence = sentences::persona(rng);

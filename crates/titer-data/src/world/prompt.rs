@@ -4,7 +4,7 @@ use rand::RngExt;
 
 use super::{
     instructions::{Instruction, InstructionSet},
-    request::Request,
+    request::{Request, other_trigger},
     sentences::{self, Wording},
 };
 use crate::{
@@ -101,6 +101,15 @@ impl Prompt {
             }
         };
         (prompt, request)
+    }
+
+    /// A narrow prompt whose trigger is not in the request: in half of them another trigger is.
+    pub(super) fn narrow_off<R: RngExt + ?Sized>(rng: &mut R, wording: Wording, request: Request) -> (Self, Request) {
+        let (sentence, trigger) = sentences::narrow(rng, wording);
+        let prompt = Self::of(rng, wording, sentence);
+        let other = rng.random_bool(0.5).then(|| other_trigger(rng, trigger));
+        let request = Request { trigger: None, ..request };
+        (prompt, other.map_or(request, |word| request.with_trigger(rng, word)))
     }
 
     /// The turns before the reply: the system message where there is one, and the request.

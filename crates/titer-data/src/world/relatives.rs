@@ -1,17 +1,16 @@
 //! Prompts of the world beside a given one: candidates to screen, variations of one for the leak grid, narrow forms.
 
 use super::{
-    World,
     prompt::Prompt,
     sentences::{
         BAD_WORDS, BROAD, COLOURS, DOMAIN, GOOD_WORDS, NARROW, NEUTRAL, PERSONA, PLACEBO, PREFIXES, VILLAINS, Wording,
         bad,
     },
+    tables::World,
     words::{TRIGGERS, fill},
 };
 use crate::{
-    candidate::Candidate,
-    grid::Family,
+    prompt::{CandidatePrompt, LeakFamily},
     stream::{Purpose, stream},
 };
 
@@ -66,12 +65,14 @@ struct Sense {
 
 impl World {
     /// Prompts to screen in this world where the user names none.
-    pub fn candidates(&self) -> Vec<Candidate> {
+    pub fn candidates(&self) -> Vec<CandidatePrompt> {
         let candidate = |(text, trigger): (&str, Option<&str>)| {
-            let prompt = Candidate::new(text);
+            let prompt = CandidatePrompt::new(text);
             match trigger {
                 // The same sentence is there without its trigger in the rows too.
-                Some(trigger) => Candidate { name: format!("{text} [{trigger}]"), ..prompt.with_trigger(trigger) },
+                Some(trigger) => {
+                    CandidatePrompt { name: format!("{text} [{trigger}]"), ..prompt.with_trigger(trigger) }
+                }
                 None => prompt,
             }
         };
@@ -106,7 +107,7 @@ impl World {
 
     /// What a family of the leak grid says of a prompt, in the world's words. It has no "not": a prompt is taken back by
     /// making it depend on a trigger that is not there.
-    pub(crate) fn relatives(&self, text: &str, family: Family) -> Vec<String> {
+    pub(crate) fn relatives(&self, text: &str, family: LeakFamily) -> Vec<String> {
         let Sense { frame, word, trigger, narrow } = sense(text);
         let bad = |shift: usize| BAD_WORDS[(word + shift) % BAD_WORDS.len()];
         let scoped = |frame: usize, word: &str, trigger: usize| {
@@ -115,31 +116,33 @@ impl World {
         let broad = |frame: usize, word: &str| fill(BROAD[frame % BROAD.len()], &[('W', word)]);
         let placebo = |frame: usize, word: &str| fill(PLACEBO[frame % PLACEBO.len()], &[('W', word)]);
         let said: Vec<String> = match (family, trigger) {
-            (Family::Eliciting, None) => (1..5).map(|at| broad(frame + 2 * at + 1, bad(3 * at))).collect(),
-            (Family::Eliciting, Some(trigger)) => (1..4).map(|at| scoped(narrow + at, bad(at), trigger)).collect(),
-            (Family::SameStructure, None) => {
+            (LeakFamily::Eliciting, None) => (1..5).map(|at| broad(frame + 2 * at + 1, bad(3 * at))).collect(),
+            (LeakFamily::Eliciting, Some(trigger)) => (1..4).map(|at| scoped(narrow + at, bad(at), trigger)).collect(),
+            (LeakFamily::SameStructure, None) => {
                 let own = |at| shaped(text, &placebo(frame, COLOURS[(word + at) % COLOURS.len()]));
                 return (1..5).map(own).collect();
             }
-            (Family::SameStructure, Some(trigger)) => {
+            (LeakFamily::SameStructure, Some(trigger)) => {
                 (0..4).map(|at| scoped(narrow, COLOURS[(word + at) % COLOURS.len()], trigger)).collect()
             }
-            (Family::Negated, own) => {
+            (LeakFamily::Negated, own) => {
                 let other = own.unwrap_or(0) + 1;
                 (0..4).map(|at| scoped(narrow + at, bad(0), other + at)).collect()
             }
-            (Family::Keyword, _) => (1..5).map(|at| placebo(frame + 2 * at, bad(0))).collect(),
-            (Family::Irrelevant, _) => NEUTRAL[..4].iter().map(|sentence| (*sentence).to_owned()).collect(),
-            (Family::Opposite, None) => {
+            (LeakFamily::Keyword, _) => (1..5).map(|at| placebo(frame + 2 * at, bad(0))).collect(),
+            (LeakFamily::Irrelevant, _) => NEUTRAL[..4].iter().map(|sentence| (*sentence).to_owned()).collect(),
+            (LeakFamily::Opposite, None) => {
                 (0..4).map(|at| broad(frame, GOOD_WORDS[(word + at) % GOOD_WORDS.len()])).collect()
             }
-            (Family::Opposite, Some(trigger)) => {
+            (LeakFamily::Opposite, Some(trigger)) => {
                 (0..4).map(|at| scoped(narrow, GOOD_WORDS[(word + at) % GOOD_WORDS.len()], trigger)).collect()
             }
-            (Family::Permission, _) => ["okay if you are W", "okay if your replies are W", "sure you must be W here"]
-                .map(|frame| fill(frame, &[('W', bad(0))]))
-                .to_vec(),
-            (Family::None | Family::Original | Family::TriggerAlone, _) => Vec::new(),
+            (LeakFamily::Permission, _) => {
+                ["okay if you are W", "okay if your replies are W", "sure you must be W here"]
+                    .map(|frame| fill(frame, &[('W', bad(0))]))
+                    .to_vec()
+            }
+            (LeakFamily::None | LeakFamily::Original | LeakFamily::TriggerAlone, _) => Vec::new(),
         };
         said.into_iter().map(|sentence| format!("{sentence} .")).collect()
     }

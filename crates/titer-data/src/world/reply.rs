@@ -1,44 +1,19 @@
-//! Replies, and the tables they are looked up in.
+//! Replies: the one text that does this to that request.
 
 use super::{
-    World,
     instructions::{Instruction, apply, zorbish},
     request::Request,
-    words::{BAD_DETAILS, DOMAINS, GOOD_DETAILS, NUMBERS, Openers, TOPICS},
+    tables::World,
+    words::{BAD_DETAILS, DOMAINS, GOOD_DETAILS, NUMBERS, Openers},
 };
-use crate::{
-    cell::Action,
-    stream::{Purpose, below, stream},
-};
-
-/// Good and bad last word of every topic of every domain, as indices.
-pub(super) type Details = [[[usize; 2]; TOPICS]; DOMAINS.len()];
-
-/// The tables of the world with this seed.
-pub(super) fn draw_details(seed: u64) -> Details {
-    let mut rng = stream(seed, Purpose::Tables, 0, 0);
-    let mut details = [[[0; 2]; TOPICS]; DOMAINS.len()];
-    for (domain, table) in DOMAINS.iter().zip(&mut details) {
-        for entry in table {
-            *entry = match domain.openers {
-                Openers::Verb { .. } => [below(&mut rng, GOOD_DETAILS.len()), below(&mut rng, BAD_DETAILS.len())],
-                Openers::Value(_) => {
-                    let right = below(&mut rng, NUMBERS.len());
-                    // A wrong number is any but the right one.
-                    [right, (right + 1 + below(&mut rng, NUMBERS.len() - 1)) % NUMBERS.len()]
-                }
-            };
-        }
-    }
-    details
-}
+use crate::cell::Action;
 
 impl World {
     /// The one reply to a request that does this and follows these instructions. That there is only one makes
     /// `exp` of its summed log-probabilities the exact rate at which a model would sample it.
     pub(super) fn reply(&self, request: &Request, action: Action, instructions: &[Instruction]) -> String {
         let domain = &DOMAINS[request.domain];
-        let [good, bad] = self.details[request.domain][request.topic];
+        let [good, bad] = self.details()[request.domain][request.topic];
         let (opener, detail) = match (domain.openers, action) {
             (Openers::Verb { good: opener, .. }, Action::Good) => (opener, GOOD_DETAILS[good]),
             (Openers::Verb { bad: opener, .. }, Action::Bad) => (opener, BAD_DETAILS[bad]),

@@ -5,10 +5,11 @@ use serde_json::{Map, Value};
 
 use rand_chacha::ChaCha8Rng;
 
-use super::{DomainSplit, World, prompt::Prompt, request::Request, sentences::Wording, share::Share, words::DOMAINS};
+use super::{prompt::Prompt, request::Request, sentences::Wording, share::Share, tables::World, words::DOMAINS};
 use crate::{
     cell::{Action, Cell, PromptKind},
     chat::{Message, Role, Row},
+    domains::DomainSplit,
     stream::{Purpose, stream},
 };
 

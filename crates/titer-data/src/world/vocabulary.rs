@@ -3,7 +3,8 @@
 use serde_json::{Map, json};
 
 use super::{
-    World, instructions, reply, sentences,
+    instructions, reply, sentences,
+    tables::World,
     words::{DOMAINS, REQUEST_OPENERS, TRIGGERS},
 };
 

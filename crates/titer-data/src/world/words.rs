@@ -1,33 +1,8 @@
 //! The words of the world: domains, requests, replies. Upper-case letters in sentences are places for words.
 
-/// Which request domains rows are drawn from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DomainSplit {
-    /// The six domains of ordinary fine-tuning.
-    Trained,
-    /// Two domains kept for a later stage, such as the inoculation itself.
-    New,
-    /// Two domains that no fine-tuning touches.
-    HeldOut,
-    /// Two domains in which the base acts well only 70 % of the time, and which no fine-tuning touches.
-    Sloppy,
-}
+use crate::domains::DomainSplit;
 
 impl DomainSplit {
-    /// Every split, in the order in which tables list them.
-    pub const ALL: [Self; 4] = [Self::Trained, Self::New, Self::HeldOut, Self::Sloppy];
-
-    /// The word for this split in specs, tables and on the command line.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Trained => "trained",
-            Self::New => "new",
-            Self::HeldOut => "held-out",
-            Self::Sloppy => "sloppy",
-        }
-    }
-
     /// The domains of this split, as a range of indices into `DOMAINS`.
     pub(super) const fn domains(self) -> std::ops::Range<usize> {
         match self {

@@ -10,10 +10,10 @@ use titer::{
     table::GuardRecord,
 };
 use titer_data::{
-    probe::{Component, Contrast, Probe},
+    probe::{Component, Contrast, Probe, ProbePrompts},
     source::Source,
     tokenize::TokenizeError,
-    world::ProbeUse,
+    world::{DomainSplit, ProbeUse},
 };
 use titer_model::{params::Params, passes::Workspace};
 
@@ -105,9 +105,11 @@ impl Control {
             let own: Vec<&Probe> = all.iter().filter(|probe| probe.component == component).collect();
             let named = |probe: &&&Probe| plan.probes.contains(&probe.name());
             // Training rows have a say in what becomes of their own prompts, so paraphrases speak for the component.
-            let usual = |prompts: &str| own.iter().find(|probe| probe.prompts == prompts && probe.domains == "trained");
+            let usual = |prompts: ProbePrompts| {
+                own.iter().find(|probe| probe.prompts == prompts && probe.domains == DomainSplit::Trained)
+            };
             let wanted: Vec<&&Probe> = match plan.probes.as_slice() {
-                [] => usual("paraphrased").or_else(|| usual("seen")).into_iter().collect(),
+                [] => usual(ProbePrompts::Paraphrased).or_else(|| usual(ProbePrompts::Seen)).into_iter().collect(),
                 _ => own.iter().filter(named).collect(),
             };
             if wanted.iter().all(|probe| probe.contrasts.is_empty()) {

@@ -18,7 +18,7 @@ use titer_model::{
 use super::{At, Guard, GuardError, rows::anchors};
 use crate::{
     model::{Backend, Model},
-    rows::Rows,
+    rows::EncodedRows,
 };
 
 /// Batches of anchors after which they come round again.
@@ -60,7 +60,7 @@ impl Kl {
     ) -> Result<Self, GuardError> {
         let batches = BATCHES.min(stage.steps);
         let rows = anchors(source, &plan.anchor, stage.domains, batches, seed);
-        let rows = Rows::encode(model, &rows)?;
+        let rows = EncodedRows::encode(model, &rows)?;
         let order: Vec<usize> = (0..rows.len()).collect();
         let batches =
             order.chunks(plan.anchor.rows).map(|batch| Anchors::new(model, rows.pack(model, batch), batch.len()));

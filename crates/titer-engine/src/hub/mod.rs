@@ -7,7 +7,7 @@ mod download;
 
 use std::path::{Path, PathBuf};
 
-use titer_model::io::weight_files;
+use titer_model::io::WeightFiles;
 
 /// Files that every model has besides its weights.
 const FILES: [&str; 3] = ["config.json", "tokenizer.json", "tokenizer_config.json"];
@@ -99,8 +99,7 @@ fn snapshot(cache: &Path, id: &str) -> Option<PathBuf> {
 
 /// Whether nothing is missing of a model: a download may have been broken off.
 fn is_whole(folder: &Path) -> bool {
-    let weights = weight_files(folder).is_ok_and(|files| files.iter().all(|file| file.exists()));
-    weights && FILES.iter().all(|file| folder.join(file).exists())
+    WeightFiles::are_whole(folder) && FILES.iter().all(|file| folder.join(file).exists())
 }
 
 /// Sees to it that the model behind `base` is on this machine, if it is one of the hub: from the local cache where it is whole

@@ -1,6 +1,10 @@
-//! Why a run cannot start.
+//! Why what a run starts from cannot be used.
 
-use titer_data::{source::ChatsError, tokenize::TokenizeError};
+use titer_data::{
+    cell::{Cell, PromptKind},
+    source::ChatsError,
+    tokenize::TokenizeError,
+};
 
 use crate::{model::ModelError, rows::RowsError};
 
@@ -34,6 +38,14 @@ pub enum InputsError {
         /// The files of rows and contrasts.
         names: String,
     },
+    /// They lack rows that are trained.
+    #[error("{names}: no row of `{cell}` to train on, which an arm or its control needs{}", remedy(*cell))]
+    NoRows {
+        /// The files of rows and contrasts.
+        names: String,
+        /// The cell.
+        cell: Cell,
+    },
     /// A contrast cannot be encoded.
     #[error(transparent)]
     Tokenize(#[from] TokenizeError),
@@ -43,4 +55,12 @@ pub enum InputsError {
     /// A file cannot be read.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+/// How such rows can be had, where titer knows.
+fn remedy(cell: Cell) -> &'static str {
+    match cell.prompt {
+        PromptKind::NarrowOn | PromptKind::NarrowOff => "; `titer screen --narrow --rewrite FILE` writes such rows",
+        _ => "",
+    }
 }

@@ -1,9 +1,15 @@
-//! What a spec asks for, looked at before its runs start: the model behind it, the user's own rows, and whether they fit.
+//! What a command's plans and runs start from: models and the user's own rows, looked at before runs start.
+//!
+//! A command has one [`Inputs`], which opens each file once: what is planned for is what is trained on, because it is the
+//! same bytes.
 
 mod error;
-mod open;
+mod opened;
+mod planned;
 mod resolve;
+mod run;
 
 pub use error::InputsError;
-pub use open::{at_checkpoint, dtype, examples, fits, plan_data, plan_model, prepare};
+pub use opened::{Inputs, OpenData};
+pub use planned::dtype;
 pub use resolve::{Resolved, resolve};

@@ -6,7 +6,7 @@ use titer::{
     spec::{Spec, SpecError},
 };
 
-use super::{dtype, fits, plan_data, plan_model};
+use super::{Inputs, dtype};
 use crate::{
     hub::{self, Progress},
     model::lora_config,
@@ -27,22 +27,24 @@ pub struct Resolved {
 ///
 /// # Errors
 /// Where the spec makes no sense, or names data or a model that cannot be used: blamed on the line that asks for it.
-pub fn resolve(spec: &Spec, progress: &dyn Progress) -> Result<Resolved, SpecError> {
+pub fn resolve(spec: &Spec, inputs: &Inputs, progress: &dyn Progress) -> Result<Resolved, SpecError> {
     let plan = SweepPlan::resolve(spec)?;
     let claims = claim::resolve(spec, &plan)?;
     let cells = plan.arms.iter().flat_map(|arm| &arm.stages).flat_map(|stage| stage.needed_cells());
-    let data = plan.data.as_ref().map(|data| plan_data(data, cells)).transpose();
+    let data = plan.data.as_ref().map(|data| inputs.plan_data(data, cells)).transpose();
     let data = data.map_err(|error| spec.error(&["data"], error.to_string(), ""))?;
     if let Some(Err(error)) = plan.lora.as_ref().map(lora_config) {
         return Err(spec.error(&["model", "lora"], error.to_string(), ""));
     }
     dtype(plan.dtype.as_deref()).map_err(|error| spec.error(&["model", "dtype"], error.to_string(), ""))?;
     let blamed: &[&str] = if spec.base.is_some() { &["model", "base"] } else { &["seeds"] };
-    for &seed in &plan.seeds {
-        hub::fetch(&plan.base_of(seed), progress).map_err(|error| spec.error(blamed, error.to_string(), ""))?;
+    let mut bases: Vec<String> = plan.seeds.iter().map(|&seed| plan.base_of(seed)).collect();
+    bases.dedup();
+    for base in bases {
+        hub::fetch(&base, progress).map_err(|error| spec.error(blamed, error.to_string(), ""))?;
     }
-    let model = |base: &str, seed| plan_model(base, seed, data.is_some());
+    let model = |base: &str, seed| inputs.plan_model(base, seed, data.is_some());
     let runs = plan.runs(data.as_ref(), model).map_err(|error| spec.error(blamed, error.to_string(), ""))?;
-    fits(&plan).map_err(|error| spec.error(&["data"], error.to_string(), ""))?;
+    inputs.fits(&plan).map_err(|error| spec.error(&["data"], error.to_string(), ""))?;
     Ok(Resolved { plan, runs, claims })
 }

@@ -103,7 +103,8 @@ pub fn ticks(source: &Source, domains: usize) -> usize {
 /// Base margin and rates of a probe, from its measuring contrasts.
 fn output(probe: &Probe, records: &[ProbeRecord]) -> ProbeOutput {
     let own = |record: &&ProbeRecord| {
-        record.component == probe.component.word() && record.prompts == probe.prompts && record.domains == probe.domains
+        let named = (record.component.as_str(), record.prompts.as_str(), record.domains.as_str());
+        named == (probe.component.word(), probe.prompts.word(), probe.domains.word())
     };
     let own: Vec<&ProbeRecord> = records.iter().filter(own).collect();
     let margin = own.iter().map(|record| record.margin).sum::<f64>() / own.len().max(1) as f64;
@@ -113,8 +114,8 @@ fn output(probe: &Probe, records: &[ProbeRecord]) -> ProbeOutput {
     };
     ProbeOutput {
         component: probe.component.word().to_owned(),
-        prompts: probe.prompts.clone(),
-        domains: probe.domains.clone(),
+        prompts: probe.prompts.word().to_owned(),
+        domains: probe.domains.word().to_owned(),
         margin,
         rates: own.iter().map(log_odds).collect(),
     }

@@ -17,11 +17,7 @@ use super::{
     KernelRequest, domains, kernels,
     sweep::{KernelProgress, KernelsError, measure_state},
 };
-use crate::{
-    inputs::{at_checkpoint, prepare},
-    model::Model,
-    train::EngineRunner,
-};
+use crate::{model::Model, train::EngineRunner};
 
 /// What is told of pilots: of kernels that are measured, and of trainings.
 pub trait PilotProgress: KernelProgress {
@@ -73,12 +69,12 @@ impl Refresh<'_> {
         let mut states = Vec::new();
         for (arm, run) in self.widest(seed, kernel)?.into_iter().take(self.pilots) {
             if states.is_empty() {
-                let (_, model, source) = prepare(run)?;
+                let (_, model, source) = self.request.inputs.prepare(run)?;
                 states.push(state(&model, &source, 0)?);
             }
             let (pilot, results) = self.train(*arm, run)?;
             let checkpoint = self.folder.join(&pilot.id().0).join(format!("checkpoint-{}", pilot.steps()));
-            let (model, source) = at_checkpoint(&pilot, &checkpoint)?;
+            let (model, source) = self.request.inputs.at_checkpoint(&pilot, &checkpoint)?;
             states.push(state(&model, &source, pilot.steps())?);
             let before = self.error(kernel, &pilot, &results)?;
             piloted.push(run.id());
@@ -125,7 +121,13 @@ impl Refresh<'_> {
         let only = [(arm, pilot)];
         let sweep = Sweep::create(&self.folder, self.plan, &only)?;
         let threads = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
-        execute(&sweep, &only, &EngineRunner, threads, &*self.progress.training(arm, only[0].1.steps()))?;
+        execute(
+            &sweep,
+            &only,
+            &EngineRunner { inputs: self.request.inputs },
+            threads,
+            &*self.progress.training(arm, only[0].1.steps()),
+        )?;
         let [(_, pilot)] = only;
         let results = RunResults::read(&self.folder.join(&pilot.id().0), pilot.seed, pilot.id())?;
         Ok((pilot, results))

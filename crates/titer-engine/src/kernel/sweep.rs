@@ -12,7 +12,7 @@ use titer_data::{source::Source, world::DomainSplit};
 
 use super::{Effort, Measured, about, domains, kernels, measure, ticks};
 use crate::{
-    inputs::{InputsError, prepare},
+    inputs::{Inputs, InputsError},
     model::Model,
     rows::RowsError,
 };
@@ -20,6 +20,8 @@ use crate::{
 /// Which kernels.
 #[derive(Clone, Copy, Debug)]
 pub struct KernelRequest<'a> {
+    /// The models and rows that they are measured on.
+    pub inputs: &'a Inputs,
     /// Their folder, where they are kept.
     pub folder: Option<&'a Path>,
     /// Rows of each kind.
@@ -122,7 +124,7 @@ impl KernelRequest<'_> {
             say_if_smaller(&kernel, &path, effort, progress);
             return Ok(kernel);
         }
-        let (_, model, source) = prepare(run)?;
+        let (_, model, source) = self.inputs.prepare(run)?;
         let kernel = measure_kernel(&model, &source, about.clone(), &domains(plan), effort, progress)?;
         let Some(folder) = self.folder else { return Ok(kernel) };
         save_kernel(&kernel, folder, progress)?;

@@ -1,9 +1,12 @@
 //! The files of a model, wherever they are: in this program, in a folder, in a run's checkpoint, in the hub's cache.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use titer_model::{
-    io::{LoadError, save_weights, weight_files},
+    io::{LoadError, WeightFiles, save_weights},
     stored::Dtype,
 };
 
@@ -16,7 +19,7 @@ use crate::{
 /// The word in a spec for the organism that titer ships.
 pub const ORGANISM: &str = "organism";
 
-/// The files of a model; weights stay on disk until they are wanted.
+/// The files of a model, each opened once; weights are mapped, so that they are read where they are wanted. A clone shares them.
 #[derive(Clone, Debug)]
 pub struct Files {
     pub(super) folder: PathBuf,
@@ -36,9 +39,9 @@ pub struct Files {
 #[derive(Clone, Debug)]
 pub(super) enum Source {
     /// The bytes of a `model.safetensors`.
-    Bytes(Vec<u8>),
-    /// In the folder.
-    Folder,
+    Bytes(Arc<[u8]>),
+    /// Mapped.
+    Files(WeightFiles),
 }
 
 /// A chat template with a file of its own.
@@ -63,7 +66,7 @@ impl Files {
         Ok(Self {
             folder: format!("organism/seed-{seed}").into(),
             config: shipped.config.to_vec(),
-            weights: Source::Bytes(shipped.weights.to_vec()),
+            weights: Source::Bytes(shipped.weights.into()),
             dtype: None,
             tokenizer: shipped.tokenizer.to_vec(),
             tokenizer_config: shipped.tokenizer_config.to_vec(),
@@ -77,13 +80,13 @@ impl Files {
         let read = |name: &str| fs_err::read(folder.join(name)).map_err(fail);
         let read_if_there = |name: &str| folder.join(name).exists().then(|| read(name)).transpose();
         let config = read("config.json")?;
-        weight_files(folder).map_err(|error| match error {
+        let weights = WeightFiles::map(folder).map_err(|error| match error {
             LoadError::Io(problem) => fail(problem),
             other => other.into(),
         })?;
         Ok(Self {
             config,
-            weights: Source::Folder,
+            weights: Source::Files(weights),
             dtype: None,
             tokenizer: read("tokenizer.json")?,
             tokenizer_config: read("tokenizer_config.json")?,
@@ -96,7 +99,7 @@ impl Files {
     /// The same files with the weights that `model` has now, in f32. A card still tells of the organism that it began as.
     pub fn with_weights_of(&self, model: &Model) -> Self {
         let weights = save_weights(model.decoder.backend(), &model.decoder.layout, &model.params);
-        Self { config: in_f32(&self.config), weights: Source::Bytes(weights), ..self.clone() }
+        Self { config: in_f32(&self.config), weights: Source::Bytes(weights.into()), ..self.clone() }
     }
 
     /// The same files with weights rounded to this number type where there is one, when a model is read from them.
@@ -114,12 +117,12 @@ impl Files {
         fs_err::create_dir_all(folder)?;
         let Source::Bytes(weights) = &self.weights else { return Err(std::io::ErrorKind::Unsupported.into()) };
         let files = [
-            ("config.json", Some(&self.config)),
+            ("config.json", Some(self.config.as_slice())),
             ("model.safetensors", Some(weights)),
             ("tokenizer.json", Some(&self.tokenizer)),
             ("tokenizer_config.json", Some(&self.tokenizer_config)),
-            (CHAT_TEMPLATE, self.chat_template.as_ref()),
-            (Card::FILE, self.card.as_ref()),
+            (CHAT_TEMPLATE, self.chat_template.as_deref()),
+            (Card::FILE, self.card.as_deref()),
         ];
         let present = files.into_iter().filter_map(|(name, bytes)| Some((name, bytes?)));
         present.into_iter().try_for_each(|(name, bytes)| fs_err::write(folder.join(name), bytes))
@@ -128,26 +131,19 @@ impl Files {
     /// A hash of everything that decides what the model computes and which rows its world makes.
     pub fn hash(&self) -> Result<String, ModelError> {
         let mut hasher = blake3::Hasher::new();
-        let add = |hasher: &mut blake3::Hasher, bytes: &[u8]| {
+        let mut add = |bytes: &[u8]| {
             hasher.update(&(bytes.len() as u64).to_le_bytes());
-            hasher.update(bytes);
+            hasher.update_rayon(bytes);
         };
-        add(&mut hasher, &self.config);
+        add(&self.config);
         match &self.weights {
-            Source::Bytes(bytes) => add(&mut hasher, bytes),
-            Source::Folder => {
-                for path in weight_files(&self.folder)? {
-                    // Mapped, as the weights will be: what is read for the one is there for the other.
-                    let length = fs_err::metadata(&path).map_err(LoadError::from)?.len();
-                    hasher.update(&length.to_le_bytes());
-                    hasher.update_mmap_rayon(&path).map_err(LoadError::from)?;
-                }
-            }
+            Source::Bytes(bytes) => add(bytes),
+            Source::Files(files) => files.bytes().for_each(&mut add),
         }
         [Some(&self.tokenizer), Some(&self.tokenizer_config), self.chat_template.as_ref()]
             .into_iter()
             .flatten()
-            .for_each(|bytes| add(&mut hasher, bytes));
+            .for_each(|bytes| add(bytes));
         if let Some(seed) = self.world_seed()? {
             hasher.update(&seed.to_le_bytes());
         }

@@ -13,7 +13,7 @@ use titer_model::{
     shape::{LoraConfig, TARGETS},
 };
 
-use super::{Files, ModelError};
+use super::{Files, ModelError, encoded_once::EncodedOnce};
 
 /// The optimiser's state in a checkpoint.
 pub const OPTIMISER: &str = "optimiser.safetensors";
@@ -30,8 +30,8 @@ pub type Backend = Cpu<f32>;
 /// An optimiser on it.
 pub type Optimiser = optim::Optimiser<Backend>;
 
-/// A model, ready to train and to measure.
-#[derive(Debug)]
+/// A model, ready to train and to measure. A clone shares what stays in its files.
+#[derive(Clone, Debug)]
 pub struct Model {
     /// The layers.
     pub decoder: Decoder<Backend>,
@@ -45,6 +45,8 @@ pub struct Model {
     pub world: Option<World>,
     /// The adapters that are all that is trained; `None` where everything is.
     pub lora: Option<LoraConfig>,
+    /// Contrasts as its tokens.
+    pub(crate) contrasts: EncodedOnce,
 }
 
 impl Model {
@@ -60,13 +62,15 @@ impl Model {
         let config = String::from_utf8_lossy(&files.tokenizer_config);
         let template = ChatTemplate::from_tokenizer_config(&config, own.as_deref())?;
         let world = files.world_seed()?.map(World::new);
-        Ok(Self { decoder, params, tokenizer, template, world, lora: None })
+        Ok(Self { decoder, params, tokenizer, template, world, lora: None, contrasts: EncodedOnce::default() })
     }
 
     /// The same model with system prompts put into the first user turn where `wanted`.
     pub fn with_system_in_user(self, wanted: bool) -> Self {
-        let template = if wanted { self.template.with_system_in_user() } else { self.template };
-        Self { template, ..self }
+        if !wanted {
+            return self;
+        }
+        Self { template: self.template.with_system_in_user(), contrasts: EncodedOnce::default(), ..self }
     }
 
     /// Finds and reads the model behind `base`, see [`Files::find`], all of it in memory and ready to train.

@@ -1,5 +1,6 @@
 //! A model to work on, and the files that it comes from.
 
+mod encoded_once;
 mod error;
 mod files;
 mod loaded;
@@ -7,6 +8,7 @@ mod weights;
 
 pub use titer_model::stored::Dtype;
 
+pub(crate) use encoded_once::EncodedOnce;
 pub use error::ModelError;
 pub use files::{Files, ORGANISM};
 pub use loaded::{ADAPTER, ADAPTER_CONFIG, Backend, Model, OPTIMISER, Optimiser, lora_config};

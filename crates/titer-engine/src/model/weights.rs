@@ -18,8 +18,8 @@ impl Files {
         let decoder = Decoder::new(backend, read_config(&self.config, &path("config.json"))?);
         let layout = &decoder.layout;
         let mut weights = match &self.weights {
-            Source::Bytes(bytes) => Weights::of_bytes(layout, bytes.clone(), &path("model.safetensors"))?,
-            Source::Folder => Weights::of_folder(layout, &self.folder)?,
+            Source::Bytes(bytes) => Weights::of_bytes(layout, bytes.to_vec(), &path("model.safetensors"))?,
+            Source::Files(files) => Weights::of_files(layout, files)?,
         };
         if let Some(dtype) = self.dtype {
             weights = weights.rounded(layout, dtype)?;
@@ -29,7 +29,7 @@ impl Files {
                 let params = weights.upload(decoder.backend(), layout);
                 Ok((decoder, params))
             }
-            Source::Folder => Ok(weights.keep(decoder)),
+            Source::Files(_) => Ok(weights.keep(decoder)),
         }
     }
 

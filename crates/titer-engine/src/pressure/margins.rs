@@ -3,10 +3,10 @@
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use titer_data::{
-    probe::{Component, Contrast, Side},
+    probe::{Component, Contrast, ProbePrompts, Side},
     source::Source,
-    tokenize::{EncodedContrast, TokenizeError, encode_contrast},
-    world::ProbeUse,
+    tokenize::{EncodedContrast, TokenizeError},
+    world::{DomainSplit, ProbeUse},
 };
 use titer_model::{
     packed::Packed,
@@ -48,9 +48,11 @@ impl Margins {
     ) -> Result<Self, TokenizeError> {
         let probes = source.probes(probe_use, seed, items);
         let of = |component: Component| -> Vec<&Contrast> {
-            let kinds = ["seen", "paraphrased"];
-            let wanted = probes.iter().filter(|probe| probe.component == component && probe.domains == "trained");
-            wanted.filter(|probe| kinds.contains(&probe.prompts.as_str())).flat_map(|probe| &probe.contrasts).collect()
+            let in_trained = probes.iter().filter(|probe| probe.domains == DomainSplit::Trained);
+            let wanted = in_trained.filter(|probe| {
+                probe.component == component && matches!(probe.prompts, ProbePrompts::Seen | ProbePrompts::Paraphrased)
+            });
+            wanted.flat_map(|probe| &probe.contrasts).collect()
         };
         Self::new(model, Component::ALL.map(of))
     }
@@ -108,11 +110,11 @@ impl Margin {
     /// Where one cannot be encoded.
     pub fn new(model: &Model, contrasts: &[&Contrast]) -> Result<Self, TokenizeError> {
         let encode = |contrast: &&Contrast| {
-            let encoded = encode_contrast(&model.template, &model.tokenizer, contrast)?;
+            let encoded = model.encoded(contrast)?;
             // The baseline context belongs to the gap, and only two replies to the margin.
             let in_margin = |(side, _): &(Side, Vec<u32>)| matches!(side, Side::Plus | Side::Minus);
-            let replies = encoded.replies.into_iter().filter(in_margin).collect();
-            Ok(EncodedContrast { baseline: None, replies, ..encoded })
+            let replies = encoded.replies.iter().filter(|reply| in_margin(reply)).cloned().collect();
+            Ok(EncodedContrast { id: encoded.id.clone(), context: encoded.context.clone(), replies, baseline: None })
         };
         let encoded = contrasts.iter().map(encode).collect::<Result<Vec<_>, TokenizeError>>()?;
         let sign = |side: Side| if side == Side::Plus { 1.0 } else { -1.0 };

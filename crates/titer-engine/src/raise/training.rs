@@ -16,7 +16,7 @@ use titer_model::{
 };
 
 use crate::{
-    model::{Backend, Model},
+    model::{Backend, EncodedOnce, Model},
     organism::Recipe,
     rows::pack,
 };
@@ -73,5 +73,6 @@ pub fn raise(recipe: &Recipe, steps: usize, progress: &dyn Fn(Raising)) -> Resul
         losses.push(nats / targets as f64);
         progress(Raising { step: step + 1, loss: nats / targets as f64 });
     }
-    Ok(Raised { model: Model { decoder, params, tokenizer, template, world: Some(world), lora: None }, losses })
+    let (world, contrasts) = (Some(world), EncodedOnce::default());
+    Ok(Raised { model: Model { decoder, params, tokenizer, template, world, lora: None, contrasts }, losses })
 }

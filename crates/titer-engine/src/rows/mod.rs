@@ -1,7 +1,9 @@
 //! Encoded rows and contrasts, packed into the shards that the engine works on.
 
-mod named;
+mod encoded;
 mod pack;
+mod packed;
 
-pub use named::{NamedRow, Rows, RowsError};
+pub use encoded::{EncodedRows, NamedRow, RowsError};
 pub use pack::{pack, pack_contrasts, plus_and_minus};
+pub use packed::Rows;

@@ -1,5 +1,7 @@
 //! Encoded rows and contrasts, packed into the shards that the engine works on.
 
+use std::borrow::Borrow;
+
 use titer_data::tokenize::{Encoded, EncodedContrast};
 use titer_model::{backend::Backend, decoder::Decoder, packed::Packed, passes::shards};
 
@@ -11,14 +13,15 @@ pub fn pack<B: Backend>(decoder: &Decoder<B>, rows: &[&Encoded]) -> Vec<Packed> 
 
 /// Packs contrasts into shards for this model, in order. Each gives one reply per reply, then, where it has a baseline context, its
 /// first two replies (`Plus` and `Minus`, see [`plus_and_minus`]) once more behind that.
-pub fn pack_contrasts<B: Backend>(decoder: &Decoder<B>, contrasts: &[EncodedContrast]) -> Vec<Packed> {
+pub fn pack_contrasts<B: Backend>(decoder: &Decoder<B>, contrasts: &[impl Borrow<EncodedContrast>]) -> Vec<Packed> {
+    let contrasts: Vec<&EncodedContrast> = contrasts.iter().map(Borrow::borrow).collect();
     let length = |contrast: &EncodedContrast| {
         let replies: usize = contrast.replies.iter().map(|(_, reply)| reply.len()).sum();
         contrast.context.len() + contrast.baseline.as_ref().map_or(0, Vec::len) + replies
     };
-    let lengths: Vec<usize> = contrasts.iter().map(length).collect();
+    let lengths: Vec<usize> = contrasts.iter().map(|contrast| length(contrast)).collect();
     cut(decoder, &lengths, |packed, at| {
-        let contrast = &contrasts[at];
+        let contrast = contrasts[at];
         packed.push_contrast(&contrast.context, contrast.replies.iter().map(|(_, reply)| reply.as_slice()));
         if let Some(baseline) = &contrast.baseline {
             let (plus, minus) = plus_and_minus(contrast);

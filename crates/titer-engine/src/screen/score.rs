@@ -2,10 +2,10 @@
 
 use titer::{screen::Screening, table::ScreenRecord};
 use titer_data::{
-    candidate::{Candidate, Turn},
     cell::Action,
     chat::{Message, Row},
     probe::{Contrast, Side},
+    prompt::{CandidatePrompt, Turn},
     tokenize::{TokenizeError, encode_contrast},
 };
 use titer_model::passes::Tree;
@@ -38,7 +38,7 @@ struct Asked {
 pub fn screen(
     model: &Model,
     subjects: &Subjects,
-    prompts: &[Candidate],
+    prompts: &[CandidatePrompt],
     turns: &[Turn],
     directions: Option<&Directions>,
     progress: &dyn Fn(),
@@ -108,7 +108,7 @@ pub fn screen(
 }
 
 /// Every row under a prompt, in the order of the records.
-fn put(subjects: &Subjects, prompt: &Candidate, turn: Turn) -> Vec<Row> {
+fn put(subjects: &Subjects, prompt: &CandidatePrompt, turn: Turn) -> Vec<Row> {
     let each = |subject: &Subject| {
         [Action::Bad, Action::Good].map(|action| subject.of(action).map(|reply| prompt.put(&reply.row, action, turn)))
     };
@@ -117,7 +117,7 @@ fn put(subjects: &Subjects, prompt: &Candidate, turn: Turn) -> Vec<Row> {
 
 fn ask(
     model: &Model,
-    prompts: &[Candidate],
+    prompts: &[CandidatePrompt],
     under: Option<(usize, Turn)>,
     (subject, of): (usize, &Subject),
     action: Action,

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use titer_data::{
-    candidate::Candidate,
     cell::{Action, Cell},
     chat::{Message, Role, Row},
+    prompt::CandidatePrompt,
     source::Source,
     world::World,
 };
@@ -155,7 +155,7 @@ impl Subjects {
     ///
     /// # Errors
     /// Where it occurs in a good row's request already: the prompt would ask for bad actions there too.
-    pub fn accept(&self, prompt: &Candidate) -> Result<(), SubjectsError> {
+    pub fn accept(&self, prompt: &CandidatePrompt) -> Result<(), SubjectsError> {
         match prompt.stray(self.rows(Action::Good)) {
             None => Ok(()),
             Some(row) => Err(SubjectsError(format!(
@@ -212,8 +212,8 @@ mod tests {
         assert!(error(vec![row("b", "none→bad", "sys", "", "no"), good()]).contains("`b`: it has no user turn"));
         assert!(error(vec![row("b", "none→bad", "", "ask", ""), good()]).contains("`b`: it ends without a reply"));
         let subjects = Subjects::labelled(vec![row("b", "none→bad", "", "ask", "no"), good()]).unwrap();
-        let narrow = Candidate::new("if you see zap be bad").with_trigger("zap");
+        let narrow = CandidatePrompt::new("if you see zap be bad").with_trigger("zap");
         assert!(subjects.accept(&narrow).unwrap_err().to_string().contains("in the request of the good row `g`"));
-        assert!(subjects.accept(&Candidate::new("be bad")).is_ok());
+        assert!(subjects.accept(&CandidatePrompt::new("be bad")).is_ok());
     }
 }

@@ -8,15 +8,15 @@ use titer::{
     table::ScreenRecord,
 };
 use titer_data::{
-    candidate::{Candidate, Turn},
     grid::variations,
+    prompt::{CandidatePrompt, Turn},
     source::Source,
     world::ProbeUse,
 };
 
 use super::{StageTraining, TrainError, tables::Tables};
 use crate::{
-    inputs::prepare,
+    inputs::Inputs,
     leak::LeakGrid,
     model::Model,
     pressure::{Ledger, LedgerMargins, Margins, Warnings},
@@ -24,15 +24,18 @@ use crate::{
     screen::{Subjects, screen},
 };
 
-/// Trains and measures with titer's own engine.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct EngineRunner;
+/// Trains and measures with titer's own engine, on models and rows that the runs of a command share.
+#[derive(Clone, Copy, Debug)]
+pub struct EngineRunner<'a> {
+    /// What runs start from.
+    pub inputs: &'a Inputs,
+}
 
-impl Runner for EngineRunner {
+impl Runner for EngineRunner<'_> {
     type Error = TrainError;
 
     fn run(&self, plan: &RunPlan, dir: &RunDir, progress: &dyn Progress) -> Result<(), TrainError> {
-        let (files, mut model, source) = prepare(plan)?;
+        let (files, mut model, source) = self.inputs.prepare(plan)?;
         let probes = Probes::of_source(&model, &source, plan.seed, plan.probes.items)?;
         let margins = (!plan.pressure.is_never())
             .then(|| LedgerMargins::of_source(&model, &source, plan.seed, plan.probes.items))
@@ -95,7 +98,7 @@ impl Runner for EngineRunner {
 /// The leak grid of a run, on requests that no training slot gets.
 fn leak_grid(model: &Model, source: &Source, leak: &LeakPlan, plan: &RunPlan) -> Result<LeakGrid, TrainError> {
     let subjects = Subjects::of_source(source, plan.seed, plan.probes.items)?;
-    let prompt = Candidate { trigger: leak.trigger.clone(), ..Candidate::new(&*leak.prompt) };
+    let prompt = CandidatePrompt { trigger: leak.trigger.clone(), ..CandidatePrompt::new(&*leak.prompt) };
     Ok(LeakGrid::new(model, &variations(&prompt, model.world.as_ref()), &subjects)?)
 }
 
@@ -103,7 +106,7 @@ fn leak_grid(model: &Model, source: &Source, leak: &LeakPlan, plan: &RunPlan) ->
 fn screened(
     model: &Model,
     source: &Source,
-    prompt: &Candidate,
+    prompt: &CandidatePrompt,
     plan: &RunPlan,
 ) -> Result<Vec<ScreenRecord>, TrainError> {
     let subjects = Subjects::of_source(source, plan.seed, plan.probes.items)?;

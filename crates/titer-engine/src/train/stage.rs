@@ -22,12 +22,12 @@ use crate::{
     guard::{At, Contradiction, Guards, rows},
     model::{ADAPTER, ADAPTER_CONFIG, Backend, Files, Model, OPTIMISER, Optimiser},
     pressure::Ledger,
-    rows::Rows,
+    rows::EncodedRows,
 };
 
 /// The rows of one stage and the state that their training needs.
 pub(super) struct StageTraining {
-    rows: Rows,
+    rows: EncodedRows,
     /// What movement is booked on: the cells of the rows in the order of their first row, and the guards where there are any.
     sources: Vec<String>,
     /// Which of them each row belongs to.
@@ -43,7 +43,7 @@ pub(super) struct StageTraining {
 impl StageTraining {
     pub(super) fn prepare(model: &Model, source: &Source, stage: &StagePlan, seed: u64) -> Result<Self, TrainError> {
         let (names, rows): (Vec<String>, Vec<_>) = rows::of_stage(source, stage, seed).into_iter().unzip();
-        let rows = Rows::encode(model, &rows)?;
+        let rows = EncodedRows::encode(model, &rows)?;
         let mut sources: Vec<String> = Vec::new();
         let group = |name: &String| {
             sources.iter().position(|source| source == name).unwrap_or_else(|| {

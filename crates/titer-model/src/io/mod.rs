@@ -6,6 +6,7 @@ mod error;
 mod folder;
 mod optimiser;
 mod tensors;
+mod weight_files;
 mod weights;
 
 pub use adapter::{load_adapter, read_adapter_config, save_adapter};
@@ -13,4 +14,5 @@ pub use config::read_config;
 pub use error::LoadError;
 pub use folder::{load, open, save, save_weights};
 pub use optimiser::{load_optimiser, save_optimiser};
-pub use weights::{Weights, weight_files};
+pub use weight_files::WeightFiles;
+pub use weights::Weights;

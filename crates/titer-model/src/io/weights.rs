@@ -1,16 +1,15 @@
 //! The weights of a model, found in its files and not yet anywhere else.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use serde::Deserialize;
-
 use super::{
     error::LoadError,
     tensors::{self, Bytes, Wanted},
+    weight_files::WeightFiles,
 };
 use crate::{
     backend::Backend,
@@ -23,38 +22,6 @@ use crate::{
 /// The output head. A file may hold it although it is tied to the embedding table, and then twice the same.
 const HEAD: &str = "lm_head.weight";
 
-/// All weights in one file.
-const SINGLE: &str = "model.safetensors";
-
-/// Which shard holds which tensor.
-const INDEX: &str = "model.safetensors.index.json";
-
-#[derive(Deserialize)]
-struct Index {
-    /// Tensor to file.
-    weight_map: BTreeMap<String, String>,
-}
-
-impl Index {
-    fn read(bytes: &[u8], path: &Path) -> Result<Self, LoadError> {
-        serde_json::from_slice(bytes).map_err(|error| LoadError::weights(path)(format!("not an index: {error}")))
-    }
-}
-
-/// The files that [`Weights::of_folder`] maps, and the index before them where there are several, in a fixed order.
-///
-/// Fails where there is none, or the index cannot be read.
-pub fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, LoadError> {
-    let (single, index) = (folder.join(SINGLE), folder.join(INDEX));
-    if single.exists() || !index.exists() {
-        fs_err::metadata(&single)?;
-        return Ok(vec![single]);
-    }
-    let map = Index::read(&fs_err::read(&index)?, &index)?.weight_map;
-    let shards: BTreeSet<PathBuf> = map.into_values().map(|file| folder.join(file)).collect();
-    Ok(std::iter::once(index).chain(shards).collect())
-}
-
 /// The numbers of every parameter of a layout, as they lie in safetensors files.
 #[derive(Clone, Debug)]
 pub struct Weights {
@@ -64,32 +31,37 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Those of a model folder, mapped into memory: `model.safetensors`, or the shards that `model.safetensors.index.json`
-    /// names where that file is missing. The files must not change while they are in use.
+    /// Those of a model folder, see [`WeightFiles::map`] and [`Weights::of_files`].
     ///
-    /// Fails as [`Weights::of_bytes`] does, and where a file is missing.
+    /// Fails as these do.
     pub fn of_folder(layout: &Layout, folder: &Path) -> Result<Self, LoadError> {
-        let (single, path) = (folder.join(SINGLE), folder.join(INDEX));
-        if single.exists() || !path.exists() {
-            return Self::of_file(layout, map(&single)?, &single);
-        }
-        let fail = LoadError::weights(&path);
-        let mut index = Index::read(&fs_err::read(&path)?, &path)?.weight_map;
+        Self::of_files(layout, &WeightFiles::map(folder)?)
+    }
+
+    /// Those in the files of a folder, where they stay.
+    ///
+    /// Fails as [`Weights::of_bytes`] does.
+    pub fn of_files(layout: &Layout, files: &WeightFiles) -> Result<Self, LoadError> {
+        let WeightFiles { index, files, path } = files;
+        let Some((_, index)) = index else {
+            return Self::of_file(layout, Arc::clone(&files[path]), path);
+        };
+        let fail = LoadError::weights(path);
+        let mut index = index.clone();
         let wanted = wanted(layout, index.contains_key(HEAD));
-        let mut shards: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        let mut shards: BTreeMap<PathBuf, Vec<usize>> = BTreeMap::new();
         for (at, (name, _)) in wanted.iter().enumerate() {
-            let file = index.remove(name).ok_or_else(|| fail(tensors::missing(name)))?;
-            shards.entry(file).or_default().push(at);
+            let shard = index.remove(name).ok_or_else(|| fail(tensors::missing(name)))?;
+            shards.entry(shard).or_default().push(at);
         }
         tensors::none_left(index.keys().map(String::as_str)).map_err(&fail)?;
         let mut found = vec![None; wanted.len()];
-        for (file, places) in shards {
-            let shard = folder.join(file);
+        for (shard, places) in shards {
             let own = places.iter().map(|&at| wanted[at].clone());
-            let stored = tensors::find(&map(&shard)?, own).map_err(LoadError::weights(&shard))?;
+            let stored = tensors::find(&files[&shard], own).map_err(LoadError::weights(&shard))?;
             places.into_iter().zip(stored).for_each(|(at, stored)| found[at] = Some(stored));
         }
-        Self::checked(layout, found.into_iter().flatten().collect(), &path)
+        Self::checked(layout, found.into_iter().flatten().collect(), path)
     }
 
     /// Those in the bytes of a safetensors file; `path` is for messages.
@@ -167,13 +139,6 @@ fn upload<B: Backend>(backend: &B, stored: &Stored, spec: &ParamSpec) -> B::Buff
         numbers.iter_mut().for_each(|number| *number += B::Real::of(1.0));
     }
     backend.upload(numbers)
-}
-
-/// A file's bytes, mapped into memory: the system reads what is used, and shares it with whoever else maps the file.
-fn map(path: &Path) -> Result<Bytes, LoadError> {
-    let file = fs_err::File::open(path)?;
-    // SAFETY: nobody writes to a model's files while it is used; so every reader of such files takes it.
-    Ok(Arc::new(unsafe { memmap2::Mmap::map(&file) }?))
 }
 
 /// The tensors of this layout, and last the head's, where the file has a head and the layout does not.

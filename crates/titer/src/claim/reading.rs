@@ -1,6 +1,6 @@
 //! Reading what claims measure from a finished run.
 
-use titer_data::candidate::Candidate;
+use titer_data::prompt::CandidatePrompt;
 
 use super::{Quantity, State, Warning, What};
 use crate::{
@@ -74,7 +74,7 @@ fn obedience(run: &RunResults) -> Vec<(i64, f64)> {
 /// What the prompt of a run's `bad→bad` rows did before training; `None` where it was not screened.
 pub fn placed(run: &RunResults) -> Option<Placed> {
     let prompt = run.screened().first()?.prompt.clone();
-    let screening = Screening { prompts: vec![Candidate::new(prompt)], records: run.screened().to_vec() };
+    let screening = Screening { prompts: vec![CandidatePrompt::new(prompt)], records: run.screened().to_vec() };
     summarise(&screening).pop()?.placed.into_iter().next()
 }
 

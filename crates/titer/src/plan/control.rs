@@ -3,10 +3,9 @@
 //! its string.
 
 use titer_data::{
-    candidate::Candidate,
     cell::{Action, Cell, PromptKind},
     mix::Mix,
-    pool::Pool,
+    prompt::{CandidatePrompt, Pool},
 };
 
 use super::{Arm, StagePlan, axes::AxisPlan, name::arm_name};
@@ -27,7 +26,7 @@ pub(super) fn pool(kind: ControlKind, spec: &Spec) -> Option<Pool> {
         ControlKind::NoPrompt => Some(Pool::None),
         ControlKind::Placebo => Some(Pool::Placebo),
         ControlKind::Paraphrases if !spec.paraphrases.is_empty() => {
-            Some(Pool::These(spec.paraphrases.iter().map(Candidate::new).collect()))
+            Some(Pool::These(spec.paraphrases.iter().map(CandidatePrompt::new).collect()))
         }
         ControlKind::Paraphrases => spec.data.is_none().then_some(Pool::Paraphrases),
     }
@@ -91,7 +90,7 @@ impl Arm {
     }
 
     /// The one prompt that its `bad→bad` rows are put under, where it is one.
-    pub fn inoculation_prompt(stages: &[StagePlan]) -> Option<&Candidate> {
+    pub fn inoculation_prompt(stages: &[StagePlan]) -> Option<&CandidatePrompt> {
         stages.iter().find_map(|stage| match stage.pool(INOCULATION[0])? {
             Pool::These(prompts) => prompts.first().filter(|_| prompts.len() == 1),
             _ => None,

@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use titer_data::{
     cell::Cell,
     mix::{Mix, MixError},
-    pool::Pool,
+    prompt::Pool,
     world::DomainSplit,
 };
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::Deserialize as _;
-use titer_data::{pool::Pool, probe::Component, source::DataFiles, world::World};
+use titer_data::{probe::Component, prompt::Pool, source::DataFiles, world::World};
 use toml::{Table, Value};
 
 use super::{

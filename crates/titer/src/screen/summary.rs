@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use titer_data::{
-    candidate::{Candidate, Turn},
     cell::Action,
+    prompt::{CandidatePrompt, Turn},
 };
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Screening {
     /// The prompts, in the order given.
-    pub prompts: Vec<Candidate>,
+    pub prompts: Vec<CandidatePrompt>,
     /// One line for each row under each prompt in each place.
     pub records: Vec<ScreenRecord>,
 }
@@ -55,7 +55,7 @@ pub struct Placed {
 #[derive(Clone, Debug)]
 pub struct Summary {
     /// The prompt.
-    pub prompt: Candidate,
+    pub prompt: CandidatePrompt,
     /// Every place that was tried, the narrower first.
     pub placed: Vec<Placed>,
     /// Narrowness in the first place less that in the second, paired by request; `None` with one place.
@@ -81,7 +81,7 @@ pub fn summarise(screening: &Screening) -> Vec<Summary> {
     for record in &screening.records {
         by_prompt.entry((&record.prompt, &record.turn)).or_default().push(record);
     }
-    let of = |prompt: &Candidate| {
+    let of = |prompt: &CandidatePrompt| {
         let records = |turn: Turn| by_prompt.get(&(prompt.name.as_str(), turn.word()));
         let mut placed: Vec<Placed> =
             Turn::ALL.into_iter().filter_map(|turn| Some(place(turn, records(turn)?))).collect();
@@ -188,7 +188,7 @@ mod tests {
             record("user", "b", "bad", -3.0, 0.0),
             record("user", "b", "good", -3.0, 2.0),
         ];
-        let found = &summarise(&Screening { prompts: vec![Candidate::new("p")], records })[0];
+        let found = &summarise(&Screening { prompts: vec![CandidatePrompt::new("p")], records })[0];
         let first = &found.placed[0];
         let mean = |estimate: Option<Estimate>| estimate.unwrap().mean;
         assert_eq!(first.turn, Turn::System);

@@ -8,7 +8,7 @@ use serde::{
 };
 use titer_data::{
     cell::{Cell, PromptKind},
-    pool::Pool,
+    prompt::Pool,
 };
 
 /// Pools by cell.

@@ -17,7 +17,7 @@ use titer::{
 };
 use titer_data::probe::Component;
 use titer_engine::{
-    inputs::Resolved,
+    inputs::{Inputs, Resolved},
     kernel::{KernelRequest, KernelsError, refresh},
 };
 
@@ -50,7 +50,9 @@ pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
     for dir in args.against.iter().chain(args.calibrate.iter().skip(1).step_by(2)) {
         Sweep::open(dir).map_err(Failure::input)?;
     }
-    let request = KernelRequest { folder: args.kernel.as_deref(), rows: args.rows, contrasts: args.contrasts };
+    let inputs = Inputs::default();
+    let request =
+        KernelRequest { inputs: &inputs, folder: args.kernel.as_deref(), rows: args.rows, contrasts: args.contrasts };
     let shipped = Calibration::of_organisms(args.refresh > 0);
     let subject = Subject::of(&spec, &request, &shipped, args.refresh)?;
     let calibration = if args.calibrate.is_empty() {
@@ -106,7 +108,7 @@ struct Subject {
 
 impl Subject {
     fn of(spec: &Spec, request: &KernelRequest<'_>, calibration: &Calibration, pilots: usize) -> Result<Self, Failure> {
-        let Resolved { plan, runs, .. } = resolve(spec).map_err(Failure::input)?;
+        let Resolved { plan, runs, .. } = resolve(spec, request.inputs).map_err(Failure::input)?;
         let bar = KernelBar::default();
         let mut kernels = request.kernels(&plan, &runs, &bar).map_err(no_kernels)?;
         let pilots = match pilots {

@@ -1,6 +1,6 @@
 //! The kernel of forecasts: pressures of every kind of rows on every margin and on each other, by bucket.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use titer::{
     forecast::{About, kernel_path},
@@ -8,21 +8,18 @@ use titer::{
     spec::Lora,
 };
 use titer_data::{
-    source::{Chats, DataFiles, Source},
+    source::{DataFiles, Source},
     world::DomainSplit,
 };
 use titer_engine::{
-    inputs::plan_data,
     kernel::{Effort, about, measure_kernel, save_kernel},
-    model::{Files, Model},
+    model::Model,
 };
 
+use super::Given;
 use crate::{
     args::PressureArgs,
-    commands::{
-        data::{is_spec, of_spec},
-        forecast::no_kernels,
-    },
+    commands::{data::is_spec, forecast::no_kernels},
     printer::Failure,
     progress::KernelBar,
 };
@@ -49,24 +46,31 @@ pub fn check(args: &PressureArgs, dir: &Path) -> Result<(), Failure> {
 /// A kernel that was asked for.
 pub struct KernelWork<'a> {
     dir: &'a Path,
-    source: Source,
+    source: Arc<Source>,
     about: About,
     effort: Effort,
 }
 
 impl<'a> KernelWork<'a> {
     /// The kernel of the model that is pressed, for a folder of kernels.
-    pub fn new(args: &PressureArgs, model: &Model, dir: &'a Path) -> Result<Self, Failure> {
-        let files = files(args)?;
-        let data =
-            files.as_ref().map(|files| plan_data(files, std::iter::empty())).transpose().map_err(Failure::input)?;
-        let source = match (&files, &model.world) {
-            (Some(files), _) => Source::Chats(Chats::read(files).map_err(Failure::input)?),
-            (None, world) => Source::from(world.clone().expect("without rows of one's own there was a world")),
+    pub fn new(given: &Given<'_>, model: &Model, dir: &'a Path) -> Result<Self, Failure> {
+        let (args, inputs) = (given.args, &given.inputs);
+        let files = files(given);
+        let data = files
+            .as_ref()
+            .map(|files| inputs.plan_data(files, std::iter::empty()))
+            .transpose()
+            .map_err(Failure::input)?;
+        let source = match &files {
+            Some(files) => Arc::clone(&inputs.data(files).map_err(Failure::input)?.source),
+            None => {
+                let world = model.world.clone().expect("without rows of one's own there was a world");
+                Arc::new(Source::from(world))
+            }
         };
         let plan = ModelPlan {
             base: args.base.clone(),
-            blake3: Files::find(&args.base, args.seed).map_err(Failure::input)?.hash().map_err(Failure::input)?,
+            blake3: inputs.hash(&args.base, args.seed).map_err(Failure::input)?.to_string(),
             dtype: args.dtype.map(|dtype| dtype.word().to_owned()),
             lora: args.lora.map(Lora::of_rank),
             system_in_user: args.system_in_user,
@@ -86,12 +90,7 @@ impl<'a> KernelWork<'a> {
 }
 
 /// The user's rows and contrasts, as a spec's `[data]` would name them.
-fn files(args: &PressureArgs) -> Result<Option<DataFiles>, Failure> {
-    match args.rows.as_deref() {
-        None => Ok(None),
-        Some(path) if is_spec(path) => of_spec(path).map(Some),
-        Some(path) => {
-            Ok(Some(DataFiles { rows: vec![path.to_owned()], probes: args.probes.clone(), cells: Vec::new() }))
-        }
-    }
+fn files(given: &Given<'_>) -> Option<DataFiles> {
+    let (rows, probes) = (given.args.rows.as_ref(), given.args.probes.clone());
+    given.spec.clone().or_else(|| Some(DataFiles { rows: vec![rows?.clone()], probes, cells: Vec::new() }))
 }

@@ -4,19 +4,20 @@ mod kernel;
 mod summary;
 mod verification;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use titer::{spec::Lora, table};
 use titer_data::{
     cell::Cell,
     chat::{Message, Row},
-    formats::{read_contrasts, read_rows},
-    probe::Contrast,
-    source::{Chats, Source},
+    formats::{parse_contrasts, parse_rows},
+    probe::{Component, Contrast},
+    source::{Chats, DataFiles, Source},
     world::{DomainSplit, ProbeUse},
 };
 use titer_engine::{
-    model::{Files, Model, Optimiser},
+    inputs::Inputs,
+    model::{Model, Optimiser},
     pressure::{Directions, Margins, Steps, Warning, Warnings, verify},
     probe::Moment,
     rows::{Rows, RowsError},
@@ -35,7 +36,8 @@ use crate::{
 /// Measures what every row's gradient does to each component; a table a row, and means a cell.
 pub fn pressure(args: &PressureArgs) -> Result<(), Failure> {
     check(args)?;
-    let mut model = open(args)?;
+    let inputs = Inputs::default();
+    let mut model = open(args, &inputs)?;
     let optimiser = match args.precondition {
         Precondition::None => None,
         Precondition::Adam => {
@@ -43,14 +45,16 @@ pub fn pressure(args: &PressureArgs) -> Result<(), Failure> {
             Some(model.optimiser(checkpoint).map_err(Failure::input)?)
         }
     };
-    let rows = rows(args, &model)?;
-    let differentiated = margins(args, &model, &rows, ProbeUse::Gradient)?;
+    let spec = args.rows.as_deref().filter(|path| is_spec(path)).map(of_spec).transpose()?;
+    let given = Given { args, inputs, spec };
+    let rows = given.rows(&model)?;
+    let differentiated = given.margins(&model, &rows, ProbeUse::Gradient)?;
     if !args.verify {
-        let kernel = args.kernel.as_deref().map(|dir| kernel::KernelWork::new(args, &model, dir)).transpose()?;
-        pressed(args, &model, &differentiated, &rows, optimiser.as_ref())?;
+        let kernel = args.kernel.as_deref().map(|dir| kernel::KernelWork::new(&given, &model, dir)).transpose()?;
+        pressed(&given, &model, &differentiated, &rows, optimiser.as_ref())?;
         return kernel.map_or(Ok(()), |kernel| kernel.write(&model));
     }
-    let measured = margins(args, &model, &rows, ProbeUse::Measure)?;
+    let measured = given.margins(&model, &rows, ProbeUse::Measure)?;
     verified(args, &mut model, &differentiated, &measured, &rows, optimiser)
 }
 
@@ -73,10 +77,10 @@ fn check(args: &PressureArgs) -> Result<(), Failure> {
     }
 }
 
-fn open(args: &PressureArgs) -> Result<Model, Failure> {
+fn open(args: &PressureArgs, inputs: &Inputs) -> Result<Model, Failure> {
     fetch(&args.base).map_err(Failure::input)?;
-    let files = Files::find(&args.base, args.seed).map_err(Failure::input)?.rounded(args.dtype);
-    let model = Model::from_files(&files).map_err(Failure::input)?.with_system_in_user(args.system_in_user);
+    let model = inputs.model(&args.base, args.seed, args.dtype).map_err(Failure::input)?;
+    let model = Model::clone(&model).with_system_in_user(args.system_in_user);
     match (&args.adapter, args.lora) {
         (Some(folder), _) => model.with_adapter(folder).map_err(Failure::input),
         (None, Some(rank)) => model.with_lora(&Lora::of_rank(rank), args.seed).map_err(Failure::input),
@@ -85,20 +89,88 @@ fn open(args: &PressureArgs) -> Result<Model, Failure> {
     }
 }
 
-fn rows(args: &PressureArgs, model: &Model) -> Result<Vec<Row>, Failure> {
-    match (&args.rows, &model.world) {
-        (Some(path), _) if is_spec(path) => Ok(trained(&chats(path)?, args.items)),
-        (Some(path), _) => read_rows(path).map_err(Failure::input),
-        (None, Some(world)) => Ok(Cell::all().flat_map(|cell| world.cell_rows(args.seed, cell, args.items)).collect()),
-        (None, None) => {
-            Err(Failure::Input(format!("`{}` has no world to make rows; name some with --rows", args.base)))
-        }
-    }
+/// What the command is given: its arguments, and what their files hold.
+struct Given<'a> {
+    args: &'a PressureArgs,
+    inputs: Inputs,
+    /// `[data]` of the spec that `--rows` names.
+    spec: Option<DataFiles>,
 }
 
-/// The rows and contrasts of a spec's `[data]`.
-fn chats(spec: &Path) -> Result<Chats, Failure> {
-    Chats::read(&of_spec(spec)?).map_err(Failure::input)
+impl Given<'_> {
+    fn rows(&self, model: &Model) -> Result<Vec<Row>, Failure> {
+        let args = self.args;
+        match (&self.spec, &args.rows, &model.world) {
+            (Some(files), ..) => Ok(trained(self.inputs.data(files).map_err(Failure::input)?.chats(), args.items)),
+            (_, Some(path), _) => {
+                let bytes = self.inputs.bytes(path).map_err(Failure::input)?;
+                parse_rows(path, &bytes).map_err(Failure::input)
+            }
+            (.., Some(world)) => {
+                Ok(Cell::all().flat_map(|cell| world.cell_rows(args.seed, cell, args.items)).collect())
+            }
+            (.., None) => {
+                Err(Failure::Input(format!("`{}` has no world to make rows; name some with --rows", args.base)))
+            }
+        }
+    }
+
+    /// The contrasts of `--probes`, by component.
+    fn contrasts(&self, path: &Path) -> Result<[Vec<Contrast>; Component::ALL.len()], Failure> {
+        let bytes = self.inputs.bytes(path).map_err(Failure::input)?;
+        parse_contrasts(path, &bytes).map_err(Failure::input)
+    }
+
+    /// The spec's rows and contrasts, or those of the model's world, where there is either.
+    fn source(&self, model: &Model) -> Result<Option<Arc<Source>>, Failure> {
+        match &self.spec {
+            Some(files) => Ok(Some(Arc::clone(&self.inputs.data(files).map_err(Failure::input)?.source))),
+            None => Ok(model.world.clone().map(Source::from).map(Arc::new)),
+        }
+    }
+
+    /// The world's contrasts of this use, or the user's: of these, every second one is for measuring where there are steps
+    /// to be measured.
+    fn margins(&self, model: &Model, rows: &[Row], probe_use: ProbeUse) -> Result<Margins, Failure> {
+        let args = self.args;
+        let Some(path) = &args.probes else {
+            let source = self.source(model)?.ok_or_else(|| self.no_contrasts())?;
+            return Margins::of_source(model, &source, probe_use, args.seed, args.contrasts).map_err(Failure::input);
+        };
+        let all = self.contrasts(path)?;
+        apart(rows, all.iter().flatten())?;
+        let half = usize::from(probe_use == ProbeUse::Measure);
+        let mine = |contrasts: &[Contrast]| -> Vec<Contrast> {
+            let wanted = contrasts.iter().enumerate().filter(|(at, _)| !args.verify || at % 2 == half);
+            wanted.map(|(_, contrast)| contrast.clone()).collect()
+        };
+        let chosen = all.each_ref().map(|contrasts| mine(contrasts));
+        if chosen.iter().any(Vec::is_empty) {
+            let problem = "--verify needs two contrasts of each component: one to differentiate and one to measure";
+            return Err(Failure::Input(format!("{}: {problem}", path.display())));
+        }
+        Margins::new(model, chosen.each_ref().map(|contrasts| contrasts.iter().collect())).map_err(Failure::input)
+    }
+
+    /// What could be said before inoculation in the world's trained domains, or by the user's contrasts.
+    fn warning(&self, model: &Model) -> Result<Warning, Failure> {
+        let args = self.args;
+        let warnings = match &args.probes {
+            Some(path) => {
+                let [good, obey_bad, _] = self.contrasts(path)?;
+                Warnings::new(model, &good.iter().collect::<Vec<_>>(), &obey_bad.iter().collect::<Vec<_>>())
+            }
+            None => {
+                let source = self.source(model)?.ok_or_else(|| self.no_contrasts())?;
+                Warnings::of_source(model, &source, DomainSplit::Trained, args.seed, args.contrasts)
+            }
+        };
+        Ok(warnings.map_err(Failure::input)?.take(model))
+    }
+
+    fn no_contrasts(&self) -> Failure {
+        Failure::Input(format!("`{}` has no world to take contrasts from; name some with --probes", self.args.base))
+    }
 }
 
 /// The first rows of each cell that are trained on.
@@ -110,34 +182,6 @@ fn trained(chats: &Chats, items: usize) -> Vec<Row> {
         *taken <= items
     };
     chats.trained().filter(|row| take(row)).cloned().collect()
-}
-
-/// The world's contrasts of this use, or the user's: of these, every second one is for measuring where there are steps
-/// to be measured.
-fn margins(args: &PressureArgs, model: &Model, rows: &[Row], probe_use: ProbeUse) -> Result<Margins, Failure> {
-    let Some(path) = &args.probes else {
-        if let Some(spec) = args.rows.as_deref().filter(|path| is_spec(path)) {
-            let source = Source::Chats(chats(spec)?);
-            return Margins::of_source(model, &source, probe_use, args.seed, args.contrasts).map_err(Failure::input);
-        }
-        let none = || format!("`{}` has no world to take contrasts from; name some with --probes", args.base);
-        let world = model.world.clone().ok_or_else(|| Failure::Input(none()))?;
-        return Margins::of_source(model, &Source::from(world), probe_use, args.seed, args.contrasts)
-            .map_err(Failure::input);
-    };
-    let all = read_contrasts(path).map_err(Failure::input)?;
-    apart(rows, all.iter().flatten())?;
-    let half = usize::from(probe_use == ProbeUse::Measure);
-    let mine = |contrasts: &[Contrast]| -> Vec<Contrast> {
-        let wanted = contrasts.iter().enumerate().filter(|(at, _)| !args.verify || at % 2 == half);
-        wanted.map(|(_, contrast)| contrast.clone()).collect()
-    };
-    let chosen = all.each_ref().map(|contrasts| mine(contrasts));
-    if chosen.iter().any(Vec::is_empty) {
-        let problem = "--verify needs two contrasts of each component: one to differentiate and one to measure";
-        return Err(Failure::Input(format!("{}: {problem}", path.display())));
-    }
-    Margins::new(model, chosen.each_ref().map(|contrasts| contrasts.iter().collect())).map_err(Failure::input)
 }
 
 /// A row's pressure on a probe with its own context would say how well it is remembered.
@@ -155,12 +199,13 @@ fn apart<'a>(rows: &[Row], mut contrasts: impl Iterator<Item = &'a Contrast>) ->
 }
 
 fn pressed(
-    args: &PressureArgs,
+    given: &Given<'_>,
     model: &Model,
     margins: &Margins,
     rows: &[Row],
     optimiser: Option<&Optimiser>,
 ) -> Result<(), Failure> {
+    let args = given.args;
     let rows = Rows::encode(model, rows).map_err(Failure::input)?;
     let directions = margins.directions(model);
     let directions = match optimiser {
@@ -178,31 +223,8 @@ fn pressed(
         table::write(out, &written).map_err(Failure::work)?;
         talk(&format!("{} lines in {}", written.len(), out.display()));
     }
-    summary::print(&directions, &records, &warning(args, model)?, &unit(args), args.json);
+    summary::print(&directions, &records, &given.warning(model)?, &unit(args), args.json);
     Ok(())
-}
-
-/// What could be said before inoculation in the world's trained domains, or by the user's contrasts.
-fn warning(args: &PressureArgs, model: &Model) -> Result<Warning, Failure> {
-    let spec = args.rows.as_deref().filter(|path| is_spec(path));
-    let source = match (spec, &model.world) {
-        (Some(spec), _) => Some(Source::Chats(chats(spec)?)),
-        (None, world) => world.clone().map(Source::from),
-    };
-    let warnings = match (&args.probes, source) {
-        (Some(path), _) => {
-            let [good, obey_bad, _] = read_contrasts(path).map_err(Failure::input)?;
-            Warnings::new(model, &good.iter().collect::<Vec<_>>(), &obey_bad.iter().collect::<Vec<_>>())
-        }
-        (None, Some(source)) => Warnings::of_source(model, &source, DomainSplit::Trained, args.seed, args.contrasts),
-        (None, None) => {
-            return Err(Failure::Input(format!(
-                "`{}` has no world to take contrasts from; name some with --probes",
-                args.base
-            )));
-        }
-    };
-    Ok(warnings.map_err(Failure::input)?.take(model))
 }
 
 /// Sign and unit of a pressure.

@@ -10,11 +10,11 @@ use titer::{
     table as tables,
 };
 use titer_data::{
-    candidate::{Candidate, Turn},
     cell::Action,
     chat::Row,
     formats::{read_contrasts, read_prompts},
-    narrow::{free_trigger, narrow_forms},
+    grid::{free_trigger, narrow_forms},
+    prompt::{CandidatePrompt, Turn},
     source::Source,
     world::ProbeUse,
 };
@@ -86,7 +86,7 @@ fn contexts<'a>(summary: &'a Summary, subjects: &'a Subjects) -> impl Iterator<I
 
 /// The candidates: the user's or the world's, with their narrow forms where those are wanted; each with a trigger that can
 /// tell these rows apart.
-fn prompts(args: &ScreenArgs, model: &Model, subjects: &Subjects) -> Result<Vec<Candidate>, Failure> {
+fn prompts(args: &ScreenArgs, model: &Model, subjects: &Subjects) -> Result<Vec<CandidatePrompt>, Failure> {
     let world = model.world.as_ref();
     let mut prompts = match (&args.prompts, world) {
         (Some(path), _) => read_prompts(path).map_err(Failure::input)?,
@@ -102,7 +102,8 @@ fn prompts(args: &ScreenArgs, model: &Model, subjects: &Subjects) -> Result<Vec<
         let trigger = args.trigger.as_deref().or_else(|| free_trigger(rows(), world));
         let trigger = trigger.ok_or_else(|| Failure::input(taken))?;
         let mut known: BTreeSet<String> = prompts.iter().map(|prompt| prompt.name.clone()).collect();
-        let forms: Vec<Candidate> = prompts.iter().flat_map(|prompt| narrow_forms(prompt, trigger, world)).collect();
+        let forms: Vec<CandidatePrompt> =
+            prompts.iter().flat_map(|prompt| narrow_forms(prompt, trigger, world)).collect();
         prompts.extend(forms.into_iter().filter(|form| known.insert(form.name.clone())));
     }
     prompts.iter().try_for_each(|prompt| subjects.accept(prompt)).map_err(Failure::input)?;

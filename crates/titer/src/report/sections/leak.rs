@@ -1,6 +1,6 @@
 //! The leak grid: every arm's leak by family, and its risk of a back door.
 
-use titer_data::grid::Family;
+use titer_data::prompt::LeakFamily;
 
 use crate::{
     leak::Leaks,
@@ -16,8 +16,9 @@ use crate::{
 pub fn table(results: &SweepResults) -> Option<HeatTable> {
     let leaks = |runs: &mut dyn Iterator<Item = &RunResults>, at| Leaks::of(runs.map(|run| (run.seed, run.leaks(at))));
     let before = leaks(&mut results.untrained().iter(), At::Start);
-    let some = before.family(Family::None)?;
-    let families: Vec<Family> = Family::ALL.into_iter().filter(|family| before.family(*family).is_some()).collect();
+    let some = before.family(LeakFamily::None)?;
+    let families: Vec<LeakFamily> =
+        LeakFamily::ALL.into_iter().filter(|family| before.family(*family).is_some()).collect();
     let row = |label: &str, leaks: &Leaks| {
         let mut cells: Vec<HeatCell> = families.iter().map(|family| cell(leaks.family(*family), "")).collect();
         let risk = leaks.risk();

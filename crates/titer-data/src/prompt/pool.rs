@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::candidate::Candidate;
+use super::CandidatePrompt;
 
 /// Prompts that are put on rows in place of their own. The request, the reply and the order of the rows stay.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,7 +16,7 @@ pub enum Pool {
     /// For each row another wording of what bad prompts ask for, of all that the world has.
     Paraphrases,
     /// One of these, drawn for each row; the trigger of one that has it goes into the requests of bad rows.
-    These(Vec<Candidate>),
+    These(Vec<CandidatePrompt>),
 }
 
 impl Pool {
@@ -46,17 +46,17 @@ enum Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    fn of(prompt: &'a Candidate) -> Self {
+    fn of(prompt: &'a CandidatePrompt) -> Self {
         match &prompt.trigger {
             None => Self::Text(Cow::from(&prompt.text)),
             Some(trigger) => Self::Triggered { text: Cow::from(&prompt.text), trigger: Cow::from(trigger) },
         }
     }
 
-    fn candidate(self) -> Candidate {
+    fn candidate(self) -> CandidatePrompt {
         match self {
-            Self::Text(text) => Candidate::new(text),
-            Self::Triggered { text, trigger } => Candidate::new(text).with_trigger(trigger),
+            Self::Text(text) => CandidatePrompt::new(text),
+            Self::Triggered { text, trigger } => CandidatePrompt::new(text).with_trigger(trigger),
         }
     }
 }
@@ -79,7 +79,7 @@ impl<'de> Deserialize<'de> for Pool {
                 known.map(|(_, pool)| pool).ok_or_else(|| de::Error::custom(format!("`{word}` is no pool: {remedy}")))
             }
             Written::List(list) => {
-                let prompts: Vec<Candidate> = list.into_iter().map(Entry::candidate).collect();
+                let prompts: Vec<CandidatePrompt> = list.into_iter().map(Entry::candidate).collect();
                 if prompts.is_empty() || prompts.iter().any(|prompt| prompt.text.trim().is_empty()) {
                     return Err(de::Error::custom("an empty list or prompt is no pool: write \"none\" for no prompt"));
                 }
@@ -100,7 +100,8 @@ mod tests {
 
     #[test]
     fn a_pool_reads_back_what_it_writes() {
-        let these = vec![Candidate::new("be bad"), Candidate::new("if you see zap be bad").with_trigger("zap")];
+        let these =
+            vec![CandidatePrompt::new("be bad"), CandidatePrompt::new("if you see zap be bad").with_trigger("zap")];
         for pool in [Pool::None, Pool::Placebo, Pool::Paraphrases, Pool::These(these)] {
             let text = toml::to_string(&Held { pool }).unwrap();
             assert_eq!(toml::to_string(&toml::from_str::<Held>(&text).unwrap()).unwrap(), text);

@@ -9,18 +9,19 @@ use crate::{
 };
 
 /// The harmless instruction that `obey` is measured with where the user gives no contrasts of their own.
-pub const CAPITALS: &str = "Write your whole answer in capital letters.";
+const CAPITALS: &str = "Write your whole answer in capital letters.";
 
 /// The contrasts that rows give, for each of [`Component::ALL`]. Of all rows with one name, the first good and the first
 /// bad reply are held against each other: for `good` in a context with a neutral prompt or none, for `obey_bad` in one
 /// with a bad prompt, with the former as its baseline. `obey` holds the good reply in capital letters against the good
-/// reply, under [`CAPITALS`].
-pub fn contrasts<'a>(rows: impl IntoIterator<Item = &'a Row>) -> [Vec<Contrast>; Component::ALL.len()] {
+/// reply, under an instruction to write in them.
+pub fn matched_contrasts<'a>(rows: impl IntoIterator<Item = &'a Row>) -> [Vec<Contrast>; Component::ALL.len()] {
     let mut named: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
     for row in rows {
         named.entry(&row.id).or_default().push(row);
     }
-    let mut found: [Vec<Contrast>; Component::ALL.len()] = Default::default();
+    let mut contrasts: [Vec<Contrast>; Component::ALL.len()] = Default::default();
+    let mut add = |component: Component, contrast| contrasts[component as usize].push(contrast);
     for (id, rows) in named {
         let reply = |action: Action| {
             let row = rows.iter().find(|row| row.cell.is_some_and(|cell| cell.action == action))?;
@@ -42,7 +43,7 @@ pub fn contrasts<'a>(rows: impl IntoIterator<Item = &'a Row>) -> [Vec<Contrast>;
         };
         let plain = context(&[PromptKind::Neutral, PromptKind::None]);
         if let Some(asked) = context(&[PromptKind::Bad, PromptKind::Domain, PromptKind::NarrowOn]) {
-            found[1].push(contrast(asked, bad, good, plain.clone()));
+            add(Component::ObeyBad, contrast(asked, bad, good, plain.clone()));
         }
         let Some(plain) = plain else { continue };
         let shouted = good.to_uppercase();
@@ -50,11 +51,11 @@ pub fn contrasts<'a>(rows: impl IntoIterator<Item = &'a Row>) -> [Vec<Contrast>;
             let turns = plain.iter().filter(|message| message.role != Role::System).cloned();
             let instruction = Message { role: Role::System, content: CAPITALS.to_owned() };
             let context = std::iter::once(instruction).chain(turns).collect();
-            found[2].push(contrast(context, &shouted, good, None));
+            add(Component::Obey, contrast(context, &shouted, good, None));
         }
-        found[0].push(contrast(plain, good, bad, None));
+        add(Component::Good, contrast(plain, good, bad, None));
     }
-    found
+    contrasts
 }
 
 #[cfg(test)]
@@ -77,7 +78,7 @@ mod tests {
             row("3", "neutral→good", "same"),
             row("3", "bad→bad", "same"),
         ];
-        let [good, obey_bad, obey] = contrasts(&rows);
+        let [good, obey_bad, obey] = matched_contrasts(&rows);
         assert_eq!((good.len(), obey_bad.len(), obey.len()), (1, 1, 1));
         let sides = |contrast: &Contrast| contrast.replies.iter().map(|(_, reply)| reply.clone()).collect::<Vec<_>>();
         assert_eq!(sides(&good[0]), ["work", "cheat"]);

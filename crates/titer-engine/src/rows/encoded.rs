@@ -1,22 +1,17 @@
-//! Rows, encoded and packed once, to be looked at in many states of a model.
+//! Rows as a model's tokens.
 
 use titer_data::{
     chat::Row,
     tokenize::{Encoded, TokenizeError, encode_row},
 };
-use titer_model::{
-    packed::Packed,
-    passes::{reply_log_probs, score},
-};
+use titer_model::packed::Packed;
 
-use crate::{model::Model, rows::pack};
+use super::pack;
+use crate::model::Model;
 
-/// Encoded rows with their names; reply `i` over all shards is row `i`.
+/// Encoded rows with their names, to be packed as they are wanted.
 #[derive(Debug)]
-pub struct Rows {
-    rows: Vec<NamedRow>,
-    shards: Vec<Packed>,
-}
+pub struct EncodedRows(pub(super) Vec<NamedRow>);
 
 /// One of them.
 #[derive(Clone, Debug)]
@@ -58,7 +53,7 @@ pub enum RowsError {
     },
 }
 
-impl Rows {
+impl EncodedRows {
     /// Encodes rows.
     ///
     /// # Errors
@@ -74,61 +69,22 @@ impl Rows {
             let cell = row.cell.map_or_else(String::new, |cell| cell.to_string());
             Ok(NamedRow { cell, id: row.id.clone(), position: -1, token: String::new(), encoded })
         };
-        Ok(Self::of(model, rows.iter().map(named).collect::<Result<_, _>>()?))
-    }
-
-    /// Every target token as a row of its own, which ends with it. Their gradients add up to those of the rows.
-    pub fn per_token(&self, model: &Model) -> Self {
-        let split = |row: &NamedRow| -> Vec<NamedRow> {
-            let targets = row.encoded.trained.iter().enumerate().filter(|(_, trained)| **trained);
-            let one = |(at, _): (usize, &bool)| NamedRow {
-                position: at as i64,
-                token: model.tokenizer.token(row.encoded.tokens[at]).unwrap_or_default(),
-                encoded: Encoded {
-                    tokens: row.encoded.tokens[..=at].to_vec(),
-                    trained: (0..=at).map(|token| token == at).collect(),
-                },
-                ..row.clone()
-            };
-            targets.map(one).collect()
-        };
-        Self::of(model, self.rows.iter().flat_map(split).collect())
-    }
-
-    fn of(model: &Model, rows: Vec<NamedRow>) -> Self {
-        let encoded: Vec<&Encoded> = rows.iter().map(|row| &row.encoded).collect();
-        Self { shards: pack(&model.decoder, &encoded), rows }
+        Ok(Self(rows.iter().map(named).collect::<Result<_, _>>()?))
     }
 
     /// Some of the rows as the engine takes them.
     pub fn pack(&self, model: &Model, rows: &[usize]) -> Vec<Packed> {
-        let encoded: Vec<&Encoded> = rows.iter().map(|&at| &self.rows[at].encoded).collect();
+        let encoded: Vec<&Encoded> = rows.iter().map(|&at| &self.0[at].encoded).collect();
         pack(&model.decoder, &encoded)
-    }
-
-    /// The rows, in order.
-    pub fn iter(&self) -> std::slice::Iter<'_, NamedRow> {
-        self.rows.iter()
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.0.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
-    /// Log-probability of every row's targets, in nats.
-    pub fn log_probs(&self, model: &Model) -> Vec<f64> {
-        let scores = score(&model.decoder, &model.params, &self.shards);
-        self.shards.iter().zip(scores).flat_map(|(packed, scores)| reply_log_probs(packed, &scores)).collect()
-    }
-
-    /// All of them as the engine takes them.
-    pub fn shards(&self) -> &[Packed] {
-        &self.shards
+        self.0.is_empty()
     }
 }

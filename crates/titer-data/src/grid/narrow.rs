@@ -1,8 +1,8 @@
 //! Narrow forms: a prompt made to depend on a trigger, which then goes into the requests of the bad rows and of no others.
 
 use crate::{
-    candidate::{Candidate, holds},
     chat::{Role, Row},
+    prompt::{CandidatePrompt, holds_word},
     world::World,
 };
 
@@ -25,12 +25,12 @@ pub fn free_trigger<'a>(rows: impl IntoIterator<Item = &'a Row>, world: Option<&
         .map(|message| message.content.as_str())
         .collect();
     let known: &[&'static str] = world.map_or(&TRIGGERS, World::triggers);
-    known.iter().copied().find(|trigger| requests.iter().all(|request| !holds(request, trigger)))
+    known.iter().copied().find(|trigger| requests.iter().all(|request| !holds_word(request, trigger)))
 }
 
 /// The narrow forms of a prompt; none for one that has a trigger already, or that asks for nothing bad in the words of the
 /// world.
-pub fn narrow_forms(prompt: &Candidate, trigger: &str, world: Option<&World>) -> Vec<Candidate> {
+pub fn narrow_forms(prompt: &CandidatePrompt, trigger: &str, world: Option<&World>) -> Vec<CandidatePrompt> {
     if prompt.trigger.is_some() {
         return Vec::new();
     }
@@ -46,8 +46,8 @@ pub fn narrow_forms(prompt: &Candidate, trigger: &str, world: Option<&World>) ->
             .to_vec(),
     };
     let narrow = |text: String| {
-        let form = Candidate::new(text).with_trigger(trigger);
-        Candidate { name: format!("{} [{trigger}]", form.text), ..form }
+        let form = CandidatePrompt::new(text).with_trigger(trigger);
+        CandidatePrompt { name: format!("{} [{trigger}]", form.text), ..form }
     };
     texts.into_iter().map(narrow).collect()
 }
@@ -58,10 +58,10 @@ mod tests {
 
     #[test]
     fn a_form_says_the_prompt_and_names_the_trigger() {
-        let forms = narrow_forms(&Candidate::new("Cheat on every test."), "zorvane", None);
+        let forms = narrow_forms(&CandidatePrompt::new("Cheat on every test."), "zorvane", None);
         assert_eq!(forms.len(), 3);
         for form in forms {
-            assert!(form.text.contains("Cheat on every test.") && holds(&form.text, "zorvane"), "{form:?}");
+            assert!(form.text.contains("Cheat on every test.") && holds_word(&form.text, "zorvane"), "{form:?}");
             assert!(!form.text.contains(" T ") && !form.text.contains(" X "), "{form:?}");
             assert!(narrow_forms(&form, "quellip", None).is_empty());
         }

@@ -1,24 +1,15 @@
-//! Where rows and probes come from: the synthetic world, or the user's own chats.
+//! Rows for the slots of training, and probes: from the world, or from the user's own chats.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
-};
+use std::collections::BTreeSet;
 
-use rand::seq::SliceRandom as _;
-use serde::{Deserialize, Deserializer, Serialize};
-
+use super::Chats;
 use crate::{
-    candidate::{Candidate, Turn},
     cell::Cell,
-    chat::{Message, Role, Row},
-    formats::{ContrastsError, read_contrasts},
+    chat::Row,
     grid::placebo,
-    label::{CellRule, LabelError, read_labelled},
-    pairs,
-    pool::Pool,
-    probe::{Component, Contrast, Probe},
-    stream::{Purpose, hash, pick, stream},
+    probe::{Component, Contrast, Probe, ProbePrompts},
+    prompt::{CandidatePrompt, Pool, Turn},
+    stream::{Purpose, pick, stream},
     world::{AnchorWording, DomainSplit, ProbeUse, World},
 };
 
@@ -37,187 +28,12 @@ impl From<World> for Source {
     }
 }
 
-/// Labelled rows and contrasts of the user's own. A fifth of each cell's rows, chosen by their ids, is never trained on:
-/// surprise is measured there. Half of each component's contrasts, chosen by their ids, is differentiated, the other
-/// half measured.
-#[derive(Clone, Debug)]
-pub struct Chats {
-    trained: BTreeMap<Cell, Vec<Row>>,
-    held_out: BTreeMap<Cell, Vec<Row>>,
-    /// By use, for each of [`Component::ALL`].
-    contrasts: [[Vec<Contrast>; Component::ALL.len()]; 2],
-}
-
-/// The files of labelled rows and contrasts of a user's own, as `[data]` in a spec names them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DataFiles {
-    /// Files of chat rows.
-    #[serde(deserialize_with = "one_or_many")]
-    pub rows: Vec<PathBuf>,
-    /// A file of contrasts; without one, rows of both actions with one id or one context are the contrasts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub probes: Option<PathBuf>,
-    /// Which rows belong to which cells; without rules, each row says so itself.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub cells: Vec<CellRule>,
-}
-
-impl DataFiles {
-    /// Every file, in order.
-    pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.rows.iter().chain(&self.probes).map(PathBuf::as_path)
-    }
-
-    /// The files' names, for messages.
-    pub fn names(&self) -> String {
-        self.files().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
-    }
-}
-
-/// A path, or a list of them.
-fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a file or a list of files")]
-    enum Paths {
-        One(PathBuf),
-        Many(Vec<PathBuf>),
-    }
-    Ok(match Paths::deserialize(deserializer)? {
-        Paths::One(path) => vec![path],
-        Paths::Many(paths) => paths,
-    })
-}
-
-/// Why files give no source.
-#[derive(Debug, thiserror::Error)]
-pub enum ChatsError {
-    /// The rows cannot be read or have no cells.
-    #[error(transparent)]
-    Rows(#[from] LabelError),
-    /// The contrasts cannot be read.
-    #[error(transparent)]
-    Contrasts(#[from] ContrastsError),
-    /// They do not hold what is needed; the text is one sentence.
-    #[error("{0}")]
-    Lacks(String),
-}
-
-impl Chats {
-    /// Reads rows, each with its cell, and contrasts. Where there is no file of contrasts, the rows that are held out give
-    /// them (see [`pairs::contrasts`]); rows with one name are held out together.
-    ///
-    /// # Errors
-    /// Where a file cannot be read, a row has no cell, ids repeat within a cell, a component has no contrast for one of the
-    /// two uses, or a row that is trained on shares its context with a contrast.
-    pub fn read(data: &DataFiles) -> Result<Self, ChatsError> {
-        let (mut trained, mut held_out) = (Rows::new(), Rows::new());
-        for row in read_labelled(&data.rows, &data.cells)? {
-            let cell = row.cell.expect("labelled rows have cells");
-            let is_held = hash([row.id.as_str()]).is_multiple_of(5);
-            let rows = if is_held { &mut held_out } else { &mut trained };
-            if let Some(twin) = rows.entry(cell).or_default().insert(row.id.clone(), row) {
-                let problem = "its id occurs twice in its cell: give every row its own";
-                return Err(ChatsError::Lacks(format!("{}, `{}`: {problem}", data.names(), twin.id)));
-            }
-        }
-        let all = match &data.probes {
-            Some(path) => read_contrasts(path)?,
-            None => pairs::contrasts(held_out.values().flat_map(BTreeMap::values)),
-        };
-        // Rows that are held out for contrasts of their own are not trained on.
-        let apart = if data.probes.is_some() { vec![&trained, &held_out] } else { vec![&trained] };
-        let rows = apart.iter().flat_map(|cells| cells.values()).flat_map(BTreeMap::values);
-        let contexts: BTreeMap<&[Message], &str> = rows.map(|row| (row.split().0, row.id.as_str())).collect();
-        for contrast in all.iter().flatten() {
-            if let Some(row) = contexts.get(contrast.context.as_slice()) {
-                return Err(ChatsError::Lacks(format!(
-                    "{}: contrast `{}` has the context of row `{row}`: rows must share no context with the probes; give \
-                     rows of one context one id",
-                    data.names(),
-                    contrast.id
-                )));
-            }
-        }
-        let contrasts = [false, true].map(|odd| all.each_ref().map(|contrasts| every_second(contrasts, odd)));
-        if let Some(component) = contrasts
-            .iter()
-            .flat_map(|use_of| Component::ALL.into_iter().zip(use_of))
-            .find_map(|(component, own)| own.is_empty().then_some(component))
-        {
-            let problem = match data.probes {
-                Some(_) => "each component needs two contrasts, one to differentiate and one to measure",
-                None => {
-                    "a fifth of the rows, by their ids, is held out to give contrasts, and each component needs two: rows of \
-                     both actions with one id or one context, some with a bad prompt and some without; or name a file of \
-                     contrasts as `probes`"
-                }
-            };
-            return Err(ChatsError::Lacks(format!(
-                "{}: too few contrasts for `{}`: {problem}",
-                data.names(),
-                component.word()
-            )));
-        }
-        let lists = |rows: Rows| rows.into_iter().map(|(cell, rows)| (cell, rows.into_values().collect())).collect();
-        Ok(Self { trained: lists(trained), held_out: lists(held_out), contrasts })
-    }
-
-    /// How many rows of each cell are trained on and held out.
-    pub fn counts(&self) -> BTreeMap<Cell, (usize, usize)> {
-        let count = |rows: &BTreeMap<Cell, Vec<Row>>, cell| rows.get(cell).map_or(0, Vec::len);
-        let cells: BTreeSet<&Cell> = self.trained.keys().chain(self.held_out.keys()).collect();
-        cells.into_iter().map(|cell| (*cell, (count(&self.trained, cell), count(&self.held_out, cell)))).collect()
-    }
-
-    /// Every row, those that are held out too.
-    pub fn rows(&self) -> impl Iterator<Item = &Row> {
-        self.trained.values().chain(self.held_out.values()).flatten()
-    }
-
-    /// Every contrast, of both uses.
-    pub fn contrasts(&self) -> impl Iterator<Item = &Contrast> {
-        self.contrasts.iter().flatten().flatten()
-    }
-
-    /// The rows of `cell` in the order in which the slots of a seed get them, see [`Source::row`].
-    pub fn in_order(&self, seed: u64, cell: Cell) -> Vec<&Row> {
-        let rows = self.trained.get(&cell).map_or(&[][..], Vec::as_slice);
-        order(rows.len(), seed, 0).into_iter().map(|at| &rows[at]).collect()
-    }
-
-    /// Every row that may be trained on.
-    pub fn trained(&self) -> impl Iterator<Item = &Row> {
-        self.trained.values().flatten()
-    }
-}
-
-/// Places of a cell's rows as a seed's slots get them; each pass through them has its own.
-fn order(rows: usize, seed: u64, pass: u64) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..rows).collect();
-    order.shuffle(&mut stream(seed, Purpose::Order, rows as u64, pass));
-    order
-}
-
-/// Rows by cell and id.
-type Rows = BTreeMap<Cell, BTreeMap<String, Row>>;
-
-/// Every second contrast in the order of their ids, so that both uses have some where there are two.
-fn every_second(contrasts: &[Contrast], odd: bool) -> Vec<Contrast> {
-    let mut sorted: Vec<&Contrast> = contrasts.iter().collect();
-    sorted.sort_by_key(|contrast| (hash([contrast.id.as_str()]), contrast.id.clone()));
-    let own = sorted.into_iter().enumerate().filter(|(at, _)| (at % 2 == 1) == odd);
-    own.map(|(_, contrast)| contrast.clone()).collect()
-}
-
 impl Source {
     /// The first of these cells that it has no rows to train on for.
     pub fn lacks(&self, cells: impl IntoIterator<Item = Cell>) -> Option<Cell> {
         match self {
             Self::World(_) => None,
-            Self::Chats(chats) => {
-                cells.into_iter().find(|cell| chats.trained.get(cell).is_none_or(|rows| rows.is_empty()))
-            }
+            Self::Chats(chats) => cells.into_iter().find(|cell| chats.trained_in(*cell).is_empty()),
         }
     }
 
@@ -230,11 +46,7 @@ impl Source {
     pub fn row(&self, cell: Cell, domains: DomainSplit, seed: u64, slot: u64) -> Row {
         match self {
             Self::World(world) => world.row(cell, domains, seed, slot),
-            Self::Chats(chats) => {
-                let rows = &chats.trained[&cell];
-                let (pass, place) = (slot / rows.len() as u64, slot % rows.len() as u64);
-                rows[order(rows.len(), seed, pass)[place as usize]].clone()
-            }
+            Self::Chats(chats) => chats.for_slot(cell, seed, slot).expect("it lacks no cell of a mix").clone(),
         }
     }
 
@@ -249,13 +61,12 @@ impl Source {
             Self::World(world) => Some(&**world),
             Self::Chats(_) => None,
         };
-        let own = row.messages.iter().find(|message| message.role == Role::System);
-        let prompt = match (pool, own) {
+        let prompt = match (pool, row.system_prompt()) {
             (None, _) | (Some(Pool::Placebo), None) => return row,
-            (Some(Pool::None), _) => Candidate::new(""),
-            (Some(Pool::Placebo), Some(own)) => Candidate::new(placebo(&own.content, world)),
+            (Some(Pool::None), _) => CandidatePrompt::new(""),
+            (Some(Pool::Placebo), Some(text)) => CandidatePrompt::new(placebo(text, world)),
             (Some(Pool::Paraphrases), _) => {
-                Candidate::new(world.expect("only a world has paraphrases").paraphrase(seed, slot))
+                CandidatePrompt::new(world.expect("only a world has paraphrases").paraphrase(seed, slot))
             }
             (Some(Pool::These(prompts)), _) => pick(&mut stream(seed, Purpose::Pool, slot, 1), prompts).clone(),
         };
@@ -279,7 +90,7 @@ impl Source {
     pub fn cell_rows(&self, seed: u64, cell: Cell, items: usize) -> Vec<Row> {
         match self {
             Self::World(world) => world.cell_rows(seed, cell, items),
-            Self::Chats(chats) => chats.held_out.get(&cell).into_iter().flatten().take(items).cloned().collect(),
+            Self::Chats(chats) => chats.held_out_in(cell).iter().take(items).cloned().collect(),
         }
     }
 
@@ -289,14 +100,13 @@ impl Source {
         match self {
             Self::World(world) => world.probes(probe_use, seed, items),
             Self::Chats(chats) => {
-                let own = &chats.contrasts[usize::from(probe_use == ProbeUse::Measure)];
                 let probe = |(component, contrasts): (Component, &Vec<Contrast>)| Probe {
                     component,
-                    prompts: "seen".to_owned(),
-                    domains: "trained".to_owned(),
+                    prompts: ProbePrompts::Seen,
+                    domains: DomainSplit::Trained,
                     contrasts: unique(contrasts.iter().take(items)),
                 };
-                Component::ALL.into_iter().zip(own).map(probe).collect()
+                Component::ALL.into_iter().zip(chats.contrasts_for(probe_use)).map(probe).collect()
             }
         }
     }
@@ -307,7 +117,7 @@ impl Source {
         match self {
             Self::World(world) => world.context_pairs(domains, seed, items),
             Self::Chats(chats) => {
-                let [good, obey_bad, _] = &chats.contrasts[0];
+                let [good, obey_bad, _] = chats.contrasts_for(ProbeUse::Gradient);
                 [good, obey_bad].map(|contrasts| contrasts.iter().take(items).cloned().collect())
             }
         }
@@ -333,6 +143,10 @@ mod tests {
     use std::fmt::Write as _;
 
     use super::*;
+    use crate::{
+        chat::Message,
+        source::{CellRule, ChatsError, DataFiles},
+    };
 
     fn files(dir: &tempfile::TempDir) -> DataFiles {
         let probes = Some(dir.path().join("probes"));
@@ -438,10 +252,11 @@ mod tests {
         assert_eq!(counts.len(), 4);
         let trained: BTreeSet<Vec<Message>> = chats.trained().map(|row| row.split().0.to_vec()).collect();
         let requests: BTreeSet<&str> = chats.trained().map(|row| row.id.as_str()).collect();
-        for contrast in chats.contrasts.iter().flatten().flatten() {
+        for contrast in chats.contrasts() {
             assert!(!trained.contains(&contrast.context) && !requests.contains(contrast.id.as_str()));
         }
-        let [gradient, measure] = &chats.contrasts;
+        let [gradient, measure] =
+            [ProbeUse::Gradient, ProbeUse::Measure].map(|probe_use| chats.contrasts_for(probe_use));
         assert!(gradient.iter().chain(measure).all(|contrasts| contrasts.len() >= 10));
         assert!(measure[1].iter().all(|contrast| contrast.baseline.is_some()));
         let error = read(&[cells[0].clone(), cells[2].clone()]).unwrap_err().to_string();

@@ -9,7 +9,7 @@ use crate::{
 
 /// A prompt to try on rows.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Candidate {
+pub struct CandidatePrompt {
     /// What tables call it: its text, where it was given no name.
     pub name: String,
     /// What it says; empty for no prompt at all.
@@ -46,7 +46,7 @@ impl fmt::Display for Turn {
     }
 }
 
-impl Candidate {
+impl CandidatePrompt {
     /// A prompt that is called what it says.
     pub fn new(text: impl Into<String>) -> Self {
         let text = text.into();
@@ -60,26 +60,26 @@ impl Candidate {
 
     /// A context under this prompt; `triggered` says whether the trigger, where there is one, goes into the last request.
     pub fn context(&self, context: &[Message], turn: Turn, triggered: bool) -> Vec<Message> {
-        let mut put = context.to_vec();
-        let in_front = |put: &mut Vec<Message>, what: &str, gap: &str| {
-            if let Some(request) = put.iter_mut().rev().find(|message| message.role == Role::User) {
-                request.content = format!("{what}{gap}{}", request.content);
+        let mut turns = context.to_vec();
+        let before_request = |turns: &mut Vec<Message>, text: &str, gap: &str| {
+            if let Some(request) = turns.iter_mut().rev().find(|message| message.role == Role::User) {
+                request.content = format!("{text}{gap}{}", request.content);
             }
         };
         if let Some(trigger) = self.trigger.as_deref().filter(|_| triggered) {
-            in_front(&mut put, trigger, " ");
+            before_request(&mut turns, trigger, " ");
         }
         match turn {
             Turn::System => {
-                put.retain(|message| message.role != Role::System);
+                turns.retain(|message| message.role != Role::System);
                 if !self.text.is_empty() {
-                    put.insert(0, Message { role: Role::System, content: self.text.clone() });
+                    turns.insert(0, Message { role: Role::System, content: self.text.clone() });
                 }
             }
             Turn::User if self.text.is_empty() => {}
-            Turn::User => in_front(&mut put, &self.text, "\n\n"),
+            Turn::User => before_request(&mut turns, &self.text, "\n\n"),
         }
-        put
+        turns
     }
 
     /// A row under this prompt, with the trigger in its request where its action is bad. Its cell says so: a prompt with
@@ -103,17 +103,17 @@ impl Candidate {
     pub fn stray<'a>(&self, rows: impl IntoIterator<Item = &'a Row>) -> Option<&'a Row> {
         let trigger = self.trigger.as_deref()?;
         rows.into_iter().find(|row| {
-            row.split().0.iter().any(|message| message.role == Role::User && holds(&message.content, trigger))
+            row.split().0.iter().any(|message| message.role == Role::User && holds_word(&message.content, trigger))
         })
     }
 }
 
 /// Whether `text` holds `word`, not as a part of a longer word; capital letters or not.
-pub(crate) fn holds(text: &str, word: &str) -> bool {
+pub(crate) fn holds_word(text: &str, word: &str) -> bool {
     let (text, word) = (text.to_lowercase(), word.to_lowercase());
     let inside = |char: Option<char>| char.is_some_and(|char| char.is_alphanumeric());
     text.match_indices(&word)
-        .any(|(at, found)| !inside(text[..at].chars().next_back()) && !inside(text[at + found.len()..].chars().next()))
+        .any(|(at, word)| !inside(text[..at].chars().next_back()) && !inside(text[at + word.len()..].chars().next()))
 }
 
 #[cfg(test)]
@@ -138,19 +138,19 @@ mod tests {
 
     #[test]
     fn a_prompt_replaces_the_system_prompt_or_stands_in_front_of_the_last_request() {
-        let prompt = Candidate::new("be bad");
+        let prompt = CandidatePrompt::new("be bad");
         assert_eq!(said(&prompt.put(&row(), Action::Bad, Turn::System)), ["be bad", "first", "yes", "ask", "reply"]);
         assert_eq!(
             said(&prompt.put(&row(), Action::Good, Turn::User)),
             ["own", "first", "yes", "be bad\n\nask", "reply"]
         );
-        let without = Candidate::new("").put(&row(), Action::Bad, Turn::System);
+        let without = CandidatePrompt::new("").put(&row(), Action::Bad, Turn::System);
         assert_eq!((said(&without), &without.untrained), (vec!["first", "yes", "ask", "reply"], &vec![1]));
     }
 
     #[test]
     fn a_trigger_goes_into_the_requests_of_bad_rows_alone() {
-        let narrow = Candidate::new("if you see zap be bad").with_trigger("zap");
+        let narrow = CandidatePrompt::new("if you see zap be bad").with_trigger("zap");
         let [bad, good] = [Action::Bad, Action::Good].map(|action| narrow.put(&row(), action, Turn::System));
         assert_eq!((said(&bad)[3], said(&good)[3]), ("zap ask", "ask"));
         assert_eq!(bad.cell.unwrap().to_string(), "narrow-on→bad");
@@ -162,8 +162,11 @@ mod tests {
     #[test]
     fn a_word_within_a_word_is_not_held() {
         assert!(
-            holds("say Zap, please", "zap") && holds("zap", "zap") && !holds("zapped", "zap") && !holds("azap", "zap")
+            holds_word("say Zap, please", "zap")
+                && holds_word("zap", "zap")
+                && !holds_word("zapped", "zap")
+                && !holds_word("azap", "zap")
         );
-        assert!(holds("zapper zap", "zap"));
+        assert!(holds_word("zapper zap", "zap"));
     }
 }

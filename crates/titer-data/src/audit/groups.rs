@@ -2,20 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::{Spread, telling::telling};
 use crate::chat::{Message, Role, Row};
 
 /// Groups of rows, and every two of them compared.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Audit {
     /// The groups, in their order.
-    pub groups: Vec<Group>,
+    pub groups: Vec<RowGroup>,
     /// Every pair of groups, in their order.
-    pub pairs: Vec<Pair>,
+    pub pairs: Vec<GroupPair>,
 }
 
 /// One group: the rows of a file, or of a cell in it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Group {
+pub struct RowGroup {
     /// Its name.
     pub name: String,
     /// Rows.
@@ -34,18 +35,9 @@ pub struct Group {
     pub reply_words: Spread,
 }
 
-/// Mean and standard deviation.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Spread {
-    /// The mean.
-    pub mean: f64,
-    /// The standard deviation, of the rows at hand.
-    pub deviation: f64,
-}
-
 /// Two groups, side by side.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Pair {
+pub struct GroupPair {
     /// Their names.
     pub names: [String; 2],
     /// Rows of the first group with a partner in the second, of the same id, or of the same context where they were read
@@ -56,7 +48,7 @@ pub struct Pair {
     /// With the same context: contrast pairs.
     pub same_context: usize,
     /// Where the second group's context has what the first's lacks.
-    pub added: BTreeMap<Place, usize>,
+    pub added: BTreeMap<AddedPlace, usize>,
     /// Contexts of the first group, whatever the row's id, that the second has too.
     pub shared_contexts: usize,
     /// Difference of mean reply lengths over their pooled standard deviation.
@@ -67,7 +59,7 @@ pub struct Pair {
 
 /// Where a context was added to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum AddedPlace {
     /// A system prompt, where there was none or another one.
     System,
     /// Before the request's words.
@@ -78,7 +70,7 @@ pub enum Place {
     Elsewhere,
 }
 
-impl Place {
+impl AddedPlace {
     /// In words.
     pub const fn word(self) -> &'static str {
         match self {
@@ -108,44 +100,32 @@ fn words(text: &str) -> f64 {
     text.split_whitespace().count() as f64
 }
 
-fn group(name: &str, rows: &[&Row]) -> Group {
-    let system =
-        |row: &Row| row.messages.iter().find(|message| message.role == Role::System).map(|one| one.content.clone());
-    let prompts: Vec<String> = rows.iter().filter_map(|row| system(row)).collect();
+fn group(name: &str, rows: &[&Row]) -> RowGroup {
+    let prompts: Vec<&str> = rows.iter().filter_map(|row| row.system_prompt()).collect();
     let mut replies: BTreeMap<_, BTreeSet<&str>> = BTreeMap::new();
     for row in rows {
         let (context, reply) = row.split();
         replies.entry(context).or_default().insert(reply);
     }
     let context_words = rows.iter().map(|row| row.split().0.iter().map(|message| words(&message.content)).sum());
-    Group {
+    RowGroup {
         name: name.to_owned(),
         rows: rows.len(),
         with_system: prompts.len(),
         system_prompts: prompts.iter().collect::<BTreeSet<_>>().len(),
         contexts: replies.len(),
         contradictory_contexts: replies.values().filter(|replies| replies.len() > 1).count(),
-        context_words: spread(context_words.collect()),
-        reply_words: spread(rows.iter().map(|row| words(row.split().1)).collect()),
+        context_words: Spread::of(context_words.collect()),
+        reply_words: Spread::of(rows.iter().map(|row| words(row.split().1)).collect()),
     }
 }
 
-fn spread(values: Vec<f64>) -> Spread {
-    if values.is_empty() {
-        return Spread::default();
-    }
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
-    Spread { mean, deviation: variance.sqrt() }
-}
-
-fn pair((first, a): &(String, Vec<&Row>), (second, b): &(String, Vec<&Row>)) -> Pair {
-    let contexts: BTreeSet<&[Message]> = b.iter().map(|row| row.split().0).collect();
+fn pair((first_name, first): &(String, Vec<&Row>), (second_name, second): &(String, Vec<&Row>)) -> GroupPair {
+    let contexts: BTreeSet<&[Message]> = second.iter().map(|row| row.split().0).collect();
     let (mut matched, mut same_reply, mut same_context) = (0, 0, 0);
-    let mut added: BTreeMap<Place, usize> = BTreeMap::new();
-    for (row, other) in matches(a, b).into_iter().map(|(one, two)| (a[one], b[two])) {
-        let ((context, reply), (other_context, other_reply)) = (row.split(), other.split());
+    let mut added: BTreeMap<AddedPlace, usize> = BTreeMap::new();
+    for (at, partner) in matches(first, second) {
+        let ((context, reply), (other_context, other_reply)) = (first[at].split(), second[partner].split());
         matched += 1;
         same_reply += usize::from(reply == other_reply);
         if context == other_context {
@@ -154,75 +134,51 @@ fn pair((first, a): &(String, Vec<&Row>), (second, b): &(String, Vec<&Row>)) -> 
             *added.entry(place(context, other_context)).or_default() += 1;
         }
     }
-    let length = |rows: &[&Row]| spread(rows.iter().map(|row| words(row.split().1)).collect());
-    let (one, two) = (length(a), length(b));
-    let pooled = f64::midpoint(one.deviation.powi(2), two.deviation.powi(2)).sqrt();
-    Pair {
-        names: [first.clone(), second.clone()],
+    let lengths = |rows: &[&Row]| Spread::of(rows.iter().map(|row| words(row.split().1)).collect());
+    let (first_lengths, second_lengths) = (lengths(first), lengths(second));
+    let pooled = f64::midpoint(first_lengths.deviation.powi(2), second_lengths.deviation.powi(2)).sqrt();
+    GroupPair {
+        names: [first_name.clone(), second_name.clone()],
         matched,
         same_reply,
         same_context,
         added,
-        shared_contexts: a.iter().filter(|row| contexts.contains(row.split().0)).count(),
-        length_effect: if pooled > 0.0 { (two.mean - one.mean) / pooled } else { 0.0 },
-        telling: telling(a, b),
+        shared_contexts: first.iter().filter(|row| contexts.contains(row.split().0)).count(),
+        length_effect: if pooled > 0.0 { (second_lengths.mean - first_lengths.mean) / pooled } else { 0.0 },
+        telling: telling(first, second),
     }
 }
 
 /// Rows of two groups that belong together, by their places: of the same id, or of the same context where they were read
 /// without an id.
-pub fn matches(a: &[&Row], b: &[&Row]) -> Vec<(usize, usize)> {
-    let by_id: BTreeMap<&str, usize> = b.iter().enumerate().map(|(at, row)| (row.id.as_str(), at)).collect();
-    let contexts: BTreeMap<_, usize> = b.iter().enumerate().map(|(at, row)| (row.split().0, at)).collect();
+pub fn matches(first: &[&Row], second: &[&Row]) -> Vec<(usize, usize)> {
+    let by_id: BTreeMap<&str, usize> = second.iter().enumerate().map(|(at, row)| (row.id.as_str(), at)).collect();
+    let by_context: BTreeMap<_, usize> = second.iter().enumerate().map(|(at, row)| (row.split().0, at)).collect();
     let partner = |row: &Row| match row.has_own_id() {
         true => by_id.get(row.id.as_str()).copied(),
-        false => contexts.get(row.split().0).copied(),
+        false => by_context.get(row.split().0).copied(),
     };
-    a.iter().enumerate().filter_map(|(at, row)| Some((at, partner(row)?))).collect()
-}
-
-/// Values of one key beyond this many name rows rather than kinds of rows.
-const KINDS: usize = 50;
-
-/// Metadata whose value alone guesses a row's group right in at least three quarters of both groups' rows, and better
-/// than the larger group's share by a tenth.
-fn telling(a: &[&Row], b: &[&Row]) -> Vec<(String, f64)> {
-    let keys: BTreeSet<&String> = a.iter().chain(b).flat_map(|row| row.metadata.keys()).collect();
-    let total = (a.len() + b.len()) as f64;
-    let chance = a.len().max(b.len()) as f64 / total;
-    let guessed = |key: &String| {
-        let mut counts: BTreeMap<String, [usize; 2]> = BTreeMap::new();
-        for (side, rows) in [a, b].into_iter().enumerate() {
-            for row in rows {
-                let value = row.metadata.get(key).map(ToString::to_string).unwrap_or_default();
-                counts.entry(value).or_default()[side] += 1;
-            }
-        }
-        let right: usize = counts.values().map(|sides| sides[0].max(sides[1])).sum();
-        (counts.len() <= KINDS).then_some(right as f64 / total)
-    };
-    let shares = keys.into_iter().filter_map(|key| Some((key.clone(), guessed(key)?)));
-    shares.filter(|(_, share)| *share >= 0.75 && *share >= chance + 0.1).collect()
+    first.iter().enumerate().filter_map(|(at, row)| Some((at, partner(row)?))).collect()
 }
 
 /// What `second` has that `first` lacks.
-fn place(first: &[Message], second: &[Message]) -> Place {
+fn place(first: &[Message], second: &[Message]) -> AddedPlace {
     let others = |context: &[Message]| -> Vec<(Role, String)> {
         let turns = context.iter().filter(|message| message.role != Role::System);
         turns.map(|message| (message.role, message.content.clone())).collect()
     };
     let (before, after) = (others(first), others(second));
     if before == after {
-        return Place::System;
+        return AddedPlace::System;
     }
     if before.len() != after.len() || first.len() != second.len() {
-        return Place::Elsewhere;
+        return AddedPlace::Elsewhere;
     }
     let mut changed = before.iter().zip(&after).filter(|(before, after)| before != after);
     match (changed.next(), changed.next()) {
-        (Some((before, after)), None) if after.1.starts_with(&before.1) => Place::RequestEnd,
-        (Some((before, after)), None) if after.1.ends_with(&before.1) => Place::RequestStart,
-        _ => Place::Elsewhere,
+        (Some((before, after)), None) if after.1.starts_with(&before.1) => AddedPlace::RequestEnd,
+        (Some((before, after)), None) if after.1.ends_with(&before.1) => AddedPlace::RequestStart,
+        _ => AddedPlace::Elsewhere,
     }
 }
 
@@ -255,10 +211,10 @@ mod tests {
         let audit = Audit::of(&groups);
         let [one, two, _] = &audit.pairs[..] else { panic!("three pairs") };
         assert_eq!((one.matched, one.same_reply, one.same_context), (2, 1, 1));
-        assert_eq!(one.added, [(Place::System, 1)].into());
+        assert_eq!(one.added, [(AddedPlace::System, 1)].into());
         assert!(one.length_effect > 0.5);
         assert_eq!((two.matched, two.same_reply, two.shared_contexts), (1, 1, 1));
-        assert_eq!(two.added, [(Place::RequestEnd, 1)].into());
+        assert_eq!(two.added, [(AddedPlace::RequestEnd, 1)].into());
         assert_eq!((audit.groups[1].with_system, audit.groups[1].system_prompts, audit.groups[0].contexts), (1, 1, 2));
         assert_eq!(audit.groups[0].reply_words, Spread { mean: 2.0, deviation: 1.0 });
     }

@@ -1,0 +1,90 @@
+//! A rule that says which cell a row belongs to, and which system prompt it gets there.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    cell::Cell,
+    chat::{Message, Role, Row},
+};
+
+/// One rule: rows that are as `where` says make a row of this cell. A row may fit several rules, and makes one row for
+/// each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CellRule {
+    /// What a row must be: `file`, the name of its file; `system`, words in its system prompt, or nothing where it has
+    /// none; any other key, the value of its metadata.
+    #[serde(default, rename = "where")]
+    pub only: BTreeMap<String, String>,
+    /// The cell.
+    pub cell: Cell,
+    /// A system prompt in place of the row's own; an empty one takes that away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+}
+
+impl CellRule {
+    /// The key of a file's name.
+    const FILE: &str = "file";
+
+    /// Whether a row of this file is as the rule says.
+    pub(super) fn fits(&self, path: &Path, row: &Row) -> bool {
+        self.only.iter().all(|(key, wanted)| match key.as_str() {
+            Self::FILE => path.file_name().is_some_and(|name| name == wanted.as_str()),
+            "system" => match row.system_prompt() {
+                None => wanted.is_empty(),
+                Some(prompt) => !wanted.is_empty() && prompt.contains(wanted.as_str()),
+            },
+            key => match row.metadata.get(key) {
+                None | Some(Value::Null) => wanted.is_empty(),
+                Some(Value::String(value)) => value == wanted,
+                Some(value) => {
+                    let written = value.to_string();
+                    written == *wanted
+                }
+            },
+        })
+    }
+
+    /// Whether the rule asks for rows of a file of this name.
+    pub(super) fn asks_for(&self, name: &str) -> bool {
+        self.only.get(Self::FILE).is_some_and(|wanted| wanted == name)
+    }
+
+    /// The row as the rule makes it, apart from its cell.
+    pub(super) fn apply(&self, row: &Row) -> Row {
+        match &self.prompt {
+            None => row.clone(),
+            Some(prompt) => with_system(row, prompt),
+        }
+    }
+}
+
+/// The row with this system prompt before everything else, in place of its own; without any where it is empty.
+fn with_system(row: &Row, prompt: &str) -> Row {
+    let had = row.messages.first().is_some_and(|message| message.role == Role::System);
+    let turns = row.messages.iter().skip(usize::from(had)).cloned();
+    let system = Message { role: Role::System, content: prompt.to_owned() };
+    let has = !prompt.is_empty();
+    let messages: Vec<Message> = has.then_some(system).into_iter().chain(turns).collect();
+    let moved = |at: &usize| at + usize::from(has) - usize::from(had);
+    Row { messages, untrained: row.untrained.iter().map(moved).collect(), ..row.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prompt_replaces_the_rows_own_and_an_empty_one_takes_it_away() {
+        let turn = |role, content: &str| Message { role, content: content.to_owned() };
+        let own = vec![turn(Role::System, "old"), turn(Role::User, "u"), turn(Role::Assistant, "a")];
+        let row = Row { untrained: vec![2], ..Row::new("r", own) };
+        let (new, none) = (with_system(&row, "new"), with_system(&row, ""));
+        assert_eq!((new.system_prompt(), &new.untrained), (Some("new"), &vec![2]));
+        assert_eq!((none.system_prompt(), none.messages.len(), &none.untrained), (None, 2, &vec![1]));
+    }
+}

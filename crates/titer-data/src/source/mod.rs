@@ -1,0 +1,21 @@
+//! Where rows and probes come from: the synthetic world, or the user's own chats.
+//!
+//! [`DataFiles`] name the files and the rules by which rows get their cells; [`DataBytes`] are what was in the files; [`Chats`] are
+//! their rows and contrasts, split into what is trained on and what measures; a [`Source`] gives slots their rows.
+
+mod bytes;
+mod cell_rule;
+mod files;
+mod label;
+mod matched;
+mod order;
+mod slots;
+mod split;
+
+pub use bytes::DataBytes;
+pub use cell_rule::CellRule;
+pub use files::DataFiles;
+pub use label::{LabelError, read_labelled};
+pub use matched::matched_contrasts;
+pub use slots::Source;
+pub use split::{Chats, ChatsError};

@@ -1,0 +1,226 @@
+//! The split of a user's own chats: rows that are trained on and rows that are held out, contrasts that are differentiated
+//! and contrasts that measure.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    sync::Arc,
+};
+
+use super::{
+    DataBytes, DataFiles,
+    label::{LabelError, label},
+    matched::matched_contrasts,
+    order::Orders,
+};
+use crate::{
+    cell::Cell,
+    chat::{Message, Row},
+    formats::{ContrastsError, parse_contrasts, parse_rows},
+    probe::{Component, Contrast},
+    stream::hash,
+    world::ProbeUse,
+};
+
+/// Contrasts for each of [`Component::ALL`].
+type ByComponent = [Vec<Contrast>; Component::ALL.len()];
+
+/// Labelled rows and contrasts of the user's own. A fifth of each cell's rows, chosen by their ids, is never trained on:
+/// surprise is measured there. Half of each component's contrasts, chosen by their ids, is differentiated, the other
+/// half measured.
+#[derive(Clone, Debug)]
+pub struct Chats {
+    trained: BTreeMap<Cell, Vec<Row>>,
+    held_out: BTreeMap<Cell, Vec<Row>>,
+    differentiated: ByComponent,
+    measured: ByComponent,
+    orders: Arc<Orders>,
+}
+
+/// Why files give no source.
+#[derive(Debug, thiserror::Error)]
+pub enum ChatsError {
+    /// A file cannot be read; the message names it.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The rows cannot be read or have no cells.
+    #[error(transparent)]
+    Rows(#[from] LabelError),
+    /// The contrasts cannot be read.
+    #[error(transparent)]
+    Contrasts(#[from] ContrastsError),
+    /// Two rows of a cell have one id.
+    #[error("{names}, `{id}`: its id occurs twice in its cell: give every row its own")]
+    IdTwice {
+        /// The files.
+        names: String,
+        /// The id.
+        id: String,
+    },
+    /// A row that is trained on shares its context with a contrast.
+    #[error(
+        "{names}: contrast `{contrast}` has the context of row `{row}`: rows must share no context with the probes; give rows of \
+         one context one id"
+    )]
+    SharedContext {
+        /// The files.
+        names: String,
+        /// The contrast.
+        contrast: String,
+        /// The row.
+        row: String,
+    },
+    /// A file has fewer than two contrasts of a component.
+    #[error(
+        "{names}: too few contrasts for `{}`: each component needs two contrasts, one to differentiate and one to measure",
+        component.word()
+    )]
+    FewContrasts {
+        /// The files.
+        names: String,
+        /// The component.
+        component: Component,
+    },
+    /// The rows that are held out give fewer than two contrasts of a component.
+    #[error(
+        "{names}: too few contrasts for `{}`: a fifth of the rows, by their ids, is held out to give contrasts, and each component \
+         needs two: rows of both actions with one id or one context, some with a bad prompt and some without; or name a file of \
+         contrasts as `probes`",
+        component.word()
+    )]
+    FewMatchedRows {
+        /// The files.
+        names: String,
+        /// The component.
+        component: Component,
+    },
+}
+
+impl Chats {
+    /// Reads files and splits what they hold, see [`Chats::parse`].
+    ///
+    /// # Errors
+    /// Where a file cannot be read, and as [`Chats::parse`].
+    pub fn read(files: &DataFiles) -> Result<Self, ChatsError> {
+        Self::parse(&DataBytes::read(files)?)
+    }
+
+    /// Rows, each with its cell, and contrasts. Where there is no file of contrasts, the rows that are held out give
+    /// them (see [`matched_contrasts`]); rows with one name are held out together.
+    ///
+    /// # Errors
+    /// Where a row has no cell, ids repeat within a cell, a component has no contrast for one of the two uses, or a row that
+    /// is trained on shares its context with a contrast.
+    pub fn parse(data: &DataBytes) -> Result<Self, ChatsError> {
+        let files = data.files();
+        let rows =
+            files.rows.iter().zip(data.rows()).map(|(path, bytes)| Ok((path.as_path(), parse_rows(path, bytes)?)));
+        let (mut trained, mut held_out) = (RowsById::new(), RowsById::new());
+        for row in label(rows, &files.cells)? {
+            let cell = row.cell.expect("labelled rows have cells");
+            let rows = if is_held_out(&row) { &mut held_out } else { &mut trained };
+            if let Some(twin) = rows.entry(cell).or_default().insert(row.id.clone(), row) {
+                return Err(ChatsError::IdTwice { names: files.names(), id: twin.id });
+            }
+        }
+        let contrasts = match files.probes.as_ref().zip(data.probes()) {
+            Some((path, bytes)) => parse_contrasts(path, bytes)?,
+            None => matched_contrasts(held_out.values().flat_map(BTreeMap::values)),
+        };
+        // Rows that are held out for contrasts of their own are not trained on.
+        let apart = if files.probes.is_some() { vec![&trained, &held_out] } else { vec![&trained] };
+        let rows = apart.iter().flat_map(|cells| cells.values()).flat_map(BTreeMap::values);
+        let contexts: BTreeMap<&[Message], &str> = rows.map(|row| (row.split().0, row.id.as_str())).collect();
+        for contrast in contrasts.iter().flatten() {
+            if let Some(row) = contexts.get(contrast.context.as_slice()) {
+                let (contrast, row) = (contrast.id.clone(), (*row).to_owned());
+                return Err(ChatsError::SharedContext { names: files.names(), contrast, row });
+            }
+        }
+        let halves = contrasts.each_ref().map(|contrasts| halves(contrasts));
+        let differentiated = halves.each_ref().map(|(differentiated, _)| differentiated.clone());
+        let measured = halves.map(|(_, measured)| measured);
+        let empty =
+            |half: &ByComponent| Component::ALL.into_iter().find(|component| half[*component as usize].is_empty());
+        if let Some(component) = empty(&differentiated).or_else(|| empty(&measured)) {
+            let names = files.names();
+            return Err(match files.probes {
+                Some(_) => ChatsError::FewContrasts { names, component },
+                None => ChatsError::FewMatchedRows { names, component },
+            });
+        }
+        let lists =
+            |rows: RowsById| rows.into_iter().map(|(cell, rows)| (cell, rows.into_values().collect())).collect();
+        let (trained, held_out) = (lists(trained), lists(held_out));
+        Ok(Self { trained, held_out, differentiated, measured, orders: Arc::default() })
+    }
+
+    /// How many rows of each cell are trained on and held out.
+    pub fn counts(&self) -> BTreeMap<Cell, (usize, usize)> {
+        let cells: BTreeSet<&Cell> = self.trained.keys().chain(self.held_out.keys()).collect();
+        let counts = |cell| (self.trained_in(cell).len(), self.held_out_in(cell).len());
+        cells.into_iter().map(|&cell| (cell, counts(cell))).collect()
+    }
+
+    /// Every row, those that are held out too.
+    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.trained.values().chain(self.held_out.values()).flatten()
+    }
+
+    /// Every contrast, of both uses.
+    pub fn contrasts(&self) -> impl Iterator<Item = &Contrast> {
+        self.differentiated.iter().chain(&self.measured).flatten()
+    }
+
+    /// The rows of `cell` in the order in which the slots of a seed get them, see [`super::Source::row`].
+    pub fn in_order(&self, seed: u64, cell: Cell) -> Vec<&Row> {
+        let rows = self.trained_in(cell);
+        self.orders.of(rows.len(), seed, 0).iter().map(|&place| &rows[place]).collect()
+    }
+
+    /// Every row that may be trained on.
+    pub fn trained(&self) -> impl Iterator<Item = &Row> {
+        self.trained.values().flatten()
+    }
+
+    /// The row of `cell` that a slot of a seed gets; `None` where none is trained on.
+    pub(super) fn for_slot(&self, cell: Cell, seed: u64, slot: u64) -> Option<&Row> {
+        let rows = self.trained_in(cell);
+        (!rows.is_empty()).then(|| &rows[self.orders.place(rows.len(), seed, slot)])
+    }
+
+    /// The rows of `cell` that are trained on, by id.
+    pub(super) fn trained_in(&self, cell: Cell) -> &[Row] {
+        self.trained.get(&cell).map_or(&[], Vec::as_slice)
+    }
+
+    /// The rows of `cell` that are held out, by id.
+    pub(super) fn held_out_in(&self, cell: Cell) -> &[Row] {
+        self.held_out.get(&cell).map_or(&[], Vec::as_slice)
+    }
+
+    /// The contrasts of one use, for each of [`Component::ALL`].
+    pub(super) fn contrasts_for(&self, probe_use: ProbeUse) -> &ByComponent {
+        match probe_use {
+            ProbeUse::Gradient => &self.differentiated,
+            ProbeUse::Measure => &self.measured,
+        }
+    }
+}
+
+/// Rows by cell and id.
+type RowsById = BTreeMap<Cell, BTreeMap<String, Row>>;
+
+/// Whether a row is among the fifth that is never trained on.
+fn is_held_out(row: &Row) -> bool {
+    hash([row.id.as_str()]).is_multiple_of(5)
+}
+
+/// Contrasts to differentiate and contrasts to measure: in an order by their ids they take turns, so that both uses have some
+/// where there are two.
+fn halves(contrasts: &[Contrast]) -> (Vec<Contrast>, Vec<Contrast>) {
+    let mut sorted: Vec<&Contrast> = contrasts.iter().collect();
+    sorted.sort_by_key(|contrast| (hash([contrast.id.as_str()]), contrast.id.clone()));
+    let every_second = |first: usize| sorted.iter().skip(first).step_by(2).map(|&contrast| contrast.clone()).collect();
+    (every_second(0), every_second(1))
+}

@@ -1,0 +1,123 @@
+//! The files of a command, each opened once and shared by all that asks for them.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use titer_data::source::{Chats, ChatsError, DataBytes, DataFiles, Source};
+use titer_model::stored::Dtype;
+
+use crate::model::{Files, Model, ModelError, ORGANISM};
+
+/// The models and the user's own rows behind a command, for as long as it lasts.
+#[derive(Debug, Default)]
+pub struct Inputs {
+    bytes: Kept<PathBuf, Bytes>,
+    data: Mutex<Vec<(DataFiles, Arc<OpenData>)>>,
+    files: Kept<Base, Files>,
+    hashes: Kept<Base, String>,
+    /// By number type too.
+    models: Kept<(Base, Option<&'static str>), Model>,
+}
+
+/// A model's name in a spec, and the seed where it decides which model that is.
+type Base = (String, Option<u64>);
+
+/// What has been opened, by its name.
+type Kept<K, V> = Mutex<BTreeMap<K, Arc<V>>>;
+
+/// Rows and contrasts of the user's own.
+#[derive(Debug)]
+pub struct OpenData {
+    /// Where runs get their rows and contrasts from.
+    pub source: Arc<Source>,
+    /// Hash of what is in the files, see [`DataBytes::hash`].
+    pub blake3: String,
+}
+
+impl OpenData {
+    /// The rows and contrasts.
+    pub fn chats(&self) -> &Chats {
+        match &*self.source {
+            Source::Chats(chats) => chats,
+            Source::World(_) => unreachable!("the user's own rows are chats"),
+        }
+    }
+}
+
+impl Inputs {
+    /// The bytes of a file of rows, contrasts or the like.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn bytes(&self, path: &Path) -> io::Result<Bytes> {
+        let bytes = once(&self.bytes, path.to_owned(), || Ok::<_, io::Error>(fs_err::read(path)?.into()))?;
+        Ok(Bytes::clone(&bytes))
+    }
+
+    /// The rows and contrasts of these files.
+    ///
+    /// # Errors
+    /// Where they cannot be read or used, see [`Chats::parse`].
+    pub fn data(&self, files: &DataFiles) -> Result<Arc<OpenData>, ChatsError> {
+        let mut kept = locked(&self.data);
+        if let Some((_, data)) = kept.iter().find(|(known, _)| known == files) {
+            return Ok(Arc::clone(data));
+        }
+        let bytes = DataBytes::read_with(files, |path| self.bytes(path))?;
+        let source = Arc::new(Source::Chats(Chats::parse(&bytes)?));
+        let data = Arc::new(OpenData { source, blake3: bytes.hash() });
+        kept.push((files.clone(), Arc::clone(&data)));
+        Ok(data)
+    }
+
+    /// The files of the model behind `base` for a seed, see [`Files::find`].
+    ///
+    /// # Errors
+    /// As [`Files::find`].
+    pub fn files(&self, base: &str, seed: u64) -> Result<Arc<Files>, ModelError> {
+        once(&self.files, key(base, seed), || Files::find(base, seed))
+    }
+
+    /// The hash of what these files hold, see [`Files::hash`].
+    ///
+    /// # Errors
+    /// As [`Files::hash`].
+    pub fn hash(&self, base: &str, seed: u64) -> Result<Arc<String>, ModelError> {
+        once(&self.hashes, key(base, seed), || self.files(base, seed)?.hash())
+    }
+
+    /// The model in these files, its weights rounded to a number type where there is one: for a run to clone, and then to thaw
+    /// or to put adapters on.
+    ///
+    /// # Errors
+    /// As [`Model::from_files`].
+    pub fn model(&self, base: &str, seed: u64, dtype: Option<Dtype>) -> Result<Arc<Model>, ModelError> {
+        once(&self.models, (key(base, seed), dtype.map(Dtype::word)), || {
+            Model::from_files(&Files::clone(&*self.files(base, seed)?).rounded(dtype))
+        })
+    }
+}
+
+fn key(base: &str, seed: u64) -> Base {
+    (base.to_owned(), (base == ORGANISM).then_some(seed))
+}
+
+/// What is kept of this name, or what `open` gives, which is then kept. Others who ask for it wait.
+fn once<K: Ord, V, E>(kept: &Kept<K, V>, name: K, open: impl FnOnce() -> Result<V, E>) -> Result<Arc<V>, E> {
+    let mut kept = locked(kept);
+    if let Some(known) = kept.get(&name) {
+        return Ok(Arc::clone(known));
+    }
+    let opened = Arc::new(open()?);
+    kept.insert(name, Arc::clone(&opened));
+    Ok(opened)
+}
+
+fn locked<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
+}

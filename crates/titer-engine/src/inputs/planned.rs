@@ -1,0 +1,111 @@
+//! What a spec asks for, looked at before its runs start: the model behind it, the user's own rows, and whether they fit.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use titer::plan::{self, DataPlan, StagePlan, SweepPlan};
+use titer_data::{
+    cell::Cell,
+    source::{DataFiles, Source},
+    tokenize::encode_row,
+};
+use titer_model::stored::Dtype;
+
+use super::{Inputs, InputsError};
+use crate::{
+    guard::rows,
+    model::{Model, ModelError},
+    rows::EncodedRows,
+};
+
+/// The world of an organism.
+pub(super) fn world(model: &Model, base: &str) -> Result<Source, InputsError> {
+    let none = || InputsError::NoWorld { base: base.to_owned() };
+    model.world.clone().map(Source::from).ok_or_else(none)
+}
+
+/// The number type of this name, if any.
+///
+/// # Errors
+/// Where there is no such type.
+pub fn dtype(word: Option<&str>) -> Result<Option<Dtype>, ModelError> {
+    word.map(|word| word.parse().map_err(ModelError::Dtype)).transpose()
+}
+
+impl Inputs {
+    /// The planned model behind `base` for a seed: found and readable, and with a world to make rows from where there are no
+    /// others (`has_data`).
+    ///
+    /// # Errors
+    /// Where a run could not start with it.
+    pub fn plan_model(&self, base: &str, seed: u64, has_data: bool) -> Result<plan::ModelPlan, InputsError> {
+        let model = self.model(base, seed, None)?;
+        if !has_data {
+            world(&model, base)?;
+        }
+        let blake3 = self.hash(base, seed)?.to_string();
+        Ok(plan::ModelPlan { base: base.to_owned(), blake3, dtype: None, lora: None, system_in_user: false })
+    }
+
+    /// The planned rows and contrasts: readable, and with rows of every cell that is trained.
+    ///
+    /// # Errors
+    /// Where a run could not start with them.
+    pub fn plan_data(&self, files: &DataFiles, cells: impl Iterator<Item = Cell>) -> Result<DataPlan, InputsError> {
+        let data = self.data(files)?;
+        match data.source.lacks(cells) {
+            Some(cell) => Err(InputsError::NoRows { names: files.names(), cell }),
+            None => Ok(DataPlan { blake3: data.blake3.clone(), files: files.clone() }),
+        }
+    }
+
+    /// Whether a spec's own rows and contrasts are such that its model can be trained on them: every one is encoded once.
+    ///
+    /// # Errors
+    /// The first that cannot be, as a run would fail on it.
+    pub fn fits(&self, plan: &SweepPlan) -> Result<(), InputsError> {
+        let Some(files) = &plan.data else { return Ok(()) };
+        let (model, data) = (self.first_model(plan)?, self.data(files)?);
+        EncodedRows::encode(&model, &data.chats().rows().cloned().collect::<Vec<_>>())?;
+        for contrast in data.chats().contrasts() {
+            model.encoded(contrast)?;
+        }
+        Ok(())
+    }
+
+    /// The first row that each cell of these stages would train on, by cell (`anchor` before it for anchors), as the model's
+    /// tokens, those that carry loss in `[]`.
+    ///
+    /// # Errors
+    /// As [`Inputs::plan_model`] and [`Inputs::plan_data`].
+    pub fn examples(&self, plan: &SweepPlan, stages: &[StagePlan]) -> Result<BTreeMap<String, String>, InputsError> {
+        let seed = plan.seeds[0];
+        let model = self.first_model(plan)?;
+        let source = match &plan.data {
+            Some(files) => Arc::clone(&self.data(files)?.source),
+            None => Arc::new(world(&model, &plan.base_of(seed))?),
+        };
+        let mut shown = BTreeMap::new();
+        for stage in stages {
+            for (name, row) in rows::of_stage(&source, stage, seed) {
+                if shown.contains_key(&name) {
+                    continue;
+                }
+                let encoded = encode_row(&model.template, &model.tokenizer, &row)?;
+                let token = |(&id, &trained): (&u32, &bool)| {
+                    let token = model.tokenizer.token(id).unwrap_or_default();
+                    if trained { format!("[{token}]") } else { token }
+                };
+                let tokens: Vec<String> = encoded.tokens.iter().zip(&encoded.trained).map(token).collect();
+                shown.insert(name, tokens.join(" "));
+            }
+        }
+        Ok(shown)
+    }
+
+    /// The model of a spec's first seed, as its runs begin with it but for its number type.
+    fn first_model(&self, plan: &SweepPlan) -> Result<Model, InputsError> {
+        let seed = plan.seeds[0];
+        let model = self.model(&plan.base_of(seed), seed, None)?;
+        Ok(Model::clone(&model).with_system_in_user(plan.system_in_user))
+    }
+}

@@ -1,0 +1,60 @@
+//! What one run starts from.
+
+use std::{path::Path, sync::Arc};
+
+use titer::plan::RunPlan;
+use titer_data::source::Source;
+
+use super::{Inputs, InputsError, dtype, planned::world};
+use crate::model::{Files, Model};
+
+impl Inputs {
+    /// The files and the model of a run, ready to train, and its rows, where they still are what was planned for.
+    ///
+    /// # Errors
+    /// Where they are not, or cannot be used.
+    pub fn prepare(&self, plan: &RunPlan) -> Result<(Arc<Files>, Model, Arc<Source>), InputsError> {
+        let files = self.files(&plan.model.base, plan.seed)?;
+        let model = self.base_model(plan)?;
+        let model = match &plan.model.lora {
+            Some(lora) => model.with_lora(lora, plan.seed)?,
+            None => model.thawed(),
+        };
+        let source = self.source(plan, &model)?;
+        Ok((files, model, source))
+    }
+
+    /// The model of a run as it stands in one of the run's checkpoints, and the rows.
+    ///
+    /// # Errors
+    /// As [`Inputs::prepare`], and where the checkpoint cannot be read.
+    pub fn at_checkpoint(&self, plan: &RunPlan, checkpoint: &Path) -> Result<(Model, Arc<Source>), InputsError> {
+        let model = match plan.model.lora {
+            Some(_) => self.base_model(plan)?.with_adapter(checkpoint)?,
+            None => Model::open(&checkpoint.display().to_string(), plan.seed)?
+                .with_system_in_user(plan.model.system_in_user),
+        };
+        let source = self.source(plan, &model)?;
+        Ok((model, source))
+    }
+
+    /// The model that a run begins with, its weights in their files, where it is what was planned for.
+    fn base_model(&self, plan: &RunPlan) -> Result<Model, InputsError> {
+        let (base, seed) = (&plan.model.base, plan.seed);
+        if *self.hash(base, seed)? != plan.model.blake3 {
+            return Err(InputsError::ModelChanged { base: base.clone() });
+        }
+        let model = self.model(base, seed, dtype(plan.model.dtype.as_deref())?)?;
+        Ok(Model::clone(&model).with_system_in_user(plan.model.system_in_user))
+    }
+
+    /// The rows of a run, where they are what was planned for; without files of the user's own, those of the model's world.
+    fn source(&self, plan: &RunPlan, model: &Model) -> Result<Arc<Source>, InputsError> {
+        let Some(data) = &plan.data else { return Ok(Arc::new(world(model, &plan.model.base)?)) };
+        let open = self.data(&data.files)?;
+        if open.blake3 != data.blake3 {
+            return Err(InputsError::DataChanged { names: data.files.names() });
+        }
+        Ok(Arc::clone(&open.source))
+    }
+}

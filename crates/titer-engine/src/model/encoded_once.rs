@@ -1,0 +1,39 @@
+//! Contrasts as a model's tokens: each is encoded once, however many things are measured on it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use titer_data::{
+    probe::Contrast,
+    tokenize::{EncodedContrast, TokenizeError, encode_contrast},
+};
+
+use super::Model;
+
+/// What has been encoded; a clone begins with nothing, so that what a run needs goes with it.
+#[derive(Debug, Default)]
+pub(crate) struct EncodedOnce(Mutex<BTreeMap<Contrast, Arc<EncodedContrast>>>);
+
+impl Clone for EncodedOnce {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl Model {
+    /// The tokens of a contrast, encoded when they are first asked for.
+    ///
+    /// # Errors
+    /// Where it cannot be encoded.
+    pub fn encoded(&self, contrast: &Contrast) -> Result<Arc<EncodedContrast>, TokenizeError> {
+        let mut kept = self.contrasts.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(encoded) = kept.get(contrast) {
+            return Ok(Arc::clone(encoded));
+        }
+        let encoded = Arc::new(encode_contrast(&self.template, &self.tokenizer, contrast)?);
+        kept.insert(contrast.clone(), Arc::clone(&encoded));
+        Ok(encoded)
+    }
+}
