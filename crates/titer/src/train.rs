@@ -15,8 +15,8 @@ use titer_data::{
 };
 use titer_model::{
     io::{save_adapter, save_optimiser},
-    optim::{Booking, Decay, Rule, Schedule, clip_scale},
-    packed::{Packed, Target},
+    optim::{Booking, LrDecay, LrSchedule, UpdateRule, clip_scale},
+    packed::{Packed, TargetToken},
     passes::{Workspace, score},
 };
 
@@ -241,7 +241,7 @@ struct Lesson {
     groups: Vec<usize>,
     guards: Guards,
     optimiser: Optimiser,
-    schedule: Schedule,
+    schedule: LrSchedule,
     workspace: Workspace<Backend>,
     /// Time in steps so far, guards included.
     stepping: Duration,
@@ -267,14 +267,14 @@ impl Lesson {
         let (backend, layout) = (model.decoder.backend(), &model.decoder.layout);
         let (rule, lr) = rule(&stage.optimiser);
         let schedule = &stage.schedule;
-        let schedule = Schedule {
+        let schedule = LrSchedule {
             peak: lr,
             warmup: schedule.warmup,
             steps: stage.steps,
             decay: match schedule.decay {
-                plan::Decay::None => Decay::None,
-                plan::Decay::Linear => Decay::Linear,
-                plan::Decay::Cosine => Decay::Cosine,
+                plan::Decay::None => LrDecay::None,
+                plan::Decay::Linear => LrDecay::Linear,
+                plan::Decay::Cosine => LrDecay::Cosine,
             },
             floor: schedule.floor,
         };
@@ -384,7 +384,7 @@ impl Lesson {
 fn target_weights(shards: &[Packed], weight: f64, rows: Option<&[f64]>) -> Vec<Vec<f32>> {
     let mut before = 0;
     let of_shard = |packed: &Packed| {
-        let of_row = |target: &Target| rows.map_or(1.0, |rows| rows[before + target.reply as usize]);
+        let of_row = |target: &TargetToken| rows.map_or(1.0, |rows| rows[before + target.reply as usize]);
         let weights = packed.targets.iter().map(|target| (weight * of_row(target)) as f32).collect();
         before += packed.replies as usize;
         weights
@@ -393,11 +393,11 @@ fn target_weights(shards: &[Packed], weight: f64, rows: Option<&[f64]>) -> Vec<V
 }
 
 /// The engine's update rule of a planned optimiser, and its learning rate.
-fn rule(optimiser: &plan::Optimiser) -> (Rule, f64) {
+fn rule(optimiser: &plan::Optimiser) -> (UpdateRule, f64) {
     match *optimiser {
-        plan::Optimiser::Sgd { lr, momentum } => (Rule::Sgd { momentum }, lr),
+        plan::Optimiser::Sgd { lr, momentum } => (UpdateRule::Sgd { momentum }, lr),
         plan::Optimiser::AdamW { lr, beta1, beta2, eps, weight_decay } => {
-            (Rule::AdamW { beta1, beta2, eps, weight_decay }, lr)
+            (UpdateRule::AdamW { beta1, beta2, eps, weight_decay }, lr)
         }
     }
 }

@@ -8,6 +8,6 @@ mod shares;
 
 pub use clip::clip_scale;
 pub use optimiser::Optimiser;
-pub use rule::Rule;
-pub use schedule::{Decay, Schedule};
+pub use rule::UpdateRule;
+pub use schedule::{LrDecay, LrSchedule};
 pub use shares::{Booking, Shares};

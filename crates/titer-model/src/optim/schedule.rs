@@ -2,7 +2,7 @@
 
 /// How the learning rate falls after warm-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decay {
+pub enum LrDecay {
     /// It stays.
     None,
     /// In a straight line to the floor.
@@ -13,7 +13,7 @@ pub enum Decay {
 
 /// The learning rate as a function of the step.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Schedule {
+pub struct LrSchedule {
     /// The highest learning rate.
     pub peak: f64,
     /// Steps of linear rise: step `t` (from 0) has `(t + 1) / warmup` of the peak.
@@ -21,12 +21,12 @@ pub struct Schedule {
     /// Steps in all.
     pub steps: usize,
     /// What happens after warm-up.
-    pub decay: Decay,
+    pub decay: LrDecay,
     /// Share of the peak at which decay ends.
     pub floor: f64,
 }
 
-impl Schedule {
+impl LrSchedule {
     /// The learning rate of step `step`, counted from 0.
     pub fn at(&self, step: usize) -> f64 {
         if step < self.warmup {
@@ -34,9 +34,9 @@ impl Schedule {
         }
         let progress = (step - self.warmup) as f64 / (self.steps.saturating_sub(self.warmup)).max(1) as f64;
         let left = match self.decay {
-            Decay::None => 1.0,
-            Decay::Linear => 1.0 - progress.min(1.0),
-            Decay::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * progress.min(1.0)).cos()),
+            LrDecay::None => 1.0,
+            LrDecay::Linear => 1.0 - progress.min(1.0),
+            LrDecay::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * progress.min(1.0)).cos()),
         };
         self.peak * (self.floor + (1.0 - self.floor) * left)
     }
@@ -48,13 +48,13 @@ mod tests {
 
     #[test]
     fn the_schedule_rises_holds_and_falls() {
-        let schedule = Schedule { peak: 2.0, warmup: 4, steps: 104, decay: Decay::Cosine, floor: 0.1 };
+        let schedule = LrSchedule { peak: 2.0, warmup: 4, steps: 104, decay: LrDecay::Cosine, floor: 0.1 };
         assert_eq!(schedule.at(0), 0.5);
         assert_eq!(schedule.at(3), 2.0);
         assert_eq!(schedule.at(4), 2.0);
         assert!((schedule.at(54) - 2.0 * (0.1 + 0.9 * 0.5)).abs() < 1e-12);
         assert!((schedule.at(104) - 0.2).abs() < 1e-12);
-        let constant = Schedule { decay: Decay::None, ..schedule };
+        let constant = LrSchedule { decay: LrDecay::None, ..schedule };
         assert_eq!(constant.at(100), 2.0);
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use titer_model::{
-    optim::{Decay, Rule, Schedule},
+    optim::{LrDecay, LrSchedule, UpdateRule},
     shape::{Config, Variant},
 };
 
@@ -65,12 +65,12 @@ impl Recipe {
     }
 
     /// AdamW as for the shipped organisms.
-    pub fn rule(&self) -> Rule {
-        Rule::AdamW { beta1: 0.9, beta2: 0.98, eps: 1e-8, weight_decay: 0.01 }
+    pub fn rule(&self) -> UpdateRule {
+        UpdateRule::AdamW { beta1: 0.9, beta2: 0.98, eps: 1e-8, weight_decay: 0.01 }
     }
 
     /// Warm-up, then a cosine to 3 % of the peak.
-    pub fn schedule(&self) -> Schedule {
-        Schedule { peak: self.lr, warmup: Self::WARMUP, steps: self.steps, decay: Decay::Cosine, floor: 0.03 }
+    pub fn schedule(&self) -> LrSchedule {
+        LrSchedule { peak: self.lr, warmup: Self::WARMUP, steps: self.steps, decay: LrDecay::Cosine, floor: 0.03 }
     }
 }
