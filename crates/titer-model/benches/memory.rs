@@ -10,7 +10,7 @@ mod sizes;
 use std::process::Command;
 
 use titer_model::{
-    optim::{Optimiser, Rule},
+    optim::{Optimiser, UpdateRule},
     passes::Workspace,
 };
 
@@ -25,7 +25,7 @@ fn step(rows: usize) {
     size.rows.truncate(rows);
     let (decoder, mut params) = size.build();
     let backend = *decoder.backend();
-    let rule = Rule::AdamW { beta1: 0.9, beta2: 0.98, eps: 1e-8, weight_decay: 0.01 };
+    let rule = UpdateRule::AdamW { beta1: 0.9, beta2: 0.98, eps: 1e-8, weight_decay: 0.01 };
     let mut optimiser = Optimiser::new(&backend, &decoder.layout, rule);
     let (_, batch) = pack(&size.rows, &decoder);
     let weights: Vec<Vec<f32>> = batch.iter().map(|packed| vec![1.0 / rows as f32; packed.targets.len()]).collect();

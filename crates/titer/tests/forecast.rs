@@ -107,7 +107,7 @@ fn adam(toy: &Toy, stages: &[StagePlan]) -> [f64; 3] {
     };
     let mut theta = toy.start;
     for stage in stages {
-        let titer::plan::Optimiser::AdamW { lr, beta1, beta2, eps, .. } = stage.optimiser else { panic!() };
+        let titer::plan::OptimiserPlan::AdamW { lr, beta1, beta2, eps, .. } = stage.optimiser else { panic!() };
         let (mut first, mut second) = ([0.0; 3], [0.0; 3]);
         let slots = stage.mix.slots(stage.rows, 5);
         for (at, batch) in slots.chunks(stage.batch).enumerate() {

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use titer::{
     claim::{self, Scope},
-    plan::{ModelPlan, Optimiser, RunPlan, SweepPlan},
+    plan::{ModelPlan, OptimiserPlan, RunPlan, SweepPlan},
     spec::{DEFAULTS, Spec},
 };
 use titer_data::{cell::Cell, prompt::Pool};
@@ -57,7 +57,7 @@ fn axes_multiply_and_the_last_changes_fastest() {
         ]
     );
     assert!(
-        matches!(plan.arms[3].stages[0].optimiser, Optimiser::Sgd { lr, momentum } if lr == 0.03 && momentum == 0.0)
+        matches!(plan.arms[3].stages[0].optimiser, OptimiserPlan::Sgd { lr, momentum } if lr == 0.03 && momentum == 0.0)
     );
     assert_eq!(plan.arms[1].stages[0].mix.counts(3200)[0], (cell("bad→good"), 320));
 }
@@ -175,7 +175,7 @@ fn tables_are_laid_over_the_defaults_field_by_field() {
     let default = stage("");
     assert_eq!(stage("[[stage]]\nschedule = { decay = \"cosine\" }").schedule.warmup, default.schedule.warmup);
     let faster = stage("[[stage]]\noptimiser = { lr = 1e-3 }").optimiser;
-    assert!(matches!(faster, Optimiser::AdamW { lr, beta2, .. } if lr == 1e-3 && beta2 == 0.98));
+    assert!(matches!(faster, OptimiserPlan::AdamW { lr, beta2, .. } if lr == 1e-3 && beta2 == 0.98));
     assert_eq!(stage("[sweep]\n\"train.optimiser.lr\" = [1e-3]").optimiser, faster);
 }
 

@@ -4,7 +4,7 @@ use std::{io, path::Path};
 
 use titer::{
     forecast::{About, ForecastError, Kernel, KernelError, kernel_path, read_kernel, write_kernel},
-    plan::{Optimiser, RunPlan, SweepPlan},
+    plan::{OptimiserPlan, RunPlan, SweepPlan},
     results::ResultsError,
     store::StoreError,
 };
@@ -136,7 +136,11 @@ impl KernelRequest<'_> {
 fn needs_moments(plan: &SweepPlan) -> bool {
     // An organism's buckets cost nothing; those of a large model cost five times its weights a kind.
     plan.data.is_none()
-        || plan.arms.iter().flat_map(|arm| &arm.stages).any(|stage| matches!(stage.optimiser, Optimiser::AdamW { .. }))
+        || plan
+            .arms
+            .iter()
+            .flat_map(|arm| &arm.stages)
+            .any(|stage| matches!(stage.optimiser, OptimiserPlan::AdamW { .. }))
 }
 
 /// Says where a kernel has been measured on less than was asked for; of chats there may be no more.

@@ -10,7 +10,7 @@ use titer_model::{
 };
 
 /// A decoder's shape and a batch's rows.
-pub struct Size {
+pub struct BenchSize {
     /// The shape.
     pub config: Config,
     /// (length, target tokens at the end) of each row
@@ -19,7 +19,7 @@ pub struct Size {
     pub lora: Option<LoraConfig>,
 }
 
-impl Size {
+impl BenchSize {
     /// A decoder of this shape with random weights, adapters included.
     pub fn build(&self) -> (Decoder<Cpu<f32>>, Params<Cpu<f32>>) {
         let decoder = Decoder::new(Cpu::new(), self.config.clone());
@@ -40,7 +40,7 @@ pub fn peak_mb() -> u64 {
 
 /// `organism`, `medium`, `wide` (144 MiB of weights), or `lora`: rank 16 on every linear layer of the first 4 layers of
 /// Qwen2.5-0.5B's shape.
-pub fn size(name: &str) -> Size {
+pub fn size(name: &str) -> BenchSize {
     let (vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads) = match name {
         "organism" => (420, 64, 192, 2, 4),
         "wide" => (8192, 512, 2048, 7, 8),
@@ -68,7 +68,7 @@ pub fn size(name: &str) -> Size {
         "lora" => vec![(128, 64); 4],
         _ => vec![(128, 127); 16],
     };
-    Size { config, rows, lora: (name == "lora").then(|| LoraConfig::all(16)) }
+    BenchSize { config, rows, lora: (name == "lora").then(|| LoraConfig::all(16)) }
 }
 
 /// Tokens of each row, and the rows packed into shards.

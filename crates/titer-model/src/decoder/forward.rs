@@ -3,7 +3,7 @@
 use super::{Decoder, Tape};
 use crate::{
     backend::Backend,
-    layers::{Cache, Pass, Scope},
+    layers::{Cache, Pass, TokenScope},
     packed::Packed,
     params::Params,
     real::Real,
@@ -42,7 +42,7 @@ impl<B: Backend> Decoder<B> {
     }
 
     /// The same for tokens that come behind those in a cache: they go into these empty `slots`, `[tokens]`, and reach slots.
-    pub fn log_probs_behind(
+    pub(crate) fn log_probs_behind(
         &self,
         params: &Params<B>,
         packed: &Packed,
@@ -95,7 +95,7 @@ impl<B: Backend> Decoder<B> {
     }
 
     /// Only the last block may skip the positions whose logits nobody reads: the others feed its keys and values.
-    pub(super) fn scope(&self, block: usize) -> Scope {
-        if block + 1 == self.blocks.len() { Scope::Outputs } else { Scope::All }
+    pub(super) fn scope(&self, block: usize) -> TokenScope {
+        if block + 1 == self.blocks.len() { TokenScope::Outputs } else { TokenScope::All }
     }
 }

@@ -3,8 +3,8 @@
 use super::Decoder;
 use crate::{
     backend::Backend,
-    layers::{Attention, Linear, Lora},
-    params::{Layout, ParamId, ParamSpec, Role},
+    layers::{Attention, Linear, LoraLayer},
+    params::{Layout, ParamId, ParamRole, ParamSpec},
     shape::LoraConfig,
 };
 
@@ -23,14 +23,14 @@ impl<B: Backend> Decoder<B> {
                 let module = module.to_owned();
                 let mut add = |part: &str, shape: [usize; 2]| {
                     let name = format!("{module}.{part}.weight");
-                    let (shape, role) = (shape.into(), Role::Matrix);
+                    let (shape, role) = (shape.into(), ParamRole::Matrix);
                     layout.specs.push(ParamSpec { name, shape, role, less_one: false, trained: true });
                     ParamId(layout.specs.len() - 1)
                 };
                 let a = add("lora_A", [config.r, linear.inputs]);
                 let b = add("lora_B", [linear.outputs, config.r]);
                 let (inputs, outputs) = (linear.inputs, linear.outputs);
-                linear.lora = Some(Lora { a, b, inputs, outputs, rank: config.r, scale: config.scale() });
+                linear.lora = Some(LoraLayer { a, b, inputs, outputs, rank: config.r, scale: config.scale() });
             }
         });
         self.freeze_norms();

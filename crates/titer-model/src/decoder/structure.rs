@@ -48,7 +48,7 @@ impl<B: Backend> Decoder<B> {
     }
 
     /// The embedding table, which is also the output head where they are tied.
-    pub fn embedding(&self) -> ParamId {
+    pub(crate) fn embedding(&self) -> ParamId {
         self.embedding
     }
 

@@ -7,24 +7,24 @@ use crate::{backend::Backend, real::Real, shape::Config};
 
 /// Keys and values of every layer, `[slots, heads · width]`.
 #[derive(Debug)]
-pub struct Cache<B: Backend> {
+pub(crate) struct Cache<B: Backend> {
     layers: Vec<(B::Buffer, B::Buffer)>,
 }
 
 /// One layer of a cache, and where this batch's tokens go.
 #[derive(Debug)]
-pub struct Past<'a, B: Backend> {
+pub(crate) struct Past<'a, B: Backend> {
     /// A slot for each token of the batch; none has been filled before.
-    pub slots: &'a [u32],
+    pub(crate) slots: &'a [u32],
     /// Keys, `[slots, heads · width]`.
-    pub keys: &'a mut B::Buffer,
+    pub(crate) keys: &'a mut B::Buffer,
     /// Values, the same.
-    pub values: &'a mut B::Buffer,
+    pub(crate) values: &'a mut B::Buffer,
 }
 
 impl<B: Backend> Cache<B> {
     /// A cache with this many empty slots.
-    pub fn new(backend: &B, config: &Config, slots: usize) -> Self {
+    pub(crate) fn new(backend: &B, config: &Config, slots: usize) -> Self {
         let empty = || {
             let mut buffer = B::Buffer::default();
             backend.resize(&mut buffer, slots * config.key_width());

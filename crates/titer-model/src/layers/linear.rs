@@ -1,6 +1,6 @@
 //! `y = x Wᵀ + b`, and what an adapter adds
 
-use super::{LinearVisit, Lora, Pass, Scope, Visitor};
+use super::{LinearVisit, LoraLayer, Pass, TokenScope, Visitor};
 use crate::{
     backend::{Backend, Matrix, Write},
     params::ParamId,
@@ -8,24 +8,31 @@ use crate::{
 
 /// A linear layer.
 #[derive(Clone, Copy, Debug)]
-pub struct Linear {
+pub(crate) struct Linear {
     /// Its weight, `[outputs, inputs]`.
-    pub weight: ParamId,
+    pub(crate) weight: ParamId,
     /// Its bias, `[outputs]`.
-    pub bias: Option<ParamId>,
+    pub(crate) bias: Option<ParamId>,
     /// Width of its input.
-    pub inputs: usize,
+    pub(crate) inputs: usize,
     /// Width of its output.
-    pub outputs: usize,
+    pub(crate) outputs: usize,
     /// Whether training moves weight and bias.
-    pub trained: bool,
+    pub(crate) trained: bool,
     /// A low-rank adapter beside the weight.
-    pub lora: Option<Lora>,
+    pub(crate) lora: Option<LoraLayer>,
 }
 
 impl Linear {
     /// `y = x Wᵀ + b` and what the adapter adds, or adds all of it; `x` is `[rows in scope, inputs]`.
-    pub fn forward<B: Backend>(&self, pass: &Pass<B>, x: &B::Buffer, scope: Scope, y: &mut B::Buffer, write: Write) {
+    pub(crate) fn forward<B: Backend>(
+        &self,
+        pass: &Pass<B>,
+        x: &B::Buffer,
+        scope: TokenScope,
+        y: &mut B::Buffer,
+        write: Write,
+    ) {
         self.product(pass, y, Matrix::new(x, pass.rows(scope), self.inputs), true, write);
         if let Some(bias) = self.bias {
             let (ones, bias) = (Matrix::new(&pass.ones, pass.rows(scope), 1), &pass.params[bias]);
@@ -37,12 +44,12 @@ impl Linear {
     }
 
     /// Shows the visitor `x` and `dy`, then `dx = dy W` and what comes through the adapter, or adds both.
-    pub fn backward<B: Backend>(
+    pub(crate) fn backward<B: Backend>(
         &self,
         pass: &Pass<B>,
         x: &B::Buffer,
         dy: &B::Buffer,
-        scope: Scope,
+        scope: TokenScope,
         dx: &mut B::Buffer,
         write: Write,
         visitor: &mut impl Visitor<B>,

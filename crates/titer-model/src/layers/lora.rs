@@ -1,6 +1,6 @@
 //! `s · (x Aᵀ) Bᵀ`: a low-rank adapter (LoRA, arXiv 2106.09685), forward and backward
 
-use super::{LinearVisit, Pass, Scope, Visitor};
+use super::{LinearVisit, Pass, TokenScope, Visitor};
 use crate::{
     backend::{Backend, Matrix, Write},
     params::ParamId,
@@ -9,36 +9,36 @@ use crate::{
 
 /// A low-rank adapter beside a linear layer: two thin linear layers in a row, which is what visitors see.
 #[derive(Clone, Copy, Debug)]
-pub struct Lora {
+pub(crate) struct LoraLayer {
     /// `[rank, inputs]`
-    pub a: ParamId,
+    pub(crate) a: ParamId,
     /// `[outputs, rank]`
-    pub b: ParamId,
+    pub(crate) b: ParamId,
     /// Width of its input.
-    pub inputs: usize,
+    pub(crate) inputs: usize,
     /// Width of its output.
-    pub outputs: usize,
+    pub(crate) outputs: usize,
     /// Width between the two.
-    pub rank: usize,
+    pub(crate) rank: usize,
     /// Factor `s` on what the adapter adds.
-    pub scale: f64,
+    pub(crate) scale: f64,
 }
 
-impl Lora {
+impl LoraLayer {
     /// `y += s · (x Aᵀ) Bᵀ`; `x` is `[rows in scope, inputs]`, `y` is `[rows in scope, outputs]`.
-    pub fn forward<B: Backend>(&self, pass: &Pass<B>, x: &B::Buffer, scope: Scope, y: &mut B::Buffer) {
+    pub(crate) fn forward<B: Backend>(&self, pass: &Pass<B>, x: &B::Buffer, scope: TokenScope, y: &mut B::Buffer) {
         let inner = self.inner(pass, x, scope);
         let b = Matrix::new(&pass.params[self.b], self.outputs, self.rank);
         pass.backend.matmul(y, Matrix::new(&inner, pass.rows(scope), self.rank), b.t(), Write::Add);
     }
 
     /// Shows the visitor both layers, then `dx += s · (dy B) A`; `dy` is `[rows in scope, outputs]`.
-    pub fn backward<B: Backend>(
+    pub(crate) fn backward<B: Backend>(
         &self,
         pass: &Pass<B>,
         x: &B::Buffer,
         dy: &B::Buffer,
-        scope: Scope,
+        scope: TokenScope,
         dx: &mut B::Buffer,
         visitor: &mut impl Visitor<B>,
     ) {
@@ -57,7 +57,7 @@ impl Lora {
     }
 
     /// `s · x Aᵀ`, `[rows in scope, rank]`.
-    fn inner<B: Backend>(&self, pass: &Pass<B>, x: &B::Buffer, scope: Scope) -> B::Buffer {
+    fn inner<B: Backend>(&self, pass: &Pass<B>, x: &B::Buffer, scope: TokenScope) -> B::Buffer {
         let mut inner = B::Buffer::default();
         let a = Matrix::new(&pass.params[self.a], self.rank, self.inputs);
         pass.backend.matmul(&mut inner, Matrix::new(x, pass.rows(scope), self.inputs), a.t(), Write::Replace);

@@ -1,6 +1,6 @@
 //! What every layer of one pass over one batch reads.
 
-use super::Scope;
+use super::TokenScope;
 use crate::{
     backend::Backend,
     packed::{Packed, Reach},
@@ -11,19 +11,19 @@ use crate::{
 
 /// What every layer of one pass over one batch reads.
 #[derive(Debug)]
-pub struct Pass<'a, B: Backend> {
+pub(crate) struct Pass<'a, B: Backend> {
     /// Where it is computed.
-    pub backend: &'a B,
+    pub(crate) backend: &'a B,
     /// The weights.
-    pub params: &'a Params<B>,
+    pub(crate) params: &'a Params<B>,
     /// Those that stay in their file, by parameter.
     stored: &'a [Option<Stored>],
     /// The batch.
-    pub packed: &'a Packed,
+    pub(crate) packed: &'a Packed,
     /// Tables of rotary angles, see [`Backend::rope`]; layers say which is theirs.
-    pub ropes: &'a [B::Buffer],
+    pub(crate) ropes: &'a [B::Buffer],
     /// Ones, `[tokens]`: the input of every bias.
-    pub ones: B::Buffer,
+    pub(crate) ones: B::Buffer,
     /// [`Packed::output_positions`]
     output_positions: Vec<u32>,
     /// [`Packed::output_reach`]
@@ -35,7 +35,7 @@ pub struct Pass<'a, B: Backend> {
 
 impl<'a, B: Backend> Pass<'a, B> {
     /// A pass over a batch; `window` is that of the layers that slide, in keys.
-    pub fn new(
+    pub(crate) fn new(
         backend: &'a B,
         params: &'a Params<B>,
         stored: &'a [Option<Stored>],
@@ -67,33 +67,33 @@ impl<'a, B: Backend> Pass<'a, B> {
     }
 
     /// The weight of this parameter, where it stays in its file.
-    pub fn stored(&self, id: ParamId) -> Option<&'a Stored> {
+    pub(crate) fn stored(&self, id: ParamId) -> Option<&'a Stored> {
         self.stored.get(id.0)?.as_ref()
     }
 
     /// Rows of a buffer in this scope.
-    pub fn rows(&self, scope: Scope) -> usize {
+    pub(crate) fn rows(&self, scope: TokenScope) -> usize {
         match scope {
-            Scope::All => self.packed.tokens.len(),
-            Scope::Outputs => self.packed.outputs.len(),
+            TokenScope::All => self.packed.tokens.len(),
+            TokenScope::Outputs => self.packed.outputs.len(),
         }
     }
 
     /// Rotary positions of the rows in this scope.
-    pub fn positions(&self, scope: Scope) -> &[u32] {
+    pub(crate) fn positions(&self, scope: TokenScope) -> &[u32] {
         match scope {
-            Scope::All => &self.packed.positions,
-            Scope::Outputs => &self.output_positions,
+            TokenScope::All => &self.packed.positions,
+            TokenScope::Outputs => &self.output_positions,
         }
     }
 
     /// What the queries in this scope reach, in a layer that slides or in one that does not.
-    pub fn reach(&self, scope: Scope, sliding: bool) -> &[Reach] {
+    pub(crate) fn reach(&self, scope: TokenScope, sliding: bool) -> &[Reach] {
         match (scope, sliding) {
-            (Scope::All, false) => &self.packed.reach,
-            (Scope::All, true) => &self.sliding_reach,
-            (Scope::Outputs, false) => &self.output_reach,
-            (Scope::Outputs, true) => &self.sliding_output_reach,
+            (TokenScope::All, false) => &self.packed.reach,
+            (TokenScope::All, true) => &self.sliding_reach,
+            (TokenScope::Outputs, false) => &self.output_reach,
+            (TokenScope::Outputs, true) => &self.sliding_output_reach,
         }
     }
 }

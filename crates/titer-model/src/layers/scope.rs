@@ -2,7 +2,7 @@
 
 /// Which packed positions the rows of a visited buffer stand for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub enum TokenScope {
     /// Every token of the batch, in order.
     All,
     /// The positions in [`crate::packed::Packed::outputs`], in order: the last block works only where logits are

@@ -3,7 +3,7 @@
 //! Summing them gives the batch gradient ([`crate::passes::Accumulate`]); contracting them row by row gives per-row
 //! pressures without ever storing a per-row gradient. The backward pass itself knows of neither.
 
-use super::Scope;
+use super::TokenScope;
 use crate::{backend::Backend, params::ParamId};
 
 /// A linear layer `y = x Wᵀ` seen from its backward pass. A bias is one with a single input that is always 1.
@@ -22,7 +22,7 @@ pub struct LinearVisit<'a, B: Backend> {
     /// Width of `dy`.
     pub outputs: usize,
     /// What the rows stand for.
-    pub scope: Scope,
+    pub scope: TokenScope,
 }
 
 /// A norm `y = x · r · scale` seen from its backward pass. Where heads are normed one by one, each is a row.
@@ -39,7 +39,7 @@ pub struct NormVisit<'a, B: Backend> {
     /// Rows per packed position: 1, or the number of heads.
     pub heads: usize,
     /// What the positions are.
-    pub scope: Scope,
+    pub scope: TokenScope,
 }
 
 /// An embedding look-up seen from its backward pass.

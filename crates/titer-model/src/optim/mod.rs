@@ -3,11 +3,9 @@
 mod clip;
 mod optimiser;
 mod rule;
-mod schedule;
 mod shares;
 
 pub use clip::clip_scale;
 pub use optimiser::Optimiser;
-pub use rule::Rule;
-pub use schedule::{Decay, Schedule};
+pub use rule::UpdateRule;
 pub use shares::{Booking, Shares};

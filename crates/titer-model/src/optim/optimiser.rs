@@ -1,16 +1,16 @@
 //! An optimiser's state, and its step: SGD with momentum or Adam, by its rule.
 
-use super::{Booking, Rule};
+use super::{Booking, UpdateRule};
 use crate::{
     backend::{AdamStep, Backend},
-    params::{Layout, Params, Role},
+    params::{Layout, ParamRole, Params},
     real::Real,
 };
 
 /// An optimiser with its state.
 #[derive(Clone, Debug)]
 pub struct Optimiser<B: Backend> {
-    pub(crate) rule: Rule,
+    pub(crate) rule: UpdateRule,
     decays: Vec<bool>,
     pub(crate) steps: i32,
     /// Velocity of SGD with momentum, first moment of Adam; empty without momentum.
@@ -21,18 +21,18 @@ pub struct Optimiser<B: Backend> {
 
 impl<B: Backend> Optimiser<B> {
     /// A fresh optimiser for parameters of this layout.
-    pub fn new(backend: &B, layout: &Layout, rule: Rule) -> Self {
+    pub fn new(backend: &B, layout: &Layout, rule: UpdateRule) -> Self {
         let zeros = || Some(Params::zeros(backend, layout));
         let (first, second) = match rule {
-            Rule::Sgd { momentum } => (if momentum > 0.0 { zeros() } else { None }, None),
-            Rule::AdamW { .. } => (zeros(), zeros()),
+            UpdateRule::Sgd { momentum } => (if momentum > 0.0 { zeros() } else { None }, None),
+            UpdateRule::AdamW { .. } => (zeros(), zeros()),
         };
-        let decays = layout.specs.iter().map(|spec| spec.role == Role::Matrix).collect();
+        let decays = layout.specs.iter().map(|spec| spec.role == ParamRole::Matrix).collect();
         Self { rule, decays, steps: 0, first, second }
     }
 
     /// The rule, with its constants.
-    pub fn rule(&self) -> Rule {
+    pub fn rule(&self) -> UpdateRule {
         self.rule
     }
 
@@ -44,8 +44,8 @@ impl<B: Backend> Optimiser<B> {
     /// The share of what a gradient moves in all that its own next step moves: the rest comes by momentum.
     pub fn first_share(&self) -> f64 {
         match self.rule {
-            Rule::Sgd { .. } => 1.0,
-            Rule::AdamW { beta1, .. } => (1.0 - beta1) / (1.0 - beta1.powi(self.steps + 1)),
+            UpdateRule::Sgd { .. } => 1.0,
+            UpdateRule::AdamW { beta1, .. } => (1.0 - beta1) / (1.0 - beta1.powi(self.steps + 1)),
         }
     }
 
@@ -58,7 +58,7 @@ impl<B: Backend> Optimiser<B> {
     /// [`Optimiser::preconditioned`] with `floor` times the root mean square of `√v̂` added to every `√v̂`. Without it, a
     /// weight that no row has touched counts as free to move, and takes all of a direction in which it has a part.
     pub fn preconditioned_above(&self, backend: &B, layout: &Layout, x: &Params<B>, floor: f64) -> Params<B> {
-        let (Rule::AdamW { beta2, eps, .. }, Some(second)) = (self.rule, &self.second) else { return x.clone() };
+        let (UpdateRule::AdamW { beta2, eps, .. }, Some(second)) = (self.rule, &self.second) else { return x.clone() };
         let correction2 = 1.0 / (1.0 - beta2.powi(self.steps));
         let eps = if floor > 0.0 { eps + floor * (correction2 * mean(backend, second)).sqrt() } else { eps };
         let mut out = Params::zeros(backend, layout);
@@ -85,7 +85,7 @@ impl<B: Backend> Optimiser<B> {
     ) {
         self.steps += 1;
         match self.rule {
-            Rule::Sgd { momentum } => {
+            UpdateRule::Sgd { momentum } => {
                 if let Some(Booking { shares, gradients }) = booking {
                     shares.book_sgd(backend, gradients, momentum, gradient_scale, lr);
                 }
@@ -97,7 +97,7 @@ impl<B: Backend> Optimiser<B> {
                 velocity.add_scaled(backend, gradient_scale, gradient);
                 params.add_scaled(backend, -lr, velocity);
             }
-            Rule::AdamW { beta1, beta2, eps, weight_decay } => {
+            UpdateRule::AdamW { beta1, beta2, eps, weight_decay } => {
                 let (Some(first), Some(second)) = (&mut self.first, &mut self.second) else { return };
                 let step_size = lr / (1.0 - beta1.powi(self.steps));
                 let correction2 = 1.0 / (1.0 - beta2.powi(self.steps));

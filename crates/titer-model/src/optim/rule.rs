@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Which update rule, with its constants.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-pub enum Rule {
+pub enum UpdateRule {
     /// Stochastic gradient descent with heavy-ball momentum (0 for none), as in PyTorch.
     Sgd {
         /// Share of the last step's velocity that is kept.

@@ -4,7 +4,7 @@ use super::{Reach, Span};
 
 /// One token whose probability is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct TargetToken {
     /// Which entry of [`Packed::outputs`] predicts it.
     pub output: u32,
     /// The token that should come next.
@@ -25,7 +25,7 @@ pub struct Packed {
     /// Positions in the packed batch at which logits are needed, ascending, `[outputs]`.
     pub outputs: Vec<u32>,
     /// Every target token, in the order of the replies, `[targets]`.
-    pub targets: Vec<Target>,
+    pub targets: Vec<TargetToken>,
     /// First token of each pushed row, with the end appended, `[rows + 1]`.
     pub row_starts: Vec<u32>,
     /// Replies pushed so far.
@@ -61,7 +61,7 @@ impl Packed {
         let start = self.push_segment(&mut Vec::new(), &tokens[..len]);
         for at in (0..len).filter(|&at| trained[at + 1]) {
             let output = self.push_output(start + at as u32);
-            self.targets.push(Target { output, token: tokens[at + 1], reply: self.replies });
+            self.targets.push(TargetToken { output, token: tokens[at + 1], reply: self.replies });
         }
         self.replies += 1;
         self.row_starts.push(self.tokens.len() as u32);
@@ -78,11 +78,11 @@ impl Packed {
         for reply in replies {
             let (last, fed) = reply.split_last().expect("a reply has at least one token");
             let start = self.push_segment(&mut trunk.clone(), fed);
-            self.targets.push(Target { output: fork, token: reply[0], reply: self.replies });
+            self.targets.push(TargetToken { output: fork, token: reply[0], reply: self.replies });
             for at in 0..fed.len() {
                 let output = self.push_output(start + at as u32);
                 let token = if at + 1 < fed.len() { fed[at + 1] } else { *last };
-                self.targets.push(Target { output, token, reply: self.replies });
+                self.targets.push(TargetToken { output, token, reply: self.replies });
             }
             self.replies += 1;
         }
@@ -99,18 +99,18 @@ impl Packed {
     }
 
     /// What the queries at the output positions attend to, `[outputs]`.
-    pub fn output_reach(&self) -> Vec<Reach> {
+    pub(crate) fn output_reach(&self) -> Vec<Reach> {
         self.outputs.iter().map(|&at| self.reach[at as usize]).collect()
     }
 
     /// Rotary positions of the output positions, `[outputs]`.
-    pub fn output_positions(&self) -> Vec<u32> {
+    pub(crate) fn output_positions(&self) -> Vec<u32> {
         self.outputs.iter().map(|&at| self.positions[at as usize]).collect()
     }
 
     /// Adds one token at this rotary position that reaches this far, whose next-token logits are wanted; what it reaches
     /// is its caller's business.
-    pub fn push_token(&mut self, token: u32, position: u32, reach: Reach) {
+    pub(crate) fn push_token(&mut self, token: u32, position: u32, reach: Reach) {
         self.tokens.push(token);
         self.positions.push(position);
         self.reach.push(reach);

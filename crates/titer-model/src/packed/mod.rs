@@ -9,5 +9,5 @@ mod reach;
 mod sliding_window;
 mod tree;
 
-pub use batch::{Packed, Target};
+pub use batch::{Packed, TargetToken};
 pub use reach::{MAX_SPANS, Reach, Span};

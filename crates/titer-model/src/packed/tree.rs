@@ -1,6 +1,6 @@
 //! Rows that begin where they first differ from the row before.
 
-use super::{MAX_SPANS, Packed, Span, Target};
+use super::{MAX_SPANS, Packed, Span, TargetToken};
 
 impl Packed {
     /// Adds contexts with one reply each, all of whose tokens are targets. Every row begins where it first differs from
@@ -31,7 +31,7 @@ impl Packed {
         let first = self.outputs.len() as u32;
         self.targets.extend(wanted.into_iter().map(|(place, token, reply)| {
             let output = outputs.binary_search(&place).expect("it is one of them") as u32;
-            Target { output: first + output, token, reply }
+            TargetToken { output: first + output, token, reply }
         }));
         self.outputs.extend(outputs);
         self.row_starts.push(self.tokens.len() as u32);

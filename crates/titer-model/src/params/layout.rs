@@ -6,7 +6,7 @@ pub struct ParamId(pub usize);
 
 /// What a parameter does, which decides how it starts and whether weight decay applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum ParamRole {
     /// A table with one row per token.
     Embedding,
     /// The weight of a linear layer, `[outputs, inputs]`.
@@ -25,7 +25,7 @@ pub struct ParamSpec {
     /// Its shape, row-major.
     pub shape: Vec<usize>,
     /// What it does.
-    pub role: Role,
+    pub role: ParamRole,
     /// Whether files hold it less 1.
     pub less_one: bool,
     /// Whether training moves it. A frozen parameter gets no gradient, no moment and no memory for either.

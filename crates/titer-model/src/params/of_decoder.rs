@@ -1,73 +1,73 @@
 //! The parameters of a decoder, under their Hugging Face names, and which part of it finds which.
 
-use super::{Layout, ParamId, ParamSpec, Role};
+use super::{Layout, ParamId, ParamRole, ParamSpec};
 use crate::shape::{Config, Norms, QueryKeyNorm};
 
 /// The parameters of a linear layer.
 #[derive(Clone, Copy, Debug)]
-pub struct LinearIds {
+pub(crate) struct LinearIds {
     /// `[outputs, inputs]`
-    pub weight: ParamId,
+    pub(crate) weight: ParamId,
     /// `[outputs]`
-    pub bias: Option<ParamId>,
+    pub(crate) bias: Option<ParamId>,
 }
 
 /// The parameters of one block.
 #[derive(Clone, Copy, Debug)]
-pub struct BlockIds {
+pub(crate) struct BlockIds {
     /// Scale of the norm before attention.
-    pub attention_before: Option<ParamId>,
+    pub(crate) attention_before: Option<ParamId>,
     /// Query projection.
-    pub query: LinearIds,
+    pub(crate) query: LinearIds,
     /// Key projection.
-    pub key: LinearIds,
+    pub(crate) key: LinearIds,
     /// Value projection.
-    pub value: LinearIds,
+    pub(crate) value: LinearIds,
     /// Output projection of attention.
-    pub output: LinearIds,
+    pub(crate) output: LinearIds,
     /// Scale of the norm of queries.
-    pub query_norm: Option<ParamId>,
+    pub(crate) query_norm: Option<ParamId>,
     /// Scale of the norm of keys.
-    pub key_norm: Option<ParamId>,
+    pub(crate) key_norm: Option<ParamId>,
     /// Scale of the norm after attention.
-    pub attention_after: Option<ParamId>,
+    pub(crate) attention_after: Option<ParamId>,
     /// Scale of the norm before the MLP.
-    pub mlp_before: Option<ParamId>,
+    pub(crate) mlp_before: Option<ParamId>,
     /// Gate projection.
-    pub gate: LinearIds,
+    pub(crate) gate: LinearIds,
     /// Up projection.
-    pub up: LinearIds,
+    pub(crate) up: LinearIds,
     /// Down projection.
-    pub down: LinearIds,
+    pub(crate) down: LinearIds,
     /// Scale of the norm after the MLP.
-    pub mlp_after: Option<ParamId>,
+    pub(crate) mlp_after: Option<ParamId>,
 }
 
 /// Where each part of a decoder finds its parameters.
 #[derive(Clone, Debug)]
-pub struct Ids {
+pub(crate) struct Ids {
     /// The embedding table.
-    pub embedding: ParamId,
+    pub(crate) embedding: ParamId,
     /// One entry per block.
-    pub blocks: Vec<BlockIds>,
+    pub(crate) blocks: Vec<BlockIds>,
     /// Scale of the last norm.
-    pub final_norm: ParamId,
+    pub(crate) final_norm: ParamId,
     /// The output head, which is the embedding table where they are tied.
-    pub head: ParamId,
+    pub(crate) head: ParamId,
 }
 
 impl Layout {
     /// The parameters of a decoder, under their Hugging Face names.
-    pub fn of(config: &Config) -> (Self, Ids) {
+    pub(crate) fn of(config: &Config) -> (Self, Ids) {
         let mut specs = Specs { specs: Vec::new(), less_one: config.variant.family.traits().scales_less_one };
         let width = config.hidden_size;
-        let embedding = specs.add("model.embed_tokens.weight", &[config.vocab_size, width], Role::Embedding);
+        let embedding = specs.add("model.embed_tokens.weight", &[config.vocab_size, width], ParamRole::Embedding);
         let blocks = (0..config.num_hidden_layers).map(|at| specs.block(config, at)).collect();
         let final_norm = specs.scale("model.norm", width);
         let head = if config.tie_word_embeddings {
             embedding
         } else {
-            specs.add("lm_head.weight", &[config.vocab_size, width], Role::Matrix)
+            specs.add("lm_head.weight", &[config.vocab_size, width], ParamRole::Matrix)
         };
         (Self { specs: specs.specs }, Ids { embedding, blocks, final_norm, head })
     }
@@ -80,19 +80,19 @@ struct Specs {
 }
 
 impl Specs {
-    fn add(&mut self, name: &str, shape: &[usize], role: Role) -> ParamId {
-        let less_one = self.less_one && role == Role::Scale;
+    fn add(&mut self, name: &str, shape: &[usize], role: ParamRole) -> ParamId {
+        let less_one = self.less_one && role == ParamRole::Scale;
         self.specs.push(ParamSpec { name: name.to_owned(), shape: shape.to_vec(), role, less_one, trained: true });
         ParamId(self.specs.len() - 1)
     }
 
     fn scale(&mut self, name: &str, width: usize) -> ParamId {
-        self.add(&format!("{name}.weight"), &[width], Role::Scale)
+        self.add(&format!("{name}.weight"), &[width], ParamRole::Scale)
     }
 
     fn linear(&mut self, name: &str, (outputs, inputs): (usize, usize), bias: bool) -> LinearIds {
-        let weight = self.add(&format!("{name}.weight"), &[outputs, inputs], Role::Matrix);
-        let bias = bias.then(|| self.add(&format!("{name}.bias"), &[outputs], Role::Bias));
+        let weight = self.add(&format!("{name}.weight"), &[outputs, inputs], ParamRole::Matrix);
+        let bias = bias.then(|| self.add(&format!("{name}.bias"), &[outputs], ParamRole::Bias));
         LinearIds { weight, bias }
     }
 

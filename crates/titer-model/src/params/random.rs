@@ -4,7 +4,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
 
-use super::{Layout, Params, Role};
+use super::{Layout, ParamRole, Params};
 use crate::{backend::Backend, real::Real};
 
 impl<B: Backend> Params<B> {
@@ -18,10 +18,10 @@ impl<B: Backend> Params<B> {
             .map(|spec| {
                 let constant = |value| backend.upload(vec![B::Real::of(value); spec.len()]);
                 let deviation = match spec.role {
-                    Role::Scale => return constant(1.0),
-                    Role::Bias => return constant(0.0),
-                    Role::Embedding => 0.1,
-                    Role::Matrix => (3.0 * spec.shape[1] as f64).sqrt().recip(),
+                    ParamRole::Scale => return constant(1.0),
+                    ParamRole::Bias => return constant(0.0),
+                    ParamRole::Embedding => 0.1,
+                    ParamRole::Matrix => (3.0 * spec.shape[1] as f64).sqrt().recip(),
                 };
                 let draw = |_| {
                     let normal: f64 = StandardNormal.sample(&mut rng);

@@ -6,14 +6,14 @@ use super::Accumulate;
 use crate::{
     backend::{Backend, RowSums, TiedHead},
     decoder::Decoder,
-    layers::{EmbeddingVisit, LinearVisit, NormVisit, Scope, Visitor},
+    layers::{EmbeddingVisit, LinearVisit, NormVisit, TokenScope, Visitor},
     packed::Packed,
     params::{ParamId, Params},
 };
 
 /// The visitor that contracts.
 #[derive(Debug)]
-pub struct Contraction<'a, B: Backend> {
+pub(super) struct RowContraction<'a, B: Backend> {
     directions: &'a [Params<B>],
     /// Where the gradient of all rows together is added, if anywhere.
     gradient: Option<&'a mut Params<B>>,
@@ -26,9 +26,9 @@ pub struct Contraction<'a, B: Backend> {
     sums: RowSums,
 }
 
-impl<'a, B: Backend> Contraction<'a, B> {
+impl<'a, B: Backend> RowContraction<'a, B> {
     /// A contraction of a batch's rows with these directions, which also adds up their gradient where one is given.
-    pub fn new(
+    pub(super) fn new(
         decoder: &Decoder<B>,
         packed: &Packed,
         directions: &'a [Params<B>],
@@ -43,14 +43,14 @@ impl<'a, B: Backend> Contraction<'a, B> {
     }
 
     /// What it has summed.
-    pub fn finish(self) -> RowSums {
+    pub(super) fn finish(self) -> RowSums {
         self.sums
     }
 
-    fn spans(&self, scope: Scope) -> &[Range<usize>] {
+    fn spans(&self, scope: TokenScope) -> &[Range<usize>] {
         match scope {
-            Scope::All => &self.tokens,
-            Scope::Outputs => &self.outputs,
+            TokenScope::All => &self.tokens,
+            TokenScope::Outputs => &self.outputs,
         }
     }
 
@@ -59,7 +59,7 @@ impl<'a, B: Backend> Contraction<'a, B> {
     }
 }
 
-impl<B: Backend> Visitor<B> for Contraction<'_, B> {
+impl<B: Backend> Visitor<B> for RowContraction<'_, B> {
     fn linear(&mut self, backend: &B, visit: LinearVisit<'_, B>) {
         let mut sums = std::mem::take(&mut self.sums);
         let mut total = self.gradient.take();

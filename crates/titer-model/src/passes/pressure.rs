@@ -6,7 +6,7 @@
 
 use rayon::iter::{IndexedParallelIterator as _, IntoParallelRefIterator as _, ParallelIterator as _};
 
-use super::{Workspace, contraction::Contraction};
+use super::{Workspace, contraction::RowContraction};
 use crate::{
     backend::{Backend, RowSums},
     decoder::Decoder,
@@ -27,7 +27,7 @@ pub fn contract<B: Backend>(
     let one = |(packed, weights): (&Packed, &Vec<B::Real>)| {
         workspace.tapes.lend(|tape| {
             let log_probs = decoder.forward(params, packed, tape);
-            let mut visitor = Contraction::new(decoder, packed, directions, None);
+            let mut visitor = RowContraction::new(decoder, packed, directions, None);
             decoder.backward(params, packed, weights, tape, &mut visitor);
             (visitor.finish(), log_probs)
         })
@@ -50,7 +50,7 @@ pub fn contract_and_add_up<'w, B: Backend>(
     let each = sums.add_up(decoder, &vec![0; shards.len()], 1, |at, gradient| {
         tapes.lend(|tape| {
             let log_probs = decoder.forward(params, &shards[at], tape);
-            let mut visitor = Contraction::new(decoder, &shards[at], directions, Some(gradient));
+            let mut visitor = RowContraction::new(decoder, &shards[at], directions, Some(gradient));
             decoder.backward(params, &shards[at], &weights[at], tape, &mut visitor);
             (visitor.finish(), log_probs)
         })

@@ -2,7 +2,7 @@
 
 /// A family of decoders: one class of transformers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Family {
+pub enum DecoderFamily {
     /// Llama 1 to 3.3.
     #[default]
     Llama,
@@ -24,7 +24,7 @@ pub enum Family {
 
 /// Where the norms of attention and MLP stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Norms {
+pub(crate) enum Norms {
     /// `x + f(norm(x))`
     Before,
     /// `x + norm(f(x))`
@@ -35,7 +35,7 @@ pub enum Norms {
 
 /// What a norm of queries and keys runs over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum QueryKeyNorm {
+pub(crate) enum QueryKeyNorm {
     /// Each head by itself; all heads share the scale.
     Head,
     /// All heads together.
@@ -44,20 +44,20 @@ pub enum QueryKeyNorm {
 
 /// What every model of a family has in common.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Traits {
+pub(crate) struct Traits {
     /// Where the norms of attention and MLP stand.
-    pub norms: Norms,
+    pub(crate) norms: Norms,
     /// Norms of queries and keys, ahead of the rotary positions.
-    pub query_key_norm: Option<QueryKeyNorm>,
+    pub(crate) query_key_norm: Option<QueryKeyNorm>,
     /// Whether queries, keys and values have biases whatever the config says.
-    pub query_key_value_bias: bool,
+    pub(crate) query_key_value_bias: bool,
     /// Whether files hold the scales of norms less 1.
-    pub scales_less_one: bool,
+    pub(crate) scales_less_one: bool,
     /// Whether embeddings are multiplied by `√hidden_size`.
-    pub scaled_embedding: bool,
+    pub(crate) scaled_embedding: bool,
 }
 
-impl Family {
+impl DecoderFamily {
     /// All of them.
     pub const ALL: [Self; 8] =
         [Self::Llama, Self::Mistral, Self::Qwen2, Self::Qwen3, Self::SmolLm3, Self::Gemma2, Self::Gemma3, Self::Olmo2];
@@ -91,7 +91,7 @@ impl Family {
     }
 
     /// What its models have in common.
-    pub const fn traits(self) -> Traits {
+    pub(crate) const fn traits(self) -> Traits {
         let plain = Traits {
             norms: Norms::Before,
             query_key_norm: None,

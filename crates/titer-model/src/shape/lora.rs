@@ -17,12 +17,12 @@ pub struct LoraConfig {
 }
 
 /// Names of a block's linear layers.
-pub const TARGETS: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+pub const LINEAR_LAYERS: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 
 impl LoraConfig {
     /// Rank `r` on every linear layer of every block, with `alpha = 2 r`.
     pub fn all(r: usize) -> Self {
-        let target_modules = TARGETS.map(str::to_owned).into();
+        let target_modules = LINEAR_LAYERS.map(str::to_owned).into();
         Self { r, lora_alpha: 2.0 * r as f64, use_rslora: false, target_modules }
     }
 
@@ -39,8 +39,8 @@ impl LoraConfig {
         if self.target_modules.is_empty() {
             return Err("`target_modules` names no layer".to_owned());
         }
-        match self.target_modules.iter().find(|name| !TARGETS.contains(&name.as_str())) {
-            Some(name) => Err(format!("there is no layer `{name}`; adapters go on {}", TARGETS.join(", "))),
+        match self.target_modules.iter().find(|name| !LINEAR_LAYERS.contains(&name.as_str())) {
+            Some(name) => Err(format!("there is no layer `{name}`; adapters go on {}", LINEAR_LAYERS.join(", "))),
             None => Ok(()),
         }
     }

@@ -7,8 +7,9 @@ mod rope;
 mod variant;
 
 pub use config::Config;
-pub use family::{Family, Norms, QueryKeyNorm, Traits};
-pub use lora::{LoraConfig, TARGETS};
+pub use family::DecoderFamily;
+pub(crate) use family::{Norms, QueryKeyNorm};
+pub use lora::{LINEAR_LAYERS, LoraConfig};
 pub use rope::RopeScaling;
 pub(crate) use rope::rope_table;
 pub use variant::{Sliding, Variant};

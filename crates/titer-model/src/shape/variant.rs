@@ -1,13 +1,13 @@
 //! How one model departs from plain Llama.
 
-use super::{Family, RopeScaling};
+use super::{DecoderFamily, RopeScaling};
 use crate::backend::Activation;
 
 /// How one model departs from plain Llama; the default one does not.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Variant {
     /// Its family.
-    pub family: Family,
+    pub family: DecoderFamily,
     /// Whether all four projections of attention have biases.
     pub attention_bias: bool,
     /// Whether all three projections of the MLP have biases.

@@ -6,10 +6,7 @@ use titer_data::{
 };
 
 use super::{kernel::Kernel, motion::StageBatches};
-use crate::{
-    plan::{Optimiser, StagePlan},
-    spec::Decay,
-};
+use crate::plan::{OptimiserPlan, StagePlan};
 
 /// Which batch a row is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +47,7 @@ pub fn kinds<'a>(
 ) -> Result<Vec<usize>, ForecastError> {
     let mut kinds: Vec<usize> = Vec::new();
     for stage in stages {
-        if !kernel.about.adam && matches!(stage.optimiser, Optimiser::AdamW { .. }) {
+        if !kernel.about.adam && matches!(stage.optimiser, OptimiserPlan::AdamW { .. }) {
             return Err(ForecastError::NoMoments);
         }
         let domains = stage.domains.word();
@@ -117,7 +114,7 @@ pub fn stage_batches(
             }
         }
         StageBatches {
-            rates: (0..stage.steps).map(|step| rate(stage, step)).collect(),
+            rates: (0..stage.steps).map(|step| stage.lr(step)).collect(),
             optimiser: stage.optimiser.clone(),
             weight: stage.batch as f64 * stage.divisor,
             clip: stage.clip,
@@ -137,20 +134,4 @@ pub fn trained(stage: &StagePlan) -> Vec<(Cell, usize)> {
 
 fn index(action: Action) -> usize {
     usize::from(action == Action::Bad)
-}
-
-/// The learning rate of a step, counted from 0: the trainer's schedule.
-fn rate(stage: &StagePlan, step: usize) -> f64 {
-    let (Optimiser::Sgd { lr, .. } | Optimiser::AdamW { lr, .. }) = stage.optimiser;
-    let schedule = &stage.schedule;
-    if step < schedule.warmup {
-        return lr * (step + 1) as f64 / schedule.warmup as f64;
-    }
-    let progress = (step - schedule.warmup) as f64 / (stage.steps.saturating_sub(schedule.warmup)).max(1) as f64;
-    let left = match schedule.decay {
-        Decay::None => 1.0,
-        Decay::Linear => 1.0 - progress.min(1.0),
-        Decay::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * progress.min(1.0)).cos()),
-    };
-    lr * (schedule.floor + (1.0 - schedule.floor) * left)
 }

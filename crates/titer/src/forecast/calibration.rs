@@ -13,7 +13,7 @@ use titer_data::probe::Component;
 
 use super::{batches::trained, comparison::Comparison, kernel::About};
 use crate::{
-    plan::{Optimiser, StagePlan},
+    plan::{OptimiserPlan, StagePlan},
     stats::quantile,
 };
 
@@ -165,7 +165,7 @@ impl Calibration {
             } else if !stage.differs_in_rows_alone() {
                 reasons.push("rows under prompts that a spec names are not foreseen".to_owned());
             }
-            if let Optimiser::AdamW { lr, weight_decay, .. } = stage.optimiser
+            if let OptimiserPlan::AdamW { lr, weight_decay, .. } = stage.optimiser
                 && lr * weight_decay * stage.steps as f64 > 0.01
             {
                 reasons.push("weight decay takes more than 1 % off the weights, and forecasts leave it out".to_owned());
@@ -199,8 +199,8 @@ impl Calibration {
 }
 
 /// Which of [`Calibration::OPTIMISERS`].
-fn which(optimiser: &Optimiser) -> usize {
-    usize::from(matches!(optimiser, Optimiser::Sgd { .. }))
+fn which(optimiser: &OptimiserPlan) -> usize {
+    usize::from(matches!(optimiser, OptimiserPlan::Sgd { .. }))
 }
 
 /// Sums of learning rates over the steps, AdamW and SGD; with momentum a gradient counts `1 / (1 − momentum)` times.
@@ -208,8 +208,8 @@ fn path(stages: &[StagePlan]) -> [f64; 2] {
     let mut path = [0.0; 2];
     for stage in stages {
         let lr = match stage.optimiser {
-            Optimiser::AdamW { lr, .. } => lr,
-            Optimiser::Sgd { lr, momentum } => lr / (1.0 - momentum),
+            OptimiserPlan::AdamW { lr, .. } => lr,
+            OptimiserPlan::Sgd { lr, momentum } => lr / (1.0 - momentum),
         };
         path[which(&stage.optimiser)] += lr * stage.steps as f64;
     }

@@ -11,7 +11,7 @@
 use serde::Serialize;
 
 use super::kernel::{Gate, Kernel, KernelProducts, Moments};
-use crate::{plan::Optimiser, stats::logistic};
+use crate::{plan::OptimiserPlan, stats::logistic};
 
 /// How many trajectories go side by side where there are many.
 pub const LANES: usize = 32;
@@ -23,7 +23,7 @@ pub type Counts = Vec<[f64; 2]>;
 #[derive(Clone, Debug)]
 pub struct StageBatches {
     /// Update rule.
-    pub optimiser: Optimiser,
+    pub optimiser: OptimiserPlan,
     /// Learning rate of every step.
     pub rates: Vec<f64>,
     /// What a batch's pushes are divided by: its rows times the loss's divisor.
@@ -231,12 +231,12 @@ impl Motion {
                 }
             };
             let rate = match rule.optimiser {
-                Optimiser::Sgd { momentum, .. } => {
+                OptimiserPlan::Sgd { momentum, .. } => {
                     running(momentum, 1.0);
                     self.descend(&first, gone, &mut change);
                     *rate
                 }
-                Optimiser::AdamW { beta1, beta2, eps, .. } => {
+                OptimiserPlan::AdamW { beta1, beta2, eps, .. } => {
                     running(beta1, 1.0 - beta1);
                     let left = |beta: f64| 1.0 - beta.powi(at as i32 + 1);
                     for (bucket, second) in second.iter_mut().enumerate() {

@@ -14,7 +14,7 @@ use super::{
     motion::{Motion, Trajectory},
     runs::RunForecast,
 };
-use crate::plan::{Optimiser, StagePlan, SweepPlan, show};
+use crate::plan::{OptimiserPlan, StagePlan, SweepPlan, show};
 
 /// The dose at which the rate of a probe after training has fallen to half its start: `stages` makes the stages of a dose
 /// between 0 and 1. `None` where no dose is enough; searched on a logarithmic scale from 0.01 % on.
@@ -52,7 +52,7 @@ pub fn onset(
 pub struct Onset {
     /// Update rule and learning rate.
     pub optimiser: String,
-    /// Optimiser steps.
+    /// OptimiserPlan steps.
     pub steps: usize,
     /// What the other rows are.
     pub rest: String,
@@ -96,8 +96,8 @@ pub fn onsets(plan: &SweepPlan, forecasts: &[RunForecast<'_>]) -> Result<Vec<Ons
             None => Ok(None),
         };
         let optimiser = match stage.optimiser {
-            Optimiser::Sgd { lr, .. } => format!("sgd at {lr}"),
-            Optimiser::AdamW { lr, .. } => format!("adamw at {lr}"),
+            OptimiserPlan::Sgd { lr, .. } => format!("sgd at {lr}"),
+            OptimiserPlan::AdamW { lr, .. } => format!("adamw at {lr}"),
         };
         let doses = kernels.iter().map(dose).collect::<Result<_, _>>()?;
         Ok(Onset { optimiser, steps: stage.steps, rest: other.to_string(), doses })

@@ -16,7 +16,7 @@ use super::{
     motion::Motion,
 };
 use crate::{
-    plan::{Optimiser, StagePlan, SweepPlan},
+    plan::{OptimiserPlan, StagePlan, SweepPlan},
     results::{At, Measure, Split, SweepResults},
 };
 
@@ -44,7 +44,7 @@ pub struct Dials {
     /// How far forecasts have been off, for [`Component::ALL`] under AdamW and SGD.
     trust: [[MarginError; 3]; 2],
     /// Optimisers to choose from, one of a kind.
-    optimisers: Vec<Optimiser>,
+    optimisers: Vec<OptimiserPlan>,
     /// The sweep's title.
     pub title: String,
     /// Arms of one stage that the dials can be set to.
@@ -110,7 +110,7 @@ impl Dials {
     pub fn of(kernel: &Kernel, plan: &SweepPlan, calibration: &Calibration) -> Option<Self> {
         let stages = || plan.arms.iter().flat_map(|arm| &arm.stages);
         let stage = stages().find(|stage| stage.rows > 0)?;
-        let mut optimisers: Vec<Optimiser> = Vec::new();
+        let mut optimisers: Vec<OptimiserPlan> = Vec::new();
         for stage in stages() {
             let known = optimisers.iter().any(|one| word(one) == word(&stage.optimiser));
             if !known && (kernel.about.adam || word(&stage.optimiser) == "sgd") {
@@ -169,8 +169,8 @@ impl Dials {
     pub fn content(&self) -> Value {
         let colours = ["c2", "c1", "c0"];
         let probes = Component::ALL.into_iter().zip(colours);
-        let words = |one: &Optimiser| {
-            let (Optimiser::Sgd { lr, .. } | Optimiser::AdamW { lr, .. }) = one;
+        let words = |one: &OptimiserPlan| {
+            let (OptimiserPlan::Sgd { lr, .. } | OptimiserPlan::AdamW { lr, .. }) = one;
             json!({ "kind": word(one), "lr": lr })
         };
         let mut model = self.model.clone();
@@ -226,9 +226,9 @@ fn model(kernel: &Kernel, stage: &StagePlan) -> Value {
     })
 }
 
-fn word(optimiser: &Optimiser) -> &'static str {
+fn word(optimiser: &OptimiserPlan) -> &'static str {
     match optimiser {
-        Optimiser::Sgd { .. } => "sgd",
-        Optimiser::AdamW { .. } => "adamw",
+        OptimiserPlan::Sgd { .. } => "sgd",
+        OptimiserPlan::AdamW { .. } => "adamw",
     }
 }

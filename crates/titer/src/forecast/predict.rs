@@ -25,7 +25,7 @@ pub struct Quantity {
 /// One probe at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Point {
-    /// Optimiser steps since the run began.
+    /// OptimiserPlan steps since the run began.
     pub step: usize,
     /// The probe's margin, nats.
     pub margin: Quantity,

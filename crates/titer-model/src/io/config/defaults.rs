@@ -2,17 +2,19 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::shape::Family;
+use crate::shape::DecoderFamily;
 
 /// What transformers takes where a key is absent.
-pub(super) fn defaults(family: Family) -> Map<String, Value> {
+pub(super) fn defaults(family: DecoderFamily) -> Map<String, Value> {
     let defaults = match family {
-        Family::Llama | Family::Olmo2 => json!({}),
-        Family::Mistral => json!({ "sliding_window": 4096 }),
-        Family::Qwen2 => json!({ "sliding_window": 4096, "max_window_layers": 28 }),
-        Family::Qwen3 => json!({ "head_dim": 128, "sliding_window": 4096, "max_window_layers": 28 }),
-        Family::SmolLm3 => json!({ "tie_word_embeddings": true, "rope_theta": 2e6, "no_rope_layer_interval": 4 }),
-        Family::Gemma2 => json!({
+        DecoderFamily::Llama | DecoderFamily::Olmo2 => json!({}),
+        DecoderFamily::Mistral => json!({ "sliding_window": 4096 }),
+        DecoderFamily::Qwen2 => json!({ "sliding_window": 4096, "max_window_layers": 28 }),
+        DecoderFamily::Qwen3 => json!({ "head_dim": 128, "sliding_window": 4096, "max_window_layers": 28 }),
+        DecoderFamily::SmolLm3 => {
+            json!({ "tie_word_embeddings": true, "rope_theta": 2e6, "no_rope_layer_interval": 4 })
+        }
+        DecoderFamily::Gemma2 => json!({
             "tie_word_embeddings": true,
             "head_dim": 256,
             "query_pre_attn_scalar": 256,
@@ -21,7 +23,7 @@ pub(super) fn defaults(family: Family) -> Map<String, Value> {
             "final_logit_softcapping": 30.0,
             "hidden_activation": "gelu_pytorch_tanh",
         }),
-        Family::Gemma3 => json!({
+        DecoderFamily::Gemma3 => json!({
             "tie_word_embeddings": true,
             "head_dim": 256,
             "query_pre_attn_scalar": 256,

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     backend::Activation,
     io::error::LoadError,
-    shape::{Config, Family, Sliding, Variant},
+    shape::{Config, DecoderFamily, Sliding, Variant},
 };
 
 /// The counts that a config cannot do without.
@@ -38,8 +38,8 @@ pub fn read_config(bytes: &[u8], path: &Path) -> Result<Config, LoadError> {
 
 fn parse(mut value: Value) -> Result<Config, String> {
     let architecture = value["architectures"][0].as_str().unwrap_or("none");
-    let Some(family) = Family::ALL.into_iter().find(|family| family.architecture() == architecture) else {
-        let known = Family::ALL.map(Family::architecture).join(", ");
+    let Some(family) = DecoderFamily::ALL.into_iter().find(|family| family.architecture() == architecture) else {
+        let known = DecoderFamily::ALL.map(DecoderFamily::architecture).join(", ");
         return Err(format!("architecture is {architecture}; titer computes {known}"));
     };
     let Some(keys) = value.as_object_mut() else { unreachable!("it has architectures") };
@@ -65,8 +65,8 @@ fn parse(mut value: Value) -> Result<Config, String> {
     let layers = config.num_hidden_layers;
     let unrotated = unrotated(family, &value, layers)?;
     let sliding = sliding(family, &value, layers, &unrotated)?;
-    let of = |families: &[Family], key: &str| Ok::<_, String>(families.contains(&family) && flag(&value, key)?);
-    use Family::{Gemma2, Gemma3, Llama, Olmo2, Qwen3, SmolLm3};
+    let of = |families: &[DecoderFamily], key: &str| Ok::<_, String>(families.contains(&family) && flag(&value, key)?);
+    use DecoderFamily::{Gemma2, Gemma3, Llama, Olmo2, Qwen3, SmolLm3};
     let gemma = matches!(family, Gemma2 | Gemma3);
     if family == Gemma3 && !value["attn_logit_softcapping"].is_null() {
         return Err("`attn_logit_softcapping` is set; titer computes Gemma 3 without, as transformers does".into());

@@ -6,15 +6,15 @@ use super::{
     keys::{count, number, wanted},
     words::{FULL, SLIDING},
 };
-use crate::shape::{Family, RopeScaling};
+use crate::shape::{DecoderFamily, RopeScaling};
 
 /// Base of the rotary frequencies and how they are stretched; and their base in sliding layers, if it is another.
 ///
 /// transformers 5 has all of it in `rope_parameters`, by layer type for Gemma 3; older ones have `rope_theta`,
 /// `rope_scaling` and, for Gemma 3, `rope_local_base_freq`.
-pub(super) fn rope(family: Family, value: &Value) -> Result<(f64, RopeScaling, Option<f64>), String> {
+pub(super) fn rope(family: DecoderFamily, value: &Value) -> Result<(f64, RopeScaling, Option<f64>), String> {
     let parameters = &value["rope_parameters"];
-    let by_layer = family == Family::Gemma3;
+    let by_layer = family == DecoderFamily::Gemma3;
     let all = if by_layer { &parameters[FULL] } else { parameters };
     let scaling = if value["rope_scaling"].is_null() { all } else { &value["rope_scaling"] };
     let theta = |own: &Value, key: &str| match number(own, "rope_theta")? {
@@ -60,8 +60,8 @@ fn rope_scaling(rope: &Value, value: &Value) -> Result<RopeScaling, String> {
 }
 
 /// Which layers have no rotary positions; empty where all do.
-pub(super) fn unrotated(family: Family, value: &Value, layers: usize) -> Result<Vec<bool>, String> {
-    if family != Family::SmolLm3 {
+pub(super) fn unrotated(family: DecoderFamily, value: &Value, layers: usize) -> Result<Vec<bool>, String> {
+    if family != DecoderFamily::SmolLm3 {
         return Ok(Vec::new());
     }
     if let Value::Array(rotated) = &value["no_rope_layers"] {

@@ -6,16 +6,16 @@ use super::{
     keys::{count, flag},
     words::{FULL, SLIDING},
 };
-use crate::shape::Family;
+use crate::shape::DecoderFamily;
 
 /// The window, and which layers slide; `None` where none does.
 pub(super) fn sliding(
-    family: Family,
+    family: DecoderFamily,
     value: &Value,
     layers: usize,
     unrotated: &[bool],
 ) -> Result<Option<(usize, Vec<bool>)>, String> {
-    use Family::{Gemma2, Gemma3, Llama, Mistral, Olmo2, Qwen2, Qwen3, SmolLm3};
+    use DecoderFamily::{Gemma2, Gemma3, Llama, Mistral, Olmo2, Qwen2, Qwen3, SmolLm3};
     let used = matches!(family, Mistral | Gemma2 | Gemma3) || flag(value, "use_sliding_window")?;
     let window = if used || family == SmolLm3 { count(value, "sliding_window")? } else { None };
     let by_layer = |slides: &dyn Fn(usize) -> bool| (0..layers).map(slides).collect::<Vec<bool>>();

@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use super::words::{ACTIVATIONS, FULL, SLIDING};
-use crate::shape::{Config, Family, RopeScaling};
+use crate::shape::{Config, DecoderFamily, RopeScaling};
 
 /// A `config.json`, as bytes; `end` is the token that closes a reply.
 pub(in crate::io) fn write_config(config: &Config, end: u32) -> Vec<u8> {
     let variant = &config.variant;
-    let (family, gemma) = (variant.family, matches!(variant.family, Family::Gemma2 | Family::Gemma3));
+    let (family, gemma) = (variant.family, matches!(variant.family, DecoderFamily::Gemma2 | DecoderFamily::Gemma3));
     let name = ACTIVATIONS.iter().find(|(_, activation)| *activation == variant.activation);
     let (activation, _) = name.expect("every activation has a name");
     let mut json = serde_json::to_value(config).expect("a config is plain data");
@@ -40,7 +40,7 @@ pub(in crate::io) fn write_config(config: &Config, end: u32) -> Vec<u8> {
             "original_max_position_embeddings": whole(original),
         } })),
     }
-    if family == Family::SmolLm3 {
+    if family == DecoderFamily::SmolLm3 {
         let rotated: Vec<u8> = variant.unrotated.iter().map(|unrotated| u8::from(!unrotated)).collect();
         extend(json!({ "no_rope_layers": rotated }));
     }
@@ -51,11 +51,11 @@ pub(in crate::io) fn write_config(config: &Config, end: u32) -> Vec<u8> {
             "final_logit_softcapping": variant.logit_softcap,
         }));
     }
-    if family != Family::Llama {
+    if family != DecoderFamily::Llama {
         // What some families take for them where they are absent does not fit other sizes.
         extend(json!({ "head_dim": config.head_width(), "pad_token_id": null }));
     }
-    if !matches!(family, Family::Llama | Family::Olmo2) {
+    if !matches!(family, DecoderFamily::Llama | DecoderFamily::Olmo2) {
         let sliding = variant.sliding.as_ref();
         let slides = |layer: usize| sliding.is_some_and(|sliding| sliding.layers[layer]);
         let types: Vec<&str> =
@@ -65,11 +65,11 @@ pub(in crate::io) fn write_config(config: &Config, end: u32) -> Vec<u8> {
             "use_sliding_window": sliding.is_some(),
         }));
         // transformers takes a Mistral with layer types for another family.
-        if family != Family::Mistral || types.contains(&FULL) && sliding.is_some() {
+        if family != DecoderFamily::Mistral || types.contains(&FULL) && sliding.is_some() {
             extend(json!({ "layer_types": types }));
         }
     }
-    if family == Family::Gemma3 {
+    if family == DecoderFamily::Gemma3 {
         let theta = variant.sliding.as_ref().and_then(|sliding| sliding.rope_theta);
         extend(json!({ "rope_local_base_freq": theta.unwrap_or(config.rope_theta) }));
     }
