@@ -223,8 +223,8 @@ pub struct ScreenArgs {
     #[arg(long, value_name = "FILE")]
     pub prompts: Option<PathBuf>,
     /// Where prompts go
-    #[arg(long, value_enum, default_value_t = Place::Both)]
-    pub turn: Place,
+    #[arg(long, value_enum, default_value_t = PromptPlace::Both)]
+    pub turn: PromptPlace,
     /// Screen the narrow forms of every prompt too: scoped to a trigger, which goes into the bad rows' requests
     #[arg(long)]
     pub narrow: bool,
@@ -294,7 +294,7 @@ pub struct SamplingArgs {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Place {
+pub enum PromptPlace {
     /// As the system prompt and in front of the request, compared
     Both,
     /// As the system prompt, in place of the row's own

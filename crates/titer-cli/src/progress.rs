@@ -108,7 +108,7 @@ impl DownloadBar {
     }
 }
 
-impl hub::Progress for DownloadBar {
+impl hub::DownloadProgress for DownloadBar {
     fn start(&self, file: &str, bytes: u64) {
         self.0.set_length(bytes);
         self.0.set_position(0);

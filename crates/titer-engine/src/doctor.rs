@@ -15,12 +15,12 @@ use crate::{
     model::{Files, Model, ModelError},
     probe::{Moment, Probes},
     rows::pack,
-    rows::{NamedRow, Rows, RowsError},
+    rows::{NamedRow, PackedRows, RowsError},
 };
 
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum CheckOutcome {
     /// What is assumed holds.
     Pass,
     /// It is worth knowing, and titer's numbers stay right.
@@ -29,7 +29,7 @@ pub enum Verdict {
     Fail,
 }
 
-impl Verdict {
+impl CheckOutcome {
     /// The word for it.
     pub const fn word(self) -> &'static str {
         match self {
@@ -46,7 +46,7 @@ pub struct Check {
     /// What is assumed.
     pub name: &'static str,
     /// Whether it holds.
-    pub verdict: Verdict,
+    pub verdict: CheckOutcome,
     /// What was measured, where that is a number; its unit is in `finding`.
     pub number: Option<f64>,
     /// What was found, in a sentence.
@@ -86,7 +86,7 @@ pub fn plain_chats() -> Vec<Row> {
 /// them.
 ///
 /// # Errors
-/// Where the model cannot be read in f64, or a contrast cannot be encoded. Rows that cannot be encoded are a finding.
+/// Where the model cannot be read in f64, or a contrast cannot be encoded. PackedRows that cannot be encoded are a finding.
 pub fn examine(
     files: &Files,
     model: &Model,
@@ -97,10 +97,10 @@ pub fn examine(
 ) -> Result<Vec<Check>, DoctorError> {
     let rows = &rows[..rows.len().min(items)];
     let mut checks = vec![system_prompts(model, rows), injected(model, rows)];
-    match Rows::encode(model, rows) {
+    match PackedRows::encode(model, rows) {
         Err(error) => checks.push(Check {
             name: "template round trip",
-            verdict: Verdict::Fail,
+            verdict: CheckOutcome::Fail,
             number: None,
             finding: format!("a row cannot be encoded: {error}"),
             remedy: "mend the row or the template as it says; the checks of rows were left out",
@@ -118,8 +118,8 @@ pub fn examine(
     Ok(checks)
 }
 
-fn check(name: &'static str, passes: bool, otherwise: Verdict, finding: String, remedy: &'static str) -> Check {
-    let (verdict, remedy) = if passes { (Verdict::Pass, "") } else { (otherwise, remedy) };
+fn check(name: &'static str, passes: bool, otherwise: CheckOutcome, finding: String, remedy: &'static str) -> Check {
+    let (verdict, remedy) = if passes { (CheckOutcome::Pass, "") } else { (otherwise, remedy) };
     Check { name, verdict, number: None, finding, remedy }
 }
 
@@ -135,7 +135,7 @@ fn system_prompts(model: &Model, rows: &[Row]) -> Check {
             format!("{with} of {} rows have a system prompt, and the template refuses it: {error}", rows.len())
         }
     };
-    let otherwise = if with > 0 { Verdict::Fail } else { Verdict::Note };
+    let otherwise = if with > 0 { CheckOutcome::Fail } else { CheckOutcome::Note };
     let remedy = "put system prompts at the start of the first user turn with --system-in-user (`system_in_user = true` in a spec)";
     check("system prompts", refused.is_none(), otherwise, finding, remedy)
 }
@@ -154,11 +154,11 @@ fn injected(model: &Model, rows: &[Row]) -> Check {
         }
     };
     let remedy = "call such rows `neutral`, not `none`: the model sees that prompt in training and in use";
-    check("default system prompt", injected.is_none(), Verdict::Note, finding, remedy)
+    check("default system prompt", injected.is_none(), CheckOutcome::Note, finding, remedy)
 }
 
 /// Whether a row is rendered for training as its context and reply are for probing.
-fn round_trip(model: &Model, rows: &[Row], encoded: &Rows) -> Check {
+fn round_trip(model: &Model, rows: &[Row], encoded: &PackedRows) -> Check {
     let mut problem = None;
     let mut kept = 0;
     for (row, known) in rows.iter().zip(encoded.iter()) {
@@ -187,12 +187,12 @@ fn round_trip(model: &Model, rows: &[Row], encoded: &Rows) -> Check {
     let remedy = "make the template print a chat with a generation prompt as the beginning of the whole chat";
     Check {
         number: Some(kept as f64),
-        ..check("template round trip", problem.is_none(), Verdict::Fail, finding, remedy)
+        ..check("template round trip", problem.is_none(), CheckOutcome::Fail, finding, remedy)
     }
 }
 
 /// Whether the last trained token is one that ends generation.
-fn stop_token(files: &Files, model: &Model, rows: &Rows) -> Check {
+fn stop_token(files: &Files, model: &Model, rows: &PackedRows) -> Check {
     const NAME: &str = "stop token";
     let stops: BTreeSet<u32> = files.stop_tokens(&model.tokenizer);
     let shown = |tokens: &BTreeSet<u32>| {
@@ -202,7 +202,7 @@ fn stop_token(files: &Files, model: &Model, rows: &Rows) -> Check {
     if stops.is_empty() {
         let finding =
             "neither config.json, generation_config.json nor tokenizer_config.json names a token that ends generation";
-        return check(NAME, false, Verdict::Note, finding.to_owned(), "name one, such as \"eos_token\"");
+        return check(NAME, false, CheckOutcome::Note, finding.to_owned(), "name one, such as \"eos_token\"");
     }
     let last = |row: &NamedRow| {
         let trained = row.encoded.tokens.iter().zip(&row.encoded.trained).rev().find(|(_, trained)| **trained);
@@ -216,11 +216,11 @@ fn stop_token(files: &Files, model: &Model, rows: &Rows) -> Check {
         format!("{stopping} of {} rows train a token that ends generation ({}){also}", rows.len(), shown(&stops));
     let remedy =
         "let the template's assistant turn end with that token inside what is trained, or the model learns no end";
-    Check { number: Some(stopping as f64), ..check(NAME, others.is_empty(), Verdict::Fail, finding, remedy) }
+    Check { number: Some(stopping as f64), ..check(NAME, others.is_empty(), CheckOutcome::Fail, finding, remedy) }
 }
 
 /// Whether a row's log-probability depends on the other rows of its batch.
-fn batching(model: &Model, rows: &Rows) -> Check {
+fn batching(model: &Model, rows: &PackedRows) -> Check {
     let together = rows.log_probs(model);
     let alone = (0..rows.len()).map(|at| {
         let shards = rows.pack(model, &[at]);
@@ -232,11 +232,11 @@ fn batching(model: &Model, rows: &Rows) -> Check {
         format!("a reply alone and in company of {} others differs by at most {worst:.1e} nats", rows.len() - 1);
     let passes = worst < BATCHING;
     let remedy = "report this: rows must not see each other";
-    Check { number: Some(worst), ..check("batching", passes, Verdict::Fail, finding, remedy) }
+    Check { number: Some(worst), ..check("batching", passes, CheckOutcome::Fail, finding, remedy) }
 }
 
 /// How far f32 is from f64.
-fn precision(files: &Files, model: &Model, rows: &Rows) -> Result<Check, DoctorError> {
+fn precision(files: &Files, model: &Model, rows: &PackedRows) -> Result<Check, DoctorError> {
     let single: Vec<f64> = rows.log_probs(model);
     let (decoder, params) = files.open_in(titer_model::backend::Cpu::<f64>::new())?;
     let encoded: Vec<_> = rows.iter().map(|row| &row.encoded).collect();
@@ -249,7 +249,7 @@ fn precision(files: &Files, model: &Model, rows: &Rows) -> Result<Check, DoctorE
     let worst = per_token.fold(0.0, f64::max);
     let finding = format!("f32 and f64 differ by at most {worst:.1e} nats a token of a reply");
     let remedy = "the weights are so large that f32 is not enough; look for values far from 1 in them";
-    Ok(Check { number: Some(worst), ..check("precision", worst < PRECISION, Verdict::Fail, finding, remedy) })
+    Ok(Check { number: Some(worst), ..check("precision", worst < PRECISION, CheckOutcome::Fail, finding, remedy) })
 }
 
 /// Margins of the contrasts: does the model follow bad prompts, and prompts at all?
@@ -291,7 +291,7 @@ fn prompt_following(model: &Model, source: &Source, seed: u64, items: usize) -> 
         let finding =
             format!("margin, {what}: {:+.2} nats a reply{interval}, {} contrasts", estimate.mean, estimate.n_items);
         let holds = estimate.mean > 0.0 && (!estimate.has_interval() || estimate.low > 0.0);
-        Some(Check { number: Some(estimate.mean), ..check(name, holds, Verdict::Note, finding, remedy) })
+        Some(Check { number: Some(estimate.mean), ..check(name, holds, CheckOutcome::Note, finding, remedy) })
     });
     Ok(checks.collect())
 }

@@ -18,7 +18,7 @@ use titer_model::{
 
 use crate::{
     model::Model,
-    rows::{Rows, RowsError},
+    rows::{PackedRows, RowsError},
     rows::{pack_contrasts, plus_and_minus},
 };
 
@@ -37,7 +37,7 @@ pub struct Probes {
     probes: Vec<Probe>,
     contrasts: Vec<Arc<EncodedContrast>>,
     contrast_shards: Vec<Packed>,
-    cells: Rows,
+    cells: PackedRows,
 }
 
 impl Probes {
@@ -53,12 +53,12 @@ impl Probes {
             .map(|contrast| model.encoded(contrast))
             .collect::<Result<Vec<_>, _>>()?;
         let rows: Vec<Row> = Cell::all().flat_map(|cell| source.cell_rows(seed, cell, items)).collect();
-        let (contrast_shards, cells) = (pack_contrasts(&model.decoder, &contrasts), Rows::encode(model, &rows)?);
+        let (contrast_shards, cells) = (pack_contrasts(&model.decoder, &contrasts), PackedRows::encode(model, &rows)?);
         Ok(Self { probes, contrasts, contrast_shards, cells })
     }
 
     /// The rows of every cell whose surprise is measured.
-    pub fn cells(&self) -> &Rows {
+    pub fn cells(&self) -> &PackedRows {
         &self.cells
     }
 

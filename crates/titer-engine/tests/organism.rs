@@ -11,7 +11,7 @@ use titer_engine::{
     model::Model,
     organism::{
         Recipe,
-        card::{Card, LOSS_WINDOW, Measured},
+        card::{Card, LOSS_WINDOW, ProbeMeans},
         shipped,
     },
     raise::{self, raise},
@@ -61,7 +61,7 @@ fn a_recipe_of_another_world_and_size_is_another_organism() {
 fn every_shipped_organism_does_what_its_card_says_and_is_calibrated() {
     for seed in 0..shipped::ALL.len() {
         let model = Model::open("organism", seed as u64).unwrap();
-        let found: BTreeMap<String, Measured> = raise::measure(&model, seed as u64).unwrap();
+        let found: BTreeMap<String, ProbeMeans> = raise::measure(&model, seed as u64).unwrap();
         let card = card(seed);
         assert_eq!(found.keys().collect::<Vec<_>>(), card.probes.keys().collect::<Vec<_>>());
         for (name, wanted) in &card.probes {

@@ -13,7 +13,7 @@ use titer_engine::{
     model::Model,
     pressure::{Directions, Margins, Warnings},
     probe::Moment,
-    rows::Rows,
+    rows::PackedRows,
     rows::pack,
 };
 use titer_model::passes::Workspace;
@@ -30,7 +30,7 @@ fn step(model: &mut Model, row: &Row, lr: f64) {
 }
 
 fn pressures(directions: &Directions, model: &Model, rows: &[Row]) -> Vec<PressureRecord> {
-    directions.pressures(model, &Rows::encode(model, rows).unwrap(), Moment { stage: "base", step: 0 })
+    directions.pressures(model, &PackedRows::encode(model, rows).unwrap(), Moment { stage: "base", step: 0 })
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn the_tokens_of_a_row_add_up_to_it() {
     let directions = Margins::of_source(&model, &Source::from(world.clone()), ProbeUse::Gradient, 2, ITEMS)
         .unwrap()
         .directions(&model);
-    let rows = Rows::encode(&model, &world.cell_rows(2, "bad→good".parse().unwrap(), 5)).unwrap();
+    let rows = PackedRows::encode(&model, &world.cell_rows(2, "bad→good".parse().unwrap(), 5)).unwrap();
     let base = Moment { stage: "base", step: 0 };
     let (whole, parts) =
         (directions.pressures(&model, &rows, base), directions.pressures(&model, &rows.per_token(&model), base));

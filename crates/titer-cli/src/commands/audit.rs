@@ -10,11 +10,11 @@ use titer_data::{
     formats::read_chat_file,
     source::read_labelled,
 };
-use titer_engine::{model::Model, rows::Rows};
+use titer_engine::{model::Model, rows::PackedRows};
 
 use super::{
     data::{is_spec, of_spec},
-    fetch,
+    open::fetch,
 };
 use crate::{
     args::AuditArgs,
@@ -25,7 +25,7 @@ use crate::{
 /// From this size on, a difference of lengths is called one.
 const LENGTH_EFFECT: f64 = 0.5;
 
-/// Rows that are compared with others, by name.
+/// PackedRows that are compared with others, by name.
 type Groups<'a> = Vec<(String, Vec<&'a Row>)>;
 
 /// Compares files of chats and the cells in them: what differs besides what should.
@@ -139,7 +139,7 @@ impl OnModel {
         let bar = Bar::new(groups.len() as u64);
         let score = |(name, rows): &(String, Vec<&Row>)| {
             let rows: Vec<Row> = rows.iter().map(|row| (*row).clone()).collect();
-            let encoded = Rows::encode(&model, &rows).map_err(Failure::input)?;
+            let encoded = PackedRows::encode(&model, &rows).map_err(Failure::input)?;
             bar.advance(1, name);
             Ok(encoded.log_probs(&model))
         };

@@ -10,7 +10,7 @@ use titer_data::{
 };
 use titer_engine::inputs::{Inputs, Resolved};
 
-use super::resolve;
+use super::open::resolve;
 use crate::{
     args::CheckArgs,
     printer::{Failure, data},

@@ -8,14 +8,14 @@ use titer_data::{
     source::{Chats, DataFiles, Source},
 };
 use titer_engine::{
-    doctor::{Check, Verdict, examine, plain_chats},
+    doctor::{Check, CheckOutcome, examine, plain_chats},
     inputs::Inputs,
     model::{Files, Model},
 };
 
 use super::{
     data::{is_spec, of_spec},
-    fetch,
+    open::fetch,
 };
 use crate::{
     args::DoctorArgs,
@@ -34,7 +34,7 @@ pub fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
     } else {
         checks.iter().for_each(print);
     }
-    match checks.iter().filter(|check| check.verdict == Verdict::Fail).count() {
+    match checks.iter().filter(|check| check.verdict == CheckOutcome::Fail).count() {
         0 => Ok(()),
         failed => Err(Failure::Work(format!("{failed} of {} checks failed", checks.len()))),
     }

@@ -22,7 +22,7 @@ use crate::{
 
 /// Measures a leak grid on a model.
 pub fn leak(args: &LeakArgs) -> Result<(), Failure> {
-    args.out.as_deref().map_or(Ok(()), super::has_folder)?;
+    args.out.as_deref().map_or(Ok(()), super::open::has_folder)?;
     if let Some(taken) = args.out.as_ref().filter(|path| path.exists()) {
         return Err(Failure::Input(format!("{} exists already; name another file with --out", taken.display())));
     }

@@ -14,7 +14,10 @@ use titer_engine::{
     kernel::KernelRequest,
 };
 
-use super::{forecast::no_kernels, has_folder, resolve};
+use super::{
+    forecast::no_kernels,
+    open::{has_folder, resolve},
+};
 use crate::{
     args::PlanArgs,
     printer::{Failure, data, talk},
@@ -92,7 +95,7 @@ pub fn plan(args: &PlanArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Rows of the user's own that there are not cannot be planned with.
+/// PackedRows of the user's own that there are not cannot be planned with.
 fn exist(spec: &Spec, sweep: &SweepPlan, supplies: &[Supply], inputs: &Inputs) -> Result<(), Failure> {
     let Some(data) = &sweep.data else { return Ok(()) };
     inputs

@@ -18,7 +18,7 @@ use titer_engine::{
     train::EngineRunner,
 };
 
-use super::{open_spec, resolve};
+use super::open::{open_spec, resolve};
 use crate::{
     args::RunArgs,
     printer::{Failure, data, talk},

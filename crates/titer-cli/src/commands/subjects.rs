@@ -5,7 +5,7 @@ use std::path::Path;
 use titer_data::{chat::Row, formats::read_rows};
 use titer_engine::{model::Model, screen::Subjects};
 
-use super::fetch;
+use super::open::fetch;
 use crate::{args::SubjectArgs, printer::Failure};
 
 /// The model of these arguments.

@@ -17,7 +17,7 @@ use titer_data::{
 };
 use titer_model::{params::Params, passes::Workspace};
 
-use super::At;
+use super::StepPosition;
 use crate::{
     model::{Backend, Model},
     pressure::Margin,
@@ -129,7 +129,7 @@ impl Control {
     }
 
     /// What a guard did about every probe at a look that found these changes, as far as guards have it in common.
-    pub fn records(&self, guard: &str, at: At, changes: &[f64]) -> Vec<GuardRecord> {
+    pub fn records(&self, guard: &str, at: StepPosition, changes: &[f64]) -> Vec<GuardRecord> {
         let record = |(probe, change): (&ControlProbe, &f64)| GuardRecord {
             step: (at.before + at.step) as i64,
             guard: guard.to_owned(),

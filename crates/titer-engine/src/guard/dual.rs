@@ -7,7 +7,7 @@ use titer::{
 };
 use titer_model::params::Params;
 
-use super::{At, Control, Guard};
+use super::{Control, Guard, StepPosition};
 use crate::model::{Backend, Model};
 
 /// The guard.
@@ -40,7 +40,7 @@ impl Guard for Dual {
         "dual"
     }
 
-    fn pull(&mut self, model: &Model, _gradient: &Params<Backend>, at: At) -> Option<Params<Backend>> {
+    fn pull(&mut self, model: &Model, _gradient: &Params<Backend>, at: StepPosition) -> Option<Params<Backend>> {
         if self.control.is_due(at.step) {
             let looks = self.control.look(model, at.step);
             let share = at.step as f64 / at.steps as f64;

@@ -15,7 +15,7 @@ use titer_model::{
     passes::Workspace,
 };
 
-use super::{At, Guard, GuardError, rows::anchors};
+use super::{Guard, GuardError, StepPosition, rows::anchors};
 use crate::{
     model::{Backend, Model},
     rows::EncodedRows,
@@ -107,7 +107,7 @@ impl Guard for Kl {
         "kl"
     }
 
-    fn pull(&mut self, model: &Model, _gradient: &Params<Backend>, at: At) -> Option<Params<Backend>> {
+    fn pull(&mut self, model: &Model, _gradient: &Params<Backend>, at: StepPosition) -> Option<Params<Backend>> {
         let Anchors { shards, base, negentropy, rows } = &self.batches[at.step % self.batches.len()];
         let weigh = |base: &Vec<f32>| base.iter().map(|probability| probability * self.weight as f32).collect();
         let weights: Vec<Vec<f32>> = base.iter().map(weigh).collect();

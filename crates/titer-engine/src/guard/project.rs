@@ -7,7 +7,7 @@
 use titer::table::GuardRecord;
 use titer_model::params::Params;
 
-use super::{At, Control, Guard};
+use super::{Control, Guard, StepPosition};
 use crate::model::{Backend, Model};
 
 /// Which projection.
@@ -47,7 +47,7 @@ impl Guard for Project {
         }
     }
 
-    fn pull(&mut self, model: &Model, gradient: &Params<Backend>, at: At) -> Option<Params<Backend>> {
+    fn pull(&mut self, model: &Model, gradient: &Params<Backend>, at: StepPosition) -> Option<Params<Backend>> {
         let backend = model.decoder.backend();
         let mut changes = Vec::new();
         if self.control.is_due(at.step) {

@@ -8,14 +8,14 @@ use titer_model::{
     passes::{Workspace, contract},
 };
 
-use super::{At, Contradiction, Control, Course, Guard, bounds::row_weights};
+use super::{Contradiction, Control, Guard, StepPosition, TargetPath, bounds::row_weights};
 use crate::model::{Backend, Model, Optimiser};
 
 /// The guard.
 pub struct Reweight {
     plan: ReweightPlan,
     control: Control,
-    courses: Vec<Course>,
+    courses: Vec<TargetPath>,
     /// What the last look found: `∇f_k`, and the changes in nats until they are written down.
     gradients: Vec<Params<Backend>>,
     changes: Vec<f64>,
@@ -28,7 +28,7 @@ pub struct Reweight {
 impl Reweight {
     /// The guard on these control probes.
     pub fn new(plan: &ReweightPlan, control: Control) -> Self {
-        let courses = control.targets().into_iter().map(|target| Course::new(target, plan.feedback)).collect();
+        let courses = control.targets().into_iter().map(|target| TargetPath::new(target, plan.feedback)).collect();
         let (gradients, changes, along, records) = Default::default();
         let workspace = Workspace::default();
         Self { plan: plan.clone(), control, courses, gradients, changes, along, workspace, records }
@@ -45,7 +45,7 @@ impl Guard for Reweight {
         model: &Model,
         optimiser: &Optimiser,
         shards: &[Packed],
-        at: At,
+        at: StepPosition,
     ) -> Result<Option<Vec<f64>>, Contradiction> {
         if self.control.is_due(at.step) {
             let looks = self.control.look(model, at.step);

@@ -6,7 +6,7 @@ use faer::{Mat, linalg::solvers::DenseSolveCore as _};
 use titer::{plan::SteerPlan, table::GuardRecord};
 use titer_model::params::Params;
 
-use super::{At, Contradiction, Control, Course, Guard, within_bounds};
+use super::{Contradiction, Control, Guard, StepPosition, TargetPath, within_bounds};
 use crate::{
     model::{Backend, Model, Optimiser},
     pressure::random_like,
@@ -16,7 +16,7 @@ use crate::{
 pub struct Steer {
     plan: SteerPlan,
     control: Control,
-    courses: Vec<Course>,
+    courses: Vec<TargetPath>,
     /// Of the last look; `along` and `gram` follow once the optimiser has stepped.
     directions: Option<Directions>,
     /// For random directions.
@@ -44,7 +44,7 @@ struct Metric {
 impl Steer {
     /// The guard on these control probes; `seed` is for random directions.
     pub fn new(plan: &SteerPlan, control: Control, seed: u64) -> Self {
-        let courses = control.targets().into_iter().map(|target| Course::new(target, plan.feedback)).collect();
+        let courses = control.targets().into_iter().map(|target| TargetPath::new(target, plan.feedback)).collect();
         Self { plan: plan.clone(), control, courses, directions: None, seed, records: Vec::new() }
     }
 }
@@ -58,7 +58,7 @@ impl Guard for Steer {
         true
     }
 
-    fn look(&mut self, model: &Model, at: At) {
+    fn look(&mut self, model: &Model, at: StepPosition) {
         if !self.control.is_due(at.step) {
             return;
         }
@@ -79,7 +79,7 @@ impl Guard for Steer {
         model: &Model,
         optimiser: &Optimiser,
         proposed: &Params<Backend>,
-        at: At,
+        at: StepPosition,
     ) -> Result<Option<Params<Backend>>, Contradiction> {
         let Some(directions) = &mut self.directions else { return Ok(None) };
         let (backend, layout) = (model.decoder.backend(), &model.decoder.layout);

@@ -10,7 +10,10 @@ use hf_hub::{
     api::sync::{ApiBuilder, ApiError, ApiRepo},
 };
 
-use super::{FILES, HubError, Progress, home, variable};
+use super::{
+    DownloadProgress, HubError,
+    cache::{FILES, home, variable},
+};
 
 /// Where models come from unless `HF_ENDPOINT` names another place.
 const HUB: &str = "https://huggingface.co";
@@ -25,7 +28,7 @@ const INDEX: &str = "model.safetensors.index.json";
 const RETRIES: usize = 3;
 
 /// Downloads what is missing of a model, its weights last.
-pub(super) fn get(id: &str, cache: PathBuf, progress: &dyn Progress) -> Result<(), HubError> {
+pub(super) fn get(id: &str, cache: PathBuf, progress: &dyn DownloadProgress) -> Result<(), HubError> {
     let endpoint = std::env::var("HF_ENDPOINT").ok().filter(|endpoint| !endpoint.is_empty());
     let endpoint = endpoint.map_or(HUB.to_owned(), |endpoint| endpoint.trim_end_matches('/').to_owned());
     let fail = |problem: String| HubError::Download { id: id.to_owned(), endpoint: endpoint.clone(), problem };
@@ -68,7 +71,7 @@ struct Repo<'a> {
     /// `owner/name`
     id: &'a str,
     repo: ApiRepo,
-    progress: &'a dyn Progress,
+    progress: &'a dyn DownloadProgress,
 }
 
 impl Repo<'_> {
@@ -107,7 +110,7 @@ impl Repo<'_> {
 }
 
 /// Bytes of a file, for whoever shows them.
-struct Bytes<'a>(&'a dyn Progress);
+struct Bytes<'a>(&'a dyn DownloadProgress);
 
 impl hf_hub::api::Progress for Bytes<'_> {
     fn init(&mut self, size: usize, file: &str) {

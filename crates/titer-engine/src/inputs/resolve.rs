@@ -8,7 +8,7 @@ use titer::{
 
 use super::{Inputs, dtype};
 use crate::{
-    hub::{self, Progress},
+    hub::{self, DownloadProgress},
     model::lora_config,
 };
 
@@ -27,7 +27,7 @@ pub struct Resolved {
 ///
 /// # Errors
 /// Where the spec makes no sense, or names data or a model that cannot be used: blamed on the line that asks for it.
-pub fn resolve(spec: &Spec, inputs: &Inputs, progress: &dyn Progress) -> Result<Resolved, SpecError> {
+pub fn resolve(spec: &Spec, inputs: &Inputs, progress: &dyn DownloadProgress) -> Result<Resolved, SpecError> {
     let plan = SweepPlan::resolve(spec)?;
     let claims = claim::resolve(spec, &plan)?;
     let cells = plan.arms.iter().flat_map(|arm| &arm.stages).flat_map(|stage| stage.needed_cells());

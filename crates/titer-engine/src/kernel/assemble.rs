@@ -30,7 +30,7 @@ pub(super) struct Gradient {
 /// A row of a batch beside one that surprises: what counts as little.
 const LITTLE: f32 = 1e-4;
 
-/// Rows in a batch, for telling coordinates apart.
+/// PackedRows in a batch, for telling coordinates apart.
 const BATCH: f32 = 32.0;
 
 impl Field {
@@ -76,20 +76,20 @@ struct Places {
 }
 
 /// What was measured at one state of a model.
-pub struct Measured {
+pub struct KernelState {
     pub(super) about: About,
     pub(super) fields: Vec<Field>,
     pub(super) gradients: Vec<Gradient>,
 }
 
 /// The kernels of a model at several states, in the same buckets, at most so many.
-pub fn kernels(states: &[Measured], buckets: usize) -> Vec<Kernel> {
-    let outputs: Vec<Vec<Vector>> = states.iter().map(Measured::outputs).collect();
+pub fn kernels(states: &[KernelState], buckets: usize) -> Vec<Kernel> {
+    let outputs: Vec<Vec<Vector>> = states.iter().map(KernelState::outputs).collect();
     let places = places(states, &outputs, buckets);
     states.iter().zip(&outputs).map(|(state, outputs)| state.kernel(outputs, &places)).collect()
 }
 
-impl Measured {
+impl KernelState {
     /// The gradient of every probe, from all groups.
     fn outputs(&self) -> Vec<Vector> {
         let whole = |gradient: &Gradient| mean(gradient.sums.iter().map(|(sum, count)| (sum, *count)));
@@ -127,7 +127,7 @@ impl Measured {
 
 /// What rows of every kind put into the second moment of a coordinate decides its bucket: noise, what a batch of the kind
 /// has in common, and what `O` adds.
-fn places(states: &[Measured], outputs: &[Vec<Vector>], buckets: usize) -> Places {
+fn places(states: &[KernelState], outputs: &[Vec<Vector>], buckets: usize) -> Places {
     let size = outputs[0].first().map_or(0, Vec::len);
     if buckets == 0 {
         return Places { bucket: vec![0; size], inverse: vec![0.0; size], count: 0 };

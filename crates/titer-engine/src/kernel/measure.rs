@@ -20,8 +20,8 @@ use titer_model::{
 };
 
 use super::{
-    assemble::{Field, Gradient, Measured, Vector},
-    rows::{Sample, samples},
+    assemble::{Field, Gradient, KernelState, Vector},
+    rows::{KindRows, samples},
 };
 use crate::{
     model::{Backend, Model},
@@ -38,7 +38,7 @@ const CERTAIN: f64 = 40.0;
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// Rows of each kind.
+    /// PackedRows of each kind.
     pub rows: usize,
     /// Contrasts of each probe whose gradient is taken.
     pub contrasts: usize,
@@ -66,10 +66,10 @@ pub fn measure(
     domains: &[DomainSplit],
     effort: Effort,
     progress: &(dyn Fn() + Sync),
-) -> Result<Measured, RowsError> {
+) -> Result<KernelState, RowsError> {
     let samples = samples(source, about.seed, domains, effort.rows, 2 * GROUPS);
     (samples.len()..domains.len() * PromptKind::ALL.len()).for_each(|_| progress());
-    let field = |sample: Sample| {
+    let field = |sample: KindRows| {
         let field = field(model, &sample, source);
         progress();
         field
@@ -92,7 +92,7 @@ pub fn measure(
         adam: effort.buckets > 0,
         ..about
     };
-    Ok(Measured { about, fields, gradients })
+    Ok(KernelState { about, fields, gradients })
 }
 
 /// How often [`measure`] tells of its progress.
@@ -121,7 +121,7 @@ fn output(probe: &Probe, records: &[ProbeRecord]) -> ProbeOutput {
     }
 }
 
-fn field(model: &Model, sample: &Sample, source: &Source) -> Result<Field, RowsError> {
+fn field(model: &Model, sample: &KindRows, source: &Source) -> Result<Field, RowsError> {
     let pairs = &sample.pairs;
     let size = model.decoder.layout.trained();
     let zeros = || vec![0.0_f32; size];

@@ -9,7 +9,7 @@ mod rows;
 mod sweep;
 
 pub use about::{about, domains};
-pub use assemble::{Measured, kernels};
+pub use assemble::{KernelState, kernels};
 pub use measure::{Effort, measure, ticks};
 pub use pilots::{PilotProgress, refresh};
 pub use sweep::{KernelProgress, KernelRequest, KernelsError, measure_kernel, save_kernel};

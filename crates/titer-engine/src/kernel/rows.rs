@@ -17,15 +17,15 @@ use titer_data::{
 /// A good and a bad row on one context, or one of them alone.
 pub(super) type Pair = [Option<Row>; 2];
 
-/// Rows of one kind.
-pub(super) struct Sample {
+/// PackedRows of one kind.
+pub(super) struct KindRows {
     pub prompt: PromptKind,
     pub domains: DomainSplit,
     pub pairs: Vec<Pair>,
 }
 
 /// At most so many rows of every kind that there are in these domains; kinds of chats differ in their prompts alone.
-pub(super) fn samples(source: &Source, seed: u64, domains: &[DomainSplit], rows: usize, least: usize) -> Vec<Sample> {
+pub(super) fn samples(source: &Source, seed: u64, domains: &[DomainSplit], rows: usize, least: usize) -> Vec<KindRows> {
     let (mut found, mut used) = (Vec::new(), BTreeSet::new());
     for &domains in domains {
         for prompt in PromptKind::ALL {
@@ -37,9 +37,9 @@ pub(super) fn samples(source: &Source, seed: u64, domains: &[DomainSplit], rows:
             if pairs.is_empty() {
                 continue;
             }
-            // Rows of a world have ids of their own in every cell.
+            // PackedRows of a world have ids of their own in every cell.
             used.extend(pairs.iter().flatten().flatten().map(|row| row.id.clone()));
-            found.push(Sample { prompt, domains, pairs });
+            found.push(KindRows { prompt, domains, pairs });
         }
     }
     found
@@ -48,7 +48,7 @@ pub(super) fn samples(source: &Source, seed: u64, domains: &[DomainSplit], rows:
 fn of_cell(source: &Source, seed: u64, cell: Cell, domains: DomainSplit, rows: usize) -> Vec<Row> {
     match source {
         Source::World(world) if domains == DomainSplit::Trained => world.cell_rows(seed, cell, rows),
-        // Rows of these domains that no run of the seed trains on.
+        // PackedRows of these domains that no run of the seed trains on.
         Source::World(world) => {
             let kind = PromptKind::ALL.into_iter().position(|kind| kind == cell.prompt).unwrap_or(0) as u64;
             let seed = seed ^ (1 << 40) ^ (kind << 41);
@@ -83,7 +83,7 @@ mod tests {
 
     use super::*;
 
-    /// Rows of this many ids, two thirds of them under a bad prompt too.
+    /// PackedRows of this many ids, two thirds of them under a bad prompt too.
     fn chats(ids: usize) -> Source {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rows.jsonl");
@@ -102,7 +102,7 @@ mod tests {
         Source::Chats(Chats::read(&DataFiles { rows: vec![path], probes: None, cells: Vec::new() }).unwrap())
     }
 
-    fn ids(sample: &Sample) -> BTreeSet<String> {
+    fn ids(sample: &KindRows) -> BTreeSet<String> {
         sample.pairs.iter().flatten().flatten().map(|row| row.id.clone()).collect()
     }
 

@@ -10,7 +10,7 @@ use titer::{
 };
 use titer_data::{source::Source, world::DomainSplit};
 
-use super::{Effort, Measured, about, domains, kernels, measure, ticks};
+use super::{Effort, KernelState, about, domains, kernels, measure, ticks};
 use crate::{
     inputs::{Inputs, InputsError},
     model::Model,
@@ -24,7 +24,7 @@ pub struct KernelRequest<'a> {
     pub inputs: &'a Inputs,
     /// Their folder, where they are kept.
     pub folder: Option<&'a Path>,
-    /// Rows of each kind.
+    /// PackedRows of each kind.
     pub rows: usize,
     /// Contrasts of each probe.
     pub contrasts: usize,
@@ -178,7 +178,7 @@ pub(super) fn measure_state(
     domains: &[DomainSplit],
     effort: Effort,
     progress: &dyn KernelProgress,
-) -> Result<Measured, RowsError> {
+) -> Result<KernelState, RowsError> {
     progress.begin(ticks(source, domains.len()));
     let state = measure(model, source, about, domains, effort, &|| progress.tick());
     progress.end();

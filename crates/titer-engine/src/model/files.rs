@@ -24,7 +24,7 @@ pub const ORGANISM: &str = "organism";
 pub struct Files {
     pub(super) folder: PathBuf,
     pub(super) config: Vec<u8>,
-    pub(super) weights: Source,
+    pub(super) weights: WeightSource,
     /// What weights are rounded to; `None` for what they are.
     pub(super) dtype: Option<Dtype>,
     pub(super) tokenizer: Vec<u8>,
@@ -37,7 +37,7 @@ pub struct Files {
 
 /// Where weights are.
 #[derive(Clone, Debug)]
-pub(super) enum Source {
+pub(super) enum WeightSource {
     /// The bytes of a `model.safetensors`.
     Bytes(Arc<[u8]>),
     /// Mapped.
@@ -66,7 +66,7 @@ impl Files {
         Ok(Self {
             folder: format!("organism/seed-{seed}").into(),
             config: shipped.config.to_vec(),
-            weights: Source::Bytes(shipped.weights.into()),
+            weights: WeightSource::Bytes(shipped.weights.into()),
             dtype: None,
             tokenizer: shipped.tokenizer.to_vec(),
             tokenizer_config: shipped.tokenizer_config.to_vec(),
@@ -86,7 +86,7 @@ impl Files {
         })?;
         Ok(Self {
             config,
-            weights: Source::Files(weights),
+            weights: WeightSource::Files(weights),
             dtype: None,
             tokenizer: read("tokenizer.json")?,
             tokenizer_config: read("tokenizer_config.json")?,
@@ -99,7 +99,7 @@ impl Files {
     /// The same files with the weights that `model` has now, in f32. A card still tells of the organism that it began as.
     pub fn with_weights_of(&self, model: &Model) -> Self {
         let weights = save_weights(model.decoder.backend(), &model.decoder.layout, &model.params);
-        Self { config: in_f32(&self.config), weights: Source::Bytes(weights.into()), ..self.clone() }
+        Self { config: in_f32(&self.config), weights: WeightSource::Bytes(weights.into()), ..self.clone() }
     }
 
     /// The same files with weights rounded to this number type where there is one, when a model is read from them.
@@ -115,7 +115,7 @@ impl Files {
     /// Writes them as a folder, which is made where it is missing.
     pub fn write(&self, folder: &Path) -> std::io::Result<()> {
         fs_err::create_dir_all(folder)?;
-        let Source::Bytes(weights) = &self.weights else { return Err(std::io::ErrorKind::Unsupported.into()) };
+        let WeightSource::Bytes(weights) = &self.weights else { return Err(std::io::ErrorKind::Unsupported.into()) };
         let files = [
             ("config.json", Some(self.config.as_slice())),
             ("model.safetensors", Some(weights)),
@@ -137,8 +137,8 @@ impl Files {
         };
         add(&self.config);
         match &self.weights {
-            Source::Bytes(bytes) => add(bytes),
-            Source::Files(files) => files.bytes().for_each(&mut add),
+            WeightSource::Bytes(bytes) => add(bytes),
+            WeightSource::Files(files) => files.bytes().for_each(&mut add),
         }
         [Some(&self.tokenizer), Some(&self.tokenizer_config), self.chat_template.as_ref()]
             .into_iter()

@@ -9,7 +9,7 @@ use titer_model::{
     params::Params,
 };
 
-use super::{Files, ModelError, files::Source};
+use super::{Files, ModelError, files::WeightSource};
 
 impl Files {
     /// Layers and weights on another backend, such as one that computes in f64.
@@ -18,18 +18,18 @@ impl Files {
         let decoder = Decoder::new(backend, read_config(&self.config, &path("config.json"))?);
         let layout = &decoder.layout;
         let mut weights = match &self.weights {
-            Source::Bytes(bytes) => Weights::of_bytes(layout, bytes.to_vec(), &path("model.safetensors"))?,
-            Source::Files(files) => Weights::of_files(layout, files)?,
+            WeightSource::Bytes(bytes) => Weights::of_bytes(layout, bytes.to_vec(), &path("model.safetensors"))?,
+            WeightSource::Files(files) => Weights::of_files(layout, files)?,
         };
         if let Some(dtype) = self.dtype {
             weights = weights.rounded(layout, dtype)?;
         }
         match &self.weights {
-            Source::Bytes(_) => {
+            WeightSource::Bytes(_) => {
                 let params = weights.upload(decoder.backend(), layout);
                 Ok((decoder, params))
             }
-            Source::Files(_) => Ok(weights.keep(decoder)),
+            WeightSource::Files(_) => Ok(weights.keep(decoder)),
         }
     }
 

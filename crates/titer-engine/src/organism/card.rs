@@ -20,13 +20,13 @@ pub struct Card {
     /// Mean training loss of every [`LOSS_WINDOW`] steps, in nats per target token.
     pub losses: Vec<f64>,
     /// What each probe measures on the finished organism, by the probe's name.
-    pub probes: BTreeMap<String, Measured>,
+    pub probes: BTreeMap<String, ProbeMeans>,
 }
 
 /// Means over a probe's contrasts.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Measured {
+pub struct ProbeMeans {
     /// Contrasts.
     pub n: usize,
     /// Exact probability of the measured side.

@@ -10,12 +10,14 @@ use titer_model::{
     passes::{Workspace, contract, reply_log_probs},
 };
 
-use super::K;
 use crate::{
     model::{Backend, Model, Optimiser},
     probe::Moment,
-    rows::Rows,
+    rows::PackedRows,
 };
+
+/// How many components there are.
+pub const COMPONENTS: usize = titer_data::probe::Component::ALL.len();
 
 /// `∇f_k` for each of [`titer_data::probe::Component::ALL`], at one state of a model.
 #[derive(Debug)]
@@ -24,14 +26,14 @@ pub struct Directions {
     /// `P ∇f_k`; `None` where `P` is the identity.
     preconditioned: Option<Vec<Params<Backend>>>,
     /// Contrasts behind each.
-    pub contrasts: [usize; K],
+    pub contrasts: [usize; COMPONENTS],
     /// `G_kl = ⟨∇f_k, P ∇f_l⟩`
-    pub gram: [[f64; K]; K],
+    pub gram: [[f64; COMPONENTS]; COMPONENTS],
 }
 
 impl Directions {
     /// Directions from gradients; `P` is the identity.
-    pub(super) fn new(model: &Model, gradients: Vec<Params<Backend>>, contrasts: [usize; K]) -> Self {
+    pub(super) fn new(model: &Model, gradients: Vec<Params<Backend>>, contrasts: [usize; COMPONENTS]) -> Self {
         let gram = products(model, &gradients, &gradients);
         Self { gradients, preconditioned: None, contrasts, gram }
     }
@@ -51,12 +53,12 @@ impl Directions {
     }
 
     /// `⟨∇f_k, d⟩`: what a displacement of the parameters does to each component, to first order, in nats.
-    pub fn effect(&self, model: &Model, displacement: &Params<Backend>) -> [f64; K] {
+    pub fn effect(&self, model: &Model, displacement: &Params<Backend>) -> [f64; COMPONENTS] {
         std::array::from_fn(|k| self.gradients[k].dot(model.decoder.backend(), displacement))
     }
 
     /// Cosines between the components' gradients, in the inner product of `P`.
-    pub fn cosines(&self) -> [[f64; K]; K] {
+    pub fn cosines(&self) -> [[f64; COMPONENTS]; COMPONENTS] {
         std::array::from_fn(|k| std::array::from_fn(|l| self.gram[k][l] / (self.gram[k][k] * self.gram[l][l]).sqrt()))
     }
 
@@ -70,7 +72,7 @@ impl Directions {
     }
 
     /// The pressure of every row on every component, in the order of the rows.
-    pub fn pressures(&self, model: &Model, rows: &Rows, at: Moment<'_>) -> Vec<PressureRecord> {
+    pub fn pressures(&self, model: &Model, rows: &PackedRows, at: Moment<'_>) -> Vec<PressureRecord> {
         let along = self.preconditioned.as_ref().unwrap_or(&self.gradients);
         let weights: Vec<_> = rows.shards().iter().map(|packed| vec![1.0; packed.targets.len()]).collect();
         let (sums, log_probs) =
@@ -84,10 +86,10 @@ impl Directions {
             .map(|(index, (row, log_prob))| {
                 let norm = sums.squared_norm(index).sqrt();
                 // u = −P ∇L, so C u = −⟨∇f_k, P ∇L⟩.
-                let effects: [f64; K] = std::array::from_fn(|k| -sums.dots(index)[k]);
-                let column = || Mat::from_fn(K, 1, |k, _| effects[k]);
+                let effects: [f64; COMPONENTS] = std::array::from_fn(|k| -sums.dots(index)[k]);
+                let column = || Mat::from_fn(COMPONENTS, 1, |k, _| effects[k]);
                 let (unique, in_span) = (gram.solve(column()), span.solve(column()));
-                let within: f64 = (0..K).map(|k| in_span[(k, 0)] * effects[k]).sum();
+                let within: f64 = (0..COMPONENTS).map(|k| in_span[(k, 0)] * effects[k]).sum();
                 let cosine = |k: usize| effects[k] / (norm * along[k].norm(model.decoder.backend()));
                 let tokens = row.targets();
                 PressureRecord {
@@ -145,11 +147,11 @@ pub fn random_like(model: &Model, directions: &[Params<Backend>], seed: u64) -> 
 }
 
 /// `⟨a_k, b_l⟩`
-fn products(model: &Model, a: &[Params<Backend>], b: &[Params<Backend>]) -> [[f64; K]; K] {
+fn products(model: &Model, a: &[Params<Backend>], b: &[Params<Backend>]) -> [[f64; COMPONENTS]; COMPONENTS] {
     let backend = model.decoder.backend();
     std::array::from_fn(|k| std::array::from_fn(|l| a[k].dot(backend, &b[l])))
 }
 
-fn matrix(values: &[[f64; K]; K]) -> Mat<f64> {
-    Mat::from_fn(K, K, |k, l| values[k][l])
+fn matrix(values: &[[f64; COMPONENTS]; COMPONENTS]) -> Mat<f64> {
+    Mat::from_fn(COMPONENTS, COMPONENTS, |k, l| values[k][l])
 }

@@ -9,7 +9,7 @@ use titer::table::LedgerRecord;
 use titer_data::{probe::Component, source::Source, tokenize::TokenizeError, world::ProbeUse};
 use titer_model::{optim::Shares, params::Params};
 
-use super::{Directions, K, Margins};
+use super::{COMPONENTS, Directions, Margins};
 use crate::model::{Backend, Model};
 
 /// The ledger of one stage.
@@ -37,9 +37,9 @@ struct State {
     step: usize,
     directions: Directions,
     /// Margins on the contrasts that are differentiated.
-    own: [f64; K],
+    own: [f64; COMPONENTS],
     /// Margins on the others.
-    measured: [f64; K],
+    measured: [f64; COMPONENTS],
 }
 
 impl LedgerMargins {

@@ -14,7 +14,7 @@ use titer_model::{
     passes::{Workspace, reply_log_probs, score},
 };
 
-use super::{Directions, K};
+use super::{COMPONENTS, Directions};
 use crate::{
     model::{Backend, Model},
     rows::pack_contrasts,
@@ -22,7 +22,7 @@ use crate::{
 
 /// `f_k = mean over contrasts of (log p⁺ − log p⁻)` for each of [`Component::ALL`], in nats; contrasts encoded once.
 #[derive(Debug)]
-pub struct Margins([Margin; K]);
+pub struct Margins([Margin; COMPONENTS]);
 
 /// One of them: a mean margin over contrasts of one component.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl Margins {
     ///
     /// # Errors
     /// Where a contrast cannot be encoded.
-    pub fn new(model: &Model, contrasts: [Vec<&Contrast>; K]) -> Result<Self, TokenizeError> {
+    pub fn new(model: &Model, contrasts: [Vec<&Contrast>; COMPONENTS]) -> Result<Self, TokenizeError> {
         let each: Vec<Margin> =
             contrasts.iter().map(|contrasts| Margin::new(model, contrasts)).collect::<Result<_, _>>()?;
         Ok(Self(each.try_into().expect("one for each component")))
@@ -81,17 +81,17 @@ impl Margins {
     }
 
     /// Contrasts behind each component.
-    pub fn contrasts(&self) -> [usize; K] {
+    pub fn contrasts(&self) -> [usize; COMPONENTS] {
         std::array::from_fn(|k| self.0[k].contrasts)
     }
 
     /// `f_k`, nats a reply.
-    pub fn values(&self, model: &Model) -> [f64; K] {
+    pub fn values(&self, model: &Model) -> [f64; COMPONENTS] {
         self.each(model).map(|margins| margins.iter().sum::<f64>() / margins.len() as f64)
     }
 
     /// The margin of every contrast of each component, nats a reply.
-    pub fn each(&self, model: &Model) -> [Vec<f64>; K] {
+    pub fn each(&self, model: &Model) -> [Vec<f64>; COMPONENTS] {
         std::array::from_fn(|k| self.0[k].each(model))
     }
 

@@ -5,7 +5,7 @@
 //! alone. `P` is the identity for plain gradient descent, or Adam's diagonal. The contrasts that give gradients share
 //! no context with those that measure.
 //!
-//! [`Margins`] are the `f_k`; their [`Directions`] at one state of a model say what [`Rows`] push; over a run the
+//! [`Margins`] are the `f_k`; their [`Directions`] at one state of a model say what [rows](crate::rows::PackedRows) push; over a run the
 //! [`Ledger`] adds up what every cell's steps should have done, beside what was measured, and
 //! [`verify`] holds pressures against real steps.
 
@@ -15,13 +15,8 @@ mod margins;
 mod verify;
 mod warning;
 
-use titer_data::probe::Component;
-
-pub use directions::{Directions, random_like};
+pub use directions::{COMPONENTS, Directions, random_like};
 pub use ledger::{Ledger, LedgerMargins};
 pub use margins::{Margin, Margins};
 pub use verify::{Steps, verify};
-pub use warning::{Warning, Warnings};
-
-/// How many components there are.
-pub const K: usize = Component::ALL.len();
+pub use warning::{StageWarning, Warnings};

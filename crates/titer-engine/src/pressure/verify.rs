@@ -15,8 +15,8 @@ use titer_model::{
     passes::{Workspace, reply_log_probs, score},
 };
 
-use super::{Directions, K, Margins};
-use crate::rows::{Rows, RowsError};
+use super::{COMPONENTS, Directions, Margins};
+use crate::rows::{PackedRows, RowsError};
 use crate::{
     model::{Backend, Model, Optimiser},
     probe::Moment,
@@ -48,9 +48,9 @@ struct Subject {
     /// What the system prompt adds to the reply's log-probability, nats; 0 for a row without one.
     lift: f64,
     /// Pressures along contrasts whose sides were swapped at random.
-    shuffled: [f64; K],
+    shuffled: [f64; COMPONENTS],
     /// Pressures along random directions with the Gram matrix of the real ones.
-    random: [f64; K],
+    random: [f64; COMPONENTS],
 }
 
 /// Steps on every row at every multiple of the rate, and measures on `measured`. `progress` is told of every step.
@@ -66,13 +66,13 @@ pub fn verify(
     seed: u64,
     progress: &dyn Fn(),
 ) -> Result<Vec<VerifyRecord>, RowsError> {
-    let encoded = Rows::encode(model, rows)?;
+    let encoded = PackedRows::encode(model, rows)?;
     let subjects = subjects(model, differentiated, rows, &encoded, steps, seed)?;
     let backend = *model.decoder.backend();
     let start = model.params.clone();
     let still = Params::zeros(&backend, &model.decoder.layout);
     let mut workspace = Workspace::default();
-    let mut found = Vec::with_capacity(rows.len() * steps.multiples.len() * K);
+    let mut found = Vec::with_capacity(rows.len() * steps.multiples.len() * COMPONENTS);
     for &multiple in &steps.multiples {
         let step = |model: &mut Model, gradient: &Params<Backend>| {
             let sgd = || Optimiser::new(&backend, &model.decoder.layout, UpdateRule::Sgd { momentum: 0.0 });
@@ -117,7 +117,7 @@ fn subjects(
     model: &Model,
     differentiated: &Margins,
     rows: &[Row],
-    encoded: &Rows,
+    encoded: &PackedRows,
     steps: &Steps,
     seed: u64,
 ) -> Result<Vec<Subject>, RowsError> {
@@ -133,7 +133,7 @@ fn subjects(
         messages: row.messages.iter().filter(|message| message.role != Role::System).cloned().collect(),
         ..row.clone()
     });
-    let bare = log_probs(model, &Rows::encode(model, &bare.collect::<Vec<_>>())?);
+    let bare = log_probs(model, &PackedRows::encode(model, &bare.collect::<Vec<_>>())?);
     let records = under(real).pressures(model, encoded, at).into_iter();
     let all = records.zip(bare).zip(shuffled.iter().zip(&random));
     Ok(all
@@ -147,7 +147,7 @@ fn subjects(
 }
 
 /// Log-probability of every row's reply, nats.
-fn log_probs(model: &Model, rows: &Rows) -> Vec<f64> {
+fn log_probs(model: &Model, rows: &PackedRows) -> Vec<f64> {
     let scores = score(&model.decoder, &model.params, rows.shards());
     rows.shards().iter().zip(&scores).flat_map(|(packed, scores)| reply_log_probs(packed, scores)).collect()
 }

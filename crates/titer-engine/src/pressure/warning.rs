@@ -20,7 +20,7 @@ pub struct Warnings {
 
 /// The two numbers at one state of a model.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Warning {
+pub struct StageWarning {
     /// Inoculation headroom, nats a reply.
     pub headroom: f64,
     /// Context overlap, −1 to 1.
@@ -54,7 +54,7 @@ impl Warnings {
     }
 
     /// The two numbers of this state of the model.
-    pub fn take(&self, model: &Model) -> Warning {
+    pub fn take(&self, model: &Model) -> StageWarning {
         let mut workspace = Workspace::default();
         let [good, obey_bad] = [&self.good, &self.obey_bad].map(|margin| margin.look(model, &mut workspace).1);
         let backend = model.decoder.backend();
@@ -62,6 +62,6 @@ impl Warnings {
         let overlap = -good.dot(backend, &obey_bad) / (good.norm(backend) * obey_bad.norm(backend));
         // The bad reply is the minus of `good` and the plus of `obey_bad`.
         let headroom = self.obey_bad.side(model, 1.0) - self.good.side(model, -1.0);
-        Warning { headroom, overlap, contrasts: self.good.contrasts.min(self.obey_bad.contrasts) }
+        StageWarning { headroom, overlap, contrasts: self.good.contrasts.min(self.obey_bad.contrasts) }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     model::Model,
     organism::{
         Recipe,
-        card::{Card, LOSS_WINDOW, Measured},
+        card::{Card, LOSS_WINDOW, ProbeMeans},
     },
     probe::{Moment, Probes},
     rows::RowsError,
@@ -31,13 +31,13 @@ pub fn mean_losses(losses: &[f64]) -> Vec<f64> {
 }
 
 /// What each measuring probe of the model's world says; nothing where it has none.
-pub fn measure(model: &Model, seed: u64) -> Result<BTreeMap<String, Measured>, RowsError> {
+pub fn measure(model: &Model, seed: u64) -> Result<BTreeMap<String, ProbeMeans>, RowsError> {
     let Some(world) = model.world.clone() else { return Ok(BTreeMap::new()) };
     let probes = Probes::of_source(model, &Source::from(world), seed, ITEMS)?;
-    let mut sums: BTreeMap<String, Measured> = BTreeMap::new();
+    let mut sums: BTreeMap<String, ProbeMeans> = BTreeMap::new();
     for record in probes.measure(model, Moment { stage: "base", step: 0 }) {
         let name = format!("{}/{}/{}", record.component, record.prompts, record.domains);
-        let sum = sums.entry(name).or_insert(Measured { n: 0, rate: 0.0, margin: 0.0, other: 0.0 });
+        let sum = sums.entry(name).or_insert(ProbeMeans { n: 0, rate: 0.0, margin: 0.0, other: 0.0 });
         sum.n += 1;
         sum.rate += record.rate;
         sum.margin += record.margin;

@@ -1,4 +1,4 @@
-//! Rows as a model's tokens.
+//! PackedRows as a model's tokens.
 
 use titer_data::{
     chat::Row,
@@ -35,7 +35,7 @@ impl NamedRow {
     }
 }
 
-/// Rows that cannot be used.
+/// PackedRows that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RowsError {
     /// One cannot be encoded, or has no target.

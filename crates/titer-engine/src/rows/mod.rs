@@ -6,4 +6,4 @@ mod packed;
 
 pub use encoded::{EncodedRows, NamedRow, RowsError};
 pub use pack::{pack, pack_contrasts, plus_and_minus};
-pub use packed::Rows;
+pub use packed::PackedRows;

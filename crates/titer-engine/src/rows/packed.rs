@@ -1,4 +1,4 @@
-//! Rows, encoded and packed once, to be looked at in many states of a model.
+//! PackedRows, encoded and packed once, to be looked at in many states of a model.
 
 use titer_data::{chat::Row, tokenize::Encoded};
 use titer_model::{
@@ -11,12 +11,12 @@ use crate::model::Model;
 
 /// Encoded rows with their names, packed; reply `i` over all shards is row `i`.
 #[derive(Debug)]
-pub struct Rows {
+pub struct PackedRows {
     rows: EncodedRows,
     shards: Vec<Packed>,
 }
 
-impl Rows {
+impl PackedRows {
     /// Encodes rows and packs all of them.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use crate::{
     model::Model,
     pressure::Directions,
     probe::Moment,
-    rows::{Rows, RowsError},
+    rows::{PackedRows, RowsError},
 };
 
 /// A row in a context, waiting for its score.
@@ -96,7 +96,8 @@ pub fn screen(
         let rows = put(subjects, &prompts[prompt], turn);
         let (own, rest) = left.split_at_mut(rows.len());
         if let Some(directions) = directions {
-            let pressed = directions.pressures(model, &Rows::encode(model, &rows)?, Moment { stage: "", step: 0 });
+            let pressed =
+                directions.pressures(model, &PackedRows::encode(model, &rows)?, Moment { stage: "", step: 0 });
             for (record, pressed) in own.iter_mut().zip(pressed) {
                 [record.pressure_good, record.pressure_obey_bad, record.pressure_obey] = pressed.pressures();
             }

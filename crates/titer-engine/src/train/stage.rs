@@ -19,7 +19,7 @@ use titer_model::{
 
 use super::TrainError;
 use crate::{
-    guard::{At, Contradiction, Guards, rows},
+    guard::{Contradiction, Guards, StepPosition, rows},
     model::{ADAPTER, ADAPTER_CONFIG, Backend, Files, Model, OPTIMISER, Optimiser},
     pressure::Ledger,
     rows::EncodedRows,
@@ -90,7 +90,7 @@ impl StageTraining {
         let batch = step * stage.batch..(step + 1) * stage.batch;
         let weight = 1.0 / (stage.batch as f64 * stage.divisor);
         let lr = stage.lr(step);
-        let at = At { step, steps: stage.steps, before, lr, weight };
+        let at = StepPosition { step, steps: stage.steps, before, lr, weight };
         let fail = |problem: Contradiction| TrainError::Guard { stage: stage.name.clone(), problem: problem.into() };
         let count = if ledger.is_some() { self.sources.len() } else { 1 };
         let mut rows = vec![Vec::new(); count];

@@ -10,7 +10,7 @@ use minijinja::{
     value::{Kwargs, Value, ValueKind},
 };
 
-use super::{Problem, Quantity, State, Vocabulary, Warning, What};
+use super::{ClaimProblem, Quantity, State, Vocabulary, WarningNumber, What};
 use crate::results::Measure;
 
 /// An expression, its names checked.
@@ -53,10 +53,10 @@ impl Formula {
     ///
     /// # Errors
     /// Where it is no arithmetic over known names.
-    pub(super) fn parse(text: &str, at: &State, vocabulary: &Arc<Vocabulary>) -> Result<Self, Problem> {
+    pub(super) fn parse(text: &str, at: &State, vocabulary: &Arc<Vocabulary>) -> Result<Self, ClaimProblem> {
         if let Some(word) = words(text).into_iter().find(|word| NO_ARITHMETIC.contains(&word.as_str())) {
             let remedy = "use numbers, + - * / **, and functions such as rate('good')";
-            return Err(Problem::new(format!("`{word}` is no arithmetic"), remedy));
+            return Err(ClaimProblem::new(format!("`{word}` is no arithmetic"), remedy));
         }
         let read = Arc::new(Mutex::new(Vec::new()));
         let reader = Arc::clone(&read);
@@ -68,7 +68,10 @@ impl Formula {
         }))?;
         formula.quantities = std::mem::take(&mut *read.lock().unwrap_or_else(PoisonError::into_inner));
         if formula.quantities.is_empty() {
-            return Err(Problem::new("it measures nothing", format!("write something such as {}", MEASURING[0].1)));
+            return Err(ClaimProblem::new(
+                "it measures nothing",
+                format!("write something such as {}", MEASURING[0].1),
+            ));
         }
         Ok(formula)
     }
@@ -92,20 +95,20 @@ impl Formula {
         self.run(Arc::new(find)).ok().filter(|value| value.is_finite())
     }
 
-    fn run(&self, read: Reader) -> Result<f64, Problem> {
+    fn run(&self, read: Reader) -> Result<f64, ClaimProblem> {
         let environment = self.environment(read);
         let expression = environment.compile_expression(&self.text).map_err(problem)?;
         let known: Vec<&str> = MEASURING.iter().map(|(name, _)| *name).chain(MATHS).collect();
         let names: BTreeSet<String> = expression.undeclared_variables(false).into_iter().collect();
         if let Some(name) = names.iter().find(|name| !known.contains(&name.as_str())) {
-            let mut problem = Problem::unknown("function", name, known);
+            let mut problem = ClaimProblem::unknown("function", name, known);
             problem.remedy += "; names of probes, cells and stages stand in quotes";
             return Err(problem);
         }
         let value = expression.eval(()).map_err(problem)?;
         let number = Some(&value).filter(|value| value.kind() == ValueKind::Number);
         number.and_then(|value| f64::try_from(value.clone()).ok()).ok_or_else(|| {
-            Problem::new(
+            ClaimProblem::new(
                 format!("`{}` is no number", self.text),
                 "write arithmetic; the comparison belongs into `bound`",
             )
@@ -122,7 +125,7 @@ impl Formula {
                 let split = words.split(probe)?;
                 if measure == Measure::Gap && split.component != "obey_bad" {
                     let remedy = "write gap('obey_bad/…'), or take the margin";
-                    return Err(Problem::new(format!("`{probe}` has no gap, only obey_bad has one"), remedy));
+                    return Err(ClaimProblem::new(format!("`{probe}` has no gap, only obey_bad has one"), remedy));
                 }
                 Ok(What::Probe(measure, split))
             };
@@ -132,18 +135,20 @@ impl Formula {
         self.add(&mut environment, "pressure", &read, |words, [cell, component]| {
             if !words.pressed {
                 let remedy = "add a line such as pressure = \"every 25 steps\" to the spec";
-                return Err(Problem::new("the runs take no pressures", remedy));
+                return Err(ClaimProblem::new("the runs take no pressures", remedy));
             }
             Ok(What::Pressure(words.cell(cell)?, words.component(component)?))
         });
         self.add(&mut environment, "leak", &read, |words, [domains]| {
             Ok(What::Leak(words.split(&format!("good/seen/{domains}"))?))
         });
-        for (name, warning) in
-            [("headroom", Warning::Headroom), ("overlap", Warning::Overlap), ("start_surprise", Warning::Surprise)]
-        {
+        for (name, warning) in [
+            ("headroom", WarningNumber::Headroom),
+            ("overlap", WarningNumber::Overlap),
+            ("start_surprise", WarningNumber::Surprise),
+        ] {
             self.add(&mut environment, name, &read, move |words, [stage]| {
-                Ok(What::Warning(warning, words.stage(stage)?))
+                Ok(What::WarningNumber(warning, words.stage(stage)?))
             });
         }
         self.add(&mut environment, "screened", &read, |words, [name]| Ok(What::Screened(words.predictor(name)?)));
@@ -151,7 +156,7 @@ impl Formula {
         self.add(&mut environment, "setting", &read, |words, [axis]| {
             let known = || words.numbers.iter().map(String::as_str);
             let found = known().find(|name| *name == axis || name.ends_with(&format!(".{axis}")));
-            let found = found.ok_or_else(|| Problem::unknown("axis of numbers", axis, known()))?;
+            let found = found.ok_or_else(|| ClaimProblem::unknown("axis of numbers", axis, known()))?;
             Ok(What::Setting(found.to_owned()))
         });
         environment.add_function("abs", f64::abs);
@@ -169,14 +174,17 @@ impl Formula {
         environment: &mut Environment<'static>,
         name: &'static str,
         read: &Reader,
-        what: impl Fn(&Vocabulary, [&str; N]) -> Result<What, Problem> + Send + Sync + 'static,
+        what: impl Fn(&Vocabulary, [&str; N]) -> Result<What, ClaimProblem> + Send + Sync + 'static,
     ) {
         let (vocabulary, default, read) = (Arc::clone(&self.vocabulary), self.at.clone(), Arc::clone(read));
         let function = move |names: minijinja::value::Rest<minijinja::value::ValueOrKwargs>| -> Result<f64, Error> {
-            let fail = |problem: Problem| Error::new(ErrorKind::InvalidOperation, "").with_source(problem);
+            let fail = |problem: ClaimProblem| Error::new(ErrorKind::InvalidOperation, "").with_source(problem);
             let written = MEASURING.iter().find(|(known, _)| *known == name).map_or("", |(_, written)| *written);
             let usage = || {
-                Problem::new(format!("`{name}` is not used so"), format!("write {written}, at='end' or so beside it"))
+                ClaimProblem::new(
+                    format!("`{name}` is not used so"),
+                    format!("write {written}, at='end' or so beside it"),
+                )
             };
             let mut values: Vec<Value> = names.0.into_iter().map(|value| value.into_value()).collect();
             let at = match values.last().cloned().and_then(|value| Kwargs::try_from(value).ok()) {
@@ -229,11 +237,11 @@ fn words(text: &str) -> Vec<String> {
 }
 
 /// What Jinja says, or what one of our functions had to say.
-fn problem(error: Error) -> Problem {
-    let own = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<Problem>());
+fn problem(error: Error) -> ClaimProblem {
+    let own = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<ClaimProblem>());
     own.cloned().unwrap_or_else(|| {
         let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-        Problem::new(
+        ClaimProblem::new(
             format!("it cannot be read: {detail}"),
             "write arithmetic such as rate('good') - rate('good', at='base')",
         )
@@ -259,7 +267,7 @@ mod tests {
         })
     }
 
-    fn parse(text: &str) -> Result<Formula, Problem> {
+    fn parse(text: &str) -> Result<Formula, ClaimProblem> {
         Formula::parse(text, &State::End, &vocabulary())
     }
 

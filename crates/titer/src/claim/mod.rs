@@ -16,7 +16,7 @@ mod scope;
 pub use bound::{Bound, Verdict};
 pub use formula::Formula;
 pub use judge::{Judgement, Trained, judge};
-pub use quantity::{Problem, Quantity, State, Vocabulary, Warning, What};
+pub use quantity::{ClaimProblem, Quantity, State, Vocabulary, WarningNumber, What};
 pub use reading::{DEAF, HALF, placed};
 pub use resolve::resolve;
 pub use scope::{Claim, Correlation, Over, Scope};

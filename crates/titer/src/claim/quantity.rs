@@ -31,7 +31,7 @@ pub enum What {
     /// The mean probability of the bad reply where `good` is measured.
     Leak(Split),
     /// What was said about a stage before it trained.
-    Warning(Warning, String),
+    WarningNumber(WarningNumber, String),
     /// A number of the screening of the run's prompt before training (an index of [`PREDICTORS`]).
     Screened(usize),
     /// The mean loss of the last tenth of a stage's steps.
@@ -42,7 +42,7 @@ pub enum What {
 
 /// Which number of a stage's warnings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Warning {
+pub enum WarningNumber {
     /// Inoculation headroom, nats a reply.
     Headroom,
     /// Context overlap.
@@ -72,22 +72,22 @@ pub enum State {
 
 /// A name or a moment that is not there: what is wrong, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct ClaimProblem {
     /// What is wrong.
     pub problem: String,
     /// What to do.
     pub remedy: String,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ClaimProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.problem)
     }
 }
 
-impl std::error::Error for Problem {}
+impl std::error::Error for ClaimProblem {}
 
-impl Problem {
+impl ClaimProblem {
     /// A problem with its remedy.
     pub(super) fn new(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { problem: problem.into(), remedy: remedy.into() }
@@ -129,51 +129,57 @@ pub struct Vocabulary {
 
 impl Vocabulary {
     /// A probe by name; prompts are `seen` and domains `trained` where the name leaves them out.
-    pub(super) fn split(&self, name: &str) -> Result<Split, Problem> {
+    pub(super) fn split(&self, name: &str) -> Result<Split, ClaimProblem> {
         let parts: Vec<&str> = name.split('/').collect();
         let (component, prompts, domains) = match parts.as_slice() {
             [component] => (component, "seen", "trained"),
             [component, prompts] => (component, *prompts, "trained"),
             [component, prompts, domains] => (component, *prompts, *domains),
-            _ => return Err(Problem::unknown("probe", name, self.probes.iter().map(String::as_str))),
+            _ => return Err(ClaimProblem::unknown("probe", name, self.probes.iter().map(String::as_str))),
         };
         let whole = format!("{component}/{prompts}/{domains}");
         if !self.probes.contains(&whole) {
-            return Err(Problem::unknown("probe", &whole, self.probes.iter().map(String::as_str)));
+            return Err(ClaimProblem::unknown("probe", &whole, self.probes.iter().map(String::as_str)));
         }
         Ok(Split { component: (*component).to_owned(), prompts: prompts.to_owned(), domains: domains.to_owned() })
     }
 
     /// A cell as tables write it.
-    pub(super) fn cell(&self, name: &str) -> Result<String, Problem> {
+    pub(super) fn cell(&self, name: &str) -> Result<String, ClaimProblem> {
         let known: Vec<String> = Cell::all().map(|cell| cell.to_string()).collect();
-        let unknown = |_| Problem::unknown("cell", name, known.iter().map(String::as_str));
+        let unknown = |_| ClaimProblem::unknown("cell", name, known.iter().map(String::as_str));
         name.parse::<Cell>().map(|cell| cell.to_string()).map_err(unknown)
     }
 
     /// A component as an index of [`Component::ALL`].
-    pub(super) fn component(&self, name: &str) -> Result<usize, Problem> {
+    pub(super) fn component(&self, name: &str) -> Result<usize, ClaimProblem> {
         let known = Component::ALL.map(Component::word);
-        known.iter().position(|word| *word == name).ok_or_else(|| Problem::unknown("component", name, known))
+        known.iter().position(|word| *word == name).ok_or_else(|| ClaimProblem::unknown("component", name, known))
     }
 
     /// A number of a screening as an index of [`PREDICTORS`].
-    pub(super) fn predictor(&self, name: &str) -> Result<usize, Problem> {
+    pub(super) fn predictor(&self, name: &str) -> Result<usize, ClaimProblem> {
         if !self.screened {
-            return Err(Problem::new("prompts are not screened", "add the line screen = true to the spec"));
+            return Err(ClaimProblem::new("prompts are not screened", "add the line screen = true to the spec"));
         }
         let known = PREDICTORS.map(|predictor| predictor.name);
-        known.iter().position(|word| *word == name).ok_or_else(|| Problem::unknown("screening number", name, known))
+        known
+            .iter()
+            .position(|word| *word == name)
+            .ok_or_else(|| ClaimProblem::unknown("screening number", name, known))
     }
 
     /// A stage.
-    pub(super) fn stage(&self, name: &str) -> Result<String, Problem> {
+    pub(super) fn stage(&self, name: &str) -> Result<String, ClaimProblem> {
         let known = || self.stages.iter().map(String::as_str);
-        known().find(|stage| *stage == name).map(str::to_owned).ok_or_else(|| Problem::unknown("stage", name, known()))
+        known()
+            .find(|stage| *stage == name)
+            .map(str::to_owned)
+            .ok_or_else(|| ClaimProblem::unknown("stage", name, known()))
     }
 
     /// A moment: `base`, `half-way`, `deaf`, `end`, `start of STAGE`, `end of STAGE`.
-    pub(super) fn state(&self, words: &str) -> Result<State, Problem> {
+    pub(super) fn state(&self, words: &str) -> Result<State, ClaimProblem> {
         let of = |prefix: &str| words.strip_prefix(prefix).map(|stage| self.stage(stage.trim()));
         match (words, of("start of "), of("end of ")) {
             ("base", ..) => Ok(State::Base),
@@ -187,18 +193,18 @@ impl Vocabulary {
                     self.stages.iter().flat_map(|stage| ["start", "end"].map(|end| format!("{end} of {stage}")));
                 let known: Vec<String> =
                     ["base", "half-way", "deaf", "end"].map(str::to_owned).into_iter().chain(of_stage).collect();
-                Err(Problem::unknown("moment", words, known.iter().map(String::as_str)))
+                Err(ClaimProblem::unknown("moment", words, known.iter().map(String::as_str)))
             }
         }
     }
 
     /// A moment as a number of steps.
-    pub(super) fn step(&self, step: i64) -> Result<State, Problem> {
+    pub(super) fn step(&self, step: i64) -> Result<State, ClaimProblem> {
         if usize::try_from(step).is_ok_and(|step| step <= self.steps) {
             return Ok(State::Step(step));
         }
         let remedy = format!("no arm has more than {} steps", self.steps);
-        Err(Problem::new(format!("there is no step {step}"), remedy))
+        Err(ClaimProblem::new(format!("there is no step {step}"), remedy))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use titer_data::prompt::CandidatePrompt;
 
-use super::{Quantity, State, Warning, What};
+use super::{Quantity, State, WarningNumber, What};
 use crate::{
     results::{ArmResults, Measure, RunResults, Setting, Split},
     screen::{PREDICTORS, Placed, Screening, summarise},
@@ -23,12 +23,12 @@ pub fn read(arm: &ArmResults, run: &RunResults, Quantity { what, at }: &Quantity
         What::Surprise(cell) => run.mean_surprise(cell, step(run, at, run.measured().last()?)?),
         What::Pressure(cell, component) => run.mean_pressure(cell, *component, step(run, at, run.pressed().last()?)?),
         What::Leak(split) => run.leak(split, step(run, at, run.measured().last()?)?),
-        What::Warning(which, stage) => {
+        What::WarningNumber(which, stage) => {
             let warning = run.warnings().iter().find(|warning| warning.stage == *stage)?;
             Some(match which {
-                Warning::Headroom => warning.headroom,
-                Warning::Overlap => warning.overlap,
-                Warning::Surprise => warning.surprise,
+                WarningNumber::Headroom => warning.headroom,
+                WarningNumber::Overlap => warning.overlap,
+                WarningNumber::Surprise => warning.surprise,
             })
         }
         What::Screened(predictor) => Some((PREDICTORS[*predictor].of)(&placed(run)?)?.mean),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use toml::{Table, Value};
 
-use super::{Bound, Claim, Correlation, Formula, Over, Problem, Scope, State, Vocabulary};
+use super::{Bound, Claim, ClaimProblem, Correlation, Formula, Over, Scope, State, Vocabulary};
 use crate::{
     plan::{Arm, SweepPlan, show},
     spec::{ClaimFields, Spec, SpecError, nearest},
@@ -55,7 +55,7 @@ impl Resolver<'_> {
             Some(Value::String(words)) => self.vocabulary.state(words),
             Some(Value::Integer(step)) => self.vocabulary.step(*step),
             Some(other) => {
-                Err(Problem::new(format!("{other} is no moment"), "write at = \"end\" or a number of steps"))
+                Err(ClaimProblem::new(format!("{other} is no moment"), "write at = \"end\" or a number of steps"))
             }
         };
         let at = at.map_err(|problem| self.blame(&["at"], problem))?;
@@ -108,7 +108,9 @@ impl Resolver<'_> {
     fn word<T: Copy>(&self, field: &str, word: Option<&str>, default: T, known: &[(&str, T)]) -> Result<T, SpecError> {
         let Some(word) = word else { return Ok(default) };
         let found = known.iter().find(|(one, _)| *one == word).map(|(_, value)| *value);
-        found.ok_or_else(|| self.blame(&[field], Problem::unknown(field, word, known.iter().map(|(word, _)| *word))))
+        found.ok_or_else(|| {
+            self.blame(&[field], ClaimProblem::unknown(field, word, known.iter().map(|(word, _)| *word)))
+        })
     }
 
     /// The claim's arms, each with the one that it is compared with.
@@ -203,15 +205,15 @@ impl Resolver<'_> {
                 let axes = || self.plan.axes.iter().map(|(name, _)| name.as_str());
                 let end = |axis: &'_ str| axis.rsplit('.').next().is_some_and(|end| nearest(name, [end]).is_some());
                 let problem = match axes().find(|axis| end(axis)) {
-                    Some(near) => Problem::unknown("axis", name, [near]).suggesting(near),
-                    None => Problem::unknown("axis", name, axes()),
+                    Some(near) => ClaimProblem::unknown("axis", name, [near]).suggesting(near),
+                    None => ClaimProblem::unknown("axis", name, axes()),
                 };
                 return Err(self.blame(&[field, name], problem));
             };
             for wanted in values(wanted) {
                 if !known.iter().any(|value| same(wanted, value)) {
                     let known: Vec<String> = known.iter().map(show).collect();
-                    let problem = Problem::unknown(
+                    let problem = ClaimProblem::unknown(
                         &format!("value of `{name}`"),
                         &show(wanted),
                         known.iter().map(String::as_str),
@@ -223,7 +225,7 @@ impl Resolver<'_> {
         Ok(())
     }
 
-    fn blame(&self, field: &[&str], Problem { problem, remedy }: Problem) -> SpecError {
+    fn blame(&self, field: &[&str], ClaimProblem { problem, remedy }: ClaimProblem) -> SpecError {
         self.error(field, problem, remedy)
     }
 

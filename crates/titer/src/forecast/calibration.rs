@@ -129,8 +129,8 @@ impl Calibration {
             own.map(|pair| pair.arm.as_str()).collect::<BTreeSet<_>>().len()
         };
         for (stages, _) in runs.iter().filter(|(stages, _)| arms(Self::optimiser(stages)) > 1) {
-            let gone = path(stages);
-            set.path = [0, 1].map(|at| f64::max(set.path[at], gone[at]));
+            let path = path(stages);
+            set.path = [0, 1].map(|at| f64::max(set.path[at], path[at]));
             for (cell, _) in stages.iter().flat_map(trained) {
                 let word = cell.prompt.word();
                 if !set.kinds.iter().any(|kind| kind == word) {
@@ -158,7 +158,7 @@ impl Calibration {
                     .to_owned(),
             );
         }
-        let gone = path(stages);
+        let path = path(stages);
         for stage in stages {
             if !stage.guards.acts_on_rows_alone() {
                 reasons.push("of the guards only anchors and rewritten prompts are foreseen".to_owned());
@@ -172,13 +172,13 @@ impl Calibration {
             }
         }
         for (at, word) in Self::OPTIMISERS.into_iter().enumerate() {
-            let (gone, known) = (gone[at], self.path[at]);
-            if gone > 0.0 && known == 0.0 {
+            let (length, known) = (path[at], self.path[at]);
+            if length > 0.0 && known == 0.0 {
                 reasons.push(format!("no run with {word} has been held against a forecast"));
-            } else if gone > 1.5 * known {
+            } else if length > 1.5 * known {
                 reasons.push(format!(
-                    "{word} goes {:.1} times as far (sum of learning rates {gone:.2e}) as any run that forecasts were held against",
-                    gone / known
+                    "{word} goes {:.1} times as far (sum of learning rates {length:.2e}) as any run that forecasts were held against",
+                    length / known
                 ));
             }
         }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use titer_data::{cell::Cell, probe::Component};
 
 use super::{
-    baselines::Case, batches::trained, calibration::Calibration, kernel::ProbeOutput, predict::Quantity,
+    baselines::Case, batches::trained, calibration::Calibration, kernel::ProbeOutput, predict::ForecastValue,
     runs::RunForecast,
 };
 use crate::{
@@ -28,9 +28,9 @@ pub struct Comparison {
     /// Its rate before training.
     pub start_rate: f64,
     /// Its forecast margin, nats: mean and 95 % interval.
-    pub predicted: Quantity,
+    pub predicted: ForecastValue,
     /// Its forecast rate.
-    pub predicted_rate: Quantity,
+    pub predicted_rate: ForecastValue,
     /// Its measured margin, nats.
     pub measured: f64,
     /// Its measured rate.

@@ -30,7 +30,7 @@ pub use kernel_file::{KernelError, kernel_path, read_kernel, write_kernel};
 pub use motion::{Counts, LANES, Motion, Moved, StageBatches, Trajectory};
 pub use onset::{MeasuredOnset, Onset, measured_onsets, onset, onsets};
 pub use page::{Dialled, Dials, SECTIONS, page};
-pub use predict::{Forecast, Point, Quantity, forecast, last};
+pub use predict::{Forecast, ForecastValue, Point, forecast, last};
 pub use rest::rest;
 pub use runs::{ArmForecast, RunForecast, forecast_arms, forecast_runs};
 pub use saved::SavedForecast;

@@ -53,9 +53,9 @@ pub struct Motion {
     probes: usize,
     outputs: usize,
     buckets: usize,
-    here: Products,
+    base: Products,
     /// Where they change along the way.
-    way: Option<Way>,
+    pilots: Option<PilotProducts>,
     scale: Vec<f64>,
     /// `1 − q₀` of each kind.
     other: Vec<f64>,
@@ -82,7 +82,7 @@ struct Products {
 
 /// From the base model to its pilots, in the log-odds `x` of a kind that is trained.
 #[derive(Clone, Debug, Serialize)]
-struct Way {
+struct PilotProducts {
     kind: usize,
     from: f64,
     to: f64,
@@ -147,19 +147,24 @@ impl Motion {
             Products::new(all, moments, &directions, &outputs)
         };
         let of_kinds = |value: fn(&super::Kind) -> f64| kinds.iter().map(|&kind| value(&kernel.kinds[kind])).collect();
-        let way = |gate: &Gate| {
+        let pilots = |gate: &Gate| {
             let kind = kinds.iter().position(|&kind| kind == gate.kind)?;
             let from = kernel.kinds[gate.kind].action;
-            Some(Way { kind, from, to: gate.there, products: products(&gate.whole, &gate.replicas, &gate.moments) })
+            Some(PilotProducts {
+                kind,
+                from,
+                to: gate.there,
+                products: products(&gate.whole, &gate.replicas, &gate.moments),
+            })
         };
         Self {
             kinds: kinds.len(),
             probes: probes.len(),
             outputs: outputs.len(),
             buckets: kernel.moments.buckets,
-            here: products(&kernel.whole, &kernel.replicas, &kernel.moments),
+            base: products(&kernel.whole, &kernel.replicas, &kernel.moments),
             // A kind that is not trained goes nowhere.
-            way: kernel.gate.as_ref().and_then(way),
+            pilots: kernel.gate.as_ref().and_then(pilots),
             scale: kernel.moments.scale.clone(),
             other: of_kinds(super::Kind::other),
             spread: of_kinds(|kind| kind.spread),
@@ -172,7 +177,7 @@ impl Motion {
     pub(super) fn to_json(&self) -> serde_json::Value {
         serde_json::json!({
             "kinds": self.kinds, "probes": self.probes, "outputs": self.outputs, "buckets": self.buckets,
-            "here": self.here, "way": self.way, "scale": self.scale,
+            "here": self.base, "way": self.pilots, "scale": self.scale,
             "other": self.other, "spread": self.spread, "action": self.action, "known": self.known,
         })
     }
@@ -217,14 +222,14 @@ impl Motion {
         speeds: [f64; N],
         mut seen: impl FnMut(usize, &[[f64; N]]),
     ) {
-        let mut batch = Batch { push: vec![[0.0; N]; 2 * self.kinds], factors: vec![[0.0; N]; self.here.norm.len()] };
+        let mut batch = Batch { push: vec![[0.0; N]; 2 * self.kinds], factors: vec![[0.0; N]; self.base.norm.len()] };
         // Running means or sums of the pushes along each direction, and running means of squares in each bucket.
         let (mut first, mut second) = (vec![[0.0; N]; 2 * self.kinds], vec![[0.0; N]; self.buckets]);
         let mut change = vec![[0.0; N]; self.outputs];
         for (at, rate) in rule.rates.iter().enumerate() {
             self.push(state, batches.map(|batches| batches[at].as_slice()), rule.weight, &mut batch);
-            let gone = self.gone(state);
-            self.clip(rule.clip, gone, &mut batch);
+            let progress = self.progress(state);
+            self.clip(rule.clip, progress, &mut batch);
             let mut running = |keeps: f64, takes: f64| {
                 for (first, push) in first.iter_mut().zip(&batch.push) {
                     *first = each(|lane| keeps * first[lane] + takes * push[lane]);
@@ -233,17 +238,17 @@ impl Motion {
             let rate = match rule.optimiser {
                 OptimiserPlan::Sgd { momentum, .. } => {
                     running(momentum, 1.0);
-                    self.descend(&first, gone, &mut change);
+                    self.descend(&first, progress, &mut change);
                     *rate
                 }
                 OptimiserPlan::AdamW { beta1, beta2, eps, .. } => {
                     running(beta1, 1.0 - beta1);
                     let left = |beta: f64| 1.0 - beta.powi(at as i32 + 1);
                     for (bucket, second) in second.iter_mut().enumerate() {
-                        let square = self.square(|of| of.squares_in(bucket), &batch.factors, gone);
+                        let square = self.square(|of| of.squares_in(bucket), &batch.factors, progress);
                         *second = each(|lane| beta2 * second[lane] + (1.0 - beta2) * square[lane]);
                     }
-                    self.adapt(&first, &second, [1.0 / left(beta2), eps], gone, &mut change);
+                    self.adapt(&first, &second, [1.0 / left(beta2), eps], progress, &mut change);
                     rate / left(beta1)
                 }
             };
@@ -253,10 +258,10 @@ impl Motion {
     }
 
     /// How far the model has gone towards its pilots, between 0 and 1.
-    fn gone<const N: usize>(&self, state: &State<N>) -> [f64; N] {
-        let Some(way) = &self.way else { return [0.0; N] };
-        let gone = state.action[way.kind].map(|action| (action - way.from) / (way.to - way.from));
-        gone.map(|gone| if gone.is_finite() { gone.clamp(0.0, 1.0) } else { 0.0 })
+    fn progress<const N: usize>(&self, state: &State<N>) -> [f64; N] {
+        let Some(pilots) = &self.pilots else { return [0.0; N] };
+        let progress = state.action[pilots.kind].map(|action| (action - pilots.from) / (pilots.to - pilots.from));
+        progress.map(|progress| if progress.is_finite() { progress.clamp(0.0, 1.0) } else { 0.0 })
     }
 
     /// A row of products times factors, as far as the model has gone.
@@ -264,12 +269,12 @@ impl Motion {
         &'a self,
         row: impl Fn(&'a Products) -> &'a [f64],
         factors: &[[f64; N]],
-        gone: [f64; N],
+        progress: [f64; N],
     ) -> [f64; N] {
-        let here = weighted(row(&self.here), factors);
-        let Some(way) = &self.way else { return here };
-        let there = weighted(row(&way.products), factors);
-        each(|lane| (1.0 - gone[lane]) * here[lane] + gone[lane] * there[lane])
+        let base = weighted(row(&self.base), factors);
+        let Some(pilots) = &self.pilots else { return base };
+        let at_pilots = weighted(row(&pilots.products), factors);
+        each(|lane| (1.0 - progress[lane]) * base[lane] + progress[lane] * at_pilots[lane])
     }
 
     /// The expected square of a batch's gradient: that of its mean, which chance may have made negative, and what its rows differ in.
@@ -277,17 +282,17 @@ impl Motion {
         &'a self,
         row: impl Fn(&'a Products) -> &'a [f64],
         factors: &[[f64; N]],
-        gone: [f64; N],
+        progress: [f64; N],
     ) -> [f64; N] {
         let (pairs, noise) = factors.split_at(factors.len() - 3 * self.kinds);
-        let means = self.mixed(|of| &row(of)[..pairs.len()], pairs, gone);
-        let differ = self.mixed(|of| &row(of)[pairs.len()..], noise, gone);
+        let means = self.mixed(|of| &row(of)[..pairs.len()], pairs, progress);
+        let differ = self.mixed(|of| &row(of)[pairs.len()..], noise, progress);
         each(|lane| means[lane].max(0.0) + differ[lane].max(0.0))
     }
 
     /// What every lane's batch does.
     fn push<const N: usize>(&self, state: &State<N>, batches: [&[[f64; 2]]; N], weight: f64, into: &mut Batch<N>) {
-        let (pairs, noise) = into.factors.split_at_mut(self.here.norm.len() - 3 * self.kinds);
+        let (pairs, noise) = into.factors.split_at_mut(self.base.norm.len() - 3 * self.kinds);
         let square = weight * weight;
         for kind in 0..self.kinds {
             for lane in 0..N {
@@ -310,20 +315,20 @@ impl Motion {
     }
 
     /// Leaves of a batch what clipping a gradient of the expected norm does.
-    fn clip<const N: usize>(&self, clip: f64, gone: [f64; N], batch: &mut Batch<N>) {
+    fn clip<const N: usize>(&self, clip: f64, progress: [f64; N], batch: &mut Batch<N>) {
         if clip <= 0.0 {
             return;
         }
-        let norm = self.square(|of| &of.norm, &batch.factors, gone).map(f64::sqrt);
+        let norm = self.square(|of| &of.norm, &batch.factors, progress).map(f64::sqrt);
         let kept = norm.map(|norm| if norm > clip { clip / norm } else { 1.0 });
         batch.push.iter_mut().for_each(|push| *push = each(|lane| push[lane] * kept[lane]));
         batch.factors.iter_mut().for_each(|factor| *factor = each(|lane| factor[lane] * kept[lane] * kept[lane]));
     }
 
     /// Plain descent: what each margin moves by at a learning rate of 1.
-    fn descend<const N: usize>(&self, first: &[[f64; N]], gone: [f64; N], change: &mut [[f64; N]]) {
+    fn descend<const N: usize>(&self, first: &[[f64; N]], progress: [f64; N], change: &mut [[f64; N]]) {
         for (l, change) in change.iter_mut().enumerate() {
-            *change = self.mixed(|of| &of.plain[l * first.len()..][..first.len()], first, gone);
+            *change = self.mixed(|of| &of.plain[l * first.len()..][..first.len()], first, progress);
         }
     }
 
@@ -333,7 +338,7 @@ impl Motion {
         first: &[[f64; N]],
         second: &[[f64; N]],
         [correction, eps]: [f64; 2],
-        gone: [f64; N],
+        progress: [f64; N],
         change: &mut [[f64; N]],
     ) {
         change.fill([0.0; N]);
@@ -342,7 +347,7 @@ impl Motion {
             let share = second.map(|second| 1.0 / ((second * correction).sqrt() + floor));
             for (l, change) in change.iter_mut().enumerate() {
                 let at = (bucket * self.outputs + l) * first.len();
-                let along = self.mixed(|of| &of.by_bucket[at..][..first.len()], first, gone);
+                let along = self.mixed(|of| &of.by_bucket[at..][..first.len()], first, progress);
                 *change = each(|lane| along[lane].mul_add(share[lane], change[lane]));
             }
         }

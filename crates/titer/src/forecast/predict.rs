@@ -13,7 +13,7 @@ use crate::plan::StagePlan;
 
 /// A forecast number with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Quantity {
+pub struct ForecastValue {
     /// The forecast.
     pub mean: f64,
     /// Lower end.
@@ -28,9 +28,9 @@ pub struct Point {
     /// OptimiserPlan steps since the run began.
     pub step: usize,
     /// The probe's margin, nats.
-    pub margin: Quantity,
+    pub margin: ForecastValue,
     /// Its rate.
-    pub rate: Quantity,
+    pub rate: ForecastValue,
 }
 
 /// What is foreseen of a mix.
@@ -84,7 +84,7 @@ pub fn forecast(
         let trust = calibration.trust(stages, component(probe));
         let start = Point {
             step: 0,
-            margin: Quantity { mean: output.margin, low: output.margin, high: output.margin },
+            margin: ForecastValue { mean: output.margin, low: output.margin, high: output.margin },
             rate: exactly(output.rate(0.0)),
         };
         let point = |(moment, (step, moved)): (usize, &Moved<7>)| {
@@ -101,8 +101,8 @@ pub fn forecast(
             let margin = |change: f64| output.margin + change;
             Point {
                 step: *step,
-                margin: Quantity { mean: margin(change), low: margin(low), high: margin(high) },
-                rate: Quantity { mean: output.rate(change), low: output.rate(low), high: output.rate(high) },
+                margin: ForecastValue { mean: margin(change), low: margin(low), high: margin(high) },
+                rate: ForecastValue { mean: output.rate(change), low: output.rate(low), high: output.rate(high) },
             }
         };
         std::iter::once(start).chain(whole.iter().enumerate().map(point)).collect()
@@ -117,8 +117,8 @@ pub fn forecast(
     })
 }
 
-fn exactly(value: f64) -> Quantity {
-    Quantity { mean: value, low: value, high: value }
+fn exactly(value: f64) -> ForecastValue {
+    ForecastValue { mean: value, low: value, high: value }
 }
 
 /// Variance of the mean of all groups, from what it is without each.

@@ -6,7 +6,7 @@ use super::{
     batches::{ForecastError, Placement},
     calibration::Calibration,
     kernel::{Kernel, probe_name},
-    predict::{Forecast, Quantity, forecast},
+    predict::{Forecast, ForecastValue, forecast},
 };
 use crate::plan::{RunPlan, SweepPlan};
 
@@ -57,7 +57,7 @@ pub struct ArmForecast {
     /// Which request domains.
     pub domains: String,
     /// The rate, with the 95 % interval of a run.
-    pub rate: Quantity,
+    pub rate: ForecastValue,
     /// Why the forecast does not know; empty where it does.
     pub beyond: String,
 }
@@ -77,14 +77,18 @@ pub fn forecast_arms(plan: &SweepPlan, runs: &[RunForecast<'_>]) -> Vec<ArmForec
         let Some(first) = seeds.first() else { continue };
         for (probe, output) in first.kernel.probes.iter().enumerate() {
             let ends = seeds.iter().filter_map(|run| run.forecast.curves[probe].last());
-            let ends: Vec<Quantity> = ends.map(|point| point.rate).collect();
-            let mean = |of: &dyn Fn(&Quantity) -> f64| ends.iter().map(of).sum::<f64>() / ends.len().max(1) as f64;
+            let ends: Vec<ForecastValue> = ends.map(|point| point.rate).collect();
+            let mean = |of: &dyn Fn(&ForecastValue) -> f64| ends.iter().map(of).sum::<f64>() / ends.len().max(1) as f64;
             arms.push(ArmForecast {
                 arm: arm.name.clone(),
                 component: output.component.clone(),
                 prompts: output.prompts.clone(),
                 domains: output.domains.clone(),
-                rate: Quantity { mean: mean(&|one| one.mean), low: mean(&|one| one.low), high: mean(&|one| one.high) },
+                rate: ForecastValue {
+                    mean: mean(&|one| one.mean),
+                    low: mean(&|one| one.low),
+                    high: mean(&|one| one.high),
+                },
                 beyond: first.forecast.does_not_know(probe),
             });
         }

@@ -34,14 +34,14 @@ pub struct Limit {
     pub bound: RateBound,
 }
 
-/// Rows of one cell: how many must be trained, and how many there are.
+/// CellRows of one cell: how many must be trained, and how many there are.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Supply {
     /// The cell.
     pub cell: Cell,
-    /// Rows that must be in the mix.
+    /// CellRows that must be in the mix.
     pub least: usize,
-    /// Rows that there are.
+    /// CellRows that there are.
     pub most: usize,
 }
 

@@ -12,7 +12,7 @@ use titer_data::{cell::Cell, mix::Mix};
 
 use super::{
     limit::{Limit, Supply},
-    supply::{Rows, SearchError, check_rows, draw},
+    supply::{CellRows, SearchError, check_rows, draw},
 };
 use crate::{
     forecast::{ForecastError, Kernel, LANES, ProbeOutput, last},
@@ -24,7 +24,7 @@ use crate::{
 pub struct MixCandidate {
     /// Index of its stage among those searched.
     pub stage: usize,
-    /// Rows of each cell.
+    /// CellRows of each cell.
     pub rows: Vec<(Cell, usize)>,
     /// The foreseen rate of each limit's probe, mean over the kernels.
     pub rates: Vec<f64>,
@@ -80,14 +80,14 @@ pub fn search(
     };
     let probes: Vec<usize> = limits.iter().map(probe).collect::<Result<_, _>>()?;
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let mut drawn: Vec<Vec<Rows>> = vec![Vec::new(); stages.len()];
+    let mut drawn: Vec<Vec<CellRows>> = vec![Vec::new(); stages.len()];
     for at in (0..tries.max(stages.len())).map(|at| at % stages.len()) {
         drawn[at].push(draw(&mut rng, stages[at].rows, supplies));
     }
-    let side_by_side = |(at, drawn): (usize, &[Rows])| -> Result<Vec<MixCandidate>, ForecastError> {
+    let side_by_side = |(at, drawn): (usize, &[CellRows])| -> Result<Vec<MixCandidate>, ForecastError> {
         let mixes: Vec<_> = drawn.iter().map(|rows| [stages[at].with_mix(mix(rows, stages[at].rows))]).collect();
         let moved: Vec<_> = kernels.iter().map(|kernel| last(kernel, &mixes, &probes)).collect::<Result<_, _>>()?;
-        let candidate = |(lane, rows): (usize, &Rows)| {
+        let candidate = |(lane, rows): (usize, &CellRows)| {
             let mut one = MixCandidate {
                 stage: at,
                 rows: rows.clone(),
@@ -106,7 +106,7 @@ pub fn search(
         };
         Ok(drawn.iter().enumerate().map(candidate).collect())
     };
-    let chunks: Vec<(usize, &[Rows])> =
+    let chunks: Vec<(usize, &[CellRows])> =
         drawn.iter().enumerate().flat_map(|(at, drawn)| drawn.chunks(LANES).map(move |some| (at, some))).collect();
     let all: Vec<Vec<MixCandidate>> = chunks.into_par_iter().map(side_by_side).collect::<Result<_, _>>()?;
     let all: Vec<MixCandidate> = all.into_iter().flatten().collect();

@@ -1,4 +1,4 @@
-//! Rows of each cell: whether there are enough for a stage, and random mixes of them.
+//! CellRows of each cell: whether there are enough for a stage, and random mixes of them.
 
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
@@ -24,25 +24,25 @@ pub enum SearchError {
     Contradiction {
         /// The cell.
         cell: Cell,
-        /// Rows that must be.
+        /// CellRows that must be.
         least: usize,
-        /// Rows that there are.
+        /// CellRows that there are.
         most: usize,
     },
     /// More rows must be trained than the stage has.
     #[error("{least} rows must be trained, more than the {rows} of the stage: raise `rows`")]
     TooMany {
-        /// Rows that must be.
+        /// CellRows that must be.
         least: usize,
-        /// Rows of the stage.
+        /// CellRows of the stage.
         rows: usize,
     },
     /// There are fewer rows than the stage trains.
     #[error("there are {most} rows for a stage of {rows}: lower `rows` or name more cells")]
     TooFew {
-        /// Rows that there are.
+        /// CellRows that there are.
         most: usize,
-        /// Rows of the stage.
+        /// CellRows of the stage.
         rows: usize,
     },
     /// No such probe.
@@ -82,11 +82,11 @@ pub fn check_rows(stage: &StagePlan, supplies: &[Supply]) -> Result<(), SearchEr
     Ok(())
 }
 
-/// Rows of each cell.
-pub(super) type Rows = Vec<(Cell, usize)>;
+/// CellRows of each cell.
+pub(super) type CellRows = Vec<(Cell, usize)>;
 
-/// Rows of each cell: what must be, and the rest by shares that are drawn on a logarithmic scale, as far as rows go.
-pub(super) fn draw(rng: &mut ChaCha8Rng, rows: usize, supplies: &[Supply]) -> Rows {
+/// CellRows of each cell: what must be, and the rest by shares that are drawn on a logarithmic scale, as far as rows go.
+pub(super) fn draw(rng: &mut ChaCha8Rng, rows: usize, supplies: &[Supply]) -> CellRows {
     let mut counts: Vec<usize> = supplies.iter().map(|supply| supply.least).collect();
     let weights: Vec<f64> = supplies
         .iter()

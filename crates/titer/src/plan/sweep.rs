@@ -221,9 +221,9 @@ fn stages(
     let fields = |table: Table| StageFields::deserialize(Value::Table(table));
     let default = fields(defaults.clone()).expect("the defaults are a stage");
     let stage = |(at, written): (usize, &Table)| {
-        let here = || choices.iter().filter(|choice| axes[choice.axis].stage == at);
+        let of_stage = || choices.iter().filter(|choice| axes[choice.axis].stage == at);
         let mut table = written.clone();
-        for choice in here() {
+        for choice in of_stage() {
             let axis = &axes[choice.axis];
             axis.put(&mut table, defaults, &axis.values[choice.value]).expect("every axis has been tried");
         }
@@ -231,7 +231,7 @@ fn stages(
         let fail = |field: &str, problem: String, remedy: &str| {
             let field: Vec<&str> = field.split('.').collect();
             let sets = |choice: &&Choice| axes[choice.axis].path.iter().zip(&field).all(|(a, b)| a == b);
-            match here().rev().find(sets) {
+            match of_stage().rev().find(sets) {
                 Some(choice) => {
                     spec.error(&["sweep", &axes[choice.axis].written, &choice.value.to_string()], problem, remedy)
                 }

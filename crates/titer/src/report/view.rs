@@ -21,7 +21,7 @@ pub struct Gallery {
     /// A name that is unique within the page.
     pub id: &'static str,
     /// The measures to choose from, the one shown at first in front.
-    pub choices: Vec<Choice>,
+    pub choices: Vec<MeasureChoice>,
     /// The rows.
     pub rows: Vec<GalleryRow>,
     /// The numbers behind it.
@@ -30,7 +30,7 @@ pub struct Gallery {
 
 /// A measure that the reader can choose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Choice {
+pub struct MeasureChoice {
     /// Its word in class names.
     pub key: &'static str,
     /// What the button says.

@@ -16,7 +16,7 @@ use titer_engine::{
     model::Model,
 };
 
-use super::Given;
+use super::command::Given;
 use crate::{
     args::PressureArgs,
     commands::{data::is_spec, forecast::no_kernels},

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use titer::{stats::Estimate, table::PressureRecord};
 use titer_data::probe::Component;
-use titer_engine::pressure::{Directions, Warning};
+use titer_engine::pressure::{Directions, StageWarning};
 
 use crate::printer::data;
 
@@ -29,7 +29,7 @@ const COLUMNS: [Column; 13] = [
 ];
 
 /// Prints means over each cell's rows.
-pub fn print(directions: &Directions, records: &[PressureRecord], warning: &Warning, unit: &str, as_json: bool) {
+pub fn print(directions: &Directions, records: &[PressureRecord], warning: &StageWarning, unit: &str, as_json: bool) {
     let mut cells: BTreeMap<&str, Vec<&PressureRecord>> = BTreeMap::new();
     records.iter().for_each(|record| cells.entry(&record.cell).or_default().push(record));
     if as_json { print_json(directions, &cells, warning, unit) } else { print_table(directions, &cells, warning, unit) }
@@ -41,7 +41,12 @@ fn estimate(rows: &[&PressureRecord], value: fn(&PressureRecord) -> f64) -> Opti
     Estimate::clustered([values.as_slice()])
 }
 
-fn print_table(directions: &Directions, cells: &BTreeMap<&str, Vec<&PressureRecord>>, warning: &Warning, unit: &str) {
+fn print_table(
+    directions: &Directions,
+    cells: &BTreeMap<&str, Vec<&PressureRecord>>,
+    warning: &StageWarning,
+    unit: &str,
+) {
     data(unit);
     data("mean ± half of the 95 % interval over rows; surprise in nats a reply; unique pushes with obey_bad as level");
     data(&format!("{:18} {:>4} {}", "cell", "n", COLUMNS.map(|(name, _)| format!("{name:>18}")).concat()));
@@ -77,7 +82,12 @@ fn short(value: f64) -> String {
     if value == 0.0 || value.abs() >= 0.01 { format!("{value:.3}") } else { format!("{value:.0e}") }
 }
 
-fn print_json(directions: &Directions, cells: &BTreeMap<&str, Vec<&PressureRecord>>, warning: &Warning, unit: &str) {
+fn print_json(
+    directions: &Directions,
+    cells: &BTreeMap<&str, Vec<&PressureRecord>>,
+    warning: &StageWarning,
+    unit: &str,
+) {
     let summary = |rows: &Vec<&PressureRecord>| {
         let values = COLUMNS.into_iter().filter_map(|(name, value)| {
             let found = estimate(rows, value)?;

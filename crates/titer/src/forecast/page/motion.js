@@ -23,8 +23,8 @@ function weighted(numbers, from, factors) {
 // The share of the learning rate at a step, counted from 0: the trainer's schedule.
 function scheduled({ warmup, decay, floor }, step, steps) {
   if (step < warmup) return (step + 1) / warmup;
-  const gone = Math.min(1, (step - warmup) / Math.max(1, steps - warmup));
-  const left = { none: 1, linear: 1 - gone, cosine: 0.5 * (1 + Math.cos(Math.PI * gone)) }[decay];
+  const progress = Math.min(1, (step - warmup) / Math.max(1, steps - warmup));
+  const left = { none: 1, linear: 1 - progress, cosine: 0.5 * (1 + Math.cos(Math.PI * progress)) }[decay];
   return floor + (1 - floor) * left;
 }
 
@@ -40,26 +40,27 @@ function cut(kernel, counts) {
   const pick = (numbers, width, places) => Float64Array.from(
     { length: numbers.length / width * places.length },
     (_, at) => numbers[Math.floor(at / places.length) * width + places[at % places.length]]);
-  const of = list => used.map(kind => list[kind]), way = kernel.way, factored = kernel.here.norm.length;
+  const of = list => used.map(kind => list[kind]), { here: base, way: pilots } = kernel, factored = base.norm.length;
   const state = ({ plain, by_bucket, norm, squares }) => ({
     plain: pick(plain, outputs * all, products), by_bucket: pick(by_bucket, outputs * all, products),
     norm: pick(norm, factored, factors), squares: pick(squares, factored, factors),
   });
   return {
     kinds: used.length, probes, outputs: probes + directions.length, buckets: kernel.buckets, scale: kernel.scale,
-    here: state(kernel.here),
+    base: state(base),
     // A kind that is not trained goes nowhere.
-    way: way && used.includes(way.kind) ? { ...way, kind: used.indexOf(way.kind), products: state(way.products) } : null,
+    pilots: pilots && used.includes(pilots.kind)
+      ? { ...pilots, kind: used.indexOf(pilots.kind), products: state(pilots.products) } : null,
     other: of(kernel.other), spread: of(kernel.spread), action: of(kernel.action), known: of(kernel.known),
     counts: counts.map(of),
   };
 }
 
 function run(whole, optimiser, rows, settings, seen) {
-  const kernel = cut(whole, rows), { kinds, probes, outputs, buckets, counts, here, way } = kernel, directions = 2 * kinds;
+  const kernel = cut(whole, rows), { kinds, probes, outputs, buckets, counts, base, pilots } = kernel, directions = 2 * kinds;
   const state = { moved: new Array(probes).fill(0), action: kernel.action.slice(), known: kernel.known.slice() };
   const first = new Float64Array(directions), second = new Float64Array(buckets);
-  const push = new Float64Array(directions), noise = new Float64Array(3 * kinds), width = here.norm.length;
+  const push = new Float64Array(directions), noise = new Float64Array(3 * kinds), width = base.norm.length;
   const pairs = new Float64Array(width - 3 * kinds);
   const adam = optimiser.kind === "adamw";
   counts.forEach((batch, at) => {
@@ -75,12 +76,12 @@ function run(whole, optimiser, rows, settings, seen) {
     }
     let pair = 0;
     for (let j = 0; j < directions; j++) for (let k = j; k < directions; k++) pairs[pair++] = push[j] * push[k];
-    const part = way ? (state.action[way.kind] - way.from) / (way.to - way.from) : 0;
-    const gone = Number.isFinite(part) ? Math.min(1, Math.max(0, part)) : 0;
+    const part = pilots ? (state.action[pilots.kind] - pilots.from) / (pilots.to - pilots.from) : 0;
+    const progress = Number.isFinite(part) ? Math.min(1, Math.max(0, part)) : 0;
     // A row of products times factors, as far as the model has gone.
-    const mixed = (part, from, by) => way
-      ? (1 - gone) * weighted(here[part], from, by) + gone * weighted(way.products[part], from, by)
-      : weighted(here[part], from, by);
+    const mixed = (part, from, by) => pilots
+      ? (1 - progress) * weighted(base[part], from, by) + progress * weighted(pilots.products[part], from, by)
+      : weighted(base[part], from, by);
     // The expected square of the gradient: that of its mean, which chance may have made negative, and what rows differ in.
     const square = (part, from) => Math.max(mixed(part, from, pairs), 0) + Math.max(mixed(part, from + pairs.length, noise), 0);
     const norm = Math.sqrt(square("norm", 0));

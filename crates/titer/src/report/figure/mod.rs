@@ -4,71 +4,9 @@
 //! carries its numbers as tool tips.
 
 mod labels;
+mod lines;
 mod scale;
 mod svg;
 
+pub use lines::{Dash, Figure, Line, Style};
 pub use scale::{Scale, names_fit};
-
-use crate::stats::Estimate;
-
-/// Lines with intervals over one axis.
-#[derive(Clone, Debug)]
-pub struct Figure {
-    /// What a screen reader says.
-    pub title: String,
-    /// The horizontal axis.
-    pub x: Scale,
-    /// What it is.
-    pub x_label: String,
-    /// The vertical axis.
-    pub y: Scale,
-    /// The lines, the most important first.
-    pub lines: Vec<Line>,
-    /// A dashed line over the whole width, with its name: what the lines are compared with.
-    pub level: Option<(String, Estimate)>,
-}
-
-/// A line with its intervals.
-#[derive(Clone, Debug)]
-pub struct Line {
-    /// Its name, written at its end.
-    pub label: String,
-    /// Its colour and strokes.
-    pub style: Style,
-    /// Position on the horizontal axis and estimate, ascending.
-    pub points: Vec<(f64, Estimate)>,
-}
-
-/// How a line looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Style {
-    /// The class that gives the colour: `c0` to `c5` for kinds, `q0` to `q4` for amounts, [`Style::QUIET`].
-    pub colour: &'static str,
-    /// The strokes.
-    pub dash: Dash,
-}
-
-impl Style {
-    /// The class of lines in the background, whose names are in their tool tips alone.
-    pub const QUIET: &'static str = "quiet";
-
-    /// Whether the line's name is written at its end.
-    pub fn is_named(self) -> bool {
-        self.colour != Self::QUIET
-    }
-}
-
-/// The strokes of a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dash {
-    /// Unbroken, with filled points.
-    Solid,
-    /// Long strokes, with open points.
-    Long,
-    /// Dots, with open points.
-    Dotted,
-    /// Strokes and dots, with open points.
-    Mixed,
-    /// No stroke: points that nothing joins.
-    Points,
-}

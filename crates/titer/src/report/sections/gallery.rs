@@ -6,28 +6,28 @@ use crate::{
         figure::{Figure, Line, Scale},
         format,
         series::{Dose, Series},
-        view::{Choice, Drawing, GalleryRow, Panel, Table},
+        view::{Drawing, GalleryRow, MeasureChoice, Panel, Table},
     },
     results::{Measure, Setting, Split},
     stats::Estimate,
 };
 
 /// How a split of an arm is turned into an estimate: the arm itself, or its difference from something.
-pub type Value<'a> = &'a dyn Fn(usize, &Split, Measure) -> Option<Estimate>;
+pub type PlottedValue<'a> = &'a dyn Fn(usize, &Split, Measure) -> Option<Estimate>;
 
 /// How an estimate is written in a table.
-pub type Write = fn(&Estimate) -> String;
+pub type WriteEstimate = fn(&Estimate) -> String;
 
 impl Measure {
     /// The word in class names and on buttons.
-    pub fn choice(self) -> Choice {
+    pub fn choice(self) -> MeasureChoice {
         let (key, label) = match self {
             Self::Rate => ("rate", "rate"),
             Self::Margin => ("margin", "margin, nats"),
             Self::Gap => ("gap", "gap, nats"),
             Self::Other => ("other", "other"),
         };
-        Choice { key, label }
+        MeasureChoice { key, label }
     }
 }
 
@@ -42,7 +42,13 @@ pub fn dose_scale(dose: &Dose) -> Scale {
 }
 
 /// One line for each split, over the arms of a series.
-pub fn dose_lines(dose: &Dose, series: &Series, splits: &[Split], measure: Measure, value: Value<'_>) -> Vec<Line> {
+pub fn dose_lines(
+    dose: &Dose,
+    series: &Series,
+    splits: &[Split],
+    measure: Measure,
+    value: PlottedValue<'_>,
+) -> Vec<Line> {
     let numbers = dose.numbers();
     let place = |position: usize| numbers.as_ref().map_or(position as f64, |numbers| numbers[position]);
     let line = |split: &Split| {
@@ -126,8 +132,8 @@ pub fn table(
     dose: &Dose,
     series: &[Series],
     families: &[&SplitFamily],
-    value: Value<'_>,
-    write: Write,
+    value: PlottedValue<'_>,
+    write: WriteEstimate,
 ) -> Table {
     let titled = series.iter().any(|one| !one.title.is_empty());
     let gaps = families.iter().any(|family| family.has(Measure::Gap));

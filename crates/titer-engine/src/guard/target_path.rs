@@ -17,7 +17,7 @@ const LEARN: f64 = 0.3;
 
 /// The course of one component.
 #[derive(Clone, Debug)]
-pub struct Course {
+pub struct TargetPath {
     target: Target,
     feedback: bool,
     /// Change since the stage began, nats, as far as is known.
@@ -28,7 +28,7 @@ pub struct Course {
     steps: usize,
 }
 
-impl Course {
+impl TargetPath {
     /// A course that starts now; without feedback, looks change nothing.
     pub fn new(target: Target, feedback: bool) -> Self {
         Self { target, feedback, change: 0.0, drift: 0.0, steps: 0 }
@@ -80,7 +80,7 @@ mod tests {
 
     /// A component that does what it is told, and `pull` nats besides at every step; looked at every 4 steps.
     fn end(target: Target, feedback: bool, pull: f64, steps: usize) -> f64 {
-        let mut course = Course::new(target, feedback);
+        let mut course = TargetPath::new(target, feedback);
         let mut change = 0.0;
         for step in 0..steps {
             if step % 4 == 0 {

@@ -1,0 +1,174 @@
+//! `titer forecast`
+
+use std::path::Path;
+
+use serde_json::json;
+use titer::{
+    forecast::{Calibration, Comparison, Kernel, RunForecast, SavedForecast, forecast_runs, onsets, rest},
+    plan::{RunId, RunPlan, StagePlan, SweepPlan},
+    results::SweepResults,
+    spec::Spec,
+    store::Sweep,
+};
+use titer_data::probe::Component;
+use titer_engine::{
+    inputs::{Inputs, Resolved},
+    kernel::{KernelRequest, KernelsError, refresh},
+};
+
+use super::{comparison, onset, page, table};
+use crate::commands::open::{has_folder, open_spec, resolve};
+use crate::{
+    args::ForecastArgs,
+    printer::{Failure, data, talk},
+    progress::KernelBar,
+};
+
+/// Forecasts every arm and seed of a spec.
+pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
+    if args.rows < 8 || args.contrasts < 8 {
+        return Err(Failure::input(
+            "--rows and --contrasts need at least 8: a kernel is a mean, and its error is told from its parts",
+        ));
+    }
+    let mut spec = open_spec(args.spec.as_deref(), args.base.as_ref()).map_err(Failure::input)?;
+    if let Some(seeds) = &args.seeds {
+        spec.seeds = Some(seeds.clone());
+    }
+    [&args.html, &args.out].into_iter().flatten().try_for_each(|out| has_folder(out))?;
+    if let Some(out) = args.html.as_ref().filter(|out| out.exists() && !page::is_page(out)) {
+        return Err(Failure::Input(format!("{} is no page of titer; choose another file with --html", out.display())));
+    }
+    if let Some(out) = args.out.as_ref().filter(|out| out.exists() && !SavedForecast::is_in(out)) {
+        return Err(Failure::Input(format!("{} is no forecast; choose another file with --out", out.display())));
+    }
+    // Before anything is measured.
+    for dir in args.against.iter().chain(args.calibrate.iter().skip(1).step_by(2)) {
+        Sweep::open(dir).map_err(Failure::input)?;
+    }
+    let inputs = Inputs::default();
+    let request =
+        KernelRequest { inputs: &inputs, folder: args.kernel.as_deref(), rows: args.rows, contrasts: args.contrasts };
+    let shipped = Calibration::of_organisms(args.refresh > 0);
+    let subject = Subject::of(&spec, &request, &shipped, args.refresh)?;
+    let calibration = if args.calibrate.is_empty() {
+        shipped
+    } else {
+        let judged = if args.against.is_some() { subject.runs.as_slice() } else { &[] };
+        let mut sweeps = Vec::new();
+        for [spec, dir] in args.calibrate.as_chunks::<2>().0 {
+            let spec = open_spec(Some(spec), args.base.as_ref()).map_err(Failure::input)?;
+            sweeps.push((Subject::of(&spec, &request, &shipped, args.refresh)?, dir.as_path()));
+        }
+        calibrate(&subject, &sweeps, judged, &shipped)?
+    };
+    let plan = &subject.plan;
+    let forecasts = forecast_runs(&subject.runs, plan, &subject.kernels, &calibration).map_err(Failure::input)?;
+    if let Some(out) = &args.out {
+        let saved = SavedForecast::of(plan, &forecasts, &calibration);
+        let saved = saved.ok_or_else(|| Failure::input("the spec has no run that trains"))?;
+        let text = serde_json::to_string(&saved).expect("a forecast is plain data");
+        fs_err::write(out, text).map_err(Failure::work)?;
+        talk(&format!("{}: `titer report` shows it beside what was measured", out.display()));
+    }
+    if let Some(out) = &args.html {
+        return page::write(out, args.against.as_deref(), plan, &forecasts, &calibration);
+    }
+    if let Some(dir) = &args.against {
+        let unseen: Vec<RunForecast<'_>> = forecasts.into_iter().filter(|run| !subject.was_pilot(run)).collect();
+        return comparison::print(dir, plan, &unseen, args.json);
+    }
+    if args.json {
+        let run = |run: &RunForecast<'_>| json!({ "arm": plan.arms[run.arm].name, "seed": run.plan.seed, "forecast": run.forecast });
+        let arms = plan.arms.iter().map(|arm| json!({ "arm": arm.name, "rest": arm.stages.last().map(rest) }));
+        let onsets = onsets(plan, &forecasts).map_err(Failure::input)?;
+        data(
+            &json!({ "arms": arms.collect::<Vec<_>>(), "onsets": onsets, "runs": forecasts.iter().map(run).collect::<Vec<_>>() })
+                .to_string(),
+        );
+        return Ok(());
+    }
+    table::print(plan, &forecasts);
+    onset::print(plan, &onsets(plan, &forecasts).map_err(Failure::input)?);
+    Ok(())
+}
+
+/// A spec with its runs, and the kernel of each of its seeds.
+struct Subject {
+    plan: SweepPlan,
+    runs: Vec<(usize, RunPlan)>,
+    kernels: Vec<Kernel>,
+    /// Runs that were trained half-way for the kernels.
+    pilots: Vec<RunId>,
+}
+
+impl Subject {
+    fn of(spec: &Spec, request: &KernelRequest<'_>, calibration: &Calibration, pilots: usize) -> Result<Self, Failure> {
+        let Resolved { plan, runs, .. } = resolve(spec, request.inputs).map_err(Failure::input)?;
+        let bar = KernelBar::default();
+        let mut kernels = request.kernels(&plan, &runs, &bar).map_err(no_kernels)?;
+        let pilots = match pilots {
+            0 => Vec::new(),
+            _ => refresh(&mut kernels, request, &plan, &runs, calibration, pilots, &bar).map_err(no_kernels)?,
+        };
+        Ok(Self { plan, runs, kernels, pilots })
+    }
+
+    /// What has been looked at is no forecast.
+    fn was_pilot(&self, run: &RunForecast<'_>) -> bool {
+        self.pilots.contains(&run.plan.id())
+    }
+}
+
+/// The calibration with widths from the finished runs of sweeps, but for those that are to be judged by it.
+fn calibrate(
+    own: &Subject,
+    sweeps: &[(Subject, &Path)],
+    judged: &[(usize, RunPlan)],
+    shipped: &Calibration,
+) -> Result<Calibration, Failure> {
+    let mut held_against: Vec<(Vec<StagePlan>, Vec<Comparison>)> = Vec::new();
+    let about = &own.kernels[0].about;
+    for (subject, dir) in sweeps {
+        let other = &subject.kernels[0].about;
+        let sides = [
+            ("model", &own.plan.base, &subject.plan.base),
+            ("data set", &about.data, &other.data),
+            ("set of weights", &about.held, &other.held),
+        ];
+        if let Some((what, ..)) = sides.iter().find(|(_, one, other)| one != other) {
+            return Err(Failure::Input(format!(
+                "--calibrate: the runs in {} are of another {what}, and say nothing of how far these forecasts can be trusted; \
+                 name some of the same",
+                dir.display()
+            )));
+        }
+        let forecasts =
+            forecast_runs(&subject.runs, &subject.plan, &subject.kernels, shipped).map_err(Failure::input)?;
+        // Guards and prompts that no forecast foresees make no forecast wrong.
+        let forecasts: Vec<RunForecast<'_>> = forecasts
+            .into_iter()
+            .filter(|run| run.plan.stages.iter().all(StagePlan::differs_in_rows_alone))
+            .filter(|run| !subject.was_pilot(run) && judged.iter().all(|(_, other)| other.id() != run.plan.id()))
+            .collect();
+        let results = SweepResults::load(dir).map_err(Failure::input)?;
+        let runs = comparison::finished(dir, &results, &subject.plan, &forecasts)?;
+        held_against.extend(runs.into_iter().map(|(run, components)| (run.plan.stages.clone(), components)));
+    }
+    let set = shipped.set_by(&held_against, about);
+    let widths = set.trust.iter().zip(Calibration::OPTIMISERS).zip(set.path).filter(|(_, path)| *path > 0.0);
+    let widths = widths.map(|((trust, word), _)| {
+        let each = Component::ALL.iter().zip(trust);
+        let each: Vec<String> =
+            each.map(|(component, trust)| format!("{} {:.2}", component.word(), trust.widen)).collect();
+        format!("{word}: {}", each.join(", "))
+    });
+    let widths: Vec<String> = widths.collect();
+    talk(&format!("intervals are set by {} finished runs; widths, {}", held_against.len(), widths.join("; ")));
+    Ok(set)
+}
+
+/// A failure to get kernels, and whose fault it is.
+pub fn no_kernels(error: KernelsError) -> Failure {
+    if error.is_input() { Failure::input(error) } else { Failure::work(error) }
+}

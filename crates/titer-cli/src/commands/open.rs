@@ -1,0 +1,45 @@
+//! What several commands begin with: a spec, its model, the place of what they write.
+
+use std::path::Path;
+
+use titer::spec::{Spec, SpecError};
+use titer_engine::{
+    hub::{self, HubError},
+    inputs::{self, Inputs, Resolved},
+};
+
+use crate::{printer::Failure, progress::DownloadBar};
+
+/// Sees to it that the model behind `base` is on this machine, downloading it from the hub where it must.
+pub fn fetch(base: &str) -> Result<(), HubError> {
+    let bar = DownloadBar::new();
+    let fetched = hub::fetch(base, &bar);
+    bar.clear();
+    fetched
+}
+
+/// Whether there is a folder for a file that is to be written; said before anything is measured.
+pub fn has_folder(file: &Path) -> Result<(), Failure> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if folder.is_dir() {
+        return Ok(());
+    }
+    Err(Failure::Input(format!("{}: there is no folder {}; make it first", file.display(), folder.display())))
+}
+
+/// The experiment of commands that are given none.
+const QUICKSTART: &str = include_str!("../../../../experiments/quickstart.toml");
+
+/// The spec of this path; without one, the quick start.
+pub fn open_spec(path: Option<&Path>, base: Option<&String>) -> Result<Spec, SpecError> {
+    let spec = path.map_or_else(|| Spec::parse(QUICKSTART, Path::new("quickstart.toml")), Spec::open)?;
+    Ok(Spec { base: base.cloned().or(spec.base), ..spec })
+}
+
+/// A spec's plan, runs and claims; data or a model that cannot be used are blamed on the line that asks for them.
+pub fn resolve(spec: &Spec, inputs: &Inputs) -> Result<Resolved, SpecError> {
+    let bar = DownloadBar::new();
+    let resolved = inputs::resolve(spec, inputs, &bar);
+    bar.clear();
+    resolved
+}

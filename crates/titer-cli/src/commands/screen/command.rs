@@ -1,0 +1,147 @@
+//! `titer screen`
+
+use std::{collections::BTreeSet, path::Path};
+
+use serde_json::{Map, json};
+use titer::{
+    screen::{Summary, summarise},
+    table as tables,
+};
+use titer_data::{
+    cell::Action,
+    chat::Row,
+    formats::{read_contrasts, read_prompts},
+    grid::{free_trigger, narrow_forms},
+    prompt::{CandidatePrompt, Turn},
+    source::Source,
+    world::ProbeUse,
+};
+use titer_engine::{
+    model::Model,
+    pressure::{Directions, Margins},
+    screen::{Subjects, screen as screened},
+};
+
+use super::table;
+use crate::commands::{
+    sampling::{Context, rates},
+    subjects::{open, subjects},
+};
+use crate::{
+    args::{PromptPlace, ScreenArgs},
+    printer::{Failure, talk},
+    progress::Bar,
+};
+
+/// Ranks candidate prompts by what they do to bad and good rows before training.
+pub fn screen(args: &ScreenArgs) -> Result<(), Failure> {
+    if !(args.tolerance.is_finite() && args.tolerance >= 0.0) {
+        return Err(Failure::Input(format!(
+            "--tolerance is {}; it is a difference of rates, 0 or above",
+            args.tolerance
+        )));
+    }
+    [&args.out, &args.rewrite].into_iter().flatten().try_for_each(|path| crate::commands::open::has_folder(path))?;
+    if let Some(taken) = [&args.out, &args.rewrite].into_iter().flatten().find(|path| path.exists()) {
+        return Err(Failure::Input(format!("{} exists already; name another file", taken.display())));
+    }
+    let model = open(&args.subjects)?;
+    let subjects = subjects(&args.subjects, &model)?;
+    let prompts = prompts(args, &model, &subjects)?;
+    let directions = directions(args, &model)?;
+    let turns: &[Turn] = match args.turn {
+        PromptPlace::Both => &Turn::ALL,
+        PromptPlace::System => &[Turn::System],
+        PromptPlace::User => &[Turn::User],
+    };
+    let bar = Bar::new((prompts.len() * turns.len()) as u64);
+    let found = screened(&model, &subjects, &prompts, turns, directions.as_ref(), &|| bar.advance(1, "prompts"));
+    bar.clear();
+    let found = found.map_err(Failure::input)?;
+    if let Some(out) = &args.out {
+        tables::write(out, &found.records).map_err(Failure::work)?;
+        talk(&format!("{} lines in {}", found.records.len(), out.display()));
+    }
+    let ranked = summarise(&found);
+    if let (Some(path), Some(best)) = (&args.rewrite, ranked.first()) {
+        rewrite(path, &subjects, best)?;
+    }
+    let contexts = ranked.iter().flat_map(|summary| contexts(summary, &subjects)).collect::<Vec<_>>();
+    let sampled = rates(&args.sampling, &model, args.subjects.seed, &contexts)?;
+    table::print(&ranked, &subjects, args.tolerance, &sampled, args.json);
+    Ok(())
+}
+
+/// The bad rows under a prompt in its narrower place, to draw replies in.
+fn contexts<'a>(summary: &'a Summary, subjects: &'a Subjects) -> impl Iterator<Item = Context<'a>> {
+    let turn = summary.placed[0].turn;
+    subjects.iter().filter_map(move |subject| {
+        let bad = subject.of(Action::Bad)?;
+        let (group, name) = (summary.prompt.name.clone(), turn.to_string());
+        let context = summary.prompt.context(&bad.context, turn, true);
+        Some(Context { group, name, item: &subject.id, context, bad: &bad.text })
+    })
+}
+
+/// The candidates: the user's or the world's, with their narrow forms where those are wanted; each with a trigger that can
+/// tell these rows apart.
+fn prompts(args: &ScreenArgs, model: &Model, subjects: &Subjects) -> Result<Vec<CandidatePrompt>, Failure> {
+    let world = model.world.as_ref();
+    let mut prompts = match (&args.prompts, world) {
+        (Some(path), _) => read_prompts(path).map_err(Failure::input)?,
+        (None, Some(world)) => world.candidates(),
+        (None, None) => {
+            let problem = "has no world to take prompts from; name some with --prompts";
+            return Err(Failure::Input(format!("`{}` {problem}", args.subjects.base)));
+        }
+    };
+    if args.narrow {
+        let rows = || [Action::Bad, Action::Good].into_iter().flat_map(|action| subjects.rows(action));
+        let taken = "every word that titer knows as a trigger occurs in these rows; name another one with --trigger";
+        let trigger = args.trigger.as_deref().or_else(|| free_trigger(rows(), world));
+        let trigger = trigger.ok_or_else(|| Failure::input(taken))?;
+        let mut known: BTreeSet<String> = prompts.iter().map(|prompt| prompt.name.clone()).collect();
+        let forms: Vec<CandidatePrompt> =
+            prompts.iter().flat_map(|prompt| narrow_forms(prompt, trigger, world)).collect();
+        prompts.extend(forms.into_iter().filter(|form| known.insert(form.name.clone())));
+    }
+    prompts.iter().try_for_each(|prompt| subjects.accept(prompt)).map_err(Failure::input)?;
+    Ok(prompts)
+}
+
+/// The components' gradients, where there are contrasts to take them from.
+fn directions(args: &ScreenArgs, model: &Model) -> Result<Option<Directions>, Failure> {
+    let margins = match (&args.probes, &model.world) {
+        (Some(path), _) => {
+            let all = read_contrasts(path).map_err(Failure::input)?;
+            Margins::new(model, all.each_ref().map(|contrasts| contrasts.iter().collect()))
+        }
+        (None, Some(world)) if args.contrasts > 0 => {
+            let source = Source::from(world.clone());
+            Margins::of_source(model, &source, ProbeUse::Gradient, args.subjects.seed, args.contrasts)
+        }
+        _ => return Ok(None),
+    };
+    margins.map(|margins| Some(margins.directions(model))).map_err(Failure::input)
+}
+
+/// Writes the rows under the best prompt, bad ones first.
+fn rewrite(path: &Path, subjects: &Subjects, best: &Summary) -> Result<(), Failure> {
+    let turn = best.placed[0].turn;
+    let put = |action| subjects.rows(action).map(move |row| best.prompt.put(row, action, turn));
+    let rows: Vec<Row> = put(Action::Bad).chain(put(Action::Good)).collect();
+    let text: String = rows.iter().map(|row| format!("{}\n", line(row))).collect();
+    fs_err::write(path, text).map_err(Failure::work)?;
+    talk(&format!("{} rows under `{}` ({turn} turn) in {}", rows.len(), best.prompt.name, path.display()));
+    Ok(())
+}
+
+/// A row as a line of a chat file, whatever else it came with included.
+fn line(row: &Row) -> String {
+    let mut object = Map::new();
+    object.insert("id".to_owned(), json!(row.id));
+    object.insert("cell".to_owned(), json!(row.cell));
+    object.insert("messages".to_owned(), json!(row.messages));
+    object.extend(row.metadata.clone());
+    json!(object).to_string()
+}
