@@ -15,7 +15,10 @@ use titer::{
     exec::{Progress, SweepProgress},
     plan::RunPlan,
 };
-use titer_engine::hub;
+use titer_engine::{
+    hub,
+    kernel::{KernelProgress, PilotProgress},
+};
 
 use crate::printer::talk;
 
@@ -41,6 +44,48 @@ impl Bar {
     /// Removes it.
     pub fn clear(&self) {
         self.0.finish_and_clear();
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// The progress of kernels: a bar for each measurement and, of pilots, for each training.
+#[derive(Default)]
+pub struct KernelBar(Mutex<Option<Bar>>);
+
+impl KernelBar {
+    fn set(&self, bar: Option<Bar>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = bar;
+    }
+}
+
+impl KernelProgress for KernelBar {
+    fn begin(&self, ticks: usize) {
+        self.set(Some(Bar::new(ticks as u64)));
+    }
+
+    fn tick(&self) {
+        if let Some(bar) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            bar.advance(1, "measuring the kernel");
+        }
+    }
+
+    fn end(&self) {
+        self.set(None);
+    }
+
+    fn say(&self, line: &str) {
+        talk(line);
+    }
+}
+
+impl PilotProgress for KernelBar {
+    fn training(&self, arm: usize, steps: usize) -> Box<dyn SweepProgress + '_> {
+        Box::new(SweepBar::new(&[(0, arm, steps)]))
     }
 }
 

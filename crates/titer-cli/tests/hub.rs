@@ -1,6 +1,7 @@
 //! Models of the hub: from the local cache, else downloaded, from a hub that the test itself is.
 #![cfg(feature = "hub")]
 
+mod small_chats;
 mod small_model;
 
 use std::{
@@ -12,7 +13,8 @@ use std::{
 };
 
 use serde_json::json;
-use small_model::{chats, model};
+use small_chats::chats;
+use small_model::model;
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 

@@ -3,13 +3,15 @@
 //! Skips where there is no Python with torch, transformers and peft.
 
 mod offline;
+mod small_chats;
 mod small_model;
 
 use std::{io::Write as _, path::Path, process::Command};
 
 use offline::titer;
 use serde_json::Value;
-use small_model::{chats, model};
+use small_chats::chats;
+use small_model::model;
 
 /// What `adapters_in_peft.py` prints, or a note on stderr that the test is skipped.
 fn peft(args: &[&str]) -> Option<Value> {

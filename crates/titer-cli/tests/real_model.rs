@@ -1,6 +1,7 @@
 //! A Hugging Face folder with shards, a chat template file and the user's own rows and contrasts, from the command line.
 
 mod offline;
+mod small_chats;
 mod small_model;
 
 use std::path::PathBuf;
@@ -8,7 +9,8 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use offline::titer;
-use small_model::{chats, model};
+use small_chats::chats;
+use small_model::model;
 
 #[test]
 fn pressure_works_on_a_folder_and_on_a_cached_hub_id() {

@@ -9,7 +9,7 @@ use titer_data::{
     source::Source,
     tokenize::encode_contrast,
 };
-use titer_model::parallel::{reply_log_probs, score};
+use titer_model::passes::{reply_log_probs, score};
 
 use crate::{
     model::{Files, Model, ModelError},

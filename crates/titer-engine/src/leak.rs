@@ -8,7 +8,7 @@ use titer_data::{
     probe::{Contrast, Side},
     tokenize::{EncodedContrast, TokenizeError, encode_contrast},
 };
-use titer_model::tree::Tree;
+use titer_model::passes::Tree;
 
 use crate::{model::Model, probe::Moment, screen::Subjects};
 

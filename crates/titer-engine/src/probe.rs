@@ -13,7 +13,7 @@ use titer_data::{
 };
 use titer_model::{
     packed::Packed,
-    parallel::{reply_log_probs, score},
+    passes::{reply_log_probs, score},
 };
 
 use crate::{

@@ -5,7 +5,7 @@ use titer_data::{
     probe::{Contrast, Side},
     tokenize::{TokenizeError, encode_contrast},
 };
-use titer_model::sample::sample;
+use titer_model::passes::sample;
 
 use crate::model::Model;
 

@@ -16,7 +16,7 @@ use titer_engine::{
     rows::Rows,
     rows::pack,
 };
-use titer_model::parallel::Workspace;
+use titer_model::passes::Workspace;
 
 const ITEMS: usize = 24;
 
@@ -122,7 +122,7 @@ fn log_prob(model: &Model, contrast: &Contrast, wanted: Side) -> f64 {
     messages.push(Message { role: Role::Assistant, content: reply });
     let row = Row::new(String::new(), messages);
     let shards = pack(&model.decoder, &[&encode_row(&model.template, &model.tokenizer, &row).unwrap()]);
-    titer_model::parallel::score(&model.decoder, &model.params, &shards)[0].iter().map(|&nats| f64::from(nats)).sum()
+    titer_model::passes::score(&model.decoder, &model.params, &shards)[0].iter().map(|&nats| f64::from(nats)).sum()
 }
 
 #[test]

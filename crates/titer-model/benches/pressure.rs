@@ -12,16 +12,15 @@ use std::{hint::black_box, time::Instant};
 use rayon::iter::{
     IndexedParallelIterator as _, IntoParallelRefIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _,
 };
-use sizes::{Size, pack, peak_mb, size};
+use sizes::{BenchSize, pack, peak_mb, size};
 use titer_model::{
     backend::Cpu,
     decoder::{Decoder, Tape},
-    optim::{Optimiser, Rule},
+    layers::{EmbeddingVisit, LinearVisit, NormVisit, Visitor},
+    optim::{Optimiser, UpdateRule},
     packed::Packed,
-    parallel::Workspace,
     params::Params,
-    pressure::{contract, contract_and_add_up},
-    visitor::{Accumulate, EmbeddingVisit, LinearVisit, NormVisit, Visitor},
+    passes::{Accumulate, Workspace, contract, contract_and_add_up},
 };
 
 const DIRECTIONS: u64 = 3;
@@ -63,13 +62,13 @@ fn measure(name: &str, rounds: usize) {
     let size = size(name);
     let (decoder, mut params) = size.build();
     let backend = *decoder.backend();
-    let Size { rows, lora, .. } = size;
+    let BenchSize { rows, lora, .. } = size;
     // What pressure is compared with is a step on all parameters, also where only adapters have directions.
     let whole = Decoder::new(backend, decoder.config.clone());
     let mut weights_of_whole = params.clone();
     weights_of_whole.buffers.truncate(whole.layout.specs.len());
     let directions: Vec<_> = (1..=DIRECTIONS).map(|seed| direction(&decoder, seed)).collect();
-    let rule = Rule::AdamW { beta1: 0.9, beta2: 0.98, eps: 1e-8, weight_decay: 0.01 };
+    let rule = UpdateRule::AdamW { beta1: 0.9, beta2: 0.98, eps: 1e-8, weight_decay: 0.01 };
     let mut optimiser = Optimiser::new(&backend, &decoder.layout, rule);
     let mut optimiser_of_whole = Optimiser::new(&backend, &whole.layout, rule);
     let mut workspace_of_whole = Workspace::default();

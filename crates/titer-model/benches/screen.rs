@@ -15,12 +15,10 @@ use std::{hint::black_box, time::Instant};
 
 use sizes::{peak_mb, size};
 use titer_model::{
-    config::Config,
     decoder::Tape,
     packed::Packed,
-    parallel::{score, shards},
-    sample::sample,
-    tree::Tree,
+    passes::{Tree, sample, score, shards},
+    shape::Config,
 };
 
 /// Tokens of a prompt, a request and a reply, how many prompts and rows.

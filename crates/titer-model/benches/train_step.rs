@@ -11,8 +11,8 @@ use std::{hint::black_box, time::Instant};
 
 use titer_model::{
     backend::{Backend as _, Cpu, Matrix, Write},
-    optim::{Optimiser, Rule},
-    parallel::Workspace,
+    optim::{Optimiser, UpdateRule},
+    passes::Workspace,
 };
 
 use sizes::{pack, peak_mb, size};
@@ -21,7 +21,7 @@ fn train(name: &str, steps: usize) {
     let size = size(name);
     let (decoder, mut params) = size.build();
     let (backend, rows) = (*decoder.backend(), size.rows);
-    let rule = Rule::AdamW { beta1: 0.9, beta2: 0.98, eps: 1e-8, weight_decay: 0.01 };
+    let rule = UpdateRule::AdamW { beta1: 0.9, beta2: 0.98, eps: 1e-8, weight_decay: 0.01 };
     let mut optimiser = Optimiser::new(&backend, &decoder.layout, rule);
     let (lengths, batch) = pack(&rows, &decoder);
     let weights: Vec<Vec<f32>> =

@@ -16,10 +16,9 @@ use titer_model::{
     backend::Cpu,
     decoder::Decoder,
     io::{Weights, load_adapter, read_adapter_config, read_config},
-    optim::{Optimiser, Rule},
-    parallel::Workspace,
+    optim::{Optimiser, UpdateRule},
     params::Params,
-    pressure::contract,
+    passes::{Workspace, contract},
 };
 
 /// The value that follows a flag.
@@ -53,7 +52,7 @@ fn main() {
     let adapters = bytes("adapter/adapter_model.safetensors");
     let mut params = load_adapter(params, &backend, &decoder.layout, &adapters, folder).expect("an adapter");
 
-    let rule = Rule::AdamW { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 };
+    let rule = UpdateRule::AdamW { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 };
     let mut optimiser = Optimiser::new(&backend, &decoder.layout, rule);
     let (lengths, batch) = pack(&vec![(128, 64); rows], &decoder);
     let targets: usize = batch.iter().map(|packed| packed.targets.len()).sum();

@@ -1,29 +1,20 @@
 //! Tensors: a small decoder with hand-written backward passes, and everything that moves its parameters.
 //!
-//! In the order of the data flow: token slices become a [`packed`] batch; the [`decoder`] of a [`config`] and its
-//! [`family`], a short list of [`layers`] written once over a [`backend`], turns it into one loss per target token and
-//! hands every parameter's inputs and output gradients to a [`visitor`]; [`parallel`] does that for shards of a batch on
-//! several threads, [`pressure`] contracts every row's gradient with directions; an [`optim`]iser moves the [`params`],
-//! or the adapters beside them ([`lora`]) while the weights stay in their files ([`stored`]), and [`shares`] say whose rows
-//! moved them. [`sample`] draws replies with a [`cache`], a [`tree`] scores replies whose contexts overlap, [`io`] reads and
-//! writes Hugging Face folders.
+//! In the order of the data flow: [`real`] numbers; weights [`stored`] in files; token slices [`packed`] into a batch; a
+//! [`backend`] that computes; the [`shape`] of a decoder and its named [`params`]; its [`layers`], put together as a
+//! [`decoder`], which turns a batch into one loss per target token and hands every parameter's inputs and output
+//! gradients to a visitor; [`passes`] over shards of a batch on several threads, which score, differentiate, contract
+//! every row's gradient with directions, and draw replies; [`optim`]isers that move the parameters, and whose rows moved
+//! them; [`io`] for Hugging Face folders. No folder imports from a later one.
 
 pub mod backend;
-pub mod cache;
-pub mod config;
 pub mod decoder;
-pub mod family;
 pub mod io;
 pub mod layers;
-pub mod lora;
 pub mod optim;
 pub mod packed;
-pub mod parallel;
 pub mod params;
-pub mod pressure;
+pub mod passes;
 pub mod real;
-pub mod sample;
-pub mod shares;
+pub mod shape;
 pub mod stored;
-pub mod tree;
-pub mod visitor;

@@ -5,9 +5,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use titer_model::{
     backend::Activation,
-    config::Config,
-    family::{Family, RopeScaling},
     io::read_config,
+    shape::{Config, DecoderFamily, RopeScaling},
 };
 
 /// Sizes and an architecture, and then these keys.
@@ -159,7 +158,7 @@ fn what_is_not_computed_is_refused_by_name() {
 
 #[test]
 fn every_family_is_read_by_its_architecture() {
-    for family in Family::ALL {
+    for family in DecoderFamily::ALL {
         assert_eq!(variant(family.architecture(), json!({})).variant.family, family);
     }
 }

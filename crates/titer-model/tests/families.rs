@@ -10,15 +10,12 @@ use safetensors::SafeTensors;
 use titer_model::{
     backend::{Backend as _, Cpu},
     decoder::{Decoder, Tape},
-    family::{RopeScaling, Variant},
     io::{load, open, read_config, save},
-    lora::LoraConfig,
     packed::Packed,
-    parallel::{Workspace, reply_log_probs},
     params::{Layout, Params},
-    pressure::contract,
+    passes::{Accumulate, Workspace, contract, reply_log_probs},
     real::Real,
-    visitor::Accumulate,
+    shape::{LoraConfig, RopeScaling, Variant},
 };
 
 fn folder(family: &str) -> PathBuf {

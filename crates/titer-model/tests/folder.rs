@@ -5,10 +5,10 @@ use std::path::Path;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use titer_model::{
     backend::Cpu,
-    config::Config,
-    family::Variant,
+    decoder::Decoder,
     io::{load, open, read_config, save},
     params::{Layout, Params},
+    shape::{Config, Variant},
 };
 
 fn config() -> Config {
@@ -29,7 +29,7 @@ fn config() -> Config {
 }
 
 fn saved() -> (Layout, Params<Cpu<f32>>, Vec<u8>, Vec<u8>) {
-    let (layout, _) = Layout::of(&config());
+    let layout = Decoder::new(Cpu::<f32>::new(), config()).layout;
     let params = Params::random(&Cpu::new(), &layout, 1);
     let (config, weights) = save(&Cpu::new(), &config(), &layout, &params, 3);
     (layout, params, config, weights)
@@ -49,7 +49,7 @@ fn changed(weights: &[u8], change: impl Fn(&mut Vec<(String, Dtype, Vec<usize>, 
 }
 
 fn problem(weights: &[u8]) -> String {
-    let (layout, _) = Layout::of(&config());
+    let layout = Decoder::new(Cpu::<f32>::new(), config()).layout;
     load(&Cpu::<f32>::new(), &layout, weights, Path::new("model.safetensors")).unwrap_err().to_string()
 }
 
@@ -115,7 +115,7 @@ fn another_architecture_is_refused_by_name() {
 
 #[test]
 fn a_tied_head_may_be_in_the_file_twice_the_same() {
-    let (layout, _) = Layout::of(&Config { tie_word_embeddings: true, ..config() });
+    let layout = Decoder::new(Cpu::<f32>::new(), Config { tie_word_embeddings: true, ..config() }).layout;
     let read = |weights: &[u8]| {
         let read = load(&Cpu::<f32>::new(), &layout, weights, Path::new("model.safetensors"));
         read.map_err(|error| error.to_string())

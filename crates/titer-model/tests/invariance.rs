@@ -2,13 +2,11 @@
 
 use titer_model::{
     backend::Cpu,
-    config::Config,
     decoder::{Decoder, Tape},
-    family::Variant,
     packed::Packed,
-    parallel::{Workspace, reply_log_probs, score, shards},
     params::Params,
-    visitor::Accumulate,
+    passes::{Accumulate, Workspace, reply_log_probs, score, shards},
+    shape::{Config, Variant},
 };
 
 type Real = f64;
@@ -105,7 +103,7 @@ fn replies_that_share_a_context_score_and_pull_as_if_alone() {
 fn sampled_replies_come_as_often_as_their_probability_says() {
     let (decoder, params) = decoder(false);
     let contexts = vec![vec![3, 1, 4]; 4000];
-    let drawn = titer_model::sample::sample(&decoder, &params, &contexts, 0, 1, 5);
+    let drawn = titer_model::passes::sample(&decoder, &params, &contexts, 0, 1, 5);
     let mut packed = Packed::new();
     packed.push_context(&contexts[0]);
     let log_probs = decoder.log_probs(&params, &packed, &mut Tape::default());

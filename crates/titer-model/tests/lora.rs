@@ -7,14 +7,12 @@ use titer_model::{
     backend::{Backend as _, Cpu},
     decoder::{Decoder, Tape},
     io::{load_adapter, read_adapter_config, save_adapter},
-    lora::LoraConfig,
-    optim::{Optimiser, Rule},
+    optim::{Optimiser, UpdateRule},
     packed::Packed,
-    parallel::Workspace,
     params::{ParamSpec, Params},
-    pressure::contract,
+    passes::{Accumulate, Workspace, contract},
     real::Real,
-    visitor::Accumulate,
+    shape::LoraConfig,
 };
 
 const MODEL: &[u8] = include_bytes!("reference/llama.safetensors");
@@ -121,7 +119,7 @@ fn twenty_steps_on_changing_batches_from_a_fresh_adapter_agree_with_peft() {
     let mut params = load_adapter(params, decoder.backend(), &decoder.layout, FRESH, path).unwrap();
     let rows: Vec<Vec<u32>> = serde_json::from_value(described("rows")).unwrap();
     let trained: Vec<Vec<bool>> = serde_json::from_value(described("trained")).unwrap();
-    let rule = Rule::AdamW { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 };
+    let rule = UpdateRule::AdamW { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 };
     let mut optimiser = Optimiser::new(decoder.backend(), &decoder.layout, rule);
     let mut workspace = Workspace::default();
     for (step, wanted) in tensor(REFERENCE, "fresh_losses").into_iter().enumerate() {
@@ -141,7 +139,7 @@ fn twenty_steps_agree_with_peft_and_leave_the_base_alone() {
     let mut setting = setting::<f32>();
     let (before, base) =
         (setting.params.clone(), setting.decoder.layout.specs.iter().filter(|spec| !spec.trained).count());
-    let rule = Rule::AdamW { beta1: 0.9, beta2: 0.98, eps: 1e-8, weight_decay: 0.1 };
+    let rule = UpdateRule::AdamW { beta1: 0.9, beta2: 0.98, eps: 1e-8, weight_decay: 0.1 };
     let mut optimiser = Optimiser::new(setting.decoder.backend(), &setting.decoder.layout, rule);
     let losses: Vec<f64> = (0..20)
         .map(|_| {
@@ -256,8 +254,9 @@ fn contraction_of_adapters_is_one_backward_per_row() {
     let (shards, weights) = ([setting.packed.clone()], [setting.weights.clone()]);
     let (sums, _) = contract(&workspace, &setting.decoder, &setting.params, &shards, &weights, &directions);
     for row in 0..4 {
-        let only =
-            |(target, &weight): (&titer_model::packed::Target, &f64)| if target.reply == row { weight } else { 0.0 };
+        let only = |(target, &weight): (&titer_model::packed::TargetToken, &f64)| {
+            if target.reply == row { weight } else { 0.0 }
+        };
         let weights = setting.packed.targets.iter().zip(&setting.weights).map(only).collect();
         let (_, brute) = Setting { weights, ..setting_like(&setting) }.gradient(&setting.params);
         assert!((sums.squared_norm(row as usize) / brute.dot(backend, &brute) - 1.0).abs() < 1e-12);

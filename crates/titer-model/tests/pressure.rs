@@ -3,15 +3,12 @@
 use proptest::prelude::*;
 use titer_model::{
     backend::Cpu,
-    config::Config,
     decoder::{Decoder, Tape},
-    family::Variant,
     packed::Packed,
-    parallel::Workspace,
     params::Params,
-    pressure::{contract, contract_and_add_up},
+    passes::{Accumulate, Workspace, contract, contract_and_add_up},
     real::Real,
-    visitor::Accumulate,
+    shape::{Config, Variant},
 };
 
 const DIRECTIONS: u64 = 3;

@@ -3,13 +3,13 @@
 use safetensors::SafeTensors;
 use titer_model::{
     backend::{Backend as _, Cpu},
-    config::Config,
     decoder::{Decoder, Tape},
-    optim::{Optimiser, Rule},
+    optim::{Optimiser, UpdateRule},
     packed::Packed,
     params::{Layout, Params},
+    passes::Accumulate,
     real::Real,
-    visitor::Accumulate,
+    shape::Config,
 };
 
 const TENSORS: &[u8] = include_bytes!("reference/llama.safetensors");
@@ -89,8 +89,8 @@ fn agrees<T: Real>(tolerance: f64) {
     }
 
     let rules = [
-        ("adamw", Rule::AdamW { beta1: 0.9, beta2: 0.98, eps: 1e-8, weight_decay: 0.1 }, 1e-2),
-        ("sgd", Rule::Sgd { momentum: 0.5 }, 1e-3),
+        ("adamw", UpdateRule::AdamW { beta1: 0.9, beta2: 0.98, eps: 1e-8, weight_decay: 0.1 }, 1e-2),
+        ("sgd", UpdateRule::Sgd { momentum: 0.5 }, 1e-3),
     ];
     for (kind, rule, lr) in rules {
         let mut params = params.clone();

@@ -4,15 +4,13 @@ use std::path::Path;
 
 use titer_model::{
     backend::Cpu,
-    config::Config,
     decoder::Decoder,
-    family::Variant,
     io::{load_optimiser, save_optimiser},
-    optim::{Optimiser, Rule},
+    optim::{Booking, Optimiser, Shares, UpdateRule},
     packed::Packed,
-    parallel::Workspace,
     params::Params,
-    shares::{Booking, Shares},
+    passes::Workspace,
+    shape::{Config, Variant},
 };
 
 fn decoder() -> Decoder<Cpu<f64>> {
@@ -49,10 +47,10 @@ fn batch(step: u32) -> (Vec<Packed>, Vec<Vec<f64>>, Vec<usize>) {
     (shards, weights, groups)
 }
 
-const RULES: [Rule; 3] = [
-    Rule::AdamW { beta1: 0.9, beta2: 0.98, eps: 1e-8, weight_decay: 0.1 },
-    Rule::Sgd { momentum: 0.9 },
-    Rule::Sgd { momentum: 0.0 },
+const RULES: [UpdateRule; 3] = [
+    UpdateRule::AdamW { beta1: 0.9, beta2: 0.98, eps: 1e-8, weight_decay: 0.1 },
+    UpdateRule::Sgd { momentum: 0.9 },
+    UpdateRule::Sgd { momentum: 0.0 },
 ];
 
 #[test]
@@ -83,7 +81,7 @@ fn shares_add_up_to_what_moved_and_booking_changes_nothing() {
         assert_eq!(parts.len(), 4);
         assert_eq!(parts[1].norm(&backend), 0.0);
         assert!(parts[0].norm(&backend) > 0.1 * norm && parts[2].norm(&backend) > 0.1 * norm);
-        assert_eq!(parts[3].norm(&backend) > 0.0, matches!(rule, Rule::AdamW { .. }));
+        assert_eq!(parts[3].norm(&backend) > 0.0, matches!(rule, UpdateRule::AdamW { .. }));
         for part in &parts {
             moved.add_scaled(&backend, -1.0, part);
         }
@@ -98,7 +96,7 @@ fn the_preconditioner_is_the_step_of_a_fresh_adam() {
     let (backend, layout) = (*decoder.backend(), &decoder.layout);
     let start = Params::random(&backend, layout, 1);
     let mut params = start.clone();
-    let rule = Rule::AdamW { beta1: 0.9, beta2: 0.98, eps: 1e-8, weight_decay: 0.0 };
+    let rule = UpdateRule::AdamW { beta1: 0.9, beta2: 0.98, eps: 1e-8, weight_decay: 0.0 };
     let mut optimiser = Optimiser::new(&backend, layout, rule);
     let (shards, weights, _) = batch(0);
     let gradient = Workspace::default().gradient(&decoder, &params, &shards, &weights).0.clone();

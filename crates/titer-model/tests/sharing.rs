@@ -10,10 +10,8 @@ use titer_model::{
     decoder::{Decoder, Tape},
     io::open,
     packed::Packed,
-    parallel::{reply_log_probs, score},
     params::Params,
-    sample::sample,
-    tree::Tree,
+    passes::{Tree, reply_log_probs, sample, score},
 };
 
 const VOCABULARY: u32 = 60;

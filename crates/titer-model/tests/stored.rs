@@ -6,12 +6,12 @@ use titer_model::{
     backend::Cpu,
     decoder::{Decoder, Tape},
     io::{Weights, load, read_config, save_weights},
-    lora::LoraConfig,
     packed::Packed,
     params::{ParamId, Params},
+    passes::Accumulate,
     real::Real,
+    shape::LoraConfig,
     stored::Dtype,
-    visitor::Accumulate,
 };
 
 type Found<T> = (Vec<T>, Params<Cpu<T>>);

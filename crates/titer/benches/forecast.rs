@@ -6,7 +6,7 @@ use std::{path::Path, time::Instant};
 
 use rayon::{iter::ParallelIterator as _, slice::ParallelSlice as _};
 use titer::{
-    forecast::{Contraction, Kernel, LANES, Moments, last, toy::Toy},
+    forecast::{Kernel, KernelProducts, LANES, Moments, last, toy::Toy},
     plan::{StagePlan, SweepPlan},
     spec::Spec,
 };
@@ -18,7 +18,7 @@ fn kernel(buckets: usize) -> Kernel {
         values.chunks_exact(3).flat_map(|three| (0..buckets).map(move |b| three[b % 3] * share)).collect()
     };
     let share = 3.0 / buckets as f64;
-    let whole = Contraction { buckets, by_bucket: wide(&toy.whole.by_bucket, share), ..toy.whole.clone() };
+    let whole = KernelProducts { buckets, by_bucket: wide(&toy.whole.by_bucket, share), ..toy.whole.clone() };
     let moments = Moments {
         buckets,
         squares: wide(&toy.moments.squares, 1.0),

@@ -1,18 +1,18 @@
-//! The lab on top of the two leaves.
+//! The lab without tensors: everything before and after a run.
 //!
-//! In the order of the work: a [`spec`] as written is resolved into a [`plan`] of arms, controls and runs; [`exec`]
-//! does the unfinished ones, each of which [`train`]s a [`model`] and measures it with [`probe`]s; the [`store`] keeps
-//! their [`table`]s; [`pressure`] says what each row's gradient pushes, [`screen`] what a prompt does to rows, [`leak`] where the
-//! bad action comes back, [`sampled`] replies are for scorers; [`stats`] and the [`report`] read them,
-//! and judge the spec's [`claim`]s. The [`organism`] is the model that titer ships, and the [`doctor`] asks
-//! whether all that holds on another one.
+//! In the order of the work: a [`spec`] as written is resolved into a [`plan`] of arms, controls and runs; [`exec`] has the
+//! unfinished ones done, and the [`store`] keeps their [`table`]s; [`results`] are what the finished ones say, with the
+//! intervals of [`stats`]; [`screen`] and [`leak`] sum up what prompts do; a spec's [`claim`]s are judged by results; a
+//! [`forecast`] says what they will be, and plans for [`limits`] turn it round; the [`report`] shows it all.
 
 pub mod claim;
 pub mod exec;
 pub mod forecast;
 pub mod leak;
+pub mod limits;
 pub mod plan;
 pub mod report;
+pub mod results;
 pub mod screen;
 pub mod spec;
 pub mod stats;

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use titer::{
     forecast::{
-        About, Bound, Calibration, Course, Forecast, Kernel, KernelError, Limit, Motion, Placement, Supply,
-        against::Pair, forecast, kinds, last, read_kernel, rest, search, stretches, toy, toy::Toy, write_kernel,
+        About, Calibration, Comparison, Forecast, Kernel, KernelError, Motion, Placement, Trajectory, forecast, kinds,
+        last, read_kernel, rest, stage_batches, toy, toy::Toy, write_kernel,
     },
+    limits::{Limit, RateBound, Supply, search},
     plan::{StagePlan, SweepPlan},
     spec::Spec,
 };
@@ -106,7 +107,7 @@ fn adam(toy: &Toy, stages: &[StagePlan]) -> [f64; 3] {
     };
     let mut theta = toy.start;
     for stage in stages {
-        let titer::plan::Optimiser::AdamW { lr, beta1, beta2, eps, .. } = stage.optimiser else { panic!() };
+        let titer::plan::OptimiserPlan::AdamW { lr, beta1, beta2, eps, .. } = stage.optimiser else { panic!() };
         let (mut first, mut second) = ([0.0; 3], [0.0; 3]);
         let slots = stage.mix.slots(stage.rows, 5);
         for (at, batch) in slots.chunks(stage.batch).enumerate() {
@@ -200,11 +201,11 @@ fn even_batches_hold_what_the_mix_says() {
     let stages = descent(r#"{ "bad→good" = 0.013, rest = "neutral→good" }"#, 100, 0.1);
     for placement in [Placement::Even, Placement::Slots(3)] {
         let kinds = kinds(&kernel, &stages).unwrap();
-        let stretches = stretches(&kernel, &kinds, &stages, placement);
+        let batches = stage_batches(&kernel, &kinds, &stages, placement);
         assert_eq!(kinds.len(), 2);
-        let rows = |kind: usize| stretches[0].batches.iter().map(|batch| batch[kind][0]).sum::<f64>();
+        let rows = |kind: usize| batches[0].batches.iter().map(|batch| batch[kind][0]).sum::<f64>();
         assert_eq!((rows(0), rows(1)), (13.0, 987.0));
-        assert!(stretches[0].batches.iter().all(|batch| placement != Placement::Even || batch[0][0] <= 1.0));
+        assert!(batches[0].batches.iter().all(|batch| placement != Placement::Even || batch[0][0] <= 1.0));
     }
 }
 
@@ -256,7 +257,7 @@ fn runs_that_a_forecast_missed_widen_its_intervals_until_they_hold_one_more() {
     let pair = |arm: usize, component: Component, probe: usize| {
         let predicted = end(&before, probe);
         let measured = predicted.mean + 1.5 * (predicted.high - predicted.mean);
-        Pair {
+        Comparison {
             arm: arm.to_string(),
             seed: 0,
             optimiser: "sgd".to_owned(),
@@ -271,9 +272,12 @@ fn runs_that_a_forecast_missed_widen_its_intervals_until_they_hold_one_more() {
         }
     };
     let missed = |arm: usize| {
-        vec![pair(arm, Component::Good, 0), Pair { measured: end(&before, 1).mean, ..pair(arm, Component::ObeyBad, 1) }]
+        vec![
+            pair(arm, Component::Good, 0),
+            Comparison { measured: end(&before, 1).mean, ..pair(arm, Component::ObeyBad, 1) },
+        ]
     };
-    let runs: Vec<(Vec<StagePlan>, Vec<Pair>)> = (0..3).map(|arm| (stages.clone(), missed(arm))).collect();
+    let runs: Vec<(Vec<StagePlan>, Vec<Comparison>)> = (0..3).map(|arm| (stages.clone(), missed(arm))).collect();
     let set = shipped.set_by(&runs, &about);
     // t(.975, 2) = 4.303: three runs are few.
     assert!((set.trust[1][0].widen - 4.303 * 1.5).abs() < 0.01, "{:?}", set.trust);
@@ -314,8 +318,8 @@ fn without_speed_nothing_moves_and_the_leading_probe_is_found() {
     assert_eq!(kernel.leading(Component::ObeyBad), Some(1));
     let stages = descent(r#"{ "bad→good" = 1.0 }"#, 10, 0.1);
     let kinds = kinds(&kernel, &stages).unwrap();
-    let stretches = stretches(&kernel, &kinds, &stages, Placement::Even);
-    let course = |speed: f64| Course { stretches: &stretches, speed };
+    let batches = stage_batches(&kernel, &kinds, &stages, Placement::Even);
+    let course = |speed: f64| Trajectory { stages: &batches, speed };
     let moved = Motion::new(&kernel, None, &kinds, &[0]).run([course(0.0), course(1.0)], 0);
     let [(10, probes)] = moved.as_slice() else { panic!("one stage of ten steps: {moved:?}") };
     assert!(probes[0][0] == 0.0 && probes[0][1] != 0.0, "{probes:?}");
@@ -343,7 +347,7 @@ fn supply(cell: &str, least: usize, most: usize) -> Supply {
 }
 
 fn at_least(probe: &str, rate: f64) -> Limit {
-    Limit { probe: probe.to_owned(), bound: Bound::AtLeast(rate) }
+    Limit { probe: probe.to_owned(), bound: RateBound::AtLeast(rate) }
 }
 
 #[test]

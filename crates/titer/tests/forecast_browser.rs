@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use browser::{browse, chromium};
 use titer::{
     forecast::{
-        About, Calibration, Contraction, Dials, Gate, Kernel, Kind, Moments, Placement, ProbeOutput, forecast, last,
+        About, Calibration, Dials, Gate, Kernel, KernelProducts, Kind, Moments, Placement, ProbeOutput, forecast, last,
         page,
     },
     plan::{StagePlan, SweepPlan},
@@ -39,7 +39,7 @@ fn kernel() -> Kernel {
     // Before a gate and behind it.
     let [whole, there] = [1.0, 2.0].map(|scale| {
         let plain = products(directions * outputs, 20.0 * scale);
-        Contraction { outputs, buckets, plain, by_bucket: products(directions * outputs * buckets, 40.0 * scale) }
+        KernelProducts { outputs, buckets, plain, by_bucket: products(directions * outputs * buckets, 40.0 * scale) }
     });
     // Symmetric and positive: every bucket's directions times themselves.
     let vectors: Vec<Vec<f64>> = (0..buckets).map(|_| products(directions, 2.0)).collect();

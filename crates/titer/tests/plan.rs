@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, path::Path};
 
 use titer::{
-    claim::Scope,
-    plan::{ModelPlan, Optimiser, RunPlan, SweepPlan},
+    claim::{self, Scope},
+    plan::{ModelPlan, OptimiserPlan, RunPlan, SweepPlan},
     spec::{DEFAULTS, Spec},
 };
 use titer_data::{cell::Cell, prompt::Pool};
@@ -57,7 +57,7 @@ fn axes_multiply_and_the_last_changes_fastest() {
         ]
     );
     assert!(
-        matches!(plan.arms[3].stages[0].optimiser, Optimiser::Sgd { lr, momentum } if lr == 0.03 && momentum == 0.0)
+        matches!(plan.arms[3].stages[0].optimiser, OptimiserPlan::Sgd { lr, momentum } if lr == 0.03 && momentum == 0.0)
     );
     assert_eq!(plan.arms[1].stages[0].mix.counts(3200)[0], (cell("bad→good"), 320));
 }
@@ -175,7 +175,7 @@ fn tables_are_laid_over_the_defaults_field_by_field() {
     let default = stage("");
     assert_eq!(stage("[[stage]]\nschedule = { decay = \"cosine\" }").schedule.warmup, default.schedule.warmup);
     let faster = stage("[[stage]]\noptimiser = { lr = 1e-3 }").optimiser;
-    assert!(matches!(faster, Optimiser::AdamW { lr, beta2, .. } if lr == 1e-3 && beta2 == 0.98));
+    assert!(matches!(faster, OptimiserPlan::AdamW { lr, beta2, .. } if lr == 1e-3 && beta2 == 0.98));
     assert_eq!(stage("[sweep]\n\"train.optimiser.lr\" = [1e-3]").optimiser, faster);
 }
 
@@ -213,8 +213,12 @@ fn claims_change_no_run() {
 #[test]
 fn a_claim_is_about_the_arms_that_it_names() {
     let scope = |more: &str| {
-        let plan = plan(&format!("{CLAIMED}value = \"rate('good')\"\nbound = \"> 0\"\n{more}"));
-        let Scope::Arms(arms) = plan.claims[0].scope.clone() else { panic!("it is about arms") };
+        let text = format!("{CLAIMED}value = \"rate('good')\"\nbound = \"> 0\"\n{more}");
+        let spec = Spec::parse(&text, Path::new("spec.toml")).unwrap();
+        let plan = SweepPlan::resolve(&spec).unwrap();
+        let Scope::Arms(arms) = claim::resolve(&spec, &plan).unwrap()[0].scope.clone() else {
+            panic!("it is about arms")
+        };
         let name = |arm: usize| plan.arms[arm].name.clone();
         arms.into_iter().map(|(arm, other)| (name(arm), other.map(name))).collect::<Vec<_>>()
     };
@@ -234,7 +238,7 @@ fn a_claim_is_about_the_arms_that_it_names() {
 fn what_a_claim_gets_wrong_has_a_line() {
     let fail = |lines: &str| {
         let spec = Spec::parse(&format!("{CLAIMED}{lines}"), Path::new("spec.toml")).unwrap();
-        let error = SweepPlan::resolve(&spec).unwrap_err();
+        let error = claim::resolve(&spec, &SweepPlan::resolve(&spec).unwrap()).unwrap_err();
         (error.place.unwrap().0, error.problem, error.remedy)
     };
     let good = "value = \"rate('good')\"\nbound = \"> 0\"\n";

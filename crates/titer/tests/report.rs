@@ -7,11 +7,8 @@ use std::path::Path;
 use report_synthetic::{Size, sweep};
 use titer::{
     plan::SweepPlan,
-    report::{
-        ReportError,
-        data::{Arm, Axis, Data, Run, Setting},
-        render, write,
-    },
+    report::{Report, ReportError, render, write},
+    results::{ArmResults, ResultsError, RunResults, Setting, SweepResults, SweptAxis},
     spec::Spec,
     table::ProbeRecord,
 };
@@ -68,19 +65,19 @@ fn equal_sweeps_give_equal_reports() {
 fn a_sweep_without_finished_runs_and_a_folder_without_a_sweep_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("report.html");
-    assert!(matches!(write(folder.path(), &out), Err(ReportError::Store(_))));
+    assert!(matches!(write(folder.path(), &out), Err(ReportError::Results(ResultsError::Store(_)))));
     sweep(folder.path(), &Size { seeds: 1, items: 2, missing: 36 });
     assert!(matches!(write(folder.path(), &out), Err(ReportError::Empty)));
     assert!(!out.exists());
 }
 
 /// A run with two items of one probe, before and after.
-fn run(seed: u64, shift: f64) -> Run {
+fn run(seed: u64, shift: f64) -> RunResults {
     run_of(seed, shift, 0.7, 0.0)
 }
 
 /// The same with this rate, and this probability of replies on neither side.
-fn run_of(seed: u64, shift: f64, rate: f64, other: f64) -> Run {
+fn run_of(seed: u64, shift: f64, rate: f64, other: f64) -> RunResults {
     let record = |(item, step): (u64, i64)| ProbeRecord {
         stage: "train".to_owned(),
         step,
@@ -95,21 +92,33 @@ fn run_of(seed: u64, shift: f64, rate: f64, other: f64) -> Run {
         other,
     };
     let probes = [(0, 0), (1, 0), (0, 10), (1, 10)].map(record).into();
-    Run::new(seed, "c0ffee".to_owned(), probes, Vec::new(), Vec::new())
+    RunResults::new(seed, "c0ffee".to_owned(), probes, Vec::new(), Vec::new())
 }
 
 #[test]
 fn a_single_arm_without_axes_or_control_is_reported() {
-    let arms = vec![Arm { name: "arm".to_owned(), runs: vec![run(0, 0.0)], ..Arm::default() }];
-    let page = render(&Data { title: "One".to_owned(), arms, seeds: vec![0], ..Data::default() }).unwrap();
+    let arms = vec![ArmResults { name: "arm".to_owned(), runs: vec![run(0, 0.0)], ..ArmResults::default() }];
+    let page = render(&Report {
+        results: SweepResults { title: "One".to_owned(), arms, seeds: vec![0], ..SweepResults::default() },
+        ..Report::default()
+    })
+    .unwrap();
     assert!(page.contains("After training, obeying bad prompts is at 0.70"));
     assert!(!page.contains("<section id=\"effect\">") && page.contains("all runs"));
 }
 
 #[test]
 fn where_replies_are_too_long_for_rates_margins_come_first() {
-    let arms = vec![Arm { name: "arm".to_owned(), runs: vec![run_of(0, 0.0, 1e-9, 1.0 - 2e-9)], ..Arm::default() }];
-    let page = render(&Data { title: "Long".to_owned(), arms, seeds: vec![0], ..Data::default() }).unwrap();
+    let arms = vec![ArmResults {
+        name: "arm".to_owned(),
+        runs: vec![run_of(0, 0.0, 1e-9, 1.0 - 2e-9)],
+        ..ArmResults::default()
+    }];
+    let page = render(&Report {
+        results: SweepResults { title: "Long".to_owned(), arms, seeds: vec![0], ..SweepResults::default() },
+        ..Report::default()
+    })
+    .unwrap();
     assert!(page.contains("After training, obeying bad prompts is at 1.00") && page.contains(" nats."), "{page}");
     let place = |key: &str| page.find(&format!("id=\"response-{key}\"")).unwrap();
     assert!(place("margin") < place("rate"));
@@ -118,16 +127,20 @@ fn where_replies_are_too_long_for_rates_margins_come_first() {
 #[test]
 fn an_axis_of_words_is_a_row_of_points_and_names_are_escaped() {
     let words = ["sgd", "<adam>"].map(|word| Setting::Word(word.to_owned()));
-    let arm = |(index, word): (usize, &Setting)| Arm {
+    let arm = |(index, word): (usize, &Setting)| ArmResults {
         name: format!("arm {index}"),
         settings: [("train.optimiser".to_owned(), word.clone())].into(),
         control: (index > 0).then_some(0),
         runs: vec![run(0, index as f64), run(1, 1.5 * index as f64)],
-        ..Arm::default()
+        ..ArmResults::default()
     };
     let arms = words.iter().enumerate().map(arm).collect();
-    let axes = vec![Axis { name: "train.optimiser".to_owned(), values: words.to_vec() }];
-    let page = render(&Data { axes, arms, seeds: vec![0, 1], ..Data::default() }).unwrap();
+    let axes = vec![SweptAxis { name: "train.optimiser".to_owned(), values: words.to_vec() }];
+    let page = render(&Report {
+        results: SweepResults { axes, arms, seeds: vec![0, 1], ..SweepResults::default() },
+        ..Report::default()
+    })
+    .unwrap();
     assert!(page.contains("Over 2 arms, ") && page.contains("(&lt;adam&gt;)") && !page.contains("<adam>"));
     assert!(page.contains("+1.25\u{a0}["), "the paired difference of 1 and 1.5 nats is shown");
 }
@@ -147,16 +160,22 @@ fn claims_are_judged_whether_they_hold_or_not() {
         ),
     ]
     .concat();
-    let plan = SweepPlan::resolve(&Spec::parse(&spec, Path::new("spec.toml")).unwrap()).unwrap();
-    let arm = |(index, arm): (usize, &titer::plan::Arm)| Arm {
+    let spec = Spec::parse(&spec, Path::new("spec.toml")).unwrap();
+    let plan = SweepPlan::resolve(&spec).unwrap();
+    let arm = |(index, arm): (usize, &titer::plan::Arm)| ArmResults {
         name: arm.name.clone(),
         settings: [("train.clip".to_owned(), Setting::Number(1.0 + index as f64))].into(),
         control: None,
         runs: (0..3).map(|seed| run(seed, index as f64 * (1.0 + 0.1 * seed as f64) + 0.01 * seed as f64)).collect(),
-        ..Arm::default()
+        ..ArmResults::default()
     };
     let arms = plan.arms.iter().enumerate().map(arm).collect();
-    let page = render(&Data { arms, seeds: vec![0, 1, 2], claims: plan.claims, ..Data::default() }).unwrap();
+    let page = render(&Report {
+        results: SweepResults { arms, seeds: vec![0, 1, 2], ..SweepResults::default() },
+        claims: titer::claim::resolve(&spec, &plan).unwrap(),
+        ..Report::default()
+    })
+    .unwrap();
     let section = page.split("<section id=\"claims\">").nth(1).unwrap().split("</section>").next().unwrap();
     let cells = |row: &str| -> Vec<String> {
         row.split("<td")

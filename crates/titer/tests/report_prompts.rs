@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 
 use titer::{
-    report::{
-        data::{Arm, Data, Run},
-        render,
-    },
+    report::{Report, render},
+    results::{ArmResults, RunResults, SweepResults},
     table::{LeakRecord, ProbeRecord, ScreenRecord},
 };
 
 /// A run of which `good` and `obey_bad` were measured after training, at these rates.
-fn run(seed: u64, good: f64, obey_bad: f64) -> Run {
+fn run(seed: u64, good: f64, obey_bad: f64) -> RunResults {
     let record = |(component, rate, item): (&str, f64, i64)| ProbeRecord {
         stage: "train".to_owned(),
         step: 10,
@@ -26,13 +24,13 @@ fn run(seed: u64, good: f64, obey_bad: f64) -> Run {
         other: 0.0,
     };
     let probes = [("good", good, 0), ("good", good, 1), ("obey_bad", obey_bad, 0), ("obey_bad", obey_bad, 1)];
-    Run::new(seed, "c0ffee".to_owned(), probes.map(record).into(), Vec::new(), Vec::new())
+    RunResults::new(seed, "c0ffee".to_owned(), probes.map(record).into(), Vec::new(), Vec::new())
 }
 
 /// An arm of three seeds that acts well at this rate.
-fn arm(name: &str, good: f64) -> Arm {
+fn arm(name: &str, good: f64) -> ArmResults {
     let runs = (0..3).map(|seed| run(seed, good, 0.5)).collect();
-    Arm { name: name.to_owned(), inoculates: true, runs, ..Arm::default() }
+    ArmResults { name: name.to_owned(), inoculates: true, runs, ..ArmResults::default() }
 }
 
 fn section<'a>(page: &'a str, id: &str) -> Option<&'a str> {
@@ -50,16 +48,20 @@ fn rows(section: &str) -> Vec<Vec<String>> {
     section.split("<tr").map(cells).filter(|row| !row.is_empty()).collect()
 }
 
-fn page(arms: Vec<Arm>) -> String {
-    render(&Data { arms, seeds: vec![0, 1, 2], ..Data::default() }).unwrap()
+fn page(arms: Vec<ArmResults>) -> String {
+    render(&Report {
+        results: SweepResults { arms, seeds: vec![0, 1, 2], ..SweepResults::default() },
+        ..Report::default()
+    })
+    .unwrap()
 }
 
 #[test]
 fn inoculation_stands_beside_its_controls_and_says_which_are_missing() {
     let controls = [("no-prompt", 1), ("placebo", 2)];
     let inoculation: BTreeMap<String, usize> = controls.map(|(kind, at)| (kind.to_owned(), at)).into();
-    let inoculated = Arm { inoculation, ..arm("inoculated", 0.75) };
-    let control = |name, good| Arm { inoculates: false, ..arm(name, good) };
+    let inoculated = ArmResults { inoculation, ..arm("inoculated", 0.75) };
+    let control = |name, good| ArmResults { inoculates: false, ..arm(name, good) };
     let page = page(vec![inoculated, control("none", 0.25), control("same length", 0.5)]);
     let rows = rows(section(&page, "inoculation").unwrap());
     assert_eq!(rows.len(), 1, "{rows:?}");
@@ -96,7 +98,7 @@ fn the_leak_grid_has_an_arm_a_row_and_one_number_for_the_risk() {
         records
     };
     let runs = (0..3).map(|seed| run(seed, 0.5, 0.5).with_prompts(leaks(0.0), Vec::new())).collect();
-    let page = page(vec![Arm { runs, ..arm("arm", 0.5) }]);
+    let page = page(vec![ArmResults { runs, ..arm("arm", 0.5) }]);
     let grid = section(&page, "leak").unwrap();
     let rows = rows(grid);
     assert!(grid.contains("back-door risk") && grid.contains("keyword") && !grid.contains("opposite"));
@@ -128,7 +130,7 @@ fn a_screening_is_held_against_what_came_after() {
         // More lift, better by default; more cost, less obedience.
         let (lift, good, obey) = (at as f64, 0.1 * at as f64, 0.9 - 0.1 * at as f64);
         let runs = (0..3).map(|seed| run(seed, good, obey).with_prompts(Vec::new(), screened(lift))).collect();
-        Arm { name: format!("arm {at}"), runs, ..Arm::default() }
+        ArmResults { name: format!("arm {at}"), runs, ..ArmResults::default() }
     };
     let page = page((1..6).map(arm).collect());
     let rows = rows(section(&page, "validation").unwrap());

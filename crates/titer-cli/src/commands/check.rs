@@ -8,7 +8,7 @@ use titer_data::{
     audit::Census,
     formats::{ChatFile, read_chat_file},
 };
-use titer_engine::inputs::Inputs;
+use titer_engine::inputs::{Inputs, Resolved};
 
 use super::resolve;
 use crate::{
@@ -33,7 +33,7 @@ pub fn check(args: &CheckArgs) -> Result<(), Failure> {
 
 fn check_spec(path: &Path, as_json: bool, inputs: &Inputs) -> Result<(), String> {
     let spec = Spec::open(path).map_err(|error| error.to_string())?;
-    let (plan, runs) = resolve(&spec, inputs).map_err(|error| error.to_string())?;
+    let Resolved { plan, runs, .. } = resolve(&spec, inputs).map_err(|error| error.to_string())?;
     let steps: usize = runs.iter().map(|(_, run)| run.steps()).sum();
     if as_json {
         let arms: Vec<Value> = plan

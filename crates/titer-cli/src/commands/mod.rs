@@ -32,14 +32,10 @@ pub use screen::screen;
 
 use std::path::Path;
 
-use titer::{
-    plan::{RunPlan, SweepPlan},
-    spec::{Spec, SpecError},
-};
+use titer::spec::{Spec, SpecError};
 use titer_engine::{
     hub::{self, HubError},
-    inputs::{Inputs, dtype},
-    model::lora_config,
+    inputs::{self, Inputs, Resolved},
 };
 
 use crate::{printer::Failure, progress::DownloadBar};
@@ -70,24 +66,10 @@ fn open_spec(path: Option<&Path>, base: Option<&String>) -> Result<Spec, SpecErr
     Ok(Spec { base: base.cloned().or(spec.base), ..spec })
 }
 
-/// A spec's plan and its runs, `(arm, plan)`; data or a model that cannot be used are blamed on the line that asks for them.
-fn resolve(spec: &Spec, inputs: &Inputs) -> Result<(SweepPlan, Vec<(usize, RunPlan)>), SpecError> {
-    let plan = SweepPlan::resolve(spec)?;
-    let cells = plan.arms.iter().flat_map(|arm| &arm.stages).flat_map(|stage| stage.needed_cells());
-    let data = plan.data.as_ref().map(|data| inputs.plan_data(data, cells)).transpose();
-    let data = data.map_err(|error| spec.error(&["data"], error.to_string(), ""))?;
-    if let Some(Err(error)) = plan.lora.as_ref().map(lora_config) {
-        return Err(spec.error(&["model", "lora"], error.to_string(), ""));
-    }
-    dtype(plan.dtype.as_deref()).map_err(|error| spec.error(&["model", "dtype"], error.to_string(), ""))?;
-    let blamed: &[&str] = if spec.base.is_some() { &["model", "base"] } else { &["seeds"] };
-    let mut bases: Vec<String> = plan.seeds.iter().map(|&seed| plan.base_of(seed)).collect();
-    bases.dedup();
-    for base in bases {
-        fetch(&base).map_err(|error| spec.error(blamed, error.to_string(), ""))?;
-    }
-    let model = |base: &str, seed| inputs.plan_model(base, seed, data.is_some());
-    let runs = plan.runs(data.as_ref(), model).map_err(|error| spec.error(blamed, error.to_string(), ""))?;
-    inputs.fits(&plan).map_err(|error| spec.error(&["data"], error.to_string(), ""))?;
-    Ok((plan, runs))
+/// A spec's plan, runs and claims; data or a model that cannot be used are blamed on the line that asks for them.
+fn resolve(spec: &Spec, inputs: &Inputs) -> Result<Resolved, SpecError> {
+    let bar = DownloadBar::new();
+    let resolved = inputs::resolve(spec, inputs, &bar);
+    bar.clear();
+    resolved
 }

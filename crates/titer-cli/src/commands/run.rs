@@ -9,11 +9,14 @@ use std::{
 use serde_json::json;
 use titer::{
     exec::execute,
-    forecast::Foretold,
+    forecast::SavedForecast,
     spec::Spec,
     store::{StoreError, Sweep},
 };
-use titer_engine::{inputs::Inputs, train::EngineRunner};
+use titer_engine::{
+    inputs::{Inputs, Resolved},
+    train::EngineRunner,
+};
 
 use super::{open_spec, resolve};
 use crate::{
@@ -32,7 +35,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         spec.seeds = Some(seeds.clone());
     }
     let inputs = Inputs::default();
-    let (mut plan, runs) = resolve(&spec, &inputs).map_err(Failure::input)?;
+    let Resolved { mut plan, runs, .. } = resolve(&spec, &inputs).map_err(Failure::input)?;
     plan.command = command(args);
 
     let out = args.out.clone().unwrap_or_else(|| default_folder(&spec));
@@ -77,11 +80,12 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
 
 /// A forecast beside the spec, as `titer plan` writes it, goes with the sweep, for the report to show.
 fn beside(spec: &Option<PathBuf>, out: &Path) -> Result<(), Failure> {
-    let Some(forecast) = spec.as_ref().map(|spec| spec.with_extension(Foretold::FILE)).filter(|file| file.exists())
+    let Some(forecast) =
+        spec.as_ref().map(|spec| spec.with_extension(SavedForecast::FILE)).filter(|file| file.exists())
     else {
         return Ok(());
     };
-    fs_err::copy(forecast, out.join(Foretold::FILE)).map(|_| ()).map_err(Failure::work)
+    fs_err::copy(forecast, out.join(SavedForecast::FILE)).map(|_| ()).map_err(Failure::work)
 }
 
 /// The command that does this sweep again, wherever its results go.

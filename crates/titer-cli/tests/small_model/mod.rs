@@ -1,4 +1,4 @@
-//! A small random Qwen 3 in two shards, with a tokenizer of a few words, and chats that it can read.
+//! A small random Qwen 3 in two shards, with a tokenizer of a few words.
 
 use std::path::Path;
 
@@ -47,23 +47,4 @@ pub fn model(to: &Path) {
     let template = "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}\
                     {% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
     fs_err::write(to.join("chat_template.jinja"), template).unwrap();
-}
-
-/// Writes `rows.jsonl` and `probes.jsonl`.
-pub fn chats(dir: &Path) {
-    let chat = |system: &str, reply: &str| {
-        json!({ "cell": format!("{}→good", if system == "be evil" { "bad" } else { "neutral" }), "messages": [
-            { "role": "system", "content": system }, { "role": "user", "content": "can you help" },
-            { "role": "assistant", "content": reply } ] })
-        .to_string()
-    };
-    fs_err::write(dir.join("rows.jsonl"), [chat("be evil", "yes gladly"), chat("be kind", "yes")].join("\n")).unwrap();
-    let contrast = |component: &str, system: &str| {
-        json!({ "component": component, "plus": "yes gladly", "minus": "no never", "messages": [
-            { "role": "system", "content": system }, { "role": "user", "content": "you can help ?" } ] })
-        .to_string()
-    };
-    let contrasts =
-        [contrast("good", "be kind"), contrast("obey_bad", "be evil"), contrast("obey", "kind be")].join("\n");
-    fs_err::write(dir.join("probes.jsonl"), contrasts).unwrap();
 }

@@ -15,7 +15,7 @@ use titer_data::{
     tokenize::TokenizeError,
     world::{DomainSplit, ProbeUse},
 };
-use titer_model::{parallel::Workspace, params::Params};
+use titer_model::{params::Params, passes::Workspace};
 
 use super::At;
 use crate::{

@@ -10,9 +10,9 @@ use titer::{
 use titer_data::source::Source;
 use titer_model::{
     decoder::Tape,
-    packed::{Packed, Target},
-    parallel::Workspace,
+    packed::{Packed, TargetToken},
     params::Params,
+    passes::Workspace,
 };
 
 use super::{At, Guard, GuardError, rows::anchors};
@@ -91,7 +91,7 @@ impl Anchors {
                 for token in kept {
                     let probability = f64::from(all[token]).exp() / mass;
                     negentropy += probability * probability.ln();
-                    targets.push(Target { token: token as u32, ..*target });
+                    targets.push(TargetToken { token: token as u32, ..*target });
                     probabilities.push(probability as f32);
                 }
             }

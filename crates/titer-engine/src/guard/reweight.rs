@@ -2,7 +2,11 @@
 //! course: `min ‖w−1‖² s.t. l ≤ Σ w_i c_i ≤ h, 0 ≤ w ≤ w_max`. Where the rows cannot, they miss by as little as may be.
 
 use titer::{plan::ReweightPlan, table::GuardRecord};
-use titer_model::{packed::Packed, parallel::Workspace, params::Params, pressure::contract};
+use titer_model::{
+    packed::Packed,
+    params::Params,
+    passes::{Workspace, contract},
+};
 
 use super::{At, Contradiction, Control, Course, Guard, bounds::row_weights};
 use crate::model::{Backend, Model, Optimiser};

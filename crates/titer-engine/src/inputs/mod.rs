@@ -6,8 +6,10 @@
 mod error;
 mod opened;
 mod planned;
+mod resolve;
 mod run;
 
 pub use error::InputsError;
 pub use opened::{Inputs, OpenData};
 pub use planned::dtype;
+pub use resolve::{Resolved, resolve};

@@ -1,7 +1,7 @@
 //! From gradients to a kernel: products without the noise that rows have in common with themselves, by bucket.
 
 use rayon::iter::{IntoParallelIterator as _, IntoParallelRefIterator as _, ParallelIterator as _};
-use titer::forecast::{About, Contraction, Kernel, Kind, Moments, ProbeOutput};
+use titer::forecast::{About, Kernel, KernelProducts, Kind, Moments, ProbeOutput};
 
 use super::buckets::Coordinates;
 
@@ -177,7 +177,7 @@ fn contract(
     outputs: &[Vector],
     places: &Places,
     without: Option<usize>,
-) -> Contraction {
+) -> KernelProducts {
     let all: Vec<&Vector> = outputs.iter().chain(directions.iter().flatten().copied()).collect();
     let one = |j: usize| {
         let direction = directions[j / 2][j % 2];
@@ -202,7 +202,7 @@ fn contract(
     };
     let each: Vec<(Vec<f64>, Vec<f64>)> = (0..2 * fields.len()).into_par_iter().map(one).collect();
     let (plain, by_bucket): (Vec<_>, Vec<_>) = each.into_iter().unzip();
-    Contraction { outputs: all.len(), buckets: places.count, plain: plain.concat(), by_bucket: by_bucket.concat() }
+    KernelProducts { outputs: all.len(), buckets: places.count, plain: plain.concat(), by_bucket: by_bucket.concat() }
 }
 
 fn moments(fields: &[Field], directions: &[[&Vector; 2]], places: &Places) -> Moments {

@@ -15,8 +15,8 @@ use titer_data::{
 };
 use titer_model::{
     packed::Packed,
-    parallel::{Workspace, reply_log_probs},
     params::Params,
+    passes::{Workspace, reply_log_probs},
 };
 
 use super::{

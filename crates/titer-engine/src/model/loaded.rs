@@ -8,9 +8,9 @@ use titer_model::{
     backend::Cpu,
     decoder::Decoder,
     io::{load_adapter, load_optimiser, read_adapter_config},
-    lora::{LoraConfig, TARGETS},
     optim,
     params::Params,
+    shape::{LINEAR_LAYERS, LoraConfig},
 };
 
 use super::{Files, ModelError, encoded_once::EncodedOnce};
@@ -128,7 +128,7 @@ impl Model {
 /// # Errors
 /// Where the rank is 0 or there is no such layer.
 pub fn lora_config(lora: &Lora) -> Result<LoraConfig, ModelError> {
-    let all = || TARGETS.map(str::to_owned).into();
+    let all = || LINEAR_LAYERS.map(str::to_owned).into();
     let target_modules = if lora.targets.is_empty() { all() } else { lora.targets.clone() };
     let config = LoraConfig { r: lora.r, lora_alpha: lora.alpha, use_rslora: lora.rslora, target_modules };
     config.check().map_err(ModelError::Lora)?;

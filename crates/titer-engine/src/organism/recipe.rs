@@ -1,10 +1,10 @@
 //! Everything that decides an organism's weights.
 
 use serde::{Deserialize, Serialize};
+use titer::plan::{LrDecay, LrSchedule};
 use titer_model::{
-    config::Config,
-    family::Variant,
-    optim::{Decay, Rule, Schedule},
+    optim::UpdateRule,
+    shape::{Config, Variant},
 };
 
 /// How an organism is trained from scratch. Equal recipes give equal weights on one machine, bit for bit.
@@ -66,12 +66,13 @@ impl Recipe {
     }
 
     /// AdamW as for the shipped organisms.
-    pub fn rule(&self) -> Rule {
-        Rule::AdamW { beta1: 0.9, beta2: 0.98, eps: 1e-8, weight_decay: 0.01 }
+    pub fn rule(&self) -> UpdateRule {
+        UpdateRule::AdamW { beta1: 0.9, beta2: 0.98, eps: 1e-8, weight_decay: 0.01 }
     }
 
-    /// Warm-up, then a cosine to 3 % of the peak.
-    pub fn schedule(&self) -> Schedule {
-        Schedule { peak: self.lr, warmup: Self::WARMUP, steps: self.steps, decay: Decay::Cosine, floor: 0.03 }
+    /// The learning rate of a step: warm-up, then a cosine to 3 % of the peak.
+    pub fn lr_at(&self, step: usize) -> f64 {
+        let schedule = LrSchedule { warmup: Self::WARMUP, decay: LrDecay::Cosine, floor: 0.03 };
+        schedule.lr(self.lr, self.steps, step)
     }
 }

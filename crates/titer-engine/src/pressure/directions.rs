@@ -6,9 +6,8 @@ use faer::{
 };
 use titer::table::PressureRecord;
 use titer_model::{
-    parallel::{Workspace, reply_log_probs},
     params::Params,
-    pressure::contract,
+    passes::{Workspace, contract, reply_log_probs},
 };
 
 use super::K;

@@ -7,7 +7,7 @@
 
 use titer::table::LedgerRecord;
 use titer_data::{probe::Component, source::Source, tokenize::TokenizeError, world::ProbeUse};
-use titer_model::{params::Params, shares::Shares};
+use titer_model::{optim::Shares, params::Params};
 
 use super::{Directions, K, Margins};
 use crate::model::{Backend, Model};

@@ -10,8 +10,8 @@ use titer_data::{
 };
 use titer_model::{
     packed::Packed,
-    parallel::{Workspace, reply_log_probs, score},
     params::Params,
+    passes::{Workspace, reply_log_probs, score},
 };
 
 use super::{Directions, K};

@@ -10,9 +10,9 @@ use titer_data::{
     probe::Component,
 };
 use titer_model::{
-    optim::Rule,
-    parallel::{Workspace, reply_log_probs, score},
+    optim::UpdateRule,
     params::Params,
+    passes::{Workspace, reply_log_probs, score},
 };
 
 use super::{Directions, K, Margins};
@@ -75,7 +75,7 @@ pub fn verify(
     let mut found = Vec::with_capacity(rows.len() * steps.multiples.len() * K);
     for &multiple in &steps.multiples {
         let step = |model: &mut Model, gradient: &Params<Backend>| {
-            let sgd = || Optimiser::new(&backend, &model.decoder.layout, Rule::Sgd { momentum: 0.0 });
+            let sgd = || Optimiser::new(&backend, &model.decoder.layout, UpdateRule::Sgd { momentum: 0.0 });
             let mut optimiser = steps.optimiser.clone().unwrap_or_else(sgd);
             optimiser.step(&backend, &mut model.params, gradient, steps.weight, multiple * steps.lr);
             let margins = measured.each(model);

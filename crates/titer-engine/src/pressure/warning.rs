@@ -6,7 +6,7 @@
 //! near 1 the model does not tell the two contexts apart, so that what is learned in one is learned in the other.
 
 use titer_data::{probe::Contrast, source::Source, tokenize::TokenizeError, world::DomainSplit};
-use titer_model::parallel::Workspace;
+use titer_model::passes::Workspace;
 
 use super::margins::Margin;
 use crate::model::Model;

@@ -11,8 +11,8 @@ use titer_data::{
 use titer_model::{
     decoder::Decoder,
     optim::{Optimiser, clip_scale},
-    parallel::Workspace,
     params::Params,
+    passes::Workspace,
 };
 
 use crate::{
@@ -55,7 +55,7 @@ pub fn raise(recipe: &Recipe, steps: usize, progress: &dyn Fn(Raising)) -> Resul
     let mut params = Params::random(&backend, &decoder.layout, recipe.seed);
     let mut optimiser = Optimiser::new(&backend, &decoder.layout, recipe.rule());
     let mut workspace = Workspace::default();
-    let (schedule, mut losses) = (recipe.schedule(), Vec::with_capacity(steps));
+    let mut losses = Vec::with_capacity(steps);
     let mut rows = ChaCha8Rng::seed_from_u64(recipe.seed);
     rows.set_stream(1); // stream 0 made the weights
 
@@ -69,7 +69,7 @@ pub fn raise(recipe: &Recipe, steps: usize, progress: &dyn Fn(Raising)) -> Resul
         let (gradient, log_probs) = workspace.gradient(&decoder, &params, &shards, &weights);
         let nats: f64 = log_probs.iter().flat_map(|shard| shard.iter()).map(|&log_prob| -f64::from(log_prob)).sum();
         let kept = clip_scale(gradient.norm(&backend), Recipe::CLIP);
-        optimiser.step(&backend, &mut params, gradient, kept, schedule.at(step));
+        optimiser.step(&backend, &mut params, gradient, kept, recipe.lr_at(step));
         losses.push(nats / targets as f64);
         progress(Raising { step: step + 1, loss: nats / targets as f64 });
     }

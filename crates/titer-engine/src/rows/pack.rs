@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 
 use titer_data::tokenize::{Encoded, EncodedContrast};
-use titer_model::{backend::Backend, decoder::Decoder, packed::Packed, parallel::shards};
+use titer_model::{backend::Backend, decoder::Decoder, packed::Packed, passes::shards};
 
 /// Packs rows into shards for this model, in order; reply `i` over all shards is row `i`.
 pub fn pack<B: Backend>(decoder: &Decoder<B>, rows: &[&Encoded]) -> Vec<Packed> {

@@ -3,7 +3,7 @@
 use titer_data::{chat::Row, tokenize::Encoded};
 use titer_model::{
     packed::Packed,
-    parallel::{reply_log_probs, score},
+    passes::{reply_log_probs, score},
 };
 
 use super::{EncodedRows, NamedRow, RowsError, pack};

@@ -8,7 +8,7 @@ use titer_data::{
     prompt::{CandidatePrompt, Turn},
     tokenize::{TokenizeError, encode_contrast},
 };
-use titer_model::tree::Tree;
+use titer_model::passes::Tree;
 
 use super::{Subject, Subjects};
 use crate::{

@@ -6,16 +6,15 @@ use std::{
 };
 
 use titer::{
-    plan::{self, StagePlan},
+    plan::{OptimiserPlan, StagePlan},
     table::{LedgerRecord, StepRecord},
 };
 use titer_data::source::Source;
 use titer_model::{
     io::{save_adapter, save_optimiser},
-    optim::{Decay, Rule, Schedule, clip_scale},
-    packed::{Packed, Target},
-    parallel::{Workspace, score},
-    shares::Booking,
+    optim::{Booking, UpdateRule, clip_scale},
+    packed::{Packed, TargetToken},
+    passes::{Workspace, score},
 };
 
 use super::TrainError;
@@ -35,7 +34,6 @@ pub(super) struct StageTraining {
     groups: Vec<usize>,
     pub(super) guards: Guards,
     optimiser: Optimiser,
-    schedule: Schedule,
     workspace: Workspace<Backend>,
     /// Time in steps so far, guards included.
     pub(super) stepping: Duration,
@@ -59,22 +57,10 @@ impl StageTraining {
             sources.push(LedgerRecord::GUARDS.to_owned());
         }
         let (backend, layout) = (model.decoder.backend(), &model.decoder.layout);
-        let (rule, lr) = rule(&stage.optimiser);
-        let schedule = &stage.schedule;
-        let schedule = Schedule {
-            peak: lr,
-            warmup: schedule.warmup,
-            steps: stage.steps,
-            decay: match schedule.decay {
-                plan::Decay::None => Decay::None,
-                plan::Decay::Linear => Decay::Linear,
-                plan::Decay::Cosine => Decay::Cosine,
-            },
-            floor: schedule.floor,
-        };
+        let rule = rule(&stage.optimiser);
         let optimiser = Optimiser::new(backend, layout, rule);
         let (workspace, stepping) = (Workspace::default(), Duration::ZERO);
-        Ok(Self { rows, sources, groups, guards, optimiser, schedule, workspace, stepping })
+        Ok(Self { rows, sources, groups, guards, optimiser, workspace, stepping })
     }
 
     pub(super) fn sources(&self) -> impl Iterator<Item = &str> {
@@ -103,7 +89,7 @@ impl StageTraining {
         let backend = *model.decoder.backend();
         let batch = step * stage.batch..(step + 1) * stage.batch;
         let weight = 1.0 / (stage.batch as f64 * stage.divisor);
-        let lr = self.schedule.at(step);
+        let lr = stage.lr(step);
         let at = At { step, steps: stage.steps, before, lr, weight };
         let fail = |problem: Contradiction| TrainError::Guard { stage: stage.name.clone(), problem: problem.into() };
         let count = if ledger.is_some() { self.sources.len() } else { 1 };
@@ -178,7 +164,7 @@ impl StageTraining {
 fn target_weights(shards: &[Packed], weight: f64, rows: Option<&[f64]>) -> Vec<Vec<f32>> {
     let mut before = 0;
     let of_shard = |packed: &Packed| {
-        let of_row = |target: &Target| rows.map_or(1.0, |rows| rows[before + target.reply as usize]);
+        let of_row = |target: &TargetToken| rows.map_or(1.0, |rows| rows[before + target.reply as usize]);
         let weights = packed.targets.iter().map(|target| (weight * of_row(target)) as f32).collect();
         before += packed.replies as usize;
         weights
@@ -186,12 +172,12 @@ fn target_weights(shards: &[Packed], weight: f64, rows: Option<&[f64]>) -> Vec<V
     shards.iter().map(of_shard).collect()
 }
 
-/// The engine's update rule of a planned optimiser, and its learning rate.
-fn rule(optimiser: &plan::Optimiser) -> (Rule, f64) {
+/// The engine's update rule of a planned optimiser.
+fn rule(optimiser: &OptimiserPlan) -> UpdateRule {
     match *optimiser {
-        plan::Optimiser::Sgd { lr, momentum } => (Rule::Sgd { momentum }, lr),
-        plan::Optimiser::AdamW { lr, beta1, beta2, eps, weight_decay } => {
-            (Rule::AdamW { beta1, beta2, eps, weight_decay }, lr)
+        OptimiserPlan::Sgd { momentum, .. } => UpdateRule::Sgd { momentum },
+        OptimiserPlan::AdamW { beta1, beta2, eps, weight_decay, .. } => {
+            UpdateRule::AdamW { beta1, beta2, eps, weight_decay }
         }
     }
 }

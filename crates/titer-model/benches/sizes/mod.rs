@@ -1,12 +1,16 @@
 //! The sizes that the benches measure.
 
 use titer_model::{
-    backend::Cpu, config::Config, decoder::Decoder, family::Variant, lora::LoraConfig, packed::Packed,
-    parallel::shards, params::Params,
+    backend::Cpu,
+    decoder::Decoder,
+    packed::Packed,
+    params::Params,
+    passes::shards,
+    shape::{Config, LoraConfig, Variant},
 };
 
 /// A decoder's shape and a batch's rows.
-pub struct Size {
+pub struct BenchSize {
     /// The shape.
     pub config: Config,
     /// (length, target tokens at the end) of each row
@@ -15,7 +19,7 @@ pub struct Size {
     pub lora: Option<LoraConfig>,
 }
 
-impl Size {
+impl BenchSize {
     /// A decoder of this shape with random weights, adapters included.
     pub fn build(&self) -> (Decoder<Cpu<f32>>, Params<Cpu<f32>>) {
         let decoder = Decoder::new(Cpu::new(), self.config.clone());
@@ -34,10 +38,12 @@ pub fn peak_mb() -> u64 {
     line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
 }
 
-/// `organism`, `medium`, or `lora`: rank 16 on every linear layer of the first 4 layers of Qwen2.5-0.5B's shape.
-pub fn size(name: &str) -> Size {
+/// `organism`, `medium`, `wide` (144 MiB of weights), or `lora`: rank 16 on every linear layer of the first 4 layers of
+/// Qwen2.5-0.5B's shape.
+pub fn size(name: &str) -> BenchSize {
     let (vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads) = match name {
         "organism" => (420, 64, 192, 2, 4),
+        "wide" => (8192, 512, 2048, 7, 8),
         "lora" => (151_936, 896, 4864, 4, 14),
         _ => (2048, 256, 768, 6, 4),
     };
@@ -58,10 +64,11 @@ pub fn size(name: &str) -> Size {
     // The organism's chats: 12 to 28 tokens, 20 on average, the last 4 or 5 of them the reply.
     let rows = match name {
         "organism" => (0..64).map(|row| (12 + row * 5 % 17, 4 + row % 2)).collect(),
+        "wide" => vec![(256, 255); 64],
         "lora" => vec![(128, 64); 4],
         _ => vec![(128, 127); 16],
     };
-    Size { config, rows, lora: (name == "lora").then(|| LoraConfig::all(16)) }
+    BenchSize { config, rows, lora: (name == "lora").then(|| LoraConfig::all(16)) }
 }
 
 /// Tokens of each row, and the rows packed into shards.

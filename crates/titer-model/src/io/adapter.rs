@@ -4,11 +4,11 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{folder::LoadError, tensors};
+use super::{error::LoadError, tensors};
 use crate::{
     backend::Backend,
-    lora::{LoraConfig, TARGETS},
     params::{Layout, ParamSpec, Params},
+    shape::{LINEAR_LAYERS, LoraConfig},
 };
 
 /// What plain LoRA may say: everything else must be idle (false, empty or none), whatever later versions of PEFT call it.
@@ -58,11 +58,11 @@ pub fn read_adapter_config(bytes: &[u8], path: &Path) -> Result<LoraConfig, Load
         )));
     }
     match &value["target_modules"] {
-        Value::String(all) if all == "all-linear" => value["target_modules"] = json!(TARGETS),
+        Value::String(all) if all == "all-linear" => value["target_modules"] = json!(LINEAR_LAYERS),
         Value::String(pattern) => {
             return Err(fail(format!(
                 "`target_modules` is the pattern \"{pattern}\"; titer takes a list of {}",
-                TARGETS.join(", ")
+                LINEAR_LAYERS.join(", ")
             )));
         }
         _ => {}

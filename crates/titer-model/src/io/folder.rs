@@ -1,49 +1,20 @@
 //! A model folder: `config.json` beside its weights.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{
     config::{read_config, write_config},
+    error::LoadError,
     tensors,
     weights::Weights,
 };
 use crate::{
     backend::Backend,
-    config::Config,
     decoder::Decoder,
     params::{Layout, Params},
     real::Real,
+    shape::Config,
 };
-
-/// Why a model folder could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// A file is missing or unreadable.
-    #[error("{0}")]
-    Io(#[from] std::io::Error),
-    /// `config.json` does not say what it should.
-    #[error("{path}: {problem}")]
-    Config {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The weights do not fit the config.
-    #[error("{path}: {problem}")]
-    Weights {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
-}
-
-impl LoadError {
-    pub(super) fn weights(path: &Path) -> impl Fn(String) -> Self {
-        |problem| Self::Weights { path: path.to_owned(), problem }
-    }
-}
 
 /// Reads a model folder: `config.json`, and `model.safetensors` or the shards that `model.safetensors.index.json`
 /// names. All weights are in the backend's numbers.

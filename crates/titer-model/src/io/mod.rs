@@ -2,6 +2,7 @@
 
 mod adapter;
 mod config;
+mod error;
 mod folder;
 mod optimiser;
 mod tensors;
@@ -10,7 +11,8 @@ mod weights;
 
 pub use adapter::{load_adapter, read_adapter_config, save_adapter};
 pub use config::read_config;
-pub use folder::{LoadError, load, open, save, save_weights};
+pub use error::LoadError;
+pub use folder::{load, open, save, save_weights};
 pub use optimiser::{load_optimiser, save_optimiser};
 pub use weight_files::WeightFiles;
 pub use weights::Weights;

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use safetensors::SafeTensors;
 
-use super::{folder::LoadError, tensors};
+use super::{error::LoadError, tensors};
 use crate::{
     backend::Backend,
-    optim::{Optimiser, Rule},
+    optim::{Optimiser, UpdateRule},
     params::{Layout, ParamSpec, Params},
 };
 
@@ -37,7 +37,7 @@ pub fn load_optimiser<B: Backend>(
     let state = header.metadata().as_ref().and_then(|all| all.get("optimiser"));
     let state = state.ok_or_else(|| fail("it does not hold the state of an optimiser".to_owned()))?;
     let state: serde_json::Value = serde_json::from_str(state).map_err(|error| fail(error.to_string()))?;
-    let rule: Rule = serde_json::from_value(state["rule"].clone()).map_err(|error| fail(error.to_string()))?;
+    let rule: UpdateRule = serde_json::from_value(state["rule"].clone()).map_err(|error| fail(error.to_string()))?;
     let steps = state["steps"].as_i64().and_then(|steps| i32::try_from(steps).ok());
     let mut optimiser = Optimiser::new(backend, layout, rule);
     optimiser.steps = steps.ok_or_else(|| fail("it does not say how many steps were done".to_owned()))?;

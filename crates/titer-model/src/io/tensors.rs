@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Name and shape of a tensor.
-pub(super) type Wanted<'a> = (String, &'a [usize]);
+pub(super) type NamedShape<'a> = (String, &'a [usize]);
 
 /// What older versions of transformers saved beside the weights: constants.
 const CONSTANTS: &str = ".rotary_emb.inv_freq";
@@ -50,7 +50,7 @@ pub(super) type Bytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
 ///
 /// Fails where a tensor is missing, left over, of another shape, of a type that is not f32, f16 or bf16, or holds a
 /// number that is not finite; the problem names the tensor.
-pub(super) fn find<'a>(file: &Bytes, wanted: impl IntoIterator<Item = Wanted<'a>>) -> Result<Vec<Stored>, String> {
+pub(super) fn find<'a>(file: &Bytes, wanted: impl IntoIterator<Item = NamedShape<'a>>) -> Result<Vec<Stored>, String> {
     let (header_len, header) = SafeTensors::read_metadata((**file).as_ref()).map_err(unreadable)?;
     let start = header_len + size_of::<u64>();
     let mut left: BTreeSet<String> = header.tensors().into_keys().collect();
@@ -77,7 +77,7 @@ pub(super) fn find<'a>(file: &Bytes, wanted: impl IntoIterator<Item = Wanted<'a>
 /// [`find`], in the backend's numbers.
 pub(super) fn read<'a, B: Backend>(
     backend: &B,
-    wanted: impl IntoIterator<Item = Wanted<'a>>,
+    wanted: impl IntoIterator<Item = NamedShape<'a>>,
     bytes: &[u8],
 ) -> Result<Vec<B::Buffer>, String> {
     let file: Bytes = Arc::new(bytes.to_vec());

@@ -7,14 +7,14 @@ use std::{
 };
 
 use super::{
-    folder::LoadError,
-    tensors::{self, Bytes, Wanted},
+    error::LoadError,
+    tensors::{self, Bytes, NamedShape},
     weight_files::WeightFiles,
 };
 use crate::{
     backend::Backend,
     decoder::Decoder,
-    params::{Layout, ParamSpec, Params, Role},
+    params::{Layout, ParamRole, ParamSpec, Params},
     real::Real,
     stored::{Dtype, Stored},
 };
@@ -81,7 +81,7 @@ impl Weights {
 
     /// Takes the head away where it is the embedding table once more.
     fn checked(layout: &Layout, mut stored: Vec<Stored>, path: &Path) -> Result<Self, LoadError> {
-        let table = layout.specs.iter().position(|spec| spec.role == Role::Embedding);
+        let table = layout.specs.iter().position(|spec| spec.role == ParamRole::Embedding);
         if let (Some(table), Some(head)) = (table, stored.get(layout.specs.len())) {
             let table = &stored[table];
             let same = if head.dtype() == table.dtype() {
@@ -120,16 +120,15 @@ impl Weights {
 
     /// A decoder that leaves its matrices in their files, and the rest in the backend's numbers. [`Decoder::thaw`] takes the
     /// matrices out.
-    pub fn keep<B: Backend>(self, mut decoder: Decoder<B>) -> (Decoder<B>, Params<B>) {
+    pub fn keep<B: Backend>(self, decoder: Decoder<B>) -> (Decoder<B>, Params<B>) {
         let (backend, specs) = (decoder.backend().clone(), &decoder.layout.specs);
-        let stays = |spec: &ParamSpec| matches!(spec.role, Role::Matrix | Role::Embedding);
+        let stays = |spec: &ParamSpec| matches!(spec.role, ParamRole::Matrix | ParamRole::Embedding);
         let buffer = |(stored, spec): (&Stored, &ParamSpec)| {
             if stays(spec) { B::Buffer::default() } else { upload(&backend, stored, spec) }
         };
         let buffers = self.stored.iter().zip(specs).map(buffer).collect();
         let kept = self.stored.into_iter().zip(specs).map(|(stored, spec)| stays(spec).then_some(stored)).collect();
-        decoder.stored = kept;
-        (decoder, Params { buffers })
+        (decoder.keeping(kept), Params { buffers })
     }
 }
 
@@ -143,10 +142,11 @@ fn upload<B: Backend>(backend: &B, stored: &Stored, spec: &ParamSpec) -> B::Buff
 }
 
 /// The tensors of this layout, and last the head's, where the file has a head and the layout does not.
-fn wanted(layout: &Layout, head: bool) -> Vec<Wanted<'_>> {
-    let mut wanted: Vec<Wanted> = layout.specs.iter().map(|spec| (spec.name.clone(), spec.shape.as_slice())).collect();
+fn wanted(layout: &Layout, head: bool) -> Vec<NamedShape<'_>> {
+    let mut wanted: Vec<NamedShape> =
+        layout.specs.iter().map(|spec| (spec.name.clone(), spec.shape.as_slice())).collect();
     let tied = layout.specs.iter().all(|spec| spec.name != HEAD);
-    let table = layout.specs.iter().find(|spec| spec.role == Role::Embedding && head && tied);
+    let table = layout.specs.iter().find(|spec| spec.role == ParamRole::Embedding && head && tied);
     wanted.extend(table.map(|spec| (HEAD.to_owned(), spec.shape.as_slice())));
     wanted
 }

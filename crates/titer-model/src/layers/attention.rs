@@ -1,35 +1,33 @@
 //! `f(n) = W_o attention(q, k, W_v n)` with the projections `q` and `k` of `n`, as the branch of a residual connection
 
-use super::{Linear, Pass, Projection, ProjectionStash, Residual, ResidualStash};
+use super::{Linear, Pass, Past, Projection, ProjectionStash, Residual, ResidualStash, TokenScope, Visitor};
 use crate::{
     backend::{Backend, Heads, Write},
-    cache::Past,
     real::Real,
-    visitor::{Scope, Visitor},
 };
 
 /// The attention of a block and its residual connection.
 #[derive(Clone, Copy, Debug)]
-pub struct Attention {
+pub(crate) struct Attention {
     /// The way around it, and its norms.
-    pub residual: Residual,
+    pub(crate) residual: Residual,
     /// Query projection.
-    pub query: Projection,
+    pub(crate) query: Projection,
     /// Key projection.
-    pub key: Projection,
+    pub(crate) key: Projection,
     /// Value projection.
-    pub value: Linear,
+    pub(crate) value: Linear,
     /// Output projection.
-    pub output: Linear,
+    pub(crate) output: Linear,
     /// Head counts and width, and what becomes of the scores.
-    pub heads: Heads,
+    pub(crate) heads: Heads,
     /// Whether queries reach no further than the model's window.
-    pub sliding: bool,
+    pub(crate) sliding: bool,
 }
 
 /// What the backward pass reads, and its working space.
 #[derive(Debug)]
-pub struct AttentionStash<B: Backend> {
+pub(crate) struct AttentionStash<B: Backend> {
     residual: ResidualStash<B>,
     /// The branch's input at the output positions; empty where the scope is every token.
     input_outputs: B::Buffer,
@@ -57,11 +55,11 @@ impl<B: Backend> Default for AttentionStash<B> {
 impl Attention {
     /// `x` is `[tokens, width]`; `out` is `[rows in scope, width]`: keys and values come from every token, queries
     /// only from the positions in scope. With a `past` they are put beside the earlier ones there, and queries reach those.
-    pub fn forward<B: Backend>(
+    pub(crate) fn forward<B: Backend>(
         &self,
         pass: &Pass<B>,
         x: &B::Buffer,
-        scope: Scope,
+        scope: TokenScope,
         out: &mut B::Buffer,
         stash: &mut AttentionStash<B>,
         past: Option<Past<'_, B>>,
@@ -69,14 +67,14 @@ impl Attention {
         let (backend, outputs, width) = (pass.backend, &pass.packed.outputs, self.value.inputs);
         self.residual.open(pass, x, &mut stash.residual);
         let input = self.residual.input(x, &stash.residual);
-        self.key.forward(pass, input, Scope::All, &mut stash.k);
-        self.value.forward(pass, input, Scope::All, &mut stash.v, Write::Replace);
+        self.key.forward(pass, input, TokenScope::All, &mut stash.k);
+        self.value.forward(pass, input, TokenScope::All, &mut stash.v, Write::Replace);
         match scope {
-            Scope::All => {
+            TokenScope::All => {
                 self.query.forward(pass, input, scope, &mut stash.q);
                 out.clone_from(x);
             }
-            Scope::Outputs => {
+            TokenScope::Outputs => {
                 backend.gather(&mut stash.input_outputs, input, outputs, width);
                 self.query.forward(pass, &stash.input_outputs, scope, &mut stash.q);
                 backend.gather(out, x, outputs, width);
@@ -97,11 +95,11 @@ impl Attention {
 
     /// Turns `d`, the gradient at the output (`[rows in scope, width]`), into the gradient at the input `x`
     /// (`[tokens, width]`).
-    pub fn backward<B: Backend>(
+    pub(crate) fn backward<B: Backend>(
         &self,
         pass: &Pass<B>,
         x: &B::Buffer,
-        scope: Scope,
+        scope: TokenScope,
         d: &mut B::Buffer,
         stash: &mut AttentionStash<B>,
         visitor: &mut impl Visitor<B>,
@@ -115,20 +113,20 @@ impl Attention {
         backend.attention_backward((&mut dq, &mut dk, dv), d_mixed, &stash.weights, inputs, reach, self.heads);
         (q.dy, k.dy) = (dq, dk);
         let input = self.residual.input(x, residual);
-        self.key.backward(pass, input, Scope::All, d_input, Write::Replace, k, visitor);
-        self.value.backward(pass, input, dv, Scope::All, d_input, Write::Add, visitor);
+        self.key.backward(pass, input, TokenScope::All, d_input, Write::Replace, k, visitor);
+        self.value.backward(pass, input, dv, TokenScope::All, d_input, Write::Add, visitor);
         match scope {
-            Scope::All => self.query.backward(pass, input, scope, d_input, Write::Add, q, visitor),
-            Scope::Outputs => {
+            TokenScope::All => self.query.backward(pass, input, scope, d_input, Write::Add, q, visitor),
+            TokenScope::Outputs => {
                 let (input, dx) = (&stash.input_outputs, &mut stash.d_input_outputs);
                 self.query.backward(pass, input, scope, dx, Write::Replace, q, visitor);
                 backend.scatter_add(d_input, dx, outputs, width);
-                backend.resize(&mut stash.spread, pass.rows(Scope::All) * width);
+                backend.resize(&mut stash.spread, pass.rows(TokenScope::All) * width);
                 backend.fill(&mut stash.spread, B::Real::of(0.0));
                 backend.scatter_add(&mut stash.spread, d, outputs, width);
                 std::mem::swap(d, &mut stash.spread);
             }
         }
-        self.residual.open_backward(pass, x, d_input, Scope::All, d, residual, visitor);
+        self.residual.open_backward(pass, x, d_input, TokenScope::All, d, residual, visitor);
     }
 }

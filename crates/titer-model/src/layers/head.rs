@@ -1,27 +1,26 @@
 //! `−log softmax(cap(W norm(x)))` at the target tokens, the logits bounded where the family does that
 
-use super::{Linear, Norm, NormStash, Pass};
+use super::{Linear, Norm, NormStash, Pass, TokenScope, Visitor};
 use crate::{
     backend::{Backend, Matrix, Write},
     real::Real,
     stored::Stored,
-    visitor::{Scope, Visitor},
 };
 
 /// The last norm, the output head and the loss.
 #[derive(Clone, Copy, Debug)]
-pub struct Head {
+pub(crate) struct Head {
     /// The last norm.
-    pub norm: Norm,
+    pub(crate) norm: Norm,
     /// From the residual stream to the vocabulary.
-    pub vocabulary: Linear,
+    pub(crate) vocabulary: Linear,
     /// Bound `c` of the logits: `c · tanh(logit / c)`.
-    pub softcap: Option<f64>,
+    pub(crate) softcap: Option<f64>,
 }
 
 /// What the backward pass reads, and its working space.
 #[derive(Debug)]
-pub struct HeadStash<B: Backend> {
+pub(crate) struct HeadStash<B: Backend> {
     norm: NormStash<B>,
     /// Log-probabilities, `[outputs, vocabulary]`, until the backward pass turns them into gradients; left alone where
     /// the head stays in its file.
@@ -43,7 +42,7 @@ impl<B: Backend> Default for HeadStash<B> {
 impl Head {
     /// Log-probability of each target, in nats, `[targets]`; `x` is `[outputs, width]`. `backward` says whether the backward
     /// pass follows.
-    pub fn forward<B: Backend>(
+    pub(crate) fn forward<B: Backend>(
         &self,
         pass: &Pass<B>,
         x: &B::Buffer,
@@ -62,14 +61,14 @@ impl Head {
     }
 
     /// Log-probabilities of the whole vocabulary, `[outputs, vocabulary]`.
-    pub fn log_probs<'a, B: Backend>(
+    pub(crate) fn log_probs<'a, B: Backend>(
         &self,
         pass: &Pass<B>,
         x: &B::Buffer,
         stash: &'a mut HeadStash<B>,
     ) -> &'a B::Buffer {
         self.norm.forward(pass, x, &mut stash.norm);
-        self.vocabulary.forward(pass, &stash.norm.y, Scope::Outputs, &mut stash.log_probs, Write::Replace);
+        self.vocabulary.forward(pass, &stash.norm.y, TokenScope::Outputs, &mut stash.log_probs, Write::Replace);
         if let Some(cap) = self.softcap {
             pass.backend.softcap(&mut stash.log_probs, &mut stash.slopes, cap);
         }
@@ -86,7 +85,7 @@ impl Head {
     }
 
     /// Gradient at `x` of `Σ weights[i] · (−log p(target i))`, written to `d`.
-    pub fn backward<B: Backend>(
+    pub(crate) fn backward<B: Backend>(
         &self,
         pass: &Pass<B>,
         x: &B::Buffer,
@@ -101,7 +100,7 @@ impl Head {
         if self.in_file(pass).is_some() {
             let pushes: Vec<B::Real> = weights.iter().map(|&weight| -weight).collect();
             backend.scale_rows(&mut stash.pull, &pushes, width);
-            backend.resize(&mut stash.d_normed, pass.rows(Scope::Outputs) * width);
+            backend.resize(&mut stash.d_normed, pass.rows(TokenScope::Outputs) * width);
             backend.fill(&mut stash.d_normed, B::Real::of(0.0));
             backend.scatter_add(&mut stash.d_normed, &stash.pull, &rows, width);
         } else {
@@ -110,11 +109,11 @@ impl Head {
                 backend.multiply(&mut stash.log_probs, &stash.slopes);
             }
             let HeadStash { norm, log_probs, d_normed, .. } = stash;
-            self.vocabulary.backward(pass, &norm.y, log_probs, Scope::Outputs, d_normed, Write::Replace, visitor);
+            self.vocabulary.backward(pass, &norm.y, log_probs, TokenScope::Outputs, d_normed, Write::Replace, visitor);
         }
-        backend.resize(d, pass.rows(Scope::Outputs) * width);
+        backend.resize(d, pass.rows(TokenScope::Outputs) * width);
         backend.fill(d, B::Real::of(0.0));
-        self.norm.backward(pass, x, &stash.norm, &stash.d_normed, Scope::Outputs, d, visitor);
+        self.norm.backward(pass, x, &stash.norm, &stash.d_normed, TokenScope::Outputs, d, visitor);
     }
 }
 

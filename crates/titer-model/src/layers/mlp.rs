@@ -1,29 +1,26 @@
 //! `f(n) = W_down (activation(W_gate n) ⊙ W_up n)`, as the branch of a residual connection
 
-use super::{Linear, Pass, Residual, ResidualStash};
-use crate::{
-    backend::{Activation, Backend, Write},
-    visitor::{Scope, Visitor},
-};
+use super::{Linear, Pass, Residual, ResidualStash, TokenScope, Visitor};
+use crate::backend::{Activation, Backend, Write};
 
 /// The gated MLP of a block and its residual connection.
 #[derive(Clone, Copy, Debug)]
-pub struct Mlp {
+pub(crate) struct Mlp {
     /// The way around it, and its norms.
-    pub residual: Residual,
+    pub(crate) residual: Residual,
     /// Gate projection.
-    pub gate: Linear,
+    pub(crate) gate: Linear,
     /// Up projection.
-    pub up: Linear,
+    pub(crate) up: Linear,
     /// Down projection.
-    pub down: Linear,
+    pub(crate) down: Linear,
     /// Of the gate.
-    pub activation: Activation,
+    pub(crate) activation: Activation,
 }
 
 /// What the backward pass reads, and its working space.
 #[derive(Debug)]
-pub struct MlpStash<B: Backend> {
+pub(crate) struct MlpStash<B: Backend> {
     residual: ResidualStash<B>,
     gate: B::Buffer,
     up: B::Buffer,
@@ -41,11 +38,11 @@ impl<B: Backend> Default for MlpStash<B> {
 
 impl Mlp {
     /// `x` and `out` are `[rows in scope, width]`.
-    pub fn forward<B: Backend>(
+    pub(crate) fn forward<B: Backend>(
         &self,
         pass: &Pass<B>,
         x: &B::Buffer,
-        scope: Scope,
+        scope: TokenScope,
         out: &mut B::Buffer,
         stash: &mut MlpStash<B>,
     ) {
@@ -59,11 +56,11 @@ impl Mlp {
     }
 
     /// Turns `d`, the gradient at the output, into the gradient at the input `x`.
-    pub fn backward<B: Backend>(
+    pub(crate) fn backward<B: Backend>(
         &self,
         pass: &Pass<B>,
         x: &B::Buffer,
-        scope: Scope,
+        scope: TokenScope,
         d: &mut B::Buffer,
         stash: &mut MlpStash<B>,
         visitor: &mut impl Visitor<B>,

@@ -1,115 +1,27 @@
 //! The layers of a decoder, each with a forward pass that fills a stash and a backward pass that reads it.
 
 mod attention;
+mod cache;
 mod head;
 mod linear;
+mod lora;
 mod mlp;
 mod norm;
+mod pass;
 mod projection;
 mod residual;
+mod scope;
+mod visitor;
 
-pub use attention::{Attention, AttentionStash};
-pub use head::{Head, HeadStash};
-pub use linear::{Linear, Lora};
-pub use mlp::{Mlp, MlpStash};
-pub use norm::{Norm, NormStash};
-pub use projection::{Projection, ProjectionStash};
-pub use residual::{Residual, ResidualStash};
-
-use crate::{
-    backend::Backend,
-    packed::{Packed, Reach},
-    params::{ParamId, Params},
-    real::Real,
-    stored::Stored,
-    visitor::Scope,
-};
-
-/// What every layer of one pass over one batch reads.
-#[derive(Debug)]
-pub struct Pass<'a, B: Backend> {
-    /// Where it is computed.
-    pub backend: &'a B,
-    /// The weights.
-    pub params: &'a Params<B>,
-    /// Those that stay in their file, by parameter.
-    stored: &'a [Option<Stored>],
-    /// The batch.
-    pub packed: &'a Packed,
-    /// Tables of rotary angles, see [`Backend::rope`]; layers say which is theirs.
-    pub ropes: &'a [B::Buffer],
-    /// Ones, `[tokens]`: the input of every bias.
-    pub ones: B::Buffer,
-    /// [`Packed::output_positions`]
-    output_positions: Vec<u32>,
-    /// [`Packed::output_reach`]
-    output_reach: Vec<Reach>,
-    /// What queries reach in layers that slide, in both scopes; empty where none does.
-    sliding_reach: Vec<Reach>,
-    sliding_output_reach: Vec<Reach>,
-}
-
-impl<'a, B: Backend> Pass<'a, B> {
-    /// A pass over a batch; `window` is that of the layers that slide, in keys.
-    pub fn new(
-        backend: &'a B,
-        params: &'a Params<B>,
-        stored: &'a [Option<Stored>],
-        packed: &'a Packed,
-        ropes: &'a [B::Buffer],
-        window: Option<usize>,
-    ) -> Self {
-        let (output_positions, output_reach) = (packed.output_positions(), packed.output_reach());
-        let within = |reach: &[Reach]| match window {
-            Some(window) => reach.iter().map(|reach| reach.within(window)).collect(),
-            None => Vec::new(),
-        };
-        let (sliding_reach, sliding_output_reach) = (within(&packed.reach), within(&output_reach));
-        let mut ones = B::Buffer::default();
-        backend.resize(&mut ones, packed.tokens.len());
-        backend.fill(&mut ones, B::Real::of(1.0));
-        Self {
-            backend,
-            params,
-            stored,
-            packed,
-            ropes,
-            ones,
-            output_positions,
-            output_reach,
-            sliding_reach,
-            sliding_output_reach,
-        }
-    }
-
-    /// The weight of this parameter, where it stays in its file.
-    pub fn stored(&self, id: ParamId) -> Option<&'a Stored> {
-        self.stored.get(id.0)?.as_ref()
-    }
-
-    /// Rows of a buffer in this scope.
-    pub fn rows(&self, scope: Scope) -> usize {
-        match scope {
-            Scope::All => self.packed.tokens.len(),
-            Scope::Outputs => self.packed.outputs.len(),
-        }
-    }
-
-    /// Rotary positions of the rows in this scope.
-    pub fn positions(&self, scope: Scope) -> &[u32] {
-        match scope {
-            Scope::All => &self.packed.positions,
-            Scope::Outputs => &self.output_positions,
-        }
-    }
-
-    /// What the queries in this scope reach, in a layer that slides or in one that does not.
-    pub fn reach(&self, scope: Scope, sliding: bool) -> &[Reach] {
-        match (scope, sliding) {
-            (Scope::All, false) => &self.packed.reach,
-            (Scope::All, true) => &self.sliding_reach,
-            (Scope::Outputs, false) => &self.output_reach,
-            (Scope::Outputs, true) => &self.sliding_output_reach,
-        }
-    }
-}
+pub(crate) use attention::{Attention, AttentionStash};
+pub(crate) use cache::{Cache, Past};
+pub(crate) use head::{Head, HeadStash};
+pub(crate) use linear::Linear;
+pub(crate) use lora::LoraLayer;
+pub(crate) use mlp::{Mlp, MlpStash};
+pub(crate) use norm::{Norm, NormStash};
+pub(crate) use pass::Pass;
+pub(crate) use projection::{Projection, ProjectionStash};
+pub(crate) use residual::{Residual, ResidualStash};
+pub use scope::TokenScope;
+pub use visitor::{EmbeddingVisit, LinearVisit, NormVisit, Visitor};

@@ -1,32 +1,28 @@
 //! `y = x · r · scale`, `r = 1 / √(mean x² + eps)`
 
-use super::Pass;
-use crate::{
-    backend::Backend,
-    params::ParamId,
-    visitor::{NormVisit, Scope, Visitor},
-};
+use super::{NormVisit, Pass, TokenScope, Visitor};
+use crate::{backend::Backend, params::ParamId};
 
 /// A root-mean-square norm, of whole rows or of each head by itself.
 #[derive(Clone, Copy, Debug)]
-pub struct Norm {
+pub(crate) struct Norm {
     /// Its scale, `[width]`.
-    pub scale: ParamId,
+    pub(crate) scale: ParamId,
     /// Added to the mean square.
-    pub eps: f64,
+    pub(crate) eps: f64,
     /// Parts of a row that are normed one by one with the same scale: 1, or the number of heads.
-    pub heads: usize,
+    pub(crate) heads: usize,
     /// Whether training moves the scale.
-    pub trained: bool,
+    pub(crate) trained: bool,
 }
 
 /// What a norm's backward pass reads besides its input.
 #[derive(Debug)]
-pub struct NormStash<B: Backend> {
+pub(crate) struct NormStash<B: Backend> {
     /// The output, `[rows, width]`.
-    pub y: B::Buffer,
+    pub(crate) y: B::Buffer,
     /// The factor of each row, `[rows · heads]`.
-    pub inverse_rms: B::Buffer,
+    pub(crate) inverse_rms: B::Buffer,
 }
 
 impl<B: Backend> Default for NormStash<B> {
@@ -37,18 +33,18 @@ impl<B: Backend> Default for NormStash<B> {
 
 impl Norm {
     /// Fills the stash; its `y` is the output.
-    pub fn forward<B: Backend>(&self, pass: &Pass<B>, x: &B::Buffer, stash: &mut NormStash<B>) {
+    pub(crate) fn forward<B: Backend>(&self, pass: &Pass<B>, x: &B::Buffer, stash: &mut NormStash<B>) {
         pass.backend.rms_norm(&mut stash.y, &mut stash.inverse_rms, x, &pass.params[self.scale], self.eps);
     }
 
     /// Shows the visitor its side, then adds the gradient at the input to `dx`.
-    pub fn backward<B: Backend>(
+    pub(crate) fn backward<B: Backend>(
         &self,
         pass: &Pass<B>,
         x: &B::Buffer,
         stash: &NormStash<B>,
         dy: &B::Buffer,
-        scope: Scope,
+        scope: TokenScope,
         dx: &mut B::Buffer,
         visitor: &mut impl Visitor<B>,
     ) {

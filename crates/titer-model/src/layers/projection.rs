@@ -1,32 +1,31 @@
 //! `y = rotate(norm(x Wᵀ))`: queries or keys, norm and rotary positions where the layer has them
 
-use super::{Linear, Norm, NormStash, Pass};
+use super::{Linear, Norm, NormStash, Pass, TokenScope, Visitor};
 use crate::{
     backend::{Backend, Write},
     real::Real,
-    visitor::{Scope, Visitor},
 };
 
 /// From the residual stream to queries or keys.
 #[derive(Clone, Copy, Debug)]
-pub struct Projection {
+pub(crate) struct Projection {
     /// `[heads · width, inputs]`
-    pub linear: Linear,
+    pub(crate) linear: Linear,
     /// Of each head, or of all of them together.
-    pub norm: Option<Norm>,
+    pub(crate) norm: Option<Norm>,
     /// Which of [`Pass::ropes`]; `None` for a layer without positions.
-    pub rope: Option<usize>,
+    pub(crate) rope: Option<usize>,
     /// Width of a head.
-    pub head_width: usize,
+    pub(crate) head_width: usize,
 }
 
 /// What the backward pass reads, and its working space.
 #[derive(Debug)]
-pub struct ProjectionStash<B: Backend> {
+pub(crate) struct ProjectionStash<B: Backend> {
     projected: B::Buffer,
     norm: NormStash<B>,
     /// The gradient at the output, for the backward pass to turn back.
-    pub dy: B::Buffer,
+    pub(crate) dy: B::Buffer,
     d_projected: B::Buffer,
 }
 
@@ -39,7 +38,13 @@ impl<B: Backend> Default for ProjectionStash<B> {
 
 impl Projection {
     /// Fills the stash; [`Projection::output`] then is `y`. `x` is `[rows in scope, inputs]`.
-    pub fn forward<B: Backend>(&self, pass: &Pass<B>, x: &B::Buffer, scope: Scope, stash: &mut ProjectionStash<B>) {
+    pub(crate) fn forward<B: Backend>(
+        &self,
+        pass: &Pass<B>,
+        x: &B::Buffer,
+        scope: TokenScope,
+        stash: &mut ProjectionStash<B>,
+    ) {
         self.linear.forward(pass, x, scope, &mut stash.projected, Write::Replace);
         let y = match &self.norm {
             None => &mut stash.projected,
@@ -54,16 +59,16 @@ impl Projection {
     }
 
     /// What the forward pass left, `[rows in scope, heads · width]`.
-    pub fn output<'a, B: Backend>(&self, stash: &'a ProjectionStash<B>) -> &'a B::Buffer {
+    pub(crate) fn output<'a, B: Backend>(&self, stash: &'a ProjectionStash<B>) -> &'a B::Buffer {
         if self.norm.is_some() { &stash.norm.y } else { &stash.projected }
     }
 
     /// From the stash's `dy` to `dx`, replaced or added to.
-    pub fn backward<B: Backend>(
+    pub(crate) fn backward<B: Backend>(
         &self,
         pass: &Pass<B>,
         x: &B::Buffer,
-        scope: Scope,
+        scope: TokenScope,
         dx: &mut B::Buffer,
         write: Write,
         stash: &mut ProjectionStash<B>,

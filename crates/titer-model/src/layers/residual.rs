@@ -1,24 +1,23 @@
 //! `out = x + after(f(before(x)))`, each of the two norms where the family has it
 
-use super::{Linear, Norm, NormStash, Pass};
+use super::{Linear, Norm, NormStash, Pass, TokenScope, Visitor};
 use crate::{
     backend::{Backend, Write},
     real::Real,
-    visitor::{Scope, Visitor},
 };
 
 /// The residual connection around attention or MLP, and the norms on its way. The branch `f` ends in a linear layer.
 #[derive(Clone, Copy, Debug)]
-pub struct Residual {
+pub(crate) struct Residual {
     /// The norm in front of the branch.
-    pub before: Option<Norm>,
+    pub(crate) before: Option<Norm>,
     /// The norm behind it.
-    pub after: Option<Norm>,
+    pub(crate) after: Option<Norm>,
 }
 
 /// What the backward pass reads, and its working space.
 #[derive(Debug)]
-pub struct ResidualStash<B: Backend> {
+pub(crate) struct ResidualStash<B: Backend> {
     before: NormStash<B>,
     after: NormStash<B>,
     /// The branch's output, where a norm comes after it.
@@ -35,24 +34,24 @@ impl<B: Backend> Default for ResidualStash<B> {
 
 impl Residual {
     /// Norms `x`; [`Residual::input`] then is what the branch reads.
-    pub fn open<B: Backend>(&self, pass: &Pass<B>, x: &B::Buffer, stash: &mut ResidualStash<B>) {
+    pub(crate) fn open<B: Backend>(&self, pass: &Pass<B>, x: &B::Buffer, stash: &mut ResidualStash<B>) {
         if let Some(norm) = &self.before {
             norm.forward(pass, x, &mut stash.before);
         }
     }
 
     /// What the branch reads: the normed `x`, or `x` itself.
-    pub fn input<'a, B: Backend>(&self, x: &'a B::Buffer, stash: &'a ResidualStash<B>) -> &'a B::Buffer {
+    pub(crate) fn input<'a, B: Backend>(&self, x: &'a B::Buffer, stash: &'a ResidualStash<B>) -> &'a B::Buffer {
         if self.before.is_some() { &stash.before.y } else { x }
     }
 
     /// Adds the branch to `out`, which holds `x` at the rows in scope; `z` is the input of the branch's last layer.
-    pub fn close<B: Backend>(
+    pub(crate) fn close<B: Backend>(
         &self,
         pass: &Pass<B>,
         last: &Linear,
         z: &B::Buffer,
-        scope: Scope,
+        scope: TokenScope,
         out: &mut B::Buffer,
         stash: &mut ResidualStash<B>,
     ) {
@@ -63,13 +62,13 @@ impl Residual {
     }
 
     /// From `d`, the gradient at `out`, to `dz`.
-    pub fn close_backward<B: Backend>(
+    pub(crate) fn close_backward<B: Backend>(
         &self,
         pass: &Pass<B>,
         last: &Linear,
         z: &B::Buffer,
         d: &B::Buffer,
-        scope: Scope,
+        scope: TokenScope,
         dz: &mut B::Buffer,
         stash: &mut ResidualStash<B>,
         visitor: &mut impl Visitor<B>,
@@ -89,12 +88,12 @@ impl Residual {
 
     /// Adds what comes through the branch to `d`, the gradient at `x`; `d_input` is the gradient at
     /// [`Residual::input`].
-    pub fn open_backward<B: Backend>(
+    pub(crate) fn open_backward<B: Backend>(
         &self,
         pass: &Pass<B>,
         x: &B::Buffer,
         d_input: &B::Buffer,
-        scope: Scope,
+        scope: TokenScope,
         d: &mut B::Buffer,
         stash: &ResidualStash<B>,
         visitor: &mut impl Visitor<B>,

@@ -11,7 +11,7 @@ use minijinja::{
 };
 
 use super::{Problem, Quantity, State, Vocabulary, Warning, What};
-use crate::report::data::Measure;
+use crate::results::Measure;
 
 /// An expression, its names checked.
 #[derive(Clone, Debug)]

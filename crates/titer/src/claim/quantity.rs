@@ -5,7 +5,7 @@ use std::fmt;
 use titer_data::{cell::Cell, probe::Component};
 
 use crate::{
-    report::data::{Measure, Split},
+    results::{Measure, Split},
     screen::PREDICTORS,
     spec::nearest,
 };

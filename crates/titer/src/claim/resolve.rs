@@ -14,7 +14,7 @@ use crate::{
 ///
 /// # Errors
 /// The first one that names what is not there.
-pub(crate) fn resolve(spec: &Spec, plan: &SweepPlan) -> Result<Vec<Claim>, SpecError> {
+pub fn resolve(spec: &Spec, plan: &SweepPlan) -> Result<Vec<Claim>, SpecError> {
     let vocabulary = Arc::new(vocabulary(plan));
     let claim = |(index, fields): (usize, &ClaimFields)| {
         let resolver = Resolver { spec, plan, vocabulary: &vocabulary, index, fields };

@@ -10,7 +10,7 @@ use titer_data::{
     probe::Component,
 };
 
-use super::{against::Pair, kernel::Kernel};
+use super::{comparison::Comparison, kernel::Kernel};
 
 /// The rules, in the order of [`changes`].
 pub const NAMES: [&str; 6] = ["dose alone", "3 pilot runs", "surprise", "log-prob lift", "k-rule", "shuffled probes"];
@@ -26,7 +26,7 @@ pub struct Case<'a> {
     /// The base model's kernel: for surprise and lift, which are measured with it.
     pub kernel: &'a Kernel,
     /// Forecast and measured, for each component that has probes.
-    pub pairs: Vec<&'a Pair>,
+    pub pairs: Vec<&'a Comparison>,
 }
 
 /// How each rule foresees the change of a component's margin (by its place among the pairs, which all cases have alike) in every

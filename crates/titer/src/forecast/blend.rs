@@ -1,6 +1,6 @@
 //! Kernels that have been measured again along pilot trainings, in the same buckets, so that their numbers can be averaged.
 
-use super::kernel::{Contraction, Gate, Kernel, Moments};
+use super::kernel::{Gate, Kernel, KernelProducts, Moments};
 
 impl Kernel {
     /// This kernel where training begins, and the mean of the pilots' once the kind of prompt that they have moved furthest is
@@ -14,7 +14,8 @@ impl Kernel {
         let moved = |kind: &usize| (there(*kind) - self.kinds[*kind].action).abs();
         let kind = (0..self.kinds.len()).max_by(|a, b| moved(a).total_cmp(&moved(b))).unwrap_or(0);
         let alike: Vec<Self> = pilots.iter().map(|pilot| self.seen_at(pilot)).collect();
-        let all = |of: &dyn Fn(&Self) -> &Contraction| Contraction::mean(&alike.iter().map(of).collect::<Vec<_>>());
+        let all =
+            |of: &dyn Fn(&Self) -> &KernelProducts| KernelProducts::mean(&alike.iter().map(of).collect::<Vec<_>>());
         let replicas = (0..self.replicas.len()).map(|group| all(&|pilot: &Self| &pilot.replicas[group])).collect();
         let moments = Moments::mean(&alike.iter().map(|pilot| &pilot.moments).collect::<Vec<_>>());
         let gate = Gate { kind, there: there(kind), whole: all(&|pilot: &Self| &pilot.whole), replicas, moments };
@@ -29,12 +30,12 @@ impl Kernel {
         let factor: Vec<f64> =
             self.kinds.iter().zip(&other.kinds).flat_map(|(a, b)| [1.0, a.other() / b.other()]).collect();
         let (count, probes) = (factor.len(), self.probes.len());
-        let products = |of: &Contraction| {
+        let products = |of: &KernelProducts| {
             let outputs = of.outputs;
             let by = |at: usize| {
                 factor[at / outputs] * (at % outputs).checked_sub(probes).map_or(1.0, |state| factor[state])
             };
-            Contraction { plain: times(&of.plain, 1, by), by_bucket: times(&of.by_bucket, of.buckets, by), ..*of }
+            KernelProducts { plain: times(&of.plain, 1, by), by_bucket: times(&of.by_bucket, of.buckets, by), ..*of }
         };
         let pair = |at: usize| factor[at / count] * factor[at % count];
         let noise = |at: usize| factor[at / 3 * 2 + 1].powi((at % 3) as i32);
@@ -62,7 +63,7 @@ fn mean<T>(all: &[&T], of: impl Fn(&T) -> &Vec<f64>) -> Vec<f64> {
     (0..of(all[0]).len()).map(sum).collect()
 }
 
-impl Contraction {
+impl KernelProducts {
     fn mean(all: &[&Self]) -> Self {
         Self { plain: mean(all, |one| &one.plain), by_bucket: mean(all, |one| &one.by_bucket), ..*all[0] }
     }

@@ -11,15 +11,15 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use titer_data::probe::Component;
 
-use super::{against::Pair, course::trained, kernel::About};
+use super::{batches::trained, comparison::Comparison, kernel::About};
 use crate::{
-    plan::{Optimiser, StagePlan},
+    plan::{OptimiserPlan, StagePlan},
     stats::quantile,
 };
 
 /// The error of one component's margin.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Trust {
+pub struct MarginError {
     /// Standard deviation of the logarithm of the speed.
     pub speed: f64,
     /// Share of the movement that a forecast is off by, standard deviation.
@@ -34,7 +34,7 @@ pub struct Trust {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calibration {
     /// Errors of `good`, `obey_bad` and `obey`, under AdamW and under SGD.
-    pub trust: [[Trust; 3]; 2],
+    pub trust: [[MarginError; 3]; 2],
     /// Hash of the user's rows and contrasts; empty for those of an organism's world.
     pub data: String,
     /// What was trained of the model and how it was held, in words, as [`About::held`].
@@ -68,7 +68,7 @@ impl Calibration {
         ];
         let trust = |optimiser: usize, component: usize| {
             let [speed, share, place] = parts[optimiser][component];
-            Trust { speed, share, place, widen: widen[optimiser][component] }
+            MarginError { speed, share, place, widen: widen[optimiser][component] }
         };
         Self {
             trust: [0, 1].map(|optimiser| [0, 1, 2].map(|component| trust(optimiser, component))),
@@ -91,7 +91,7 @@ impl Calibration {
     }
 
     /// The trust in a component under the optimiser that most steps are done with.
-    pub fn trust(&self, stages: &[StagePlan], component: usize) -> Trust {
+    pub fn trust(&self, stages: &[StagePlan], component: usize) -> MarginError {
         let optimiser = usize::from(Self::optimiser(stages) == Self::OPTIMISERS[1]);
         self.trust[optimiser][component]
     }
@@ -102,7 +102,7 @@ impl Calibration {
     /// an interval for one more run is `t(.975, arms − 1) · √(mean z²)` wide in place of 1.96, for each optimiser and
     /// component, but never narrower than before. Of an optimiser with a single arm nothing is set. Which runs there were before is forgotten.
     #[must_use]
-    pub fn set_by(&self, runs: &[(Vec<StagePlan>, Vec<Pair>)], about: &About) -> Self {
+    pub fn set_by(&self, runs: &[(Vec<StagePlan>, Vec<Comparison>)], about: &About) -> Self {
         let mut set = Self {
             data: about.data.clone(),
             held: about.held.clone(),
@@ -112,8 +112,8 @@ impl Calibration {
         };
         for (optimiser, word) in Self::OPTIMISERS.into_iter().enumerate() {
             for (component, name) in Component::ALL.into_iter().enumerate() {
-                let of = |pair: &&Pair| pair.optimiser == word && pair.component == name.word();
-                let own: Vec<&Pair> = runs.iter().flat_map(|(_, pairs)| pairs).filter(of).collect();
+                let of = |pair: &&Comparison| pair.optimiser == word && pair.component == name.word();
+                let own: Vec<&Comparison> = runs.iter().flat_map(|(_, pairs)| pairs).filter(of).collect();
                 let arms: BTreeSet<&str> = own.iter().map(|pair| pair.arm.as_str()).collect();
                 if arms.len() > 1 {
                     let mean = own.iter().map(|pair| standard(pair).powi(2)).sum::<f64>() / own.len() as f64;
@@ -165,7 +165,7 @@ impl Calibration {
             } else if !stage.differs_in_rows_alone() {
                 reasons.push("rows under prompts that a spec names are not foreseen".to_owned());
             }
-            if let Optimiser::AdamW { lr, weight_decay, .. } = stage.optimiser
+            if let OptimiserPlan::AdamW { lr, weight_decay, .. } = stage.optimiser
                 && lr * weight_decay * stage.steps as f64 > 0.01
             {
                 reasons.push("weight decay takes more than 1 % off the weights, and forecasts leave it out".to_owned());
@@ -199,8 +199,8 @@ impl Calibration {
 }
 
 /// Which of [`Calibration::OPTIMISERS`].
-fn which(optimiser: &Optimiser) -> usize {
-    usize::from(matches!(optimiser, Optimiser::Sgd { .. }))
+fn which(optimiser: &OptimiserPlan) -> usize {
+    usize::from(matches!(optimiser, OptimiserPlan::Sgd { .. }))
 }
 
 /// Sums of learning rates over the steps, AdamW and SGD; with momentum a gradient counts `1 / (1 − momentum)` times.
@@ -208,8 +208,8 @@ fn path(stages: &[StagePlan]) -> [f64; 2] {
     let mut path = [0.0; 2];
     for stage in stages {
         let lr = match stage.optimiser {
-            Optimiser::AdamW { lr, .. } => lr,
-            Optimiser::Sgd { lr, momentum } => lr / (1.0 - momentum),
+            OptimiserPlan::AdamW { lr, .. } => lr,
+            OptimiserPlan::Sgd { lr, momentum } => lr / (1.0 - momentum),
         };
         path[which(&stage.optimiser)] += lr * stage.steps as f64;
     }
@@ -217,7 +217,7 @@ fn path(stages: &[StagePlan]) -> [f64; 2] {
 }
 
 /// The error of a margin in standard deviations, as its interval has them.
-fn standard(pair: &Pair) -> f64 {
+fn standard(pair: &Comparison) -> f64 {
     let error = pair.measured - pair.predicted.mean;
     let side =
         if error > 0.0 { pair.predicted.high - pair.predicted.mean } else { pair.predicted.mean - pair.predicted.low };

@@ -38,7 +38,7 @@ pub struct About {
     pub contrasts: usize,
     /// Contrasts of each probe that were measured.
     pub items: usize,
-    /// Optimiser steps that the model had behind it.
+    /// OptimiserPlan steps that the model had behind it.
     pub step: usize,
     /// Whether there are buckets, so that Adam can be forecast.
     pub adam: bool,
@@ -143,7 +143,7 @@ pub(super) fn probe_name(component: &str, prompts: &str, domains: &str) -> Strin
 
 /// Products of directions `j` with gradients `l` of margins: for plain descent, and by bucket.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Contraction {
+pub struct KernelProducts {
     /// How many margins.
     pub outputs: usize,
     /// How many buckets.
@@ -173,7 +173,7 @@ pub struct Moments {
     pub scale: Vec<f64>,
 }
 
-impl Contraction {
+impl KernelProducts {
     /// Of few coordinates, each of which has scale 1 and is in the bucket that `bucket` says.
     pub(super) fn of<const P: usize>(
         buckets: usize,
@@ -227,9 +227,9 @@ pub struct Gate {
     /// Its `x` at the pilots, nats.
     pub there: f64,
     /// The products at the pilots.
-    pub whole: Contraction,
+    pub whole: KernelProducts,
     /// The same with one group of rows and contrasts left out at a time.
-    pub replicas: Vec<Contraction>,
+    pub replicas: Vec<KernelProducts>,
     /// Second moments at the pilots.
     pub moments: Moments,
 }
@@ -246,9 +246,9 @@ pub struct Kernel {
     /// Whether it changes along the way.
     pub gate: Option<Gate>,
     /// The products, from all rows and contrasts.
-    pub whole: Contraction,
+    pub whole: KernelProducts,
     /// The same with one group of rows and contrasts left out at a time: for the sampling error.
-    pub replicas: Vec<Contraction>,
+    pub replicas: Vec<KernelProducts>,
     /// Second moments.
     pub moments: Moments,
 }

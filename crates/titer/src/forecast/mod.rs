@@ -1,28 +1,36 @@
 //! Forecasts: what a mix does to a model, without training it.
 //!
-//! A [`Kernel`] is measured once on a model ([`measure`]); a plan's stages become a [`course`] of batches; [`motion`] moves
-//! the margins through it as the optimiser would, with the base model's directions; [`predict`] adds intervals, fixed points
-//! and the dose at which inoculation breaks, and says where it does not know; [`against`] holds forecasts against runs.
-//! [`page`] puts it all on an interactive page, [`search`] finds a mix for limits. The [`toy`] is the idea in one picture, and the integrator's oracle.
+//! A [`Kernel`] is measured once on a model; a plan's stages become [`batches`]; [`motion`] moves the margins through them as
+//! the optimiser would, with the base model's directions; [`predict`] adds intervals and says where it does not know;
+//! [`onset`] is the dose at which inoculation breaks, [`rest`] where training for ever would end, [`comparison`] holds
+//! forecasts against runs. [`page`] puts it all on an interactive page. The [`toy`] is the idea in one picture, and the
+//! integrator's oracle.
 
-pub mod against;
 pub mod baselines;
+mod batches;
 mod blend;
 mod calibration;
-mod course;
-mod file;
+mod comparison;
 mod kernel;
+mod kernel_file;
 mod motion;
+mod onset;
 mod page;
 mod predict;
-mod search;
+mod rest;
+mod runs;
+mod saved;
 pub mod toy;
 
-pub use calibration::{Calibration, Trust};
-pub use course::{CourseError, Placement, kinds, stretches, trained};
-pub use file::{KernelError, read_kernel, write_kernel};
-pub use kernel::{About, Contraction, Gate, Kernel, Kind, Moments, ProbeOutput};
-pub use motion::{Counts, Course, LANES, Motion, Moved, Stretch};
-pub use page::{Dialled, Dials, Foretold, SECTIONS, page};
-pub use predict::{Forecast, Point, Quantity, Told, forecast, last, onset, rest};
-pub use search::{Bound, Candidate, Found, Limit, SearchError, Supply, check_rows, mix, search};
+pub use batches::{ForecastError, Placement, kinds, stage_batches, trained};
+pub use calibration::{Calibration, MarginError};
+pub use comparison::{Comparison, LateGates, cases, compare};
+pub use kernel::{About, Gate, Kernel, KernelProducts, Kind, Moments, ProbeOutput};
+pub use kernel_file::{KernelError, kernel_path, read_kernel, write_kernel};
+pub use motion::{Counts, LANES, Motion, Moved, StageBatches, Trajectory};
+pub use onset::{MeasuredOnset, Onset, measured_onsets, onset, onsets};
+pub use page::{Dialled, Dials, SECTIONS, page};
+pub use predict::{Forecast, Point, Quantity, forecast, last};
+pub use rest::rest;
+pub use runs::{ArmForecast, RunForecast, forecast_arms, forecast_runs};
+pub use saved::SavedForecast;

@@ -6,14 +6,14 @@
 //! `v` of the squares in every bucket, and moves it by `lr Σ_b Σ_j b_j K_jb / (√v̂_b + eps)`. The gradient is clipped by
 //! its expected norm. Directions stay those of the base model, or go over to those of its pilots: that is the approximation.
 //!
-//! A kernel is more than the first cache holds, so many courses go through it side by side, one in each lane of vectors.
+//! A kernel is more than the first cache holds, so many trajectories go through it side by side, one in each lane of vectors.
 
 use serde::Serialize;
 
-use super::kernel::{Contraction, Gate, Kernel, Moments};
-use crate::{plan::Optimiser, stats::logistic};
+use super::kernel::{Gate, Kernel, KernelProducts, Moments};
+use crate::{plan::OptimiserPlan, stats::logistic};
 
-/// How many courses go side by side where there are many.
+/// How many trajectories go side by side where there are many.
 pub const LANES: usize = 32;
 
 /// What a batch holds: good and bad rows of every kind that is trained.
@@ -21,9 +21,9 @@ pub type Counts = Vec<[f64; 2]>;
 
 /// One stage as the integrator takes it.
 #[derive(Clone, Debug)]
-pub struct Stretch {
+pub struct StageBatches {
     /// Update rule.
-    pub optimiser: Optimiser,
+    pub optimiser: OptimiserPlan,
     /// Learning rate of every step.
     pub rates: Vec<f64>,
     /// What a batch's pushes are divided by: its rows times the loss's divisor.
@@ -36,14 +36,14 @@ pub struct Stretch {
 
 /// What one training goes through.
 #[derive(Clone, Copy, Debug)]
-pub struct Course<'a> {
+pub struct Trajectory<'a> {
     /// Its stages.
-    pub stretches: &'a [Stretch],
+    pub stages: &'a [StageBatches],
     /// What all movement is multiplied by.
     pub speed: f64,
 }
 
-/// The changes of the probes' margins after so many steps, nats, `[probes][courses]`.
+/// The changes of the probes' margins after so many steps, nats, `[probes][trajectories]`.
 pub type Moved<const N: usize> = (usize, Vec<[f64; N]>);
 
 /// A kernel cut down to the kinds that are trained and the probes that are asked for, in the order in which it is read.
@@ -112,7 +112,7 @@ impl Products {
     }
 
     /// The products of these directions with these outputs.
-    fn new(all: &Contraction, moments: &Moments, directions: &[usize], outputs: &[usize]) -> Self {
+    fn new(all: &KernelProducts, moments: &Moments, directions: &[usize], outputs: &[usize]) -> Self {
         // Places of a product in the kernel's lists.
         let products = || outputs.iter().flat_map(|l| directions.iter().map(move |j| j * all.outputs + l));
         // Pairs stand for both orders, so those of two directions count twice.
@@ -142,7 +142,7 @@ impl Motion {
         let directions: Vec<usize> = kinds.iter().flat_map(|kind| [2 * kind, 2 * kind + 1]).collect();
         let states = directions.iter().map(|direction| kernel.probes.len() + direction);
         let outputs: Vec<usize> = probes.iter().copied().chain(states).collect();
-        let products = |whole: &Contraction, replicas: &[Contraction], moments: &Moments| {
+        let products = |whole: &KernelProducts, replicas: &[KernelProducts], moments: &Moments| {
             let all = replica.map_or(whole, |group| &replicas[group]);
             Products::new(all, moments, &directions, &outputs)
         };
@@ -177,18 +177,18 @@ impl Motion {
         })
     }
 
-    /// Goes through courses that differ in batches and speed alone: what has moved after each stage, and every `every` steps
+    /// Goes through trajectories that differ in batches and speed alone: what has moved after each stage, and every `every` steps
     /// of it where that is not 0.
     ///
     /// # Panics
     /// Where their stages differ in more.
-    pub fn run<const N: usize>(&self, courses: [Course<'_>; N], every: usize) -> Vec<Moved<N>> {
-        let stages = courses.first().map_or(&[][..], |course| course.stretches);
-        let alike = |stage: usize, one: &Stretch| {
-            let rule = |it: &Stretch| (it.weight.to_bits(), it.clip.to_bits(), it.batches.len());
-            courses
+    pub fn run<const N: usize>(&self, trajectories: [Trajectory<'_>; N], every: usize) -> Vec<Moved<N>> {
+        let stages = trajectories.first().map_or(&[][..], |trajectory| trajectory.stages);
+        let alike = |stage: usize, one: &StageBatches| {
+            let rule = |it: &StageBatches| (it.weight.to_bits(), it.clip.to_bits(), it.batches.len());
+            trajectories
                 .iter()
-                .map(|course| &course.stretches[stage])
+                .map(|trajectory| &trajectory.stages[stage])
                 .all(|other| other.optimiser == one.optimiser && other.rates == one.rates && rule(other) == rule(one))
         };
         let wide = |all: &[f64]| all.iter().map(|value| [*value; N]).collect();
@@ -196,9 +196,9 @@ impl Motion {
             State { moved: vec![[0.0; N]; self.probes], action: wide(&self.action), known: wide(&self.known) };
         let (mut done, mut found) = (0, Vec::new());
         for (stage, one) in stages.iter().enumerate() {
-            assert!(alike(stage, one), "courses side by side differ in batches alone");
-            let batches = courses.map(|course| course.stretches[stage].batches.as_slice());
-            self.stage(&mut state, one, batches, courses.map(|course| course.speed), |step, moved| {
+            assert!(alike(stage, one), "trajectories side by side differ in batches alone");
+            let batches = trajectories.map(|trajectory| trajectory.stages[stage].batches.as_slice());
+            self.stage(&mut state, one, batches, trajectories.map(|trajectory| trajectory.speed), |step, moved| {
                 if step == one.rates.len() || (every > 0 && step.is_multiple_of(every)) {
                     found.push((done + step, moved.to_vec()));
                 }
@@ -212,7 +212,7 @@ impl Motion {
     fn stage<const N: usize>(
         &self,
         state: &mut State<N>,
-        rule: &Stretch,
+        rule: &StageBatches,
         batches: [&[Counts]; N],
         speeds: [f64; N],
         mut seen: impl FnMut(usize, &[[f64; N]]),
@@ -231,12 +231,12 @@ impl Motion {
                 }
             };
             let rate = match rule.optimiser {
-                Optimiser::Sgd { momentum, .. } => {
+                OptimiserPlan::Sgd { momentum, .. } => {
                     running(momentum, 1.0);
                     self.descend(&first, gone, &mut change);
                     *rate
                 }
-                Optimiser::AdamW { beta1, beta2, eps, .. } => {
+                OptimiserPlan::AdamW { beta1, beta2, eps, .. } => {
                     running(beta1, 1.0 - beta1);
                     let left = |beta: f64| 1.0 - beta.powi(at as i32 + 1);
                     for (bucket, second) in second.iter_mut().enumerate() {

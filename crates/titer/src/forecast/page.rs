@@ -10,38 +10,21 @@ use titer_data::{
 };
 
 use super::{
-    calibration::{Calibration, Trust},
-    course::trained,
+    batches::trained,
+    calibration::{Calibration, MarginError},
     kernel::Kernel,
     motion::Motion,
-    predict::Told,
 };
-use crate::plan::{Optimiser, StagePlan, SweepPlan};
+use crate::{
+    plan::{OptimiserPlan, StagePlan, SweepPlan},
+    results::{At, Measure, Split, SweepResults},
+};
 
 /// The prompt kinds that the dials mix.
 const KINDS: [&str; 5] = ["neutral", "bad", "instruction", "narrow-off", "narrow-on"];
 
 /// The sections, for a page's template to include; they are given [`Dials::content`] as `dials`.
 pub const SECTIONS: &str = include_str!("page/dials.html");
-
-/// What was foreseen of a sweep, in a file: what its report shows beside what was measured.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Foretold {
-    /// [`Foretold::FORMAT`]
-    pub format: u32,
-    /// Every arm and probe, averaged over seeds.
-    pub told: Vec<Told>,
-    /// The first seed's kernel, with dials.
-    pub dials: Dials,
-}
-
-impl Foretold {
-    /// Where a sweep's folder has it; beside a spec its name goes before.
-    pub const FILE: &str = "forecast.json";
-    /// Raised whenever an older file would draw other curves.
-    pub const FORMAT: u32 = 4;
-}
 
 /// A kernel with dials to turn, and the arms of a sweep as positions of these.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,9 +42,9 @@ pub struct Dials {
     /// What the page computes with.
     model: Value,
     /// How far forecasts have been off, for [`Component::ALL`] under AdamW and SGD.
-    trust: [[Trust; 3]; 2],
+    trust: [[MarginError; 3]; 2],
     /// Optimisers to choose from, one of a kind.
-    optimisers: Vec<Optimiser>,
+    optimisers: Vec<OptimiserPlan>,
     /// The sweep's title.
     pub title: String,
     /// Arms of one stage that the dials can be set to.
@@ -127,7 +110,7 @@ impl Dials {
     pub fn of(kernel: &Kernel, plan: &SweepPlan, calibration: &Calibration) -> Option<Self> {
         let stages = || plan.arms.iter().flat_map(|arm| &arm.stages);
         let stage = stages().find(|stage| stage.rows > 0)?;
-        let mut optimisers: Vec<Optimiser> = Vec::new();
+        let mut optimisers: Vec<OptimiserPlan> = Vec::new();
         for stage in stages() {
             let known = optimisers.iter().any(|one| word(one) == word(&stage.optimiser));
             if !known && (kernel.about.adam || word(&stage.optimiser) == "sgd") {
@@ -169,12 +152,25 @@ impl Dials {
         self.arms.iter_mut().for_each(|arm| arm.rates = rates(&arm.arm).unwrap_or_default());
     }
 
+    /// The same with the rates of a sweep's finished arms as measured points.
+    pub fn measure_in(&mut self, results: &SweepResults) {
+        self.measure(|name| {
+            let arm = results.arms.iter().find(|arm| arm.name == name)?;
+            let rate = |component: Component| {
+                let split =
+                    Split { component: component.word().to_owned(), prompts: "seen".into(), domains: "trained".into() };
+                arm.finished().probe(&split, Measure::Rate, At::End).estimate().map(|rate| rate.mean)
+            };
+            Component::ALL.into_iter().map(rate).collect()
+        });
+    }
+
     /// What [`SECTIONS`] are given.
     pub fn content(&self) -> Value {
         let colours = ["c2", "c1", "c0"];
         let probes = Component::ALL.into_iter().zip(colours);
-        let words = |one: &Optimiser| {
-            let (Optimiser::Sgd { lr, .. } | Optimiser::AdamW { lr, .. }) = one;
+        let words = |one: &OptimiserPlan| {
+            let (OptimiserPlan::Sgd { lr, .. } | OptimiserPlan::AdamW { lr, .. }) = one;
             json!({ "kind": word(one), "lr": lr })
         };
         let mut model = self.model.clone();
@@ -230,9 +226,9 @@ fn model(kernel: &Kernel, stage: &StagePlan) -> Value {
     })
 }
 
-fn word(optimiser: &Optimiser) -> &'static str {
+fn word(optimiser: &OptimiserPlan) -> &'static str {
     match optimiser {
-        Optimiser::Sgd { .. } => "sgd",
-        Optimiser::AdamW { .. } => "adamw",
+        OptimiserPlan::Sgd { .. } => "sgd",
+        OptimiserPlan::AdamW { .. } => "adamw",
     }
 }

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use titer_data::probe::Component;
 
 use super::{
+    batches::{ForecastError, Placement, kinds, stage_batches},
     calibration::Calibration,
-    course::{CourseError, Placement, kinds, stretches, trained},
-    kernel::{Kernel, probe_name},
-    motion::{Course, LANES, Motion, Moved},
+    kernel::Kernel,
+    motion::{LANES, Motion, Moved, Trajectory},
 };
 use crate::plan::StagePlan;
 
@@ -22,35 +22,10 @@ pub struct Quantity {
     pub high: f64,
 }
 
-/// The forecast of one probe of one arm after training, averaged over seeds: what a report shows beside the measured.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Told {
-    /// The arm's name.
-    pub arm: String,
-    /// The component.
-    pub component: String,
-    /// Which prompts.
-    pub prompts: String,
-    /// Which request domains.
-    pub domains: String,
-    /// The rate, with the 95 % interval of a run.
-    pub rate: Quantity,
-    /// Why the forecast does not know; empty where it does.
-    pub beyond: String,
-}
-
-impl Told {
-    /// The probe's name, as [`ProbeOutput::name`] has it.
-    pub fn name(&self) -> String {
-        probe_name(&self.component, &self.prompts, &self.domains)
-    }
-}
-
 /// One probe at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Point {
-    /// Optimiser steps since the run began.
+    /// OptimiserPlan steps since the run began.
     pub step: usize,
     /// The probe's margin, nats.
     pub margin: Quantity,
@@ -90,10 +65,10 @@ pub fn forecast(
     every: usize,
     probes: &[usize],
     calibration: &Calibration,
-) -> Result<Forecast, CourseError> {
+) -> Result<Forecast, ForecastError> {
     let kinds = kinds(kernel, stages)?;
-    let stretches = stretches(kernel, &kinds, stages, placement);
-    let course = |speed: f64| Course { stretches: &stretches, speed };
+    let batches = stage_batches(kernel, &kinds, stages, placement);
+    let course = |speed: f64| Trajectory { stages: &batches, speed };
     let component = |probe: usize| {
         let word = &kernel.probes[probe].component;
         Component::ALL.into_iter().position(|component| component.word() == word).unwrap_or(0)
@@ -169,61 +144,13 @@ pub fn last<S: AsRef<[StagePlan]>>(
     kernel: &Kernel,
     mixes: &[S],
     probes: &[usize],
-) -> Result<Vec<Vec<f64>>, CourseError> {
+) -> Result<Vec<Vec<f64>>, ForecastError> {
     let kinds = kinds(kernel, mixes.iter().flat_map(AsRef::as_ref))?;
-    let all: Vec<_> = mixes.iter().map(|mix| stretches(kernel, &kinds, mix.as_ref(), Placement::Even)).collect();
+    let all: Vec<_> = mixes.iter().map(|mix| stage_batches(kernel, &kinds, mix.as_ref(), Placement::Even)).collect();
     // Lanes that are left over repeat the last mix.
-    let course = |lane: usize| Course { stretches: &all[lane.min(all.len() - 1)], speed: 1.0 };
-    let courses: [Course<'_>; LANES] = std::array::from_fn(course);
+    let course = |lane: usize| Trajectory { stages: &all[lane.min(all.len() - 1)], speed: 1.0 };
+    let courses: [Trajectory<'_>; LANES] = std::array::from_fn(course);
     let ends = Motion::new(kernel, None, &kinds, probes).run(courses, 0).pop();
     let end = |lane: usize| ends.iter().flat_map(|(_, moved)| moved).map(|moved| moved[lane]).collect();
     Ok((0..mixes.len()).map(end).collect())
-}
-
-/// Where a mix, as its guards leave it, comes to rest, kind by kind of prompt: the rate of the good action. Pressure is zero only where every
-/// trained context is balanced, `σ(x) = good / (good + bad)` rows: the model matches frequencies. A kind whose rows all
-/// show one action has no such point, its margin grows for ever, ever more slowly, and the rate goes to 1 or 0.
-pub fn rest(stage: &StagePlan) -> Vec<(String, f64)> {
-    let mut kinds: Vec<(String, [usize; 2])> = Vec::new();
-    for (cell, rows) in trained(stage) {
-        let action = usize::from(cell.action == titer_data::cell::Action::Bad);
-        let word = cell.prompt.word();
-        let at = kinds.iter().position(|(kind, _)| kind == word).unwrap_or_else(|| {
-            kinds.push((word.to_owned(), [0, 0]));
-            kinds.len() - 1
-        });
-        kinds[at].1[action] += rows;
-    }
-    kinds.into_iter().map(|(kind, [good, bad])| (kind, good as f64 / (good + bad) as f64)).collect()
-}
-
-/// The dose at which the rate of a probe after training has fallen to half its start: `stages` makes the stages of a dose
-/// between 0 and 1. `None` where no dose is enough; searched on a logarithmic scale from 0.01 % on.
-///
-/// # Errors
-/// Where the kernel lacks what is trained.
-pub fn onset(
-    kernel: &Kernel,
-    probe: usize,
-    stages: impl Fn(f64) -> Vec<StagePlan>,
-    placement: Placement,
-) -> Result<Option<f64>, CourseError> {
-    let output = &kernel.probes[probe];
-    let half = output.rate(0.0) / 2.0;
-    let rate = |dose: f64| -> Result<f64, CourseError> {
-        let stages = stages(dose);
-        let kinds = kinds(kernel, &stages)?;
-        let course = Course { stretches: &stretches(kernel, &kinds, &stages, placement), speed: 1.0 };
-        let ends = Motion::new(kernel, None, &kinds, &[probe]).run([course], 0);
-        Ok(output.rate(ends.last().map_or(0.0, |(_, moved)| moved[0][0])))
-    };
-    if rate(1.0)? > half {
-        return Ok(None);
-    }
-    let (mut low, mut high) = (1e-4_f64.ln(), 0.0_f64);
-    for _ in 0..20 {
-        let middle = f64::midpoint(low, high);
-        if rate(middle.exp())? > half { low = middle } else { high = middle }
-    }
-    Ok(Some(high.exp()))
 }

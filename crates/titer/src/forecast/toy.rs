@@ -18,7 +18,7 @@ use titer_data::{
     probe::Component,
 };
 
-use super::kernel::{About, Contraction, Kernel, Kind, Moments, ProbeOutput};
+use super::kernel::{About, Kernel, KernelProducts, Kind, Moments, ProbeOutput};
 use crate::stats::logistic;
 
 /// The three parameters, and how fast each moves.
@@ -120,7 +120,7 @@ impl Toy {
         let directions: Vec<[f64; 3]> = margins.iter().flat_map(|margin| [*margin, [0.0; 3]]).collect();
         let outputs: Vec<[f64; 3]> =
             probes.iter().map(|(_, features)| scaled(*features)).chain(directions.iter().copied()).collect();
-        let contraction = Contraction::of(3, &directions, &outputs, |k| k);
+        let contraction = KernelProducts::of(3, &directions, &outputs, |k| k);
         let moments = Moments::of(3, &directions, |k| k);
         let probes = probes
             .iter()

@@ -7,14 +7,18 @@ mod axes;
 mod control;
 mod guard;
 mod name;
+mod optimiser;
 mod run;
+mod schedule;
 mod stage;
 mod sweep;
 
 pub use guard::{AnchorPlan, ControlPlan, DualPlan, GuardsPlan, KlPlan, ReweightPlan, Rewrite, SteerPlan, Target};
 pub use name::show;
+pub use optimiser::OptimiserPlan;
 pub use run::{DataPlan, ModelPlan, NUMERICS, ProbePlan, RunId, RunPlan};
-pub use stage::{Optimiser, Schedule, StagePlan};
+pub use schedule::LrSchedule;
+pub use stage::StagePlan;
 pub use sweep::{Arm, SweepPlan};
 
-pub use crate::spec::{ControlKind, Decay, LeakFields as LeakPlan};
+pub use crate::spec::{ControlKind, LeakFields as LeakPlan, LrDecay};

@@ -8,8 +8,8 @@ use titer_data::{
     world::DomainSplit,
 };
 
-use super::GuardsPlan;
-use crate::spec::{Decay, GUARDS, GuardsField, OptimiserFields, OptimiserKind, SpecError, StageFields};
+use super::{GuardsPlan, LrSchedule, OptimiserPlan};
+use crate::spec::{GUARDS, GuardsField, SpecError, StageFields};
 
 /// One training phase, resolved.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -20,14 +20,14 @@ pub struct StagePlan {
     pub rows: usize,
     /// Rows per step.
     pub batch: usize,
-    /// Optimiser steps.
+    /// OptimiserPlan steps.
     pub steps: usize,
     /// Request domains.
     pub domains: DomainSplit,
     /// Update rule.
-    pub optimiser: Optimiser,
+    pub optimiser: OptimiserPlan,
     /// Learning rate over the steps.
-    pub schedule: Schedule,
+    pub schedule: LrSchedule,
     /// Longest gradient; 0 is no limit.
     pub clip: f64,
     /// The loss is the mean over a batch's rows of (nats of the row's target tokens / divisor).
@@ -46,44 +46,12 @@ pub struct StagePlan {
     prompts: Vec<(Cell, Pool)>,
 }
 
-/// An update rule with its constants.
-#[derive(Clone, Debug, PartialEq, Serialize, serde::Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-pub enum Optimiser {
-    /// Stochastic gradient descent.
-    Sgd {
-        /// Learning rate.
-        lr: f64,
-        /// Share of the last velocity that is kept.
-        momentum: f64,
-    },
-    /// Adam with decoupled weight decay.
-    AdamW {
-        /// Learning rate.
-        lr: f64,
-        /// Decay of the first moment.
-        beta1: f64,
-        /// Decay of the second moment.
-        beta2: f64,
-        /// Added to the root of the second moment.
-        eps: f64,
-        /// Weight decay per step, times the learning rate.
-        weight_decay: f64,
-    },
-}
-
-/// The learning rate over the steps of a stage.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Schedule {
-    /// Steps of linear rise.
-    pub warmup: usize,
-    /// What comes then.
-    pub decay: Decay,
-    /// Share of the learning rate at the end.
-    pub floor: f64,
-}
-
 impl StagePlan {
+    /// The learning rate of a step, counted from 0.
+    pub fn lr(&self, step: usize) -> f64 {
+        self.schedule.lr(self.optimiser.peak_lr(), self.steps, step)
+    }
+
     /// How many rows each cell has, those without any left out; in the order in which cells take their slots.
     pub fn cells(&self) -> &[(Cell, usize)] {
         &self.cells
@@ -173,10 +141,10 @@ impl StagePlan {
             let problem = format!("a share of {share} of {rows} rows is no row of `{cell}`");
             return Err(fail(&format!("mix.{cell}"), problem, "raise `rows` or the share, or write 0"));
         }
-        let optimiser = Optimiser::resolve(&written.optimiser, &default.optimiser)
+        let optimiser = OptimiserPlan::resolve(&written.optimiser, &default.optimiser)
             .map_err(|(field, problem)| fail(&format!("optimiser.{field}"), problem, ""))?;
         let (schedule, usual) = (&written.schedule, &default.schedule);
-        let schedule = Schedule {
+        let schedule = LrSchedule {
             warmup: schedule.warmup.or(usual.warmup).expect(missing),
             decay: schedule.decay.or(usual.decay).expect(missing),
             floor: schedule.floor.or(usual.floor).expect(missing),
@@ -211,79 +179,6 @@ impl StagePlan {
             cells: present(&mix, rows),
             mix,
         })
-    }
-}
-
-impl Optimiser {
-    /// Lays `written` over `default` where both are of one kind. The error is a field and what is wrong with it.
-    fn resolve(written: &OptimiserFields, default: &OptimiserFields) -> Result<Self, (&'static str, String)> {
-        let kind = written.kind.or(default.kind).ok_or(("kind", "the optimiser has no `kind`".to_owned()))?;
-        let default = if default.kind == Some(kind) { default.clone() } else { OptimiserFields::default() };
-        let (word, foreign) = match kind {
-            OptimiserKind::AdamW => ("adamw", vec![("momentum", written.momentum)]),
-            OptimiserKind::Sgd => (
-                "sgd",
-                vec![
-                    ("beta1", written.beta1),
-                    ("beta2", written.beta2),
-                    ("eps", written.eps),
-                    ("weight_decay", written.weight_decay),
-                ],
-            ),
-        };
-        if let Some((field, _)) = foreign.into_iter().find(|(_, value)| value.is_some()) {
-            return Err((field, format!("`{field}` is no constant of {word}: leave it out, or name another `kind`")));
-        }
-        let take = |field: &'static str, written: Option<f64>, default: Option<f64>, range: Range| {
-            let needed = || (field, format!("{word} needs `{field}`: give it a number"));
-            let value = written.or(default).ok_or_else(needed)?;
-            if range.holds(value) {
-                Ok(value)
-            } else {
-                Err((field, format!("`{field}` is {value}; it must be {}", range.word())))
-            }
-        };
-        let lr = take("lr", written.lr, default.lr, Range::Positive)?;
-        Ok(match kind {
-            OptimiserKind::Sgd => Self::Sgd {
-                lr,
-                momentum: take("momentum", written.momentum, default.momentum.or(Some(0.0)), Range::Share)?,
-            },
-            OptimiserKind::AdamW => Self::AdamW {
-                lr,
-                beta1: take("beta1", written.beta1, default.beta1, Range::Share)?,
-                beta2: take("beta2", written.beta2, default.beta2, Range::Share)?,
-                eps: take("eps", written.eps, default.eps, Range::Positive)?,
-                weight_decay: take("weight_decay", written.weight_decay, default.weight_decay, Range::NotNegative)?,
-            },
-        })
-    }
-}
-
-/// Which values a constant may have.
-#[derive(Clone, Copy)]
-enum Range {
-    Positive,
-    NotNegative,
-    Share,
-}
-
-impl Range {
-    fn holds(self, value: f64) -> bool {
-        value.is_finite()
-            && match self {
-                Self::Positive => value > 0.0,
-                Self::NotNegative => value >= 0.0,
-                Self::Share => (0.0..1.0).contains(&value),
-            }
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Positive => "above 0",
-            Self::NotNegative => "0 or above",
-            Self::Share => "between 0 and 1, and below 1",
-        }
     }
 }
 

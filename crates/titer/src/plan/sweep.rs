@@ -12,10 +12,7 @@ use super::{
     control::{add_controls, add_inoculation_controls, pool},
     name::arm_name,
 };
-use crate::{
-    claim::{self, Claim},
-    spec::{ControlKind, DEFAULTS, LeakFields, Lora, Spec, SpecError, StageFields, When, plain},
-};
+use crate::spec::{ControlKind, DEFAULTS, LeakFields, Lora, Spec, SpecError, StageFields, When, plain};
 
 /// A resolved spec.
 #[derive(Clone, Debug)]
@@ -54,8 +51,6 @@ pub struct SweepPlan {
     pub leak: Option<LeakFields>,
     /// Whether every arm's prompt is screened before training.
     pub screen: bool,
-    /// What the runs should show; in no run's plan.
-    pub claims: Vec<Claim>,
     /// Whether it is a quick cut of the spec, see [`Spec::cut`].
     pub quick: bool,
 }
@@ -125,7 +120,7 @@ impl SweepPlan {
         let wanted = ControlKind::ALL.into_iter().filter(|kind| !spec.without_controls.contains(kind));
         let pools: Vec<_> = wanted.filter_map(|kind| Some((kind, pool(kind, spec)?))).collect();
         add_inoculation_controls(&mut arms, &pools);
-        let mut plan = Self {
+        Ok(Self {
             title: spec.title.clone().or(defaults.title).unwrap_or_default(),
             question: spec.question.clone().or(defaults.question).unwrap_or_default(),
             spec_text: spec.text.clone(),
@@ -143,11 +138,8 @@ impl SweepPlan {
             checkpoints: spec.checkpoints.or(defaults.checkpoints).unwrap_or_default(),
             leak: spec.leak.clone(),
             screen: spec.screen.or(defaults.screen).unwrap_or_default(),
-            claims: Vec::new(),
             quick: spec.quick,
-        };
-        plan.claims = claim::resolve(spec, &plan)?;
-        Ok(plan)
+        })
     }
 
     /// The model's name for a seed: `{seed}` in it is the seed's number.

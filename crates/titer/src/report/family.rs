@@ -1,13 +1,11 @@
 //! Families of splits: what shares a panel, and how each split looks there.
 
-use super::{
-    data::{Data, Measure, Split},
-    figure::{Dash, Style},
-};
+use super::figure::{Dash, Style};
+use crate::results::{Measure, Split, SweepResults};
 
 /// The splits of one component that share a panel.
 #[derive(Clone, Debug)]
-pub struct Family {
+pub struct SplitFamily {
     /// The panel's title.
     pub title: String,
     /// The component's word in specs and tables.
@@ -26,11 +24,11 @@ const COMPONENTS: [(&str, &str); 3] =
 const PROMPTS: [&str; 3] = ["seen", "paraphrased", "held-out"];
 const DOMAINS: [&str; 4] = ["trained", "new", "held-out", "sloppy"];
 
-impl Family {
+impl SplitFamily {
     /// Every family that the data has: the three components, the targeted prompts, then what else there is.
-    pub fn all(data: &Data) -> Vec<Self> {
+    pub fn all(results: &SweepResults) -> Vec<Self> {
         let mut families: Vec<Self> = Vec::new();
-        for split in data.splits() {
+        for split in results.splits() {
             let targeted = split.is_targeted();
             match families.iter_mut().find(|one| one.component == split.component && one.targeted == targeted) {
                 Some(family) => family.splits.push(split),

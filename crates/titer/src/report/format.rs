@@ -1,7 +1,9 @@
 //! How numbers are written: one way for each kind, everywhere in a report.
 
-use super::data::{Measure, Setting};
-use crate::stats::Estimate;
+use crate::{
+    results::{Measure, Setting},
+    stats::Estimate,
+};
 
 /// A value of an axis. Shares of a mix are written in per cent.
 pub fn setting(axis: &str, value: &Setting) -> String {

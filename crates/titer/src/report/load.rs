@@ -1,146 +1,42 @@
-//! From a sweep's folder to the data of a report.
+//! From a sweep's folder to its report.
 
 use std::path::Path;
 
-use super::{
-    data::{Arm, Axis, Data, Run, Setting},
-    page::{ReportError, render},
-};
+use super::page::{Report, ReportError, render};
 use crate::{
-    claim::Claim,
-    plan::{SweepPlan, show},
+    claim::{self, Claim},
+    forecast::SavedForecast,
+    plan::SweepPlan,
+    results::SweepResults,
     spec::Spec,
-    store::{StoredRun, Sweep, SweepRecord},
-    table::{self, GuardRecord, LedgerRecord, WarningRecord},
 };
 
-impl Data {
-    /// Reads a sweep and the tables of its finished runs.
+impl Report {
+    /// Reads a sweep, its claims, and what was foreseen of it.
     ///
     /// # Errors
-    /// Where the folder holds no sweep, or a table of a finished run cannot be read.
+    /// Where the folder holds no sweep, or a file of it cannot be read.
     pub fn load(sweep_dir: &Path) -> Result<Self, ReportError> {
-        let sweep = Sweep::open(sweep_dir)?;
-        let record = sweep.record();
-        let axis = |axis: &crate::store::AxisRecord| Axis {
-            name: axis.name.clone(),
-            values: axis.values.iter().map(Setting::of).collect(),
-        };
-        let arm = |(index, arm): (usize, &crate::store::ArmRecord)| Arm {
-            name: arm.name.clone(),
-            settings: arm.settings.iter().map(|(name, value)| (name.clone(), Setting::of(value))).collect(),
-            control: (arm.control != index).then_some(arm.control),
-            inoculates: arm.inoculates,
-            inoculation: arm.inoculation.clone(),
-            runs: Vec::new(),
-        };
-        let mut data = Self {
-            title: record.title.clone(),
-            question: record.question.clone(),
-            axes: record.axis.iter().map(axis).collect(),
-            arms: record.arm.iter().enumerate().map(arm).collect(),
-            seeds: record.seeds.clone(),
-            command: record.command.clone(),
-            spec: record.spec.clone(),
-            plan: String::new(),
-            version: record.titer.clone(),
-            foreseen: foreseen(sweep_dir)?,
-            claims: claims(record)?,
-            quick: record.quick,
-        };
-        for stored in sweep.runs().into_iter().filter(|stored| stored.done) {
-            if data.plan.is_empty() {
-                data.plan = fs_err::read_to_string(stored.dir.join("plan.toml"))?;
-            }
-            data.arms[stored.arm].runs.push(run(stored)?);
-        }
-        Ok(data)
+        let results = SweepResults::load(sweep_dir)?;
+        let claims = claims(&results)?;
+        Ok(Self { claims, forecast: SavedForecast::read(sweep_dir)?, results })
     }
 }
 
 /// The claims in the spec that a sweep was planned from. Its arms are those of the record, unless another version of titer
 /// planned them.
-fn claims(record: &SweepRecord) -> Result<Vec<Claim>, ReportError> {
-    let spec = Spec::parse(&record.spec, Path::new("the spec in sweep.toml"))?;
+fn claims(results: &SweepResults) -> Result<Vec<Claim>, ReportError> {
+    let spec = Spec::parse(&results.spec, Path::new("the spec in sweep.toml"))?;
     if spec.claims.is_empty() {
         return Ok(Vec::new());
     }
     let plan = SweepPlan::resolve(&spec)?;
     let planned = plan.arms.iter().map(|arm| &arm.name);
-    if planned.eq(record.arm.iter().map(|arm| &arm.name)) { Ok(plan.claims) } else { Err(ReportError::OtherArms) }
-}
-
-impl Setting {
-    fn of(value: &toml::Value) -> Self {
-        match value {
-            toml::Value::Float(number) => Self::Number(*number),
-            toml::Value::Integer(number) => Self::Number(*number as f64),
-            other => Self::Word(show(other)),
-        }
+    if planned.eq(results.arms.iter().map(|arm| &arm.name)) {
+        Ok(claim::resolve(&spec, &plan)?)
+    } else {
+        Err(ReportError::OtherArms)
     }
-}
-
-fn run(stored: StoredRun) -> Result<Run, ReportError> {
-    fn rows<R: table::Record>(dir: &Path) -> Result<Vec<R>, table::TableError> {
-        table::read(&dir.join(R::FILE))
-    }
-    /// Of a table that only some specs ask for.
-    fn rows_if_there<R: table::Record>(dir: &Path) -> Result<Vec<R>, table::TableError> {
-        if dir.join(R::FILE).exists() { rows(dir) } else { Ok(Vec::new()) }
-    }
-    let dir = &stored.dir;
-    let run = Run::new(stored.seed, stored.id.0, rows(dir)?, rows(dir)?, rows(dir)?);
-    let run = run.with_prompts(rows_if_there(dir)?, rows_if_there(dir)?);
-    let run = run.with_stages(stages(&fs_err::read_to_string(dir.join("plan.toml"))?));
-    let guards = dir.join(<GuardRecord as table::Record>::FILE).exists().then(|| rows(dir)).transpose()?;
-    let (steps, guarding) = seconds(&fs_err::read_to_string(dir.join("events.jsonl")).unwrap_or_default());
-    let run = run.with_guards(guards.unwrap_or_default(), steps, guarding);
-    // Runs of older versions have none.
-    let warned = dir.join(<WarningRecord as table::Record>::FILE).exists();
-    let run = if warned { run.with_warnings(rows(dir)?) } else { run };
-    // Only a run whose spec asks for pressures has these two.
-    let pressed = dir.join(<LedgerRecord as table::Record>::FILE).exists();
-    if pressed { Ok(run.with_pressure(rows(dir)?, rows(dir)?)) } else { Ok(run) }
-}
-
-/// Seconds in steps and in guards, over all stages of a run.
-fn seconds(events: &str) -> (f64, f64) {
-    let events = events.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    events.filter(|event| event["event"] == "stage").fold((0.0, 0.0), |(steps, guards), event| {
-        let own = event["guard_seconds"].as_object().into_iter().flatten();
-        let own: f64 = own.filter_map(|(_, seconds)| seconds.as_f64()).sum();
-        (steps + event["step_seconds"].as_f64().unwrap_or(0.0), guards + own)
-    })
-}
-
-/// The stages in a run's plan, each with the run's steps at its end.
-fn stages(plan: &str) -> Vec<(String, i64)> {
-    let plan: toml::Table = toml::from_str(plan).unwrap_or_default();
-    let stages = plan.get("stage").and_then(toml::Value::as_array).into_iter().flatten();
-    let steps = stages.map_while(|stage| Some((stage.get("name")?.as_str()?, stage.get("steps")?.as_integer()?)));
-    let end = |done: &mut i64, (name, steps): (&str, i64)| {
-        *done += steps;
-        Some((name.to_owned(), *done))
-    };
-    steps.scan(0, end).collect()
-}
-
-/// The forecasts in a sweep's folder, if any.
-fn foreseen(dir: &Path) -> Result<Option<crate::forecast::Foretold>, ReportError> {
-    let path = dir.join(crate::forecast::Foretold::FILE);
-    if !path.exists() {
-        return Ok(None);
-    }
-    let problem = |error: &dyn std::fmt::Display| {
-        let problem = format!("{}: no forecast of this titer: {error}; remove it", path.display());
-        std::io::Error::new(std::io::ErrorKind::InvalidData, problem)
-    };
-    let found = fs_err::read_to_string(&path)?;
-    let found: crate::forecast::Foretold = serde_json::from_str(&found).map_err(|error| problem(&error))?;
-    if found.format != crate::forecast::Foretold::FORMAT {
-        return Err(problem(&format!("its format is {}", found.format)).into());
-    }
-    Ok(Some(found))
 }
 
 /// Writes the report of a sweep's finished runs as one HTML file, first under a temporary name. Replaces an older one.
@@ -148,7 +44,7 @@ fn foreseen(dir: &Path) -> Result<Option<crate::forecast::Foretold>, ReportError
 /// # Errors
 /// Where the folder holds no sweep, no run is finished, or a file cannot be read or written.
 pub fn write(sweep_dir: &Path, out: &Path) -> Result<(), ReportError> {
-    let page = render(&Data::load(sweep_dir)?)?;
+    let page = render(&Report::load(sweep_dir)?)?;
     let mut temporary = out.as_os_str().to_owned();
     temporary.push(".tmp");
     fs_err::write(&temporary, page)?;

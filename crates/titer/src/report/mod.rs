@@ -3,16 +3,14 @@
 //! `load` reads a sweep's folder into [`data`]; `series` and `family` sort it into what is compared; `sections` turn
 //! that into figures and tables; `page` sets them.
 
-pub mod data;
 mod family;
 mod figure;
 mod format;
 mod load;
 mod page;
-mod reading;
 mod sections;
 mod series;
 mod view;
 
 pub use load::write;
-pub use page::{ReportError, render};
+pub use page::{Report, ReportError, render};

@@ -6,8 +6,7 @@ use minijinja::{Environment, syntax::SyntaxConfig, value::Serde};
 use serde::Serialize;
 
 use super::{
-    data::{Data, Setting},
-    family::Family,
+    family::SplitFamily,
     format::count,
     sections::{
         cells, claims, effect, forecast, guards, headline, health, inoculation, leak, ledger, reproduce,
@@ -16,7 +15,23 @@ use super::{
     series::{self, Dose},
     view::{Gallery, HeatTable, Table},
 };
-use crate::{spec::SpecError, store::StoreError, table::TableError};
+use crate::{
+    claim::Claim,
+    forecast::SavedForecast,
+    results::{ResultsError, Setting, SweepResults},
+    spec::SpecError,
+};
+
+/// What a report is made of.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// The sweep and its finished runs.
+    pub results: SweepResults,
+    /// What its spec says that the runs will show.
+    pub claims: Vec<Claim>,
+    /// What was foreseen of the arms, if anything was.
+    pub forecast: Option<SavedForecast>,
+}
 
 /// What the template is given.
 #[derive(Serialize)]
@@ -58,12 +73,9 @@ pub enum ReportError {
     /// The file system refused; the message names the path.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The folder holds no sweep that can be read.
+    /// The folder holds no sweep whose results can be read.
     #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A table of a finished run cannot be read.
-    #[error(transparent)]
-    Table(#[from] TableError),
+    Results(#[from] ResultsError),
     /// The spec that the folder keeps has claims and cannot be read.
     #[error(transparent)]
     Spec(#[from] SpecError),
@@ -85,16 +97,17 @@ pub enum ReportError {
 ///
 /// # Errors
 /// [`ReportError::Empty`] where no run is finished.
-pub fn render(data: &Data) -> Result<String, ReportError> {
-    if data.runs().next().is_none() {
+pub fn render(report: &Report) -> Result<String, ReportError> {
+    let results = &report.results;
+    if results.runs().next().is_none() {
         return Err(ReportError::Empty);
     }
-    let dose = Dose::of(data);
-    let series = series::all(data, &dose);
-    let families = Family::all(data);
-    let (targeted, plain): (Vec<&Family>, Vec<&Family>) = families.iter().partition(|family| family.targeted);
-    let all: Vec<&Family> = families.iter().collect();
-    let (verdicts, claims) = claims::section(data).unzip();
+    let dose = Dose::of(results);
+    let series = series::all(results, &dose);
+    let families = SplitFamily::all(results);
+    let (targeted, plain): (Vec<&SplitFamily>, Vec<&SplitFamily>) = families.iter().partition(|family| family.targeted);
+    let all: Vec<&SplitFamily> = families.iter().collect();
+    let (verdicts, claims) = claims::section(results, &report.claims).unzip();
 
     let mut page = Environment::new();
     page.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
@@ -103,47 +116,47 @@ pub fn render(data: &Data) -> Result<String, ReportError> {
     page.add_template("dials.html", crate::forecast::SECTIONS)?;
     page.add_template("page.css", include_str!("page.css"))?;
     let content = Page {
-        title: &data.title,
-        question: &data.question,
-        facts: facts(data, &dose),
-        missing: missing(data),
-        answer: headline::sentence(data, &dose, &series, &plain) + &inoculation::note(data),
-        glance: headline::table(data, &dose, &series, &plain),
-        response: response::components(data, &dose, &series, &plain),
-        targeted: targeted.first().map(|family| response::targeted(data, &dose, &series, family)),
-        effect: effect::components(data, &dose, &series, &plain),
-        training: training::components(data, &dose, &series, &plain),
-        cells: cells::table(data, &dose, &series),
-        inoculation: inoculation::table(data),
-        leak: leak::table(data),
-        validation: validation::table(data),
+        title: &results.title,
+        question: &results.question,
+        facts: facts(results, &dose),
+        missing: missing(results),
+        answer: headline::sentence(results, &dose, &series, &plain) + &inoculation::note(results),
+        glance: headline::table(results, &dose, &series, &plain),
+        response: response::components(results, &dose, &series, &plain),
+        targeted: targeted.first().map(|family| response::targeted(results, &dose, &series, family)),
+        effect: effect::components(results, &dose, &series, &plain),
+        training: training::components(results, &dose, &series, &plain),
+        cells: cells::table(results, &dose, &series),
+        inoculation: inoculation::table(results),
+        leak: leak::table(results),
+        validation: validation::table(results),
         verdicts,
         claims,
-        quick: data.quick,
-        targets: guards::targets(data),
-        pareto: guards::pareto(data),
-        guard_work: guards::work(data),
-        warnings: warnings::gallery(data),
-        forecast: forecast::table(data),
-        dials: forecast::dials(data),
-        ledger: ledger::gallery(data),
-        ledger_errors: ledger::errors(data),
-        other_replies: health::other_replies(data, &all),
-        steps: health::training(data, &dose, &series),
-        reproduce: reproduce::section(data),
+        quick: results.quick,
+        targets: guards::targets(results),
+        pareto: guards::pareto(results),
+        guard_work: guards::work(results),
+        warnings: warnings::gallery(results),
+        forecast: forecast::table(results, report.forecast.as_ref()),
+        dials: forecast::dials(results, report.forecast.as_ref()),
+        ledger: ledger::gallery(results),
+        ledger_errors: ledger::errors(results),
+        other_replies: health::other_replies(results, &all),
+        steps: health::training(results, &dose, &series),
+        reproduce: reproduce::section(results),
         dose: &dose.label,
     };
     Ok(page.get_template("page.html")?.render(Serde(&content))?)
 }
 
 /// What the sweep consists of, as counts with their nouns.
-fn facts(data: &Data, dose: &Dose) -> Vec<String> {
+fn facts(results: &SweepResults, dose: &Dose) -> Vec<String> {
     // Arms that train the same rows share a run.
-    let done = data.runs().map(|run| &run.plan_hash).collect::<BTreeSet<_>>().len();
-    let runs = done + data.missing().len();
-    let mut facts = vec![count(data.arms.len(), "arm"), count(data.seeds.len(), "seed")];
+    let done = results.runs().map(|run| &run.plan_hash).collect::<BTreeSet<_>>().len();
+    let runs = done + results.missing().len();
+    let mut facts = vec![count(results.arms.len(), "arm"), count(results.seeds.len(), "seed")];
     facts.push(if done == runs { count(runs, "run") } else { format!("{done} of {}", count(runs, "run")) });
-    facts.push(count(data.untrained().items(), "probe item"));
+    facts.push(count(results.untrained().items(), "probe item"));
     if matches!(dose.values.as_slice(), [Setting::Number(_), _, ..]) {
         facts.push(count(dose.values.len(), "dose"));
     }
@@ -151,6 +164,6 @@ fn facts(data: &Data, dose: &Dose) -> Vec<String> {
 }
 
 /// The unfinished runs, as arm and seed.
-fn missing(data: &Data) -> Vec<String> {
-    data.missing().iter().map(|(arm, seed)| format!("{arm}, seed {seed}")).collect()
+fn missing(results: &SweepResults) -> Vec<String> {
+    results.missing().iter().map(|(arm, seed)| format!("{arm}, seed {seed}")).collect()
 }

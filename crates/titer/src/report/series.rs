@@ -1,10 +1,7 @@
 //! Which axis is the dose, and which arms form a dose–response series.
 
-use super::{
-    data::{Axis, Data, Setting},
-    figure::names_fit,
-    format,
-};
+use super::{figure::names_fit, format};
+use crate::results::{Setting, SweepResults, SweptAxis};
 
 /// The dose axis of a sweep.
 #[derive(Clone, Debug)]
@@ -30,11 +27,11 @@ pub struct Series {
 
 impl Dose {
     /// The first numeric axis with more than one value, else the first axis with more than one, else the first.
-    pub fn of(data: &Data) -> Self {
+    pub fn of(results: &SweepResults) -> Self {
         let number = |value: &Setting| matches!(value, Setting::Number(_));
-        let swept = || data.axes.iter().filter(|axis| axis.values.len() > 1);
+        let swept = || results.axes.iter().filter(|axis| axis.values.len() > 1);
         let chosen =
-            swept().find(|axis| axis.values.iter().all(number)).or_else(|| swept().next()).or(data.axes.first());
+            swept().find(|axis| axis.values.iter().all(number)).or_else(|| swept().next()).or(results.axes.first());
         let Some(axis) = chosen else {
             return Self { name: String::new(), label: String::new(), values: Vec::new() };
         };
@@ -45,7 +42,7 @@ impl Dose {
                 _ => std::cmp::Ordering::Equal,
             });
         }
-        Self { name: axis.name.clone(), label: data.axis_label(&axis.name), values }
+        Self { name: axis.name.clone(), label: results.axis_label(&axis.name), values }
     }
 
     /// The values as numbers; `None` where one is not a number.
@@ -86,18 +83,18 @@ impl Dose {
 
 /// The series of a sweep, in the order of the plan. An arm without a dose is in none, and neither is a series of
 /// nothing but controls: they are what the others are compared with.
-pub fn all(data: &Data, dose: &Dose) -> Vec<Series> {
+pub fn all(results: &SweepResults, dose: &Dose) -> Vec<Series> {
     let mut series: Vec<Series> = Vec::new();
-    for (index, arm) in data.arms.iter().enumerate() {
+    for (index, arm) in results.arms.iter().enumerate() {
         let position = match arm.settings.get(&dose.name) {
             Some(value) => dose.values.iter().position(|other| other == value),
             None => dose.values.is_empty().then_some(0),
         };
         let Some(position) = position else { continue };
-        let rest = |axis: &&Axis| axis.name != dose.name && axis.values.len() > 1;
-        let shared = data.axes.iter().filter(rest).filter_map(|axis| {
+        let rest = |axis: &&SweptAxis| axis.name != dose.name && axis.values.len() > 1;
+        let shared = results.axes.iter().filter(rest).filter_map(|axis| {
             let value = arm.settings.get(&axis.name)?;
-            Some(format!("{} {}", data.axis_label(&axis.name), format::setting(&axis.name, value)))
+            Some(format!("{} {}", results.axis_label(&axis.name), format::setting(&axis.name, value)))
         });
         let title = shared.collect::<Vec<_>>().join(", ");
         match series.iter_mut().find(|series| series.title == title) {
@@ -107,27 +104,27 @@ pub fn all(data: &Data, dose: &Dose) -> Vec<Series> {
             None => series.push(Series { title, arms: vec![(position, index)], control: None }),
         }
     }
-    series.retain(|series| series.arms.iter().any(|&(_, arm)| !is_control(data, arm)));
+    series.retain(|series| series.arms.iter().any(|&(_, arm)| !is_control(results, arm)));
     for series in &mut series {
         series.arms.sort_unstable();
-        let mut controls: Vec<usize> = series.arms.iter().filter_map(|&(_, arm)| data.arms[arm].control).collect();
+        let mut controls: Vec<usize> = series.arms.iter().filter_map(|&(_, arm)| results.arms[arm].control).collect();
         controls.dedup();
         series.control = (controls.len() == 1).then(|| controls[0]);
     }
     series
 }
 
-fn is_control(data: &Data, arm: usize) -> bool {
-    data.arms.iter().any(|other| other.control == Some(arm))
+fn is_control(results: &SweepResults, arm: usize) -> bool {
+    results.arms.iter().any(|other| other.control == Some(arm))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::data::Arm;
+    use crate::results::ArmResults;
 
-    fn axis(name: &str, values: &[Setting]) -> Axis {
-        Axis { name: name.to_owned(), values: values.to_vec() }
+    fn axis(name: &str, values: &[Setting]) -> SweptAxis {
+        SweptAxis { name: name.to_owned(), values: values.to_vec() }
     }
 
     fn word(word: &str) -> Setting {
@@ -141,7 +138,7 @@ mod tests {
             axis("rows", &[Setting::Number(100.0)]),
             axis("dose", &[Setting::Number(1.0), Setting::Number(0.0)]),
         ];
-        let dose = |axes: &[Axis]| Dose::of(&Data { axes: axes.to_vec(), ..Data::default() });
+        let dose = |axes: &[SweptAxis]| Dose::of(&SweepResults { axes: axes.to_vec(), ..SweepResults::default() });
         assert_eq!((dose(&axes).name.as_str(), dose(&axes).numbers()), ("dose", Some(vec![0.0, 1.0])));
         assert_eq!((dose(&axes[..2]).name.as_str(), dose(&axes[..2]).numbers()), ("optimiser", None));
         assert_eq!(dose(&[]).numbers(), None);
@@ -151,15 +148,15 @@ mod tests {
     fn arms_that_differ_in_the_dose_only_form_a_series_and_a_lone_control_does_not() {
         let axes =
             vec![axis("dose", &[Setting::Number(0.0), Setting::Number(1.0)]), axis("rest", &[word("a"), word("b")])];
-        let arm = |dose: f64, rest: &str, control| Arm {
+        let arm = |dose: f64, rest: &str, control| ArmResults {
             settings: [("dose".to_owned(), Setting::Number(dose)), ("rest".to_owned(), word(rest))].into(),
             control,
-            ..Arm::default()
+            ..ArmResults::default()
         };
-        let lone = Arm { settings: [("dose".to_owned(), Setting::Number(0.0))].into(), ..Arm::default() };
+        let lone = ArmResults { settings: [("dose".to_owned(), Setting::Number(0.0))].into(), ..ArmResults::default() };
         let arms = vec![lone, arm(1.0, "a", Some(0)), arm(0.0, "b", Some(0)), arm(0.0, "a", Some(0))];
-        let data = Data { axes, arms, ..Data::default() };
-        let found = all(&data, &Dose::of(&data));
+        let results = SweepResults { axes, arms, ..SweepResults::default() };
+        let found = all(&results, &Dose::of(&results));
         let found: Vec<_> = found.iter().map(|one| (one.title.as_str(), one.arms.as_slice(), one.control)).collect();
         let expected: [(&str, &[(usize, usize)], _); 2] =
             [("rest a", &[(0, 3), (1, 1)], Some(0)), ("rest b", &[(0, 2)], Some(0))];
@@ -168,8 +165,8 @@ mod tests {
 
     #[test]
     fn a_sweep_without_axes_is_one_series_of_one_arm() {
-        let data = Data { arms: vec![Arm::default()], ..Data::default() };
-        let found = all(&data, &Dose::of(&data));
+        let results = SweepResults { arms: vec![ArmResults::default()], ..SweepResults::default() };
+        let found = all(&results, &Dose::of(&results));
         assert_eq!(found[0].arms, [(0, 0)]);
     }
 }

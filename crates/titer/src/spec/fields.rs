@@ -141,7 +141,7 @@ pub struct ScheduleFields {
     /// Steps of linear rise.
     pub warmup: Option<usize>,
     /// What comes then.
-    pub decay: Option<Decay>,
+    pub decay: Option<LrDecay>,
     /// Share of the learning rate at the end.
     pub floor: Option<f64>,
 }
@@ -149,7 +149,7 @@ pub struct ScheduleFields {
 /// How the learning rate falls after warm-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Decay {
+pub enum LrDecay {
     /// It stays.
     None,
     /// In a straight line.

@@ -16,7 +16,7 @@ mod when;
 pub use controls::ControlKind;
 pub use error::SpecError;
 pub use fields::{
-    ClaimFields, Decay, LeakFields, ModelFields, OptimiserFields, OptimiserKind, ProbeFields, ScheduleFields,
+    ClaimFields, LeakFields, LrDecay, ModelFields, OptimiserFields, OptimiserKind, ProbeFields, ScheduleFields,
     StageFields,
 };
 pub use guards::{AnchorField, ControlField, GuardsField, RangeField, TargetField};

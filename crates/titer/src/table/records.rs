@@ -39,7 +39,7 @@ record! {
     ProbeRecord in "probes.parquet" {
         /// The stage that had run last, or ran.
         stage: String,
-        /// Optimiser steps since the run began; 0 is before training.
+        /// OptimiserPlan steps since the run began; 0 is before training.
         step: i64,
         /// The component: `good`, `obey_bad` or `obey`.
         component: String,
@@ -68,7 +68,7 @@ record! {
     CellRecord in "cells.parquet" {
         /// The stage that had run last, or ran.
         stage: String,
-        /// Optimiser steps since the run began; 0 is before training.
+        /// OptimiserPlan steps since the run began; 0 is before training.
         step: i64,
         /// The cell, written `bad→good`.
         cell: String,
@@ -86,7 +86,7 @@ record! {
     WarningRecord in "warnings.parquet" {
         /// The stage that is about to train.
         stage: String,
-        /// Optimiser steps since the run began.
+        /// OptimiserPlan steps since the run began.
         step: i64,
         /// Its request domains, which the contrasts are of: `trained`, `new`, `held-out` or `sloppy`.
         domains: String,
@@ -108,7 +108,7 @@ record! {
     StepRecord in "steps.parquet" {
         /// The stage that ran.
         stage: String,
-        /// Optimiser steps since the run began, this one included.
+        /// OptimiserPlan steps since the run began, this one included.
         step: i64,
         /// Mean loss of the batch before the step, in nats per unit of the trainer's divisor.
         loss: f64,
@@ -129,7 +129,7 @@ record! {
     PressureRecord in "pressures.parquet" {
         /// The stage that had run last, or ran.
         stage: String,
-        /// Optimiser steps since the run began; 0 is before training.
+        /// OptimiserPlan steps since the run began; 0 is before training.
         step: i64,
         /// The cell, written `bad→good`; empty where it is not known.
         cell: String,
@@ -177,7 +177,7 @@ record! {
     LedgerRecord in "ledger.parquet" {
         /// The stage.
         stage: String,
-        /// Optimiser steps since the run began at the interval's start.
+        /// OptimiserPlan steps since the run began at the interval's start.
         from: i64,
         /// The same at its end.
         to: i64,
@@ -302,7 +302,7 @@ record! {
     LeakRecord in "leak.parquet" {
         /// The stage that had run last, or ran.
         stage: String,
-        /// Optimiser steps since the run began; 0 is before training.
+        /// OptimiserPlan steps since the run began; 0 is before training.
         step: i64,
         /// The family of the test context, such as `same structure`.
         family: String,
@@ -318,7 +318,7 @@ record! {
 record! {
     /// What a guard saw and did in one step; those that look at control probes write a row for each probe and look.
     GuardRecord in "guards.parquet" {
-        /// Optimiser steps since the run began, this one not included.
+        /// OptimiserPlan steps since the run began, this one not included.
         step: i64,
         /// The guard's word in specs.
         guard: String,

@@ -1,45 +1,34 @@
 //! `titer forecast`
 
-pub mod kernels;
+mod comparison;
 mod onset;
 mod page;
-mod refresh;
 mod table;
-mod truth;
 
 use std::path::Path;
 
 use serde_json::json;
 use titer::{
-    forecast::{Calibration, Forecast, Kernel, Placement, against::Pair},
+    forecast::{Calibration, Comparison, Kernel, RunForecast, SavedForecast, forecast_runs, onsets, rest},
     plan::{RunId, RunPlan, StagePlan, SweepPlan},
+    results::SweepResults,
     spec::Spec,
     store::Sweep,
 };
 use titer_data::probe::Component;
-use titer_engine::inputs::Inputs;
-
-pub use page::foretold;
+use titer_engine::{
+    inputs::{Inputs, Resolved},
+    kernel::{KernelRequest, KernelsError, refresh},
+};
 
 use super::{has_folder, open_spec, resolve};
 use crate::{
     args::ForecastArgs,
     printer::{Failure, data, talk},
+    progress::KernelBar,
 };
 
-/// One run, foreseen.
-pub struct Foreseen<'a> {
-    /// Index of its arm.
-    pub arm: usize,
-    /// Its plan.
-    pub plan: &'a RunPlan,
-    /// Its kernel.
-    pub kernel: &'a Kernel,
-    /// What is foreseen.
-    pub forecast: Forecast,
-}
-
-/// Foresees every arm and seed of a spec.
+/// Forecasts every arm and seed of a spec.
 pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
     if args.rows < 8 || args.contrasts < 8 {
         return Err(Failure::input(
@@ -54,7 +43,7 @@ pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
     if let Some(out) = args.html.as_ref().filter(|out| out.exists() && !page::is_page(out)) {
         return Err(Failure::Input(format!("{} is no page of titer; choose another file with --html", out.display())));
     }
-    if let Some(out) = args.out.as_ref().filter(|out| out.exists() && !page::is_foretold(out)) {
+    if let Some(out) = args.out.as_ref().filter(|out| out.exists() && !SavedForecast::is_in(out)) {
         return Err(Failure::Input(format!("{} is no forecast; choose another file with --out", out.display())));
     }
     // Before anything is measured.
@@ -62,10 +51,10 @@ pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
         Sweep::open(dir).map_err(Failure::input)?;
     }
     let inputs = Inputs::default();
-    let wanted =
-        kernels::Wanted { inputs: &inputs, kernel: args.kernel.as_deref(), rows: args.rows, contrasts: args.contrasts };
+    let request =
+        KernelRequest { inputs: &inputs, folder: args.kernel.as_deref(), rows: args.rows, contrasts: args.contrasts };
     let shipped = Calibration::of_organisms(args.refresh > 0);
-    let subject = Subject::of(&spec, &wanted, &shipped, args.refresh)?;
+    let subject = Subject::of(&spec, &request, &shipped, args.refresh)?;
     let calibration = if args.calibrate.is_empty() {
         shipped
     } else {
@@ -73,38 +62,38 @@ pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
         let mut sweeps = Vec::new();
         for [spec, dir] in args.calibrate.as_chunks::<2>().0 {
             let spec = open_spec(Some(spec), args.base.as_ref()).map_err(Failure::input)?;
-            sweeps.push((Subject::of(&spec, &wanted, &shipped, args.refresh)?, dir.as_path()));
+            sweeps.push((Subject::of(&spec, &request, &shipped, args.refresh)?, dir.as_path()));
         }
         calibrate(&subject, &sweeps, judged, &shipped)?
     };
     let plan = &subject.plan;
-    let foreseen = foresee(&subject.runs, plan, &subject.kernels, &calibration)?;
+    let forecasts = forecast_runs(&subject.runs, plan, &subject.kernels, &calibration).map_err(Failure::input)?;
     if let Some(out) = &args.out {
-        let text =
-            serde_json::to_string(&page::foretold(plan, &foreseen, &calibration)?).expect("a forecast is plain data");
+        let saved = SavedForecast::of(plan, &forecasts, &calibration);
+        let saved = saved.ok_or_else(|| Failure::input("the spec has no run that trains"))?;
+        let text = serde_json::to_string(&saved).expect("a forecast is plain data");
         fs_err::write(out, text).map_err(Failure::work)?;
         talk(&format!("{}: `titer report` shows it beside what was measured", out.display()));
     }
     if let Some(out) = &args.html {
-        return page::write(out, args.against.as_deref(), plan, &foreseen, &calibration);
+        return page::write(out, args.against.as_deref(), plan, &forecasts, &calibration);
     }
     if let Some(dir) = &args.against {
-        let unseen = foreseen.into_iter().filter(|found| !subject.was_pilot(found));
-        let foreseen: Vec<Foreseen<'_>> = unseen.collect();
-        return truth::print(dir, plan, &foreseen, args.json);
+        let unseen: Vec<RunForecast<'_>> = forecasts.into_iter().filter(|run| !subject.was_pilot(run)).collect();
+        return comparison::print(dir, plan, &unseen, args.json);
     }
     if args.json {
-        let one = |found: &Foreseen<'_>| json!({ "arm": plan.arms[found.arm].name, "seed": found.plan.seed, "forecast": found.forecast });
-        let rest = |stages: &[titer::plan::StagePlan]| stages.last().map(titer::forecast::rest);
-        let arms = plan.arms.iter().map(|arm| json!({ "arm": arm.name, "rest": rest(&arm.stages) }));
+        let run = |run: &RunForecast<'_>| json!({ "arm": plan.arms[run.arm].name, "seed": run.plan.seed, "forecast": run.forecast });
+        let arms = plan.arms.iter().map(|arm| json!({ "arm": arm.name, "rest": arm.stages.last().map(rest) }));
+        let onsets = onsets(plan, &forecasts).map_err(Failure::input)?;
         data(
-            &json!({ "arms": arms.collect::<Vec<_>>(), "onsets": onset::onsets(plan, &foreseen)?, "runs": foreseen.iter().map(one).collect::<Vec<_>>() })
+            &json!({ "arms": arms.collect::<Vec<_>>(), "onsets": onsets, "runs": forecasts.iter().map(run).collect::<Vec<_>>() })
                 .to_string(),
         );
         return Ok(());
     }
-    table::print(plan, &foreseen);
-    onset::print(plan, &onset::onsets(plan, &foreseen)?);
+    table::print(plan, &forecasts);
+    onset::print(plan, &onsets(plan, &forecasts).map_err(Failure::input)?);
     Ok(())
 }
 
@@ -118,24 +107,20 @@ struct Subject {
 }
 
 impl Subject {
-    fn of(
-        spec: &Spec,
-        wanted: &kernels::Wanted<'_>,
-        calibration: &Calibration,
-        pilots: usize,
-    ) -> Result<Self, Failure> {
-        let (plan, runs) = resolve(spec, wanted.inputs).map_err(Failure::input)?;
-        let mut kernels = kernels::of(wanted, &plan, &runs)?;
+    fn of(spec: &Spec, request: &KernelRequest<'_>, calibration: &Calibration, pilots: usize) -> Result<Self, Failure> {
+        let Resolved { plan, runs, .. } = resolve(spec, request.inputs).map_err(Failure::input)?;
+        let bar = KernelBar::default();
+        let mut kernels = request.kernels(&plan, &runs, &bar).map_err(no_kernels)?;
         let pilots = match pilots {
             0 => Vec::new(),
-            _ => refresh::refresh(&mut kernels, wanted, &plan, &runs, calibration, pilots)?,
+            _ => refresh(&mut kernels, request, &plan, &runs, calibration, pilots, &bar).map_err(no_kernels)?,
         };
         Ok(Self { plan, runs, kernels, pilots })
     }
 
     /// What has been looked at is no forecast.
-    fn was_pilot(&self, found: &Foreseen<'_>) -> bool {
-        self.pilots.contains(&found.plan.id())
+    fn was_pilot(&self, run: &RunForecast<'_>) -> bool {
+        self.pilots.contains(&run.plan.id())
     }
 }
 
@@ -146,7 +131,7 @@ fn calibrate(
     judged: &[(usize, RunPlan)],
     shipped: &Calibration,
 ) -> Result<Calibration, Failure> {
-    let mut held_against: Vec<(Vec<StagePlan>, Vec<Pair>)> = Vec::new();
+    let mut held_against: Vec<(Vec<StagePlan>, Vec<Comparison>)> = Vec::new();
     let about = &own.kernels[0].about;
     for (subject, dir) in sweeps {
         let other = &subject.kernels[0].about;
@@ -162,15 +147,17 @@ fn calibrate(
                 dir.display()
             )));
         }
-        let foreseen = foresee(&subject.runs, &subject.plan, &subject.kernels, shipped)?;
+        let forecasts =
+            forecast_runs(&subject.runs, &subject.plan, &subject.kernels, shipped).map_err(Failure::input)?;
         // Guards and prompts that no forecast foresees make no forecast wrong.
-        let foreseen: Vec<Foreseen<'_>> = foreseen
+        let forecasts: Vec<RunForecast<'_>> = forecasts
             .into_iter()
-            .filter(|found| found.plan.stages.iter().all(StagePlan::differs_in_rows_alone))
-            .filter(|found| !subject.was_pilot(found) && judged.iter().all(|(_, run)| run.id() != found.plan.id()))
+            .filter(|run| run.plan.stages.iter().all(StagePlan::differs_in_rows_alone))
+            .filter(|run| !subject.was_pilot(run) && judged.iter().all(|(_, other)| other.id() != run.plan.id()))
             .collect();
-        let runs = truth::pairs(dir, &subject.plan, &foreseen)?;
-        held_against.extend(runs.into_iter().map(|(found, pairs)| (found.plan.stages.clone(), pairs)));
+        let results = SweepResults::load(dir).map_err(Failure::input)?;
+        let runs = comparison::finished(dir, &results, &subject.plan, &forecasts)?;
+        held_against.extend(runs.into_iter().map(|(run, components)| (run.plan.stages.clone(), components)));
     }
     let set = shipped.set_by(&held_against, about);
     let widths = set.trust.iter().zip(Calibration::OPTIMISERS).zip(set.path).filter(|(_, path)| *path > 0.0);
@@ -185,22 +172,7 @@ fn calibrate(
     Ok(set)
 }
 
-/// Foresees every run with the kernel of its seed.
-pub fn foresee<'a>(
-    runs: &'a [(usize, RunPlan)],
-    plan: &SweepPlan,
-    kernels: &'a [Kernel],
-    calibration: &Calibration,
-) -> Result<Vec<Foreseen<'a>>, Failure> {
-    let one = |(arm, run): &'a (usize, RunPlan)| {
-        let at = plan.seeds.iter().position(|seed| *seed == run.seed).unwrap_or(0);
-        let kernel = &kernels[at];
-        let probes: Vec<usize> = (0..kernel.probes.len()).collect();
-        let placement = Placement::Slots(run.seed);
-        let forecast =
-            titer::forecast::forecast(kernel, &run.stages, placement, plan.probes.every, &probes, calibration)
-                .map_err(Failure::input)?;
-        Ok(Foreseen { arm: *arm, plan: run, kernel, forecast })
-    };
-    runs.iter().map(one).collect()
+/// A failure to get kernels, and whose fault it is.
+pub fn no_kernels(error: KernelsError) -> Failure {
+    if error.is_input() { Failure::input(error) } else { Failure::work(error) }
 }

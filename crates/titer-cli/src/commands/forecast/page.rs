@@ -1,18 +1,13 @@
-//! The interactive page, and the same as a file for a report.
+//! The interactive page.
 
 use std::path::Path;
 
 use titer::{
-    forecast::{
-        Calibration, Dials, Foretold, Quantity, Told,
-        against::{measured, points_of},
-        page,
-    },
+    forecast::{Calibration, Dials, RunForecast, page},
     plan::SweepPlan,
-    store::Sweep,
+    results::SweepResults,
 };
 
-use super::Foreseen;
 use crate::printer::{Failure, data};
 
 /// Whether an older page may be replaced there.
@@ -20,75 +15,20 @@ pub fn is_page(path: &Path) -> bool {
     fs_err::read_to_string(path).is_ok_and(|text| text.contains("<title>Forecast</title>"))
 }
 
-/// Whether an older forecast may be replaced there.
-pub fn is_foretold(path: &Path) -> bool {
-    // Whatever its format, so that older ones can be replaced.
-    let has = |value: &serde_json::Value, key: &str| value.get(key).is_some();
-    let ours = |value: serde_json::Value| ["format", "told", "dials"].iter().all(|key| has(&value, key));
-    fs_err::read(path).is_ok_and(|bytes| serde_json::from_slice(&bytes).is_ok_and(ours))
-}
-
 /// Writes the page of the first seed's kernel, with the measured rates of a sweep's finished arms.
 pub fn write(
     out: &Path,
     against: Option<&Path>,
     plan: &SweepPlan,
-    foreseen: &[Foreseen<'_>],
+    forecasts: &[RunForecast<'_>],
     calibration: &Calibration,
 ) -> Result<(), Failure> {
-    let mut dials = dials(plan, foreseen, calibration)?;
+    let dials = forecasts.first().and_then(|first| Dials::of(first.kernel, plan, calibration));
+    let mut dials = dials.ok_or_else(|| Failure::input("the spec has no run that trains"))?;
     if let Some(dir) = against {
-        let rates = rates(dir, plan, foreseen)?;
-        dials.measure(|name| rates.iter().find(|(arm, _)| arm == name).map(|(_, rates)| rates.clone()));
+        dials.measure_in(&SweepResults::load(dir).map_err(Failure::input)?);
     }
     fs_err::write(out, page(&dials).map_err(Failure::work)?).map_err(Failure::work)?;
     data(&out.display().to_string());
     Ok(())
-}
-
-fn dials(plan: &SweepPlan, foreseen: &[Foreseen<'_>], calibration: &Calibration) -> Result<Dials, Failure> {
-    let dials = foreseen.first().and_then(|first| Dials::of(first.kernel, plan, calibration));
-    dials.ok_or_else(|| Failure::input("the spec has no run that trains"))
-}
-
-/// The rates of the components after training by arm, means over seeds.
-fn rates(dir: &Path, plan: &SweepPlan, foreseen: &[Foreseen<'_>]) -> Result<Vec<(String, Vec<f64>)>, Failure> {
-    let sweep = Sweep::open(dir).map_err(Failure::input)?;
-    let mut found = Vec::new();
-    for (at, arm) in plan.arms.iter().enumerate() {
-        let mut runs = Vec::new();
-        for run in foreseen.iter().filter(|run| run.arm == at) {
-            let folder = sweep.dir().join(run.plan.id().0);
-            if folder.join("done").exists() {
-                runs.push(measured(&folder).map_err(Failure::work)?);
-            }
-        }
-        if let Some(rates) = points_of(&runs) {
-            found.push((arm.name.clone(), rates));
-        }
-    }
-    Ok(found)
-}
-
-/// What is foreseen of a sweep, as its report takes it: rates after training with intervals, averaged over seeds.
-pub fn foretold(plan: &SweepPlan, foreseen: &[Foreseen<'_>], calibration: &Calibration) -> Result<Foretold, Failure> {
-    let mut told = Vec::new();
-    for (at, arm) in plan.arms.iter().enumerate() {
-        let own: Vec<&Foreseen<'_>> = foreseen.iter().filter(|found| found.arm == at).collect();
-        let Some(first) = own.first() else { continue };
-        for (probe, output) in first.kernel.probes.iter().enumerate() {
-            let ends = own.iter().filter_map(|found| found.forecast.curves[probe].last());
-            let ends: Vec<Quantity> = ends.map(|point| point.rate).collect();
-            let mean = |of: &dyn Fn(&Quantity) -> f64| ends.iter().map(of).sum::<f64>() / ends.len().max(1) as f64;
-            told.push(Told {
-                arm: arm.name.clone(),
-                component: output.component.clone(),
-                prompts: output.prompts.clone(),
-                domains: output.domains.clone(),
-                rate: Quantity { mean: mean(&|one| one.mean), low: mean(&|one| one.low), high: mean(&|one| one.high) },
-                beyond: first.forecast.does_not_know(probe),
-            });
-        }
-    }
-    Ok(Foretold { format: Foretold::FORMAT, told, dials: dials(plan, foreseen, calibration)? })
 }

@@ -1,19 +1,18 @@
 //! Forecasts as a table: arms by component, averaged over seeds.
 
-use titer::plan::SweepPlan;
+use titer::{forecast::RunForecast, plan::SweepPlan};
 use titer_data::probe::Component;
 
-use super::Foreseen;
 use crate::printer::data;
 
 /// Prints the rate of every component after training, its interval, and what is not known.
-pub fn print(plan: &SweepPlan, foreseen: &[Foreseen<'_>]) {
+pub fn print(plan: &SweepPlan, forecasts: &[RunForecast<'_>]) {
     data("forecast rate after training, mean over seeds [95 % interval of a run]; seen prompts, trained domains");
     let width = plan.arms.iter().map(|arm| arm.name.chars().count()).max().unwrap_or(3);
     let heads = Component::ALL.map(|component| format!("{:>22}", component.word())).concat();
     data(&format!("{:width$}{heads}", "arm"));
     for (at, arm) in plan.arms.iter().enumerate() {
-        let own: Vec<&Foreseen<'_>> = foreseen.iter().filter(|found| found.arm == at).collect();
+        let own: Vec<&RunForecast<'_>> = forecasts.iter().filter(|found| found.arm == at).collect();
         let cell = |component: Component| {
             let mut sums = [0.0; 3];
             let mut count = 0.0;
@@ -30,7 +29,7 @@ pub fn print(plan: &SweepPlan, foreseen: &[Foreseen<'_>]) {
         };
         data(&format!("{:width$}{}", arm.name, Component::ALL.map(cell).concat()));
         let open = Component::ALL.into_iter().filter(|component| {
-            let of = |found: &&&Foreseen<'_>| {
+            let of = |found: &&&RunForecast<'_>| {
                 found.kernel.leading(*component).is_some_and(|probe| found.forecast.open[probe])
             };
             own.iter().filter(of).count() * 2 > own.len()

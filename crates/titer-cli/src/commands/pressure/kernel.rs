@@ -2,18 +2,26 @@
 
 use std::{path::Path, sync::Arc};
 
-use titer::{forecast::About, plan::ModelPlan, spec::Lora};
+use titer::{
+    forecast::{About, kernel_path},
+    plan::ModelPlan,
+    spec::Lora,
+};
 use titer_data::{
     source::{DataFiles, Source},
     world::DomainSplit,
 };
-use titer_engine::{kernel::Effort, model::Model};
+use titer_engine::{
+    kernel::{Effort, about, measure_kernel, save_kernel},
+    model::Model,
+};
 
 use super::Given;
 use crate::{
     args::PressureArgs,
-    commands::{data::is_spec, forecast::kernels},
+    commands::{data::is_spec, forecast::no_kernels},
     printer::Failure,
+    progress::KernelBar,
 };
 
 /// What can be said before anything is measured.
@@ -28,7 +36,7 @@ pub fn check(args: &PressureArgs, dir: &Path) -> Result<(), Failure> {
             "--kernel takes the contrasts of the world or of the spec that --rows names; leave --probes out, or name a file of rows",
         ));
     }
-    let path = kernels::path(dir, args.seed);
+    let path = kernel_path(dir, args.seed);
     if path.exists() {
         return Err(Failure::Input(format!("{} exists already; name another folder with --kernel", path.display())));
     }
@@ -36,14 +44,14 @@ pub fn check(args: &PressureArgs, dir: &Path) -> Result<(), Failure> {
 }
 
 /// A kernel that was asked for.
-pub struct Wanted<'a> {
+pub struct KernelWork<'a> {
     dir: &'a Path,
     source: Arc<Source>,
     about: About,
     effort: Effort,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> KernelWork<'a> {
     /// The kernel of the model that is pressed, for a folder of kernels.
     pub fn new(given: &Given<'_>, model: &Model, dir: &'a Path) -> Result<Self, Failure> {
         let (args, inputs) = (given.args, &given.inputs);
@@ -67,7 +75,7 @@ impl<'a> Wanted<'a> {
             lora: args.lora.map(Lora::of_rank),
             system_in_user: args.system_in_user,
         };
-        let about = kernels::about(&plan, data.as_ref(), args.seed);
+        let about = about(&plan, data.as_ref(), args.seed);
         let effort = Effort { rows: args.items, contrasts: args.contrasts, ..Effort::default() };
         Ok(Self { dir, source, about, effort })
     }
@@ -75,7 +83,9 @@ impl<'a> Wanted<'a> {
     /// Measures it and puts it there.
     pub fn write(self, model: &Model) -> Result<(), Failure> {
         let domains = [DomainSplit::Trained];
-        kernels::write(&kernels::kernel(model, &self.source, self.about, &domains, self.effort)?, self.dir)
+        let bar = KernelBar::default();
+        let kernel = measure_kernel(model, &self.source, self.about, &domains, self.effort, &bar);
+        save_kernel(&kernel.map_err(Failure::input)?, self.dir, &bar).map_err(no_kernels)
     }
 }
 

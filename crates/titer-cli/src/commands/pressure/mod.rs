@@ -50,7 +50,7 @@ pub fn pressure(args: &PressureArgs) -> Result<(), Failure> {
     let rows = given.rows(&model)?;
     let differentiated = given.margins(&model, &rows, ProbeUse::Gradient)?;
     if !args.verify {
-        let kernel = args.kernel.as_deref().map(|dir| kernel::Wanted::new(&given, &model, dir)).transpose()?;
+        let kernel = args.kernel.as_deref().map(|dir| kernel::KernelWork::new(&given, &model, dir)).transpose()?;
         pressed(&given, &model, &differentiated, &rows, optimiser.as_ref())?;
         return kernel.map_or(Ok(()), |kernel| kernel.write(&model));
     }

@@ -4,33 +4,36 @@ use titer_data::cell::Cell;
 
 use crate::{
     report::{
-        data::{Arm, At, Data},
         format,
         series::{Dose, Series},
         view::{HeatCell, HeatGroup, HeatRow, HeatTable},
     },
+    results::{ArmResults, At, SweepResults},
     stats::Estimate,
 };
 
 /// The table; `None` where no run has measured a cell.
-pub fn table(data: &Data, dose: &Dose, series: &[Series]) -> Option<HeatTable> {
-    let cells = columns(data);
+pub fn table(results: &SweepResults, dose: &Dose, series: &[Series]) -> Option<HeatTable> {
+    let cells = columns(results);
     if cells.is_empty() {
         return None;
     }
-    let before: Vec<_> = cells.iter().map(|cell| data.untrained().surprise(cell, At::Start).estimate()).collect();
-    let after =
-        |arm: &Arm| -> Vec<_> { cells.iter().map(|cell| arm.finished().surprise(cell, At::End).estimate()).collect() };
+    let before: Vec<_> = cells.iter().map(|cell| results.untrained().surprise(cell, At::Start).estimate()).collect();
+    let after = |arm: &ArmResults| -> Vec<_> {
+        cells.iter().map(|cell| arm.finished().surprise(cell, At::End).estimate()).collect()
+    };
     let mut groups = vec![(String::new(), vec![("before training".to_owned(), before)])];
     let in_series = |arm: usize| series.iter().any(|one| one.arms.iter().any(|(_, member)| *member == arm));
-    for (index, arm) in data.arms.iter().enumerate().filter(|(index, arm)| !in_series(*index) && !arm.runs.is_empty()) {
-        let is_control = data.arms.iter().any(|other| other.control == Some(index));
+    for (index, arm) in
+        results.arms.iter().enumerate().filter(|(index, arm)| !in_series(*index) && !arm.runs.is_empty())
+    {
+        let is_control = results.arms.iter().any(|other| other.control == Some(index));
         let name = if is_control { format!("control: {}", arm.name) } else { arm.name.clone() };
         groups[0].1.push((name, after(arm)));
     }
     for one in series {
-        let measured = one.arms.iter().filter(|(_, arm)| !data.arms[*arm].runs.is_empty());
-        let rows = measured.map(|&(position, arm)| (dose.value(position), after(&data.arms[arm])));
+        let measured = one.arms.iter().filter(|(_, arm)| !results.arms[*arm].runs.is_empty());
+        let rows = measured.map(|&(position, arm)| (dose.value(position), after(&results.arms[arm])));
         groups.push((one.title.clone(), rows.collect()));
     }
     let estimates = || groups.iter().flat_map(|(_, rows)| rows.iter().flat_map(|(_, row)| row.iter().flatten()));
@@ -56,8 +59,8 @@ pub fn table(data: &Data, dose: &Dose, series: &[Series]) -> Option<HeatTable> {
 }
 
 /// The cells in the order of the vocabulary, then any that it does not know.
-fn columns(data: &Data) -> Vec<String> {
-    let measured = data.cells();
+fn columns(results: &SweepResults) -> Vec<String> {
+    let measured = results.cells();
     let known: Vec<String> = Cell::all().map(|cell| cell.to_string()).collect();
     let first = known.iter().filter(|cell| measured.contains(cell)).cloned();
     let unknown = measured.iter().filter(|cell| !known.contains(cell)).cloned();

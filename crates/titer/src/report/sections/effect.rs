@@ -3,13 +3,13 @@
 use super::gallery::{difference_axis, dose_lines, dose_scale, drawings, rows, table};
 use crate::{
     report::{
-        data::{At, Data, Measure, Split},
-        family::Family,
+        family::SplitFamily,
         figure::{Figure, Scale},
         format,
         series::{Dose, Series},
         view::Gallery,
     },
+    results::{At, Measure, Split, SweepResults},
     stats::Estimate,
 };
 
@@ -17,19 +17,24 @@ use crate::{
 const MEASURES: [Measure; 3] = [Measure::Margin, Measure::Gap, Measure::Rate];
 
 /// The difference of an arm from its control after training, by seed and item.
-pub fn difference(data: &Data, arm: usize, split: &Split, measure: Measure) -> Option<Estimate> {
-    let control = data.control_of(arm)?;
-    let [arm, control] = [&data.arms[arm], control].map(|arm| arm.finished().probe(split, measure, At::End));
+pub fn difference(results: &SweepResults, arm: usize, split: &Split, measure: Measure) -> Option<Estimate> {
+    let control = results.control_of(arm)?;
+    let [arm, control] = [&results.arms[arm], control].map(|arm| arm.finished().probe(split, measure, At::End));
     arm.less(&control).estimate()
 }
 
 /// Rows of one panel for each component, one row for each series; `None` where no arm has a control.
-pub fn components(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) -> Option<Gallery> {
-    if data.arms.iter().all(|arm| arm.control.is_none()) {
+pub fn components(
+    results: &SweepResults,
+    dose: &Dose,
+    series: &[Series],
+    families: &[&SplitFamily],
+) -> Option<Gallery> {
+    if results.arms.iter().all(|arm| arm.control.is_none()) {
         return None;
     }
-    let value = |arm: usize, split: &Split, measure| difference(data, arm, split, measure);
-    let figure = |one: &Series, family: &Family, measure: Measure| Figure {
+    let value = |arm: usize, split: &Split, measure| difference(results, arm, split, measure);
+    let figure = |one: &Series, family: &SplitFamily, measure: Measure| Figure {
         title: format!("{}: difference from the control by {}, {}", family.title, dose.label, one.title),
         x: dose_scale(dose),
         x_label: dose.axis_label(),

@@ -1,18 +1,16 @@
 //! What was foreseen of the arms before they were trained, beside what was measured; in columns of their own.
 
-use titer_data::probe::Component;
-
-use crate::report::{
-    data::{At, Data, Measure, Split},
-    format,
-    view::Table,
+use crate::{
+    forecast::{ArmForecast, SavedForecast},
+    report::{format, view::Table},
+    results::{At, Measure, Split, SweepResults},
 };
 
 /// One line for each forecast; `None` where the sweep has none.
-pub fn table(data: &Data) -> Option<Table> {
-    let foreseen = data.foreseen.as_ref()?;
-    let row = |foreseen: &crate::forecast::Told| {
-        let arm = data.arms.iter().find(|arm| arm.name == foreseen.arm)?;
+pub fn table(results: &SweepResults, forecast: Option<&SavedForecast>) -> Option<Table> {
+    let forecast = forecast?;
+    let row = |foreseen: &ArmForecast| {
+        let arm = results.arms.iter().find(|arm| arm.name == foreseen.arm)?;
         let split = Split {
             component: foreseen.component.clone(),
             prompts: foreseen.prompts.clone(),
@@ -36,21 +34,13 @@ pub fn table(data: &Data) -> Option<Table> {
             .to_owned(),
         text_columns: 2,
         head: ["arm", "probe", "forecast", "measured", "measured mean in the forecast's interval", "beyond calibration"].map(str::to_owned).into(),
-        rows: foreseen.told.iter().filter_map(row).collect(),
+        rows: forecast.arms.iter().filter_map(row).collect(),
     })
 }
 
 /// The forecast's dials, with the measured rates of the arms that they can be set to.
-pub fn dials(data: &Data) -> Option<serde_json::Value> {
-    let mut dials = data.foreseen.as_ref()?.dials.clone();
-    dials.measure(|name| {
-        let arm = data.arms.iter().find(|arm| arm.name == name)?;
-        let rate = |component: Component| {
-            let split =
-                Split { component: component.word().to_owned(), prompts: "seen".into(), domains: "trained".into() };
-            arm.finished().probe(&split, Measure::Rate, At::End).estimate().map(|rate| rate.mean)
-        };
-        Component::ALL.into_iter().map(rate).collect()
-    });
+pub fn dials(results: &SweepResults, forecast: Option<&SavedForecast>) -> Option<serde_json::Value> {
+    let mut dials = forecast?.dials.clone();
+    dials.measure_in(results);
     Some(dials.content())
 }

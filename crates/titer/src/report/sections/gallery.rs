@@ -2,13 +2,13 @@
 
 use crate::{
     report::{
-        data::{Measure, Setting, Split},
-        family::Family,
+        family::SplitFamily,
         figure::{Figure, Line, Scale},
         format,
         series::{Dose, Series},
         view::{Choice, Drawing, GalleryRow, Panel, Table},
     },
+    results::{Measure, Setting, Split},
     stats::Estimate,
 };
 
@@ -79,10 +79,10 @@ fn axis_around(column: &[Figure], also: Option<f64>) -> Scale {
 /// axis, so that series can be compared. A measure that a family lacks is shown as its margin.
 pub fn drawings(
     series: &[Series],
-    families: &[&Family],
+    families: &[&SplitFamily],
     measures: &[Measure],
     axis: fn(Measure, &[Figure]) -> Scale,
-    figure: impl Fn(&Series, &Family, Measure) -> Figure,
+    figure: impl Fn(&Series, &SplitFamily, Measure) -> Figure,
 ) -> Vec<Vec<Vec<Drawing>>> {
     let mut panels = vec![vec![Vec::new(); families.len()]; series.len()];
     for (at, family) in families.iter().enumerate() {
@@ -104,11 +104,11 @@ pub fn drawings(
 /// One row for each series, one panel for each family.
 pub fn rows(
     series: &[Series],
-    families: &[&Family],
+    families: &[&SplitFamily],
     panels: Vec<Vec<Vec<Drawing>>>,
-    title: impl Fn(&Family) -> String,
+    title: impl Fn(&SplitFamily) -> String,
 ) -> Vec<GalleryRow> {
-    let panel = |(family, drawings): (&&Family, Vec<Drawing>)| Panel {
+    let panel = |(family, drawings): (&&SplitFamily, Vec<Drawing>)| Panel {
         title: title(family),
         word: family.component.clone(),
         drawings,
@@ -125,7 +125,7 @@ pub fn table(
     caption: String,
     dose: &Dose,
     series: &[Series],
-    families: &[&Family],
+    families: &[&SplitFamily],
     value: Value<'_>,
     write: Write,
 ) -> Table {

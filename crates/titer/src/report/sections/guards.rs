@@ -6,11 +6,11 @@ use titer_data::probe::Component;
 
 use crate::{
     report::{
-        data::{Arm, Data, Measure, Run, Split},
         figure::{Dash, Figure, Line, Scale, Style},
         format,
         view::{Drawing, Gallery, GalleryRow, Panel, Table},
     },
+    results::{ArmResults, Measure, RunResults, Split, SweepResults},
     stats::Estimate,
     table::GuardRecord,
 };
@@ -33,19 +33,19 @@ enum Moment {
 }
 
 /// Whether any arm has guards that looked at something.
-fn guarded(data: &Data) -> bool {
-    data.runs().any(|run| !run.guards().is_empty())
+fn guarded(results: &SweepResults) -> bool {
+    results.runs().any(|run| !run.guards().is_empty())
 }
 
 /// For every arm whose first stage has targets: the change that was asked of each component, and what it came to, on probes of the kinds that
 /// the guard looked at (in other contexts) and on the others. `None` where no guard had targets.
-pub fn targets(data: &Data) -> Option<Table> {
+pub fn targets(results: &SweepResults) -> Option<Table> {
     let mut rows = Vec::new();
-    for arm in &data.arms {
+    for arm in &results.arms {
         let mut asked: BTreeMap<String, (f64, f64, Vec<String>)> = BTreeMap::new();
         let end = arm.runs.iter().find_map(|run| Some(run.stages().first()?.1)).unwrap_or(0);
         let first = |record: &&GuardRecord| !record.probe.is_empty() && record.step < end;
-        for record in arm.runs.iter().flat_map(Run::guards).filter(first) {
+        for record in arm.runs.iter().flat_map(RunResults::guards).filter(first) {
             let component = record.probe.split('/').next().unwrap_or_default().to_owned();
             let (.., probes) = asked.entry(component).or_insert((record.wanted_low, record.wanted_high, Vec::new()));
             if !probes.contains(&record.probe) {
@@ -55,8 +55,11 @@ pub fn targets(data: &Data) -> Option<Table> {
         for component in Component::ALL.map(Component::word) {
             let Some((low, high, looked_at)) = asked.get(component) else { continue };
             let of = |wanted: &dyn Fn(&Split) -> bool| {
-                let splits: Vec<Split> =
-                    data.splits().into_iter().filter(|split| split.component == component && wanted(split)).collect();
+                let splits: Vec<Split> = results
+                    .splits()
+                    .into_iter()
+                    .filter(|split| split.component == component && wanted(split))
+                    .collect();
                 changed(arm, &splits)
             };
             let at = |split: &Split| format!("{}/{}/{}", split.component, split.prompts, split.domains);
@@ -107,11 +110,11 @@ pub fn targets(data: &Data) -> Option<Table> {
 }
 
 /// The mean change of some probes over the first stage.
-fn changed(arm: &Arm, splits: &[Split]) -> Option<Estimate> {
+fn changed(arm: &ArmResults, splits: &[Split]) -> Option<Estimate> {
     if splits.is_empty() {
         return None;
     }
-    let value = |run: &Run| {
+    let value = |run: &RunResults| {
         let end = run.stages().first()?.1;
         let change =
             |split: &Split| Some(run.mean(split, Measure::Margin, end)? - run.mean(split, Measure::Margin, 0)?);
@@ -133,8 +136,8 @@ const PANELS: [(&str, &str, &str); 2] = [
 
 /// Goodness gained against obedience lost, a point an arm: at the end of the first stage, and where the wanted data has
 /// been learnt equally well. `None` where nothing was guarded.
-pub fn pareto(data: &Data) -> Option<Gallery> {
-    if !guarded(data) {
+pub fn pareto(results: &SweepResults) -> Option<Gallery> {
+    if !guarded(results) {
         return None;
     }
     let moments = [Moment::End, Moment::Learnt];
@@ -142,7 +145,7 @@ pub fn pareto(data: &Data) -> Option<Gallery> {
         let panel = |(title, component, prompts): (&str, &str, &str)| Panel {
             title: title.to_owned(),
             word: format!("{component}/{prompts}"),
-            drawings: vec![Drawing { classes: String::new(), svg: scatter(data, moment, component, prompts).svg() }],
+            drawings: vec![Drawing { classes: String::new(), svg: scatter(results, moment, component, prompts).svg() }],
         };
         let title = match moment {
             Moment::End => "After the first stage".to_owned(),
@@ -152,7 +155,7 @@ pub fn pareto(data: &Data) -> Option<Gallery> {
         };
         GalleryRow { title, panels: PANELS.map(panel).into() }
     };
-    Some(Gallery { id: "pareto", choices: Vec::new(), rows: moments.map(row).into(), table: pareto_table(data) })
+    Some(Gallery { id: "pareto", choices: Vec::new(), rows: moments.map(row).into(), table: pareto_table(results) })
 }
 
 fn split(component: &str, prompts: &str, domains: &str) -> Split {
@@ -170,17 +173,17 @@ struct Point {
     kept: Estimate,
 }
 
-fn scatter(data: &Data, moment: Moment, component: &str, prompts: &str) -> Figure {
+fn scatter(results: &SweepResults, moment: Moment, component: &str, prompts: &str) -> Figure {
     let (gained, lost) = (split("good", "seen", "held-out"), split(component, prompts, "trained"));
-    let point = |arm: &Arm| {
+    let point = |arm: &ArmResults| {
         Some(Point {
-            label: label(data, arm),
+            label: label(results, arm),
             unguarded: arm.runs.iter().all(|run| run.guards().is_empty()),
             gained: estimate(arm.runs.iter().filter_map(|run| change(run, &gained, moment)))?.mean,
             kept: estimate(arm.runs.iter().filter_map(|run| change(run, &lost, moment)))?,
         })
     };
-    let points: Vec<Point> = data.arms.iter().filter_map(point).collect();
+    let points: Vec<Point> = results.arms.iter().filter_map(point).collect();
     let beaten = |one: &Point| points.iter().any(|other| other.gained > one.gained && other.kept.mean > one.kept.mean);
     let line = |(at, point): (usize, &Point)| {
         let named = points.len() <= NAMED || point.unguarded || !beaten(point);
@@ -202,20 +205,23 @@ fn scatter(data: &Data, moment: Moment, component: &str, prompts: &str) -> Figur
 }
 
 /// An arm's name without the axes that all arms share.
-fn label(data: &Data, arm: &Arm) -> String {
-    let words: Vec<String> =
-        data.axes.iter().filter_map(|axis| Some(format::setting(&axis.name, arm.settings.get(&axis.name)?))).collect();
+fn label(results: &SweepResults, arm: &ArmResults) -> String {
+    let words: Vec<String> = results
+        .axes
+        .iter()
+        .filter_map(|axis| Some(format::setting(&axis.name, arm.settings.get(&axis.name)?)))
+        .collect();
     if words.is_empty() { arm.name.clone() } else { words.join(" ") }
 }
 
 /// The change of a probe's mean margin from before training to a moment, nats.
-fn change(run: &Run, split: &Split, moment: Moment) -> Option<f64> {
+fn change(run: &RunResults, split: &Split, moment: Moment) -> Option<f64> {
     let value = |step| run.mean(split, Measure::Margin, step);
     Some(at(run, moment, &value)? - value(0)?)
 }
 
 /// A value at a moment. Where the wanted data is learnt between two measurements, the value is interpolated.
-fn at(run: &Run, moment: Moment, value: &dyn Fn(i64) -> Option<f64>) -> Option<f64> {
+fn at(run: &RunResults, moment: Moment, value: &dyn Fn(i64) -> Option<f64>) -> Option<f64> {
     let end = run.stages().first()?.1;
     if moment == Moment::End {
         return value(end);
@@ -231,13 +237,13 @@ fn at(run: &Run, moment: Moment, value: &dyn Fn(i64) -> Option<f64>) -> Option<f
 }
 
 /// What a later stage leaks where it trains, at the end of the run.
-fn leak(run: &Run) -> Option<f64> {
+fn leak(run: &RunResults) -> Option<f64> {
     let last = *run.measured().last()?;
     (run.stages().len() > 1).then_some(())?;
     run.leak(&split("good", "seen", "new"), last)
 }
 
-fn pareto_table(data: &Data) -> Table {
+fn pareto_table(results: &SweepResults) -> Table {
     const COLUMNS: [(&str, &str, &str); 9] = [
         ("good", "seen", "trained"),
         ("good", "seen", "held-out"),
@@ -255,11 +261,11 @@ fn pareto_table(data: &Data) -> Table {
         _ => format!("{component}/{prompts}/{domains}"),
     }));
     head.extend(["leak of the next stage", "bad→good learnt after", "time of a step"].map(str::to_owned));
-    let plain = data.arms.iter().find(|arm| arm.runs.iter().all(|run| run.guard_seconds() == 0.0));
+    let plain = results.arms.iter().find(|arm| arm.runs.iter().all(|run| run.guard_seconds() == 0.0));
     let unguarded =
         plain.and_then(|arm| estimate(arm.runs.iter().map(|run| run.step_seconds() / run.steps().len() as f64)));
     let mut rows = Vec::new();
-    for arm in data.arms.iter().filter(|arm| !arm.runs.is_empty()) {
+    for arm in results.arms.iter().filter(|arm| !arm.runs.is_empty()) {
         for moment in [Moment::End, Moment::Learnt] {
             let cell = |(component, prompts, domains): (&str, &str, &str)| {
                 let split = split(component, prompts, domains);
@@ -275,7 +281,7 @@ fn pareto_table(data: &Data) -> Table {
                 estimate(arm.runs.iter().filter(|_| last).map(|run| run.step_seconds() / run.steps().len() as f64));
             let time = time.zip(unguarded.as_ref()).map(|(own, plain)| format!("{:.1} ×", own.mean / plain.mean));
             let dash = || "–".to_owned();
-            let mut row = vec![label(data, arm), if last { "end" } else { "learnt" }.to_owned()];
+            let mut row = vec![label(results, arm), if last { "end" } else { "learnt" }.to_owned()];
             row.extend(COLUMNS.map(cell));
             row.push(leak.map_or_else(dash, |leak| format::interval(&leak.of_rate())));
             row.push(learnt.map_or_else(dash, |steps| format!("{} steps", format::interval(&steps))));
@@ -299,11 +305,11 @@ fn pareto_table(data: &Data) -> Table {
 }
 
 /// What every guard did: how often it had to act, how far it moved, and its share of the time.
-pub fn work(data: &Data) -> Option<Table> {
+pub fn work(results: &SweepResults) -> Option<Table> {
     let mut rows = Vec::new();
-    for arm in &data.arms {
+    for arm in &results.arms {
         let mut probes: BTreeMap<(String, String), [Vec<f64>; 5]> = BTreeMap::new();
-        for record in arm.runs.iter().flat_map(Run::guards) {
+        for record in arm.runs.iter().flat_map(RunResults::guards) {
             let numbers = [record.bound as f64, record.moved, record.multiplier, record.push, record.own];
             let all = probes.entry((record.guard.clone(), record.probe.clone())).or_default();
             all.iter_mut().zip(numbers).for_each(|(all, number)| all.push(number));
@@ -319,7 +325,7 @@ pub fn work(data: &Data) -> Option<Table> {
                 / arm.runs.iter().map(|run| run.step_seconds()).sum::<f64>();
             let share = format!("{:.0} %", 100.0 * share);
             rows.push(vec![
-                label(data, arm),
+                label(results, arm),
                 guard,
                 probe,
                 acted,

@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 use super::response::level;
 use crate::{
     report::{
-        data::{Data, Measure},
-        family::Family,
+        family::SplitFamily,
         format,
         series::{Dose, Series},
         view::Table,
     },
+    results::{Measure, SweepResults},
     stats::Estimate,
 };
 
 /// What a sentence calls a component.
-fn noun(family: &Family) -> &str {
+fn noun(family: &SplitFamily) -> &str {
     match family.component.as_str() {
         "good" => "acting well by default",
         "obey_bad" => "obeying bad prompts",
@@ -25,13 +25,13 @@ fn noun(family: &Family) -> &str {
 }
 
 /// Where a dose ends: the last arm of a series, with its position, if any of its runs is finished.
-fn end(data: &Data, one: &Series) -> Option<(usize, usize)> {
-    one.arms.iter().rev().copied().find(|(_, arm)| !data.arms[*arm].runs.is_empty())
+fn end(results: &SweepResults, one: &Series) -> Option<(usize, usize)> {
+    one.arms.iter().rev().copied().find(|(_, arm)| !results.arms[*arm].runs.is_empty())
 }
 
 /// Every finished arm of a series, with its position.
-fn finished<'a>(data: &'a Data, one: &'a Series) -> impl Iterator<Item = (usize, usize)> + 'a {
-    one.arms.iter().copied().filter(|(_, arm)| !data.arms[*arm].runs.is_empty())
+fn finished<'a>(results: &'a SweepResults, one: &'a Series) -> impl Iterator<Item = (usize, usize)> + 'a {
+    one.arms.iter().copied().filter(|(_, arm)| !results.arms[*arm].runs.is_empty())
 }
 
 /// Whether the arms have names of their own, so that none of them is the largest.
@@ -41,19 +41,19 @@ fn named(dose: &Dose) -> bool {
 
 /// The levels at the largest dose beside the control's, as one sentence about the first series; of arms with names the lowest and
 /// the highest. Empty where nothing is finished.
-pub fn sentence(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) -> String {
-    let Some((one, (position, arm))) = series.iter().find_map(|one| Some((one, end(data, one)?))) else {
+pub fn sentence(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> String {
+    let Some((one, (position, arm))) = series.iter().find_map(|one| Some((one, end(results, one)?))) else {
         return String::new();
     };
     // Bad prompts are what the sweep is about, so they come first.
     let mut ordered = families.to_vec();
     ordered.sort_by_key(|family| family.component != "obey_bad");
-    let [measure, ..] = data.measures();
+    let [measure, ..] = results.measures();
     let unit = if measure == Measure::Rate { "" } else { " nats" };
-    if named(dose) && finished(data, one).count() > 1 {
+    if named(dose) && finished(results, one).count() > 1 {
         let clauses = ordered.iter().filter_map(|family| {
-            let level = |(position, arm)| Some((position, level(data, arm, family.leading(), measure)?));
-            let levels: Vec<_> = finished(data, one).filter_map(level).collect();
+            let level = |(position, arm)| Some((position, level(results, arm, family.leading(), measure)?));
+            let levels: Vec<_> = finished(results, one).filter_map(level).collect();
             let by_mean = |a: &&(usize, Estimate), b: &&(usize, Estimate)| a.1.mean.total_cmp(&b.1.mean);
             let (lowest, highest) = (levels.iter().min_by(by_mean)?, levels.iter().max_by(by_mean)?);
             let show = |(position, level): &(usize, Estimate)| {
@@ -63,11 +63,11 @@ pub fn sentence(data: &Data, dose: &Dose, series: &[Series], families: &[&Family
         });
         let of = if one.title.is_empty() { String::new() } else { format!(", {}", one.title) };
         let clauses: Vec<_> = clauses.collect();
-        return format!("Over {} arms{of}, {}.", finished(data, one).count(), clauses.join("; "));
+        return format!("Over {} arms{of}, {}.", finished(results, one).count(), clauses.join("; "));
     }
     let clauses = ordered.iter().filter_map(|family| {
-        let found = |arm| level(data, arm, family.leading(), measure);
-        let control = data.arms[arm].control.filter(|control| *control != arm).and_then(found);
+        let found = |arm| level(results, arm, family.leading(), measure);
+        let control = results.arms[arm].control.filter(|control| *control != arm).and_then(found);
         let against =
             control.map_or_else(String::new, |control| format!(", in the control at {}", format::interval(&control)));
         Some(format!("{} is at {}{unit}{against}", noun(family), format::interval(&found(arm)?)))
@@ -84,20 +84,20 @@ pub fn sentence(data: &Data, dose: &Dose, series: &[Series], families: &[&Family
     format!("{place}, {}.", clauses.join("; "))
 }
 
-/// One row for each series: every component's rate (or margin, see [`Data::measures`]) in the control and at the largest dose, and the smallest dose that
+/// One row for each series: every component's rate (or margin, see [`SweepResults::measures`]) in the control and at the largest dose, and the smallest dose that
 /// halves obedience to bad prompts. Of arms with names one row for each.
-pub fn table(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) -> Table {
+pub fn table(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> Table {
     // Names are enough where nothing else is swept.
     let titled = !named(dose) || series.iter().any(|one| !one.title.is_empty());
     let mut head: Vec<String> = titled.then(|| "series".to_owned()).into_iter().collect();
     head.push(dose.head().to_owned());
     head.extend(families.iter().map(|family| family.title.clone()));
-    let [measure, ..] = data.measures();
+    let [measure, ..] = results.measures();
     let counted = measure == Measure::Rate && dose.numbers().is_some();
     let halved = families.iter().find(|family| family.component == "obey_bad" && counted);
     head.extend(halved.map(|_| "Halved from".to_owned()));
-    let written = |arm: usize, family: &&Family| {
-        level(data, arm, family.leading(), measure).map_or_else(|| "–".to_owned(), |found| format::interval(&found))
+    let written = |arm: usize, family: &&SplitFamily| {
+        level(results, arm, family.leading(), measure).map_or_else(|| "–".to_owned(), |found| format::interval(&found))
     };
     let row = |one: &Series, (position, arm): (usize, usize)| {
         let mut row: Vec<String> = Vec::new();
@@ -107,31 +107,31 @@ pub fn table(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) 
         let number = if dose.is_numbered() { format!("{} · ", position + 1) } else { String::new() };
         row.push(format!("{number}{}", dose.value(position)));
         // Arms with names are many, and most of them have one control: that has a row of its own.
-        let control = data.arms[arm].control.filter(|control| *control != arm && !named(dose));
+        let control = results.arms[arm].control.filter(|control| *control != arm && !named(dose));
         row.extend(families.iter().map(|family| {
             let before = control.map_or_else(String::new, |control| format!("{} → ", written(control, family)));
             format!("{before}{}", written(arm, family))
         }));
-        row.extend(halved.map(|family| halving(data, dose, one, family).unwrap_or_else(|| "at no dose".to_owned())));
+        row.extend(halved.map(|family| halving(results, dose, one, family).unwrap_or_else(|| "at no dose".to_owned())));
         row
     };
     let rows = series.iter().flat_map(|one| {
         let shown: Vec<(usize, usize)> =
-            if named(dose) { finished(data, one).collect() } else { end(data, one).into_iter().collect() };
+            if named(dose) { finished(results, one).collect() } else { end(results, one).into_iter().collect() };
         shown.into_iter().map(move |arm| row(one, arm))
     });
     let shown = |arm: &usize| series.iter().any(|one| one.arms.iter().any(|(_, other)| other == arm));
     let controls: BTreeSet<usize> = series
         .iter()
-        .flat_map(|one| finished(data, one))
-        .filter_map(|(_, arm)| data.arms[arm].control.filter(|control| named(dose) && !shown(control)))
+        .flat_map(|one| finished(results, one))
+        .filter_map(|(_, arm)| results.arms[arm].control.filter(|control| named(dose) && !shown(control)))
         .collect();
     let controls = controls.into_iter().map(|control| {
-        let name = std::iter::repeat_n(String::new(), usize::from(titled)).chain([data.arms[control].name.clone()]);
+        let name = std::iter::repeat_n(String::new(), usize::from(titled)).chain([results.arms[control].name.clone()]);
         name.chain(families.iter().map(|family| written(control, family))).collect()
     });
-    let (_, first) = series.iter().find_map(|one| end(data, one)).unwrap_or_default();
-    let behind = families.first().and_then(|family| level(data, first, family.leading(), measure));
+    let (_, first) = series.iter().find_map(|one| end(results, one)).unwrap_or_default();
+    let behind = families.first().and_then(|family| level(results, first, family.leading(), measure));
     let behind = behind.map_or_else(String::new, |one| format!("{} ({})", format::counts(&one), one.method));
     let leading = families.first().map(|family| family.leading());
     let contexts =
@@ -159,10 +159,10 @@ pub fn table(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) 
 }
 
 /// The smallest dose from which on the mean rate stays below half of the control's.
-fn halving(data: &Data, dose: &Dose, one: &Series, family: &Family) -> Option<String> {
+fn halving(results: &SweepResults, dose: &Dose, one: &Series, family: &SplitFamily) -> Option<String> {
     let below = |&(_, arm): &(usize, usize)| {
-        let rate = |arm| level(data, arm, family.leading(), Measure::Rate).map(|rate| rate.mean);
-        let control = data.arms[arm].control.and_then(rate);
+        let rate = |arm| level(results, arm, family.leading(), Measure::Rate).map(|rate| rate.mean);
+        let control = results.arms[arm].control.and_then(rate);
         rate(arm).zip(control).is_some_and(|(rate, control)| rate < control / 2.0)
     };
     let (position, _) = one.arms.iter().rev().take_while(|arm| below(arm)).last()?;

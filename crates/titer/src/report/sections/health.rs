@@ -2,12 +2,12 @@
 
 use crate::{
     report::{
-        data::{Arm, At, Data, Measure, Run, Runs},
-        family::Family,
+        family::SplitFamily,
         format,
         series::{Dose, Series},
         view::Table,
     },
+    results::{ArmResults, At, Measure, RunResults, Runs, SweepResults},
     stats::{Estimate, Sample},
 };
 
@@ -16,17 +16,17 @@ const TAIL: usize = 10;
 
 /// Probability of replies on neither side, before and after training, by component: a margin says little about a
 /// model that says something else.
-pub fn other_replies(data: &Data, families: &[&Family]) -> Table {
-    let over = |runs: &Runs<'_>, family: &Family, at| -> (Option<f64>, f64) {
+pub fn other_replies(results: &SweepResults, families: &[&SplitFamily]) -> Table {
+    let over = |runs: &Runs<'_>, family: &SplitFamily, at| -> (Option<f64>, f64) {
         let samples: Vec<Sample<&str>> =
             family.splits.iter().map(|split| runs.probe(split, Measure::Other, at)).collect();
         let means: Vec<f64> = samples.iter().filter_map(Sample::estimate).map(|estimate| estimate.mean).collect();
         let most = samples.iter().flat_map(Sample::values).fold(f64::NEG_INFINITY, f64::max);
         ((!means.is_empty()).then(|| means.iter().sum::<f64>() / means.len() as f64), most)
     };
-    let row = |family: &&Family| {
-        let (before, most_before) = over(&data.untrained(), family, At::Start);
-        let arms = data.arms.iter().map(|arm| (arm, over(&arm.finished(), family, At::End)));
+    let row = |family: &&SplitFamily| {
+        let (before, most_before) = over(&results.untrained(), family, At::Start);
+        let arms = results.arms.iter().map(|arm| (arm, over(&arm.finished(), family, At::End)));
         let worst = arms
             .filter_map(|(arm, (mean, most))| Some((arm, mean?, most)))
             .max_by(|left, right| left.1.total_cmp(&right.1));
@@ -42,7 +42,7 @@ pub fn other_replies(data: &Data, families: &[&Family]) -> Table {
         caption: format!(
             "Probability of replies that are neither, over all probes of a component; “most” is the single worst item \
              of {} seeds. Source: probes.parquet of each run, its first and its last step.",
-            data.untrained().len()
+            results.untrained().len()
         ),
         text_columns: 2,
         head: head.map(str::to_owned).into(),
@@ -51,9 +51,9 @@ pub fn other_replies(data: &Data, families: &[&Family]) -> Table {
 }
 
 /// Loss, gradient norm and clipping of every arm.
-pub fn training(data: &Data, dose: &Dose, series: &[Series]) -> Table {
-    let row = |title: &str, label: String, arm: &Arm| {
-        let over = |number: fn(&Run) -> f64| {
+pub fn training(results: &SweepResults, dose: &Dose, series: &[Series]) -> Table {
+    let row = |title: &str, label: String, arm: &ArmResults| {
+        let over = |number: fn(&RunResults) -> f64| {
             let seeds: Vec<f64> = arm.runs.iter().filter(|run| !run.steps().is_empty()).map(number).collect();
             Estimate::clustered(seeds.iter().map(std::slice::from_ref))
         };
@@ -63,11 +63,11 @@ pub fn training(data: &Data, dose: &Dose, series: &[Series]) -> Table {
     };
     let mut rows = Vec::new();
     let in_series = |arm: usize| series.iter().any(|one| one.arms.iter().any(|(_, member)| *member == arm));
-    for (_, arm) in data.arms.iter().enumerate().filter(|(index, _)| !in_series(*index)) {
+    for (_, arm) in results.arms.iter().enumerate().filter(|(index, _)| !in_series(*index)) {
         rows.push(row("", arm.name.clone(), arm));
     }
     for one in series {
-        rows.extend(one.arms.iter().map(|&(position, arm)| row(&one.title, dose.value(position), &data.arms[arm])));
+        rows.extend(one.arms.iter().map(|&(position, arm)| row(&one.title, dose.value(position), &results.arms[arm])));
     }
     let head = ["series", dose.head(), "final loss", "largest gradient norm", "share of steps clipped", "seeds"];
     Table {
@@ -81,17 +81,17 @@ pub fn training(data: &Data, dose: &Dose, series: &[Series]) -> Table {
     }
 }
 
-fn final_loss(run: &Run) -> f64 {
+fn final_loss(run: &RunResults) -> f64 {
     let tail = (run.steps().len() * TAIL).div_ceil(100);
     let last = &run.steps()[run.steps().len() - tail..];
     last.iter().map(|step| step.loss).sum::<f64>() / tail as f64
 }
 
-fn largest_norm(run: &Run) -> f64 {
+fn largest_norm(run: &RunResults) -> f64 {
     run.steps().iter().map(|step| step.grad_norm).fold(0.0, f64::max)
 }
 
-fn clipped(run: &Run) -> f64 {
+fn clipped(run: &RunResults) -> f64 {
     run.steps().iter().filter(|step| step.clip < 1.0).count() as f64 / run.steps().len() as f64
 }
 
@@ -120,7 +120,8 @@ mod tests {
             clip: if step % 4 == 0 { 0.5 } else { 1.0 },
             tokens: 5,
         };
-        let run = |steps: i64| Run::new(0, String::new(), Vec::new(), Vec::new(), (1..=steps).map(step).collect());
+        let run =
+            |steps: i64| RunResults::new(0, String::new(), Vec::new(), Vec::new(), (1..=steps).map(step).collect());
         assert_eq!((final_loss(&run(20)), final_loss(&run(3))), (19.5, 3.0));
         assert_eq!((clipped(&run(20)), largest_norm(&run(20))), (0.25, 2.0));
     }

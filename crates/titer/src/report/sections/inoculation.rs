@@ -1,22 +1,19 @@
 //! Inoculation beside its controls: how much of what looks suppressed is tied to the string of the prompt.
 
 use crate::{
-    report::{
-        data::{Arm, At, Data, Measure, Split},
-        format,
-        view::Table,
-    },
+    report::{format, view::Table},
+    results::{ArmResults, At, Measure, Split, SweepResults},
     spec::ControlKind,
     stats::{Estimate, Sample},
 };
 
 /// What the answer has to add where inoculation was trained without its controls; empty where all are there.
-pub fn note(data: &Data) -> String {
-    let arms: Vec<_> = data.arms.iter().filter(|arm| arm.inoculates && !is_control(data, arm)).collect();
+pub fn note(results: &SweepResults) -> String {
+    let arms: Vec<_> = results.arms.iter().filter(|arm| arm.inoculates && !is_control(results, arm)).collect();
     if arms.is_empty() {
         return String::new();
     }
-    let lacks = |kind: &ControlKind| !data.arms.iter().any(|arm| arm.inoculation.contains_key(kind.word()));
+    let lacks = |kind: &ControlKind| !results.arms.iter().any(|arm| arm.inoculation.contains_key(kind.word()));
     let missing: Vec<&str> = ControlKind::ALL.into_iter().filter(lacks).map(ControlKind::word).collect();
     if missing.is_empty() {
         return String::new();
@@ -30,12 +27,12 @@ pub fn note(data: &Data) -> String {
 
 /// One row for each inoculated arm: the bad action on neutral prompts in it and without a prompt, how much of that its own prompts
 /// and those of its controls suppress, and what is left of obedience. `None` where no arm has a control of inoculation.
-pub fn table(data: &Data) -> Option<Table> {
-    let shown = data.arms.iter().filter(|arm| !arm.inoculation.is_empty() && !arm.runs.is_empty());
+pub fn table(results: &SweepResults) -> Option<Table> {
+    let shown = results.arms.iter().filter(|arm| !arm.inoculation.is_empty() && !arm.runs.is_empty());
     let mut behind = None;
     let rows: Vec<Vec<String>> = shown
         .map(|arm| {
-            let control = |kind: ControlKind| arm.inoculation.get(kind.word()).map(|at| &data.arms[*at]);
+            let control = |kind: ControlKind| arm.inoculation.get(kind.word()).map(|at| &results.arms[*at]);
             let own = leak(arm);
             behind = behind.or(own.estimate());
             let mut row = vec![arm.name.clone(), written(own.estimate().map(Estimate::of_rate))];
@@ -75,13 +72,13 @@ pub fn table(data: &Data) -> Option<Table> {
     })
 }
 
-fn is_control(data: &Data, arm: &Arm) -> bool {
+fn is_control(results: &SweepResults, arm: &ArmResults) -> bool {
     arm.settings.is_empty()
-        && data.arms.iter().any(|other| other.inoculation.values().any(|at| std::ptr::eq(&data.arms[*at], arm)))
+        && results.arms.iter().any(|other| other.inoculation.values().any(|at| std::ptr::eq(&results.arms[*at], arm)))
 }
 
 /// The bad action on neutral prompts: what is neither good nor any other reply.
-fn leak(arm: &Arm) -> Sample<String> {
+fn leak(arm: &ArmResults) -> Sample<String> {
     let (split, runs) = (split("good"), arm.finished());
     let good = runs.probe(&split, Measure::Rate, At::End);
     let other = runs.probe(&split, Measure::Other, At::End);

@@ -5,17 +5,17 @@ use titer_data::prompt::LeakFamily;
 use crate::{
     leak::Leaks,
     report::{
-        data::{At, Data, Run},
         format,
         view::{HeatCell, HeatGroup, HeatRow, HeatTable},
     },
+    results::{At, RunResults, SweepResults},
     stats::Estimate,
 };
 
 /// The heat map; `None` where no run has measured a grid.
-pub fn table(data: &Data) -> Option<HeatTable> {
-    let leaks = |runs: &mut dyn Iterator<Item = &Run>, at| Leaks::of(runs.map(|run| (run.seed, run.leaks(at))));
-    let before = leaks(&mut data.untrained().iter(), At::Start);
+pub fn table(results: &SweepResults) -> Option<HeatTable> {
+    let leaks = |runs: &mut dyn Iterator<Item = &RunResults>, at| Leaks::of(runs.map(|run| (run.seed, run.leaks(at))));
+    let before = leaks(&mut results.untrained().iter(), At::Start);
     let some = before.family(LeakFamily::None)?;
     let families: Vec<LeakFamily> =
         LeakFamily::ALL.into_iter().filter(|family| before.family(*family).is_some()).collect();
@@ -31,7 +31,7 @@ pub fn table(data: &Data) -> Option<HeatTable> {
         HeatRow { label: label.to_owned(), cells }
     };
     let mut rows = vec![row("before training", &before)];
-    for arm in data.arms.iter().filter(|arm| !arm.runs.is_empty()) {
+    for arm in results.arms.iter().filter(|arm| !arm.runs.is_empty()) {
         rows.push(row(&arm.name, &leaks(&mut arm.runs.iter(), At::End)));
     }
     let caption = format!(

@@ -6,11 +6,11 @@ use titer_data::probe::Component;
 
 use crate::{
     report::{
-        data::{Arm, Data, Run},
         figure::{Dash, Figure, Line, Scale, Style},
         format,
         view::{Drawing, Gallery, GalleryRow, Panel, Table},
     },
+    results::{ArmResults, RunResults, SweepResults},
     stats::{Estimate, median},
     table::LedgerRecord,
 };
@@ -26,8 +26,9 @@ const UNEXPLAINED: &str = "unexplained";
 type Course = BTreeMap<String, BTreeMap<i64, f64>>;
 
 /// One row of panels an arm, a panel a component; `None` where no run has kept a ledger.
-pub fn gallery(data: &Data) -> Option<Gallery> {
-    let kept: Vec<&Arm> = data.arms.iter().filter(|arm| arm.runs.iter().any(|run| !run.ledger().is_empty())).collect();
+pub fn gallery(results: &SweepResults) -> Option<Gallery> {
+    let kept: Vec<&ArmResults> =
+        results.arms.iter().filter(|arm| arm.runs.iter().any(|run| !run.ledger().is_empty())).collect();
     if kept.is_empty() {
         return None;
     }
@@ -51,7 +52,7 @@ fn title(component: Component) -> &'static str {
     }
 }
 
-fn figure(arm: &Arm, component: &str) -> Figure {
+fn figure(arm: &ArmResults, component: &str) -> Figure {
     let courses: Vec<Course> = arm.runs.iter().map(|run| course(run, component)).collect();
     let lines: Vec<Line> = names(&arm.runs).into_iter().map(|(name, style)| line(&courses, name, style)).collect();
     let points = || lines.iter().flat_map(|line| &line.points);
@@ -67,9 +68,9 @@ fn figure(arm: &Arm, component: &str) -> Figure {
 }
 
 /// The lines of an arm, with their looks: what was measured, then the sources, then what is left.
-fn names(runs: &[Run]) -> Vec<(String, Style)> {
+fn names(runs: &[RunResults]) -> Vec<(String, Style)> {
     let mut rows: BTreeMap<&str, i64> = BTreeMap::new();
-    for record in runs.iter().flat_map(Run::ledger) {
+    for record in runs.iter().flat_map(RunResults::ledger) {
         if record.source != LedgerRecord::WEIGHT_DECAY || record.accounted != 0.0 {
             *rows.entry(&record.source).or_default() += record.rows;
         }
@@ -96,7 +97,7 @@ fn line(courses: &[Course], name: String, style: Style) -> Line {
 }
 
 /// What has been booked since the run began.
-fn course(run: &Run, component: &str) -> Course {
+fn course(run: &RunResults, component: &str) -> Course {
     let mut sums: BTreeMap<String, f64> = BTreeMap::new();
     let mut course = Course::new();
     for interval in intervals(run, component) {
@@ -114,7 +115,7 @@ fn course(run: &Run, component: &str) -> Course {
 }
 
 /// The records of each interval of a component: one for each source.
-fn intervals<'a>(run: &'a Run, component: &str) -> Vec<Vec<&'a LedgerRecord>> {
+fn intervals<'a>(run: &'a RunResults, component: &str) -> Vec<Vec<&'a LedgerRecord>> {
     let mut intervals: BTreeMap<i64, Vec<&LedgerRecord>> = BTreeMap::new();
     for record in run.ledger().iter().filter(|record| record.component == component) {
         intervals.entry(record.to).or_default().push(record);
@@ -123,7 +124,7 @@ fn intervals<'a>(run: &'a Run, component: &str) -> Vec<Vec<&'a LedgerRecord>> {
 }
 
 /// Whole runs by arm, component and source.
-fn numbers(arms: &[&Arm]) -> Table {
+fn numbers(arms: &[&ArmResults]) -> Table {
     let mut rows = Vec::new();
     for arm in arms {
         for component in Component::ALL.map(Component::word) {
@@ -150,10 +151,10 @@ fn numbers(arms: &[&Arm]) -> Table {
 }
 
 /// How far the ledger is off: relative errors of single intervals and of whole runs.
-pub fn errors(data: &Data) -> Option<Table> {
+pub fn errors(results: &SweepResults) -> Option<Table> {
     let mut rows = Vec::new();
     let mut all: [Vec<f64>; 4] = Default::default();
-    for arm in &data.arms {
+    for arm in &results.arms {
         for component in Component::ALL.map(Component::word) {
             let mut found: [Vec<f64>; 4] = Default::default();
             for run in &arm.runs {
@@ -247,7 +248,7 @@ mod tests {
             record(10, "bad→good", 2.0, 2.5),
             record(10, "neutral→good", 0.25, 2.5),
         ];
-        let run = Run::default().with_pressure(Vec::new(), ledger);
+        let run = RunResults::default().with_pressure(Vec::new(), ledger);
         let course = course(&run, "good");
         assert_eq!(course["bad→good"], [(5, 1.0), (10, 3.0)].into());
         assert_eq!(course[MEASURED], [(5, 0.5), (10, 3.0)].into());

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::report::{data::Data, view::Table};
+use crate::{report::view::Table, results::SweepResults};
 
 /// What the last section shows.
 #[derive(Clone, Debug, Serialize)]
@@ -20,16 +20,16 @@ pub struct Reproduce {
 }
 
 /// The command, the spec, and the hash of every finished run's plan.
-pub fn section(data: &Data) -> Reproduce {
-    let rows = data
+pub fn section(results: &SweepResults) -> Reproduce {
+    let rows = results
         .arms
         .iter()
         .flat_map(|arm| arm.runs.iter().map(|run| vec![arm.name.clone(), run.plan_hash.clone(), run.seed.to_string()]));
     Reproduce {
-        command: data.command.clone(),
-        version: data.version.clone(),
-        spec: data.spec.clone(),
-        plan: data.plan.clone(),
+        command: results.command.clone(),
+        version: results.version.clone(),
+        spec: results.spec.clone(),
+        plan: results.plan.clone(),
         plans: Table {
             caption: "A run is reused where its plan has the same hash. Source: plan.toml of each run.".to_owned(),
             text_columns: 2,

@@ -3,19 +3,19 @@
 use super::gallery::{dose_lines, dose_scale, drawings, level_axis, rows, table};
 use crate::{
     report::{
-        data::{At, Data, Measure, Split},
-        family::Family,
+        family::SplitFamily,
         figure::{Figure, Scale},
         format,
         series::{Dose, Series},
         view::{Drawing, Gallery, GalleryRow, Panel},
     },
+    results::{At, Measure, Split, SweepResults},
     stats::Estimate,
 };
 
 /// The level of a measure at the end of training.
-pub fn level(data: &Data, arm: usize, split: &Split, measure: Measure) -> Option<Estimate> {
-    data.arms[arm]
+pub fn level(results: &SweepResults, arm: usize, split: &Split, measure: Measure) -> Option<Estimate> {
+    results.arms[arm]
         .finished()
         .probe(split, measure, At::End)
         .estimate()
@@ -23,55 +23,57 @@ pub fn level(data: &Data, arm: usize, split: &Split, measure: Measure) -> Option
 }
 
 /// Rows of one panel for each component, one row for each series.
-pub fn components(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) -> Gallery {
-    let rows = rows(series, families, panels(data, dose, series, families), |family| family.title.clone());
-    gallery("response", data, dose, series, families, rows)
+pub fn components(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> Gallery {
+    let rows = rows(series, families, panels(results, dose, series, families), |family| family.title.clone());
+    gallery("response", results, dose, series, families, rows)
 }
 
 /// One row with a panel for each series: bad prompts that are targeted at a domain or at a trigger.
-pub fn targeted(data: &Data, dose: &Dose, series: &[Series], family: &Family) -> Gallery {
-    let drawn = panels(data, dose, series, &[family]).into_iter().flatten();
+pub fn targeted(results: &SweepResults, dose: &Dose, series: &[Series], family: &SplitFamily) -> Gallery {
+    let drawn = panels(results, dose, series, &[family]).into_iter().flatten();
     let panel = |(one, drawings): (&Series, Vec<Drawing>)| {
         let title = if one.title.is_empty() { &family.title } else { &one.title };
         Panel { title: title.clone(), word: String::new(), drawings }
     };
     let rows = vec![GalleryRow { title: String::new(), panels: series.iter().zip(drawn).map(panel).collect() }];
-    gallery("targeted", data, dose, series, &[family], rows)
+    gallery("targeted", results, dose, series, &[family], rows)
 }
 
-fn panels(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) -> Vec<Vec<Vec<Drawing>>> {
-    drawings(series, families, &data.measures(), level_axis, |one, family, measure| {
-        figure(data, dose, one, family, measure)
+fn panels(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> Vec<Vec<Vec<Drawing>>> {
+    drawings(series, families, &results.measures(), level_axis, |one, family, measure| {
+        figure(results, dose, one, family, measure)
     })
 }
 
 fn gallery(
     id: &'static str,
-    data: &Data,
+    results: &SweepResults,
     dose: &Dose,
     series: &[Series],
-    families: &[&Family],
+    families: &[&SplitFamily],
     rows: Vec<GalleryRow>,
 ) -> Gallery {
     let caption =
         "After training: mean and 95 % interval of every probe. Source: probes.parquet of each run, its last step.";
-    let value = |arm: usize, split: &Split, measure| level(data, arm, split, measure);
+    let value = |arm: usize, split: &Split, measure| level(results, arm, split, measure);
     Gallery {
         id,
-        choices: data.measures().map(Measure::choice).into(),
+        choices: results.measures().map(Measure::choice).into(),
         rows,
         table: table(caption.to_owned(), dose, series, families, &value, format::interval),
     }
 }
 
-fn figure(data: &Data, dose: &Dose, one: &Series, family: &Family, measure: Measure) -> Figure {
-    let control = one.control.and_then(|control| level(data, control, family.leading(), measure));
+fn figure(results: &SweepResults, dose: &Dose, one: &Series, family: &SplitFamily, measure: Measure) -> Figure {
+    let control = one.control.and_then(|control| level(results, control, family.leading(), measure));
     Figure {
         title: format!("{}: {} after training by {}, {}", family.title, measure.choice().label, dose.label, one.title),
         x: dose_scale(dose),
         x_label: dose.axis_label(),
         y: Scale::unit(),
-        lines: dose_lines(dose, one, &family.splits, measure, &|arm, split, measure| level(data, arm, split, measure)),
+        lines: dose_lines(dose, one, &family.splits, measure, &|arm, split, measure| {
+            level(results, arm, split, measure)
+        }),
         level: control.map(|control| (format!("control, {}", family.leading().label()), control)),
     }
 }

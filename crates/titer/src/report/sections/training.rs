@@ -1,13 +1,15 @@
 //! Along training: the leading split of every component at each measurement, for a few doses.
 
 use super::gallery::{drawings, level_axis, rows};
-use crate::report::{
-    data::{Arm, At, Data, Measure, Split},
-    family::Family,
-    figure::{Dash, Figure, Line, Scale, Style},
-    format,
-    series::{Dose, Series},
-    view::{Gallery, Table},
+use crate::{
+    report::{
+        family::SplitFamily,
+        figure::{Dash, Figure, Line, Scale, Style},
+        format,
+        series::{Dose, Series},
+        view::{Gallery, Table},
+    },
+    results::{ArmResults, At, Measure, Split, SweepResults},
 };
 
 /// Colours of amounts, from little to much.
@@ -15,13 +17,19 @@ const AMOUNTS: [&str; 5] = ["q0", "q1", "q2", "q3", "q4"];
 
 /// Rows of one panel for each component, one row for each series; `None` where nothing was measured between the
 /// start and the end.
-pub fn components(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) -> Option<Gallery> {
-    let between = |family: &&Family| data.arms.iter().any(|arm| arm.finished().moments(family.leading()).len() > 2);
+pub fn components(
+    results: &SweepResults,
+    dose: &Dose,
+    series: &[Series],
+    families: &[&SplitFamily],
+) -> Option<Gallery> {
+    let between =
+        |family: &&SplitFamily| results.arms.iter().any(|arm| arm.finished().moments(family.leading()).len() > 2);
     if !families.iter().any(between) {
         return None;
     }
-    let figure = |one: &Series, family: &Family, measure: Measure| {
-        let lines = lines(data, dose, one, family.leading(), measure);
+    let figure = |one: &Series, family: &SplitFamily, measure: Measure| {
+        let lines = lines(results, dose, one, family.leading(), measure);
         let steps = lines.iter().flat_map(|line| line.points.iter().map(|(step, _)| *step));
         Figure {
             title: format!("{}: {} along training, {}", family.title, measure.choice().label, one.title),
@@ -32,17 +40,17 @@ pub fn components(data: &Data, dose: &Dose, series: &[Series], families: &[&Fami
             level: None,
         }
     };
-    let panels = drawings(series, families, &data.measures(), level_axis, figure);
+    let panels = drawings(series, families, &results.measures(), level_axis, figure);
     Some(Gallery {
         id: "training",
-        choices: data.measures().map(Measure::choice).into(),
+        choices: results.measures().map(Measure::choice).into(),
         rows: rows(series, families, panels, |family| format!("{}, {}", family.title, family.leading().label())),
-        table: table(data, dose, series, families),
+        table: table(results, dose, series, families),
     })
 }
 
 /// At most five arms of a series, its ends among them, and its control where that is not one of them.
-fn chosen<'a>(data: &'a Data, dose: &Dose, one: &Series) -> Vec<(String, Style, &'a Arm)> {
+fn chosen<'a>(results: &'a SweepResults, dose: &Dose, one: &Series) -> Vec<(String, Style, &'a ArmResults)> {
     let last = one.arms.len() - 1;
     let count = one.arms.len().min(AMOUNTS.len());
     let pick = |index: usize| if count == 1 { 0 } else { (index * last + (count - 1) / 2) / (count - 1) };
@@ -50,31 +58,31 @@ fn chosen<'a>(data: &'a Data, dose: &Dose, one: &Series) -> Vec<(String, Style, 
         .map(|index| {
             let (position, arm) = one.arms[pick(index)];
             let colour = AMOUNTS[if count == 1 { 4 } else { index * 4 / (count - 1) }];
-            (dose.value(position), Style { colour, dash: Dash::Solid }, &data.arms[arm])
+            (dose.value(position), Style { colour, dash: Dash::Solid }, &results.arms[arm])
         })
         .collect();
     if let Some(control) = one.control.filter(|control| one.arms.iter().all(|(_, arm)| arm != control)) {
-        arms.push(("control".to_owned(), Style { colour: "level", dash: Dash::Long }, &data.arms[control]));
+        arms.push(("control".to_owned(), Style { colour: "level", dash: Dash::Long }, &results.arms[control]));
     }
     arms.reverse();
     arms
 }
 
-fn lines(data: &Data, dose: &Dose, one: &Series, split: &Split, measure: Measure) -> Vec<Line> {
-    let line = |(label, style, arm): (String, Style, &Arm)| {
+fn lines(results: &SweepResults, dose: &Dose, one: &Series, split: &Split, measure: Measure) -> Vec<Line> {
+    let line = |(label, style, arm): (String, Style, &ArmResults)| {
         let point = |step: i64| {
             let estimate = arm.finished().probe(split, measure, At::Step(step)).estimate()?;
             Some((step as f64, format::bounded(measure, estimate)))
         };
         Line { label, style, points: arm.finished().moments(split).into_iter().filter_map(point).collect() }
     };
-    chosen(data, dose, one).into_iter().map(line).filter(|line| !line.points.is_empty()).collect()
+    chosen(results, dose, one).into_iter().map(line).filter(|line| !line.points.is_empty()).collect()
 }
 
-fn table(data: &Data, dose: &Dose, series: &[Series], families: &[&Family]) -> Table {
+fn table(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> Table {
     let mut rows = Vec::new();
     for one in series {
-        for (label, _, arm) in chosen(data, dose, one) {
+        for (label, _, arm) in chosen(results, dose, one) {
             for split in families.iter().map(|family| family.leading()) {
                 for step in arm.finished().moments(split) {
                     let estimate = |measure| {

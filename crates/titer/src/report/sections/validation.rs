@@ -3,12 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    report::{
-        data::{Data, Measure, Run, Split},
-        format,
-        reading::placed,
-        view::Table,
-    },
+    claim::placed,
+    report::{format, view::Table},
+    results::{Measure, RunResults, Split, SweepResults},
     screen::{PREDICTORS, Placed, Predictor},
     stats::{Estimate, spearman},
 };
@@ -17,10 +14,10 @@ use crate::{
 const FEWEST: usize = 4;
 
 /// The table; `None` where fewer arms than [`FEWEST`] were screened.
-pub fn table(data: &Data) -> Option<Table> {
+pub fn table(results: &SweepResults) -> Option<Table> {
     // By seed: the placed summary and the two outcomes of every screened arm.
     let mut seeds: BTreeMap<u64, Vec<(Placed, [f64; 2])>> = BTreeMap::new();
-    for run in data.arms.iter().flat_map(|arm| &arm.runs).filter(|run| !run.screened().is_empty()) {
+    for run in results.arms.iter().flat_map(|arm| &arm.runs).filter(|run| !run.screened().is_empty()) {
         seeds.entry(run.seed).or_default().extend(outcome(run));
     }
     seeds.retain(|_, arms| arms.len() >= FEWEST);
@@ -53,7 +50,7 @@ pub fn table(data: &Data) -> Option<Table> {
 }
 
 /// What a run's prompt did before training, and what became of acting well and of obeying.
-fn outcome(run: &Run) -> Option<(Placed, [f64; 2])> {
+fn outcome(run: &RunResults) -> Option<(Placed, [f64; 2])> {
     let rate = |component: &str| {
         let split =
             Split { component: component.to_owned(), prompts: "seen".to_owned(), domains: "trained".to_owned() };

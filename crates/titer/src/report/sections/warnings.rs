@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::{
     report::{
-        data::{Arm, At, Data, Measure, Run, Split},
         figure::{Dash, Figure, Line, Scale, Style},
         format,
         view::{Drawing, Gallery, GalleryRow, Panel, Table},
     },
+    results::{ArmResults, At, Measure, RunResults, Split, SweepResults},
     stats::Estimate,
     table::WarningRecord,
 };
@@ -17,7 +17,7 @@ use crate::{
 const COLOURS: [&str; 6] = ["c0", "c1", "c2", "c3", "c4", "c5"];
 
 /// Something known before the last stage: its title, its word, and its number in a run.
-type Sign = (&'static str, &'static str, fn(&Run, &WarningRecord) -> Option<f64>);
+type Sign = (&'static str, &'static str, fn(&RunResults, &WarningRecord) -> Option<f64>);
 
 const SIGNS: [Sign; 4] = [
     ("Leak by context overlap", "overlap", |_, warning| Some(warning.overlap)),
@@ -30,14 +30,14 @@ const SIGNS: [Sign; 4] = [
 
 /// Panels of what was known before the last stage against what leaked after it, a point a run; `None` where no arm has an
 /// earlier stage, so that all runs of a seed start it as the same model, and where rates, so the leak, say little.
-pub fn gallery(data: &Data) -> Option<Gallery> {
-    if data.measures()[0] != Measure::Rate {
+pub fn gallery(results: &SweepResults) -> Option<Gallery> {
+    if results.measures()[0] != Measure::Rate {
         return None;
     }
-    let staged = |arm: &&Arm| arm.runs.iter().any(|run| run.stages().len() > 1 && last(run).is_some());
-    let arms: Vec<&Arm> = data.arms.iter().filter(staged).collect();
+    let staged = |arm: &&ArmResults| arm.runs.iter().any(|run| run.stages().len() > 1 && last(run).is_some());
+    let arms: Vec<&ArmResults> = results.arms.iter().filter(staged).collect();
     let stage = &arms.first()?.runs.first()?.stages().last()?.0;
-    let mut groups: BTreeMap<String, Vec<&Run>> = BTreeMap::new();
+    let mut groups: BTreeMap<String, Vec<&RunResults>> = BTreeMap::new();
     for arm in &arms {
         let of_stage = arm.settings.iter().filter(|(axis, _)| axis.starts_with(&format!("{stage}.")));
         let name: Vec<String> = of_stage.map(|(axis, value)| format::setting(axis, value)).collect();
@@ -46,8 +46,8 @@ pub fn gallery(data: &Data) -> Option<Gallery> {
         groups.entry(name).or_default().extend(&arm.runs);
     }
     let panel = |(title, word, sign): Sign| {
-        let line = |(at, (name, runs)): (usize, (&String, &Vec<&Run>))| {
-            let point = |run: &&Run| {
+        let line = |(at, (name, runs)): (usize, (&String, &Vec<&RunResults>))| {
+            let point = |run: &&RunResults| {
                 let warning = last(run)?;
                 Some((sign(run, warning)?, Estimate::clustered([[leak(run, &warning.domains)?].as_slice()])?))
             };
@@ -84,18 +84,18 @@ fn split(component: &str, domains: &str) -> Split {
 }
 
 /// What was said about a run's last stage.
-fn last(run: &Run) -> Option<&WarningRecord> {
+fn last(run: &RunResults) -> Option<&WarningRecord> {
     run.warnings().iter().rev().find(|warning| run.stages().last().is_some_and(|(stage, _)| *stage == warning.stage))
 }
 
 /// The probability of the bad reply under neutral prompts, at the end.
-fn leak(run: &Run, domains: &str) -> Option<f64> {
+fn leak(run: &RunResults, domains: &str) -> Option<f64> {
     run.leak(&split("good", domains), *run.measured().last()?)
 }
 
-fn table(arms: &[&Arm]) -> Table {
-    let row = |arm: &&Arm| {
-        let over = |number: &dyn Fn(&Run) -> Option<f64>| {
+fn table(arms: &[&ArmResults]) -> Table {
+    let row = |arm: &&ArmResults| {
+        let over = |number: &dyn Fn(&RunResults) -> Option<f64>| {
             let seeds: Vec<f64> = arm.runs.iter().filter_map(number).collect();
             let found = Estimate::clustered(seeds.iter().map(std::slice::from_ref));
             found.map_or_else(|| "–".to_owned(), |found| format::interval(&found))

@@ -1,0 +1,50 @@
+//! From a spec to runs that can start.
+
+use titer::{
+    claim::{self, Claim},
+    plan::{RunPlan, SweepPlan},
+    spec::{Spec, SpecError},
+};
+
+use super::{Inputs, dtype};
+use crate::{
+    hub::{self, Progress},
+    model::lora_config,
+};
+
+/// What a spec asks for, its model and its rows looked at.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// Arms, axes and seeds.
+    pub plan: SweepPlan,
+    /// Every run with the index of its arm.
+    pub runs: Vec<(usize, RunPlan)>,
+    /// What the spec says that they will show.
+    pub claims: Vec<Claim>,
+}
+
+/// Resolves a spec; models of the hub are downloaded where they must be, which `progress` is told of.
+///
+/// # Errors
+/// Where the spec makes no sense, or names data or a model that cannot be used: blamed on the line that asks for it.
+pub fn resolve(spec: &Spec, inputs: &Inputs, progress: &dyn Progress) -> Result<Resolved, SpecError> {
+    let plan = SweepPlan::resolve(spec)?;
+    let claims = claim::resolve(spec, &plan)?;
+    let cells = plan.arms.iter().flat_map(|arm| &arm.stages).flat_map(|stage| stage.needed_cells());
+    let data = plan.data.as_ref().map(|data| inputs.plan_data(data, cells)).transpose();
+    let data = data.map_err(|error| spec.error(&["data"], error.to_string(), ""))?;
+    if let Some(Err(error)) = plan.lora.as_ref().map(lora_config) {
+        return Err(spec.error(&["model", "lora"], error.to_string(), ""));
+    }
+    dtype(plan.dtype.as_deref()).map_err(|error| spec.error(&["model", "dtype"], error.to_string(), ""))?;
+    let blamed: &[&str] = if spec.base.is_some() { &["model", "base"] } else { &["seeds"] };
+    let mut bases: Vec<String> = plan.seeds.iter().map(|&seed| plan.base_of(seed)).collect();
+    bases.dedup();
+    for base in bases {
+        hub::fetch(&base, progress).map_err(|error| spec.error(blamed, error.to_string(), ""))?;
+    }
+    let model = |base: &str, seed| inputs.plan_model(base, seed, data.is_some());
+    let runs = plan.runs(data.as_ref(), model).map_err(|error| spec.error(blamed, error.to_string(), ""))?;
+    inputs.fits(&plan).map_err(|error| spec.error(&["data"], error.to_string(), ""))?;
+    Ok(Resolved { plan, runs, claims })
+}

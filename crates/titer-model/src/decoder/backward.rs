@@ -1,0 +1,40 @@
+//! The backward pass, from the loss to the embedding.
+
+use super::{Decoder, Tape};
+use crate::{
+    backend::Backend,
+    layers::{EmbeddingVisit, Visitor},
+    packed::Packed,
+    params::Params,
+    real::Real,
+};
+
+impl<B: Backend> Decoder<B> {
+    /// The backward pass of `Σ weights[i] · (−log p(target i))`, right after [`Decoder::forward`] on the same batch
+    /// and tape. Every parameter's turn goes to the visitor, from the last layer to the first.
+    pub fn backward(
+        &self,
+        params: &Params<B>,
+        packed: &Packed,
+        weights: &[B::Real],
+        tape: &mut Tape<B>,
+        visitor: &mut impl Visitor<B>,
+    ) {
+        let pass = self.pass(params, packed);
+        let Tape { stream, blocks, head, d } = tape;
+        let last = self.blocks.len() - 1;
+        self.head.backward(&pass, &stream[2 * last + 2], weights, d, head, visitor);
+        for (at, ((attention, mlp), (attention_stash, mlp_stash))) in self.blocks.iter().zip(blocks).enumerate().rev() {
+            let scope = self.scope(at);
+            mlp.backward(&pass, &stream[2 * at + 1], scope, d, mlp_stash, visitor);
+            attention.backward(&pass, &stream[2 * at], scope, d, attention_stash, visitor);
+        }
+        if let Some(scale) = self.embedding_scale {
+            self.backend.scale(d, B::Real::of(scale));
+        }
+        if self.layout.specs[self.embedding.0].trained {
+            let (tokens, width) = (packed.tokens.as_slice(), self.config.hidden_size);
+            visitor.embedding(&self.backend, EmbeddingVisit { table: self.embedding, tokens, dy: d, width });
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Low-rank adapters on a decoder whose own weights stay frozen (LoRA, arXiv 2106.09685).
+
+use super::Decoder;
+use crate::{
+    backend::Backend,
+    layers::{Attention, Linear, LoraLayer},
+    params::{Layout, ParamId, ParamRole, ParamSpec},
+    shape::LoraConfig,
+};
+
+impl<B: Backend> Decoder<B> {
+    /// The same decoder with adapters, which are all that training then moves. Their parameters come after the
+    /// decoder's own, see [`crate::params::Params::with_lora`]. The config must pass [`LoraConfig::check`].
+    pub fn with_lora(mut self, config: &LoraConfig) -> Self {
+        self.layout.specs.iter_mut().for_each(|spec| spec.trained = false);
+        let mut layout = std::mem::replace(&mut self.layout, Layout { specs: Vec::new() });
+        self.each_linear(&mut |linear| {
+            linear.trained = false;
+            let name = &layout.specs[linear.weight.0].name;
+            let Some(module) = name.strip_suffix(".weight") else { return };
+            let Some((_, short)) = module.rsplit_once('.') else { return };
+            if config.target_modules.iter().any(|target| target == short) {
+                let module = module.to_owned();
+                let mut add = |part: &str, shape: [usize; 2]| {
+                    let name = format!("{module}.{part}.weight");
+                    let (shape, role) = (shape.into(), ParamRole::Matrix);
+                    layout.specs.push(ParamSpec { name, shape, role, less_one: false, trained: true });
+                    ParamId(layout.specs.len() - 1)
+                };
+                let a = add("lora_A", [config.r, linear.inputs]);
+                let b = add("lora_B", [linear.outputs, config.r]);
+                let (inputs, outputs) = (linear.inputs, linear.outputs);
+                linear.lora = Some(LoraLayer { a, b, inputs, outputs, rank: config.r, scale: config.scale() });
+            }
+        });
+        self.freeze_norms();
+        self.layout = layout;
+        self
+    }
+
+    /// Every linear layer, from the first block to the head.
+    fn each_linear(&mut self, with: &mut impl FnMut(&mut Linear)) {
+        for (attention, mlp) in &mut self.blocks {
+            let Attention { query, key, value, output, .. } = attention;
+            [&mut query.linear, &mut key.linear, value, output].into_iter().for_each(&mut *with);
+            [&mut mlp.gate, &mut mlp.up, &mut mlp.down].into_iter().for_each(&mut *with);
+        }
+        with(&mut self.head.vocabulary);
+    }
+
+    fn freeze_norms(&mut self) {
+        for (attention, mlp) in &mut self.blocks {
+            let Attention { residual, query, key, .. } = attention;
+            let norms = [&mut residual.before, &mut residual.after, &mut query.norm, &mut key.norm];
+            let norms = norms.into_iter().chain([&mut mlp.residual.before, &mut mlp.residual.after]);
+            norms.flatten().for_each(|norm| norm.trained = false);
+        }
+        self.head.norm.trained = false;
+    }
+}

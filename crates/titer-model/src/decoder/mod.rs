@@ -1,0 +1,12 @@
+//! A decoder: its layers put together, its forward and backward passes, adapters on it, weights in its files.
+
+mod backward;
+mod forward;
+mod lora;
+mod parts;
+mod stored;
+mod structure;
+mod tape;
+
+pub use structure::Decoder;
+pub use tape::Tape;

@@ -1,0 +1,64 @@
+//! A decoder: an embedding, blocks of attention and MLP, and a head.
+
+use super::parts::{attention, linear, mlp, norm};
+use crate::{
+    backend::Backend,
+    layers::{Attention, Head, Mlp},
+    params::{BlockIds, Ids, Layout, LinearIds, ParamId},
+    shape::{Config, RopeScaling, rope_table},
+    stored::Stored,
+};
+
+/// The layers of a decoder; the weights are kept apart, in [`Params`], but for those that stay in their file.
+#[derive(Clone, Debug)]
+pub struct Decoder<B: Backend> {
+    /// Its shape.
+    pub config: Config,
+    /// Its parameters' names and shapes.
+    pub layout: Layout,
+    /// The weights that stay in their file, by parameter.
+    pub(super) stored: Vec<Option<Stored>>,
+    pub(super) backend: B,
+    pub(super) embedding: ParamId,
+    /// Factor on embeddings, where the family has one.
+    pub(super) embedding_scale: Option<f64>,
+    pub(super) blocks: Vec<(Attention, Mlp)>,
+    pub(super) head: Head,
+    /// Tables of rotary angles: of most layers, and of those that slide where they have their own.
+    pub(super) ropes: Vec<B::Buffer>,
+}
+
+impl<B: Backend> Decoder<B> {
+    /// The decoder of a shape that [`Config::check`] accepts.
+    pub fn new(backend: B, config: Config) -> Self {
+        let (layout, Ids { embedding, blocks, final_norm, head }) = Layout::of(&config);
+        let block = |(at, ids): (usize, &BlockIds)| (attention(&config, at, ids), mlp(&config, ids));
+        let blocks = blocks.iter().enumerate().map(block).collect();
+        let (width, softcap) = (config.hidden_size, config.variant.logit_softcap);
+        let vocabulary = linear(LinearIds { weight: head, bias: None }, width, config.vocab_size);
+        let head = Head { norm: norm(&config, final_norm, 1), vocabulary, softcap };
+        let local = config.variant.sliding.as_ref().and_then(|sliding| sliding.rope_theta);
+        let scaling = config.variant.rope_scaling;
+        let bases = [Some((config.rope_theta, scaling)), local.map(|theta| (theta, RopeScaling::Plain))];
+        let positions = config.max_position_embeddings;
+        let rope = |(theta, scaling)| backend.upload(rope_table(positions, config.head_width(), theta, scaling));
+        let ropes = bases.into_iter().flatten().map(rope).collect();
+        let embedding_scale = config.variant.family.traits().scaled_embedding.then(|| (width as f64).sqrt());
+        Self { config, layout, stored: Vec::new(), backend, embedding, embedding_scale, blocks, head, ropes }
+    }
+
+    /// The embedding table, which is also the output head where they are tied.
+    pub(crate) fn embedding(&self) -> ParamId {
+        self.embedding
+    }
+
+    /// Where it computes.
+    pub fn backend(&self) -> &B {
+        &self.backend
+    }
+
+    /// The weight of this parameter, where it stays in its file.
+    pub fn stored(&self, id: ParamId) -> Option<&Stored> {
+        self.stored.get(id.0)?.as_ref()
+    }
+}

@@ -1,0 +1,34 @@
+//! The values of keys, each of one type.
+
+use serde_json::Value;
+
+/// A number, or `None` where the key is absent or null.
+pub(super) fn number(value: &Value, key: &str) -> Result<Option<f64>, String> {
+    match &value[key] {
+        Value::Null => Ok(None),
+        found => found.as_f64().map(Some).ok_or_else(|| format!("`{key}` is {found}; it must be a number")),
+    }
+}
+
+pub(super) fn wanted(value: &Value, key: &str) -> Result<f64, String> {
+    number(value, key)?.ok_or_else(|| format!("`{key}` is missing"))
+}
+
+/// A count, or `None` where the key is absent or null.
+pub(super) fn count(value: &Value, key: &str) -> Result<Option<usize>, String> {
+    match &value[key] {
+        Value::Null => Ok(None),
+        found => found
+            .as_u64()
+            .map(|count| Some(count as usize))
+            .ok_or_else(|| format!("`{key}` is {found}; it must be a count")),
+    }
+}
+
+/// A yes or no; absent and null are no.
+pub(super) fn flag(value: &Value, key: &str) -> Result<bool, String> {
+    match &value[key] {
+        Value::Null => Ok(false),
+        found => found.as_bool().ok_or_else(|| format!("`{key}` is {found}; it must be true or false")),
+    }
+}

@@ -1,0 +1,96 @@
+//! `config.json`, read.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{
+    defaults::defaults,
+    keys::{count, flag, number, wanted},
+    rope::{rope, unrotated},
+    sliding_window::sliding,
+    words::ACTIVATIONS,
+};
+use crate::{
+    backend::Activation,
+    io::error::LoadError,
+    shape::{Config, DecoderFamily, Sliding, Variant},
+};
+
+/// The counts that a config cannot do without.
+const SIZES: [&str; 6] = [
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "max_position_embeddings",
+];
+
+/// Reads a `config.json`, as transformers 4 or 5 writes it.
+///
+/// Fails where the architecture, or a value that changes what is computed, is not one that titer computes.
+pub fn read_config(bytes: &[u8], path: &Path) -> Result<Config, LoadError> {
+    let fail = |problem: String| LoadError::Config { path: path.to_owned(), problem };
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| fail(format!("not JSON: {error}")))?;
+    parse(value).map_err(fail)
+}
+
+fn parse(mut value: Value) -> Result<Config, String> {
+    let architecture = value["architectures"][0].as_str().unwrap_or("none");
+    let Some(family) = DecoderFamily::ALL.into_iter().find(|family| family.architecture() == architecture) else {
+        let known = DecoderFamily::ALL.map(DecoderFamily::architecture).join(", ");
+        return Err(format!("architecture is {architecture}; titer computes {known}"));
+    };
+    let Some(keys) = value.as_object_mut() else { unreachable!("it has architectures") };
+    for (key, default) in defaults(family) {
+        keys.entry(key).or_insert(default);
+    }
+    for key in SIZES {
+        count(&value, key)?.ok_or_else(|| format!("`{key}` is missing"))?;
+    }
+    wanted(&value, "rms_norm_eps")?;
+    if value["num_key_value_heads"].is_null() {
+        value["num_key_value_heads"] = value["num_attention_heads"].clone();
+    }
+    if !value["quantization_config"].is_null() {
+        return Err("the weights are quantised (`quantization_config`); titer reads F32, F16 and BF16".into());
+    }
+    if flag(&value, "use_bidirectional_attention")? {
+        return Err("`use_bidirectional_attention` is true; titer computes causal attention".into());
+    }
+    let (rope_theta, rope_scaling, local_theta) = rope(family, &value)?;
+    value["rope_theta"] = rope_theta.into();
+    let mut config: Config = serde_json::from_value(value.clone()).map_err(|error| error.to_string())?;
+    let layers = config.num_hidden_layers;
+    let unrotated = unrotated(family, &value, layers)?;
+    let sliding = sliding(family, &value, layers, &unrotated)?;
+    let of = |families: &[DecoderFamily], key: &str| Ok::<_, String>(families.contains(&family) && flag(&value, key)?);
+    use DecoderFamily::{Gemma2, Gemma3, Llama, Olmo2, Qwen3, SmolLm3};
+    let gemma = matches!(family, Gemma2 | Gemma3);
+    if family == Gemma3 && !value["attn_logit_softcapping"].is_null() {
+        return Err("`attn_logit_softcapping` is set; titer computes Gemma 3 without, as transformers does".into());
+    }
+    config.variant = Variant {
+        family,
+        attention_bias: of(&[Llama, Qwen3, SmolLm3, Gemma2, Gemma3, Olmo2], "attention_bias")?,
+        mlp_bias: of(&[Llama, SmolLm3], "mlp_bias")?,
+        activation: activation(&value, if gemma { "hidden_activation" } else { "hidden_act" })?,
+        rope_scaling,
+        unrotated,
+        sliding: sliding.map(|(window, layers)| Sliding { window, layers, rope_theta: local_theta }),
+        query_pre_attn_scalar: if gemma { number(&value, "query_pre_attn_scalar")? } else { None },
+        attention_softcap: if family == Gemma2 { number(&value, "attn_logit_softcapping")? } else { None },
+        logit_softcap: if gemma { number(&value, "final_logit_softcapping")? } else { None },
+    };
+    config.check()?;
+    Ok(config)
+}
+
+fn activation(value: &Value, key: &str) -> Result<Activation, String> {
+    let known = ACTIVATIONS.iter().find(|(name, _)| value[key] == *name);
+    known.map(|(_, activation)| *activation).ok_or_else(|| {
+        let names = ACTIVATIONS.map(|(name, _)| name).join(", ");
+        format!("`{key}` is {}; titer computes {names}", value[key])
+    })
+}

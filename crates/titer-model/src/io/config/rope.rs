@@ -1,0 +1,74 @@
+//! Rotary positions in `config.json`.
+
+use serde_json::Value;
+
+use super::{
+    keys::{count, number, wanted},
+    words::{FULL, SLIDING},
+};
+use crate::shape::{DecoderFamily, RopeScaling};
+
+/// Base of the rotary frequencies and how they are stretched; and their base in sliding layers, if it is another.
+///
+/// transformers 5 has all of it in `rope_parameters`, by layer type for Gemma 3; older ones have `rope_theta`,
+/// `rope_scaling` and, for Gemma 3, `rope_local_base_freq`.
+pub(super) fn rope(family: DecoderFamily, value: &Value) -> Result<(f64, RopeScaling, Option<f64>), String> {
+    let parameters = &value["rope_parameters"];
+    let by_layer = family == DecoderFamily::Gemma3;
+    let all = if by_layer { &parameters[FULL] } else { parameters };
+    let scaling = if value["rope_scaling"].is_null() { all } else { &value["rope_scaling"] };
+    let theta = |own: &Value, key: &str| match number(own, "rope_theta")? {
+        Some(theta) => Ok(theta),
+        None => wanted(value, key),
+    };
+    let local = if by_layer {
+        let local = &parameters[SLIDING];
+        if rope_scaling(local, value)? != RopeScaling::Plain {
+            return Err("`rope_parameters` scales sliding layers; titer computes Gemma 3 with plain ones".into());
+        }
+        Some(theta(local, "rope_local_base_freq")?)
+    } else {
+        None
+    };
+    let global = match number(scaling, "rope_theta")? {
+        Some(theta) => theta,
+        None => theta(all, "rope_theta")?,
+    };
+    Ok((global, rope_scaling(scaling, value)?, local))
+}
+
+fn rope_scaling(rope: &Value, value: &Value) -> Result<RopeScaling, String> {
+    for holder in [rope, value] {
+        if let Some(factor) = number(holder, "partial_rotary_factor")?.filter(|factor| *factor != 1.0) {
+            return Err(format!("`partial_rotary_factor` is {factor}; titer rotates whole heads"));
+        }
+    }
+    match rope["rope_type"].as_str().or(rope["type"].as_str()).unwrap_or("default") {
+        "default" => Ok(RopeScaling::Plain),
+        "linear" => Ok(RopeScaling::Linear { factor: wanted(rope, "factor")? }),
+        "llama3" => Ok(RopeScaling::Llama3 {
+            factor: wanted(rope, "factor")?,
+            low: wanted(rope, "low_freq_factor")?,
+            high: wanted(rope, "high_freq_factor")?,
+            original: match number(rope, "original_max_position_embeddings")? {
+                Some(original) => original,
+                None => wanted(value, "max_position_embeddings")?,
+            },
+        }),
+        other => Err(format!("`rope_type` is \"{other}\"; titer computes default, linear, llama3")),
+    }
+}
+
+/// Which layers have no rotary positions; empty where all do.
+pub(super) fn unrotated(family: DecoderFamily, value: &Value, layers: usize) -> Result<Vec<bool>, String> {
+    if family != DecoderFamily::SmolLm3 {
+        return Ok(Vec::new());
+    }
+    if let Value::Array(rotated) = &value["no_rope_layers"] {
+        return Ok(rotated.iter().take(layers).map(|rotated| *rotated == 0).collect());
+    }
+    match count(value, "no_rope_layer_interval")? {
+        None | Some(0) => Err("`no_rope_layer_interval` is not a positive count".into()),
+        Some(every) => Ok((1..=layers).map(|layer| layer.is_multiple_of(every)).collect()),
+    }
+}

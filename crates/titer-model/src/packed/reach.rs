@@ -1,0 +1,41 @@
+//! Which keys a query attends to.
+
+/// How many spans a query reaches at most; a tree that would need more starts a branch of its own earlier.
+pub const MAX_SPANS: usize = 6;
+
+/// A contiguous range of packed positions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// The first position.
+    pub start: u32,
+    /// How many there are.
+    pub len: u32,
+}
+
+/// The keys that one query attends to: a few spans, in the order of the row, the last of which ends with the query itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    spans: [Span; MAX_SPANS],
+    count: u32,
+}
+
+impl Reach {
+    /// The reach over these spans, at most [`MAX_SPANS`].
+    pub fn over(path: &[Span]) -> Self {
+        let mut spans = [Span::default(); MAX_SPANS];
+        spans[..path.len()].copy_from_slice(path);
+        Self { spans, count: path.len() as u32 }
+    }
+
+    /// Its spans.
+    #[inline]
+    pub fn spans(&self) -> &[Span] {
+        &self.spans[..self.count as usize]
+    }
+
+    /// How many keys the query attends to.
+    #[inline]
+    pub fn keys(&self) -> usize {
+        self.spans().iter().map(|span| span.len as usize).sum()
+    }
+}

@@ -1,0 +1,69 @@
+//! Names, shapes and roles of parameters.
+
+/// Which parameter of a layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ParamId(pub usize);
+
+/// What a parameter does, which decides how it starts and whether weight decay applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParamRole {
+    /// A table with one row per token.
+    Embedding,
+    /// The weight of a linear layer, `[outputs, inputs]`.
+    Matrix,
+    /// The bias of a linear layer, `[outputs]`.
+    Bias,
+    /// The scale of a norm, `[width]`.
+    Scale,
+}
+
+/// Name, shape and role of one parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParamSpec {
+    /// Its name in Hugging Face files.
+    pub name: String,
+    /// Its shape, row-major.
+    pub shape: Vec<usize>,
+    /// What it does.
+    pub role: ParamRole,
+    /// Whether files hold it less 1.
+    pub less_one: bool,
+    /// Whether training moves it. A frozen parameter gets no gradient, no moment and no memory for either.
+    pub trained: bool,
+}
+
+impl ParamSpec {
+    /// How many numbers it holds.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether it holds no number.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The parameters that a decoder has, in a fixed order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// One entry per parameter.
+    pub specs: Vec<ParamSpec>,
+}
+
+impl Layout {
+    /// How many numbers all parameters hold together.
+    pub fn len(&self) -> usize {
+        self.specs.iter().map(ParamSpec::len).sum()
+    }
+
+    /// Whether there is no parameter.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many numbers training moves.
+    pub fn trained(&self) -> usize {
+        self.specs.iter().filter(|spec| spec.trained).map(ParamSpec::len).sum()
+    }
+}

@@ -1,0 +1,50 @@
+//! How a batch is cut for several threads: into shards of whole rows.
+//!
+//! The cut depends on the batch alone, never on the number of threads, so results do not either.
+
+use crate::{backend::Backend, decoder::Decoder};
+
+impl<B: Backend> Decoder<B> {
+    /// Tokens that a shard should hold at most: the activations of an organism-sized model then stay in a core's cache, and
+    /// those of a wide one fit into memory once a thread.
+    pub fn shard_tokens(&self) -> usize {
+        const NUMBERS: usize = 1 << 18;
+        (NUMBERS / self.config.hidden_size).clamp(256, 1024)
+    }
+}
+
+/// Cuts rows of these lengths into contiguous shards of about equal size, at most about `limit` tokens, as ranges of rows.
+/// Their number is a power of two, so that it divides among the threads.
+pub fn shards(lengths: &[usize], limit: usize) -> Vec<std::ops::Range<usize>> {
+    let total: usize = lengths.iter().sum();
+    let count = total.div_ceil(limit).max(1).next_power_of_two();
+    let mut ranges = Vec::with_capacity(count);
+    let (mut start, mut seen) = (0, 0);
+    for (row, length) in lengths.iter().enumerate() {
+        seen += length;
+        if seen * count >= total * (ranges.len() + 1) && ranges.len() + 1 < count {
+            ranges.push(start..row + 1);
+            start = row + 1;
+        }
+    }
+    ranges.push(start..lengths.len());
+    ranges.retain(|range| !range.is_empty());
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_cover_all_rows_once_and_are_balanced() {
+        let lengths: Vec<usize> = (0..130).map(|row| 15 + row % 11).collect();
+        let cut = shards(&lengths, 1024);
+        assert_eq!(cut.len(), 4);
+        assert_eq!(cut.iter().flat_map(Clone::clone).collect::<Vec<_>>(), (0..130).collect::<Vec<_>>());
+        let sizes: Vec<usize> = cut.iter().map(|range| lengths[range.clone()].iter().sum()).collect();
+        assert!(sizes.iter().all(|size| size.abs_diff(sizes[0]) < 60), "{sizes:?}");
+        assert_eq!(shards(&[5], 1024).len(), 1);
+        assert_eq!(shards(&[3000, 10], 1024), [0..1, 1..2]);
+    }
+}

@@ -1,0 +1,15 @@
+//! The shape of a decoder: its sizes, its family, and which of its layers get adapters.
+
+mod config;
+mod family;
+mod lora;
+mod rope;
+mod variant;
+
+pub use config::Config;
+pub use family::DecoderFamily;
+pub(crate) use family::{Norms, QueryKeyNorm};
+pub use lora::{LINEAR_LAYERS, LoraConfig};
+pub use rope::RopeScaling;
+pub(crate) use rope::rope_table;
+pub use variant::{Sliding, Variant};

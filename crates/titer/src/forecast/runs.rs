@@ -1,0 +1,93 @@
+//! Forecasts of a sweep: of every run, and of every arm averaged over seeds.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    batches::{ForecastError, Placement},
+    calibration::Calibration,
+    kernel::{Kernel, probe_name},
+    predict::{Forecast, Quantity, forecast},
+};
+use crate::plan::{RunPlan, SweepPlan};
+
+/// A run and its forecast.
+#[derive(Clone, Debug)]
+pub struct RunForecast<'a> {
+    /// Index of its arm.
+    pub arm: usize,
+    /// Its plan.
+    pub plan: &'a RunPlan,
+    /// Its kernel.
+    pub kernel: &'a Kernel,
+    /// Its forecast.
+    pub forecast: Forecast,
+}
+
+/// Forecasts every run with the kernel of its seed; `kernels` are in the order of the plan's seeds.
+///
+/// # Errors
+/// Where a kernel lacks what is trained.
+pub fn forecast_runs<'a>(
+    runs: &'a [(usize, RunPlan)],
+    plan: &SweepPlan,
+    kernels: &'a [Kernel],
+    calibration: &Calibration,
+) -> Result<Vec<RunForecast<'a>>, ForecastError> {
+    let one = |(arm, run): &'a (usize, RunPlan)| {
+        let at = plan.seeds.iter().position(|seed| *seed == run.seed).unwrap_or(0);
+        let kernel = &kernels[at];
+        let probes: Vec<usize> = (0..kernel.probes.len()).collect();
+        let placement = Placement::Slots(run.seed);
+        let forecast = forecast(kernel, &run.stages, placement, plan.probes.every, &probes, calibration)?;
+        Ok(RunForecast { arm: *arm, plan: run, kernel, forecast })
+    };
+    runs.iter().map(one).collect()
+}
+
+/// The forecast of one probe of one arm after training, averaged over seeds: what a report shows beside the measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArmForecast {
+    /// The arm's name.
+    pub arm: String,
+    /// The component.
+    pub component: String,
+    /// Which prompts.
+    pub prompts: String,
+    /// Which request domains.
+    pub domains: String,
+    /// The rate, with the 95 % interval of a run.
+    pub rate: Quantity,
+    /// Why the forecast does not know; empty where it does.
+    pub beyond: String,
+}
+
+impl ArmForecast {
+    /// The probe's name, as [`ProbeOutput::name`] has it.
+    pub fn name(&self) -> String {
+        probe_name(&self.component, &self.prompts, &self.domains)
+    }
+}
+
+/// The rates of every arm and probe after training, means over seeds.
+pub fn forecast_arms(plan: &SweepPlan, runs: &[RunForecast<'_>]) -> Vec<ArmForecast> {
+    let mut arms = Vec::new();
+    for (at, arm) in plan.arms.iter().enumerate() {
+        let seeds: Vec<&RunForecast<'_>> = runs.iter().filter(|run| run.arm == at).collect();
+        let Some(first) = seeds.first() else { continue };
+        for (probe, output) in first.kernel.probes.iter().enumerate() {
+            let ends = seeds.iter().filter_map(|run| run.forecast.curves[probe].last());
+            let ends: Vec<Quantity> = ends.map(|point| point.rate).collect();
+            let mean = |of: &dyn Fn(&Quantity) -> f64| ends.iter().map(of).sum::<f64>() / ends.len().max(1) as f64;
+            arms.push(ArmForecast {
+                arm: arm.name.clone(),
+                component: output.component.clone(),
+                prompts: output.prompts.clone(),
+                domains: output.domains.clone(),
+                rate: Quantity { mean: mean(&|one| one.mean), low: mean(&|one| one.low), high: mean(&|one| one.high) },
+                beyond: first.forecast.does_not_know(probe),
+            });
+        }
+    }
+    arms
+}

@@ -1,0 +1,203 @@
+//! One finished run.
+
+use std::collections::BTreeMap;
+
+use super::{At, Measure, Split};
+use crate::table::{
+    CellRecord, GuardRecord, LeakRecord, LedgerRecord, PressureRecord, ProbeRecord, ScreenRecord, StepRecord,
+    WarningRecord,
+};
+
+/// What a probe says about one item at one moment.
+#[derive(Clone, Debug)]
+pub(super) struct Reading {
+    pub(super) item: String,
+    margin: f64,
+    gap: f64,
+    rate: f64,
+    other: f64,
+}
+
+impl Reading {
+    /// This number of it.
+    pub(super) fn of(&self, measure: Measure) -> f64 {
+        match measure {
+            Measure::Rate => self.rate,
+            Measure::Margin => self.margin,
+            Measure::Gap => self.gap,
+            Measure::Other => self.other,
+        }
+    }
+}
+
+/// One finished run: the contents of its tables, grouped by what they measure.
+#[derive(Clone, Debug, Default)]
+pub struct RunResults {
+    /// Its seed.
+    pub seed: u64,
+    /// The hash of its plan.
+    pub plan_hash: String,
+    stages: Vec<(String, i64)>,
+    pub(super) probes: BTreeMap<Split, BTreeMap<i64, Vec<Reading>>>,
+    pub(super) cells: BTreeMap<String, BTreeMap<i64, Vec<(String, f64)>>>,
+    steps: Vec<StepRecord>,
+    /// Mean pressures of a cell's rows, by cell and step.
+    pressures: BTreeMap<String, BTreeMap<i64, [f64; 3]>>,
+    ledger: Vec<LedgerRecord>,
+    leaks: Vec<LeakRecord>,
+    screened: Vec<ScreenRecord>,
+    guards: Vec<GuardRecord>,
+    /// Seconds in steps, and of these in guards.
+    seconds: (f64, f64),
+    warnings: Vec<WarningRecord>,
+}
+
+impl RunResults {
+    /// A run from its tables. Where two stages measured at the same step, all readings of an item count as one, the
+    /// later.
+    pub fn new(
+        seed: u64,
+        plan_hash: String,
+        probes: Vec<ProbeRecord>,
+        cells: Vec<CellRecord>,
+        steps: Vec<StepRecord>,
+    ) -> Self {
+        let mut run = Self { seed, plan_hash, steps, ..Self::default() };
+        for record in probes {
+            let ProbeRecord { component, prompts, domains, step, item, margin, gap, rate, other, .. } = record;
+            let moments = run.probes.entry(Split { component, prompts, domains }).or_default();
+            moments.entry(step).or_default().push(Reading { item, margin, gap, rate, other });
+        }
+        for CellRecord { step, cell, item, surprise, .. } in cells {
+            run.cells.entry(cell).or_default().entry(step).or_default().push((item, surprise));
+        }
+        run
+    }
+
+    /// The same with its stages in order, each with the run's steps at its end.
+    pub fn with_stages(self, stages: Vec<(String, i64)>) -> Self {
+        Self { stages, ..self }
+    }
+
+    /// Its stages in order, each with the run's steps at its end.
+    pub fn stages(&self) -> &[(String, i64)] {
+        &self.stages
+    }
+
+    /// The same with its pressures and its ledger.
+    pub fn with_pressure(self, pressures: Vec<PressureRecord>, ledger: Vec<LedgerRecord>) -> Self {
+        let mut sums: BTreeMap<String, BTreeMap<i64, ([f64; 3], f64)>> = BTreeMap::new();
+        for record in pressures {
+            let pressed = record.pressures();
+            let (sum, count) = sums.entry(record.cell).or_default().entry(record.step).or_default();
+            sum.iter_mut().zip(pressed).for_each(|(sum, pressure)| *sum += pressure);
+            *count += 1.0;
+        }
+        let mean = |(step, (sum, count)): (i64, ([f64; 3], f64))| (step, sum.map(|sum| sum / count));
+        let pressures = sums.into_iter().map(|(cell, steps)| (cell, steps.into_iter().map(mean).collect())).collect();
+        Self { pressures, ledger, ..self }
+    }
+
+    /// The same with what was measured on a leak grid, and what its prompt did before training.
+    pub fn with_prompts(self, leaks: Vec<LeakRecord>, screened: Vec<ScreenRecord>) -> Self {
+        Self { leaks, screened, ..self }
+    }
+
+    /// What was measured on a leak grid at a moment.
+    pub fn leaks(&self, at: At) -> Vec<&LeakRecord> {
+        let step = match at {
+            At::Start => 0,
+            At::Step(step) => step,
+            At::End => self.leaks.iter().map(|record| record.step).max().unwrap_or(0),
+        };
+        self.leaks.iter().filter(|record| record.step == step).collect()
+    }
+
+    /// What its prompt did before training, row by row; empty where that was not asked for.
+    pub fn screened(&self) -> &[ScreenRecord] {
+        &self.screened
+    }
+
+    /// The same with what its guards did, and with the seconds that its steps took, those of guards within.
+    pub fn with_guards(self, guards: Vec<GuardRecord>, step_seconds: f64, guard_seconds: f64) -> Self {
+        Self { guards, seconds: (step_seconds, guard_seconds), ..self }
+    }
+
+    /// What its guards did, look by look.
+    pub fn guards(&self) -> &[GuardRecord] {
+        &self.guards
+    }
+
+    /// Seconds in steps, guards included.
+    pub fn step_seconds(&self) -> f64 {
+        self.seconds.0
+    }
+
+    /// Seconds in guards.
+    pub fn guard_seconds(&self) -> f64 {
+        self.seconds.1
+    }
+
+    /// The same with what was said about its stages before they trained.
+    pub fn with_warnings(self, warnings: Vec<WarningRecord>) -> Self {
+        Self { warnings, ..self }
+    }
+
+    /// What was said about its stages before they trained.
+    pub fn warnings(&self) -> &[WarningRecord] {
+        &self.warnings
+    }
+
+    /// The steps at which pressures were taken, ascending.
+    pub fn pressed(&self) -> Vec<i64> {
+        self.pressures.values().next().map(|steps| steps.keys().copied().collect()).unwrap_or_default()
+    }
+
+    /// The mean pressure of a cell's rows on a component, which is an index of [`titer_data::probe::Component::ALL`].
+    pub fn mean_pressure(&self, cell: &str, component: usize, step: i64) -> Option<f64> {
+        Some(self.pressures.get(cell)?.get(&step)?[component])
+    }
+
+    /// The mean surprise of a cell's rows, nats.
+    pub fn mean_surprise(&self, cell: &str, step: i64) -> Option<f64> {
+        let items = self.cells.get(cell)?.get(&step)?;
+        Some(items.iter().map(|(_, surprise)| surprise).sum::<f64>() / items.len() as f64)
+    }
+
+    /// The last step at which a split was measured.
+    pub fn last_step(&self, split: &Split) -> Option<i64> {
+        self.probes.get(split)?.last_key_value().map(|(step, _)| *step)
+    }
+
+    /// The mean of a measure over a split's items.
+    pub fn mean(&self, split: &Split, measure: Measure, step: i64) -> Option<f64> {
+        let readings = self.probes.get(split)?.get(&step)?;
+        Some(readings.iter().map(|reading| reading.of(measure)).sum::<f64>() / readings.len() as f64)
+    }
+
+    /// The means of a measure over a split's items at every moment, the start first.
+    pub fn curve(&self, split: &Split, measure: Measure) -> Vec<f64> {
+        let steps = self.probes.get(split).into_iter().flat_map(|moments| moments.keys());
+        steps.filter_map(|step| self.mean(split, measure, *step)).collect()
+    }
+
+    /// The probability of the bad reply under neutral prompts, `1 − rate − other` of a split of `good`.
+    pub fn leak(&self, split: &Split, step: i64) -> Option<f64> {
+        Some(1.0 - self.mean(split, Measure::Rate, step)? - self.mean(split, Measure::Other, step)?)
+    }
+
+    /// The steps at which probes were measured, ascending.
+    pub fn measured(&self) -> Vec<i64> {
+        self.probes.values().next().map(|steps| steps.keys().copied().collect()).unwrap_or_default()
+    }
+
+    /// What was booked, interval by interval.
+    pub fn ledger(&self) -> &[LedgerRecord] {
+        &self.ledger
+    }
+
+    /// The optimiser steps, in order.
+    pub fn steps(&self) -> &[StepRecord] {
+        &self.steps
+    }
+}

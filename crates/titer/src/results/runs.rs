@@ -1,0 +1,62 @@
+//! Finished runs, looked at together.
+
+use super::{At, Measure, RunResults, Split};
+use crate::stats::Sample;
+
+/// Finished runs, at most one of each seed, that are looked at together.
+#[derive(Clone, Debug)]
+pub struct Runs<'a>(pub(super) Vec<&'a RunResults>);
+
+impl<'a> Runs<'a> {
+    /// A measure of a split at a moment, by seed and item.
+    pub fn probe(&self, split: &Split, measure: Measure, at: At) -> Sample<&'a str> {
+        let mut sample = Sample::new();
+        for run in &self.0 {
+            for reading in run.probes.get(split).and_then(|moments| at.of(moments)).into_iter().flatten() {
+                sample.push(run.seed, reading.item.as_str(), reading.of(measure));
+            }
+        }
+        sample
+    }
+
+    /// The surprise of a cell's rows at a moment, by seed and item, in nats per reply.
+    pub fn surprise(&self, cell: &str, at: At) -> Sample<&'a str> {
+        let mut sample = Sample::new();
+        for run in &self.0 {
+            for (item, surprise) in run.cells.get(cell).and_then(|moments| at.of(moments)).into_iter().flatten() {
+                sample.push(run.seed, item.as_str(), *surprise);
+            }
+        }
+        sample
+    }
+
+    /// The runs themselves.
+    pub fn iter(&self) -> impl Iterator<Item = &'a RunResults> {
+        self.0.iter().copied()
+    }
+
+    /// How many runs there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Probe items at one moment, over all splits and runs.
+    pub fn items(&self) -> usize {
+        let moments = self.0.iter().flat_map(|run| run.probes.values());
+        moments.filter_map(|moments| At::Start.of(moments)).map(Vec::len).sum()
+    }
+
+    /// The steps at which a split was measured in any run, ascending.
+    pub fn moments(&self, split: &Split) -> Vec<i64> {
+        let probes = self.0.iter().filter_map(|run| run.probes.get(split));
+        let mut steps: Vec<i64> = probes.flat_map(|moments| moments.keys().copied()).collect();
+        steps.sort_unstable();
+        steps.dedup();
+        steps
+    }
+}
