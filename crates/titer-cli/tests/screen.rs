@@ -2,7 +2,6 @@
 //! for a prompt.
 
 mod offline;
-#[expect(dead_code, reason = "shared with tests that use its chats")]
 mod small_model;
 
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{AddedPlace, Spread, telling::telling};
-use crate::chat::{Message, Role, Row};
+use crate::chat::{Message, Row};
 
 /// Groups of rows, and every two of them compared.
 #[derive(Clone, Debug, PartialEq)]
@@ -139,6 +139,7 @@ pub fn matches(first: &[&Row], second: &[&Row]) -> Vec<(usize, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::Role;
 
     fn row(id: &str, turns: &[(Role, &str)]) -> Row {
         let messages =
