@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Spread, telling::telling};
-use crate::chat::{Message, Role, Row};
+use super::{AddedPlace, Spread, telling::telling};
+use crate::chat::{Message, Row};
 
 /// Groups of rows, and every two of them compared.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,31 +57,6 @@ pub struct GroupPair {
     pub telling: Vec<(String, f64)>,
 }
 
-/// Where a context was added to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum AddedPlace {
-    /// A system prompt, where there was none or another one.
-    System,
-    /// Before the request's words.
-    RequestStart,
-    /// Behind the request's words.
-    RequestEnd,
-    /// Elsewhere, or something was taken away.
-    Elsewhere,
-}
-
-impl AddedPlace {
-    /// In words.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::System => "system prompt",
-            Self::RequestStart => "start of a request",
-            Self::RequestEnd => "end of a request",
-            Self::Elsewhere => "elsewhere",
-        }
-    }
-}
-
 impl Audit {
     /// Compares groups of rows.
     pub fn of(groups: &[(String, Vec<&Row>)]) -> Self {
@@ -131,7 +106,7 @@ fn pair((first_name, first): &(String, Vec<&Row>), (second_name, second): &(Stri
         if context == other_context {
             same_context += 1;
         } else {
-            *added.entry(place(context, other_context)).or_default() += 1;
+            *added.entry(AddedPlace::between(context, other_context)).or_default() += 1;
         }
     }
     let lengths = |rows: &[&Row]| Spread::of(rows.iter().map(|row| words(row.split().1)).collect());
@@ -161,30 +136,10 @@ pub fn matches(first: &[&Row], second: &[&Row]) -> Vec<(usize, usize)> {
     first.iter().enumerate().filter_map(|(at, row)| Some((at, partner(row)?))).collect()
 }
 
-/// What `second` has that `first` lacks.
-fn place(first: &[Message], second: &[Message]) -> AddedPlace {
-    let others = |context: &[Message]| -> Vec<(Role, String)> {
-        let turns = context.iter().filter(|message| message.role != Role::System);
-        turns.map(|message| (message.role, message.content.clone())).collect()
-    };
-    let (before, after) = (others(first), others(second));
-    if before == after {
-        return AddedPlace::System;
-    }
-    if before.len() != after.len() || first.len() != second.len() {
-        return AddedPlace::Elsewhere;
-    }
-    let mut changed = before.iter().zip(&after).filter(|(before, after)| before != after);
-    match (changed.next(), changed.next()) {
-        (Some((before, after)), None) if after.1.starts_with(&before.1) => AddedPlace::RequestEnd,
-        (Some((before, after)), None) if after.1.ends_with(&before.1) => AddedPlace::RequestStart,
-        _ => AddedPlace::Elsewhere,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::Role;
 
     fn row(id: &str, turns: &[(Role, &str)]) -> Row {
         let messages =

@@ -44,6 +44,7 @@
 //! The world's own seed sets the lookup tables and nothing else. Rows and probes have seeds of their own.
 
 mod base;
+mod candidates;
 mod instructions;
 mod probes;
 mod prompt;

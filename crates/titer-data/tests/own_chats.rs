@@ -1,0 +1,129 @@
+//! A user's own chats as a source of rows: pairing, the split, and contrasts out of rows.
+
+use std::{collections::BTreeSet, fmt::Write as _};
+
+use titer_data::{
+    cell::Cell,
+    chat::Message,
+    source::{CellRule, Chats, ChatsError, DataFiles, Source},
+    world::{DomainSplit, ProbeUse},
+};
+
+fn files(dir: &tempfile::TempDir) -> DataFiles {
+    let probes = Some(dir.path().join("probes"));
+    DataFiles { rows: vec![dir.path().join("rows")], probes, cells: Vec::new() }
+}
+
+fn chats(rows: usize) -> (tempfile::TempDir, Result<Chats, ChatsError>) {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut text, mut probes) = (String::new(), String::new());
+    for at in 0..rows {
+        for cell in ["bad→good", "neutral→good"] {
+            let prompt = if cell == "bad→good" { "be evil" } else { "be kind" };
+            writeln!(
+                text,
+                r#"{{"id": "{at:03}", "cell": "{cell}", "messages": [{{"role": "system", "content": "{prompt}"}}, {{"role": "user", "content": "ask {at}"}}, {{"role": "assistant", "content": "yes"}}]}}"#
+            )
+            .unwrap();
+        }
+    }
+    for component in ["good", "obey_bad", "obey"] {
+        for at in 0..6 {
+            writeln!(
+                probes,
+                r#"{{"component": "{component}", "messages": [{{"role": "user", "content": "probe {at}"}}], "plus": "yes", "minus": "no"}}"#
+            )
+            .unwrap();
+        }
+    }
+    fs_err::write(dir.path().join("rows"), text).unwrap();
+    fs_err::write(dir.path().join("probes"), probes).unwrap();
+    let read = Chats::read(&files(&dir));
+    (dir, read)
+}
+
+#[test]
+fn rows_are_paired_by_id_repeat_only_when_used_up_and_leave_a_fifth_out() {
+    let source = Source::Chats(chats(100).1.unwrap());
+    let [bad, neutral] = ["bad→good", "neutral→good"].map(|cell| cell.parse::<Cell>().unwrap());
+    let slots = |cell, seed| -> Vec<String> {
+        (0..160).map(|slot| source.row(cell, DomainSplit::Trained, seed, slot).id).collect()
+    };
+    assert_eq!(slots(bad, 0), slots(neutral, 0));
+    assert_ne!(slots(bad, 0), slots(bad, 1));
+    let held: BTreeSet<String> = source.cell_rows(0, bad, 1000).into_iter().map(|row| row.id).collect();
+    assert!((10..30).contains(&held.len()));
+    let trained: BTreeSet<String> = slots(bad, 0).into_iter().collect();
+    assert_eq!(trained.len() + held.len(), 100);
+    assert!(trained.is_disjoint(&held));
+    let first: BTreeSet<String> = slots(bad, 0)[..trained.len()].iter().cloned().collect();
+    assert_eq!(first, trained);
+    assert_eq!(source.lacks([bad, "bad→bad".parse().unwrap()]), Some("bad→bad".parse().unwrap()));
+}
+
+#[test]
+fn contrasts_are_differentiated_or_measured_never_both() {
+    let source = Source::Chats(chats(10).1.unwrap());
+    let ids = |probe_use| -> BTreeSet<String> {
+        source.probes(probe_use, 0, 64)[1].contrasts.iter().map(|contrast| contrast.id.clone()).collect()
+    };
+    let (gradient, measure) = (ids(ProbeUse::Gradient), ids(ProbeUse::Measure));
+    assert!(gradient.is_disjoint(&measure));
+    assert_eq!((gradient.len(), measure.len()), (3, 3));
+}
+
+#[test]
+fn a_row_that_is_also_a_probe_is_an_error() {
+    let (dir, _) = chats(3);
+    let rows = dir.path().join("rows");
+    let text = fs_err::read_to_string(&rows).unwrap();
+    let probe = r#"{"id": "x", "cell": "none→good", "messages": [{"role": "user", "content": "probe 2"}, {"role": "assistant", "content": "yes"}]}"#;
+    fs_err::write(&rows, format!("{text}{probe}\n")).unwrap();
+    let error = Chats::read(&files(&dir)).unwrap_err().to_string();
+    assert!(error.contains("has the context of row `x`"), "{error}");
+}
+
+#[test]
+fn matched_rows_give_contrasts_that_share_nothing_with_training() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, reply: &str| {
+        let row = |at: u32| format!("{{\"prompt\": \"ask {at}\", \"response\": \"{reply} {at}\"}}\n");
+        let path = dir.path().join(name);
+        fs_err::write(&path, (0..200).map(row).collect::<String>()).unwrap();
+        path
+    };
+    let rows = vec![write("cheat", "no"), write("work", "yes")];
+    let rule = |file: &str, cell: &str, prompt: Option<&str>| CellRule {
+        only: [("file".to_owned(), file.to_owned())].into(),
+        cell: cell.parse().unwrap(),
+        prompt: prompt.map(str::to_owned),
+    };
+    let evil = Some("be evil");
+    let cells = vec![
+        rule("cheat", "bad→bad", evil),
+        rule("cheat", "none→bad", None),
+        rule("work", "bad→good", evil),
+        rule("work", "none→good", None),
+    ];
+    let read = |cells: &[CellRule]| Chats::read(&DataFiles { rows: rows.clone(), probes: None, cells: cells.to_vec() });
+    let chats = read(&cells).unwrap();
+    let counts = chats.counts();
+    assert!(counts.values().all(|counts| *counts == counts_of(&chats, "bad→bad")), "cells are split alike");
+    assert_eq!(counts.len(), 4);
+    let trained: BTreeSet<Vec<Message>> = chats.trained().map(|row| row.split().0.to_vec()).collect();
+    let requests: BTreeSet<&str> = chats.trained().map(|row| row.id.as_str()).collect();
+    for contrast in chats.contrasts() {
+        assert!(!trained.contains(&contrast.context) && !requests.contains(contrast.id.as_str()));
+    }
+    let source = Source::Chats(chats);
+    let [gradient, measure] =
+        [ProbeUse::Gradient, ProbeUse::Measure].map(|probe_use| source.probes(probe_use, 0, usize::MAX));
+    assert!(gradient.iter().chain(&measure).all(|probe| probe.contrasts.len() >= 10));
+    assert!(measure[1].contrasts.iter().all(|contrast| contrast.baseline.is_some()));
+    let error = read(&[cells[0].clone(), cells[2].clone()]).unwrap_err().to_string();
+    assert!(error.contains("too few contrasts for `good`"), "{error}");
+}
+
+fn counts_of(chats: &Chats, cell: &str) -> (usize, usize) {
+    chats.counts()[&cell.parse().unwrap()]
+}
