@@ -50,7 +50,7 @@ fn measure(plan: &SweepPlan, run: &(usize, RunPlan)) -> (f64, Vec<f64>) {
     let dir = tempfile::tempdir().expect("a folder");
     let runs = std::slice::from_ref(run);
     let sweep = Sweep::create(&dir.path().join("sweep"), plan, runs).expect("a sweep");
-    execute(&sweep, runs, &EngineRunner, NonZero::<usize>::MIN, &Silent).expect("the run works");
+    execute(&sweep, runs, &EngineRunner::default(), NonZero::<usize>::MIN, &Silent).expect("the run works");
     let folder = sweep.runs()[0].dir.clone();
     let events = fs_err::read_to_string(folder.join("events.jsonl")).expect("events");
     let seconds: f64 =

@@ -105,10 +105,17 @@ pub enum TrainError {
 
 /// Trains and measures with titer's own engine.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct EngineRunner;
+pub struct EngineRunner {
+    /// The commit that the program was built from, where that is known.
+    pub commit: Option<&'static str>,
+}
 
 impl Runner for EngineRunner {
     type Error = TrainError;
+
+    fn commit(&self) -> Option<&str> {
+        self.commit
+    }
 
     fn run(&self, plan: &RunPlan, dir: &RunDir, progress: &dyn Progress) -> Result<(), TrainError> {
         let (files, mut model, source) = prepare(plan)?;

@@ -44,7 +44,7 @@ fn run(guards: &str, pressure: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("sweep");
     let sweep = Sweep::create(&out, &plan, &runs[..1]).unwrap();
-    execute(&sweep, &runs[..1], &EngineRunner, std::num::NonZero::<usize>::MIN, &Silent).unwrap();
+    execute(&sweep, &runs[..1], &EngineRunner::default(), std::num::NonZero::<usize>::MIN, &Silent).unwrap();
     let folder = sweep.runs()[0].dir.clone();
     fs_err::rename(folder, dir.path().join("run")).unwrap();
     dir

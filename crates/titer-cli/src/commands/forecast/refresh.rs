@@ -23,6 +23,7 @@ use super::kernels::{self, Wanted};
 use crate::{
     printer::{Failure, talk},
     progress::SweepBar,
+    version::COMMIT,
 };
 
 /// Trains `pilots` arms of every seed half-way, those whose forecasts are widest, and goes from the base model's kernel
@@ -97,7 +98,7 @@ fn train(dir: &Path, plan: &SweepPlan, arm: usize, run: &RunPlan) -> Result<(Run
     let sweep = Sweep::create(dir, plan, &only).map_err(Failure::work)?;
     let threads = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let bar = SweepBar::new(&[(0, arm, only[0].1.steps())]);
-    let trained = execute(&sweep, &only, &EngineRunner, threads, &bar);
+    let trained = execute(&sweep, &only, &EngineRunner { commit: COMMIT }, threads, &bar);
     bar.clear();
     trained.map_err(Failure::work)?;
     let [(_, pilot)] = only;
