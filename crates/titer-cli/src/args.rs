@@ -7,7 +7,7 @@ use titer_engine::model::Dtype;
 
 /// What a fine-tune teaches besides the task: measured, predicted, steered.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "titer", version = crate::version::line(), max_term_width = 100, disable_help_subcommand = true)]
 pub struct Args {
     /// What to do
     #[command(subcommand)]

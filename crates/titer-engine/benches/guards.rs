@@ -46,7 +46,7 @@ fn measure(plan: &SweepPlan, run: &(usize, RunPlan), inputs: &Inputs) -> (f64, V
     let dir = tempfile::tempdir().expect("a folder");
     let runs = std::slice::from_ref(run);
     let sweep = Sweep::create(&dir.path().join("sweep"), plan, runs).expect("a sweep");
-    execute(&sweep, runs, &EngineRunner { inputs }, NonZero::<usize>::MIN, &Silent).expect("the run works");
+    execute(&sweep, runs, &EngineRunner::new(inputs), NonZero::<usize>::MIN, &Silent).expect("the run works");
     let folder = sweep.runs()[0].dir.clone();
     let events = fs_err::read_to_string(folder.join("events.jsonl")).expect("events");
     let seconds: f64 =

@@ -39,7 +39,7 @@ fn run(guards: &str, pressure: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("sweep");
     let sweep = Sweep::create(&out, &plan, &runs[..1]).unwrap();
-    execute(&sweep, &runs[..1], &EngineRunner { inputs: &inputs }, std::num::NonZero::<usize>::MIN, &Silent).unwrap();
+    execute(&sweep, &runs[..1], &EngineRunner::new(&inputs), std::num::NonZero::<usize>::MIN, &Silent).unwrap();
     let folder = sweep.runs()[0].dir.clone();
     fs_err::rename(folder, dir.path().join("run")).unwrap();
     dir

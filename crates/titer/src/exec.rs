@@ -10,6 +10,7 @@ use std::{
 };
 
 use serde_json::json;
+use titer_machine::InstructionSet;
 
 use crate::{
     plan::RunPlan,
@@ -20,6 +21,11 @@ use crate::{
 pub trait Runner: Sync {
     /// Why it could not.
     type Error: Error + Send + Sync + 'static;
+
+    /// The commit that it was built from, where that is known.
+    fn commit(&self) -> Option<&str> {
+        None
+    }
 
     /// Does the run.
     fn run(&self, plan: &RunPlan, dir: &RunDir, progress: &dyn Progress) -> Result<(), Self::Error>;
@@ -119,7 +125,10 @@ fn one<R: Runner>(
     progress: &dyn Progress,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     let dir = sweep.start(plan)?;
-    dir.event("start", json!({ "seed": plan.seed, "titer": env!("CARGO_PKG_VERSION") }))?;
+    // Not in the plan: processors round differently in the last digit, which does not make another experiment.
+    let instruction_set = InstructionSet::detected().name();
+    let built = json!({ "seed": plan.seed, "titer": env!("CARGO_PKG_VERSION"), "commit": runner.commit(), "instruction_set": instruction_set });
+    dir.event("start", built)?;
     runner.run(plan, &dir, progress)?;
     dir.event("done", json!({ "steps": plan.steps() }))?;
     Ok(dir.finish()?)

@@ -84,6 +84,21 @@ fn contents(dir: &Path) -> Vec<(String, String)> {
 }
 
 #[test]
+fn a_run_says_what_computed_it_outside_its_plan() {
+    let (plan, runs) = planned(SPEC);
+    let folder = tempfile::tempdir().unwrap();
+    let sweep = Sweep::create(folder.path(), &plan, &runs).unwrap();
+    execute(&sweep, &runs, &Writer::failing_at(usize::MAX), threads(1), &Silent).unwrap();
+    let here = titer_machine::InstructionSet::detected().name();
+    for run in sweep.runs() {
+        let events = fs_err::read_to_string(run.dir.join("events.jsonl")).unwrap();
+        let start: serde_json::Value = serde_json::from_str(events.lines().next().unwrap()).unwrap();
+        assert_eq!((start["event"].as_str(), start["instruction_set"].as_str()), (Some("start"), Some(here)));
+        assert!(!fs_err::read_to_string(run.dir.join("plan.toml")).unwrap().contains(here));
+    }
+}
+
+#[test]
 fn an_interrupted_sweep_ends_as_an_uninterrupted_one() {
     let (plan, runs) = planned(SPEC);
     let whole = tempfile::tempdir().unwrap();

@@ -10,6 +10,7 @@ use titer::{
     report::{Report, ReportError, render, write},
     results::{ArmResults, ResultsError, RunResults, Setting, SweepResults, SweptAxis},
     spec::Spec,
+    store::Sweep,
     table::ProbeRecord,
 };
 
@@ -53,6 +54,24 @@ fn unfinished_runs_are_named() {
 fn one_seed_is_reported_over_items_and_says_so() {
     let page = page(&Size { seeds: 1, items: 4, missing: 0 });
     assert!(page.contains("t over items of one seed") && !page.contains("<td>t over seeds"));
+}
+
+#[test]
+fn a_sweep_that_mixes_instruction_sets_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    sweep(folder.path(), &Size { seeds: 1, items: 2, missing: 0 });
+    let out = folder.path().join("report.html");
+    let page = |instruction_set: fn(usize) -> &'static str| {
+        for (at, run) in Sweep::open(folder.path()).unwrap().runs().into_iter().enumerate() {
+            let start = format!("{{\"event\":\"start\",\"instruction_set\":\"{}\"}}\n", instruction_set(at));
+            fs_err::write(run.dir.join("events.jsonl"), start).unwrap();
+        }
+        write(folder.path(), &out).unwrap();
+        fs_err::read_to_string(&out).unwrap()
+    };
+    assert!(!page(|_| "x86-64-v3").contains("instruction set"));
+    let mixed = page(|at| if at < 4 { "x86-64-v3" } else { "x86-64-v4" });
+    assert!(mixed.contains("in the last digit: 4 with x86-64-v3, 32 with x86-64-v4."));
 }
 
 #[test]

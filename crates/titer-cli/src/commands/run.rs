@@ -23,6 +23,7 @@ use crate::{
     args::RunArgs,
     printer::{Failure, data, talk},
     progress::SweepBar,
+    version::COMMIT,
 };
 
 /// Does a sweep's unfinished runs, writes its report and prints where that is.
@@ -62,7 +63,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     ));
     let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN));
     let bar = SweepBar::new(&todo);
-    let result = execute(&sweep, &runs, &EngineRunner { inputs: &inputs }, threads, &bar);
+    let result = execute(&sweep, &runs, &EngineRunner { inputs: &inputs, commit: COMMIT }, threads, &bar);
     bar.clear();
     result.map_err(Failure::work)?;
 

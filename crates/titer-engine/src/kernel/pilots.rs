@@ -124,7 +124,7 @@ impl Refresh<'_> {
         execute(
             &sweep,
             &only,
-            &EngineRunner { inputs: self.request.inputs },
+            &EngineRunner::new(self.request.inputs),
             threads,
             &*self.progress.training(arm, only[0].1.steps()),
         )?;

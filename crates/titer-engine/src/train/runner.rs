@@ -29,10 +29,23 @@ use crate::{
 pub struct EngineRunner<'a> {
     /// What runs start from.
     pub inputs: &'a Inputs,
+    /// The commit that the program was built from, where that is known.
+    pub commit: Option<&'static str>,
+}
+
+impl<'a> EngineRunner<'a> {
+    /// A runner of a program of which no commit is known.
+    pub fn new(inputs: &'a Inputs) -> Self {
+        Self { inputs, commit: None }
+    }
 }
 
 impl Runner for EngineRunner<'_> {
     type Error = TrainError;
+
+    fn commit(&self) -> Option<&str> {
+        self.commit
+    }
 
     fn run(&self, plan: &RunPlan, dir: &RunDir, progress: &dyn Progress) -> Result<(), TrainError> {
         let (files, mut model, source) = self.inputs.prepare(plan)?;

@@ -49,6 +49,7 @@ impl Stored {
     }
 
     /// The numbers of a range, exactly, into as many places.
+    #[inline(always)]
     pub fn decode<T: Real>(&self, range: Range<usize>, out: &mut [T]) {
         assert_eq!(range.len(), out.len(), "a place for each number");
         let size = self.dtype.size();

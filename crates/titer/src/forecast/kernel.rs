@@ -17,7 +17,7 @@
 use serde::{Deserialize, Serialize};
 use titer_data::{cell::PromptKind, probe::Component, world::DomainSplit};
 
-use crate::stats::logistic;
+use crate::{results::Split, stats::logistic};
 
 /// What a kernel was measured on. A forecast for anything else is refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -265,5 +265,12 @@ impl Kernel {
             probe.component == component.word() && probe.prompts == "seen" && probe.domains == "trained"
         };
         self.probes.iter().position(leads)
+    }
+}
+
+impl ProbeOutput {
+    /// Which probe of a run it is.
+    pub fn split(&self) -> Split {
+        Split { component: self.component.clone(), prompts: self.prompts.clone(), domains: self.domains.clone() }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A [`Kernel`] is measured once on a model; a plan's stages become [`batches`]; [`motion`] moves the margins through them as
 //! the optimiser would, with the base model's directions; [`predict`] adds intervals and says where it does not know;
-//! [`onset`] is the dose at which inoculation breaks, [`rest`] where training for ever would end, [`comparison`] holds
+//! [`onset`] is the dose at which inoculation breaks, [`rest`] where training for ever would end, [`compare`] holds
 //! forecasts against runs. [`page`] puts it all on an interactive page. The [`toy`] is the idea in one picture, and the
 //! integrator's oracle.
 
@@ -10,9 +10,11 @@ pub mod baselines;
 mod batches;
 mod blend;
 mod calibration;
+mod compare;
 mod comparison;
 mod kernel;
 mod kernel_file;
+mod late_gates;
 mod motion;
 mod onset;
 mod page;
@@ -21,16 +23,20 @@ mod rest;
 mod runs;
 mod saved;
 pub mod toy;
+mod value;
 
 pub use batches::{ForecastError, Placement, kinds, stage_batches, trained};
 pub use calibration::{Calibration, MarginError};
-pub use comparison::{Comparison, LateGates, cases, compare};
+pub use compare::{cases, compare};
+pub use comparison::Comparison;
 pub use kernel::{About, Gate, Kernel, KernelProducts, Kind, Moments, ProbeOutput};
 pub use kernel_file::{KernelError, kernel_path, read_kernel, write_kernel};
+pub use late_gates::LateGates;
 pub use motion::{Counts, LANES, Motion, Moved, StageBatches, Trajectory};
 pub use onset::{MeasuredOnset, Onset, measured_onsets, onset, onsets};
 pub use page::{Dialled, Dials, SECTIONS, page};
-pub use predict::{Forecast, ForecastValue, Point, forecast, last};
+pub use predict::{Forecast, Point, forecast, last};
 pub use rest::rest;
 pub use runs::{ArmForecast, RunForecast, forecast_arms, forecast_runs};
 pub use saved::SavedForecast;
+pub use value::ForecastValue;

@@ -9,6 +9,7 @@
 //! A kernel is more than the first cache holds, so many trajectories go through it side by side, one in each lane of vectors.
 
 use serde::Serialize;
+use titer_machine::{Fused, vectorized};
 
 use super::kernel::{Gate, Kernel, KernelProducts, Moments};
 use crate::{plan::OptimiserPlan, stats::logistic};
@@ -203,24 +204,28 @@ impl Motion {
         for (stage, one) in stages.iter().enumerate() {
             assert!(alike(stage, one), "trajectories side by side differ in batches alone");
             let batches = trajectories.map(|trajectory| trajectory.stages[stage].batches.as_slice());
-            self.stage(&mut state, one, batches, trajectories.map(|trajectory| trajectory.speed), |step, moved| {
+            let speeds = trajectories.map(|trajectory| trajectory.speed);
+            let mut seen = |step: usize, moved: &[[f64; N]]| {
                 if step == one.rates.len() || (every > 0 && step.is_multiple_of(every)) {
                     found.push((done + step, moved.to_vec()));
                 }
-            });
+            };
+            vectorized!(|fused| self.stage(fused, &mut state, one, batches, speeds, &mut seen));
             done += one.rates.len();
         }
         found
     }
 
     /// One stage; the optimiser starts anew. `seen` is shown the margins' changes at every step's end, counted from 1.
+    #[inline(always)]
     fn stage<const N: usize>(
         &self,
+        fused: Fused,
         state: &mut State<N>,
         rule: &StageBatches,
         batches: [&[Counts]; N],
         speeds: [f64; N],
-        mut seen: impl FnMut(usize, &[[f64; N]]),
+        seen: &mut impl FnMut(usize, &[[f64; N]]),
     ) {
         let mut batch = Batch { push: vec![[0.0; N]; 2 * self.kinds], factors: vec![[0.0; N]; self.base.norm.len()] };
         // Running means or sums of the pushes along each direction, and running means of squares in each bucket.
@@ -229,7 +234,7 @@ impl Motion {
         for (at, rate) in rule.rates.iter().enumerate() {
             self.push(state, batches.map(|batches| batches[at].as_slice()), rule.weight, &mut batch);
             let progress = self.progress(state);
-            self.clip(rule.clip, progress, &mut batch);
+            self.clip(fused, rule.clip, progress, &mut batch);
             let mut running = |keeps: f64, takes: f64| {
                 for (first, push) in first.iter_mut().zip(&batch.push) {
                     *first = each(|lane| keeps * first[lane] + takes * push[lane]);
@@ -238,17 +243,17 @@ impl Motion {
             let rate = match rule.optimiser {
                 OptimiserPlan::Sgd { momentum, .. } => {
                     running(momentum, 1.0);
-                    self.descend(&first, progress, &mut change);
+                    self.descend(fused, &first, progress, &mut change);
                     *rate
                 }
                 OptimiserPlan::AdamW { beta1, beta2, eps, .. } => {
                     running(beta1, 1.0 - beta1);
                     let left = |beta: f64| 1.0 - beta.powi(at as i32 + 1);
                     for (bucket, second) in second.iter_mut().enumerate() {
-                        let square = self.square(|of| of.squares_in(bucket), &batch.factors, progress);
+                        let square = self.square(fused, |of| of.squares_in(bucket), &batch.factors, progress);
                         *second = each(|lane| beta2 * second[lane] + (1.0 - beta2) * square[lane]);
                     }
-                    self.adapt(&first, &second, [1.0 / left(beta2), eps], progress, &mut change);
+                    self.adapt(fused, &first, &second, [1.0 / left(beta2), eps], progress, &mut change);
                     rate / left(beta1)
                 }
             };
@@ -258,6 +263,7 @@ impl Motion {
     }
 
     /// How far the model has gone towards its pilots, between 0 and 1.
+    #[inline(always)]
     fn progress<const N: usize>(&self, state: &State<N>) -> [f64; N] {
         let Some(pilots) = &self.pilots else { return [0.0; N] };
         let progress = state.action[pilots.kind].map(|action| (action - pilots.from) / (pilots.to - pilots.from));
@@ -265,32 +271,37 @@ impl Motion {
     }
 
     /// A row of products times factors, as far as the model has gone.
+    #[inline(always)]
     fn mixed<'a, const N: usize>(
         &'a self,
+        fused: Fused,
         row: impl Fn(&'a Products) -> &'a [f64],
         factors: &[[f64; N]],
         progress: [f64; N],
     ) -> [f64; N] {
-        let base = weighted(row(&self.base), factors);
+        let base = weighted(fused, row(&self.base), factors);
         let Some(pilots) = &self.pilots else { return base };
-        let at_pilots = weighted(row(&pilots.products), factors);
+        let at_pilots = weighted(fused, row(&pilots.products), factors);
         each(|lane| (1.0 - progress[lane]) * base[lane] + progress[lane] * at_pilots[lane])
     }
 
     /// The expected square of a batch's gradient: that of its mean, which chance may have made negative, and what its rows differ in.
+    #[inline(always)]
     fn square<'a, const N: usize>(
         &'a self,
+        fused: Fused,
         row: impl Fn(&'a Products) -> &'a [f64],
         factors: &[[f64; N]],
         progress: [f64; N],
     ) -> [f64; N] {
         let (pairs, noise) = factors.split_at(factors.len() - 3 * self.kinds);
-        let means = self.mixed(|of| &row(of)[..pairs.len()], pairs, progress);
-        let differ = self.mixed(|of| &row(of)[pairs.len()..], noise, progress);
+        let means = self.mixed(fused, |of| &row(of)[..pairs.len()], pairs, progress);
+        let differ = self.mixed(fused, |of| &row(of)[pairs.len()..], noise, progress);
         each(|lane| means[lane].max(0.0) + differ[lane].max(0.0))
     }
 
     /// What every lane's batch does.
+    #[inline(always)]
     fn push<const N: usize>(&self, state: &State<N>, batches: [&[[f64; 2]]; N], weight: f64, into: &mut Batch<N>) {
         let (pairs, noise) = into.factors.split_at_mut(self.base.norm.len() - 3 * self.kinds);
         let square = weight * weight;
@@ -315,26 +326,34 @@ impl Motion {
     }
 
     /// Leaves of a batch what clipping a gradient of the expected norm does.
-    fn clip<const N: usize>(&self, clip: f64, progress: [f64; N], batch: &mut Batch<N>) {
+    #[inline(always)]
+    fn clip<const N: usize>(&self, fused: Fused, clip: f64, progress: [f64; N], batch: &mut Batch<N>) {
         if clip <= 0.0 {
             return;
         }
-        let norm = self.square(|of| &of.norm, &batch.factors, progress).map(f64::sqrt);
+        let norm = self.square(fused, |of| &of.norm, &batch.factors, progress).map(f64::sqrt);
         let kept = norm.map(|norm| if norm > clip { clip / norm } else { 1.0 });
-        batch.push.iter_mut().for_each(|push| *push = each(|lane| push[lane] * kept[lane]));
-        batch.factors.iter_mut().for_each(|factor| *factor = each(|lane| factor[lane] * kept[lane] * kept[lane]));
+        for push in &mut batch.push {
+            *push = each(|lane| push[lane] * kept[lane]);
+        }
+        for factor in &mut batch.factors {
+            *factor = each(|lane| factor[lane] * kept[lane] * kept[lane]);
+        }
     }
 
     /// Plain descent: what each margin moves by at a learning rate of 1.
-    fn descend<const N: usize>(&self, first: &[[f64; N]], progress: [f64; N], change: &mut [[f64; N]]) {
+    #[inline(always)]
+    fn descend<const N: usize>(&self, fused: Fused, first: &[[f64; N]], progress: [f64; N], change: &mut [[f64; N]]) {
         for (l, change) in change.iter_mut().enumerate() {
-            *change = self.mixed(|of| &of.plain[l * first.len()..][..first.len()], first, progress);
+            *change = self.mixed(fused, |of| &of.plain[l * first.len()..][..first.len()], first, progress);
         }
     }
 
     /// Adam: the same, with its second moments and what they and their root are corrected by.
+    #[inline(always)]
     fn adapt<const N: usize>(
         &self,
+        fused: Fused,
         first: &[[f64; N]],
         second: &[[f64; N]],
         [correction, eps]: [f64; 2],
@@ -347,18 +366,21 @@ impl Motion {
             let share = second.map(|second| 1.0 / ((second * correction).sqrt() + floor));
             for (l, change) in change.iter_mut().enumerate() {
                 let at = (bucket * self.outputs + l) * first.len();
-                let along = self.mixed(|of| &of.by_bucket[at..][..first.len()], first, progress);
-                *change = each(|lane| along[lane].mul_add(share[lane], change[lane]));
+                let along = self.mixed(fused, |of| &of.by_bucket[at..][..first.len()], first, progress);
+                *change = each(|lane| fused.f64(along[lane], share[lane], change[lane]));
             }
         }
     }
 
+    #[inline(always)]
     fn go<const N: usize>(&self, state: &mut State<N>, change: &[[f64; N]], step: [f64; N]) {
         let (probes, kinds) = change.split_at(self.probes);
         let add = |to: &mut [f64; N], change: &[f64; N], over: f64| {
             *to = each(|lane| to[lane] + step[lane] * change[lane] / over)
         };
-        state.moved.iter_mut().zip(probes).for_each(|(moved, change)| add(moved, change, 1.0));
+        for (moved, change) in state.moved.iter_mut().zip(probes) {
+            add(moved, change, 1.0);
+        }
         for kind in 0..self.kinds {
             add(&mut state.action[kind], &kinds[2 * kind], 1.0);
             add(&mut state.known[kind], &kinds[2 * kind + 1], self.other[kind]);
@@ -367,15 +389,21 @@ impl Motion {
 }
 
 /// One number for every lane.
-fn each<const N: usize>(of: impl FnMut(usize) -> f64) -> [f64; N] {
-    std::array::from_fn(of)
+#[inline(always)]
+fn each<const N: usize>(mut of: impl FnMut(usize) -> f64) -> [f64; N] {
+    let mut all = [0.0; N];
+    for lane in 0..N {
+        all[lane] = of(lane);
+    }
+    all
 }
 
 /// `Σ_r row_r factor_r` in every lane.
-fn weighted<const N: usize>(row: &[f64], factors: &[[f64; N]]) -> [f64; N] {
+#[inline(always)]
+fn weighted<const N: usize>(fused: Fused, row: &[f64], factors: &[[f64; N]]) -> [f64; N] {
     let mut sum = [0.0; N];
     for (value, factor) in row.iter().zip(factors) {
-        sum = each(|lane| value.mul_add(factor[lane], sum[lane]));
+        sum = each(|lane| fused.f64(*value, factor[lane], sum[lane]));
     }
     sum
 }

@@ -1,6 +1,6 @@
 //! A forecast: margins and rates of every probe along training, with intervals.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use titer_data::probe::Component;
 
 use super::{
@@ -8,19 +8,9 @@ use super::{
     calibration::Calibration,
     kernel::Kernel,
     motion::{LANES, Motion, Moved, Trajectory},
+    value::ForecastValue,
 };
 use crate::plan::StagePlan;
-
-/// A forecast number with its 95 % interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ForecastValue {
-    /// The forecast.
-    pub mean: f64,
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
-}
 
 /// One probe at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize)]

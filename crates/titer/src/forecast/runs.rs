@@ -6,7 +6,8 @@ use super::{
     batches::{ForecastError, Placement},
     calibration::Calibration,
     kernel::{Kernel, probe_name},
-    predict::{Forecast, ForecastValue, forecast},
+    predict::{Forecast, forecast},
+    value::ForecastValue,
 };
 use crate::plan::{RunPlan, SweepPlan};
 

@@ -8,7 +8,7 @@ use titer_data::{
     prompt::{CandidatePrompt, Pool},
 };
 
-use super::{Arm, StagePlan, axes::AxisPlan, name::arm_name};
+use super::{Arm, StagePlan, axis::AxisPlan, name::arm_name};
 use crate::spec::{ControlKind, Spec};
 
 /// The rows whose training is inoculation: bad actions under a prompt that asks for them.

@@ -4,6 +4,7 @@
 //! gives every arm its control; `sweep` puts them together, and each arm and seed is a `run`.
 
 mod axes;
+mod axis;
 mod control;
 mod guard;
 mod name;

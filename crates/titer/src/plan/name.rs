@@ -2,7 +2,7 @@
 
 use toml::Value;
 
-use super::axes::AxisPlan;
+use super::axis::AxisPlan;
 
 /// The shortest end of each dotted name that no other name has.
 pub(super) fn labels<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {

@@ -8,7 +8,8 @@ use toml::{Table, Value};
 
 use super::{
     DataPlan, ModelPlan, NUMERICS, ProbePlan, RunPlan, StagePlan,
-    axes::{self, AxisPlan, Choice},
+    axes::{self, Choice},
+    axis::AxisPlan,
     control::{add_controls, add_inoculation_controls, pool},
     name::arm_name,
 };

@@ -88,7 +88,9 @@ fn run(stored: StoredRun) -> Result<RunResults, ResultsError> {
     let run = run.with_prompts(rows_if_there(dir)?, rows_if_there(dir)?);
     let run = run.with_stages(stages(&fs_err::read_to_string(dir.join("plan.toml"))?));
     let guards = dir.join(<GuardRecord as table::Record>::FILE).exists().then(|| rows(dir)).transpose()?;
-    let (steps, guarding) = seconds(&fs_err::read_to_string(dir.join("events.jsonl")).unwrap_or_default());
+    let events = fs_err::read_to_string(dir.join("events.jsonl")).unwrap_or_default();
+    let (steps, guarding) = seconds(&events);
+    let run = run.with_instruction_set(instruction_set(&events));
     let run = run.with_guards(guards.unwrap_or_default(), steps, guarding);
     // Runs of older versions have none.
     let warned = dir.join(<WarningRecord as table::Record>::FILE).exists();
@@ -98,10 +100,20 @@ fn run(stored: StoredRun) -> Result<RunResults, ResultsError> {
     if pressed { Ok(run.with_pressure(rows(dir)?, rows(dir)?)) } else { Ok(run) }
 }
 
+/// A run's events.
+fn parsed(events: &str) -> impl Iterator<Item = serde_json::Value> {
+    events.lines().filter_map(|line| serde_json::from_str(line).ok())
+}
+
+/// What a run was computed with; runs of older versions do not say.
+fn instruction_set(events: &str) -> Option<String> {
+    let start = parsed(events).find(|event| event["event"] == "start")?;
+    start["instruction_set"].as_str().map(str::to_owned)
+}
+
 /// Seconds in steps and in guards, over all stages of a run.
 fn seconds(events: &str) -> (f64, f64) {
-    let events = events.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    events.filter(|event| event["event"] == "stage").fold((0.0, 0.0), |(steps, guards), event| {
+    parsed(events).filter(|event| event["event"] == "stage").fold((0.0, 0.0), |(steps, guards), event| {
         let own = event["guard_seconds"].as_object().into_iter().flatten();
         let own: f64 = own.filter_map(|(_, seconds)| seconds.as_f64()).sum();
         (steps + event["step_seconds"].as_f64().unwrap_or(0.0), guards + own)

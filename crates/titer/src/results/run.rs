@@ -50,6 +50,7 @@ pub struct RunResults {
     /// Seconds in steps, and of these in guards.
     seconds: (f64, f64),
     warnings: Vec<WarningRecord>,
+    instruction_set: Option<String>,
 }
 
 impl RunResults {
@@ -82,6 +83,16 @@ impl RunResults {
     /// Its stages in order, each with the run's steps at its end.
     pub fn stages(&self) -> &[(String, i64)] {
         &self.stages
+    }
+
+    /// The same with the instruction set that computed it, where that is known.
+    pub fn with_instruction_set(self, instruction_set: Option<String>) -> Self {
+        Self { instruction_set, ..self }
+    }
+
+    /// The instruction set that computed it, where that is known.
+    pub fn instruction_set(&self) -> Option<&str> {
+        self.instruction_set.as_deref()
     }
 
     /// The same with its pressures and its ledger.

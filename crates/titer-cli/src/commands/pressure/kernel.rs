@@ -16,7 +16,7 @@ use titer_engine::{
     model::Model,
 };
 
-use super::command::Given;
+use super::given::Given;
 use crate::{
     args::PressureArgs,
     commands::{data::is_spec, forecast::no_kernels},

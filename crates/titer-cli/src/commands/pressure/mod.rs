@@ -1,6 +1,7 @@
 //! `titer pressure`
 
 mod command;
+mod given;
 mod kernel;
 mod summary;
 mod verification;

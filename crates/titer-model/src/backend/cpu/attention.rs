@@ -3,12 +3,15 @@
 //! Rows are short, so a matrix product per row and head would spend its time on calls. Instead keys and values are
 //! transposed once, `[heads · width, tokens]`, and every inner loop runs along contiguous keys or a head's width.
 
+use titer_machine::Fused;
+
 use super::{
     Heads,
-    elementwise::{multiply, softcap},
+    elementwise::{add_scaled, multiply, softcap},
 };
 use crate::{packed::Reach, real::Real};
 
+#[inline(always)]
 pub(super) fn rope<T: Real>(x: &mut [T], table: &[T], positions: &[u32], head_width: usize, inverse: bool) {
     if positions.is_empty() {
         return;
@@ -19,17 +22,16 @@ pub(super) fn rope<T: Real>(x: &mut [T], table: &[T], positions: &[u32], head_wi
         let (cos, sin) = table[position as usize * head_width..][..head_width].split_at(half);
         for head in row.chunks_exact_mut(head_width) {
             let (low, high) = head.split_at_mut(half);
-            for at in 0..half {
-                let sin = if inverse { -sin[at] } else { sin[at] };
-                let (a, b) = (low[at], high[at]);
-                low[at] = a * cos[at] - b * sin;
-                high[at] = b * cos[at] + a * sin;
+            for ((low, high), (&cos, &sin)) in low.iter_mut().zip(high).zip(cos.iter().zip(sin)) {
+                let sin = if inverse { -sin } else { sin };
+                (*low, *high) = (*low * cos - *high * sin, *high * cos + *low * sin);
             }
         }
     }
 }
 
 /// The spans of keys of one query, as `(first key, where its weights begin, length)`.
+#[inline(always)]
 fn ranges(reach: &Reach) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
     reach.spans().iter().scan(0, |begin, span| {
         let (first, len) = (span.start as usize, span.len as usize);
@@ -39,6 +41,7 @@ fn ranges(reach: &Reach) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
 }
 
 /// `[tokens, width] → [width, tokens]`
+#[inline(always)]
 fn transpose<T: Real>(x: &[T], width: usize) -> Vec<T> {
     let tokens = x.len() / width;
     let mut out = vec![T::of(0.0); x.len()];
@@ -54,7 +57,8 @@ fn transpose<T: Real>(x: &[T], width: usize) -> Vec<T> {
 }
 
 /// `out[j] = Σ_d query[d] · columns[d, first + j]`, four rows of `columns` at a time.
-fn dot_columns<T: Real>(out: &mut [T], query: &[T], columns: &[T], tokens: usize, first: usize) {
+#[inline(always)]
+fn dot_columns<T: Real>(fused: Fused, out: &mut [T], query: &[T], columns: &[T], tokens: usize, first: usize) {
     let len = out.len();
     out.fill(T::of(0.0));
     let (quads, rest) = query.as_chunks::<4>();
@@ -62,24 +66,28 @@ fn dot_columns<T: Real>(out: &mut [T], query: &[T], columns: &[T], tokens: usize
         let row = |offset: usize| &columns[(at * 4 + offset) * tokens + first..][..len];
         let (a, b, c, d) = (row(0), row(1), row(2), row(3));
         for j in 0..len {
-            let low = quad[0].fma(a[j], quad[1] * b[j]);
-            let high = quad[2].fma(c[j], quad[3] * d[j]);
+            let low = quad[0].fma(fused, a[j], quad[1] * b[j]);
+            let high = quad[2].fma(fused, c[j], quad[3] * d[j]);
             out[j] += low + high;
         }
     }
     for (at, &value) in rest.iter().enumerate() {
         let row = &columns[(quads.len() * 4 + at) * tokens + first..][..len];
         for j in 0..len {
-            out[j] = value.fma(row[j], out[j]);
+            out[j] = value.fma(fused, row[j], out[j]);
         }
     }
 }
 
-fn softmax<T: Real>(scores: &mut [T]) {
-    let top = scores.iter().copied().fold(T::min_value(), |a, b| if b > a { b } else { a });
+#[inline(always)]
+fn softmax<T: Real>(fused: Fused, scores: &mut [T]) {
+    let mut top = T::min_value();
+    for &score in scores.iter() {
+        top = if score > top { score } else { top };
+    }
     let mut sum = T::of(0.0);
     for score in scores.iter_mut() {
-        *score = (*score - top).exponential();
+        *score = (*score - top).exponential(fused);
     }
     for &score in scores.iter() {
         sum += score;
@@ -90,7 +98,9 @@ fn softmax<T: Real>(scores: &mut [T]) {
     }
 }
 
+#[inline(always)]
 pub(super) fn forward<T: Real>(
+    fused: Fused,
     out: &mut [T],
     weights: &mut [T],
     q: &[T],
@@ -116,22 +126,20 @@ pub(super) fn forward<T: Real>(
                 *to = from * scale;
             }
             for (first, begin, len) in ranges(reach) {
-                dot_columns(&mut scores[begin..begin + len], &scaled, columns, tokens, first);
+                dot_columns(fused, &mut scores[begin..begin + len], &scaled, columns, tokens, first);
             }
             if let Some(cap) = heads.softcap {
                 let (slopes, rest) = weights.split_at_mut(reach.keys());
                 weights = rest;
                 softcap(scores, slopes, T::of(cap));
             }
-            softmax(scores);
+            softmax(fused, scores);
             let out = &mut out[span..][..heads.width];
             out.fill(T::of(0.0));
             for (first, begin, len) in ranges(reach) {
                 for (j, &weight) in scores[begin..begin + len].iter().enumerate() {
                     let value = &v[(first + j) * key_width + key_head..][..heads.width];
-                    for (to, &from) in out.iter_mut().zip(value) {
-                        *to = weight.fma(from, *to);
-                    }
+                    add_scaled(fused, out, weight, value);
                 }
             }
         }
@@ -150,7 +158,9 @@ pub(super) struct Gradients<'a, T> {
     pub dv: &'a mut [T],
 }
 
+#[inline(always)]
 pub(super) fn backward<T: Real>(
+    fused: Fused,
     Gradients { dq, dk, dv }: Gradients<'_, T>,
     dout: &[T],
     weights: &[T],
@@ -174,9 +184,12 @@ pub(super) fn backward<T: Real>(
             let (query, dout) = (&q[span..][..heads.width], &dout[span..][..heads.width]);
             dscores.resize(reach.keys(), T::of(0.0));
             for (first, begin, len) in ranges(reach) {
-                dot_columns(&mut dscores[begin..begin + len], dout, columns, tokens, first);
+                dot_columns(fused, &mut dscores[begin..begin + len], dout, columns, tokens, first);
             }
-            let mean = dscores.iter().zip(probs).map(|(&d, &p)| d * p).fold(T::of(0.0), |a, b| a + b);
+            let mut mean = T::of(0.0);
+            for (&d, &p) in dscores.iter().zip(probs) {
+                mean += d * p;
+            }
             for (d, &p) in dscores.iter_mut().zip(probs) {
                 *d = (*d - mean) * p * scale;
             }
@@ -192,15 +205,9 @@ pub(super) fn backward<T: Real>(
                     let place = (first + j) * key_width + key_head;
                     let (weight, dscore) = (probs[begin + j], dscores[begin + j]);
                     let key = &k[place..][..heads.width];
-                    let dkey = &mut dk[place..][..heads.width];
-                    for c in 0..heads.width {
-                        dquery[c] = dscore.fma(key[c], dquery[c]);
-                        dkey[c] = dscore.fma(query[c], dkey[c]);
-                    }
-                    let dvalue = &mut dv[place..][..heads.width];
-                    for c in 0..heads.width {
-                        dvalue[c] = weight.fma(dout[c], dvalue[c]);
-                    }
+                    add_scaled(fused, dquery, dscore, key);
+                    add_scaled(fused, &mut dk[place..][..heads.width], dscore, query);
+                    add_scaled(fused, &mut dv[place..][..heads.width], weight, dout);
                 }
             }
         }

@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
+use titer_machine::{Fused, vectorized};
 
 use super::elementwise::dot;
 use crate::{
@@ -60,15 +61,17 @@ fn turn<T: Real>(
     shape: (usize, usize),
 ) {
     match directions.len() {
-        0 => turn_of::<T, 1>(sums, first, gradient, directions, x, dy, spans, shape),
-        1 => turn_of::<T, 2>(sums, first, gradient, directions, x, dy, spans, shape),
-        2 => turn_of::<T, 3>(sums, first, gradient, directions, x, dy, spans, shape),
-        _ => turn_of::<T, 4>(sums, first, gradient, directions, x, dy, spans, shape),
+        0 => vectorized!(|fused| turn_of::<T, 1>(fused, sums, first, gradient, directions, x, dy, spans, shape)),
+        1 => vectorized!(|fused| turn_of::<T, 2>(fused, sums, first, gradient, directions, x, dy, spans, shape)),
+        2 => vectorized!(|fused| turn_of::<T, 3>(fused, sums, first, gradient, directions, x, dy, spans, shape)),
+        _ => vectorized!(|fused| turn_of::<T, 4>(fused, sums, first, gradient, directions, x, dy, spans, shape)),
     }
 }
 
 /// The same for exactly `N − 1` directions.
+#[inline(always)]
 fn turn_of<T: Real, const N: usize>(
+    fused: Fused,
     sums: &mut RowSums,
     first_direction: usize,
     mut gradient: Option<&mut [T]>,
@@ -90,7 +93,7 @@ fn turn_of<T: Real, const N: usize>(
             let x = &x[span.start * inputs..span.end * inputs];
             let dy = &dy[span.start * outputs..span.end * outputs];
             let lanes: Lanes<T, N> = if span.len() < LONG_ROW {
-                short_row(&along, total.as_deref_mut(), x, dy, piece.clone(), (inputs, outputs))
+                short_row(fused, &along, total.as_deref_mut(), x, dy, piece.clone(), (inputs, outputs))
             } else {
                 tile.resize(place.len(), T::of(0.0));
                 let dy = MatRef::from_row_major_slice(dy, span.len(), outputs).subcols(piece.start, piece.len());
@@ -98,9 +101,11 @@ fn turn_of<T: Real, const N: usize>(
                 let out = MatMut::from_row_major_slice_mut(&mut tile, piece.len(), inputs);
                 matmul(out, Accum::Replace, dy.transpose(), x, T::of(1.0), Par::Seq);
                 let mut lanes = [[T::of(0.0); BLOCK]; N];
-                contract(&mut lanes, &along, 0, &tile);
+                contract(fused, &mut lanes, &along, 0, &tile);
                 if let Some(total) = total.as_deref_mut() {
-                    total.iter_mut().zip(&tile).for_each(|(total, &value)| *total += value);
+                    for (total, &value) in total.iter_mut().zip(&tile) {
+                        *total += value;
+                    }
                 }
                 lanes
             };
@@ -116,16 +121,17 @@ fn turn_of<T: Real, const N: usize>(
 }
 
 /// Adds the contractions of a part of the gradient that starts at `at` of the directions.
-fn contract<T: Real, const N: usize>(lanes: &mut Lanes<T, N>, along: &[&[T]; N], at: usize, part: &[T]) {
+#[inline(always)]
+fn contract<T: Real, const N: usize>(fused: Fused, lanes: &mut Lanes<T, N>, along: &[&[T]; N], at: usize, part: &[T]) {
     let (blocks, rest) = part.as_chunks::<BLOCK>();
     for (index, block) in blocks.iter().enumerate() {
-        contract_blocks(lanes, along, [at + index * BLOCK], &[*block]);
+        contract_blocks(fused, lanes, along, [at + index * BLOCK], &[*block]);
     }
     for (place, &value) in (at + part.len() - rest.len()..).zip(rest) {
         for k in 0..N - 1 {
-            lanes[k][0] = value.fma(along[k][place], lanes[k][0]);
+            lanes[k][0] = value.fma(fused, along[k][place], lanes[k][0]);
         }
-        lanes[N - 1][0] = value.fma(value, lanes[N - 1][0]);
+        lanes[N - 1][0] = value.fma(fused, value, lanes[N - 1][0]);
     }
 }
 
@@ -133,6 +139,7 @@ fn contract<T: Real, const N: usize>(lanes: &mut Lanes<T, N>, along: &[&[T]; N],
 /// all blocks.
 #[inline(always)]
 fn contract_blocks<T: Real, const N: usize, const M: usize>(
+    fused: Fused,
     lanes: &mut Lanes<T, N>,
     along: &[&[T]; N],
     at: [usize; M],
@@ -142,20 +149,22 @@ fn contract_blocks<T: Real, const N: usize, const M: usize>(
         let along: [&[T; BLOCK]; M] = at.map(|at| along[k][at..at + BLOCK].try_into().expect("a whole block"));
         for column in 0..BLOCK {
             for m in 0..M {
-                lanes[k][column] = blocks[m][column].fma(along[m][column], lanes[k][column]);
+                lanes[k][column] = blocks[m][column].fma(fused, along[m][column], lanes[k][column]);
             }
         }
     }
     for column in 0..BLOCK {
         for m in 0..M {
-            lanes[N - 1][column] = blocks[m][column].fma(blocks[m][column], lanes[N - 1][column]);
+            lanes[N - 1][column] = blocks[m][column].fma(fused, blocks[m][column], lanes[N - 1][column]);
         }
     }
 }
 
 /// The rows `piece` of one row's tile, register blocks of a few of them at a time, contracted on the spot and added to
 /// `total`.
+#[inline(always)]
 fn short_row<T: Real, const N: usize>(
+    fused: Fused,
     along: &[&[T]; N],
     mut total: Option<&mut [T]>,
     x: &[T],
@@ -177,15 +186,17 @@ fn short_row<T: Real, const N: usize>(
                 let dy = output.map(|output| dy[output]);
                 for column in 0..BLOCK {
                     for row in 0..ROWS {
-                        blocks[row][column] = dy[row].fma(x[column], blocks[row][column]);
+                        blocks[row][column] = dy[row].fma(fused, x[column], blocks[row][column]);
                     }
                 }
             }
             let at: [usize; ROWS] = std::array::from_fn(|row| (place + row) * inputs + start);
             if rows == ROWS {
-                contract_blocks(&mut lanes, along, at, &blocks);
+                contract_blocks(fused, &mut lanes, along, at, &blocks);
             } else {
-                (0..rows).for_each(|row| contract_blocks(&mut lanes, along, [at[row]], &[blocks[row]]));
+                for row in 0..rows {
+                    contract_blocks(fused, &mut lanes, along, [at[row]], &[blocks[row]]);
+                }
             }
             if let Some(total) = total.as_deref_mut() {
                 for row in 0..rows {
@@ -200,7 +211,7 @@ fn short_row<T: Real, const N: usize>(
         for column in whole..inputs {
             for row in 0..rows {
                 let value: T = tokens().map(|(x, dy)| dy[output[row]] * x[column]).sum();
-                contract(&mut lanes, along, (place + row) * inputs + column, &[value]);
+                contract(fused, &mut lanes, along, (place + row) * inputs + column, &[value]);
                 if let Some(total) = total.as_deref_mut() {
                     total[(place + row) * inputs + column] += value;
                 }
@@ -211,15 +222,18 @@ fn short_row<T: Real, const N: usize>(
 }
 
 /// Adds the contractions of a part of the gradient that starts at `at` of its parameter.
-fn add<T: Real>(sums: &mut [f64], directions: &[&[T]], at: usize, part: &[T]) {
+#[inline(always)]
+fn add<T: Real>(fused: Fused, sums: &mut [f64], directions: &[&[T]], at: usize, part: &[T]) {
     for (sum, direction) in sums.iter_mut().zip(directions) {
-        *sum += dot(part, &direction[at..at + part.len()]);
+        *sum += dot(fused, part, &direction[at..at + part.len()]);
     }
-    sums[directions.len()] += dot(part, part);
+    sums[directions.len()] += dot(fused, part, part);
 }
 
 /// Adds the contractions of a norm's scale, whose gradient from one row is `Σ dy ⊙ x · r`.
+#[inline(always)]
 pub(super) fn norm<T: Real>(
+    fused: Fused,
     sums: &mut RowSums,
     directions: &[&[T]],
     x: &[T],
@@ -237,13 +251,15 @@ pub(super) fn norm<T: Real>(
                 *sum += dy * x * inverse_rms[token];
             }
         }
-        add(sums.row_mut(row), directions, 0, &gradient);
+        add(fused, sums.row_mut(row), directions, 0, &gradient);
     }
 }
 
 /// Adds the contractions of an embedding table, whose gradient from one row is the sum of `dy` over each token's
 /// places. Where the head is the same table, `‖A + E‖² = ‖A‖² + ‖E‖² + 2⟨A, E⟩`, and the last term is added here.
+#[inline(always)]
 pub(super) fn embedding<T: Real>(
+    fused: Fused,
     sums: &mut RowSums,
     directions: &[&[T]],
     tokens: &[u32],
@@ -265,12 +281,12 @@ pub(super) fn embedding<T: Real>(
                 }
             }
             let sums = sums.row_mut(row);
-            add(sums, directions, token * width, &gradient);
+            add(fused, sums, directions, token * width, &gradient);
             if let Some(head) = &tied {
                 let vocabulary = head.dy.len() / (head.x.len() / width);
                 for place in head.spans[row].clone() {
                     let weight = head.dy[place * vocabulary + token].f64();
-                    let along = dot(&head.x[place * width..(place + 1) * width], &gradient);
+                    let along = dot(fused, &head.x[place * width..(place + 1) * width], &gradient);
                     sums[directions.len()] += 2.0 * weight * along;
                 }
             }

@@ -1,15 +1,32 @@
 //! Loops over whole buffers.
 
+use titer_machine::Fused;
+
 use super::AdamStep;
 use crate::real::Real;
 
-pub(super) fn add_scaled<T: Real>(out: &mut [T], factor: T, x: &[T]) {
+/// Numbers that are worked on side by side.
+const LANES: usize = 16;
+
+/// `out += factor · x`. A block is read before any of it is written, so that it is a vector wherever the two lie.
+#[inline(always)]
+pub(super) fn add_scaled<T: Real>(fused: Fused, out: &mut [T], factor: T, x: &[T]) {
     assert_eq!(out.len(), x.len());
-    for (to, &from) in out.iter_mut().zip(x) {
-        *to = factor.fma(from, *to);
+    let (blocks, rest) = out.as_chunks_mut::<LANES>();
+    let (x_blocks, x_rest) = x.as_chunks::<LANES>();
+    for (to, &from) in blocks.iter_mut().zip(x_blocks) {
+        let mut sums = *to;
+        for lane in 0..LANES {
+            sums[lane] = factor.fma(fused, from[lane], sums[lane]);
+        }
+        *to = sums;
+    }
+    for (to, &from) in rest.iter_mut().zip(x_rest) {
+        *to = factor.fma(fused, from, *to);
     }
 }
 
+#[inline(always)]
 pub(super) fn multiply<T: Real>(out: &mut [T], x: &[T]) {
     assert_eq!(out.len(), x.len());
     for (to, &factor) in out.iter_mut().zip(x) {
@@ -17,9 +34,32 @@ pub(super) fn multiply<T: Real>(out: &mut [T], x: &[T]) {
     }
 }
 
+#[inline(always)]
+pub(super) fn scale<T: Real>(out: &mut [T], factor: T) {
+    for x in out {
+        *x *= factor;
+    }
+}
+
+#[inline(always)]
+pub(super) fn scale_rows<T: Real>(rows: &mut [T], factors: &[T], width: usize) {
+    for (row, &factor) in rows.chunks_exact_mut(width).zip(factors) {
+        scale(row, factor);
+    }
+}
+
+#[inline(always)]
+pub(super) fn scatter_add<T: Real>(table: &mut [T], rows: &[T], ids: &[u32], width: usize) {
+    for (row, &id) in rows.chunks_exact(width).zip(ids) {
+        for (to, &from) in table[id as usize * width..][..width].iter_mut().zip(row) {
+            *to += from;
+        }
+    }
+}
+
 /// Sixteen partial sums per block of 4096, then f64: vectorises, and loses no more than f32 rounding of short sums.
-pub(super) fn dot<T: Real>(a: &[T], b: &[T]) -> f64 {
-    const LANES: usize = 16;
+#[inline(always)]
+pub(super) fn dot<T: Real>(fused: Fused, a: &[T], b: &[T]) -> f64 {
     assert_eq!(a.len(), b.len());
     let mut total = 0.0;
     for (a, b) in a.chunks(4096).zip(b.chunks(4096)) {
@@ -28,7 +68,7 @@ pub(super) fn dot<T: Real>(a: &[T], b: &[T]) -> f64 {
         let (b_blocks, b_rest) = b.as_chunks::<LANES>();
         for (a, b) in a_blocks.iter().zip(b_blocks) {
             for lane in 0..LANES {
-                lanes[lane] = a[lane].fma(b[lane], lanes[lane]);
+                lanes[lane] = a[lane].fma(fused, b[lane], lanes[lane]);
             }
         }
         total += lanes.iter().map(|lane| lane.f64()).sum::<f64>();
@@ -38,6 +78,7 @@ pub(super) fn dot<T: Real>(a: &[T], b: &[T]) -> f64 {
 }
 
 /// `x = cap · tanh(x / cap)`, and its derivative into `slopes`.
+#[inline(always)]
 pub(super) fn softcap<T: Real>(x: &mut [T], slopes: &mut [T], cap: T) {
     assert_eq!(x.len(), slopes.len());
     for (x, slope) in x.iter_mut().zip(slopes) {
@@ -47,6 +88,7 @@ pub(super) fn softcap<T: Real>(x: &mut [T], slopes: &mut [T], cap: T) {
     }
 }
 
+#[inline(always)]
 pub(super) fn add_preconditioned<T: Real>(out: &mut [T], factor: T, x: &[T], second: &[T], correction2: T, eps: T) {
     assert!(out.len() == x.len() && out.len() == second.len());
     for at in 0..out.len() {
@@ -54,6 +96,7 @@ pub(super) fn add_preconditioned<T: Real>(out: &mut [T], factor: T, x: &[T], sec
     }
 }
 
+#[inline(always)]
 pub(super) fn adam<T: Real>(weight: &mut [T], gradient: &[T], first: &mut [T], second: &mut [T], step: AdamStep) {
     assert!(weight.len() == gradient.len() && weight.len() == first.len() && weight.len() == second.len());
     let [step_size, keep, beta1, beta2, eps, correction2, scale] =

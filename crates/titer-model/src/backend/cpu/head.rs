@@ -5,6 +5,7 @@
 //! vocabulary of any size costs two products and no memory. (The running sum is that of arXiv 1805.02867.)
 
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
+use titer_machine::Fused;
 
 use super::{elementwise, stored};
 use crate::{backend::Matrix, real::Real, stored::Stored};
@@ -17,7 +18,9 @@ const LANES: usize = 16;
 
 /// `log p(words[i])` at row `rows[i]` of `x` for every `i`; the softmax is that of `cap(x Wᵀ)` with the table `W`. Where there
 /// is a `pull`, it becomes the gradient of each at its row of `x`, `slope · W_word − Σ_v p_v · slope_v · W_v`.
+#[inline(always)]
 pub(super) fn target_log_probs<T: Real>(
+    fused: Fused,
     mut pull: Option<&mut Vec<T>>,
     x: &[T],
     table: Matrix<'_, Stored>,
@@ -51,12 +54,14 @@ pub(super) fn target_log_probs<T: Real>(
         for (row, logits) in logits.chunks_exact_mut(here).enumerate() {
             let top = logits.iter().fold(tops[row], |top, &logit| if logit > top { logit } else { top });
             if top > tops[row] {
-                let shrink = (tops[row] - top).exponential();
+                let shrink = (tops[row] - top).exponential(fused);
                 sums[row] *= shrink.f64();
                 mean.chunks_exact_mut(width).skip(row).take(1).flatten().for_each(|mean| *mean *= shrink);
                 tops[row] = top;
             }
-            logits.iter_mut().for_each(|logit| *logit = (*logit - top).exponential());
+            for logit in logits.iter_mut() {
+                *logit = (*logit - top).exponential(fused);
+            }
             sums[row] += sum(logits);
         }
         if pull.is_some() {
@@ -79,7 +84,7 @@ pub(super) fn target_log_probs<T: Real>(
         let (row, start) = (row as usize, id as usize * width);
         table.data.decode(start..start + width, &mut word);
         let (mut logit, mut slope) =
-            ([T::of(elementwise::dot(&x[row * width..(row + 1) * width], &word))], [T::of(1.0)]);
+            ([T::of(elementwise::dot(fused, &x[row * width..(row + 1) * width], &word))], [T::of(1.0)]);
         if let Some(cap) = softcap {
             elementwise::softcap(&mut logit, &mut slope, cap);
         }
@@ -94,6 +99,7 @@ pub(super) fn target_log_probs<T: Real>(
     log_probs
 }
 
+#[inline(always)]
 fn sum<T: Real>(numbers: &[T]) -> f64 {
     let (blocks, rest) = numbers.as_chunks::<LANES>();
     let mut lanes = [T::of(0.0); LANES];

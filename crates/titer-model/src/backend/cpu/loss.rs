@@ -1,8 +1,11 @@
 //! Log-probabilities over the vocabulary and the gradient of their weighted sum.
 
+use titer_machine::Fused;
+
 use crate::real::Real;
 
-pub(super) fn log_softmax<T: Real>(logits: &mut [T], vocabulary: usize) {
+#[inline(always)]
+pub(super) fn log_softmax<T: Real>(fused: Fused, logits: &mut [T], vocabulary: usize) {
     const LANES: usize = 16;
     for row in logits.chunks_exact_mut(vocabulary) {
         let (blocks, rest) = row.as_chunks::<LANES>();
@@ -17,10 +20,13 @@ pub(super) fn log_softmax<T: Real>(logits: &mut [T], vocabulary: usize) {
         let mut sums = [T::of(0.0); LANES];
         for block in blocks {
             for lane in 0..LANES {
-                sums[lane] += (block[lane] - top).exponential();
+                sums[lane] += (block[lane] - top).exponential(fused);
             }
         }
-        let sum = sums.into_iter().chain(rest.iter().map(|&x| (x - top).exponential())).fold(T::of(0.0), |a, b| a + b);
+        let mut sum = sums.into_iter().fold(T::of(0.0), |a, b| a + b);
+        for &x in rest {
+            sum += (x - top).exponential(fused);
+        }
         let log_sum = top + num_traits::Float::ln(sum);
         for x in row {
             *x -= log_sum;
@@ -28,14 +34,22 @@ pub(super) fn log_softmax<T: Real>(logits: &mut [T], vocabulary: usize) {
     }
 }
 
-pub(super) fn backward<T: Real>(log_probs: &mut [T], rows: &[u32], tokens: &[u32], weights: &[T], vocabulary: usize) {
+#[inline(always)]
+pub(super) fn backward<T: Real>(
+    fused: Fused,
+    log_probs: &mut [T],
+    rows: &[u32],
+    tokens: &[u32],
+    weights: &[T],
+    vocabulary: usize,
+) {
     let mut row_weights = vec![T::of(0.0); log_probs.len() / vocabulary];
     for (&row, &weight) in rows.iter().zip(weights) {
         row_weights[row as usize] += weight;
     }
     for (row, &weight) in log_probs.chunks_exact_mut(vocabulary).zip(&row_weights) {
         for x in row {
-            *x = weight * x.exponential();
+            *x = weight * x.exponential(fused);
         }
     }
     for ((&row, &token), &weight) in rows.iter().zip(tokens).zip(weights) {

@@ -12,6 +12,7 @@ mod stored;
 use std::{marker::PhantomData, ops::Range};
 
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
+use titer_machine::vectorized;
 
 use super::{Activation, AdamStep, Backend, Heads, Matrix, RowSums, TiedHead, Write};
 use crate::{packed::Reach, real::Real, stored::Stored};
@@ -73,19 +74,19 @@ impl<T: Real> Backend for Cpu<T> {
     }
 
     fn scale(&self, out: &mut Vec<T>, factor: T) {
-        out.iter_mut().for_each(|x| *x *= factor);
+        vectorized!(|_| elementwise::scale(out, factor));
     }
 
     fn multiply(&self, out: &mut Vec<T>, x: &Vec<T>) {
-        elementwise::multiply(out, x);
+        vectorized!(|_| elementwise::multiply(out, x));
     }
 
     fn add_scaled(&self, out: &mut Vec<T>, factor: T, x: &Vec<T>) {
-        elementwise::add_scaled(out, factor, x);
+        vectorized!(|fused| elementwise::add_scaled(fused, out, factor, x));
     }
 
     fn dot(&self, a: &Vec<T>, b: &Vec<T>) -> f64 {
-        elementwise::dot(a, b)
+        vectorized!(|fused| elementwise::dot(fused, a, b))
     }
 
     fn matmul(&self, out: &mut Vec<T>, a: Matrix<Vec<T>>, b: Matrix<Vec<T>>, write: Write) {
@@ -98,7 +99,7 @@ impl<T: Real> Backend for Cpu<T> {
 
     fn matmul_stored(&self, out: &mut Vec<T>, a: Matrix<Vec<T>>, b: Matrix<Stored>, write: Write) {
         let accum = self.make_room(out, a.shape().0 * b.shape().1, write);
-        stored::matmul(out, accum, view(a), b);
+        vectorized!(|_| stored::matmul(out, accum, view(a), b));
     }
 
     fn gather(&self, out: &mut Vec<T>, table: &Vec<T>, ids: &[u32], width: usize) {
@@ -110,39 +111,33 @@ impl<T: Real> Backend for Cpu<T> {
 
     fn gather_stored(&self, out: &mut Vec<T>, table: &Stored, ids: &[u32], width: usize) {
         self.resize(out, ids.len() * width);
-        stored::gather(out, table, ids, width);
+        vectorized!(|_| stored::gather(out, table, ids, width));
     }
 
     fn scale_rows(&self, rows: &mut Vec<T>, factors: &[T], width: usize) {
-        for (row, &factor) in rows.chunks_exact_mut(width).zip(factors) {
-            row.iter_mut().for_each(|x| *x *= factor);
-        }
+        vectorized!(|_| elementwise::scale_rows(rows, factors, width));
     }
 
     fn scatter_add(&self, table: &mut Vec<T>, rows: &Vec<T>, ids: &[u32], width: usize) {
-        for (row, &id) in rows.chunks_exact(width).zip(ids) {
-            for (to, &from) in table[id as usize * width..][..width].iter_mut().zip(row) {
-                *to += from;
-            }
-        }
+        vectorized!(|_| elementwise::scatter_add(table, rows, ids, width));
     }
 
     fn rms_norm(&self, y: &mut Vec<T>, inverse_rms: &mut Vec<T>, x: &Vec<T>, scale: &Vec<T>, eps: f64) {
         self.resize(y, x.len());
         self.resize(inverse_rms, x.len() / scale.len());
-        norm::forward(y, inverse_rms, x, scale, T::of(eps));
+        vectorized!(|_| norm::forward(y, inverse_rms, x, scale, T::of(eps)));
     }
 
     fn rms_norm_backward(&self, dx: &mut Vec<T>, dy: &Vec<T>, x: &Vec<T>, scale: &Vec<T>, inverse_rms: &Vec<T>) {
-        norm::backward(dx, dy, x, scale, inverse_rms);
+        vectorized!(|_| norm::backward(dx, dy, x, scale, inverse_rms));
     }
 
     fn rms_norm_scale_gradient(&self, dscale: &mut Vec<T>, dy: &Vec<T>, x: &Vec<T>, inverse_rms: &Vec<T>) {
-        norm::scale_gradient(dscale, dy, x, inverse_rms);
+        vectorized!(|_| norm::scale_gradient(dscale, dy, x, inverse_rms));
     }
 
     fn rope(&self, x: &mut Vec<T>, table: &Vec<T>, positions: &[u32], head_width: usize, inverse: bool) {
-        attention::rope(x, table, positions, head_width, inverse);
+        vectorized!(|_| attention::rope(x, table, positions, head_width, inverse));
     }
 
     fn attention(
@@ -158,7 +153,7 @@ impl<T: Real> Backend for Cpu<T> {
         self.resize(out, q.len());
         let kept = if heads.softcap.is_some() { 2 } else { 1 };
         self.resize(weights, kept * heads.queries * reach.iter().map(Reach::keys).sum::<usize>());
-        attention::forward(out, weights, q, k, v, reach, heads);
+        vectorized!(|fused| attention::forward(fused, out, weights, q, k, v, reach, heads));
     }
 
     fn attention_backward(
@@ -175,32 +170,26 @@ impl<T: Real> Backend for Cpu<T> {
             self.resize(grad, like.len());
             grad.fill(T::of(0.0));
         }
-        attention::backward(
-            attention::Gradients { dq, dk, dv },
-            dout,
-            weights,
-            attention::Inputs { q, k, v },
-            reach,
-            heads,
-        );
+        let (gradients, inputs) = (attention::Gradients { dq, dk, dv }, attention::Inputs { q, k, v });
+        vectorized!(|fused| attention::backward(fused, gradients, dout, weights, inputs, reach, heads));
     }
 
     fn gated(&self, out: &mut Vec<T>, gate: &Vec<T>, up: &Vec<T>, activation: Activation) {
         self.resize(out, gate.len());
-        gated::forward(out, gate, up, activation);
+        vectorized!(|fused| gated::forward(fused, out, gate, up, activation));
     }
 
     fn gated_backward(&self, gate: &mut Vec<T>, up: &mut Vec<T>, dout: &Vec<T>, activation: Activation) {
-        gated::backward(gate, up, dout, activation);
+        vectorized!(|fused| gated::backward(fused, gate, up, dout, activation));
     }
 
     fn softcap(&self, x: &mut Vec<T>, slopes: &mut Vec<T>, cap: f64) {
         self.resize(slopes, x.len());
-        elementwise::softcap(x, slopes, T::of(cap));
+        vectorized!(|_| elementwise::softcap(x, slopes, T::of(cap)));
     }
 
     fn log_softmax(&self, logits: &mut Vec<T>, vocabulary: usize) {
-        loss::log_softmax(logits, vocabulary);
+        vectorized!(|fused| loss::log_softmax(fused, logits, vocabulary));
     }
 
     fn pick(&self, log_probs: &Vec<T>, rows: &[u32], tokens: &[u32], vocabulary: usize) -> Vec<T> {
@@ -215,7 +204,7 @@ impl<T: Real> Backend for Cpu<T> {
         targets: (&[u32], &[u32]),
         softcap: Option<f64>,
     ) -> Vec<T> {
-        head::target_log_probs(pull, x, table, targets, softcap.map(T::of))
+        vectorized!(|fused| head::target_log_probs(fused, pull, x, table, targets, softcap.map(T::of)))
     }
 
     fn cross_entropy_backward(
@@ -226,7 +215,7 @@ impl<T: Real> Backend for Cpu<T> {
         weights: &[T],
         vocabulary: usize,
     ) {
-        loss::backward(log_probs, rows, tokens, weights, vocabulary);
+        vectorized!(|fused| loss::backward(fused, log_probs, rows, tokens, weights, vocabulary));
     }
 
     fn contract_linear(
@@ -251,7 +240,7 @@ impl<T: Real> Backend for Cpu<T> {
         dy: &Vec<T>,
         spans: &[Range<usize>],
     ) {
-        contract::norm(sums, &slices(directions), x, inverse_rms, dy, spans);
+        vectorized!(|fused| contract::norm(fused, sums, &slices(directions), x, inverse_rms, dy, spans));
     }
 
     fn contract_embedding(
@@ -264,7 +253,7 @@ impl<T: Real> Backend for Cpu<T> {
         width: usize,
         tied: Option<TiedHead<'_, Vec<T>>>,
     ) {
-        contract::embedding(sums, &slices(directions), tokens, dy, spans, width, tied);
+        vectorized!(|fused| contract::embedding(fused, sums, &slices(directions), tokens, dy, spans, width, tied));
     }
 
     fn add_preconditioned(
@@ -276,10 +265,10 @@ impl<T: Real> Backend for Cpu<T> {
         correction2: f64,
         eps: f64,
     ) {
-        elementwise::add_preconditioned(out, T::of(factor), x, second, T::of(correction2), T::of(eps));
+        vectorized!(|_| elementwise::add_preconditioned(out, T::of(factor), x, second, T::of(correction2), T::of(eps)));
     }
 
     fn adam(&self, weight: &mut Vec<T>, gradient: &Vec<T>, first: &mut Vec<T>, second: &mut Vec<T>, step: AdamStep) {
-        elementwise::adam(weight, gradient, first, second, step);
+        vectorized!(|_| elementwise::adam(weight, gradient, first, second, step));
     }
 }

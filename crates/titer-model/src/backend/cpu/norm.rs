@@ -3,6 +3,7 @@
 use crate::real::Real;
 
 /// Eight partial sums, so that the reduction vectorises.
+#[inline(always)]
 fn sum_of<T: Real>(len: usize, term: impl Fn(usize) -> T) -> T {
     const LANES: usize = 8;
     let mut lanes = [T::of(0.0); LANES];
@@ -16,6 +17,7 @@ fn sum_of<T: Real>(len: usize, term: impl Fn(usize) -> T) -> T {
     lanes.into_iter().fold(rest, |sum, x| sum + x)
 }
 
+#[inline(always)]
 pub(super) fn forward<T: Real>(y: &mut [T], inverse_rms: &mut [T], x: &[T], scale: &[T], eps: T) {
     let width = scale.len();
     for ((y, x), kept) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(inverse_rms) {
@@ -28,6 +30,7 @@ pub(super) fn forward<T: Real>(y: &mut [T], inverse_rms: &mut [T], x: &[T], scal
     }
 }
 
+#[inline(always)]
 pub(super) fn backward<T: Real>(dx: &mut [T], dy: &[T], x: &[T], scale: &[T], inverse_rms: &[T]) {
     let width = scale.len();
     let rows = dx.chunks_exact_mut(width).zip(dy.chunks_exact(width)).zip(x.chunks_exact(width));
@@ -40,6 +43,7 @@ pub(super) fn backward<T: Real>(dx: &mut [T], dy: &[T], x: &[T], scale: &[T], in
     }
 }
 
+#[inline(always)]
 pub(super) fn scale_gradient<T: Real>(dscale: &mut [T], dy: &[T], x: &[T], inverse_rms: &[T]) {
     let width = dscale.len();
     for ((dy, x), &inverse) in dy.chunks_exact(width).zip(x.chunks_exact(width)).zip(inverse_rms) {

@@ -14,6 +14,7 @@ const ROWS: usize = 256;
 const COLUMNS: usize = 1024;
 
 /// A tile of a weight, converted into `space`.
+#[inline(always)]
 pub(super) fn tile<T: Real>(
     space: &mut Vec<T>,
     weight: &Matrix<'_, Stored>,
@@ -28,6 +29,7 @@ pub(super) fn tile<T: Real>(
 }
 
 /// `out = a · w` or `out += a · w`, all row-major.
+#[inline(always)]
 pub(super) fn matmul<T: Real>(out: &mut [T], accum: Accum, a: MatRef<'_, T>, weight: Matrix<'_, Stored>) {
     let (inner, outputs) = weight.shape();
     let mut out = MatMut::from_row_major_slice_mut(out, a.nrows(), outputs);
@@ -57,6 +59,7 @@ pub(super) fn matmul<T: Real>(out: &mut [T], accum: Accum, a: MatRef<'_, T>, wei
 }
 
 /// `out[i] = table[ids[i]]`
+#[inline(always)]
 pub(super) fn gather<T: Real>(out: &mut [T], table: &Stored, ids: &[u32], width: usize) {
     for (row, &id) in out.chunks_exact_mut(width).zip(ids) {
         let start = id as usize * width;

@@ -1,5 +1,7 @@
 //! How to get the same numbers again.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::{report::view::Table, results::SweepResults};
@@ -11,6 +13,8 @@ pub struct Reproduce {
     pub command: String,
     /// The version of titer.
     pub version: String,
+    /// The instruction sets that computed the runs, where there are several: `3 with x86-64-v3, 2 with x86-64-v4`.
+    pub mixed: Option<String>,
     /// The spec as written, TOML.
     pub spec: String,
     /// One resolved plan, TOML.
@@ -28,6 +32,7 @@ pub fn section(results: &SweepResults) -> Reproduce {
     Reproduce {
         command: results.command.clone(),
         version: results.version.clone(),
+        mixed: mixed(results),
         spec: results.spec.clone(),
         plan: results.plan.clone(),
         plans: Table {
@@ -37,4 +42,14 @@ pub fn section(results: &SweepResults) -> Reproduce {
             rows: rows.collect(),
         },
     }
+}
+
+/// How many runs each instruction set computed, where there are several.
+fn mixed(results: &SweepResults) -> Option<String> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in results.arms.iter().flat_map(|arm| &arm.runs).filter_map(|run| run.instruction_set()) {
+        *counts.entry(name).or_default() += 1;
+    }
+    let one = |(name, count): (&&str, &usize)| format!("{count} with {name}");
+    (counts.len() > 1).then(|| counts.iter().map(one).collect::<Vec<_>>().join(", "))
 }

@@ -1,0 +1,72 @@
+//! Forecasts held against finished runs.
+
+use titer_data::{cell::Cell, probe::Component};
+
+use super::{baselines::Case, batches::trained, calibration::Calibration, comparison::Comparison, runs::RunForecast};
+use crate::{
+    plan::SweepPlan,
+    results::{Measure, RunResults, SweepResults},
+};
+
+/// Every forecast run that is finished, with forecast and measured value of each component after training.
+pub fn compare<'a, 'b>(
+    results: &SweepResults,
+    plan: &SweepPlan,
+    forecasts: &'a [RunForecast<'b>],
+) -> Vec<(&'a RunForecast<'b>, Vec<Comparison>)> {
+    let finished = forecasts.iter().filter_map(|run| Some((run, results.run(&run.plan.id())?)));
+    finished.map(|(run, measured)| (run, components(plan, run, measured))).collect()
+}
+
+fn components(plan: &SweepPlan, run: &RunForecast<'_>, results: &RunResults) -> Vec<Comparison> {
+    let component = |component: Component| {
+        let probe = run.kernel.leading(component)?;
+        let (output, last) = (&run.kernel.probes[probe], run.forecast.curves[probe].last()?);
+        let split = output.split();
+        let step = results.last_step(&split)?;
+        Some(Comparison {
+            arm: plan.arms[run.arm].name.clone(),
+            seed: run.plan.seed,
+            optimiser: Calibration::optimiser(&run.plan.stages).to_owned(),
+            component: component.word().to_owned(),
+            start: output.margin,
+            start_rate: output.rate(0.0),
+            predicted: last.margin,
+            predicted_rate: last.rate,
+            measured: results.mean(&split, Measure::Margin, step)?,
+            measured_rate: results.mean(&split, Measure::Rate, step)?,
+            beyond: run.forecast.does_not_know(probe),
+        })
+    };
+    Component::ALL.into_iter().filter_map(component).collect()
+}
+
+/// The runs of an optimiser with their shares of cells, for the baselines.
+pub fn cases<'a>(
+    plan: &SweepPlan,
+    forecasts: &[&'a RunForecast<'_>],
+    compared: &'a [Comparison],
+    optimiser: &str,
+) -> Vec<Case<'a>> {
+    let one = |run: &&'a RunForecast<'_>| {
+        let name = &plan.arms[run.arm].name;
+        let of = |component: Component| {
+            compared.iter().find(|one| {
+                one.arm == *name
+                    && one.seed == run.plan.seed
+                    && one.component == component.word()
+                    && one.optimiser == optimiser
+            })
+        };
+        // A user's own rows may say nothing of some component, and then in no run.
+        let pairs: Vec<&Comparison> = Component::ALL.into_iter().filter_map(of).collect();
+        if pairs.is_empty() {
+            return None;
+        }
+        let cells: Vec<(Cell, usize)> = run.plan.stages.iter().flat_map(trained).collect();
+        let rows: usize = cells.iter().map(|(_, count)| count).sum();
+        let shares = cells.into_iter().map(|(cell, count)| (cell, count as f64 / rows as f64)).collect();
+        Some(Case { shares, kernel: run.kernel, pairs })
+    };
+    forecasts.iter().filter_map(one).collect()
+}
