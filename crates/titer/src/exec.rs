@@ -69,7 +69,8 @@ pub struct RunFailed {
     pub problem: Box<dyn Error + Send + Sync>,
 }
 
-/// Does every unfinished run of a sweep on `threads` threads; arms that resolve to the same plan share a run.
+/// Does every unfinished run of a sweep on `threads` threads; arms that resolve to the same plan share a run, which
+/// is made for the first of them.
 ///
 /// With at least as many runs as threads, each run has one thread; with fewer, they share the rest. What a run computes
 /// does not depend on it.
@@ -91,7 +92,7 @@ pub fn execute<R: Runner>(
     let work = || {
         while let Some(&at) = todo.get(next.fetch_add(1, Ordering::Relaxed)) {
             let (arm, plan) = &runs[at];
-            if let Err(problem) = one(sweep, plan, runner, &*progress.start(at, plan)) {
+            if let Err(problem) = one(sweep, *arm, plan, runner, &*progress.start(at, plan)) {
                 let arm = sweep.record().arm[*arm].name.clone();
                 let failed = RunFailed { arm, seed: plan.seed, problem };
                 failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(failed);
@@ -114,11 +115,12 @@ pub fn execute<R: Runner>(
 
 fn one<R: Runner>(
     sweep: &Sweep,
+    arm: usize,
     plan: &RunPlan,
     runner: &R,
     progress: &dyn Progress,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let dir = sweep.start(plan)?;
+    let dir = sweep.start(plan, arm)?;
     dir.event("start", json!({ "seed": plan.seed, "titer": env!("CARGO_PKG_VERSION") }))?;
     runner.run(plan, &dir, progress)?;
     dir.event("done", json!({ "steps": plan.steps() }))?;

@@ -8,12 +8,14 @@ mod control;
 mod guard;
 mod name;
 mod run;
+mod setting;
 mod stage;
 mod sweep;
 
 pub use guard::{AnchorPlan, ControlPlan, DualPlan, GuardsPlan, KlPlan, ReweightPlan, Rewrite, SteerPlan, Target};
 pub use name::show;
 pub use run::{DataPlan, ModelPlan, NUMERICS, ProbePlan, RunId, RunPlan};
+pub use setting::Setting;
 pub use stage::{Optimiser, Schedule, StagePlan};
 pub use sweep::{Arm, SweepPlan};
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Measure, RunResults, Runs, Setting, Split, SweptAxis};
+use super::{Measure, RunResults, Runs, Split, SweptAxis};
+use crate::plan::Setting;
 
 /// A sweep: its arms, and what the tables of their finished runs say.
 #[derive(Clone, Debug, Default)]
