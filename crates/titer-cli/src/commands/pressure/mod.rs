@@ -6,7 +6,10 @@ mod verification;
 
 use std::{collections::BTreeMap, path::Path};
 
-use titer::{spec::Lora, table};
+use titer::{
+    spec::Lora,
+    table::{self, Field, Labels, unitless},
+};
 use titer_data::{
     cell::Cell,
     chat::{Message, Row},
@@ -154,6 +157,15 @@ fn apart<'a>(rows: &[Row], mut contrasts: impl Iterator<Item = &'a Contrast>) ->
     }
 }
 
+/// With `--lr`, the table says so.
+const LR: Field = Field {
+    unit: "learning rate",
+    ..unitless(
+        "lr",
+        "What pressures and unique pushes are multiplied with, so that they are in nats per reply, and per step.",
+    )
+};
+
 fn pressed(
     args: &PressureArgs,
     model: &Model,
@@ -175,7 +187,8 @@ fn pressed(
     let records = of(&directions, &rows);
     if let Some(out) = &args.out {
         let written = if args.per_token { of(&directions, &rows.per_token(model)) } else { records.clone() };
-        table::write(out, &written).map_err(Failure::work)?;
+        let labels = args.lr.map_or_else(Labels::default, |lr| Labels::number(&LR, lr));
+        table::write_labelled(out, &labels, &written).map_err(Failure::work)?;
         talk(&format!("{} lines in {}", written.len(), out.display()));
     }
     summary::print(&directions, &records, &warning(args, model)?, &unit(args), args.json);

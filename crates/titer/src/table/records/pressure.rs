@@ -4,7 +4,7 @@ use crate::table::record::record;
 
 record! {
     /// What the gradient of one row does to the components, at one state of a model. Pressures are in nats of margin
-    /// per unit of learning rate, for a step on the row alone; positive pushes up.
+    /// per unit of learning rate, or in nats where the table has a column `lr`, for a step on the row alone; positive pushes up.
     PressureRecord in "pressures.parquet" schema 1 {
         /// The stage that had run last, or ran.
         stage: String,
