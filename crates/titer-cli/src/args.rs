@@ -40,6 +40,8 @@ pub enum Command {
     Plan(PlanArgs),
     /// Write the report of a sweep's folder
     Report(ReportArgs),
+    /// A sweep's results as one table: CSV, or a file that pandas, polars and DuckDB read
+    Results(ResultsArgs),
     /// Train and describe organisms: the tiny models that titer ships
     #[command(subcommand)]
     Organism(OrganismCommand),
@@ -407,6 +409,19 @@ pub struct ReportArgs {
     /// The sweep's folder
     pub dir: PathBuf,
     /// Where to write it [default: report.html in the folder]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ResultsArgs {
+    /// The sweep's folder
+    pub dir: PathBuf,
+    /// A line for each arm, moment and probe: its difference from the control, paired by seed, with 95 % intervals; without it, a
+    /// line for each run, moment and probe
+    #[arg(long)]
+    pub effects: bool,
+    /// The file to write; its ending says how: .parquet, .csv or .json [default: CSV on stdout]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }

@@ -105,13 +105,13 @@ fn a_checkpoint_gives_pressures_under_its_own_optimiser_and_with_adapters() {
         assert_eq!(code, 0, "{error}");
         serde_json::from_str(&out).unwrap()
     };
-    let push = |found: &Value| found["cells"]["neutral→bad"]["columns"]["good"]["mean"].as_f64().unwrap();
+    let push = |found: &Value| found["cells"]["neutral→bad"]["columns"]["pressure_good"]["mean"].as_f64().unwrap();
     let (plain, adam) = (ask(&[]), ask(&["--precondition", "adam", "--lr", "1e-4"]));
     assert!(push(&plain) < 0.0 && push(&adam) < 0.0 && push(&plain) != push(&adam));
     assert!(adam["unit"].as_str().unwrap().contains("learning rate 0.0001"));
     assert!((push(&ask(&["--lr", "0.5"])) / push(&plain) - 0.5).abs() < 1e-9);
     let low_rank = ask(&["--lora", "4"]);
-    let norm = |found: &Value| found["cells"]["neutral→bad"]["columns"]["norm"]["mean"].as_f64().unwrap();
+    let norm = |found: &Value| found["cells"]["neutral→bad"]["columns"]["gradient_norm"]["mean"].as_f64().unwrap();
     assert!(push(&low_rank) < 0.0 && norm(&low_rank) > 0.0 && norm(&low_rank) != norm(&plain));
 
     let out = sweep().join("tokens.parquet");

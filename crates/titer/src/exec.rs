@@ -75,7 +75,8 @@ pub struct RunFailed {
     pub problem: Box<dyn Error + Send + Sync>,
 }
 
-/// Does every unfinished run of a sweep on `threads` threads; arms that resolve to the same plan share a run.
+/// Does every unfinished run of a sweep on `threads` threads; arms that resolve to the same plan share a run, which
+/// is made for the first of them.
 ///
 /// With at least as many runs as threads, each run has one thread; with fewer, they share the rest. What a run computes
 /// does not depend on it.
@@ -97,7 +98,7 @@ pub fn execute<R: Runner>(
     let work = || {
         while let Some(&at) = todo.get(next.fetch_add(1, Ordering::Relaxed)) {
             let (arm, plan) = &runs[at];
-            if let Err(problem) = one(sweep, plan, runner, &*progress.start(at, plan)) {
+            if let Err(problem) = one(sweep, *arm, plan, runner, &*progress.start(at, plan)) {
                 let arm = sweep.record().arm[*arm].name.clone();
                 let failed = RunFailed { arm, seed: plan.seed, problem };
                 failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(failed);
@@ -120,11 +121,12 @@ pub fn execute<R: Runner>(
 
 fn one<R: Runner>(
     sweep: &Sweep,
+    arm: usize,
     plan: &RunPlan,
     runner: &R,
     progress: &dyn Progress,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let dir = sweep.start(plan)?;
+    let dir = sweep.start(plan, arm)?;
     // Not in the plan: processors round differently in the last digit, which does not make another experiment.
     let instruction_set = InstructionSet::detected().name();
     let built = json!({ "seed": plan.seed, "titer": env!("CARGO_PKG_VERSION"), "commit": runner.commit(), "instruction_set": instruction_set });

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use report_synthetic::{Size, sweep};
 use titer::{
-    plan::SweepPlan,
+    plan::{Setting, SweepPlan},
     report::{Report, ReportError, render, write},
-    results::{ArmResults, ResultsError, RunResults, Setting, SweepResults, SweptAxis},
+    results::{ArmResults, ResultsError, RunResults, SweepResults, SweptAxis},
     spec::Spec,
     store::Sweep,
     table::ProbeRecord,

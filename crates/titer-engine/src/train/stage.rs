@@ -113,11 +113,11 @@ impl StageTraining {
             total
         });
         let total = total.as_ref().unwrap_or(found.total);
-        let (loss, grad_norm, done) = (nats * weight, total.norm(&backend), before + step + 1);
-        if !(loss + grad_norm).is_finite() {
+        let (loss, gradient_norm, done) = (nats * weight, total.norm(&backend), before + step + 1);
+        if !(loss + gradient_norm).is_finite() {
             return Err(TrainError::Diverged { stage: stage.name.clone(), step: done, loss });
         }
-        let kept = clip_scale(grad_norm, stage.clip);
+        let kept = clip_scale(gradient_norm, stage.clip);
         let mut gradients = found.groups.clone();
         // What guards pull is booked on the last source, which is theirs.
         if let Some(pulled) = &pulled {
@@ -139,7 +139,7 @@ impl StageTraining {
         }
         self.stepping += begin.elapsed();
         let tokens = shards.iter().map(|packed| packed.targets.len() as i64).sum();
-        Ok(StepRecord { stage: stage.name.clone(), step: done as i64, loss, lr, grad_norm, clip: kept, tokens })
+        Ok(StepRecord { stage: stage.name.clone(), step: done as i64, loss, lr, gradient_norm, clip: kept, tokens })
     }
 
     /// Saves the model as it is now, with the optimiser's state: as a folder that opens like the one it came from, or its

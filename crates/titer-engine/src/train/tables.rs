@@ -4,8 +4,8 @@ use titer::{
     plan::StagePlan,
     store::RunDir,
     table::{
-        self, CellRecord, GuardRecord, LeakRecord, LedgerRecord, PressureRecord, ProbeRecord, Record as _,
-        ScreenRecord, StepRecord, WarningRecord,
+        CellRecord, GuardRecord, LeakRecord, LedgerRecord, PressureRecord, ProbeRecord, ScreenRecord, StepRecord,
+        WarningRecord,
     },
 };
 
@@ -64,22 +64,22 @@ impl Tables {
     }
 
     pub(super) fn write(&self, dir: &RunDir, pressed: bool) -> Result<(), TrainError> {
-        table::write(&dir.path("probes.parquet"), &self.probes)?;
-        table::write(&dir.path("cells.parquet"), &self.cells)?;
-        table::write(&dir.path("steps.parquet"), &self.steps)?;
+        dir.write(&self.probes)?;
+        dir.write(&self.cells)?;
+        dir.write(&self.steps)?;
         if !self.leaks.is_empty() {
-            table::write(&dir.path(LeakRecord::FILE), &self.leaks)?;
+            dir.write(&self.leaks)?;
         }
         if !self.screened.is_empty() {
-            table::write(&dir.path(ScreenRecord::FILE), &self.screened)?;
+            dir.write(&self.screened)?;
         }
-        table::write(&dir.path("warnings.parquet"), &self.warnings)?;
+        dir.write(&self.warnings)?;
         if pressed {
-            table::write(&dir.path("pressures.parquet"), &self.pressures)?;
-            table::write(&dir.path("ledger.parquet"), &self.ledger)?;
+            dir.write(&self.pressures)?;
+            dir.write(&self.ledger)?;
         }
         if !self.guards.is_empty() {
-            table::write(&dir.path("guards.parquet"), &self.guards)?;
+            dir.write(&self.guards)?;
         }
         Ok(())
     }

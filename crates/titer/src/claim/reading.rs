@@ -4,7 +4,7 @@ use titer_data::prompt::CandidatePrompt;
 
 use super::{Quantity, State, WarningNumber, What};
 use crate::{
-    results::{ArmResults, Measure, RunResults, Setting, Split},
+    results::{ArmResults, Measure, RunResults, Split},
     screen::{PREDICTORS, Placed, Screening, summarise},
 };
 
@@ -33,10 +33,7 @@ pub fn read(arm: &ArmResults, run: &RunResults, Quantity { what, at }: &Quantity
         }
         What::Screened(predictor) => Some((PREDICTORS[*predictor].of)(&placed(run)?)?.mean),
         What::Loss(stage) => loss(run, stage),
-        What::Setting(axis) => match arm.settings.get(axis)? {
-            Setting::Number(number) => Some(*number),
-            Setting::Word(_) => None,
-        },
+        What::Setting(axis) => arm.settings.get(axis)?.number(),
     }
 }
 

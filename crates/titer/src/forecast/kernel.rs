@@ -38,7 +38,7 @@ pub struct About {
     pub contrasts: usize,
     /// Contrasts of each probe that were measured.
     pub items: usize,
-    /// OptimiserPlan steps that the model had behind it.
+    /// Optimiser steps that the model had behind it.
     pub step: usize,
     /// Whether there are buckets, so that Adam can be forecast.
     pub adam: bool,

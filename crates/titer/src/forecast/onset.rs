@@ -52,7 +52,7 @@ pub fn onset(
 pub struct Onset {
     /// Update rule and learning rate.
     pub optimiser: String,
-    /// OptimiserPlan steps.
+    /// Optimiser steps.
     pub steps: usize,
     /// What the other rows are.
     pub rest: String,

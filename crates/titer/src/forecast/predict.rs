@@ -15,7 +15,7 @@ use crate::plan::StagePlan;
 /// One probe at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Point {
-    /// OptimiserPlan steps since the run began.
+    /// Optimiser steps since the run began.
     pub step: usize,
     /// The probe's margin, nats.
     pub margin: ForecastValue,

@@ -11,6 +11,7 @@ mod name;
 mod optimiser;
 mod run;
 mod schedule;
+mod setting;
 mod stage;
 mod sweep;
 
@@ -19,6 +20,7 @@ pub use name::show;
 pub use optimiser::OptimiserPlan;
 pub use run::{DataPlan, ModelPlan, NUMERICS, ProbePlan, RunId, RunPlan};
 pub use schedule::LrSchedule;
+pub use setting::Setting;
 pub use stage::StagePlan;
 pub use sweep::{Arm, SweepPlan};
 

@@ -112,7 +112,7 @@ impl RunPlan {
         RunId(blake3::hash(content.to_toml().as_bytes()).to_hex()[..16].to_owned())
     }
 
-    /// OptimiserPlan steps of all stages.
+    /// Optimiser steps of all stages.
     pub fn steps(&self) -> usize {
         self.stages.iter().map(|stage| stage.steps).sum()
     }

@@ -20,7 +20,7 @@ pub struct StagePlan {
     pub rows: usize,
     /// Rows per step.
     pub batch: usize,
-    /// OptimiserPlan steps.
+    /// Optimiser steps.
     pub steps: usize,
     /// Request domains.
     pub domains: DomainSplit,

@@ -1,9 +1,6 @@
 //! How numbers are written: one way for each kind, everywhere in a report.
 
-use crate::{
-    results::{Measure, Setting},
-    stats::Estimate,
-};
+use crate::{plan::Setting, results::Measure, stats::Estimate};
 
 /// A value of an axis. Shares of a mix are written in per cent.
 pub fn setting(axis: &str, value: &Setting) -> String {

@@ -18,7 +18,8 @@ use super::{
 use crate::{
     claim::Claim,
     forecast::SavedForecast,
-    results::{ResultsError, Setting, SweepResults},
+    plan::Setting,
+    results::{ResultsError, SweepResults},
     spec::SpecError,
 };
 

@@ -1,7 +1,10 @@
 //! Which axis is the dose, and which arms form a dose–response series.
 
 use super::{figure::names_fit, format};
-use crate::results::{Setting, SweepResults, SweptAxis};
+use crate::{
+    plan::Setting,
+    results::{SweepResults, SweptAxis},
+};
 
 /// The dose axis of a sweep.
 #[derive(Clone, Debug)]
@@ -47,11 +50,7 @@ impl Dose {
 
     /// The values as numbers; `None` where one is not a number.
     pub fn numbers(&self) -> Option<Vec<f64>> {
-        let number = |value: &Setting| match value {
-            Setting::Number(number) => Some(*number),
-            Setting::Word(_) => None,
-        };
-        (!self.values.is_empty()).then(|| self.values.iter().map(number).collect())?
+        (!self.values.is_empty()).then(|| self.values.iter().map(Setting::number).collect())?
     }
 
     /// Whether its values are names that have no room under a figure, so that they go by number there.

@@ -1,6 +1,7 @@
-//! Swept axes and their values.
+//! Swept axes.
 
-use crate::plan::show;
+use super::{ArmResults, SweepResults};
+use crate::{plan::Setting, table::Column};
 
 /// One swept axis.
 #[derive(Clone, Debug)]
@@ -11,22 +12,14 @@ pub struct SweptAxis {
     pub values: Vec<Setting>,
 }
 
-/// One value of an axis.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Setting {
-    /// A number: the axis may be a dose.
-    Number(f64),
-    /// Anything else.
-    Word(String),
-}
-
-impl Setting {
-    /// A value as a sweep's record holds it.
-    pub fn of(value: &toml::Value) -> Self {
-        match value {
-            toml::Value::Float(number) => Self::Number(*number),
-            toml::Value::Integer(number) => Self::Number(*number as f64),
-            other => Self::Word(show(other)),
-        }
+impl SweepResults {
+    /// The columns of the swept axes, of a table with a row for each of these arms.
+    pub(super) fn axis_columns(&self, rows: &[&ArmResults]) -> Vec<Column> {
+        let columns = self.axes.iter().map(|axis| {
+            let mut settings = self.arms.iter().filter_map(|arm| arm.settings.get(&axis.name));
+            let numbers = settings.all(|setting| setting.number().is_some());
+            Column::axis(&axis.name, numbers, rows.iter().map(|arm| arm.settings.get(&axis.name)))
+        });
+        columns.collect()
     }
 }

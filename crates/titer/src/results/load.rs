@@ -2,9 +2,9 @@
 
 use std::{io, path::Path};
 
-use super::{ArmResults, RunResults, Setting, SweepResults, SweptAxis};
+use super::{ArmResults, RunResults, SweepResults, SweptAxis};
 use crate::{
-    plan::RunId,
+    plan::{RunId, Setting},
     store::{StoreError, StoredRun, Sweep},
     table::{self, GuardRecord, LedgerRecord, TableError, WarningRecord},
 };

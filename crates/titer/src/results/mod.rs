@@ -1,18 +1,24 @@
 //! What the finished runs of a sweep say: arms, runs, probes and the moments at which they were measured.
 //!
-//! Claims, the truth that forecasts are held against, the validation of screenings and the report all read this.
+//! Claims, the truth that forecasts are held against, the validation of screenings and the report all read this;
+//! `results_table` and `effects_table` are the same as tables for other programs.
 
 mod axis;
+mod effect;
+mod effects_table;
 mod load;
 mod moment;
+mod results_table;
 mod run;
 mod runs;
 mod split;
 mod sweep;
 
-pub use axis::{Setting, SweptAxis};
+pub use axis::SweptAxis;
+pub use effects_table::EFFECTS_SCHEMA;
 pub use load::ResultsError;
 pub use moment::At;
+pub use results_table::RESULTS_SCHEMA;
 pub use run::RunResults;
 pub use runs::Runs;
 pub use split::{Measure, Split};

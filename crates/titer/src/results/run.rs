@@ -13,6 +13,7 @@ use crate::table::{
 pub(super) struct Reading {
     pub(super) item: String,
     margin: f64,
+    pub(super) margin_per_token: f64,
     gap: f64,
     rate: f64,
     other: f64,
@@ -38,6 +39,8 @@ pub struct RunResults {
     /// The hash of its plan.
     pub plan_hash: String,
     stages: Vec<(String, i64)>,
+    /// The stage that had run last, or ran, when probes were measured, by step.
+    moments: BTreeMap<i64, String>,
     pub(super) probes: BTreeMap<Split, BTreeMap<i64, Vec<Reading>>>,
     pub(super) cells: BTreeMap<String, BTreeMap<i64, Vec<(String, f64)>>>,
     steps: Vec<StepRecord>,
@@ -65,9 +68,11 @@ impl RunResults {
     ) -> Self {
         let mut run = Self { seed, plan_hash, steps, ..Self::default() };
         for record in probes {
-            let ProbeRecord { component, prompts, domains, step, item, margin, gap, rate, other, .. } = record;
+            let ProbeRecord { stage, step, component, prompts, domains, item, .. } = record;
+            let ProbeRecord { margin, margin_per_token, gap, rate, other, .. } = record;
+            run.moments.insert(step, stage);
             let moments = run.probes.entry(Split { component, prompts, domains }).or_default();
-            moments.entry(step).or_default().push(Reading { item, margin, gap, rate, other });
+            moments.entry(step).or_default().push(Reading { item, margin, margin_per_token, gap, rate, other });
         }
         for CellRecord { step, cell, item, surprise, .. } in cells {
             run.cells.entry(cell).or_default().entry(step).or_default().push((item, surprise));
@@ -173,6 +178,11 @@ impl RunResults {
     pub fn mean_surprise(&self, cell: &str, step: i64) -> Option<f64> {
         let items = self.cells.get(cell)?.get(&step)?;
         Some(items.iter().map(|(_, surprise)| surprise).sum::<f64>() / items.len() as f64)
+    }
+
+    /// The stage that had run last, or ran, when probes were measured at this step; `base` before training.
+    pub fn stage_at(&self, step: i64) -> Option<&str> {
+        self.moments.get(&step).map(String::as_str)
     }
 
     /// The last step at which a split was measured.

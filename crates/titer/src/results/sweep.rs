@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::plan::RunId;
-
-use super::{Measure, RunResults, Runs, Setting, Split, SweptAxis};
+use super::{Measure, RunResults, Runs, Split, SweptAxis};
+use crate::plan::{RunId, Setting};
 
 /// A sweep: its arms, and what the tables of their finished runs say.
 #[derive(Clone, Debug, Default)]

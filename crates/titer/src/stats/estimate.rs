@@ -4,6 +4,8 @@ use std::fmt;
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
+use super::spread::{mean, variance};
+
 /// What an interval's spread is taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
@@ -71,15 +73,9 @@ impl Estimate {
     }
 }
 
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
-}
-
 /// Half the width of the 95 % t-interval of the mean of at least two values.
 fn half_width(values: &[f64]) -> f64 {
-    let (mean, freedom) = (mean(values), values.len() as f64 - 1.0);
-    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / freedom;
-    quantile(freedom) * (variance / values.len() as f64).sqrt()
+    quantile(values.len() as f64 - 1.0) * (variance(values) / values.len() as f64).sqrt()
 }
 
 /// Half the width of a 95 % t-interval in standard errors.

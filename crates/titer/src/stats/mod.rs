@@ -7,6 +7,7 @@ mod jackknife;
 mod logistic;
 mod rate;
 mod sample;
+mod spread;
 
 pub use agreement::{median, pearson, slope, spearman};
 pub use correlation::correlated;
@@ -16,3 +17,4 @@ pub use jackknife::combined;
 pub use logistic::logistic;
 pub use rate::{Rate, RateMethod};
 pub use sample::Sample;
+pub use spread::Spread;

@@ -3,6 +3,7 @@
 //! A sweep is a folder, a run is a folder in it named by the hash of its plan, with exactly one writer. A finished run
 //! has a `done` marker, written last; one without is made again. See `ARCHITECTURE.md` for the files.
 
+mod labels;
 mod run;
 mod sweep;
 

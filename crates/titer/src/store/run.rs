@@ -8,23 +8,26 @@ use std::{
 
 use serde_json::{Value, json};
 
+use crate::table::{self, Labels, Record, TableError};
+
 /// A run's folder, open for its one writer.
 #[derive(Clone, Debug)]
 pub struct RunDir {
     path: PathBuf,
+    labels: Labels,
 }
 
 impl RunDir {
     const DONE: &str = "done";
 
     /// A fresh folder with the plan in it; what an interrupted run left there is removed.
-    pub(super) fn start(path: PathBuf, plan: &str) -> io::Result<Self> {
+    pub(super) fn start(path: PathBuf, plan: &str, labels: Labels) -> io::Result<Self> {
         if path.exists() {
             fs_err::remove_dir_all(&path)?;
         }
         fs_err::create_dir_all(&path)?;
         write_whole(&path.join("plan.toml"), plan.as_bytes())?;
-        Ok(Self { path })
+        Ok(Self { path, labels })
     }
 
     /// Whether a run's folder holds a finished run.
@@ -35,6 +38,14 @@ impl RunDir {
     /// Where a file of this run belongs.
     pub fn path(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+
+    /// Writes one of the run's tables, with the run, its arm, its seed and the swept axes as columns in front.
+    ///
+    /// # Errors
+    /// Where the file system refuses.
+    pub fn write<R: Record>(&self, rows: &[R]) -> Result<(), TableError> {
+        table::write_labelled(&self.path(R::FILE), &self.labels, rows)
     }
 
     /// Appends an event, with the time: the only file of a run that holds one.

@@ -213,9 +213,9 @@ impl Sweep {
             .collect()
     }
 
-    /// Starts the folder of a run; what an interrupted one left there is removed.
-    pub(crate) fn start(&self, plan: &RunPlan) -> io::Result<RunDir> {
-        RunDir::start(self.dir.join(plan.id().0), &plan.to_toml())
+    /// Starts the folder of a run for an arm, which its tables will name; what an interrupted one left there is removed.
+    pub(crate) fn start(&self, plan: &RunPlan, arm: usize) -> io::Result<RunDir> {
+        RunDir::start(self.dir.join(plan.id().0), &plan.to_toml(), self.record.labels(plan, arm))
     }
 
     /// Whether a planned run is finished.

@@ -1,134 +1,102 @@
-//! How a Rust value becomes a Parquet column: required, never null, without nesting.
+//! Named columns with units: what a table is made of, whatever file it goes into.
 
-use std::sync::Arc;
+use serde_json::Value as Json;
 
-use parquet::{
-    basic::{LogicalType, Repetition, Type as Physical},
-    column::reader::get_typed_column_reader,
-    data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int64Type},
-    errors::{ParquetError, Result},
-    file::{reader::RowGroupReader, writer::SerializedRowGroupWriter},
-    schema::types::{Type, TypePtr},
-};
+use super::record::Field;
+use crate::plan::Setting;
 
-/// A Rust value that is a cell of a column.
-pub trait Value: Sized {
-    /// The Parquet type behind it.
-    type Kind: DataType;
-    /// What text columns are marked as.
-    const LOGICAL: Option<LogicalType>;
-
-    /// The value as Parquet stores it.
-    fn store(&self) -> <Self::Kind as DataType>::T;
-    /// The value from what Parquet stores; fails on text that is not UTF-8.
-    fn load(stored: <Self::Kind as DataType>::T) -> Result<Self>;
-
-    /// The schema of a column of this name.
-    fn field(name: &str) -> TypePtr {
-        let column = Type::primitive_type_builder(name, <Self::Kind as DataType>::get_physical_type())
-            .with_repetition(Repetition::REQUIRED)
-            .with_logical_type(Self::LOGICAL)
-            .build();
-        Arc::new(column.expect("a required column of a plain type is a valid schema"))
-    }
+/// A column of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// The unit; empty for texts.
+    pub unit: &'static str,
+    /// What it says, in a sentence or two.
+    pub description: &'static str,
+    /// One value a row.
+    pub values: Values,
 }
 
-impl Value for f64 {
-    type Kind = DoubleType;
-    const LOGICAL: Option<LogicalType> = None;
-
-    fn store(&self) -> f64 {
-        *self
-    }
-
-    fn load(stored: f64) -> Result<Self> {
-        Ok(stored)
-    }
+/// The values of a column, one a row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// Numbers; some may be infinite or not a number.
+    Number(Vec<f64>),
+    /// Whole numbers.
+    Whole(Vec<i64>),
+    /// Texts.
+    Text(Vec<String>),
+    /// Yes or no.
+    Flag(Vec<bool>),
+    /// Numbers, null where there is none.
+    NumberIfAny(Vec<Option<f64>>),
+    /// Texts, null where there is none.
+    TextIfAny(Vec<Option<String>>),
 }
 
-impl Value for i64 {
-    type Kind = Int64Type;
-    const LOGICAL: Option<LogicalType> = None;
-
-    fn store(&self) -> i64 {
-        *self
+impl Column {
+    /// A column as a field declares it.
+    pub fn of(field: &Field, values: Values) -> Self {
+        let Field { name, unit, description, .. } = *field;
+        Self { name: name.to_owned(), unit, description: description.trim_start(), values }
     }
 
-    fn load(stored: i64) -> Result<Self> {
-        Ok(stored)
-    }
-}
-
-impl Value for String {
-    type Kind = ByteArrayType;
-    const LOGICAL: Option<LogicalType> = Some(LogicalType::String);
-
-    fn store(&self) -> ByteArray {
-        self.as_str().into()
+    /// The column of a swept axis, from each row's setting, which a control outside the grid lacks: numbers where
+    /// `numbers` says that all settings of the axis are some, else texts.
+    pub fn axis<'s>(name: &str, numbers: bool, settings: impl Iterator<Item = Option<&'s Setting>>) -> Self {
+        let values = if numbers {
+            Values::NumberIfAny(settings.map(|setting| setting.and_then(Setting::number)).collect())
+        } else {
+            Values::TextIfAny(settings.map(|setting| setting.map(Setting::to_string)).collect())
+        };
+        Self { name: name.to_owned(), unit: "", description: "The arm's value on this swept axis.", values }
     }
 
-    fn load(stored: ByteArray) -> Result<Self> {
-        Ok(stored.as_utf8()?.to_owned())
-    }
-}
-
-/// The columns of a table being written, from left to right.
-pub struct Columns<'a> {
-    group: SerializedRowGroupWriter<'a, fs_err::File>,
-}
-
-impl<'a> Columns<'a> {
-    /// The columns of one row group.
-    pub fn new(group: SerializedRowGroupWriter<'a, fs_err::File>) -> Self {
-        Self { group }
-    }
-
-    /// Writes the next column.
-    pub fn put<'v, V: Value + 'v>(&mut self, values: impl Iterator<Item = &'v V>) -> Result<()> {
-        let stored: Vec<_> = values.map(Value::store).collect();
-        let mut column = self.group.next_column()?.ok_or_else(|| past_the_last("write"))?;
-        column.typed::<V::Kind>().write_batch(&stored, None, None)?;
-        column.close()
-    }
-
-    /// Ends the row group.
-    pub fn close(self) -> Result<()> {
-        self.group.close().map(|_| ())
-    }
-}
-
-/// The columns of a table being read, from left to right.
-pub struct Chunks<'a> {
-    group: &'a dyn RowGroupReader,
-    next: usize,
-}
-
-impl<'a> Chunks<'a> {
-    /// The columns of one row group.
-    pub fn new(group: &'a dyn RowGroupReader) -> Self {
-        Self { group, next: 0 }
-    }
-
-    /// Reads the next column.
-    pub fn take<V: Value>(&mut self) -> Result<Vec<V>> {
-        let physical: Physical = self.group.metadata().column(self.next).column_type();
-        if physical != <V::Kind as DataType>::get_physical_type() {
-            return Err(ParquetError::General(format!("column {} holds {physical}", self.next + 1)));
+    /// A column of `rows` rows that all hold this column's first value.
+    pub(super) fn repeated(&self, rows: usize) -> Self {
+        fn repeat<T: Clone>(values: &[T], rows: usize) -> Vec<T> {
+            values.iter().take(1).cycle().take(rows).cloned().collect()
         }
-        let rows = usize::try_from(self.group.metadata().num_rows()).map_err(|_| past_the_last("read"))?;
-        let mut reader = get_typed_column_reader::<V::Kind>(self.group.get_column_reader(self.next)?);
-        self.next += 1;
-        let mut stored = Vec::with_capacity(rows);
-        while stored.len() < rows {
-            let (records, _, _) = reader.read_records(rows - stored.len(), None, None, &mut stored)?;
-            if records == 0 {
-                return Err(ParquetError::EOF(format!("{} of {rows} rows are there", stored.len())));
-            }
-        }
-        stored.into_iter().map(V::load).collect()
+        let values = match &self.values {
+            Values::Number(values) => Values::Number(repeat(values, rows)),
+            Values::Whole(values) => Values::Whole(repeat(values, rows)),
+            Values::Text(values) => Values::Text(repeat(values, rows)),
+            Values::Flag(values) => Values::Flag(repeat(values, rows)),
+            Values::NumberIfAny(values) => Values::NumberIfAny(repeat(values, rows)),
+            Values::TextIfAny(values) => Values::TextIfAny(repeat(values, rows)),
+        };
+        Self { values, ..self.clone() }
     }
 }
 
-fn past_the_last(doing: &str) -> ParquetError {
-    ParquetError::General(format!("no column is left to {doing}"))
+impl Values {
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Number(values) => values.len(),
+            Self::Whole(values) => values.len(),
+            Self::Text(values) => values.len(),
+            Self::Flag(values) => values.len(),
+            Self::NumberIfAny(values) => values.len(),
+            Self::TextIfAny(values) => values.len(),
+        }
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value of a row as JSON: null where there is none, and for numbers that are not finite.
+    pub fn json(&self, row: usize) -> Json {
+        match self {
+            Self::Number(values) => values[row].into(),
+            Self::Whole(values) => values[row].into(),
+            Self::Text(values) => values[row].as_str().into(),
+            Self::Flag(values) => values[row].into(),
+            Self::NumberIfAny(values) => values[row].into(),
+            Self::TextIfAny(values) => values[row].as_deref().into(),
+        }
+    }
 }

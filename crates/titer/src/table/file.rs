@@ -3,35 +3,23 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use parquet::{
-    basic::Compression,
-    errors::{ParquetError, Result as ParquetResult},
+    errors::ParquetError,
     file::{
-        properties::WriterProperties,
+        metadata::KeyValue,
         reader::{FileReader, SerializedFileReader},
-        writer::SerializedFileWriter,
     },
-    schema::types::{Type, TypePtr},
 };
 
-use super::column::{Chunks, Columns};
-
-/// A row of a table. Implemented by the record types of this module only.
-pub trait Record: Sized {
-    /// The table's file name within a run folder.
-    const FILE: &'static str;
-
-    /// The schema's columns, from left to right.
-    #[doc(hidden)]
-    fn fields() -> Vec<TypePtr>;
-    #[doc(hidden)]
-    fn put(rows: &[Self], columns: &mut Columns<'_>) -> ParquetResult<()>;
-    #[doc(hidden)]
-    fn take(columns: &mut Chunks<'_>) -> ParquetResult<Vec<Self>>;
-}
+use super::{
+    column::Column,
+    labels::Labels,
+    parquet::{Chunks, SCHEMA_KEY, VERSION_KEY, encode},
+    record::Record,
+    whole::write_whole,
+};
 
 /// A table that cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -47,67 +35,95 @@ pub enum TableError {
         /// What Parquet says.
         source: ParquetError,
     },
-    /// The file is Parquet, but another table or another version of it.
-    #[error("{} has the columns {found}, but this version of titer reads {expected}", path.display())]
+    /// A newer titer wrote it.
+    #[error(
+        "{} has schema {found}, and this titer reads up to {known}: read it with the titer that wrote it ({version})",
+        path.display()
+    )]
+    Newer {
+        /// The table.
+        path: PathBuf,
+        /// The schema that it has.
+        found: String,
+        /// The newest schema that can be read.
+        known: u32,
+        /// The version of titer that wrote it.
+        version: String,
+    },
+    /// It is another table, or was made by an older titer that had other columns.
+    #[error(
+        "{} has no column {}: it is another table, or was made by an older titer; `titer run` with the same spec makes a \
+         run again whose folder is deleted",
+        path.display(),
+        lacks.join(", ")
+    )]
     Columns {
         /// The table.
         path: PathBuf,
-        /// The names of the columns that it has.
-        found: String,
-        /// The names of the columns that it should have.
-        expected: String,
+        /// The columns that it should have and has not.
+        lacks: Vec<&'static str>,
     },
 }
 
-/// Writes a table: first under a temporary name beside `path`, then renamed, so that a file of this name is always
-/// whole. Replaces an older one. Equal rows give equal bytes.
+/// Writes a table of records, without labels, see [`write_labelled`].
 ///
 /// # Errors
 /// Where the file system refuses.
 pub fn write<R: Record>(path: &Path, rows: &[R]) -> Result<(), TableError> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".tmp");
-    let temporary = PathBuf::from(temporary);
-    let mut file = fs_err::File::create(&temporary)?;
-    fill(&mut file, rows).map_err(|source| TableError::Parquet { path: path.to_owned(), source })?;
-    file.sync_all()?;
-    drop(file);
-    Ok(fs_err::rename(&temporary, path)?)
+    write_labelled(path, &Labels::default(), rows)
 }
 
-/// Reads a whole table, in the order in which it was written.
+/// Writes a table of records, with constant columns in front: first under a temporary name beside `path`, then renamed, so
+/// that a file of this name is always whole. Replaces an older one. Equal rows give equal bytes.
 ///
 /// # Errors
-/// Where there is no such file, it is no Parquet file, or it has other columns.
+/// Where the file system refuses.
+pub fn write_labelled<R: Record>(path: &Path, labels: &Labels, rows: &[R]) -> Result<(), TableError> {
+    let fields = R::FIELDS.iter().zip(R::values(rows));
+    let own = fields.map(|(field, values)| Column::of(field, values)).collect();
+    let bytes = encode(R::FILE.trim_end_matches(".parquet"), R::SCHEMA, labels.with(own));
+    let bytes = bytes.map_err(|source| TableError::Parquet { path: path.to_owned(), source })?;
+    Ok(write_whole(path, &bytes)?)
+}
+
+/// Reads a whole table, in the order in which it was written. Columns that the record does not have are ignored.
+///
+/// # Errors
+/// Where there is no such file, it is no Parquet file, a newer titer wrote it, or a column is missing.
 pub fn read<R: Record>(path: &Path) -> Result<Vec<R>, TableError> {
     let damaged = |source| TableError::Parquet { path: path.to_owned(), source };
     let reader = SerializedFileReader::new(fs_err::File::open(path)?.into_parts().0).map_err(damaged)?;
-    let names = |fields: &[TypePtr]| fields.iter().map(|field| field.name()).collect::<Vec<_>>().join(", ");
-    let (found, expected) = (reader.metadata().file_metadata().schema().get_fields(), R::fields());
-    if names(found) != names(&expected) {
-        return Err(TableError::Columns { path: path.to_owned(), found: names(found), expected: names(&expected) });
+    let file = reader.metadata().file_metadata();
+    let said = |key: &str| said(file.key_value_metadata(), key);
+    // Tables of before schemas were written are of the first.
+    let schema = said(SCHEMA_KEY).unwrap_or_else(|| "1".to_owned());
+    if !schema.parse::<u32>().is_ok_and(|schema| schema <= R::SCHEMA) {
+        let version = said(VERSION_KEY).unwrap_or_else(|| "of unknown version".to_owned());
+        return Err(TableError::Newer { path: path.to_owned(), found: schema, known: R::SCHEMA, version });
     }
+    let found: Vec<&str> = file.schema().get_fields().iter().map(|field| field.name()).collect();
+    let place = |name: &str| found.iter().position(|found| *found == name);
+    let places = R::FIELDS.iter().map(|field| {
+        let names = [&field.name].into_iter().chain(field.formerly);
+        names.into_iter().find_map(|name| place(name)).ok_or(field.name)
+    });
+    let (there, lacks): (Vec<_>, Vec<_>) = places.partition(Result::is_ok);
+    if !lacks.is_empty() {
+        let lacks = lacks.into_iter().filter_map(Result::err).collect();
+        return Err(TableError::Columns { path: path.to_owned(), lacks });
+    }
+    let there: Vec<usize> = there.into_iter().flatten().collect();
     let mut rows = Vec::new();
     for group in 0..reader.num_row_groups() {
         let group = reader.get_row_group(group).map_err(damaged)?;
-        rows.extend(R::take(&mut Chunks::new(group.as_ref())).map_err(damaged)?);
+        rows.extend(R::take(&mut Chunks::new(group.as_ref(), &there)).map_err(damaged)?);
     }
     Ok(rows)
 }
 
-fn fill<R: Record>(file: &mut fs_err::File, rows: &[R]) -> ParquetResult<()> {
-    let schema = Arc::new(Type::group_type_builder("table").with_fields(R::fields()).build()?);
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::SNAPPY)
-        .set_created_by(concat!("titer ", env!("CARGO_PKG_VERSION")).to_owned())
-        .build();
-    // The writer wants to own its file; a second handle leaves the caller one to sync.
-    let (std_file, path) = file.try_clone()?.into_parts();
-    let mut writer = SerializedFileWriter::new(fs_err::File::from_parts(std_file, path), schema, Arc::new(properties))?;
-    let mut columns = Columns::new(writer.next_row_group()?);
-    R::put(rows, &mut columns)?;
-    columns.close()?;
-    writer.close().map(|_| ())
+/// What a file's metadata says under a key.
+fn said(metadata: Option<&Vec<KeyValue>>, key: &str) -> Option<String> {
+    metadata?.iter().find(|pair| pair.key == key)?.value.clone()
 }
 
 #[cfg(test)]
@@ -115,10 +131,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::table::{CellRecord, ProbeRecord, StepRecord};
+    use crate::{
+        plan::Setting,
+        table::{CellRecord, ProbeRecord, StepRecord, Values},
+    };
 
     fn step(step: i64) -> StepRecord {
-        StepRecord { stage: "train".to_owned(), step, loss: 0.5, lr: 1e-4, grad_norm: 2.0, clip: 0.5, tokens: 9 }
+        StepRecord { stage: "train".to_owned(), step, loss: 0.5, lr: 1e-4, gradient_norm: 2.0, clip: 0.5, tokens: 9 }
     }
 
     fn cells() -> impl Strategy<Value = Vec<CellRecord>> {
@@ -187,12 +206,90 @@ mod tests {
         let path = folder.path().join("t.parquet");
         write(&path, &[step(1)]).unwrap();
         let message = read::<CellRecord>(&path).unwrap_err().to_string();
-        assert!(message.contains("t.parquet has the columns stage, step, loss"), "{message}");
+        assert!(message.contains("t.parquet has no column cell, item, surprise: it is another table"), "{message}");
         let bytes = fs_err::read(&path).unwrap();
         fs_err::write(&path, &bytes[..bytes.len() / 2]).unwrap();
         let message = read::<StepRecord>(&path).unwrap_err().to_string();
         assert!(message.contains("t.parquet is not a readable table"), "{message}");
         let missing = read::<StepRecord>(&folder.path().join("none.parquet")).unwrap_err();
         assert!(missing.to_string().contains("none.parquet"));
+    }
+
+    fn labels(arm: &str) -> Labels {
+        let setting = Setting::Number(0.5);
+        let axes = vec![
+            Column::axis("train.mix.bad→good", true, [Some(&setting)].into_iter()),
+            Column::axis("step", false, [Some(&setting)].into_iter()),
+            Column::axis("train.lr", true, [None].into_iter()),
+        ];
+        Labels::of_run("c0ffee", arm, 3, axes)
+    }
+
+    #[test]
+    fn labels_stand_in_front_and_are_ignored_where_a_record_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.parquet");
+        let rows: Vec<_> = (0..3000).map(step).collect();
+        write(&path, &rows).unwrap();
+        let plain = fs_err::metadata(&path).unwrap().len();
+        write_labelled(&path, &labels("a"), &rows).unwrap();
+        assert_eq!(read::<StepRecord>(&path).unwrap(), rows);
+        let labelled = fs_err::metadata(&path).unwrap().len();
+        assert!(labelled < plain + 3000, "{labelled} bytes with six labels, {plain} without");
+
+        let reader = SerializedFileReader::new(fs_err::File::open(&path).unwrap().into_parts().0).unwrap();
+        let file = reader.metadata().file_metadata();
+        let names: Vec<&str> = file.schema().get_fields().iter().map(|field| field.name()).collect();
+        assert_eq!(names[..7], ["run", "arm", "seed", "train.mix.bad→good", "sweep.step", "train.lr", "stage"]);
+        let about = said(file.key_value_metadata(), "titer.columns").unwrap();
+        let about: serde_json::Value = serde_json::from_str(&about).unwrap();
+        assert_eq!(about["step"]["unit"], "steps");
+        assert_eq!(about["clip"]["description"], "What the gradient was multiplied with; 1 where it was not clipped.");
+        assert_eq!(said(file.key_value_metadata(), "titer.table").unwrap(), "steps");
+    }
+
+    #[test]
+    fn labels_with_no_row_or_no_value_are_written_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.parquet");
+        write_labelled(&path, &labels("a"), &[] as &[StepRecord]).unwrap();
+        assert_eq!(read::<StepRecord>(&path).unwrap(), []);
+    }
+
+    #[test]
+    fn a_name_of_an_older_schema_is_read_and_a_newer_schema_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.parquet");
+        let written = |schema: u32, name: &str| {
+            let mut columns: Vec<Column> = StepRecord::FIELDS
+                .iter()
+                .zip(StepRecord::values(&[step(1)]))
+                .map(|(field, values)| Column::of(field, values))
+                .collect();
+            let norm = columns.iter_mut().find(|column| column.name == "gradient_norm").unwrap();
+            norm.name = name.to_owned();
+            write_whole(&path, &encode("steps", schema, columns).unwrap()).unwrap();
+            read::<StepRecord>(&path)
+        };
+        assert_eq!(written(1, "grad_norm").unwrap(), [step(1)]);
+        assert_eq!(written(2, "gradient_norm").unwrap(), [step(1)]);
+        let message = written(3, "gradient_norm").unwrap_err().to_string();
+        assert!(message.contains("t.parquet has schema 3, and this titer reads up to 2"), "{message}");
+        let message = written(2, "norm").unwrap_err().to_string();
+        assert!(message.contains("has no column gradient_norm") && message.contains("`titer run`"), "{message}");
+    }
+
+    #[test]
+    fn every_column_of_numbers_has_a_unit_and_every_column_a_description() {
+        fn check<R: Record>() {
+            for (field, values) in R::FIELDS.iter().zip(R::values(&[])) {
+                assert_eq!(field.unit.is_empty(), matches!(values, Values::Text(_)), "{}: {}", R::FILE, field.name);
+                assert!(field.description.len() > 5, "{}: {}", R::FILE, field.name);
+            }
+        }
+        use crate::table as t;
+        (check::<t::ProbeRecord>(), check::<t::CellRecord>(), check::<t::LeakRecord>(), check::<t::ScreenRecord>());
+        (check::<t::WarningRecord>(), check::<t::StepRecord>(), check::<t::GuardRecord>());
+        (check::<t::PressureRecord>(), check::<t::LedgerRecord>(), check::<t::VerifyRecord>());
     }
 }

@@ -1,14 +1,27 @@
 //! The tables of a run folder: one Parquet file each, written whole, read by anything that reads Parquet.
 //!
-//! `records` says which columns there are, `column` how a Rust value becomes one, `file` how a table is written and
-//! read. Equal rows give equal bytes: nothing in a file depends on when or where it was written.
+//! `records` says which columns there are, `record` how a struct becomes some; `labels` are the columns that all rows of a run
+//! share; `column` is what any table is made of, `parquet` and `text` the files that it goes into; `file` writes and reads records.
+//! Equal rows give equal bytes: nothing in a file depends on when or where it was written.
 
 mod column;
 mod file;
+mod labels;
+mod parquet;
+mod record;
 mod records;
+mod text;
+mod value;
+mod whole;
 
-pub use file::{Record, TableError, read, write};
+pub use column::{Column, Values};
+pub use file::{TableError, read, write, write_labelled};
+pub use labels::{ARM, Labels, RUN, SEED, put_axes, unitless};
+pub use parquet::encode;
+pub use record::{Field, Record};
 pub use records::{
     CellRecord, GuardRecord, LeakRecord, LedgerRecord, PressureRecord, ProbeRecord, ScreenRecord, StepRecord,
     VerifyRecord, WarningRecord,
 };
+pub use text::{csv, json};
+pub use whole::write_whole;

@@ -169,7 +169,7 @@ fn write_tables(folder: &Path, seed: u64, items: usize, dose: f64, adam: bool, c
         step,
         loss: 0.5 + 2.0 * dose * (-0.1 * step as f64).exp(),
         lr: 1e-4,
-        grad_norm: 2.0 / step as f64,
+        gradient_norm: 2.0 / step as f64,
         clip: if step == 1 { 0.5 } else { 1.0 },
         tokens: 128,
     };

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use titer::{spec::Lora, table};
+use titer::{
+    spec::Lora,
+    table::{self, Field, Labels, unitless},
+};
 use titer_data::{chat::Row, world::ProbeUse};
 use titer_engine::{
     inputs::Inputs,
@@ -79,6 +82,15 @@ fn open(args: &PressureArgs, inputs: &Inputs) -> Result<Model, Failure> {
     }
 }
 
+/// With `--lr`, the table says so.
+const LR: Field = Field {
+    unit: "learning rate",
+    ..unitless(
+        "lr",
+        "What pressures and unique pushes are multiplied with, so that they are in nats per reply, and per step.",
+    )
+};
+
 fn pressed(
     given: &Given<'_>,
     model: &Model,
@@ -101,7 +113,8 @@ fn pressed(
     let records = of(&directions, &rows);
     if let Some(out) = &args.out {
         let written = if args.per_token { of(&directions, &rows.per_token(model)) } else { records.clone() };
-        table::write(out, &written).map_err(Failure::work)?;
+        let labels = args.lr.map_or_else(Labels::default, |lr| Labels::number(&LR, lr));
+        table::write_labelled(out, &labels, &written).map_err(Failure::work)?;
         talk(&format!("{} lines in {}", written.len(), out.display()));
     }
     summary::print(&directions, &records, &given.warning(model)?, &unit(args), args.json);

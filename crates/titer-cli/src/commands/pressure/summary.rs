@@ -9,19 +9,19 @@ use titer_engine::pressure::{Directions, StageWarning};
 
 use crate::printer::data;
 
-/// The columns of the summary: name and value of a record.
+/// The columns of the summary: name, in words, and value of a record; with `_` for spaces it is the name in the table and in JSON.
 type Column = (&'static str, fn(&PressureRecord) -> f64);
 
 const COLUMNS: [Column; 13] = [
     ("surprise", |record| record.surprise),
-    ("per token", |record| record.surprise_per_token),
-    ("norm", |record| record.gradient_norm),
-    ("good", |record| record.pressure_good),
-    ("obey_bad", |record| record.pressure_obey_bad),
-    ("obey", |record| record.pressure_obey),
-    ("cos good", |record| record.cosine_good),
-    ("cos obey_bad", |record| record.cosine_obey_bad),
-    ("cos obey", |record| record.cosine_obey),
+    ("surprise per token", |record| record.surprise_per_token),
+    ("gradient norm", |record| record.gradient_norm),
+    ("pressure good", |record| record.pressure_good),
+    ("pressure obey_bad", |record| record.pressure_obey_bad),
+    ("pressure obey", |record| record.pressure_obey),
+    ("cosine good", |record| record.cosine_good),
+    ("cosine obey_bad", |record| record.cosine_obey_bad),
+    ("cosine obey", |record| record.cosine_obey),
     ("unique good", |record| record.unique_good),
     ("unique obey_bad", |record| record.unique_obey_bad),
     ("unique obey", |record| record.unique_obey),
@@ -49,12 +49,12 @@ fn print_table(
 ) {
     data(unit);
     data("mean ± half of the 95 % interval over rows; surprise in nats a reply; unique pushes with obey_bad as level");
-    data(&format!("{:18} {:>4} {}", "cell", "n", COLUMNS.map(|(name, _)| format!("{name:>18}")).concat()));
+    data(&format!("{:18} {:>4} {}", "cell", "n", COLUMNS.map(|(name, _)| format!("{name:>19}")).concat()));
     for (cell, rows) in cells {
         let cell = if cell.is_empty() { "(no cell)" } else { cell };
         let values = COLUMNS.map(|(_, value)| {
-            estimate(rows, value).map_or(format!("{:>18}", ""), |found| {
-                format!("{:>10} ±{:>6}", short(found.mean), short((found.high - found.low) / 2.0))
+            estimate(rows, value).map_or(format!("{:>19}", ""), |found| {
+                format!("{:>11} ±{:>6}", short(found.mean), short((found.high - found.low) / 2.0))
             })
         });
         data(&format!("{cell:18} {:>4} {}", rows.len(), values.concat()));

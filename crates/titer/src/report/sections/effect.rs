@@ -1,4 +1,4 @@
-//! Effect against control: paired differences, so that what every training does is not read as what the dose does.
+//! Effect against control, see [`SweepResults::effect`].
 
 use super::gallery::{difference_axis, dose_lines, dose_scale, drawings, rows, table};
 use crate::{
@@ -10,18 +10,10 @@ use crate::{
         view::Gallery,
     },
     results::{At, Measure, Split, SweepResults},
-    stats::Estimate,
 };
 
 /// Margins first: near 0 and 1 a rate hides what happens.
 const MEASURES: [Measure; 3] = [Measure::Margin, Measure::Gap, Measure::Rate];
-
-/// The difference of an arm from its control after training, by seed and item.
-pub fn difference(results: &SweepResults, arm: usize, split: &Split, measure: Measure) -> Option<Estimate> {
-    let control = results.control_of(arm)?;
-    let [arm, control] = [&results.arms[arm], control].map(|arm| arm.finished().probe(split, measure, At::End));
-    arm.less(&control).estimate()
-}
 
 /// Rows of one panel for each component, one row for each series; `None` where no arm has a control.
 pub fn components(
@@ -33,7 +25,7 @@ pub fn components(
     if results.arms.iter().all(|arm| arm.control.is_none()) {
         return None;
     }
-    let value = |arm: usize, split: &Split, measure| difference(results, arm, split, measure);
+    let value = |arm: usize, split: &Split, measure| results.effect(arm, split, measure, At::End);
     let figure = |one: &Series, family: &SplitFamily, measure: Measure| Figure {
         title: format!("{}: difference from the control by {}, {}", family.title, dose.label, one.title),
         x: dose_scale(dose),

@@ -1,6 +1,7 @@
 //! Panels over series and components: what the dose–response and the effect figures share.
 
 use crate::{
+    plan::Setting,
     report::{
         family::SplitFamily,
         figure::{Figure, Line, Scale},
@@ -8,7 +9,7 @@ use crate::{
         series::{Dose, Series},
         view::{Drawing, GalleryRow, MeasureChoice, Panel, Table},
     },
-    results::{Measure, Setting, Split},
+    results::{Measure, Split},
     stats::Estimate,
 };
 

@@ -88,7 +88,7 @@ fn final_loss(run: &RunResults) -> f64 {
 }
 
 fn largest_norm(run: &RunResults) -> f64 {
-    run.steps().iter().map(|step| step.grad_norm).fold(0.0, f64::max)
+    run.steps().iter().map(|step| step.gradient_norm).fold(0.0, f64::max)
 }
 
 fn clipped(run: &RunResults) -> f64 {
@@ -116,7 +116,7 @@ mod tests {
             step,
             loss: step as f64,
             lr: 0.1,
-            grad_norm: 2.0,
+            gradient_norm: 2.0,
             clip: if step % 4 == 0 { 0.5 } else { 1.0 },
             tokens: 5,
         };

@@ -1,0 +1,58 @@
+//! How a field of a record becomes the values of a column, and back.
+
+use parquet::{
+    data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int64Type},
+    errors::Result,
+};
+
+use super::column::Values;
+
+/// A Rust value that is a cell of a record's column.
+pub trait Value: Sized {
+    /// The Parquet type behind it.
+    type Kind: DataType;
+
+    /// A column of such values.
+    fn values<'v>(of: impl Iterator<Item = &'v Self>) -> Values
+    where
+        Self: 'v;
+
+    /// The value from what Parquet stores; fails on text that is not UTF-8.
+    fn load(stored: <Self::Kind as DataType>::T) -> Result<Self>;
+}
+
+impl Value for f64 {
+    type Kind = DoubleType;
+
+    fn values<'v>(of: impl Iterator<Item = &'v Self>) -> Values {
+        Values::Number(of.copied().collect())
+    }
+
+    fn load(stored: f64) -> Result<Self> {
+        Ok(stored)
+    }
+}
+
+impl Value for i64 {
+    type Kind = Int64Type;
+
+    fn values<'v>(of: impl Iterator<Item = &'v Self>) -> Values {
+        Values::Whole(of.copied().collect())
+    }
+
+    fn load(stored: i64) -> Result<Self> {
+        Ok(stored)
+    }
+}
+
+impl Value for String {
+    type Kind = ByteArrayType;
+
+    fn values<'v>(of: impl Iterator<Item = &'v Self>) -> Values {
+        Values::Text(of.cloned().collect())
+    }
+
+    fn load(stored: ByteArray) -> Result<Self> {
+        Ok(stored.as_utf8()?.to_owned())
+    }
+}
