@@ -11,7 +11,7 @@ use titer_model::{
 };
 
 use crate::{
-    model::{Backend, Model, Optimiser},
+    model::{EngineBackend, EngineOptimiser, Model},
     probe::Moment,
     rows::PackedRows,
 };
@@ -22,9 +22,9 @@ pub const COMPONENTS: usize = titer_data::probe::Component::ALL.len();
 /// `∇f_k` for each of [`titer_data::probe::Component::ALL`], at one state of a model.
 #[derive(Debug)]
 pub struct Directions {
-    gradients: Vec<Params<Backend>>,
+    gradients: Vec<Params<EngineBackend>>,
     /// `P ∇f_k`; `None` where `P` is the identity.
-    preconditioned: Option<Vec<Params<Backend>>>,
+    preconditioned: Option<Vec<Params<EngineBackend>>>,
     /// Contrasts behind each.
     pub contrasts: [usize; COMPONENTS],
     /// `G_kl = ⟨∇f_k, P ∇f_l⟩`
@@ -33,13 +33,13 @@ pub struct Directions {
 
 impl Directions {
     /// Directions from gradients; `P` is the identity.
-    pub(super) fn new(model: &Model, gradients: Vec<Params<Backend>>, contrasts: [usize; COMPONENTS]) -> Self {
+    pub(super) fn new(model: &Model, gradients: Vec<Params<EngineBackend>>, contrasts: [usize; COMPONENTS]) -> Self {
         let gram = products(model, &gradients, &gradients);
         Self { gradients, preconditioned: None, contrasts, gram }
     }
 
     /// The same under an optimiser's diagonal `P`, see [`Optimiser::preconditioned`].
-    pub fn under(self, model: &Model, optimiser: &Optimiser) -> Self {
+    pub fn under(self, model: &Model, optimiser: &EngineOptimiser) -> Self {
         let (backend, layout) = (model.decoder.backend(), &model.decoder.layout);
         let along: Vec<_> =
             self.gradients.iter().map(|gradient| optimiser.preconditioned(backend, layout, gradient)).collect();
@@ -53,7 +53,7 @@ impl Directions {
     }
 
     /// `⟨∇f_k, d⟩`: what a displacement of the parameters does to each component, to first order, in nats.
-    pub fn effect(&self, model: &Model, displacement: &Params<Backend>) -> [f64; COMPONENTS] {
+    pub fn effect(&self, model: &Model, displacement: &Params<EngineBackend>) -> [f64; COMPONENTS] {
         std::array::from_fn(|k| self.gradients[k].dot(model.decoder.backend(), displacement))
     }
 
@@ -120,7 +120,7 @@ impl Directions {
 }
 
 /// Random directions with the Gram matrix of these.
-pub fn random_like(model: &Model, directions: &[Params<Backend>], seed: u64) -> Vec<Params<Backend>> {
+pub fn random_like(model: &Model, directions: &[Params<EngineBackend>], seed: u64) -> Vec<Params<EngineBackend>> {
     let (backend, layout) = (model.decoder.backend(), &model.decoder.layout);
     // Differences of two random initialisations: their parts that are not random cancel.
     let draw = |k: u64| {
@@ -130,9 +130,9 @@ pub fn random_like(model: &Model, directions: &[Params<Backend>], seed: u64) -> 
         drawn
     };
     let count = directions.len();
-    let drawn: Vec<Params<Backend>> = (0..count as u64).map(draw).collect();
+    let drawn: Vec<Params<EngineBackend>> = (0..count as u64).map(draw).collect();
     // With G = L Lᵀ and D Dᵀ = M Mᵀ, the rows of L M⁻¹ D have the Gram matrix G.
-    let lower = |of: &[Params<Backend>]| {
+    let lower = |of: &[Params<EngineBackend>]| {
         let gram = Mat::from_fn(count, count, |k, l| of[k].dot(backend, &of[l]));
         let factor = gram.llt(Side::Lower).expect("independent directions have a positive Gram matrix");
         factor.L().to_owned()
@@ -147,7 +147,11 @@ pub fn random_like(model: &Model, directions: &[Params<Backend>], seed: u64) -> 
 }
 
 /// `⟨a_k, b_l⟩`
-fn products(model: &Model, a: &[Params<Backend>], b: &[Params<Backend>]) -> [[f64; COMPONENTS]; COMPONENTS] {
+fn products(
+    model: &Model,
+    a: &[Params<EngineBackend>],
+    b: &[Params<EngineBackend>],
+) -> [[f64; COMPONENTS]; COMPONENTS] {
     let backend = model.decoder.backend();
     std::array::from_fn(|k| std::array::from_fn(|l| a[k].dot(backend, &b[l])))
 }
