@@ -1,23 +1,22 @@
 //! The gradients of the components at one state of a model, how they overlap, and what rows push along them.
 
-use faer::{
-    Mat, Side,
-    linalg::solvers::{DenseSolveCore as _, Solve as _},
-};
+use faer::Side;
 use titer::table::PressureRecord;
 use titer_model::{
     params::Params,
     passes::{Workspace, contract, reply_log_probs},
 };
 
+use super::{
+    components::COMPONENTS,
+    random_directions::random_like,
+    unique_push::{Decomposition, UniquePush, matrix},
+};
 use crate::{
     model::{EngineBackend, EngineOptimiser, Model},
     probe::Moment,
     rows::PackedRows,
 };
-
-/// How many components there are.
-pub const COMPONENTS: usize = titer_data::probe::Component::ALL.len();
 
 /// `∇f_k` for each of [`titer_data::probe::Component::ALL`], at one state of a model.
 #[derive(Debug)]
@@ -78,8 +77,7 @@ impl Directions {
         let (sums, log_probs) =
             contract(&Workspace::default(), &model.decoder, &model.params, rows.shards(), &weights, along);
         let replies = rows.shards().iter().zip(&log_probs).flat_map(|(packed, found)| reply_log_probs(packed, found));
-        let (gram, span) = (matrix(&self.gram), matrix(&products(model, along, along)));
-        let (gram, span) = (gram.full_piv_lu(), span.full_piv_lu());
+        let decomposition = Decomposition::new(&self.gram, &products(model, along, along));
         rows.iter()
             .zip(replies)
             .enumerate()
@@ -87,9 +85,7 @@ impl Directions {
                 let norm = sums.squared_norm(index).sqrt();
                 // u = −P ∇L, so C u = −⟨∇f_k, P ∇L⟩.
                 let effects: [f64; COMPONENTS] = std::array::from_fn(|k| -sums.dots(index)[k]);
-                let column = || Mat::from_fn(COMPONENTS, 1, |k, _| effects[k]);
-                let (unique, in_span) = (gram.solve(column()), span.solve(column()));
-                let within: f64 = (0..COMPONENTS).map(|k| in_span[(k, 0)] * effects[k]).sum();
+                let UniquePush { unique, within } = decomposition.of(&effects);
                 let cosine = |k: usize| effects[k] / (norm * along[k].norm(model.decoder.backend()));
                 let tokens = row.targets();
                 PressureRecord {
@@ -109,41 +105,14 @@ impl Directions {
                     cosine_good: cosine(0),
                     cosine_obey_bad: cosine(1),
                     cosine_obey: cosine(2),
-                    unique_good: unique[(0, 0)],
-                    unique_obey_bad: unique[(1, 0)],
-                    unique_obey: unique[(2, 0)],
+                    unique_good: unique[0],
+                    unique_obey_bad: unique[1],
+                    unique_obey: unique[2],
                     residual: (1.0 - within / (norm * norm)).clamp(0.0, 1.0),
                 }
             })
             .collect()
     }
-}
-
-/// Random directions with the Gram matrix of these.
-pub fn random_like(model: &Model, directions: &[Params<EngineBackend>], seed: u64) -> Vec<Params<EngineBackend>> {
-    let (backend, layout) = (model.decoder.backend(), &model.decoder.layout);
-    // Differences of two random initialisations: their parts that are not random cancel.
-    let draw = |k: u64| {
-        let at = |half| Params::random(backend, layout, seed.wrapping_add(1 + 2 * k + half));
-        let mut drawn = at(0);
-        drawn.add_scaled(backend, -1.0, &at(1));
-        drawn
-    };
-    let count = directions.len();
-    let drawn: Vec<Params<EngineBackend>> = (0..count as u64).map(draw).collect();
-    // With G = L Lᵀ and D Dᵀ = M Mᵀ, the rows of L M⁻¹ D have the Gram matrix G.
-    let lower = |of: &[Params<EngineBackend>]| {
-        let gram = Mat::from_fn(count, count, |k, l| of[k].dot(backend, &of[l]));
-        let factor = gram.llt(Side::Lower).expect("independent directions have a positive Gram matrix");
-        factor.L().to_owned()
-    };
-    let mix = lower(directions) * lower(&drawn).partial_piv_lu().inverse();
-    let mixed = |k: usize| {
-        let mut direction = Params::zeros(backend, layout);
-        (0..count).for_each(|l| direction.add_scaled(backend, mix[(k, l)], &drawn[l]));
-        direction
-    };
-    (0..count).map(mixed).collect()
 }
 
 /// `⟨a_k, b_l⟩`
@@ -154,8 +123,4 @@ fn products(
 ) -> [[f64; COMPONENTS]; COMPONENTS] {
     let backend = model.decoder.backend();
     std::array::from_fn(|k| std::array::from_fn(|l| a[k].dot(backend, &b[l])))
-}
-
-fn matrix(values: &[[f64; COMPONENTS]; COMPONENTS]) -> Mat<f64> {
-    Mat::from_fn(COMPONENTS, COMPONENTS, |k, l| values[k][l])
 }
