@@ -40,6 +40,8 @@ pub enum Command {
     Plan(PlanArgs),
     /// Write the report of a sweep's folder
     Report(ReportArgs),
+    /// Check that the finished runs in a sweep's folder are as they were written
+    Verify(VerifyArgs),
     /// Train and describe organisms: the tiny models that titer ships
     #[command(subcommand)]
     Organism(OrganismCommand),
@@ -107,6 +109,9 @@ pub struct RunArgs {
     /// The model to use in place of the spec's, such as 'organisms/wide/seed-{seed}': the same experiment once more
     #[arg(long, value_name = "MODEL", requires = "out")]
     pub base: Option<String>,
+    /// Make finished runs again whose files are damaged
+    #[arg(long)]
+    pub repair: bool,
     /// Threads [default: all cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZero<usize>>,
@@ -409,6 +414,12 @@ pub struct ReportArgs {
     /// Where to write it [default: report.html in the folder]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct VerifyArgs {
+    /// The sweep's folder
+    pub dir: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

@@ -38,6 +38,7 @@ pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Forecast(args) => commands::forecast(&args),
         Command::Plan(args) => commands::plan(&args),
         Command::Report(args) => commands::report(&args),
+        Command::Verify(args) => commands::verify(&args),
         Command::Organism(OrganismCommand::Train(args)) => commands::organism::train(&args),
         Command::Organism(OrganismCommand::Card(args)) => commands::organism::card(&args),
     };

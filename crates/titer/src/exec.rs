@@ -85,7 +85,7 @@ pub fn execute<R: Runner>(
 ) -> Result<(), RunFailed> {
     let mut seen = std::collections::BTreeSet::new();
     let todo: Vec<usize> =
-        (0..runs.len()).filter(|&at| !sweep.is_done(&runs[at].1) && seen.insert(runs[at].1.id())).collect();
+        (0..runs.len()).filter(|&at| sweep.finished(&runs[at].1).is_none() && seen.insert(runs[at].1.id())).collect();
     let (next, failure) = (AtomicUsize::new(0), Mutex::new(None));
     let workers = threads.get().min(todo.len());
     let work = || {
@@ -119,7 +119,6 @@ fn one<R: Runner>(
     progress: &dyn Progress,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     let dir = sweep.start(plan)?;
-    dir.event("start", json!({ "seed": plan.seed, "titer": env!("CARGO_PKG_VERSION") }))?;
     runner.run(plan, &dir, progress)?;
     dir.event("done", json!({ "steps": plan.steps() }))?;
     Ok(dir.finish()?)

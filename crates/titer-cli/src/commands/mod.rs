@@ -16,6 +16,7 @@ mod sampling;
 mod score;
 mod screen;
 mod subjects;
+mod verify;
 
 pub use audit::audit;
 pub use check::check;
@@ -29,6 +30,7 @@ pub use report::report;
 pub use run::run;
 pub use score::score;
 pub use screen::screen;
+pub use verify::verify;
 
 use std::path::Path;
 

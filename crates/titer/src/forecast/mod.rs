@@ -26,5 +26,5 @@ pub use kernel::{About, Contraction, Gate, Kernel, Kind, Moments, ProbeOutput};
 pub use motion::{Counts, Course, LANES, Motion, Moved, Stretch};
 pub use page::{Dialled, Dials, SECTIONS, page};
 pub use predict::{ArmForecast, Forecast, Point, Quantity, forecast, last, onset, rest};
-pub use saved::SavedForecast;
+pub use saved::{ForecastFileError, SavedForecast};
 pub use search::{Bound, Candidate, Found, Limit, SearchError, Supply, check_rows, mix, search};

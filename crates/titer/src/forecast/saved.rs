@@ -1,16 +1,20 @@
 //! A forecast of a sweep in a file, for its report to show beside what was measured.
 
-use std::{io, path::Path};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{page::Dials, predict::ArmForecast};
+use crate::store::{Format, FormatError};
 
 /// What was forecast of a sweep.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedForecast {
-    /// [`SavedForecast::FORMAT`]
+    /// The file's format, see [`SavedForecast::FORMAT`].
     pub format: u32,
     /// Every arm and probe, averaged over seeds.
     #[serde(rename = "told")]
@@ -22,28 +26,56 @@ pub struct SavedForecast {
 impl SavedForecast {
     /// Where a sweep's folder has it; beside a spec its name goes before.
     pub const FILE: &str = "forecast.json";
-    /// Raised whenever an older file would draw other curves.
-    pub const FORMAT: u32 = 4;
+    /// The file's formats; raised whenever an older file would draw other curves.
+    pub const FORMAT: Format = Format {
+        known: 4,
+        oldest: 4,
+        unsaid: None,
+        remedy: "delete it, or write it anew with `titer forecast SPEC --out FILE`",
+    };
 
     /// The forecast in a sweep's folder; `None` where there is none.
     ///
     /// # Errors
-    /// Where the file cannot be read, or is of another version.
-    pub fn read(sweep_dir: &Path) -> io::Result<Option<Self>> {
+    /// Where the file cannot be read, or is of another format.
+    pub fn read(sweep_dir: &Path) -> Result<Option<Self>, ForecastFileError> {
         let path = sweep_dir.join(Self::FILE);
-        if !path.exists() {
-            return Ok(None);
-        }
-        let fail = |problem: String| {
-            let problem = format!("{}: no forecast of this titer: {problem}; remove it", path.display());
-            io::Error::new(io::ErrorKind::InvalidData, problem)
-        };
-        // The format first: a newer file may have other fields.
-        let json: serde_json::Value =
-            serde_json::from_slice(&fs_err::read(&path)?).map_err(|error| fail(error.to_string()))?;
-        if json["format"] != Self::FORMAT {
-            return Err(fail(format!("its format is {}, this titer reads {}", json["format"], Self::FORMAT)));
-        }
-        serde_json::from_value(json).map(Some).map_err(|error| fail(error.to_string()))
+        if path.exists() { Self::open(&path).map(Some) } else { Ok(None) }
     }
+
+    /// The forecast in a file.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is of another format.
+    pub fn open(path: &Path) -> Result<Self, ForecastFileError> {
+        let broken = |error: serde_json::Error| ForecastFileError::Broken {
+            path: path.to_owned(),
+            problem: error.to_string(),
+            remedy: Self::FORMAT.remedy,
+        };
+        let json = serde_json::from_slice(&fs_err::read(path)?).map_err(broken)?;
+        Self::FORMAT.of_json(path, &json)?;
+        serde_json::from_value(json).map_err(broken)
+    }
+}
+
+/// Why a forecast in a file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ForecastFileError {
+    /// It cannot be read; the message names the path.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// It is of a format that is not read.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// It is no forecast.
+    #[error("{path} is no forecast: {problem}; {remedy}", path = path.display())]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, with the line.
+        problem: String,
+        /// What to do.
+        remedy: &'static str,
+    },
 }

@@ -14,7 +14,7 @@ use titer::{
     forecast::{Calibration, Forecast, Kernel, Placement, against::Pair},
     plan::{RunId, RunPlan, StagePlan, SweepPlan},
     spec::Spec,
-    store::Sweep,
+    store::{Sweep, write_whole},
 };
 use titer_data::probe::Component;
 use titer_engine::inputs::Resolved;
@@ -54,8 +54,8 @@ pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
     if let Some(out) = args.html.as_ref().filter(|out| out.exists() && !page::is_page(out)) {
         return Err(Failure::Input(format!("{} is no page of titer; choose another file with --html", out.display())));
     }
-    if let Some(out) = args.out.as_ref().filter(|out| out.exists() && !page::is_foretold(out)) {
-        return Err(Failure::Input(format!("{} is no forecast; choose another file with --out", out.display())));
+    if let Some(out) = args.out.as_ref().filter(|out| out.exists()) {
+        page::may_be_replaced(out)?;
     }
     // Before anything is measured.
     for dir in args.against.iter().chain(args.calibrate.iter().skip(1).step_by(2)) {
@@ -80,7 +80,7 @@ pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
     if let Some(out) = &args.out {
         let text =
             serde_json::to_string(&page::foretold(plan, &foreseen, &calibration)?).expect("a forecast is plain data");
-        fs_err::write(out, text).map_err(Failure::work)?;
+        write_whole(out, text.as_bytes()).map_err(Failure::work)?;
         talk(&format!("{}: `titer report` shows it beside what was measured", out.display()));
     }
     if let Some(out) = &args.html {

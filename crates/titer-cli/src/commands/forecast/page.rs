@@ -12,7 +12,7 @@ use titer::{
     store::Sweep,
 };
 
-use super::Foreseen;
+use super::{Foreseen, truth};
 use crate::printer::{Failure, data};
 
 /// Whether an older page may be replaced there.
@@ -20,12 +20,17 @@ pub fn is_page(path: &Path) -> bool {
     fs_err::read_to_string(path).is_ok_and(|text| text.contains("<title>Forecast</title>"))
 }
 
-/// Whether an older forecast may be replaced there.
-pub fn is_foretold(path: &Path) -> bool {
-    // Whatever its format, so that older ones can be replaced.
-    let has = |value: &serde_json::Value, key: &str| value.get(key).is_some();
-    let ours = |value: serde_json::Value| ["format", "told", "dials"].iter().all(|key| has(&value, key));
-    fs_err::read(path).is_ok_and(|bytes| serde_json::from_slice(&bytes).is_ok_and(ours))
+/// Whether an older forecast may be replaced there; one of a newer titer may not.
+pub fn may_be_replaced(path: &Path) -> Result<(), Failure> {
+    let other = || Failure::Input(format!("{} is no forecast; choose another file with --out", path.display()));
+    let json: serde_json::Value =
+        serde_json::from_slice(&fs_err::read(path).map_err(Failure::input)?).map_err(|_| other())?;
+    match SavedForecast::FORMAT.of_json(path, &json) {
+        Err(error) if error.newer => Err(Failure::input(error)),
+        // Whatever its format, so that older ones can be replaced.
+        _ if ["format", "told", "dials"].iter().all(|key| json.get(key).is_some()) => Ok(()),
+        _ => Err(other()),
+    }
 }
 
 /// Writes the page of the first seed's kernel, with the measured rates of a sweep's finished arms.
@@ -58,9 +63,8 @@ fn rates(dir: &Path, plan: &SweepPlan, foreseen: &[Foreseen<'_>]) -> Result<Vec<
     for (at, arm) in plan.arms.iter().enumerate() {
         let mut runs = Vec::new();
         for run in foreseen.iter().filter(|run| run.arm == at) {
-            let folder = sweep.dir().join(run.plan.id().0);
-            if folder.join("done").exists() {
-                runs.push(measured(&folder).map_err(Failure::work)?);
+            if let Some(finished) = sweep.finished(run.plan) {
+                runs.push(truth::of(&finished, measured)?);
             }
         }
         if let Some(rates) = points_of(&runs) {
@@ -94,5 +98,5 @@ pub fn foretold(
             });
         }
     }
-    Ok(SavedForecast { format: SavedForecast::FORMAT, arms: told, dials: dials(plan, foreseen, calibration)? })
+    Ok(SavedForecast { format: SavedForecast::FORMAT.known, arms: told, dials: dials(plan, foreseen, calibration)? })
 }

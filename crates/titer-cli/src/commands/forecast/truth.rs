@@ -12,12 +12,22 @@ use titer::{
     },
     plan::SweepPlan,
     stats::{median, spearman},
-    store::Sweep,
+    store::{FinishedRun, Sweep},
+    table::TableError,
 };
 use titer_data::{cell::Cell, probe::Component};
 
 use super::Foreseen;
 use crate::printer::{Failure, data};
+
+/// What `read` finds in the tables of a finished run.
+///
+/// # Errors
+/// Where the run is damaged, or of another format.
+pub fn of<T>(run: &FinishedRun, read: impl Fn(&Path) -> Result<T, TableError>) -> Result<T, Failure> {
+    run.check().map_err(Failure::input)?;
+    read(run.dir()).map_err(|error| Failure::input(run.damage(error)))
+}
 
 /// The finished runs of a sweep that were foreseen, with forecast and measured value of every component after training.
 ///
@@ -37,11 +47,8 @@ pub fn pairs<'a, 'b>(
     }
     let mut runs = Vec::new();
     for found in foreseen {
-        let folder = sweep.dir().join(found.plan.id().0);
-        if !folder.join("done").exists() {
-            continue;
-        }
-        let values = measured(&folder).map_err(Failure::work)?;
+        let Some(finished) = sweep.finished(found.plan) else { continue };
+        let values = of(&finished, measured)?;
         let one = |component: Component| {
             let probe = found.kernel.leading(component)?;
             let output = &found.kernel.probes[probe];
@@ -217,11 +224,8 @@ fn does_not_know(pairs: &[Pair]) {
 fn gates(sweep: &Sweep, foreseen: &[Foreseen<'_>]) -> Result<(), Failure> {
     let [mut runs, mut measured, mut expected, mut both] = [0; 4];
     for found in foreseen {
-        let folder = sweep.dir().join(found.plan.id().0);
-        if !folder.join("done").exists() {
-            continue;
-        }
-        let courses = courses(&folder).map_err(Failure::work)?;
+        let Some(finished) = sweep.finished(found.plan) else { continue };
+        let courses = of(&finished, courses)?;
         let truth = |name: &str| -> Vec<f64> {
             let own = courses.iter().find(|(other, _)| other == name);
             own.into_iter().flat_map(|(_, course)| course.iter().map(|(_, [_, rate])| *rate)).collect()
