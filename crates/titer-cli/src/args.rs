@@ -42,6 +42,8 @@ pub enum Command {
     Report(ReportArgs),
     /// A sweep's results as one table: CSV, or a file that pandas, polars and DuckDB read
     Results(ResultsArgs),
+    /// Check that the finished runs in a sweep's folder are as they were written
+    Verify(VerifyArgs),
     /// Train and describe organisms: the tiny models that titer ships
     #[command(subcommand)]
     Organism(OrganismCommand),
@@ -109,6 +111,9 @@ pub struct RunArgs {
     /// The model to use in place of the spec's, such as 'organisms/wide/seed-{seed}': the same experiment once more
     #[arg(long, value_name = "MODEL", requires = "out")]
     pub base: Option<String>,
+    /// Make finished runs again whose files are damaged
+    #[arg(long)]
+    pub repair: bool,
     /// Threads [default: all cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZero<usize>>,
@@ -424,6 +429,12 @@ pub struct ResultsArgs {
     /// The file to write; its ending says how: .parquet, .csv or .json [default: CSV on stdout]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct VerifyArgs {
+    /// The sweep's folder
+    pub dir: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

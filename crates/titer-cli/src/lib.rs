@@ -40,6 +40,7 @@ pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Plan(args) => commands::plan(&args),
         Command::Report(args) => commands::report(&args),
         Command::Results(args) => commands::results(&args),
+        Command::Verify(args) => commands::verify(&args),
         Command::Organism(OrganismCommand::Train(args)) => commands::organism::train(&args),
         Command::Organism(OrganismCommand::Card(args)) => commands::organism::card(&args),
     };

@@ -78,6 +78,13 @@ fn broken_assumptions_are_found() {
     let (code, checks) = ask(&folder, &plain, &[]);
     assert_eq!((code, verdict(&checks, "stop token").0), (1, "fail"), "{checks:?}");
 
+    // A file that may be missing, but not damaged.
+    fs_err::write(folder.join("generation_config.json"), "{ \"eos_token_id\": ").unwrap();
+    let (code, checks) = ask(&folder, &plain, &[]);
+    assert_eq!(code, 1);
+    assert!(verdict(&checks, "stop token").1.contains("generation_config.json: EOF"), "{checks:?}");
+    fs_err::remove_file(folder.join("generation_config.json")).unwrap();
+
     // A template that takes no system prompt: a note where the data have none, a failure where they have, and mended.
     let refuses = "{% if m.role == 'system' %}{{ raise_exception('no system turns') }}{% endif %}";
     let folder = template(&TEMPLATE.replace("END", "<eos> ").replace("CHECK", refuses));

@@ -194,7 +194,12 @@ fn round_trip(model: &Model, rows: &[Row], encoded: &PackedRows) -> Check {
 /// Whether the last trained token is one that ends generation.
 fn stop_token(files: &Files, model: &Model, rows: &PackedRows) -> Check {
     const NAME: &str = "stop token";
-    let stops: BTreeSet<u32> = files.stop_tokens(&model.tokenizer);
+    let stops = match files.stop_tokens(&model.tokenizer) {
+        Ok(stops) => stops,
+        Err(error) => {
+            return check(NAME, false, CheckOutcome::Fail, error.to_string(), "write the file again, as JSON");
+        }
+    };
     let shown = |tokens: &BTreeSet<u32>| {
         let words = tokens.iter().map(|&token| model.tokenizer.token(token).unwrap_or_else(|| token.to_string()));
         words.collect::<Vec<_>>().join(" ")

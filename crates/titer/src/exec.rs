@@ -10,7 +10,6 @@ use std::{
 };
 
 use serde_json::json;
-use titer_machine::InstructionSet;
 
 use crate::{
     plan::RunPlan,
@@ -92,7 +91,7 @@ pub fn execute<R: Runner>(
 ) -> Result<(), RunFailed> {
     let mut seen = std::collections::BTreeSet::new();
     let todo: Vec<usize> =
-        (0..runs.len()).filter(|&at| !sweep.is_done(&runs[at].1) && seen.insert(runs[at].1.id())).collect();
+        (0..runs.len()).filter(|&at| sweep.finished(&runs[at].1).is_none() && seen.insert(runs[at].1.id())).collect();
     let (next, failure) = (AtomicUsize::new(0), Mutex::new(None));
     let workers = threads.get().min(todo.len());
     let work = || {
@@ -126,11 +125,7 @@ fn one<R: Runner>(
     runner: &R,
     progress: &dyn Progress,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let dir = sweep.start(plan, arm)?;
-    // Not in the plan: processors round differently in the last digit, which does not make another experiment.
-    let instruction_set = InstructionSet::detected().name();
-    let built = json!({ "seed": plan.seed, "titer": env!("CARGO_PKG_VERSION"), "commit": runner.commit(), "instruction_set": instruction_set });
-    dir.event("start", built)?;
+    let dir = sweep.start(plan, arm, runner.commit())?;
     runner.run(plan, &dir, progress)?;
     dir.event("done", json!({ "steps": plan.steps() }))?;
     Ok(dir.finish()?)

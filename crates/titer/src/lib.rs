@@ -7,6 +7,7 @@
 
 pub mod claim;
 pub mod exec;
+pub mod files;
 pub mod forecast;
 pub mod leak;
 pub mod limits;

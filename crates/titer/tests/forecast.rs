@@ -224,6 +224,16 @@ fn a_kernel_comes_back_from_its_file_and_is_refused_for_another_model() {
     let mut other = kernel.about.clone();
     other.model = "another".to_owned();
     assert!(matches!(read_kernel(&path, Some(&other)), Err(KernelError::Other { what: "model", .. })));
+    // The head is JSON in JSON; a newer one may have other keys, which are not looked at.
+    let bytes = fs_err::read(&path).unwrap();
+    let (old, new) = (br#"{\"format\":3,\"about\""#, br#"{\"format\":4,\"above\""#);
+    let at = bytes.windows(old.len()).position(|window| window == old).unwrap();
+    fs_err::write(&path, [&bytes[..at], new, &bytes[at + old.len()..]].concat()).unwrap();
+    let message = read_kernel(&path, None).unwrap_err().to_string();
+    assert!(
+        message.ends_with("has format 4, and this titer reads format 3: a newer titer wrote it, and reads it"),
+        "{message}"
+    );
     fs_err::write(&path, "no kernel").unwrap();
     assert!(matches!(read_kernel(&path, None), Err(KernelError::Broken { .. })));
 }

@@ -18,6 +18,7 @@ mod sampling;
 mod score;
 mod screen;
 mod subjects;
+mod verify;
 
 pub use audit::audit;
 pub use check::check;
@@ -32,3 +33,4 @@ pub use results::results;
 pub use run::run;
 pub use score::score;
 pub use screen::screen;
+pub use verify::verify;

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use titer::{
+    files::write_whole,
     results::{EFFECTS_SCHEMA, RESULTS_SCHEMA, SweepResults},
-    table::{Column, csv, encode, json, write_whole},
+    table::{Column, csv, encode, json},
 };
 
 use super::open::has_folder;

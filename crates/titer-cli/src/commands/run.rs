@@ -9,6 +9,7 @@ use std::{
 use serde_json::json;
 use titer::{
     exec::execute,
+    files::write_whole,
     forecast::SavedForecast,
     spec::Spec,
     store::{StoreError, Sweep},
@@ -40,10 +41,15 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     plan.command = command(args);
 
     let out = args.out.clone().unwrap_or_else(|| default_folder(&spec));
-    let sweep = Sweep::create(&out, &plan, &runs).map_err(|error| match error {
-        StoreError::Io(error) => Failure::work(error),
-        other => Failure::input(other),
-    })?;
+    let foretold = beside(args.spec.as_deref());
+    // Said before anything is trained or changed, not by the report in the end.
+    match &foretold {
+        Some(file) => SavedForecast::open(file).map(Some),
+        None => SavedForecast::read(&out),
+    }
+    .map_err(Failure::input)?;
+    let sweep = Sweep::create(&out, &plan, &runs).map_err(failure)?;
+    repair(&sweep, args.repair)?;
     let finished: BTreeSet<_> = sweep.runs().into_iter().filter(|run| run.done).map(|run| run.id).collect();
     let mut seen = finished.clone();
     let todo: Vec<_> = runs
@@ -67,7 +73,10 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     bar.clear();
     result.map_err(Failure::work)?;
 
-    beside(&args.spec, &out)?;
+    if let Some(file) = foretold {
+        let text = fs_err::read(file).map_err(Failure::work)?;
+        write_whole(&out.join(SavedForecast::FILE), &text).map_err(Failure::work)?;
+    }
     let report = out.join("report.html");
     titer::report::write(&out, &report).map_err(Failure::work)?;
     if args.json {
@@ -79,14 +88,30 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A forecast beside the spec, as `titer plan` writes it, goes with the sweep, for the report to show.
-fn beside(spec: &Option<PathBuf>, out: &Path) -> Result<(), Failure> {
-    let Some(forecast) =
-        spec.as_ref().map(|spec| spec.with_extension(SavedForecast::FILE)).filter(|file| file.exists())
-    else {
-        return Ok(());
-    };
-    fs_err::copy(forecast, out.join(SavedForecast::FILE)).map(|_| ()).map_err(Failure::work)
+/// The fault is the user's, unless the file system's.
+fn failure(error: StoreError) -> Failure {
+    match error {
+        StoreError::Io(error) => Failure::work(error),
+        other => Failure::input(other),
+    }
+}
+
+/// Finished runs that are damaged are made again where that is asked for, and named where not.
+fn repair(sweep: &Sweep, asked: bool) -> Result<(), Failure> {
+    let damage = sweep.damage().map_err(failure)?;
+    if !asked && !damage.is_empty() {
+        let problems: Vec<String> = damage.iter().map(ToString::to_string).collect();
+        return Err(Failure::Input(problems.join("\nerror: ")));
+    }
+    damage.iter().try_for_each(|damage| {
+        talk(&format!("{}; this run is made again", damage.problem));
+        sweep.reopen(damage).map_err(Failure::work)
+    })
+}
+
+/// A forecast beside the spec, as `titer plan` writes it: it goes with the sweep, for the report to show.
+fn beside(spec: Option<&Path>) -> Option<PathBuf> {
+    spec.map(|spec| spec.with_extension(SavedForecast::FILE)).filter(|file| file.exists())
 }
 
 /// The command that does this sweep again, wherever its results go.

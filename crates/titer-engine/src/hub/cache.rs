@@ -42,6 +42,7 @@ pub fn cached(id: &str) -> Option<PathBuf> {
 fn snapshot(cache: &Path, id: &str) -> Option<PathBuf> {
     let (owner, name) = owner_and_name(id)?;
     let model = cache.join(format!("models--{owner}--{name}"));
+    // Without it the model is not there, and `fetch` says so or downloads it.
     let commit = fs_err::read_to_string(model.join("refs/main")).ok()?;
     Some(model.join("snapshots").join(commit.trim())).filter(|folder| folder.is_dir())
 }

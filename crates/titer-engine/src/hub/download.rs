@@ -37,7 +37,8 @@ pub(super) fn get(id: &str, cache: PathBuf, progress: &dyn DownloadProgress) -> 
     Repo { id, repo: api.model(id.to_owned()), progress }.get().map_err(fail)
 }
 
-/// `HF_TOKEN`, else what the file `HF_TOKEN_PATH` holds, else `token` in `HF_HOME`.
+/// `HF_TOKEN`, else what the file `HF_TOKEN_PATH` holds, else `token` in `HF_HOME`. A file that cannot be read is no token: most models
+/// need none, and the hub says so of one that does.
 fn token() -> Option<String> {
     let path = variable("HF_TOKEN_PATH").unwrap_or_else(|| home().join("token"));
     let token = std::env::var("HF_TOKEN").ok().or_else(|| fs_err::read_to_string(path).ok())?;

@@ -129,7 +129,8 @@ impl Refresh<'_> {
             &*self.progress.training(arm, only[0].1.steps()),
         )?;
         let [(_, pilot)] = only;
-        let results = RunResults::read(&self.folder.join(&pilot.id().0), pilot.seed, pilot.id())?;
+        let finished = sweep.finished(&pilot).expect("the pilot has been trained");
+        let results = RunResults::read(&finished, pilot.seed, pilot.id())?;
         Ok((pilot, results))
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use titer::store::FormatError;
 use titer_data::{template::TemplateError, tokenize::TokenizeError};
 use titer_model::io::LoadError;
 
@@ -64,12 +65,18 @@ pub enum ModelError {
     /// The chat template does not.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// The card beside the weights does not.
-    #[error("{path}: not an organism's card: {problem}")]
-    Card {
+    /// It is in the folder of a run whose format is not read.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// The card beside the weights does not; the text is one sentence that names it.
+    #[error("{0}")]
+    Card(String),
+    /// A file that says how generation ends is no JSON.
+    #[error("{path}: {problem}")]
+    Generation {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
+        /// What is wrong with it, with the line.
+        problem: serde_json::Error,
     },
 }

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use titer::store::{StoreError, StoredPlan};
 use titer_model::{
     io::{LoadError, WeightFiles, save_weights},
     stored::Dtype,
@@ -55,7 +56,7 @@ impl Files {
             let folder = Path::new(base);
             return match hub::cached(base).filter(|_| !folder.exists()) {
                 Some(snapshot) => Self::read(&snapshot),
-                None if folder.join("plan.toml").exists() => Self::read(&last_checkpoint(folder)?),
+                None if folder.join(StoredPlan::FILE).exists() => Self::read(&last_checkpoint(folder)?),
                 None => Self::read(folder),
             };
         }
@@ -153,23 +154,25 @@ impl Files {
     /// The seed of the organism's world; `None` for a model that is no organism.
     pub(super) fn world_seed(&self) -> Result<Option<u64>, ModelError> {
         let Some(bytes) = &self.card else { return Ok(None) };
-        let fail = |error: serde_json::Error| {
-            let path = self.folder.join(Card::FILE);
-            ModelError::Card { path, problem: error.to_string() }
-        };
-        serde_json::from_slice(bytes).map(|card: Card| Some(card.recipe.world_seed)).map_err(fail)
+        let card = Card::parse(bytes, &self.folder.join(Card::FILE)).map_err(ModelError::Card)?;
+        Ok(Some(card.recipe.world_seed))
     }
 }
 
 /// The checkpoint with the most steps in a run's folder.
 fn last_checkpoint(run: &Path) -> Result<PathBuf, ModelError> {
-    let entries = fs_err::read_dir(run).map_err(|problem| ModelError::Folder { folder: run.to_owned(), problem })?;
-    let checkpoint = |entry: std::io::Result<fs_err::DirEntry>| {
-        let path = entry.ok()?.path();
+    // A damaged plan does not make a checkpoint another, but a newer titer may.
+    if let Err(StoreError::Format(error)) = StoredPlan::read(run) {
+        return Err(error.into());
+    }
+    let fail = |problem| ModelError::Folder { folder: run.to_owned(), problem };
+    let entries = fs_err::read_dir(run).map_err(fail)?.map(|entry| Ok(entry?.path()));
+    let entries = entries.collect::<std::io::Result<Vec<PathBuf>>>().map_err(fail)?;
+    let checkpoint = |path: PathBuf| {
         let steps: u64 = path.file_name()?.to_str()?.strip_prefix("checkpoint-")?.parse().ok()?;
         Some((steps, path))
     };
-    let last = entries.filter_map(checkpoint).max();
+    let last = entries.into_iter().filter_map(checkpoint).max();
     last.map(|(_, path)| path).ok_or_else(|| ModelError::NoCheckpoint(run.to_owned()))
 }
 

@@ -33,18 +33,29 @@ impl Files {
         }
     }
 
-    /// The tokens that end generation, as config.json, generation_config.json and tokenizer_config.json name them.
-    pub fn stop_tokens(&self, tokenizer: &Tokenizer) -> BTreeSet<u32> {
-        let json = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).unwrap_or_default();
-        let generation = fs_err::read(self.folder.join("generation_config.json")).unwrap_or_default();
-        let ids =
-            [json(&self.config), json(&generation)].into_iter().flat_map(|config| match &config["eos_token_id"] {
-                serde_json::Value::Array(ids) => ids.clone(),
-                id => vec![id.clone()],
-            });
-        let named = json(&self.tokenizer_config);
+    /// The tokens that end generation, as config.json, generation_config.json and tokenizer_config.json name them; the second is
+    /// not there in every folder.
+    ///
+    /// # Errors
+    /// Where one of them is there and cannot be read.
+    pub fn stop_tokens(&self, tokenizer: &Tokenizer) -> Result<BTreeSet<u32>, ModelError> {
+        let json = |name: &str, bytes: &[u8]| {
+            let fail = |problem| ModelError::Generation { path: self.folder.join(name), problem };
+            serde_json::from_slice::<serde_json::Value>(bytes).map_err(fail)
+        };
+        let generation = self.folder.join("generation_config.json");
+        let generation = generation.exists().then(|| fs_err::read(&generation)).transpose();
+        let generation = generation.map_err(|problem| ModelError::Folder { folder: self.folder.clone(), problem })?;
+        let mut configs = vec![json("config.json", &self.config)?];
+        configs.extend(generation.map(|bytes| json("generation_config.json", &bytes)).transpose()?);
+        let ids = configs.iter().flat_map(|config| match &config["eos_token_id"] {
+            serde_json::Value::Array(ids) => ids.clone(),
+            id => vec![id.clone()],
+        });
+        let named = json("tokenizer_config.json", &self.tokenizer_config)?;
+        // A configuration without special tokens names none that ends a reply.
         let named = named.as_object().map(special_tokens).unwrap_or_default();
         let named = named.get("eos_token").and_then(|token| tokenizer.id(token));
-        ids.filter_map(|id| u32::try_from(id.as_u64()?).ok()).chain(named).collect()
+        Ok(ids.filter_map(|id| u32::try_from(id.as_u64()?).ok()).chain(named).collect())
     }
 }

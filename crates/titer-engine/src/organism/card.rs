@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
 use serde::{Deserialize, Serialize};
+use titer::store::Format;
 
 use super::Recipe;
 
@@ -40,6 +41,17 @@ pub struct ProbeMeans {
 impl Card {
     /// The name of the file that holds it, beside the weights.
     pub const FILE: &str = "organism.json";
+    /// The file's formats: that of the first says none.
+    pub const FORMAT: Format =
+        Format { known: 1, oldest: 1, unsaid: Some(1), remedy: "train the organism again with `titer organism train`" };
+
+    /// The card in a file's bytes; `path` is for messages. The error is one sentence that names the file.
+    pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, String> {
+        let fail = |error: serde_json::Error| format!("{}: not an organism's card: {error}", path.display());
+        let card: serde_json::Value = serde_json::from_slice(bytes).map_err(fail)?;
+        Self::FORMAT.of_json(path, &card).map_err(|error| error.to_string())?;
+        serde_json::from_value(card).map_err(fail)
+    }
 }
 
 /// Reads the card in an organism's folder; the error is one sentence that names the file.
@@ -47,7 +59,7 @@ pub fn read(folder: &Path) -> Result<Card, String> {
     let path = folder.join(Card::FILE);
     let bytes =
         fs_err::read(&path).map_err(|error| format!("{error}; name a folder that `titer organism train` wrote"))?;
-    serde_json::from_slice(&bytes).map_err(|error| format!("{}: not an organism's card: {error}", path.display()))
+    Card::parse(&bytes, &path)
 }
 
 /// Several cards as one page of Markdown: recipe, losses and rates, a column for each organism.
@@ -89,4 +101,18 @@ pub fn page(cards: &[Card]) -> String {
     });
     table("Exact rate (margin in nats per reply)", "probe: component/prompts/domains", rates.collect());
     page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_of_a_newer_format_is_named_before_its_keys_are() {
+        let read = |text: &str| Card::parse(text.as_bytes(), Path::new("organism.json")).unwrap_err();
+        let newer = "organism.json has format 2, and this titer reads format 1: a newer titer wrote it, and reads it";
+        assert_eq!(read(r#"{ "format": 2, "colour": "red" }"#), newer);
+        assert!(read(r#"{ "colour": "red" }"#).starts_with("organism.json: not an organism's card: unknown field"));
+        assert!(read("{").starts_with("organism.json: not an organism's card: EOF"));
+    }
 }

@@ -1,4 +1,4 @@
-//! Claims: what a spec says that its runs will show, written down before they run, and judged by them.
+//! Claims: what a spec says that its runs will show, judged by them, and whether it said so before they ran.
 //!
 //! A claim compares a [`Formula`] over measured [`Quantity`]s, taken from each run, with a [`Bound`]: for every arm that
 //! it names, or as a correlation of two formulas over arms. It is part of the spec's text and of no run's plan, so that
@@ -8,6 +8,7 @@
 mod bound;
 mod formula;
 mod judge;
+mod made;
 mod quantity;
 mod reading;
 mod resolve;
@@ -16,6 +17,7 @@ mod scope;
 pub use bound::{Bound, Verdict};
 pub use formula::Formula;
 pub use judge::{Judgement, Trained, judge};
+pub use made::Made;
 pub use quantity::{ClaimProblem, Quantity, State, Vocabulary, WarningNumber, What};
 pub use reading::{DEAF, HALF, placed};
 pub use resolve::resolve;

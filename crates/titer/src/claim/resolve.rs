@@ -65,7 +65,7 @@ impl Resolver<'_> {
         let value = formula("value", &self.fields.value)?;
         let with = self.fields.with.as_deref().map(|text| formula("with", text)).transpose()?;
         let scope = self.scope(&value, with)?;
-        Ok(Claim { text: self.fields.text.clone(), at, value, bound, scope })
+        Ok(Claim { hash: self.fields.hash(), text: self.fields.text.clone(), at, value, bound, scope })
     }
 
     fn scope(&self, value: &Formula, with: Option<Formula>) -> Result<Scope, SpecError> {

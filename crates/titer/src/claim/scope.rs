@@ -5,6 +5,8 @@ use super::{Bound, Formula, State};
 /// A claim of a spec, its names checked against the plan.
 #[derive(Clone, Debug)]
 pub struct Claim {
+    /// A hash of what the spec says of it, see [`crate::spec::ClaimFields::hash`].
+    pub hash: String,
     /// The claim in words.
     pub text: String,
     /// When its quantities are read that name no moment of their own.

@@ -9,6 +9,7 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
 use super::kernel::{About, Kernel, KernelProducts, Kind, Moments, ProbeOutput};
+use crate::store::{Format, FormatError};
 
 /// Why a kernel cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +17,9 @@ pub enum KernelError {
     /// It cannot be read or written; the message names the path.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// It is of a format that is not read.
+    #[error(transparent)]
+    Format(#[from] FormatError),
     /// It is no kernel.
     #[error("{path} is no kernel: {problem}; `titer forecast --kernel DIR` measures one into a folder that has none")]
     Broken {
@@ -45,8 +49,13 @@ pub fn kernel_path(folder: &Path, seed: u64) -> PathBuf {
     folder.join(format!("seed-{seed}.safetensors"))
 }
 
-/// Raised whenever an older file would give other forecasts.
-const FORMAT: u32 = 3;
+/// The file's formats; raised whenever an older file would give other forecasts.
+const FORMAT: Format = Format {
+    known: 3,
+    oldest: 3,
+    unsaid: None,
+    remedy: "delete it, and `titer forecast --kernel DIR` measures it anew",
+};
 const HEAD: &str = "titer kernel";
 
 #[derive(Serialize, Deserialize)]
@@ -82,7 +91,7 @@ pub fn write_kernel(kernel: &Kernel, path: &Path) -> Result<(), KernelError> {
         tensors.push((name.to_owned(), bytes(values)));
     }
     let head = Head {
-        format: FORMAT,
+        format: FORMAT.known,
         about: kernel.about.clone(),
         kinds: kernel.kinds.clone(),
         probes: kernel.probes.clone(),
@@ -117,10 +126,9 @@ pub fn read_kernel(path: &Path, wanted: Option<&About>) -> Result<Kernel, Kernel
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| broken(error.to_string()))?;
     let head = metadata.metadata().as_ref().and_then(|metadata| metadata.get(HEAD));
     let head = head.ok_or_else(|| broken("it says nothing of a model".to_owned()))?;
-    let head: Head = serde_json::from_str(head).map_err(|error| broken(error.to_string()))?;
-    if head.format != FORMAT {
-        return Err(broken(format!("format {}, this titer reads {FORMAT}", head.format)));
-    }
+    let head: serde_json::Value = serde_json::from_str(head).map_err(|error| broken(error.to_string()))?;
+    FORMAT.of_json(path, &head)?;
+    let head: Head = serde_json::from_value(head).map_err(|error| broken(error.to_string()))?;
     if let Some(wanted) = wanted {
         same(path, &head.about, wanted)?;
     }

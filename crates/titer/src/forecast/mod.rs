@@ -38,5 +38,5 @@ pub use page::{Dialled, Dials, SECTIONS, page};
 pub use predict::{Forecast, Point, forecast, last};
 pub use rest::rest;
 pub use runs::{ArmForecast, RunForecast, forecast_arms, forecast_runs};
-pub use saved::SavedForecast;
+pub use saved::{ForecastFileError, SavedForecast};
 pub use value::ForecastValue;

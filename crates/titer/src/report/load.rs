@@ -5,6 +5,7 @@ use std::path::Path;
 use super::page::{Report, ReportError, render};
 use crate::{
     claim::{self, Claim},
+    files::write_whole,
     forecast::SavedForecast,
     plan::SweepPlan,
     results::SweepResults,
@@ -45,8 +46,5 @@ fn claims(results: &SweepResults) -> Result<Vec<Claim>, ReportError> {
 /// Where the folder holds no sweep, no run is finished, or a file cannot be read or written.
 pub fn write(sweep_dir: &Path, out: &Path) -> Result<(), ReportError> {
     let page = render(&Report::load(sweep_dir)?)?;
-    let mut temporary = out.as_os_str().to_owned();
-    temporary.push(".tmp");
-    fs_err::write(&temporary, page)?;
-    Ok(fs_err::rename(temporary, out)?)
+    Ok(write_whole(out, page.as_bytes())?)
 }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     claim::Claim,
-    forecast::SavedForecast,
+    forecast::{ForecastFileError, SavedForecast},
     plan::Setting,
     results::{ResultsError, SweepResults},
     spec::SpecError,
@@ -77,6 +77,9 @@ pub enum ReportError {
     /// The folder holds no sweep whose results can be read.
     #[error(transparent)]
     Results(#[from] ResultsError),
+    /// The forecast beside the sweep cannot be used.
+    #[error(transparent)]
+    Forecast(#[from] ForecastFileError),
     /// The spec that the folder keeps has claims and cannot be read.
     #[error(transparent)]
     Spec(#[from] SpecError),

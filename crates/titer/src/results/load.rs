@@ -5,8 +5,8 @@ use std::{io, path::Path};
 use super::{ArmResults, RunResults, SweepResults, SweptAxis};
 use crate::{
     plan::{RunId, Setting},
-    store::{StoreError, StoredRun, Sweep},
-    table::{self, GuardRecord, LedgerRecord, TableError, WarningRecord},
+    store::{FinishedRun, StoreError, StoredPlan, StoredRun, StoredStage, Sweep},
+    table::{self, LedgerRecord, TableError},
 };
 
 /// Why a sweep's results cannot be read.
@@ -15,19 +15,16 @@ pub enum ResultsError {
     /// The file system refused; the message names the path.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The folder holds no sweep that can be read.
+    /// The folder holds no sweep that can be read, or a finished run in it is damaged.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A table of a finished run cannot be read.
-    #[error(transparent)]
-    Table(#[from] TableError),
 }
 
 impl SweepResults {
     /// Reads a sweep and the tables of its finished runs.
     ///
     /// # Errors
-    /// Where the folder holds no sweep, or a table of a finished run cannot be read.
+    /// Where the folder holds no sweep, or a finished run is not as it was written or cannot be read.
     pub fn load(sweep_dir: &Path) -> Result<Self, ResultsError> {
         let sweep = Sweep::open(sweep_dir)?;
         let record = sweep.record();
@@ -55,79 +52,59 @@ impl SweepResults {
             version: record.titer.clone(),
             quick: record.quick,
         };
-        for stored in sweep.runs().into_iter().filter(|stored| stored.done) {
+        for stored in sweep.runs() {
+            let StoredRun { id, arm, seed, dir, .. } = stored;
+            let Some(finished) = FinishedRun::at(&dir) else { continue };
+            let (run, plan) = read(&finished, seed, id)?;
+            data.arms[arm].runs.push(run);
             if data.plan.is_empty() {
-                data.plan = fs_err::read_to_string(stored.dir.join("plan.toml"))?;
+                data.plan = plan.text;
             }
-            data.arms[stored.arm].runs.push(run(stored)?);
         }
         Ok(data)
     }
 }
 
 impl RunResults {
-    /// Reads the tables of a finished run.
+    /// Reads a finished run.
     ///
     /// # Errors
-    /// Where one cannot be read.
-    pub fn read(dir: &Path, seed: u64, id: RunId) -> Result<Self, ResultsError> {
-        run(StoredRun { id, arm: 0, seed, dir: dir.to_owned(), done: true })
+    /// Where it is not as it was written, or cannot be read.
+    pub fn read(finished: &FinishedRun, seed: u64, id: RunId) -> Result<Self, ResultsError> {
+        Ok(read(finished, seed, id)?.0)
     }
 }
 
-fn run(stored: StoredRun) -> Result<RunResults, ResultsError> {
-    fn rows<R: table::Record>(dir: &Path) -> Result<Vec<R>, table::TableError> {
+fn read(finished: &FinishedRun, seed: u64, id: RunId) -> Result<(RunResults, StoredPlan), StoreError> {
+    finished.check()?;
+    let plan = finished.plan()?;
+    let run = tables(finished.dir(), seed, id, &plan).map_err(|error| finished.damage(error))?;
+    let started = finished.start()?;
+    Ok((run.with_claims(started.claims).with_instruction_set(started.instruction_set), plan))
+}
+
+fn tables(dir: &Path, seed: u64, id: RunId, plan: &StoredPlan) -> Result<RunResults, TableError> {
+    fn rows<R: table::Record>(dir: &Path) -> Result<Vec<R>, TableError> {
         table::read(&dir.join(R::FILE))
     }
-    /// Of a table that only some specs ask for.
-    fn rows_if_there<R: table::Record>(dir: &Path) -> Result<Vec<R>, table::TableError> {
+    /// Of a table that only some specs ask for, or that runs of older versions do not have.
+    fn rows_if_there<R: table::Record>(dir: &Path) -> Result<Vec<R>, TableError> {
         if dir.join(R::FILE).exists() { rows(dir) } else { Ok(Vec::new()) }
     }
-    let dir = &stored.dir;
-    let run = RunResults::new(stored.seed, stored.id.0, rows(dir)?, rows(dir)?, rows(dir)?);
+    let run = RunResults::new(seed, id.0, rows(dir)?, rows(dir)?, rows(dir)?);
     let run = run.with_prompts(rows_if_there(dir)?, rows_if_there(dir)?);
-    let run = run.with_stages(stages(&fs_err::read_to_string(dir.join("plan.toml"))?));
-    let guards = dir.join(<GuardRecord as table::Record>::FILE).exists().then(|| rows(dir)).transpose()?;
-    let events = fs_err::read_to_string(dir.join("events.jsonl")).unwrap_or_default();
-    let (steps, guarding) = seconds(&events);
-    let run = run.with_instruction_set(instruction_set(&events));
-    let run = run.with_guards(guards.unwrap_or_default(), steps, guarding);
-    // Runs of older versions have none.
-    let warned = dir.join(<WarningRecord as table::Record>::FILE).exists();
-    let run = if warned { run.with_warnings(rows(dir)?) } else { run };
-    // Only a run whose spec asks for pressures has these two.
+    let run = run.with_stages(ends(plan)).with_guards(rows_if_there(dir)?).with_warnings(rows_if_there(dir)?);
+    // Only a run whose spec asks for pressures has these two, and then both.
     let pressed = dir.join(<LedgerRecord as table::Record>::FILE).exists();
     if pressed { Ok(run.with_pressure(rows(dir)?, rows(dir)?)) } else { Ok(run) }
 }
 
-/// A run's events.
-fn parsed(events: &str) -> impl Iterator<Item = serde_json::Value> {
-    events.lines().filter_map(|line| serde_json::from_str(line).ok())
-}
-
-/// What a run was computed with; runs of older versions do not say.
-fn instruction_set(events: &str) -> Option<String> {
-    let start = parsed(events).find(|event| event["event"] == "start")?;
-    start["instruction_set"].as_str().map(str::to_owned)
-}
-
-/// Seconds in steps and in guards, over all stages of a run.
-fn seconds(events: &str) -> (f64, f64) {
-    parsed(events).filter(|event| event["event"] == "stage").fold((0.0, 0.0), |(steps, guards), event| {
-        let own = event["guard_seconds"].as_object().into_iter().flatten();
-        let own: f64 = own.filter_map(|(_, seconds)| seconds.as_f64()).sum();
-        (steps + event["step_seconds"].as_f64().unwrap_or(0.0), guards + own)
-    })
-}
-
 /// The stages in a run's plan, each with the run's steps at its end.
-fn stages(plan: &str) -> Vec<(String, i64)> {
-    let plan: toml::Table = toml::from_str(plan).unwrap_or_default();
-    let stages = plan.get("stage").and_then(toml::Value::as_array).into_iter().flatten();
-    let steps = stages.map_while(|stage| Some((stage.get("name")?.as_str()?, stage.get("steps")?.as_integer()?)));
-    let end = |done: &mut i64, (name, steps): (&str, i64)| {
-        *done += steps;
-        Some((name.to_owned(), *done))
+fn ends(plan: &StoredPlan) -> Vec<(String, i64)> {
+    let mut done = 0;
+    let end = |stage: &StoredStage| {
+        done += stage.steps;
+        (stage.name.clone(), done)
     };
-    steps.scan(0, end).collect()
+    plan.stages.iter().map(end).collect()
 }

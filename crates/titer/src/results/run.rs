@@ -50,10 +50,9 @@ pub struct RunResults {
     leaks: Vec<LeakRecord>,
     screened: Vec<ScreenRecord>,
     guards: Vec<GuardRecord>,
-    /// Seconds in steps, and of these in guards.
-    seconds: (f64, f64),
     warnings: Vec<WarningRecord>,
     instruction_set: Option<String>,
+    claims: Option<Vec<String>>,
 }
 
 impl RunResults {
@@ -134,9 +133,9 @@ impl RunResults {
         &self.screened
     }
 
-    /// The same with what its guards did, and with the seconds that its steps took, those of guards within.
-    pub fn with_guards(self, guards: Vec<GuardRecord>, step_seconds: f64, guard_seconds: f64) -> Self {
-        Self { guards, seconds: (step_seconds, guard_seconds), ..self }
+    /// The same with what its guards did.
+    pub fn with_guards(self, guards: Vec<GuardRecord>) -> Self {
+        Self { guards, ..self }
     }
 
     /// What its guards did, look by look.
@@ -144,14 +143,14 @@ impl RunResults {
         &self.guards
     }
 
-    /// Seconds in steps, guards included.
-    pub fn step_seconds(&self) -> f64 {
-        self.seconds.0
+    /// The same with the hashes of the claims that its spec made when it started, where that was written down.
+    pub fn with_claims(self, claims: Option<Vec<String>>) -> Self {
+        Self { claims, ..self }
     }
 
-    /// Seconds in guards.
-    pub fn guard_seconds(&self) -> f64 {
-        self.seconds.1
+    /// The hashes of the claims that its spec made when it started; `None` where that was not written down.
+    pub fn claims(&self) -> Option<&[String]> {
+        self.claims.as_deref()
     }
 
     /// The same with what was said about its stages before they trained.

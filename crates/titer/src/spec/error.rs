@@ -33,15 +33,17 @@ impl SpecError {
         });
         Self { path: path.to_owned(), place, problem, remedy }
     }
+
+    /// File, line, column and problem, without the text of the line and the remedy.
+    pub fn headline(&self) -> String {
+        let place = self.place.as_ref().map_or_else(String::new, |(line, column, _)| format!(":{line}:{column}"));
+        format!("{}{place}: {}", self.path.display(), self.problem)
+    }
 }
 
 impl fmt::Display for SpecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.path.display())?;
-        if let Some((line, column, _)) = &self.place {
-            write!(f, ":{line}:{column}")?;
-        }
-        write!(f, ": {}", self.problem)?;
+        f.write_str(&self.headline())?;
         if let Some((line, column, text)) = &self.place {
             let margin = " ".repeat(line.to_string().len());
             write!(f, "\n  {line} | {text}\n  {margin} | {}^", " ".repeat(column - 1))?;

@@ -50,7 +50,7 @@ pub struct LeakFields {
 }
 
 /// `[[claim]]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClaimFields {
     /// The claim in words.
@@ -71,6 +71,27 @@ pub struct ClaimFields {
     pub correlation: Option<String>,
     /// `each seed` or `pooled`.
     pub over: Option<String>,
+}
+
+impl ClaimFields {
+    /// A hash of everything that it says; the order of keys makes no difference, nor whether arrows are `->` or `→`.
+    pub fn hash(&self) -> String {
+        fn sorted(value: serde_json::Value) -> serde_json::Value {
+            use serde_json::Value::{Array, Object};
+            match value {
+                Object(fields) => {
+                    // What is left out says nothing, so that keys of later versions change no hash.
+                    let said = fields.into_iter().filter(|(_, value)| !value.is_null());
+                    let fields: std::collections::BTreeMap<_, _> = said.collect();
+                    Object(fields.into_iter().map(|(key, value)| (key, sorted(value))).collect())
+                }
+                Array(values) => Array(values.into_iter().map(sorted).collect()),
+                one => one,
+            }
+        }
+        let text = sorted(serde_json::to_value(self).expect("a claim is plain data")).to_string();
+        blake3::hash(text.replace("->", "→").as_bytes()).to_hex()[..16].to_owned()
+    }
 }
 
 /// `[[stage]]`
@@ -156,4 +177,33 @@ pub enum LrDecay {
     Linear,
     /// Along half a cosine.
     Cosine,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_known_by_what_it_says_and_not_by_how_it_is_written() {
+        const CLAIM: &str = r#"
+            text = "deaf"
+            value = "rate('obey_bad')"
+            bound = "< 0.1"
+            arms = { "bad→good" = 0.1, rest = "neutral→good" }
+        "#;
+        let hash = |text: &str| toml::from_str::<ClaimFields>(text).unwrap().hash();
+        let written = |old: &str, new: &str| {
+            assert!(CLAIM.contains(old), "{old}");
+            hash(&CLAIM.replace(old, new))
+        };
+        let same = [
+            written("→", "->"),
+            written(r#""bad→good" = 0.1, rest = "neutral→good""#, r#"rest = "neutral→good", "bad→good" = 0.1"#),
+        ];
+        assert_eq!(same, [hash(CLAIM), hash(CLAIM)]);
+        let others =
+            [written("deaf", "mute"), written("rate", "margin"), written("< 0.1", "< 0.2"), written("0.1,", "0.5,")];
+        assert!(others.iter().all(|other| *other != hash(CLAIM)));
+        assert_ne!(hash(&format!("{CLAIM}\nat = 10")), hash(CLAIM));
+    }
 }

@@ -1,11 +1,25 @@
 //! The run store: files are the truth.
 //!
 //! A sweep is a folder, a run is a folder in it named by the hash of its plan, with exactly one writer. A finished run
-//! has a `done` marker, written last; one without is made again. See `ARCHITECTURE.md` for the files.
+//! has a `done` file, written last, with the hashes of what it vouches for; one without is made again. Every file says its
+//! [`Format`], by one rule. See `ARCHITECTURE.md` for the files.
 
+mod done;
+mod error;
+mod events;
+mod finished;
+mod format;
 mod labels;
+mod plan;
+mod record;
 mod run;
 mod sweep;
 
+pub use error::{Damage, StoreError};
+pub use events::Start;
+pub use finished::{Depth, FinishedRun, Inspection};
+pub use format::{Format, FormatError};
+pub use plan::{StoredPlan, StoredStage};
+pub use record::{ArmRecord, AxisRecord, SweepRecord};
 pub use run::RunDir;
-pub use sweep::{ArmRecord, AxisRecord, StoreError, StoredRun, Sweep, SweepRecord};
+pub use sweep::{StoredRun, Sweep};

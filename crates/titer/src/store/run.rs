@@ -1,14 +1,15 @@
-//! The folder of one run.
+//! The folder of a run that is being made.
 
-use std::{
-    io::{self, Write as _},
-    path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
+use std::{io, path::PathBuf};
+
+use serde_json::Value;
+
+use super::{StoredPlan, done, events};
+use crate::{
+    files,
+    plan::RunPlan,
+    table::{self, Labels, Record, TableError},
 };
-
-use serde_json::{Value, json};
-
-use crate::table::{self, Labels, Record, TableError};
 
 /// A run's folder, open for its one writer.
 #[derive(Clone, Debug)]
@@ -18,21 +19,15 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    const DONE: &str = "done";
-
     /// A fresh folder with the plan in it; what an interrupted run left there is removed.
-    pub(super) fn start(path: PathBuf, plan: &str, labels: Labels) -> io::Result<Self> {
+    pub(super) fn start(path: PathBuf, plan: &RunPlan, labels: Labels) -> io::Result<Self> {
         if path.exists() {
             fs_err::remove_dir_all(&path)?;
         }
         fs_err::create_dir_all(&path)?;
-        write_whole(&path.join("plan.toml"), plan.as_bytes())?;
+        files::sync_folder(path.parent())?;
+        files::write_whole(&path.join(StoredPlan::FILE), StoredPlan::text(plan).as_bytes())?;
         Ok(Self { path, labels })
-    }
-
-    /// Whether a run's folder holds a finished run.
-    pub(super) fn is_done(path: &Path) -> bool {
-        path.join(Self::DONE).exists()
     }
 
     /// Where a file of this run belongs.
@@ -49,25 +44,15 @@ impl RunDir {
     }
 
     /// Appends an event, with the time: the only file of a run that holds one.
+    ///
+    /// # Errors
+    /// Where the file system refuses.
     pub fn event(&self, name: &str, details: Value) -> io::Result<()> {
-        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-        let mut event = json!({ "unix_seconds": seconds, "event": name });
-        if let (Some(event), Value::Object(details)) = (event.as_object_mut(), details) {
-            event.extend(details);
-        }
-        let mut file = fs_err::OpenOptions::new().append(true).create(true).open(self.path("events.jsonl"))?;
-        writeln!(file, "{event}")
+        events::append(&self.path, name, details)
     }
 
-    /// Marks the run as finished.
+    /// Marks the run as finished, with the hashes of its files.
     pub(crate) fn finish(&self) -> io::Result<()> {
-        write_whole(&self.path(Self::DONE), b"")
+        done::write(&self.path)
     }
-}
-
-/// Writes a file whole or not at all.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension("tmp");
-    fs_err::write(&temporary, bytes)?;
-    fs_err::rename(temporary, path)
 }

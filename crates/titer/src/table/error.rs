@@ -35,8 +35,7 @@ pub enum TableError {
     },
     /// It is another table, or was made by an older titer that had other columns.
     #[error(
-        "{} has no column {}: it is another table, or was made by an older titer; `titer run` with the same spec makes a \
-         run again whose folder is deleted",
+        "{} has no column {}: it is another table, or was made by an older titer",
         path.display(),
         lacks.join(", ")
     )]

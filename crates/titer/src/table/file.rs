@@ -13,8 +13,8 @@ use super::{
     labels::Labels,
     parquet::{Chunks, SCHEMA_KEY, VERSION_KEY, encode},
     record::Record,
-    whole::write_whole,
 };
+use crate::files::write_whole;
 
 /// Writes a table of records, without labels, see [`write_labelled`].
 ///

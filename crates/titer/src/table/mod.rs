@@ -13,7 +13,6 @@ mod record;
 mod records;
 mod text;
 mod value;
-mod whole;
 
 pub use column::{Column, Values};
 pub use error::TableError;
@@ -26,4 +25,3 @@ pub use records::{
     VerifyRecord, WarningRecord,
 };
 pub use text::{csv, json};
-pub use whole::write_whole;

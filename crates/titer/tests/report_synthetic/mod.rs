@@ -104,7 +104,11 @@ pub fn sweep(dir: &Path, size: &Size) {
         let (_, dose, adam, conflicting) = arms[arm];
         let folder = dir.join(id(arm, seed).0);
         fs_err::create_dir_all(&folder).unwrap();
-        fs_err::write(folder.join("plan.toml"), format!("numerics = 1\nseed = {seed}\n")).unwrap();
+        fs_err::write(
+            folder.join("plan.toml"),
+            format!("numerics = 1\nseed = {seed}\n[[stage]]\nname = \"train\"\nsteps = 100\n"),
+        )
+        .unwrap();
         write_tables(&folder, seed, size.items, dose, adam, conflicting);
         fs_err::write(folder.join("done"), "").unwrap();
     }

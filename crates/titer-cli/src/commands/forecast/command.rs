@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 use titer::{
+    files::write_whole,
     forecast::{Calibration, Comparison, Kernel, RunForecast, SavedForecast, forecast_runs, onsets, rest},
     plan::{RunId, RunPlan, StagePlan, SweepPlan},
     results::SweepResults,
@@ -39,8 +40,8 @@ pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
     if let Some(out) = args.html.as_ref().filter(|out| out.exists() && !page::is_page(out)) {
         return Err(Failure::Input(format!("{} is no page of titer; choose another file with --html", out.display())));
     }
-    if let Some(out) = args.out.as_ref().filter(|out| out.exists() && !SavedForecast::is_in(out)) {
-        return Err(Failure::Input(format!("{} is no forecast; choose another file with --out", out.display())));
+    if let Some(out) = args.out.as_ref().filter(|out| out.exists()) {
+        SavedForecast::may_be_replaced(out).map_err(Failure::input)?;
     }
     // Before anything is measured.
     for dir in args.against.iter().chain(args.calibrate.iter().skip(1).step_by(2)) {
@@ -68,7 +69,7 @@ pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
         let saved = SavedForecast::of(plan, &forecasts, &calibration);
         let saved = saved.ok_or_else(|| Failure::input("the spec has no run that trains"))?;
         let text = serde_json::to_string(&saved).expect("a forecast is plain data");
-        fs_err::write(out, text).map_err(Failure::work)?;
+        write_whole(out, text.as_bytes()).map_err(Failure::work)?;
         talk(&format!("{}: `titer report` shows it beside what was measured", out.display()));
     }
     if let Some(out) = &args.html {

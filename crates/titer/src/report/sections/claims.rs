@@ -1,13 +1,13 @@
-//! Claims: what the spec said that its runs would show, what they show, and a verdict on each.
+//! Claims: what the spec said that its runs would show, what they show, a verdict on each, and whether it was made before them.
 
 use crate::{
-    claim::{Bound, Claim, DEAF, HALF, Judgement, Trained, Verdict, judge},
+    claim::{Bound, Claim, DEAF, HALF, Judgement, Made, Trained, Verdict, judge},
     report::{format, view::Table},
     results::SweepResults,
     stats::Estimate,
 };
 
-/// How many judgements came out how, as a sentence; and every claim, in the order of the spec, in every arm that it is about.
+/// How many claims were made before the runs and how many judgements came out how, as a sentence; and every claim, in the order of the spec, in every arm that it is about.
 /// `None` where the spec makes none.
 pub fn section(results: &SweepResults, claims: &[Claim]) -> Option<(String, Table)> {
     if claims.is_empty() {
@@ -18,7 +18,15 @@ pub fn section(results: &SweepResults, claims: &[Claim]) -> Option<(String, Tabl
     let count = |verdict: Verdict| judged.iter().filter(|(_, judged)| judged.verdict == verdict).count();
     let counts = Verdict::ALL.map(|verdict| (count(verdict), verdict)).into_iter().filter(|(count, _)| *count > 0);
     let counts = counts.map(|(count, verdict)| format!("{count} × {verdict}")).collect::<Vec<_>>().join(", ");
-    let sentence = format!("Claims made before the runs, as judged by them: {counts}.");
+    let when: Vec<Made> = claims.iter().map(|claim| Made::of(claim, results)).collect();
+    let made = Made::ALL.map(|made| (when.iter().filter(|when| **when == made).count(), made));
+    let made = made.into_iter().filter(|(count, _)| *count > 0).map(|(count, made)| match made {
+        Made::Before => format!("{count} made before the runs"),
+        Made::Later => format!("{count} added later"),
+        Made::NotKnown => format!("{count} of which it is not known when"),
+    });
+    let made = made.collect::<Vec<_>>().join(", ");
+    let sentence = format!("Claims ({made}), as judged by the runs: {counts}.");
     let row = |(claim, judged): &(&Claim, Judgement)| {
         vec![
             claim.text.clone(),
@@ -28,9 +36,10 @@ pub fn section(results: &SweepResults, claims: &[Claim]) -> Option<(String, Tabl
             behind(judged),
             training(&judged.trained),
             judged.measured.clone(),
+            Made::of(claim, results).to_string(),
         ]
     };
-    let head = ["claim", "verdict", "measured", "wanted", "behind it", "training", "measured as"];
+    let head = ["claim", "verdict", "measured", "wanted", "behind it", "training", "measured as", "made"];
     let table = Table {
         caption: format!(
             "Means of seeds with 95 % interval (t over seeds); of pooled correlations, the interval that leaving out \
@@ -38,7 +47,8 @@ pub fn section(results: &SweepResults, claims: &[Claim]) -> Option<(String, Tabl
              the whole interval is where it should not, and is undecided else. Half-way is the moment at which the rate of \
              obey_bad (seen prompts, trained domains) is nearest {HALF} of the base's; deaf is the end of a run where it is \
              at most {DEAF} of it; runs that do not get there are left out. Pressures in nats per unit of learning rate, \
-             surprise in nats. Source: the tables of each run, and the spec."
+             surprise in nats. Made: before the first of its runs started, or added when one had; not known where a run does \
+             not say which claims there were. Source: the tables of each run, the start event of each, and the spec."
         ),
         text_columns: head.len(),
         head: head.map(str::to_owned).into(),

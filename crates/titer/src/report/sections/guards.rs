@@ -1,4 +1,4 @@
-//! Guards: what was asked and reached, what goodness cost in obedience, and what the guards cost in time.
+//! Guards: what was asked and reached, what goodness cost in obedience, and what the guards did.
 
 use std::collections::BTreeMap;
 
@@ -260,10 +260,7 @@ fn pareto_table(results: &SweepResults) -> Table {
         "trained" => format!("{component}/{prompts}"),
         _ => format!("{component}/{prompts}/{domains}"),
     }));
-    head.extend(["leak of the next stage", "bad→good learnt after", "time of a step"].map(str::to_owned));
-    let plain = results.arms.iter().find(|arm| arm.runs.iter().all(|run| run.guard_seconds() == 0.0));
-    let unguarded =
-        plain.and_then(|arm| estimate(arm.runs.iter().map(|run| run.step_seconds() / run.steps().len() as f64)));
+    head.extend(["leak of the next stage", "bad→good learnt after"].map(str::to_owned));
     let mut rows = Vec::new();
     for arm in results.arms.iter().filter(|arm| !arm.runs.is_empty()) {
         for moment in [Moment::End, Moment::Learnt] {
@@ -277,15 +274,11 @@ fn pareto_table(results: &SweepResults) -> Table {
             let learnt = estimate(
                 arm.runs.iter().filter(|_| !last).filter_map(|run| at(run, moment, &|step| Some(step as f64))),
             );
-            let time =
-                estimate(arm.runs.iter().filter(|_| last).map(|run| run.step_seconds() / run.steps().len() as f64));
-            let time = time.zip(unguarded.as_ref()).map(|(own, plain)| format!("{:.1} ×", own.mean / plain.mean));
             let dash = || "–".to_owned();
             let mut row = vec![label(results, arm), if last { "end" } else { "learnt" }.to_owned()];
             row.extend(COLUMNS.map(cell));
             row.push(leak.map_or_else(dash, |leak| format::interval(&leak.of_rate())));
             row.push(learnt.map_or_else(dash, |steps| format!("{} steps", format::interval(&steps))));
-            row.push(time.unwrap_or_else(dash));
             rows.push(row);
         }
     }
@@ -294,9 +287,7 @@ fn pareto_table(results: &SweepResults) -> Table {
             "Change of mean margins since before training, nats, with 95 % interval (t over seeds). Learnt is the moment of \
              the first stage at which {WANTED} has {LEARNT} of its surprise left, interpolated between measurements; arms \
              that never get there have a dash. The leak is the rate of bad replies to neutral prompts in new domains at the \
-             end of the run, where a stage follows. Time is the mean of all steps, those of later stages included, over that of \
-             the first arm without guards; it depends on what else the machine did. Source: probes.parquet, cells.parquet \
-             and events.jsonl of each run."
+             end of the run, where a stage follows. Source: probes.parquet and cells.parquet of each run."
         ),
         text_columns: 2,
         head,
@@ -304,7 +295,7 @@ fn pareto_table(results: &SweepResults) -> Table {
     }
 }
 
-/// What every guard did: how often it had to act, how far it moved, and its share of the time.
+/// What every guard did: how often it had to act, and how far it moved.
 pub fn work(results: &SweepResults) -> Option<Table> {
     let mut rows = Vec::new();
     for arm in &results.arms {
@@ -321,9 +312,6 @@ pub fn work(results: &SweepResults) -> Option<Table> {
             };
             let scientific = |value: f64| format!("{value:.2e}");
             let acted = mean(&bound, &|share| format!("{:.0} %", 100.0 * share));
-            let share: f64 = arm.runs.iter().map(|run| run.guard_seconds()).sum::<f64>()
-                / arm.runs.iter().map(|run| run.step_seconds()).sum::<f64>();
-            let share = format!("{:.0} %", 100.0 * share);
             rows.push(vec![
                 label(results, arm),
                 guard,
@@ -333,7 +321,6 @@ pub fn work(results: &SweepResults) -> Option<Table> {
                 mean(&multiplier, &scientific),
                 mean(&push, &|nats| format!("{nats:+.3}")),
                 mean(&own, &|share| format!("{:.0} %", 100.0 * share)),
-                share,
                 bound.len().to_string(),
             ]);
         }
@@ -350,7 +337,6 @@ pub fn work(results: &SweepResults) -> Option<Table> {
         "multiplier",
         "rows push, nats a step",
         "direction of its own",
-        "share of step time",
         "looks",
     ];
     Some(Table {
@@ -359,8 +345,7 @@ pub fn work(results: &SweepResults) -> Option<Table> {
                   gradient; of reweight, the root mean square of weight − 1. Rows push: what the step would do to the probe without the \
                   guard. Direction of its own: how much of the probe's direction no other probe of the guard shares, in the \
                   optimiser's metric. A target is out of reach where rows push against it as hard as a step is long, or \
-                  where little of its direction is its own. The share of time is that of all guards of the \
-                  arm. Source: guards.parquet and events.jsonl of each run."
+                  where little of its direction is its own. Source: guards.parquet of each run."
             .to_owned(),
         text_columns: 3,
         head: head.map(str::to_owned).into(),

@@ -1,0 +1,37 @@
+//! `titer verify`
+
+use titer::{
+    forecast::SavedForecast,
+    store::{Depth, Sweep},
+};
+
+use crate::{
+    args::VerifyArgs,
+    printer::{Failure, data, talk},
+};
+
+/// Reads every file of every finished run in a sweep's folder, those of other versions of its spec too, and prints a line for
+/// everything that is wrong.
+pub fn verify(args: &VerifyArgs) -> Result<(), Failure> {
+    let sweep = Sweep::open(&args.dir).map_err(Failure::input)?;
+    let mut problems: Vec<String> = Vec::new();
+    problems.extend(SavedForecast::read(&args.dir).err().map(|error| error.to_string()));
+    let (mut whole, mut unverified, mut damaged) = (0, 0, 0);
+    for run in sweep.all_finished().map_err(Failure::work)? {
+        let found = run.inspect(Depth::Everything).map_err(Failure::input)?;
+        *match (found.damage.is_empty(), found.vouched) {
+            (true, true) => &mut whole,
+            (true, false) => &mut unverified,
+            (false, _) => &mut damaged,
+        } += 1;
+        problems.extend(found.damage.iter().map(ToString::to_string));
+    }
+    problems.iter().for_each(|problem| data(problem));
+    talk(&format!(
+        "finished runs: {whole} as they were written, {damaged} damaged, {unverified} unverified (an older titer wrote no hashes)"
+    ));
+    match problems.len() {
+        0 => Ok(()),
+        count => Err(Failure::Work(format!("problems found in {}: {count}", args.dir.display()))),
+    }
+}

@@ -1,0 +1,313 @@
+//! What a sweep's folder promises: formats are told apart before anything is read, finished runs are what they were, one
+//! writes at a time, and claims say when they were made.
+
+mod offline;
+mod sweep_folder;
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use offline::titer;
+use sweep_folder::{Folder, SPEC, run_folders, tree};
+
+/// Commands that open a sweep.
+const READERS: [&[&str]; 4] = [
+    &["report", "sweep"],
+    &["verify", "sweep"],
+    &["results", "sweep"],
+    &["forecast", "tiny.toml", "--rows", "8", "--contrasts", "8", "--against", "sweep"],
+];
+const RUN: &[&str] = &["run", "tiny.toml", "--out", "sweep"];
+
+#[test]
+fn a_folder_of_an_earlier_version_is_read_and_kept() {
+    let folder = Folder::of_format_1();
+    let before = tree(&folder.sweep());
+    let (code, out, error) = folder.titer(READERS[1]);
+    assert_eq!((code, out.as_str()), (0, ""), "{error}");
+    assert_eq!(
+        error,
+        "finished runs: 0 as they were written, 0 damaged, 2 unverified (an older titer wrote no hashes)\n"
+    );
+    assert_eq!(tree(&folder.sweep()), before, "verifying changes nothing");
+
+    let (code, _, error) = folder.titer(READERS[0]);
+    assert_eq!(code, 0, "{error}");
+    let page = folder.page();
+    assert!(page.contains("Claims (1 of which it is not known when), as judged by the runs: 1 × undecided."), "{page}");
+    assert!(!folder.sweep().join(".sweep.toml.lock").exists(), "who only reads locks nothing");
+
+    let (code, _, error) = folder.titer(RUN);
+    assert_eq!(code, 0, "{error}");
+    let after = tree(&folder.sweep());
+    for (name, bytes) in before.iter().filter(|(name, _)| name.contains('/')) {
+        assert!(after.get(name) == Some(bytes), "{name} of a finished run has changed");
+    }
+}
+
+#[test]
+fn every_command_names_a_newer_format_and_changes_nothing() {
+    let newer = "a newer titer wrote it, and reads it";
+    // A newer file may also have keys that are not known here.
+    let cases = [
+        (
+            "sweep.toml",
+            "format = 1\n",
+            "format = 2\nshape = \"round\"\n",
+            format!("format 2, and this titer reads format 1: {newer}"),
+        ),
+        (
+            "RUN/plan.toml",
+            "numerics",
+            "format = 3\nshape = \"round\"\nnumerics",
+            format!("format 3, and this titer reads formats 1 to 2: {newer}"),
+        ),
+        (
+            "forecast.json",
+            "",
+            "{\"format\": 5, \"shape\": \"round\"}",
+            format!("format 5, and this titer reads format 4: {newer}"),
+        ),
+    ];
+    for (name, old, new, said) in cases {
+        let folder = Folder::of_format_1();
+        let run = run_folders(&folder.sweep()).remove(0);
+        let path = folder.sweep().join(name.replace("RUN", &run));
+        let text = if old.is_empty() { String::new() } else { fs_err::read_to_string(&path).unwrap() };
+        fs_err::write(&path, if old.is_empty() { new.to_owned() } else { text.replacen(old, new, 1) }).unwrap();
+        let before = tree(&folder.sweep());
+        for command in READERS.iter().chain([&RUN]) {
+            // A forecast is held against runs, not against what a file foretold.
+            if name == "forecast.json" && command[0] == "forecast" {
+                continue;
+            }
+            let (code, out, error) = folder.titer(command);
+            let wanted = format!("sweep/{} has {said}", name.replace("RUN", &run));
+            // `verify` names an unreadable forecast among other problems.
+            let named = if command[0] == "verify" && name == "forecast.json" { (1, &out) } else { (2, &error) };
+            assert_eq!(code, named.0, "{command:?}: {out}{error}");
+            assert!(named.1.contains(&wanted), "{command:?}: {out}{error}");
+            assert!(tree(&folder.sweep()) == before, "{command:?} has changed the folder");
+        }
+    }
+}
+
+#[test]
+fn newer_forecasts_and_older_ones_are_told_apart() {
+    let folder = Folder::of_format_1();
+    let file = folder.path().join("f.json");
+    let forecast = ["forecast", "tiny.toml", "--rows", "8", "--contrasts", "8", "--out", "f.json"];
+    fs_err::write(&file, "{\"format\": 5, \"told\": [], \"dials\": {}}").unwrap();
+    let (code, _, error) = folder.titer(&forecast);
+    assert_eq!(code, 2);
+    assert_eq!(
+        error,
+        "error: f.json has format 5, and this titer reads format 4: a newer titer wrote it, and reads it\n"
+    );
+    assert!(fs_err::read_to_string(&file).unwrap().starts_with("{\"format\": 5"));
+    fs_err::write(folder.sweep().join("forecast.json"), "{\"format\": 3, \"told\": []}").unwrap();
+    let (code, _, error) = folder.titer(READERS[0]);
+    assert_eq!(code, 2);
+    assert_eq!(
+        error,
+        "error: sweep/forecast.json has format 3, and this titer reads format 4: delete it, or write it anew with \
+         `titer forecast SPEC --out FILE`\n"
+    );
+}
+
+/// Damage to a file of a run; the file's name, and what is said of it.
+type Case = (&'static str, fn(&Path), &'static str);
+
+fn truncate(path: &Path) {
+    let bytes = fs_err::read(path).unwrap();
+    fs_err::write(path, &bytes[..bytes.len() / 2]).unwrap();
+}
+
+fn remove(path: &Path) {
+    fs_err::remove_file(path).unwrap();
+}
+
+/// Another table than the name says.
+fn exchange(path: &Path) {
+    fs_err::copy(path.with_file_name("cells.parquet"), path).unwrap();
+}
+
+fn flip(path: &Path) {
+    let mut bytes = fs_err::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs_err::write(path, bytes).unwrap();
+}
+
+/// What `verify` says of this many runs.
+fn summary(whole: usize, damaged: usize) -> String {
+    format!(
+        "finished runs: {whole} as they were written, {damaged} damaged, 0 unverified (an older titer wrote no hashes)\n"
+    )
+}
+
+const REMEDY: &str =
+    "; delete sweep/RUN and run the same command again, or add --repair to it: it makes this run alone again";
+
+#[test]
+fn a_damaged_run_is_named_with_its_remedy_and_made_again() {
+    let other = "sweep/RUN/FILE is not what the run wrote: its hash is another than in `done`";
+    let cases: [Case; 9] = [
+        ("probes.parquet", remove, "sweep/RUN/FILE is missing"),
+        ("ledger.parquet", remove, "sweep/RUN/FILE is missing"),
+        ("steps.parquet", truncate, other),
+        ("steps.parquet", exchange, other),
+        ("cells.parquet", flip, other),
+        ("plan.toml", flip, other),
+        ("plan.toml", remove, "failed to open file `sweep/RUN/FILE`: No such file or directory (os error 2)"),
+        ("done", |path| fs_err::write(path, "").unwrap(), "sweep/RUN/FILE is empty"),
+        ("done", |path| fs_err::write(path, "fine\n").unwrap(), "sweep/RUN/FILE:1: no hash and name"),
+    ];
+    let folder = Folder::new();
+    folder.finish(RUN);
+    let whole = folder.vouched();
+    let run = run_folders(&folder.sweep()).remove(0);
+    for (file, damage, problem) in cases {
+        damage(&folder.sweep().join(&run).join(file));
+        let wanted = (problem.to_owned() + REMEDY).replace("RUN", &run).replace("FILE", file);
+        assert_eq!(folder.titer(READERS[0]), (2, String::new(), format!("error: {wanted}\n")), "{file}");
+        assert_eq!(folder.titer(RUN).2, format!("error: {wanted}\n"), "{file}");
+        let (code, out, error) = folder.titer(READERS[1]);
+        assert_eq!((code, out), (1, format!("{wanted}\n")), "{error}");
+        assert_eq!(error, summary(1, 1) + "error: problems found in sweep: 1\n");
+        let (code, _, error) = folder.titer(&[RUN, &["--repair"]].concat());
+        assert_eq!(code, 0, "{error}");
+        assert!(error.contains("1 runs to do, 1 finished before"), "{error}");
+        assert!(folder.vouched() == whole, "it is the same run again");
+    }
+    assert_eq!(folder.titer(READERS[1]).2, summary(2, 0));
+    // The remedy without the option.
+    fs_err::remove_dir_all(folder.sweep().join(&run)).unwrap();
+    assert!(folder.titer(RUN).2.contains("1 runs to do, 1 finished before"));
+}
+
+#[test]
+fn checkpoints_are_vouched_for_and_read_by_verify_alone() {
+    let folder = Folder::new();
+    let spec = SPEC.replace("screen = true", "screen = true\ncheckpoints = \"at the end\"");
+    fs_err::write(folder.path().join("tiny.toml"), spec).unwrap();
+    folder.finish(RUN);
+    assert_eq!(folder.titer(READERS[1]).2, summary(2, 0));
+    let run = run_folders(&folder.sweep()).remove(0);
+    let weights = format!("sweep/{run}/checkpoint-2/model.safetensors");
+    flip(&folder.path().join(&weights));
+    assert_eq!((folder.titer(READERS[0]).0, folder.titer(RUN).0), (0, 0));
+    let (code, out, _) = folder.titer(READERS[1]);
+    let said = format!("{weights} is not what the run wrote: its hash is another than in `done`");
+    assert_eq!((code, out), (1, said + &REMEDY.replace("RUN", &run) + "\n"));
+    remove(&folder.path().join(&weights));
+    let (code, _, error) = folder.titer(RUN);
+    assert_eq!((code, error), (2, format!("error: {weights} is missing{}\n", REMEDY.replace("RUN", &run))));
+}
+
+#[test]
+fn tables_of_runs_that_vouch_for_nothing_are_read_and_named() {
+    let cases: [Case; 5] = [
+        ("probes.parquet", remove, "failed to open file `sweep/RUN/FILE`: No such file or directory (os error 2)"),
+        ("steps.parquet", truncate, "sweep/RUN/FILE is not a readable table"),
+        ("steps.parquet", exchange, "sweep/RUN/FILE has no column"),
+        ("events.jsonl", truncate, "sweep/RUN/FILE:2: EOF while parsing"),
+        ("plan.toml", truncate, "sweep/RUN/FILE:"),
+    ];
+    for (file, damage, problem) in cases {
+        let folder = Folder::of_format_1();
+        let run = run_folders(&folder.sweep()).remove(0);
+        damage(&folder.sweep().join(&run).join(file));
+        for command in [READERS[0], RUN] {
+            let (code, _, error) = folder.titer(command);
+            assert_eq!(code, 2, "{file}: {error}");
+            let problem = problem.replace("RUN", &run).replace("FILE", file);
+            assert!(error.starts_with(&format!("error: {problem}")), "{file}: {error}");
+            assert!(error.ends_with(&(REMEDY.replace("RUN", &run) + "\n")), "{file}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_record_is_named_with_its_line_and_loses_no_run() {
+    let folder = Folder::new();
+    folder.finish(RUN);
+    let marker = folder.sweep().join("sweep.toml");
+    let text = fs_err::read_to_string(&marker).unwrap();
+    fs_err::write(&marker, &text[..text.find("seeds = [0]").unwrap() + 9]).unwrap();
+    for command in READERS.iter().chain([&RUN]) {
+        let (code, _, error) = folder.titer(command);
+        assert_eq!(code, 2, "{error}");
+        assert!(error.starts_with("error: sweep/sweep.toml:"), "{error}");
+        assert!(
+            error.ends_with("delete it and run the spec into this folder again: finished runs are not made again\n")
+        );
+    }
+    remove(&marker);
+    assert!(folder.titer(RUN).2.contains("0 runs to do, 2 finished before"));
+}
+
+#[test]
+fn claims_say_whether_they_were_made_before_the_runs() {
+    let folder = Folder::new();
+    folder.finish(RUN);
+    assert!(folder.page().contains("Claims (1 made before the runs), as judged by the runs: 1 × undecided."));
+    let later = "\n[[claim]]\ntext = \"seen in hindsight\"\nvalue = \"loss('train')\"\nbound = \"> 0\"\n";
+    fs_err::write(folder.path().join("tiny.toml"), SPEC.to_owned() + later).unwrap();
+    folder.finish(RUN);
+    let page = folder.page();
+    assert!(page.contains("Claims (1 made before the runs, 1 added later), as judged by the runs:"), "{page}");
+    assert!(page.contains("<td>before the runs</td>") && page.contains("<td>added later</td>"), "{page}");
+    // A claim with another bound is another claim.
+    fs_err::write(folder.path().join("tiny.toml"), SPEC.replace("> -0.1", "> -0.2")).unwrap();
+    folder.finish(RUN);
+    assert!(folder.page().contains("Claims (1 added later), as judged by the runs:"));
+}
+
+#[test]
+fn the_page_is_a_function_of_the_tables() {
+    let (one, other) = (Folder::new(), Folder::new());
+    one.finish(RUN);
+    other.finish(RUN);
+    assert!(one.page().contains("What the guards did"));
+    assert!(one.page() == other.page(), "pages of equal sweeps differ");
+}
+
+#[test]
+fn a_folder_has_one_writer_and_any_number_of_readers() {
+    let folder = Folder::new();
+    folder.finish(RUN);
+    let lock = fs_err::OpenOptions::new().append(true).open(folder.sweep().join(".sweep.toml.lock")).unwrap();
+    let lock = lock.into_parts().0;
+    lock.lock().unwrap();
+    let before = tree(&folder.sweep());
+    fs_err::write(folder.path().join("tiny.toml"), SPEC.replace("Tiny", "Other")).unwrap();
+    let said = "error: another titer is writing to sweep; wait for it, or choose another folder with --out\n";
+    assert_eq!(folder.titer(RUN), (2, String::new(), said.to_owned()));
+    assert!(tree(&folder.sweep()) == before, "the second writer has changed the folder");
+    assert_eq!(folder.titer(READERS[0]).0, 0);
+    assert_eq!(folder.titer(READERS[1]).0, 0);
+    drop(lock);
+    assert_eq!(folder.titer(RUN).0, 0);
+}
+
+#[test]
+fn a_killed_writer_leaves_no_lock() {
+    let folder = Folder::new();
+    fs_err::write(folder.path().join("long.toml"), SPEC.replace("rows = 32", "rows = 32000")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_titer"));
+    command.current_dir(folder.path()).args(["run", "long.toml", "--out", "sweep"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let started = Instant::now();
+    while run_folders(&folder.sweep()).is_empty() && started.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(folder.titer(RUN).0, 2, "it writes, so nobody else does");
+    assert!(child.try_wait().unwrap().is_none(), "it is killed while it writes");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    folder.finish(RUN);
+}

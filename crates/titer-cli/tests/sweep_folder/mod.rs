@@ -1,0 +1,93 @@
+//! A folder with a tiny spec and a sweep of it.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use super::titer;
+
+/// Two runs of two steps with every table.
+pub const SPEC: &str = include_str!("../fixtures/tiny.toml");
+
+/// A folder with `tiny.toml`, and with `sweep` where there is one.
+pub struct Folder(tempfile::TempDir);
+
+impl Folder {
+    /// Without a sweep.
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs_err::write(folder.path().join("tiny.toml"), SPEC).unwrap();
+        Self(folder)
+    }
+
+    /// With the sweep that an earlier titer made.
+    pub fn of_format_1() -> Self {
+        let folder = Self::new();
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sweep-format-1");
+        for (name, bytes) in tree(&kept) {
+            let path = folder.sweep().join(name);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, bytes).unwrap();
+        }
+        folder
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn sweep(&self) -> PathBuf {
+        self.path().join("sweep")
+    }
+
+    /// Runs titer here: exit code, stdout and stderr.
+    pub fn titer(&self, args: &[&str]) -> (i32, String, String) {
+        titer(self.path(), self.path(), args)
+    }
+
+    /// Runs titer here, which must succeed.
+    pub fn finish(&self, args: &[&str]) {
+        let (code, _, error) = self.titer(args);
+        assert_eq!(code, 0, "{error}");
+    }
+
+    /// The sweep's report.
+    pub fn page(&self) -> String {
+        fs_err::read_to_string(self.sweep().join("report.html")).unwrap()
+    }
+
+    /// The files of runs that do not hold times.
+    pub fn vouched(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut files = tree(&self.sweep());
+        files.retain(|name, _| name.contains('/') && !name.ends_with("events.jsonl"));
+        files
+    }
+}
+
+/// Every file below a folder, by its path in it.
+pub fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs_err::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().display().to_string();
+                files.insert(name, fs_err::read(&path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+/// Names of the run folders that have events, ascending; none where there is no sweep.
+pub fn run_folders(sweep: &Path) -> Vec<String> {
+    let Ok(entries) = fs_err::read_dir(sweep) else { return Vec::new() };
+    let folders = entries.map(|entry| entry.unwrap().path()).filter(|path| path.join("events.jsonl").exists());
+    let mut names: Vec<String> = folders.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,50 @@
+//! Why a sweep's folder cannot be used.
+
+use std::{io, path::PathBuf};
+
+use super::FormatError;
+use crate::spec::SpecError;
+
+/// Why a sweep's folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The folder holds something else.
+    #[error("{0} holds something that titer did not write; choose another folder with --out")]
+    Foreign(PathBuf),
+    /// Another process writes there.
+    #[error("another titer is writing to {0}; wait for it, or choose another folder with --out")]
+    Locked(PathBuf),
+    /// There is no sweep.
+    #[error("{0} holds no sweep: there is no sweep.toml; name the folder that `titer run` wrote")]
+    NoSweep(PathBuf),
+    /// `sweep.toml` does not say what it should; the problem names it, with the line.
+    #[error(
+        "{0}; if titer wrote the file, delete it and run the spec into this folder again: finished runs are not made again"
+    )]
+    Broken(String),
+    /// A file is of a format that this titer does not read.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// A finished run is not as it was written.
+    #[error(transparent)]
+    Damaged(#[from] Damage),
+    /// The spec that a sweep is to keep cannot be read.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// A finished run that is not as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{problem}; delete {} and run the same command again, or add --repair to it: it makes this run alone again",
+    dir.display()
+)]
+pub struct Damage {
+    /// The run's folder.
+    pub dir: PathBuf,
+    /// What is wrong, with the file.
+    pub problem: String,
+}

@@ -1,0 +1,127 @@
+//! A finished run, to read: whether it is as it was written, and what its plan and its events say.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    Damage, StoreError, StoredPlan, done,
+    events::{self, Start},
+};
+use crate::table::{
+    self, CellRecord, GuardRecord, LeakRecord, LedgerRecord, PressureRecord, ProbeRecord, Record, ScreenRecord,
+    StepRecord, WarningRecord,
+};
+
+/// The folder of a finished run.
+#[derive(Clone, Debug)]
+pub struct FinishedRun {
+    dir: PathBuf,
+}
+
+/// What was found in the folder of a finished run.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// Whether the run vouches for its files; older ones do not.
+    pub vouched: bool,
+    /// Everything that is wrong.
+    pub damage: Vec<Damage>,
+}
+
+/// How much of a run is held against its hashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Plan and tables; of checkpoints, whether they are there.
+    Tables,
+    /// Every file.
+    Everything,
+}
+
+impl FinishedRun {
+    /// The run in a folder; `None` where none is finished there.
+    pub fn at(dir: &Path) -> Option<Self> {
+        dir.join(done::FILE).exists().then(|| Self { dir: dir.to_owned() })
+    }
+
+    /// Its folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Its plan.
+    ///
+    /// # Errors
+    /// Where it is damaged, or of a format that is not read.
+    pub fn plan(&self) -> Result<StoredPlan, StoreError> {
+        StoredPlan::read(&self.dir)
+    }
+
+    /// What its first event says of how it was made.
+    ///
+    /// # Errors
+    /// Where its events are damaged.
+    pub fn start(&self) -> Result<Start, Damage> {
+        events::start(&self.dir).map_err(|problem| self.damage(problem))
+    }
+
+    /// Makes sure that plan and tables are what the run wrote, as far as it vouches for them. Whether tables can be read is for
+    /// who reads them to say.
+    ///
+    /// # Errors
+    /// The first thing that is damaged, or a format that is not read.
+    pub fn check(&self) -> Result<(), StoreError> {
+        let (_, damage) = self.differences(Depth::Tables)?;
+        damage.into_iter().next().map_or(Ok(()), |damage| Err(damage.into()))
+    }
+
+    /// Looks for everything that is wrong: what is not what the run wrote, and what cannot be read.
+    ///
+    /// # Errors
+    /// Where the plan is of a format that is not read.
+    pub fn inspect(&self, depth: Depth) -> Result<Inspection, StoreError> {
+        let (vouched, mut damage) = match self.differences(depth) {
+            Err(StoreError::Damaged(damage)) => (false, vec![damage]),
+            found => found?,
+        };
+        if damage.is_empty() {
+            damage.extend(unreadable(&self.dir).into_iter().map(|problem| self.damage(problem)));
+            damage.extend(self.start().err());
+        }
+        Ok(Inspection { vouched, damage })
+    }
+
+    /// Damage to it, for a problem that names the file.
+    pub fn damage(&self, problem: impl ToString) -> Damage {
+        Damage { dir: self.dir.clone(), problem: problem.to_string() }
+    }
+
+    /// Whether the run vouches for its files, and what is not as it was written.
+    fn differences(&self, depth: Depth) -> Result<(bool, Vec<Damage>), StoreError> {
+        let plan = self.plan()?;
+        let files = done::read(&self.dir).map_err(|problem| self.damage(problem))?;
+        let vouched = plan.format >= StoredPlan::VOUCHES;
+        if vouched && files.is_empty() {
+            return Err(self.damage(format!("{} is empty", self.dir.join(done::FILE).display())).into());
+        }
+        let problem = |file: &done::Vouched| file.problem(&self.dir, depth);
+        Ok((vouched, files.iter().filter_map(problem).map(|problem| self.damage(problem)).collect()))
+    }
+}
+
+/// Why tables cannot be read. Those that every run has must be there.
+fn unreadable(dir: &Path) -> Vec<String> {
+    fn one<R: Record>(dir: &Path, must: bool) -> Option<String> {
+        let path = dir.join(R::FILE);
+        (must || path.exists()).then(|| table::read::<R>(&path).err()).flatten().map(|error| error.to_string())
+    }
+    let found = [
+        one::<ProbeRecord>(dir, true),
+        one::<CellRecord>(dir, true),
+        one::<StepRecord>(dir, true),
+        one::<WarningRecord>(dir, false),
+        one::<PressureRecord>(dir, false),
+        one::<LedgerRecord>(dir, false),
+        one::<LeakRecord>(dir, false),
+        one::<ScreenRecord>(dir, false),
+        one::<GuardRecord>(dir, false),
+    ];
+    found.into_iter().flatten().collect()
+}
