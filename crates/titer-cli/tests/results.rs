@@ -152,10 +152,10 @@ fn effects_are_those_of_the_report() {
 fn a_run_of_two_arms_is_there_for_both_and_only_what_fits_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    // The control of a dose of 0 is the dose itself under another name in this grid: rest and share say the same rows.
-    let spec = SPEC
-        .replace("[0.0, 0.05, 1.0]", "[0.0]")
-        .replace("[sweep]", "[sweep]\n\"train.mix.neutral→good\" = [0.0, 0.5]");
+    // With nothing but bad→good it does not matter what the rest would be.
+    let axes = "\"train.mix.rest\" = [\"neutral→good\", \"neutral→bad\"]\n\"train.mix.bad→good\" = [1.0]";
+    let (spec, _) = SPEC.split_once("\"train.mix.bad→good\"").unwrap();
+    let spec = format!("{spec}{axes}\n");
     fs_err::write(dir.join("spec.toml"), spec).unwrap();
     ask(dir, &["run", "spec.toml", "--out", "sweep"]);
     ask(dir, &["results", "sweep", "--out", "all.json"]);
@@ -166,7 +166,9 @@ fn a_run_of_two_arms_is_there_for_both_and_only_what_fits_is_written() {
     pairs.dedup();
     let mut runs: Vec<&str> = pairs.iter().map(|(run, _)| *run).collect();
     runs.dedup();
-    assert_eq!((runs.len(), pairs.len()), (2, 4), "{pairs:?}");
+    assert_eq!((runs.len(), pairs.len()), (4, 6), "two runs of two arms, two of their control: {pairs:?}");
+    let rest = |arm: &str| &rows.iter().find(|row| row["arm"] == arm).unwrap()["train.mix.rest"];
+    assert_eq!((rest("control"), rest("rest=neutral→bad bad→good=1.0")), (&Value::Null, &"neutral→bad".into()));
     let before = fs_err::read(dir.join("all.json")).unwrap();
     for (out, problem) in [
         ("all.json", "all.json exists already; name another file with --out"),

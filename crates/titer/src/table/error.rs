@@ -18,6 +18,16 @@ pub enum TableError {
         /// What Parquet says.
         source: ParquetError,
     },
+    /// It is another table.
+    #[error("{} is the table `{found}`, not `{wanted}`", path.display())]
+    Another {
+        /// The table.
+        path: PathBuf,
+        /// What it is.
+        found: String,
+        /// What it should be.
+        wanted: &'static str,
+    },
     /// A newer titer wrote it.
     #[error(
         "{} has schema {found}, and this titer reads up to {known}: read it with the titer that wrote it ({version})",

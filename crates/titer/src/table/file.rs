@@ -11,7 +11,7 @@ use super::{
     column::Column,
     error::TableError,
     labels::Labels,
-    parquet::{Chunks, SCHEMA_KEY, VERSION_KEY, encode},
+    parquet::{Chunks, SCHEMA_KEY, TABLE_KEY, VERSION_KEY, encode},
     record::Record,
 };
 use crate::files::write_whole;
@@ -32,7 +32,7 @@ pub fn write<R: Record>(path: &Path, rows: &[R]) -> Result<(), TableError> {
 pub fn write_labelled<R: Record>(path: &Path, labels: &Labels, rows: &[R]) -> Result<(), TableError> {
     let fields = R::FIELDS.iter().zip(R::values(rows));
     let own = fields.map(|(field, values)| Column::of(field, values)).collect();
-    let bytes = encode(R::FILE.trim_end_matches(".parquet"), R::SCHEMA, labels.with(own));
+    let bytes = encode(name::<R>(), R::SCHEMA, labels.with(own));
     let bytes = bytes.map_err(|source| TableError::Parquet { path: path.to_owned(), source })?;
     Ok(write_whole(path, &bytes)?)
 }
@@ -40,12 +40,16 @@ pub fn write_labelled<R: Record>(path: &Path, labels: &Labels, rows: &[R]) -> Re
 /// Reads a whole table, in the order in which it was written. Columns that the record does not have are ignored.
 ///
 /// # Errors
-/// Where there is no such file, it is no Parquet file, a newer titer wrote it, or a column is missing.
+/// Where there is no such file, it is no Parquet file, another table, of a newer schema, or lacks a column.
 pub fn read<R: Record>(path: &Path) -> Result<Vec<R>, TableError> {
     let damaged = |source| TableError::Parquet { path: path.to_owned(), source };
     let reader = SerializedFileReader::new(fs_err::File::open(path)?.into_parts().0).map_err(damaged)?;
     let file = reader.metadata().file_metadata();
     let said = |key: &str| said(file.key_value_metadata(), key);
+    let wanted = name::<R>();
+    if let Some(found) = said(TABLE_KEY).filter(|found| found != wanted) {
+        return Err(TableError::Another { path: path.to_owned(), found, wanted });
+    }
     // Tables of before schemas were written are of the first.
     let schema = said(SCHEMA_KEY).unwrap_or_else(|| "1".to_owned());
     if !schema.parse::<u32>().is_ok_and(|schema| schema <= R::SCHEMA) {
@@ -70,6 +74,11 @@ pub fn read<R: Record>(path: &Path) -> Result<Vec<R>, TableError> {
         rows.extend(R::take(&mut Chunks::new(group.as_ref(), &there)).map_err(damaged)?);
     }
     Ok(rows)
+}
+
+/// The name of a record's table.
+fn name<R: Record>() -> &'static str {
+    R::FILE.trim_end_matches(".parquet")
 }
 
 /// What a file's metadata says under a key.
@@ -154,7 +163,7 @@ mod tests {
         let path = folder.path().join("t.parquet");
         write(&path, &[step(1)]).unwrap();
         let message = read::<CellRecord>(&path).unwrap_err().to_string();
-        assert!(message.contains("t.parquet has no column cell, item, surprise: it is another table"), "{message}");
+        assert!(message.contains("t.parquet is the table `steps`, not `cells`"), "{message}");
         let bytes = fs_err::read(&path).unwrap();
         fs_err::write(&path, &bytes[..bytes.len() / 2]).unwrap();
         let message = read::<StepRecord>(&path).unwrap_err().to_string();
@@ -195,8 +204,18 @@ mod tests {
             }
         }
         use crate::table as t;
-        (check::<t::ProbeRecord>(), check::<t::CellRecord>(), check::<t::LeakRecord>(), check::<t::ScreenRecord>());
-        (check::<t::WarningRecord>(), check::<t::StepRecord>(), check::<t::GuardRecord>());
-        (check::<t::PressureRecord>(), check::<t::LedgerRecord>(), check::<t::VerifyRecord>());
+        let checks: [fn(); 10] = [
+            check::<t::ProbeRecord>,
+            check::<t::CellRecord>,
+            check::<t::LeakRecord>,
+            check::<t::ScreenRecord>,
+            check::<t::WarningRecord>,
+            check::<t::StepRecord>,
+            check::<t::GuardRecord>,
+            check::<t::PressureRecord>,
+            check::<t::LedgerRecord>,
+            check::<t::VerifyRecord>,
+        ];
+        checks.into_iter().for_each(|check| check());
     }
 }
