@@ -8,15 +8,16 @@ use std::{
     process::{Command, Output},
 };
 
-/// A spec whose one run is a few steps.
+/// A spec whose one run is one step: emulated, it takes the better part of a minute.
 const SPEC: &str = r#"
 title = "Tiny"
 seeds = [0]
 [[stage]]
-rows = 128
-mix = { "bad→good" = 1.0 }
+rows = 4
+batch = 4
+mix = { "neutral→good" = 1.0 }
 [probes]
-items = 2
+items = 1
 every = 0
 "#;
 
