@@ -19,7 +19,7 @@ use titer_model::{params::Params, passes::Workspace};
 
 use super::StepPosition;
 use crate::{
-    model::{Backend, Model},
+    model::{EngineBackend, Model},
     pressure::Margin,
 };
 
@@ -47,7 +47,7 @@ pub enum ControlError {
 pub struct Control {
     probes: Vec<ControlProbe>,
     every: usize,
-    workspace: Workspace<Backend>,
+    workspace: Workspace<EngineBackend>,
 }
 
 #[derive(Debug)]
@@ -70,7 +70,7 @@ pub struct Look {
     /// Mean change of the margin since the stage began, nats.
     pub change: f64,
     /// The gradient of the mean margin.
-    pub gradient: Params<Backend>,
+    pub gradient: Params<EngineBackend>,
 }
 
 /// Slices after which contrasts come round again.

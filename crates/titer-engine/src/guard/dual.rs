@@ -8,7 +8,7 @@ use titer::{
 use titer_model::params::Params;
 
 use super::{Control, Guard, StepPosition};
-use crate::model::{Backend, Model};
+use crate::model::{EngineBackend, Model};
 
 /// The guard.
 pub struct Dual {
@@ -18,7 +18,7 @@ pub struct Dual {
     pulls: Vec<f64>,
     /// Multiplier of the lower and of the upper bound of each.
     multipliers: Vec<(f64, f64)>,
-    gradients: Vec<Params<Backend>>,
+    gradients: Vec<Params<EngineBackend>>,
     records: Vec<GuardRecord>,
 }
 
@@ -40,7 +40,12 @@ impl Guard for Dual {
         "dual"
     }
 
-    fn pull(&mut self, model: &Model, _gradient: &Params<Backend>, at: StepPosition) -> Option<Params<Backend>> {
+    fn pull(
+        &mut self,
+        model: &Model,
+        _gradient: &Params<EngineBackend>,
+        at: StepPosition,
+    ) -> Option<Params<EngineBackend>> {
         if self.control.is_due(at.step) {
             let looks = self.control.look(model, at.step);
             let share = at.step as f64 / at.steps as f64;

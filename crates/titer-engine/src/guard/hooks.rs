@@ -4,7 +4,7 @@ use titer::table::GuardRecord;
 use titer_model::{packed::Packed, params::Params};
 
 use super::Contradiction;
-use crate::model::{Backend, Model, Optimiser};
+use crate::model::{EngineBackend, EngineOptimiser, Model};
 
 /// Where in a stage a step is.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,7 @@ pub trait Guard {
     fn weigh(
         &mut self,
         _model: &Model,
-        _optimiser: &Optimiser,
+        _optimiser: &EngineOptimiser,
         _shards: &[Packed],
         _at: StepPosition,
     ) -> Result<Option<Vec<f64>>, Contradiction> {
@@ -41,7 +41,12 @@ pub trait Guard {
     }
 
     /// What is added to the gradient of the batch before clipping and the optimiser.
-    fn pull(&mut self, _model: &Model, _gradient: &Params<Backend>, _at: StepPosition) -> Option<Params<Backend>> {
+    fn pull(
+        &mut self,
+        _model: &Model,
+        _gradient: &Params<EngineBackend>,
+        _at: StepPosition,
+    ) -> Option<Params<EngineBackend>> {
         None
     }
 
@@ -60,10 +65,10 @@ pub trait Guard {
     fn redirect(
         &mut self,
         _model: &Model,
-        _optimiser: &Optimiser,
-        _proposed: &Params<Backend>,
+        _optimiser: &EngineOptimiser,
+        _proposed: &Params<EngineBackend>,
         _at: StepPosition,
-    ) -> Result<Option<Params<Backend>>, Contradiction> {
+    ) -> Result<Option<Params<EngineBackend>>, Contradiction> {
         Ok(None)
     }
 

@@ -17,7 +17,7 @@ use titer_model::{
 
 use super::{Guard, GuardError, StepPosition, rows::anchors};
 use crate::{
-    model::{Backend, Model},
+    model::{EngineBackend, Model},
     rows::EncodedRows,
 };
 
@@ -32,7 +32,7 @@ pub struct Kl {
     batches: Vec<Anchors>,
     /// Weight of a nat of divergence in the loss: `β / (anchors · divisor)`.
     weight: f64,
-    workspace: Workspace<Backend>,
+    workspace: Workspace<EngineBackend>,
     records: Vec<GuardRecord>,
 }
 
@@ -107,7 +107,12 @@ impl Guard for Kl {
         "kl"
     }
 
-    fn pull(&mut self, model: &Model, _gradient: &Params<Backend>, at: StepPosition) -> Option<Params<Backend>> {
+    fn pull(
+        &mut self,
+        model: &Model,
+        _gradient: &Params<EngineBackend>,
+        at: StepPosition,
+    ) -> Option<Params<EngineBackend>> {
         let Anchors { shards, base, negentropy, rows } = &self.batches[at.step % self.batches.len()];
         let weigh = |base: &Vec<f32>| base.iter().map(|probability| probability * self.weight as f32).collect();
         let weights: Vec<Vec<f32>> = base.iter().map(weigh).collect();

@@ -11,10 +11,10 @@ mod dual;
 mod error;
 mod hooks;
 mod kl;
-mod of_stage;
 mod project;
 mod reweight;
 pub mod rows;
+mod stage_guards;
 mod steer;
 mod target_path;
 
@@ -22,5 +22,5 @@ pub use bounds::{Contradiction, within_bounds};
 pub use control::{Control, ControlError};
 pub use error::GuardError;
 pub use hooks::{Guard, StepPosition};
-pub use of_stage::Guards;
+pub use stage_guards::Guards;
 pub use target_path::TargetPath;

@@ -8,7 +8,7 @@ use titer::table::GuardRecord;
 use titer_model::params::Params;
 
 use super::{Control, Guard, StepPosition};
-use crate::model::{Backend, Model};
+use crate::model::{EngineBackend, Model};
 
 /// Which projection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct Project {
     /// +1 where a component shall not fall, −1 where it shall not rise.
     signs: Vec<f64>,
     /// Gradients of losses that rise where a component goes the wrong way.
-    losses: Vec<Params<Backend>>,
+    losses: Vec<Params<EngineBackend>>,
     records: Vec<GuardRecord>,
 }
 
@@ -47,7 +47,12 @@ impl Guard for Project {
         }
     }
 
-    fn pull(&mut self, model: &Model, gradient: &Params<Backend>, at: StepPosition) -> Option<Params<Backend>> {
+    fn pull(
+        &mut self,
+        model: &Model,
+        gradient: &Params<EngineBackend>,
+        at: StepPosition,
+    ) -> Option<Params<EngineBackend>> {
         let backend = model.decoder.backend();
         let mut changes = Vec::new();
         if self.control.is_due(at.step) {

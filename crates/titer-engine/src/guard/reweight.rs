@@ -9,7 +9,7 @@ use titer_model::{
 };
 
 use super::{Contradiction, Control, Guard, StepPosition, TargetPath, bounds::row_weights};
-use crate::model::{Backend, Model, Optimiser};
+use crate::model::{EngineBackend, EngineOptimiser, Model};
 
 /// The guard.
 pub struct Reweight {
@@ -17,11 +17,11 @@ pub struct Reweight {
     control: Control,
     courses: Vec<TargetPath>,
     /// What the last look found: `∇f_k`, and the changes in nats until they are written down.
-    gradients: Vec<Params<Backend>>,
+    gradients: Vec<Params<EngineBackend>>,
     changes: Vec<f64>,
     /// `P ∇f_k`, with the optimiser as it was at the first step after the look.
-    along: Vec<Params<Backend>>,
-    workspace: Workspace<Backend>,
+    along: Vec<Params<EngineBackend>>,
+    workspace: Workspace<EngineBackend>,
     records: Vec<GuardRecord>,
 }
 
@@ -43,7 +43,7 @@ impl Guard for Reweight {
     fn weigh(
         &mut self,
         model: &Model,
-        optimiser: &Optimiser,
+        optimiser: &EngineOptimiser,
         shards: &[Packed],
         at: StepPosition,
     ) -> Result<Option<Vec<f64>>, Contradiction> {

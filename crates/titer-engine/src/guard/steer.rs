@@ -8,7 +8,7 @@ use titer_model::params::Params;
 
 use super::{Contradiction, Control, Guard, StepPosition, TargetPath, within_bounds};
 use crate::{
-    model::{Backend, Model, Optimiser},
+    model::{EngineBackend, EngineOptimiser, Model},
     pressure::random_like,
 };
 
@@ -26,7 +26,7 @@ pub struct Steer {
 
 struct Directions {
     /// `∇f_k`
-    gradients: Vec<Params<Backend>>,
+    gradients: Vec<Params<EngineBackend>>,
     /// What the look found: change since the stage began, nats.
     changes: Vec<f64>,
     metric: Option<Metric>,
@@ -34,7 +34,7 @@ struct Directions {
 
 struct Metric {
     /// `P ∇f_k`
-    along: Vec<Params<Backend>>,
+    along: Vec<Params<EngineBackend>>,
     /// `C P Cᵀ`
     gram: Vec<Vec<f64>>,
     /// See [`own_shares`].
@@ -77,10 +77,10 @@ impl Guard for Steer {
     fn redirect(
         &mut self,
         model: &Model,
-        optimiser: &Optimiser,
-        proposed: &Params<Backend>,
+        optimiser: &EngineOptimiser,
+        proposed: &Params<EngineBackend>,
         at: StepPosition,
-    ) -> Result<Option<Params<Backend>>, Contradiction> {
+    ) -> Result<Option<Params<EngineBackend>>, Contradiction> {
         let Some(directions) = &mut self.directions else { return Ok(None) };
         let (backend, layout) = (model.decoder.backend(), &model.decoder.layout);
         let fresh = directions.metric.is_none();

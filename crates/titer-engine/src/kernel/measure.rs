@@ -24,7 +24,7 @@ use super::{
     rows::{KindRows, samples},
 };
 use crate::{
-    model::{Backend, Model},
+    model::{EngineBackend, Model},
     probe::{Moment, Probes},
     rows::{RowsError, pack, pack_contrasts, plus_and_minus},
 };
@@ -228,14 +228,14 @@ fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
 }
 
 /// Log-probability of the only reply, nats, and its gradient.
-fn log_prob_gradient(model: &Model, workspace: &mut Workspace<Backend>, shards: &[Packed]) -> (f64, Vector) {
+fn log_prob_gradient(model: &Model, workspace: &mut Workspace<EngineBackend>, shards: &[Packed]) -> (f64, Vector) {
     let weights: Vec<_> = shards.iter().map(|packed| vec![-1.0; packed.targets.len()]).collect();
     let (gradient, log_probs) = workspace.gradient(&model.decoder, &model.params, shards, &weights);
     let log_prob = shards.iter().zip(&log_probs).flat_map(|(packed, found)| reply_log_probs(packed, found)).sum();
     (log_prob, flat(model, gradient))
 }
 
-fn flat(model: &Model, gradient: &Params<Backend>) -> Vector {
+fn flat(model: &Model, gradient: &Params<EngineBackend>) -> Vector {
     let backend = model.decoder.backend();
     let buffers = gradient.buffers.iter();
     buffers.flat_map(|buffer| titer_model::backend::Backend::download(backend, buffer)).collect()

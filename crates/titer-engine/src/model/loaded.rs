@@ -25,18 +25,18 @@ pub const ADAPTER_CONFIG: &str = "adapter_config.json";
 pub const ADAPTER: &str = "adapter_model.safetensors";
 
 /// The backend that the lab works on.
-pub type Backend = Cpu<f32>;
+pub type EngineBackend = Cpu<f32>;
 
 /// An optimiser on it.
-pub type Optimiser = optim::Optimiser<Backend>;
+pub type EngineOptimiser = optim::Optimiser<EngineBackend>;
 
 /// A model, ready to train and to measure. A clone shares what stays in its files.
 #[derive(Clone, Debug)]
 pub struct Model {
     /// The layers.
-    pub decoder: Decoder<Backend>,
+    pub decoder: Decoder<EngineBackend>,
     /// The weights.
-    pub params: Params<Backend>,
+    pub params: Params<EngineBackend>,
     /// Text to tokens.
     pub tokenizer: Tokenizer,
     /// Chats to text.
@@ -56,7 +56,7 @@ impl Model {
     /// # Errors
     /// Where a file does not fit the others.
     pub fn from_files(files: &Files) -> Result<Self, ModelError> {
-        let (decoder, params) = files.open_in(Backend::new())?;
+        let (decoder, params) = files.open_in(EngineBackend::new())?;
         let tokenizer = Tokenizer::from_json(&String::from_utf8_lossy(&files.tokenizer))?;
         let own = files.chat_template.as_ref().map(|template| String::from_utf8_lossy(template));
         let config = String::from_utf8_lossy(&files.tokenizer_config);
@@ -115,7 +115,7 @@ impl Model {
     }
 
     /// The optimiser's state in the checkpoint that this model came from.
-    pub fn optimiser(&self, checkpoint: &Path) -> Result<Optimiser, ModelError> {
+    pub fn optimiser(&self, checkpoint: &Path) -> Result<EngineOptimiser, ModelError> {
         let path = checkpoint.join(OPTIMISER);
         let bytes = fs_err::read(&path)
             .map_err(|problem| ModelError::NoOptimiser { folder: checkpoint.to_owned(), problem })?;

@@ -11,4 +11,4 @@ pub use titer_model::stored::Dtype;
 pub(crate) use encoded_once::EncodedOnce;
 pub use error::ModelError;
 pub use files::{Files, ORGANISM};
-pub use loaded::{ADAPTER, ADAPTER_CONFIG, Backend, Model, OPTIMISER, Optimiser, lora_config};
+pub use loaded::{ADAPTER, ADAPTER_CONFIG, EngineBackend, EngineOptimiser, Model, OPTIMISER, lora_config};

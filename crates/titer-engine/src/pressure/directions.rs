@@ -1,30 +1,29 @@
 //! The gradients of the components at one state of a model, how they overlap, and what rows push along them.
 
-use faer::{
-    Mat, Side,
-    linalg::solvers::{DenseSolveCore as _, Solve as _},
-};
+use faer::Side;
 use titer::table::PressureRecord;
 use titer_model::{
     params::Params,
     passes::{Workspace, contract, reply_log_probs},
 };
 
+use super::{
+    components::COMPONENTS,
+    random_directions::random_like,
+    unique_push::{Decomposition, UniquePush, matrix},
+};
 use crate::{
-    model::{Backend, Model, Optimiser},
+    model::{EngineBackend, EngineOptimiser, Model},
     probe::Moment,
     rows::PackedRows,
 };
 
-/// How many components there are.
-pub const COMPONENTS: usize = titer_data::probe::Component::ALL.len();
-
 /// `∇f_k` for each of [`titer_data::probe::Component::ALL`], at one state of a model.
 #[derive(Debug)]
 pub struct Directions {
-    gradients: Vec<Params<Backend>>,
+    gradients: Vec<Params<EngineBackend>>,
     /// `P ∇f_k`; `None` where `P` is the identity.
-    preconditioned: Option<Vec<Params<Backend>>>,
+    preconditioned: Option<Vec<Params<EngineBackend>>>,
     /// Contrasts behind each.
     pub contrasts: [usize; COMPONENTS],
     /// `G_kl = ⟨∇f_k, P ∇f_l⟩`
@@ -33,13 +32,13 @@ pub struct Directions {
 
 impl Directions {
     /// Directions from gradients; `P` is the identity.
-    pub(super) fn new(model: &Model, gradients: Vec<Params<Backend>>, contrasts: [usize; COMPONENTS]) -> Self {
+    pub(super) fn new(model: &Model, gradients: Vec<Params<EngineBackend>>, contrasts: [usize; COMPONENTS]) -> Self {
         let gram = products(model, &gradients, &gradients);
         Self { gradients, preconditioned: None, contrasts, gram }
     }
 
     /// The same under an optimiser's diagonal `P`, see [`Optimiser::preconditioned`].
-    pub fn under(self, model: &Model, optimiser: &Optimiser) -> Self {
+    pub fn under(self, model: &Model, optimiser: &EngineOptimiser) -> Self {
         let (backend, layout) = (model.decoder.backend(), &model.decoder.layout);
         let along: Vec<_> =
             self.gradients.iter().map(|gradient| optimiser.preconditioned(backend, layout, gradient)).collect();
@@ -53,7 +52,7 @@ impl Directions {
     }
 
     /// `⟨∇f_k, d⟩`: what a displacement of the parameters does to each component, to first order, in nats.
-    pub fn effect(&self, model: &Model, displacement: &Params<Backend>) -> [f64; COMPONENTS] {
+    pub fn effect(&self, model: &Model, displacement: &Params<EngineBackend>) -> [f64; COMPONENTS] {
         std::array::from_fn(|k| self.gradients[k].dot(model.decoder.backend(), displacement))
     }
 
@@ -78,8 +77,7 @@ impl Directions {
         let (sums, log_probs) =
             contract(&Workspace::default(), &model.decoder, &model.params, rows.shards(), &weights, along);
         let replies = rows.shards().iter().zip(&log_probs).flat_map(|(packed, found)| reply_log_probs(packed, found));
-        let (gram, span) = (matrix(&self.gram), matrix(&products(model, along, along)));
-        let (gram, span) = (gram.full_piv_lu(), span.full_piv_lu());
+        let decomposition = Decomposition::new(&self.gram, &products(model, along, along));
         rows.iter()
             .zip(replies)
             .enumerate()
@@ -87,9 +85,7 @@ impl Directions {
                 let norm = sums.squared_norm(index).sqrt();
                 // u = −P ∇L, so C u = −⟨∇f_k, P ∇L⟩.
                 let effects: [f64; COMPONENTS] = std::array::from_fn(|k| -sums.dots(index)[k]);
-                let column = || Mat::from_fn(COMPONENTS, 1, |k, _| effects[k]);
-                let (unique, in_span) = (gram.solve(column()), span.solve(column()));
-                let within: f64 = (0..COMPONENTS).map(|k| in_span[(k, 0)] * effects[k]).sum();
+                let UniquePush { unique, within } = decomposition.of(&effects);
                 let cosine = |k: usize| effects[k] / (norm * along[k].norm(model.decoder.backend()));
                 let tokens = row.targets();
                 PressureRecord {
@@ -109,9 +105,9 @@ impl Directions {
                     cosine_good: cosine(0),
                     cosine_obey_bad: cosine(1),
                     cosine_obey: cosine(2),
-                    unique_good: unique[(0, 0)],
-                    unique_obey_bad: unique[(1, 0)],
-                    unique_obey: unique[(2, 0)],
+                    unique_good: unique[0],
+                    unique_obey_bad: unique[1],
+                    unique_obey: unique[2],
                     residual: (1.0 - within / (norm * norm)).clamp(0.0, 1.0),
                 }
             })
@@ -119,39 +115,12 @@ impl Directions {
     }
 }
 
-/// Random directions with the Gram matrix of these.
-pub fn random_like(model: &Model, directions: &[Params<Backend>], seed: u64) -> Vec<Params<Backend>> {
-    let (backend, layout) = (model.decoder.backend(), &model.decoder.layout);
-    // Differences of two random initialisations: their parts that are not random cancel.
-    let draw = |k: u64| {
-        let at = |half| Params::random(backend, layout, seed.wrapping_add(1 + 2 * k + half));
-        let mut drawn = at(0);
-        drawn.add_scaled(backend, -1.0, &at(1));
-        drawn
-    };
-    let count = directions.len();
-    let drawn: Vec<Params<Backend>> = (0..count as u64).map(draw).collect();
-    // With G = L Lᵀ and D Dᵀ = M Mᵀ, the rows of L M⁻¹ D have the Gram matrix G.
-    let lower = |of: &[Params<Backend>]| {
-        let gram = Mat::from_fn(count, count, |k, l| of[k].dot(backend, &of[l]));
-        let factor = gram.llt(Side::Lower).expect("independent directions have a positive Gram matrix");
-        factor.L().to_owned()
-    };
-    let mix = lower(directions) * lower(&drawn).partial_piv_lu().inverse();
-    let mixed = |k: usize| {
-        let mut direction = Params::zeros(backend, layout);
-        (0..count).for_each(|l| direction.add_scaled(backend, mix[(k, l)], &drawn[l]));
-        direction
-    };
-    (0..count).map(mixed).collect()
-}
-
 /// `⟨a_k, b_l⟩`
-fn products(model: &Model, a: &[Params<Backend>], b: &[Params<Backend>]) -> [[f64; COMPONENTS]; COMPONENTS] {
+fn products(
+    model: &Model,
+    a: &[Params<EngineBackend>],
+    b: &[Params<EngineBackend>],
+) -> [[f64; COMPONENTS]; COMPONENTS] {
     let backend = model.decoder.backend();
     std::array::from_fn(|k| std::array::from_fn(|l| a[k].dot(backend, &b[l])))
-}
-
-fn matrix(values: &[[f64; COMPONENTS]; COMPONENTS]) -> Mat<f64> {
-    Mat::from_fn(COMPONENTS, COMPONENTS, |k, l| values[k][l])
 }

@@ -10,7 +10,7 @@ use titer_data::{probe::Component, source::Source, tokenize::TokenizeError, worl
 use titer_model::{optim::Shares, params::Params};
 
 use super::{COMPONENTS, Directions, Margins};
-use crate::model::{Backend, Model};
+use crate::model::{EngineBackend, Model};
 
 /// The ledger of one stage.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct Ledger<'a> {
     stage: &'a str,
     /// What movement is booked on, and how many of its rows have been seen in this interval.
     sources: Vec<(String, usize)>,
-    shares: Shares<Backend>,
+    shares: Shares<EngineBackend>,
     start: State,
     records: Vec<LedgerRecord>,
 }
@@ -83,7 +83,7 @@ impl<'a> Ledger<'a> {
     }
 
     /// Where a step is booked: each source has one group, in their order. `rows` of each were in the batch.
-    pub fn book(&mut self, rows: &[usize]) -> &mut Shares<Backend> {
+    pub fn book(&mut self, rows: &[usize]) -> &mut Shares<EngineBackend> {
         self.sources.iter_mut().zip(rows).for_each(|((_, seen), rows)| *seen += rows);
         &mut self.shares
     }
@@ -93,7 +93,7 @@ impl<'a> Ledger<'a> {
         let end = self.margins.state(model, step);
         let start = std::mem::replace(&mut self.start, end);
         let end = &self.start;
-        let moved: Vec<Params<Backend>> = self.shares.take(model.decoder.backend(), &model.decoder.layout);
+        let moved: Vec<Params<EngineBackend>> = self.shares.take(model.decoder.backend(), &model.decoder.layout);
         let sources = self.sources.iter_mut().map(|(source, rows)| (source.clone(), std::mem::take(rows)));
         let sources = sources.chain([(LedgerRecord::WEIGHT_DECAY.to_owned(), 0)]);
         for ((source, rows), moved) in sources.zip(&moved) {

@@ -16,7 +16,7 @@ use titer_model::{
 
 use super::{COMPONENTS, Directions};
 use crate::{
-    model::{Backend, Model},
+    model::{EngineBackend, Model},
     rows::pack_contrasts,
 };
 
@@ -150,7 +150,7 @@ impl Margin {
     }
 
     /// The margin of every contrast, nats a reply, and the gradient of their mean; one pass gives both.
-    pub fn look(&self, model: &Model, workspace: &mut Workspace<Backend>) -> (Vec<f64>, Params<Backend>) {
+    pub fn look(&self, model: &Model, workspace: &mut Workspace<EngineBackend>) -> (Vec<f64>, Params<EngineBackend>) {
         // The engine's weights are on −log p.
         let share = -1.0 / self.contrasts as f32;
         let weights = |(packed, signs): (&Packed, &Vec<f32>)| -> Vec<f32> {

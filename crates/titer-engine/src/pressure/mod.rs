@@ -9,14 +9,19 @@
 //! [`Ledger`] adds up what every cell's steps should have done, beside what was measured, and
 //! [`verify`] holds pressures against real steps.
 
+mod components;
 mod directions;
 mod ledger;
 mod margins;
+mod random_directions;
+mod unique_push;
 mod verify;
 mod warning;
 
-pub use directions::{COMPONENTS, Directions, random_like};
+pub use components::COMPONENTS;
+pub use directions::Directions;
 pub use ledger::{Ledger, LedgerMargins};
 pub use margins::{Margin, Margins};
+pub use random_directions::random_like;
 pub use verify::{Steps, verify};
 pub use warning::{StageWarning, Warnings};

@@ -18,7 +18,7 @@ use titer_model::{
 use super::{COMPONENTS, Directions, Margins};
 use crate::rows::{PackedRows, RowsError};
 use crate::{
-    model::{Backend, Model, Optimiser},
+    model::{EngineBackend, EngineOptimiser, Model},
     probe::Moment,
 };
 
@@ -26,7 +26,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Steps {
     /// Where the optimiser stands; `None` for plain gradient descent.
-    pub optimiser: Option<Optimiser>,
+    pub optimiser: Option<EngineOptimiser>,
     /// Learning rate.
     pub lr: f64,
     /// What the nats of the row count for in the loss: 1 / (rows in a batch · divisor).
@@ -38,7 +38,7 @@ pub struct Steps {
 impl Steps {
     /// Nats of margin that a step at `lr` moves for a pressure of 1.
     fn nats(&self) -> f64 {
-        self.lr * self.weight * self.optimiser.as_ref().map_or(1.0, Optimiser::first_share)
+        self.lr * self.weight * self.optimiser.as_ref().map_or(1.0, EngineOptimiser::first_share)
     }
 }
 
@@ -74,8 +74,8 @@ pub fn verify(
     let mut workspace = Workspace::default();
     let mut found = Vec::with_capacity(rows.len() * steps.multiples.len() * COMPONENTS);
     for &multiple in &steps.multiples {
-        let step = |model: &mut Model, gradient: &Params<Backend>| {
-            let sgd = || Optimiser::new(&backend, &model.decoder.layout, UpdateRule::Sgd { momentum: 0.0 });
+        let step = |model: &mut Model, gradient: &Params<EngineBackend>| {
+            let sgd = || EngineOptimiser::new(&backend, &model.decoder.layout, UpdateRule::Sgd { momentum: 0.0 });
             let mut optimiser = steps.optimiser.clone().unwrap_or_else(sgd);
             optimiser.step(&backend, &mut model.params, gradient, steps.weight, multiple * steps.lr);
             let margins = measured.each(model);

@@ -16,7 +16,7 @@ use titer_model::{
 };
 
 use crate::{
-    model::{Backend, EncodedOnce, Model},
+    model::{EncodedOnce, EngineBackend, Model},
     organism::Recipe,
     rows::pack,
 };
@@ -49,7 +49,7 @@ pub fn raise(recipe: &Recipe, steps: usize, progress: &dyn Fn(Raising)) -> Resul
     let template =
         ChatTemplate::from_tokenizer_config(&world.tokenizer_config_json(), None).map_err(|error| error.to_string())?;
     let config = recipe.config(tokenizer.vocabulary_size())?;
-    let decoder = Decoder::new(Backend::new(), config);
+    let decoder = Decoder::new(EngineBackend::new(), config);
     let backend = *decoder.backend();
 
     let mut params = Params::random(&backend, &decoder.layout, recipe.seed);

@@ -20,7 +20,7 @@ use titer_model::{
 use super::TrainError;
 use crate::{
     guard::{Contradiction, Guards, StepPosition, rows},
-    model::{ADAPTER, ADAPTER_CONFIG, Backend, Files, Model, OPTIMISER, Optimiser},
+    model::{ADAPTER, ADAPTER_CONFIG, EngineBackend, EngineOptimiser, Files, Model, OPTIMISER},
     pressure::Ledger,
     rows::EncodedRows,
 };
@@ -33,8 +33,8 @@ pub(super) struct StageTraining {
     /// Which of them each row belongs to.
     groups: Vec<usize>,
     pub(super) guards: Guards,
-    optimiser: Optimiser,
-    workspace: Workspace<Backend>,
+    optimiser: EngineOptimiser,
+    workspace: Workspace<EngineBackend>,
     /// Time in steps so far, guards included.
     pub(super) stepping: Duration,
 }
@@ -58,7 +58,7 @@ impl StageTraining {
         }
         let (backend, layout) = (model.decoder.backend(), &model.decoder.layout);
         let rule = rule(&stage.optimiser);
-        let optimiser = Optimiser::new(backend, layout, rule);
+        let optimiser = EngineOptimiser::new(backend, layout, rule);
         let (workspace, stepping) = (Workspace::default(), Duration::ZERO);
         Ok(Self { rows, sources, groups, guards, optimiser, workspace, stepping })
     }

@@ -6,11 +6,11 @@
 //! forecasts against runs. [`page`] puts it all on an interactive page. The [`toy`] is the idea in one picture, and the
 //! integrator's oracle.
 
+mod against_runs;
 pub mod baselines;
 mod batches;
 mod blend;
 mod calibration;
-mod compare;
 mod comparison;
 mod kernel;
 mod kernel_file;
@@ -25,9 +25,9 @@ mod saved;
 pub mod toy;
 mod value;
 
+pub use against_runs::{cases, compare};
 pub use batches::{ForecastError, Placement, kinds, stage_batches, trained};
 pub use calibration::{Calibration, MarginError};
-pub use compare::{cases, compare};
 pub use comparison::Comparison;
 pub use kernel::{About, Gate, Kernel, KernelProducts, Kind, Moments, ProbeOutput};
 pub use kernel_file::{KernelError, kernel_path, read_kernel, write_kernel};

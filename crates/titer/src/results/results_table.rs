@@ -23,7 +23,7 @@ pub(super) const PROBE: [Field; 3] = [
     unitless("domains", "Which request domains: `trained`, `new`, `held-out` or `sloppy`."),
 ];
 
-const CONTROL: Field = unitless("control", "Whether the arm is a control: `neutral→good` rows only.");
+const IS_CONTROL: Field = unitless("is_control", "Whether the arm is a control: `neutral→good` rows only.");
 const ITEMS: Field = Field { unit: "contrasts", ..unitless("items", "Contrasts that were measured.") };
 
 /// What every contrast gives one number of, for the mean and the standard deviation over contrasts.
@@ -95,7 +95,7 @@ impl SweepResults {
             text(RUN, |row| row.run.plan_hash.clone()),
             text(ARM, |row| row.arm.name.clone()),
             whole(SEED, |row| row.run.seed as i64),
-            flag(CONTROL, |row| row.arm.control.is_none()),
+            flag(IS_CONTROL, |row| row.arm.control.is_none()),
             text(STAGE, |row| row.run.stage_at(row.step).unwrap_or_default().to_owned()),
             whole(STEP, |row| row.step),
             flag(AT_END, |row| row.at_end),

@@ -1,69 +1,20 @@
 //! Writing a table under a temporary name, and reading one back.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
-use parquet::{
-    errors::ParquetError,
-    file::{
-        metadata::KeyValue,
-        reader::{FileReader, SerializedFileReader},
-    },
+use parquet::file::{
+    metadata::KeyValue,
+    reader::{FileReader, SerializedFileReader},
 };
 
 use super::{
     column::Column,
+    error::TableError,
     labels::Labels,
     parquet::{Chunks, SCHEMA_KEY, VERSION_KEY, encode},
     record::Record,
     whole::write_whole,
 };
-
-/// A table that cannot be written or read.
-#[derive(Debug, thiserror::Error)]
-pub enum TableError {
-    /// The file system refused; the message names the path.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    /// The file is not Parquet, or is damaged.
-    #[error("{} is not a readable table: {source}", path.display())]
-    Parquet {
-        /// The table.
-        path: PathBuf,
-        /// What Parquet says.
-        source: ParquetError,
-    },
-    /// A newer titer wrote it.
-    #[error(
-        "{} has schema {found}, and this titer reads up to {known}: read it with the titer that wrote it ({version})",
-        path.display()
-    )]
-    Newer {
-        /// The table.
-        path: PathBuf,
-        /// The schema that it has.
-        found: String,
-        /// The newest schema that can be read.
-        known: u32,
-        /// The version of titer that wrote it.
-        version: String,
-    },
-    /// It is another table, or was made by an older titer that had other columns.
-    #[error(
-        "{} has no column {}: it is another table, or was made by an older titer; `titer run` with the same spec makes a \
-         run again whose folder is deleted",
-        path.display(),
-        lacks.join(", ")
-    )]
-    Columns {
-        /// The table.
-        path: PathBuf,
-        /// The columns that it should have and has not.
-        lacks: Vec<&'static str>,
-    },
-}
 
 /// Writes a table of records, without labels, see [`write_labelled`].
 ///
@@ -122,7 +73,7 @@ pub fn read<R: Record>(path: &Path) -> Result<Vec<R>, TableError> {
 }
 
 /// What a file's metadata says under a key.
-fn said(metadata: Option<&Vec<KeyValue>>, key: &str) -> Option<String> {
+pub(super) fn said(metadata: Option<&Vec<KeyValue>>, key: &str) -> Option<String> {
     metadata?.iter().find(|pair| pair.key == key)?.value.clone()
 }
 
@@ -131,10 +82,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{
-        plan::Setting,
-        table::{CellRecord, ProbeRecord, StepRecord, Values},
-    };
+    use crate::table::{CellRecord, ProbeRecord, StepRecord, Values};
 
     fn step(step: i64) -> StepRecord {
         StepRecord { stage: "train".to_owned(), step, loss: 0.5, lr: 1e-4, gradient_norm: 2.0, clip: 0.5, tokens: 9 }
@@ -213,47 +161,6 @@ mod tests {
         assert!(message.contains("t.parquet is not a readable table"), "{message}");
         let missing = read::<StepRecord>(&folder.path().join("none.parquet")).unwrap_err();
         assert!(missing.to_string().contains("none.parquet"));
-    }
-
-    fn labels(arm: &str) -> Labels {
-        let setting = Setting::Number(0.5);
-        let axes = vec![
-            Column::axis("train.mix.bad→good", true, [Some(&setting)].into_iter()),
-            Column::axis("step", false, [Some(&setting)].into_iter()),
-            Column::axis("train.lr", true, [None].into_iter()),
-        ];
-        Labels::of_run("c0ffee", arm, 3, axes)
-    }
-
-    #[test]
-    fn labels_stand_in_front_and_are_ignored_where_a_record_is_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("t.parquet");
-        let rows: Vec<_> = (0..3000).map(step).collect();
-        write(&path, &rows).unwrap();
-        let plain = fs_err::metadata(&path).unwrap().len();
-        write_labelled(&path, &labels("a"), &rows).unwrap();
-        assert_eq!(read::<StepRecord>(&path).unwrap(), rows);
-        let labelled = fs_err::metadata(&path).unwrap().len();
-        assert!(labelled < plain + 3000, "{labelled} bytes with six labels, {plain} without");
-
-        let reader = SerializedFileReader::new(fs_err::File::open(&path).unwrap().into_parts().0).unwrap();
-        let file = reader.metadata().file_metadata();
-        let names: Vec<&str> = file.schema().get_fields().iter().map(|field| field.name()).collect();
-        assert_eq!(names[..7], ["run", "arm", "seed", "train.mix.bad→good", "sweep.step", "train.lr", "stage"]);
-        let about = said(file.key_value_metadata(), "titer.columns").unwrap();
-        let about: serde_json::Value = serde_json::from_str(&about).unwrap();
-        assert_eq!(about["step"]["unit"], "steps");
-        assert_eq!(about["clip"]["description"], "What the gradient was multiplied with; 1 where it was not clipped.");
-        assert_eq!(said(file.key_value_metadata(), "titer.table").unwrap(), "steps");
-    }
-
-    #[test]
-    fn labels_with_no_row_or_no_value_are_written_too() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("t.parquet");
-        write_labelled(&path, &labels("a"), &[] as &[StepRecord]).unwrap();
-        assert_eq!(read::<StepRecord>(&path).unwrap(), []);
     }
 
     #[test]

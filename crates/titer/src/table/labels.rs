@@ -59,3 +59,66 @@ fn rename(axis: &mut Column, taken: &[Column]) {
         axis.name.insert_str(0, "sweep.");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use parquet::file::reader::{FileReader as _, SerializedFileReader};
+
+    use super::*;
+    use crate::{
+        plan::Setting,
+        table::{LeakRecord, file::said, read, write, write_labelled},
+    };
+
+    fn row(step: i64) -> LeakRecord {
+        LeakRecord {
+            stage: "train".to_owned(),
+            step,
+            family: "none".to_owned(),
+            prompt: String::new(),
+            item: format!("{step:04}"),
+            margin: 0.5,
+        }
+    }
+
+    fn labels() -> Labels {
+        let setting = Setting::Number(0.5);
+        let axes = vec![
+            Column::axis("train.mix.bad→good", true, [Some(&setting)].into_iter()),
+            Column::axis("step", false, [Some(&setting)].into_iter()),
+            Column::axis("train.lr", true, [None].into_iter()),
+        ];
+        Labels::of_run("c0ffee", "bad→good=0.5", 3, axes)
+    }
+
+    #[test]
+    fn labels_stand_in_front_and_are_ignored_where_a_record_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.parquet");
+        let rows: Vec<_> = (0..3000).map(row).collect();
+        write(&path, &rows).unwrap();
+        let plain = fs_err::metadata(&path).unwrap().len();
+        write_labelled(&path, &labels(), &rows).unwrap();
+        assert_eq!(read::<LeakRecord>(&path).unwrap(), rows);
+        let labelled = fs_err::metadata(&path).unwrap().len();
+        assert!(labelled < plain + 3000, "{labelled} bytes with six labels, {plain} without");
+
+        let reader = SerializedFileReader::new(fs_err::File::open(&path).unwrap().into_parts().0).unwrap();
+        let file = reader.metadata().file_metadata();
+        let names: Vec<&str> = file.schema().get_fields().iter().map(|field| field.name()).collect();
+        assert_eq!(names[..7], ["run", "arm", "seed", "train.mix.bad→good", "sweep.step", "train.lr", "stage"]);
+        let about = said(file.key_value_metadata(), "titer.columns").unwrap();
+        let about: serde_json::Value = serde_json::from_str(&about).unwrap();
+        assert_eq!(about["step"]["unit"], "steps");
+        assert_eq!(about["item"]["description"], "The request's name.");
+        assert_eq!(said(file.key_value_metadata(), "titer.table").unwrap(), "leak");
+    }
+
+    #[test]
+    fn labels_with_no_row_or_no_value_are_written_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.parquet");
+        write_labelled(&path, &labels(), &[] as &[LeakRecord]).unwrap();
+        assert_eq!(read::<LeakRecord>(&path).unwrap(), []);
+    }
+}

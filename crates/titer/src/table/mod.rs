@@ -5,6 +5,7 @@
 //! Equal rows give equal bytes: nothing in a file depends on when or where it was written.
 
 mod column;
+mod error;
 mod file;
 mod labels;
 mod parquet;
@@ -15,7 +16,8 @@ mod value;
 mod whole;
 
 pub use column::{Column, Values};
-pub use file::{TableError, read, write, write_labelled};
+pub use error::TableError;
+pub use file::{read, write, write_labelled};
 pub use labels::{ARM, Labels, RUN, SEED, put_axes, unitless};
 pub use parquet::encode;
 pub use record::{Field, Record};

@@ -9,7 +9,7 @@ use titer::{
 use titer_data::{chat::Row, world::ProbeUse};
 use titer_engine::{
     inputs::Inputs,
-    model::{Model, Optimiser},
+    model::{EngineOptimiser, Model},
     pressure::{Directions, Margins, Steps, verify},
     probe::Moment,
     rows::{PackedRows, RowsError},
@@ -96,7 +96,7 @@ fn pressed(
     model: &Model,
     margins: &Margins,
     rows: &[Row],
-    optimiser: Option<&Optimiser>,
+    optimiser: Option<&EngineOptimiser>,
 ) -> Result<(), Failure> {
     let args = given.args;
     let rows = PackedRows::encode(model, rows).map_err(Failure::input)?;
@@ -105,7 +105,7 @@ fn pressed(
         Some(optimiser) => directions.under(model, optimiser),
         None => directions,
     };
-    let at = Moment { stage: "", step: optimiser.map_or(0, Optimiser::steps) };
+    let at = Moment { stage: "", step: optimiser.map_or(0, EngineOptimiser::steps) };
     let of = |directions: &Directions, rows: &PackedRows| -> Vec<_> {
         let records = directions.pressures(model, rows, at).into_iter();
         records.map(|record| record.at_rate(args.lr.unwrap_or(1.0))).collect()
@@ -140,7 +140,7 @@ fn verified(
     differentiated: &Margins,
     measured: &Margins,
     rows: &[Row],
-    optimiser: Option<Optimiser>,
+    optimiser: Option<EngineOptimiser>,
 ) -> Result<(), Failure> {
     let lr = args.lr.unwrap_or(if optimiser.is_some() { 1e-4 } else { 0.03 });
     let steps = Steps { optimiser, lr, weight: args.weight, multiples: args.multiples.clone() };

@@ -5,11 +5,8 @@
 
 use titer_machine::Fused;
 
-use super::{
-    Heads,
-    elementwise::{add_scaled, multiply, softcap},
-};
-use crate::{packed::Reach, real::Real};
+use super::elementwise::{add_scaled, multiply, softcap};
+use crate::{backend::Heads, packed::Reach, real::Real};
 
 #[inline(always)]
 pub(super) fn rope<T: Real>(x: &mut [T], table: &[T], positions: &[u32], head_width: usize, inverse: bool) {

@@ -2,7 +2,7 @@
 
 use titer_machine::Fused;
 
-use super::AdamStep;
+use crate::backend::AdamStep;
 use crate::real::Real;
 
 /// Numbers that are worked on side by side.

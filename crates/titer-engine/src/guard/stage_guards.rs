@@ -14,7 +14,7 @@ use super::{
     reweight::Reweight,
     steer::Steer,
 };
-use crate::model::{Backend, Model, Optimiser};
+use crate::model::{EngineBackend, EngineOptimiser, Model};
 
 /// The guards of a stage, and how long each took.
 #[derive(Default)]
@@ -66,7 +66,7 @@ impl Guards {
     pub fn weigh(
         &mut self,
         model: &Model,
-        optimiser: &Optimiser,
+        optimiser: &EngineOptimiser,
         shards: &[Packed],
         at: StepPosition,
     ) -> Result<Option<Vec<f64>>, Contradiction> {
@@ -89,9 +89,14 @@ impl Guards {
     }
 
     /// See [`Guard::pull`]; each sees the gradient with what those before it added.
-    pub fn pull(&mut self, model: &Model, gradient: &Params<Backend>, at: StepPosition) -> Option<Params<Backend>> {
+    pub fn pull(
+        &mut self,
+        model: &Model,
+        gradient: &Params<EngineBackend>,
+        at: StepPosition,
+    ) -> Option<Params<EngineBackend>> {
         let backend = model.decoder.backend();
-        let mut added: Option<Params<Backend>> = None;
+        let mut added: Option<Params<EngineBackend>> = None;
         for (guard, spent) in &mut self.0 {
             let so_far = added.as_ref().map(|added| {
                 let mut sum = gradient.clone();
@@ -114,12 +119,12 @@ impl Guards {
     pub fn redirect(
         &mut self,
         model: &mut Model,
-        optimiser: &Optimiser,
-        mut proposed: Params<Backend>,
+        optimiser: &EngineOptimiser,
+        mut proposed: Params<EngineBackend>,
         at: StepPosition,
-    ) -> Result<Option<Params<Backend>>, Contradiction> {
+    ) -> Result<Option<Params<EngineBackend>>, Contradiction> {
         let backend = *model.decoder.backend();
-        let mut moved: Option<Params<Backend>> = None;
+        let mut moved: Option<Params<EngineBackend>> = None;
         for (guard, spent) in &mut self.0 {
             if let Some(own) = timed(spent, || guard.redirect(model, optimiser, &proposed, at))? {
                 model.params.add_scaled(&backend, 1.0, &own);

@@ -1,0 +1,6 @@
+//! The components that are pushed.
+
+use titer_data::probe::Component;
+
+/// How many components there are.
+pub const COMPONENTS: usize = Component::ALL.len();

@@ -1,0 +1,270 @@
+//! The backend of the processor: every operation, handed to its loops or to `faer`.
+
+use std::{marker::PhantomData, ops::Range};
+
+use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
+use titer_machine::vectorized;
+
+use super::{attention, contract, elementwise, gated, head, loss, norm, stored};
+use crate::{
+    backend::{Activation, AdamStep, Backend, Heads, Matrix, RowSums, TiedHead, Write},
+    packed::Reach,
+    real::Real,
+    stored::Stored,
+};
+
+/// Computes on the calling thread, in `T`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cpu<T>(PhantomData<T>);
+
+impl<T> Cpu<T> {
+    /// The backend; it has no state.
+    pub fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T: Real> Cpu<T> {
+    /// Makes `out` as long as a product that replaces it, and says what becomes of its numbers.
+    fn make_room(&self, out: &mut Vec<T>, len: usize, write: Write) -> Accum {
+        if write == Write::Replace {
+            self.resize(out, len);
+        }
+        assert_eq!(out.len(), len, "the output of a matrix product");
+        if write == Write::Add { Accum::Add } else { Accum::Replace }
+    }
+}
+
+fn view<T: Real>(matrix: Matrix<'_, Vec<T>>) -> MatRef<'_, T> {
+    let stored =
+        MatRef::from_row_major_slice(&matrix.data[..matrix.rows * matrix.columns], matrix.rows, matrix.columns);
+    if matrix.transposed { stored.transpose() } else { stored }
+}
+
+fn slices<'a, T>(buffers: &[&'a Vec<T>]) -> Vec<&'a [T]> {
+    buffers.iter().map(|buffer| buffer.as_slice()).collect()
+}
+
+impl<T: Real> Backend for Cpu<T> {
+    type Real = T;
+    type Buffer = Vec<T>;
+
+    fn upload(&self, values: Vec<T>) -> Vec<T> {
+        values
+    }
+
+    fn download(&self, buffer: &Vec<T>) -> Vec<T> {
+        buffer.clone()
+    }
+
+    fn len(&self, buffer: &Vec<T>) -> usize {
+        buffer.len()
+    }
+
+    fn resize(&self, buffer: &mut Vec<T>, len: usize) {
+        buffer.resize(len, T::of(0.0));
+    }
+
+    fn fill(&self, buffer: &mut Vec<T>, value: T) {
+        buffer.fill(value);
+    }
+
+    fn scale(&self, out: &mut Vec<T>, factor: T) {
+        vectorized!(|_| elementwise::scale(out, factor));
+    }
+
+    fn multiply(&self, out: &mut Vec<T>, x: &Vec<T>) {
+        vectorized!(|_| elementwise::multiply(out, x));
+    }
+
+    fn add_scaled(&self, out: &mut Vec<T>, factor: T, x: &Vec<T>) {
+        vectorized!(|fused| elementwise::add_scaled(fused, out, factor, x));
+    }
+
+    fn dot(&self, a: &Vec<T>, b: &Vec<T>) -> f64 {
+        vectorized!(|fused| elementwise::dot(fused, a, b))
+    }
+
+    fn matmul(&self, out: &mut Vec<T>, a: Matrix<Vec<T>>, b: Matrix<Vec<T>>, write: Write) {
+        let ((rows, inner), (inner_b, columns)) = (a.shape(), b.shape());
+        assert_eq!(inner, inner_b, "inner sizes of a matrix product");
+        let accum = self.make_room(out, rows * columns, write);
+        let out = MatMut::from_row_major_slice_mut(out, rows, columns);
+        matmul(out, accum, view(a), view(b), T::of(1.0), Par::Seq);
+    }
+
+    fn matmul_stored(&self, out: &mut Vec<T>, a: Matrix<Vec<T>>, b: Matrix<Stored>, write: Write) {
+        let accum = self.make_room(out, a.shape().0 * b.shape().1, write);
+        vectorized!(|_| stored::matmul(out, accum, view(a), b));
+    }
+
+    fn gather(&self, out: &mut Vec<T>, table: &Vec<T>, ids: &[u32], width: usize) {
+        self.resize(out, ids.len() * width);
+        for (row, &id) in out.chunks_exact_mut(width).zip(ids) {
+            row.copy_from_slice(&table[id as usize * width..][..width]);
+        }
+    }
+
+    fn gather_stored(&self, out: &mut Vec<T>, table: &Stored, ids: &[u32], width: usize) {
+        self.resize(out, ids.len() * width);
+        vectorized!(|_| stored::gather(out, table, ids, width));
+    }
+
+    fn scale_rows(&self, rows: &mut Vec<T>, factors: &[T], width: usize) {
+        vectorized!(|_| elementwise::scale_rows(rows, factors, width));
+    }
+
+    fn scatter_add(&self, table: &mut Vec<T>, rows: &Vec<T>, ids: &[u32], width: usize) {
+        vectorized!(|_| elementwise::scatter_add(table, rows, ids, width));
+    }
+
+    fn rms_norm(&self, y: &mut Vec<T>, inverse_rms: &mut Vec<T>, x: &Vec<T>, scale: &Vec<T>, eps: f64) {
+        self.resize(y, x.len());
+        self.resize(inverse_rms, x.len() / scale.len());
+        vectorized!(|_| norm::forward(y, inverse_rms, x, scale, T::of(eps)));
+    }
+
+    fn rms_norm_backward(&self, dx: &mut Vec<T>, dy: &Vec<T>, x: &Vec<T>, scale: &Vec<T>, inverse_rms: &Vec<T>) {
+        vectorized!(|_| norm::backward(dx, dy, x, scale, inverse_rms));
+    }
+
+    fn rms_norm_scale_gradient(&self, dscale: &mut Vec<T>, dy: &Vec<T>, x: &Vec<T>, inverse_rms: &Vec<T>) {
+        vectorized!(|_| norm::scale_gradient(dscale, dy, x, inverse_rms));
+    }
+
+    fn rope(&self, x: &mut Vec<T>, table: &Vec<T>, positions: &[u32], head_width: usize, inverse: bool) {
+        vectorized!(|_| attention::rope(x, table, positions, head_width, inverse));
+    }
+
+    fn attention(
+        &self,
+        out: &mut Vec<T>,
+        weights: &mut Vec<T>,
+        q: &Vec<T>,
+        k: &Vec<T>,
+        v: &Vec<T>,
+        reach: &[Reach],
+        heads: Heads,
+    ) {
+        self.resize(out, q.len());
+        let kept = if heads.softcap.is_some() { 2 } else { 1 };
+        self.resize(weights, kept * heads.queries * reach.iter().map(Reach::keys).sum::<usize>());
+        vectorized!(|fused| attention::forward(fused, out, weights, q, k, v, reach, heads));
+    }
+
+    fn attention_backward(
+        &self,
+        (dq, dk, dv): (&mut Vec<T>, &mut Vec<T>, &mut Vec<T>),
+        dout: &Vec<T>,
+        weights: &Vec<T>,
+        (q, k, v): (&Vec<T>, &Vec<T>, &Vec<T>),
+        reach: &[Reach],
+        heads: Heads,
+    ) {
+        self.resize(dq, q.len());
+        for (grad, like) in [(&mut *dk, k), (&mut *dv, v)] {
+            self.resize(grad, like.len());
+            grad.fill(T::of(0.0));
+        }
+        let (gradients, inputs) = (attention::Gradients { dq, dk, dv }, attention::Inputs { q, k, v });
+        vectorized!(|fused| attention::backward(fused, gradients, dout, weights, inputs, reach, heads));
+    }
+
+    fn gated(&self, out: &mut Vec<T>, gate: &Vec<T>, up: &Vec<T>, activation: Activation) {
+        self.resize(out, gate.len());
+        vectorized!(|fused| gated::forward(fused, out, gate, up, activation));
+    }
+
+    fn gated_backward(&self, gate: &mut Vec<T>, up: &mut Vec<T>, dout: &Vec<T>, activation: Activation) {
+        vectorized!(|fused| gated::backward(fused, gate, up, dout, activation));
+    }
+
+    fn softcap(&self, x: &mut Vec<T>, slopes: &mut Vec<T>, cap: f64) {
+        self.resize(slopes, x.len());
+        vectorized!(|_| elementwise::softcap(x, slopes, T::of(cap)));
+    }
+
+    fn log_softmax(&self, logits: &mut Vec<T>, vocabulary: usize) {
+        vectorized!(|fused| loss::log_softmax(fused, logits, vocabulary));
+    }
+
+    fn pick(&self, log_probs: &Vec<T>, rows: &[u32], tokens: &[u32], vocabulary: usize) -> Vec<T> {
+        rows.iter().zip(tokens).map(|(&row, &token)| log_probs[row as usize * vocabulary + token as usize]).collect()
+    }
+
+    fn target_log_probs(
+        &self,
+        pull: Option<&mut Vec<T>>,
+        x: &Vec<T>,
+        table: Matrix<Stored>,
+        targets: (&[u32], &[u32]),
+        softcap: Option<f64>,
+    ) -> Vec<T> {
+        vectorized!(|fused| head::target_log_probs(fused, pull, x, table, targets, softcap.map(T::of)))
+    }
+
+    fn cross_entropy_backward(
+        &self,
+        log_probs: &mut Vec<T>,
+        rows: &[u32],
+        tokens: &[u32],
+        weights: &[T],
+        vocabulary: usize,
+    ) {
+        vectorized!(|fused| loss::backward(fused, log_probs, rows, tokens, weights, vocabulary));
+    }
+
+    fn contract_linear(
+        &self,
+        sums: &mut RowSums,
+        gradient: Option<&mut Vec<T>>,
+        directions: &[&Vec<T>],
+        x: &Vec<T>,
+        dy: &Vec<T>,
+        spans: &[Range<usize>],
+        shape: (usize, usize),
+    ) {
+        contract::linear(sums, gradient.map(Vec::as_mut_slice), &slices(directions), x, dy, spans, shape);
+    }
+
+    fn contract_norm(
+        &self,
+        sums: &mut RowSums,
+        directions: &[&Vec<T>],
+        x: &Vec<T>,
+        inverse_rms: &Vec<T>,
+        dy: &Vec<T>,
+        spans: &[Range<usize>],
+    ) {
+        vectorized!(|fused| contract::norm(fused, sums, &slices(directions), x, inverse_rms, dy, spans));
+    }
+
+    fn contract_embedding(
+        &self,
+        sums: &mut RowSums,
+        directions: &[&Vec<T>],
+        tokens: &[u32],
+        dy: &Vec<T>,
+        spans: &[Range<usize>],
+        width: usize,
+        tied: Option<TiedHead<'_, Vec<T>>>,
+    ) {
+        vectorized!(|fused| contract::embedding(fused, sums, &slices(directions), tokens, dy, spans, width, tied));
+    }
+
+    fn add_preconditioned(
+        &self,
+        out: &mut Vec<T>,
+        factor: f64,
+        x: &Vec<T>,
+        second: &Vec<T>,
+        correction2: f64,
+        eps: f64,
+    ) {
+        vectorized!(|_| elementwise::add_preconditioned(out, T::of(factor), x, second, T::of(correction2), T::of(eps)));
+    }
+
+    fn adam(&self, weight: &mut Vec<T>, gradient: &Vec<T>, first: &mut Vec<T>, second: &mut Vec<T>, step: AdamStep) {
+        vectorized!(|_| elementwise::adam(weight, gradient, first, second, step));
+    }
+}
