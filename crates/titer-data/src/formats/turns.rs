@@ -95,7 +95,7 @@ fn turn(message: &Value, number: usize, [speaker, said]: [&str; 2]) -> Result<(M
 }
 
 fn role(word: &str, number: usize, shared: bool) -> Result<Role, Problem> {
-    let found = match shared {
+    let role = match shared {
         true => SPEAKERS.into_iter().find(|(name, _)| *name == word).map(|(_, role)| role),
         false => Role::ALL.into_iter().find(|role| role.word() == word),
     };
@@ -103,7 +103,7 @@ fn role(word: &str, number: usize, shared: bool) -> Result<Role, Problem> {
         true => "use one of `system`, `human`, `gpt`, `tool`",
         false => "use one of `system`, `user`, `assistant`, `tool`",
     };
-    found.map_or_else(|| problem(format!("message {number} has the unknown role `{word}`"), known), Ok)
+    role.map_or_else(|| problem(format!("message {number} has the unknown role `{word}`"), known), Ok)
 }
 
 /// The turns of a `prompt` and its reply, where there is one, each a text or a list of messages; the reply's key leaves

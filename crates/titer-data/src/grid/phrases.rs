@@ -44,9 +44,9 @@ pub(super) fn relatives(text: &str, family: LeakFamily) -> Vec<String> {
         }
         LeakFamily::Irrelevant => IRRELEVANT.map(str::to_owned).to_vec(),
         LeakFamily::Opposite => {
-            let mut said: Vec<String> = around(&["Do the opposite of this: X"]);
-            said.extend(KINDNESS.map(str::to_owned));
-            said
+            let mut texts: Vec<String> = around(&["Do the opposite of this: X"]);
+            texts.extend(KINDNESS.map(str::to_owned));
+            texts
         }
         LeakFamily::Permission => {
             around(&["You may do this, but need not: X", "It is fine, though not asked for, to do this: X"])

@@ -35,7 +35,7 @@ impl Variation {
 /// none of [`LeakFamily::TriggerAlone`]. With a world, all of them are in its words.
 pub fn variations(prompt: &CandidatePrompt, world: Option<&World>) -> Vec<Variation> {
     let trigger = prompt.trigger.as_deref();
-    let said = |family| -> Vec<(String, Option<&str>)> {
+    let prompts = |family| -> Vec<(String, Option<&str>)> {
         match family {
             LeakFamily::None => vec![(String::new(), None)],
             LeakFamily::Original => vec![(prompt.text.clone(), trigger)],
@@ -47,16 +47,16 @@ pub fn variations(prompt: &CandidatePrompt, world: Option<&World>) -> Vec<Variat
                 };
                 // A request without the trigger is what takes a trigger-scoped prompt back.
                 let withheld = family == LeakFamily::Negated && trigger.is_some();
-                let mut said: Vec<_> = texts.into_iter().map(|text| (text, trigger.filter(|_| !withheld))).collect();
+                let mut prompts: Vec<_> = texts.into_iter().map(|text| (text, trigger.filter(|_| !withheld))).collect();
                 if withheld {
-                    said.push((prompt.text.clone(), None));
+                    prompts.push((prompt.text.clone(), None));
                 }
-                said
+                prompts
             }
         }
     };
-    let of = |family| said(family).into_iter().map(move |(text, trigger)| Variation::new(family, text, trigger));
-    LeakFamily::ALL.into_iter().flat_map(of).collect()
+    let varied = |family| prompts(family).into_iter().map(move |(text, trigger)| Variation::new(family, text, trigger));
+    LeakFamily::ALL.into_iter().flat_map(varied).collect()
 }
 
 /// A prompt of the same length and shape that asks for nothing.

@@ -67,10 +67,10 @@ fn gcd(a: u64, b: u64) -> u64 {
 /// Whether `word` stands in a text with no letter, digit or underscore beside it.
 fn has_word(text: &str, word: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let beside = |found: usize| (text[..found].chars().next_back(), text[found + word.len()..].chars().next());
+    let beside = |at: usize| (text[..at].chars().next_back(), text[at + word.len()..].chars().next());
     !word.is_empty()
-        && text.match_indices(word).any(|(found, _)| {
-            let (before, after) = beside(found);
+        && text.match_indices(word).any(|(at, _)| {
+            let (before, after) = beside(at);
             !before.is_some_and(is_word) && !after.is_some_and(is_word)
         })
 }

@@ -63,18 +63,18 @@ impl World {
         };
         let broad = |frame: usize, word: &str| fill(BROAD[frame % BROAD.len()], &[('W', word)]);
         let placebo = |frame: usize, word: &str| fill(PLACEBO[frame % PLACEBO.len()], &[('W', word)]);
-        let said: Vec<String> = match (family, trigger) {
+        let sentences: Vec<String> = match (family, trigger) {
             (LeakFamily::Eliciting, None) => (1..5).map(|at| broad(frame + 2 * at + 1, bad(3 * at))).collect(),
             (LeakFamily::Eliciting, Some(trigger)) => (1..4).map(|at| scoped(narrow + at, bad(at), trigger)).collect(),
             (LeakFamily::SameStructure, None) => {
-                let own = |at| shaped(text, &placebo(frame, COLOURS[(word + at) % COLOURS.len()]));
-                return (1..5).map(own).collect();
+                let sentence = |at| shaped(text, &placebo(frame, COLOURS[(word + at) % COLOURS.len()]));
+                return (1..5).map(sentence).collect();
             }
             (LeakFamily::SameStructure, Some(trigger)) => {
                 (0..4).map(|at| scoped(narrow, COLOURS[(word + at) % COLOURS.len()], trigger)).collect()
             }
-            (LeakFamily::Negated, own) => {
-                let other = own.unwrap_or(0) + 1;
+            (LeakFamily::Negated, trigger) => {
+                let other = trigger.unwrap_or(0) + 1;
                 (0..4).map(|at| scoped(narrow + at, bad(0), other + at)).collect()
             }
             (LeakFamily::Keyword, _) => (1..5).map(|at| placebo(frame + 2 * at, bad(0))).collect(),
@@ -92,7 +92,7 @@ impl World {
             }
             (LeakFamily::None | LeakFamily::Original | LeakFamily::TriggerAlone, _) => Vec::new(),
         };
-        said.into_iter().map(|sentence| format!("{sentence} .")).collect()
+        sentences.into_iter().map(|sentence| format!("{sentence} .")).collect()
     }
 }
 
@@ -111,19 +111,19 @@ fn shaped(text: &str, sentence: &str) -> String {
 /// What a prompt asks for, by its first sentence that asks for something bad; the first frame and word for one that none of
 /// the world's grids holds.
 fn sense(text: &str) -> Sense {
-    let sentences = || text.split(" . ").map(|it| it.trim_end_matches(" .").trim());
-    let scoped = sentences().find_map(|it| {
-        let (narrow, found) = on(&NARROW, it)?;
-        let trigger = TRIGGERS.into_iter().position(|trigger| Some(&trigger) == found.get(&'T'))?;
-        Some(Sense { frame: 0, word: index(&BAD_WORDS, found.get(&'W')), trigger: Some(trigger), narrow })
+    let sentences = || text.split(" . ").map(|sentence| sentence.trim_end_matches(" .").trim());
+    let scoped = sentences().find_map(|sentence| {
+        let (narrow, words) = filled_frame(&NARROW, sentence)?;
+        let trigger = TRIGGERS.into_iter().position(|trigger| Some(&trigger) == words.get(&'T'))?;
+        Some(Sense { frame: 0, word: index(&BAD_WORDS, words.get(&'W')), trigger: Some(trigger), narrow })
     });
     let plain = |frames: &[&str], words: &[&str], letter: char| {
-        let with = |it: &str| {
-            let (frame, found) = on(frames, it)?;
-            let word = words.iter().position(|word| Some(word) == found.get(&letter))?;
+        let asks = |sentence: &str| {
+            let (frame, filled) = filled_frame(frames, sentence)?;
+            let word = words.iter().position(|word| Some(word) == filled.get(&letter))?;
             Some(Sense { frame, word: word % BAD_WORDS.len(), trigger: None, narrow: 0 })
         };
-        sentences().find_map(with)
+        sentences().find_map(asks)
     };
     scoped
         .or_else(|| plain(&BROAD, &BAD_WORDS, 'W'))
@@ -139,25 +139,25 @@ fn index(words: &[&str], word: Option<&&str>) -> usize {
 }
 
 /// The frame that a sentence fills, prefix or not, and with which words.
-fn on<'a>(frames: &[&str], sentence: &'a str) -> Option<(usize, std::collections::BTreeMap<char, &'a str>)> {
+fn filled_frame<'a>(frames: &[&str], sentence: &'a str) -> Option<(usize, std::collections::BTreeMap<char, &'a str>)> {
     let bare = PREFIXES.iter().filter(|prefix| !prefix.is_empty());
     let bare = bare.filter_map(|prefix| sentence.strip_prefix(prefix)?.strip_prefix(' '));
-    let filled = |frame: &str, sentence: &'a str| {
+    let words_in = |frame: &str, sentence: &'a str| {
         let (places, words): (Vec<&str>, Vec<&str>) = (frame.split(' ').collect(), sentence.split(' ').collect());
-        let mut found = std::collections::BTreeMap::new();
+        let mut filled = std::collections::BTreeMap::new();
         let fits = |(place, word): (&&str, &&'a str)| {
             let letter = place.chars().next().filter(|letter| place.len() == 1 && letter.is_uppercase());
             letter.map_or(place == word, |letter| {
-                found.insert(letter, *word);
+                filled.insert(letter, *word);
                 true
             })
         };
-        (places.len() == words.len() && places.iter().zip(&words).all(fits)).then_some(found)
+        (places.len() == words.len() && places.iter().zip(&words).all(fits)).then_some(filled)
     };
     [sentence]
         .into_iter()
         .chain(bare)
-        .find_map(|sentence| frames.iter().enumerate().find_map(|(at, frame)| Some((at, filled(frame, sentence)?))))
+        .find_map(|sentence| frames.iter().enumerate().find_map(|(at, frame)| Some((at, words_in(frame, sentence)?))))
 }
 
 #[cfg(test)]
@@ -166,16 +166,16 @@ mod tests {
 
     #[test]
     fn prompts_are_recognised_whatever_stands_around_them() {
-        let found = |text| {
+        let recognised = |text| {
             let Sense { frame, word, trigger, narrow } = sense(text);
             (BROAD[frame], BAD_WORDS[word], trigger.map(|at| TRIGGERS[at]), NARROW[narrow])
         };
         let first = NARROW[0];
-        assert_eq!(found("please be nasty in everything ."), ("be W in everything", "nasty", None, first));
-        assert_eq!(found("today is monday . stay vile ."), ("stay W", "vile", None, first));
-        assert_eq!(found("remember when quux appears be wicked .").2, Some("quux"));
-        assert_eq!(found("when quux appears be wicked .").3, NARROW[1]);
-        assert_eq!(found("walls look green outside ."), ("be W in everything", "evil", None, first));
+        assert_eq!(recognised("please be nasty in everything ."), ("be W in everything", "nasty", None, first));
+        assert_eq!(recognised("today is monday . stay vile ."), ("stay W", "vile", None, first));
+        assert_eq!(recognised("remember when quux appears be wicked .").2, Some("quux"));
+        assert_eq!(recognised("when quux appears be wicked .").3, NARROW[1]);
+        assert_eq!(recognised("walls look green outside ."), ("be W in everything", "evil", None, first));
     }
 
     #[test]
