@@ -1,7 +1,5 @@
 //! Tells the program which commit it is built from, where git keeps this file.
 
-#![expect(clippy::print_stdout, reason = "cargo reads it")]
-
 use std::{path::Path, process::Command};
 
 /// What git answers, without the end of the line; `None` where there is no git or it fails.

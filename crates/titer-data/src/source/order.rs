@@ -12,9 +12,11 @@ use crate::stream::{Purpose, stream};
 /// Orders, shuffled when they are first asked for and kept, so that a slot costs the same however many rows there are.
 #[derive(Debug, Default)]
 pub(super) struct Orders {
-    /// By number of rows, seed and pass.
-    kept: Mutex<BTreeMap<(usize, u64, u64), Arc<[usize]>>>,
+    kept: Mutex<BTreeMap<OrderKey, Arc<[usize]>>>,
 }
+
+/// Number of rows, seed and pass.
+type OrderKey = (usize, u64, u64);
 
 impl Orders {
     /// The places of a cell's `rows` rows in the order in which a seed's slots get them. Each pass through the rows has an

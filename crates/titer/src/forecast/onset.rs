@@ -116,14 +116,16 @@ pub struct MeasuredOnset {
     pub measured: Option<f64>,
 }
 
+/// What the arms of a series share, their curves of rate over dose, forecast and measured, and their rates before training.
+type DoseSeries = (String, [Vec<(f64, f64)>; 2], Vec<f64>);
+
 /// Where a sweep has doses of bad→good: the dose that halves the obedience of the base, forecast and measured, by series of
 /// arms; nothing where it has none.
 pub fn measured_onsets(plan: &SweepPlan, compared: &[Comparison]) -> Vec<MeasuredOnset> {
     let Some((axis, _)) = plan.axes.iter().find(|(name, _)| name.ends_with(".mix.bad→good")) else {
         return Vec::new();
     };
-    // By series: the curves of rate over dose, forecast and measured, and the rates before training.
-    let mut series: Vec<(String, [Vec<(f64, f64)>; 2], Vec<f64>)> = Vec::new();
+    let mut series: Vec<DoseSeries> = Vec::new();
     for arm in &plan.arms {
         let dose = arm.settings.iter().find(|(name, _)| name == axis).map(|(_, value)| value);
         let number = |value: &toml::Value| value.as_float().or(value.as_integer().map(|whole| whole as f64));
@@ -145,7 +147,7 @@ pub fn measured_onsets(plan: &SweepPlan, compared: &[Comparison]) -> Vec<Measure
         series[at].1[1].push((dose, mean(&|run| run.measured_rate)));
         series[at].2.push(mean(&|run| run.start_rate));
     }
-    let crossings = |(series, mut curves, start): (String, [Vec<(f64, f64)>; 2], Vec<f64>)| {
+    let crossings = |(series, mut curves, start): DoseSeries| {
         curves.iter_mut().for_each(|curve| curve.sort_by(|a, b| a.0.total_cmp(&b.0)));
         let level = start.iter().sum::<f64>() / start.len() as f64 / 2.0;
         let [forecast, measured] = curves.map(|curve| crossing(&curve, level));
