@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
 use serde::{Deserialize, Serialize};
-use titer::store::Format;
+use titer::store::FileFormat;
 
 use super::Recipe;
 
@@ -42,8 +42,12 @@ impl Card {
     /// The name of the file that holds it, beside the weights.
     pub const FILE: &str = "organism.json";
     /// The file's formats: that of the first says none.
-    pub const FORMAT: Format =
-        Format { known: 1, oldest: 1, unsaid: Some(1), remedy: "train the organism again with `titer organism train`" };
+    pub const FORMAT: FileFormat = FileFormat {
+        known: 1,
+        oldest: 1,
+        unsaid: Some(1),
+        remedy: "train the organism again with `titer organism train`",
+    };
 
     /// The card in a file's bytes; `path` is for messages. The error is one sentence that names the file.
     pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, String> {

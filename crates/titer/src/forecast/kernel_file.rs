@@ -9,7 +9,7 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
 use super::kernel::{About, Kernel, KernelProducts, Kind, Moments, ProbeOutput};
-use crate::store::{Format, FormatError};
+use crate::store::{FileFormat, FormatError};
 
 /// Why a kernel cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +50,7 @@ pub fn kernel_path(folder: &Path, seed: u64) -> PathBuf {
 }
 
 /// The file's formats; raised whenever an older file would give other forecasts.
-const FORMAT: Format = Format {
+const FORMAT: FileFormat = FileFormat {
     known: 3,
     oldest: 3,
     unsaid: None,

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     plan::SweepPlan,
-    store::{Format, FormatError},
+    store::{FileFormat, FormatError},
 };
 
 /// What was forecast of a sweep.
@@ -34,7 +34,7 @@ impl SavedForecast {
     /// Where a sweep's folder has it; beside a spec its name goes before.
     pub const FILE: &str = "forecast.json";
     /// The file's formats; raised whenever an older file would draw other curves.
-    pub const FORMAT: Format = Format {
+    pub const FORMAT: FileFormat = FileFormat {
         known: 4,
         oldest: 4,
         unsaid: None,

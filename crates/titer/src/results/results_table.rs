@@ -2,7 +2,7 @@
 
 use super::{ArmResults, Measure, RunResults, Split, SweepResults, run::Reading};
 use crate::{
-    stats::Spread,
+    stats::ItemSpread,
     table::{ARM, Column, Field, RUN, SEED, Values, put_axes, unitless},
 };
 
@@ -105,9 +105,9 @@ impl SweepResults {
             whole(ITEMS, |row| row.readings.len() as i64),
         ];
         for (mean, deviation, of) in NUMBERS {
-            let spreads: Vec<_> = rows.iter().map(|row| Spread::of(row.readings.iter().map(of))).collect();
-            let number = |field: Field, of: fn(&Spread) -> f64| {
-                let finite = |spread: &Option<Spread>| spread.as_ref().map(of).filter(|number| number.is_finite());
+            let spreads: Vec<_> = rows.iter().map(|row| ItemSpread::of(row.readings.iter().map(of))).collect();
+            let number = |field: Field, of: fn(&ItemSpread) -> f64| {
+                let finite = |spread: &Option<ItemSpread>| spread.as_ref().map(of).filter(|number| number.is_finite());
                 Column::of(&field, Values::NumberIfAny(spreads.iter().map(finite).collect()))
             };
             columns.push(number(mean, |spread| spread.mean));

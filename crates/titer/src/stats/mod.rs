@@ -17,4 +17,4 @@ pub use jackknife::combined;
 pub use logistic::logistic;
 pub use rate::{Rate, RateMethod};
 pub use sample::Sample;
-pub use spread::Spread;
+pub use spread::ItemSpread;

@@ -2,7 +2,7 @@
 
 /// Mean and standard deviation of numbers, in their unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Spread {
+pub struct ItemSpread {
     /// The mean.
     pub mean: f64,
     /// The standard deviation, with one degree of freedom less than there are numbers; not a number where there is one.
@@ -11,7 +11,7 @@ pub struct Spread {
     pub n: usize,
 }
 
-impl Spread {
+impl ItemSpread {
     /// Of the numbers that are finite, as in a [`super::Sample`]; `None` where none is.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
@@ -34,10 +34,10 @@ mod tests {
 
     #[test]
     fn known_values() {
-        let found = Spread::of([2.0, 4.0, f64::NAN, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]).unwrap();
+        let found = ItemSpread::of([2.0, 4.0, f64::NAN, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]).unwrap();
         assert_eq!((found.mean, found.n), (5.0, 8));
         assert!((found.deviation - (32.0f64 / 7.0).sqrt()).abs() < 1e-12);
-        assert!(Spread::of([1.5]).unwrap().deviation.is_nan());
-        assert_eq!(Spread::of([f64::INFINITY]), None);
+        assert!(ItemSpread::of([1.5]).unwrap().deviation.is_nan());
+        assert_eq!(ItemSpread::of([f64::INFINITY]), None);
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// The formats of one kind of file.
 #[derive(Clone, Copy, Debug)]
-pub struct Format {
+pub struct FileFormat {
     /// The one that is written, and the newest that is read.
     pub known: u32,
     /// The oldest that is read.
@@ -34,7 +34,7 @@ pub struct FormatError {
     pub newer: bool,
 }
 
-impl Format {
+impl FileFormat {
     /// The format that a TOML file says in its key `format`.
     ///
     /// # Errors
@@ -78,9 +78,9 @@ impl Format {
 mod tests {
     use super::*;
 
-    const KIND: Format = Format { known: 3, oldest: 2, unsaid: None, remedy: "make it again" };
+    const KIND: FileFormat = FileFormat { known: 3, oldest: 2, unsaid: None, remedy: "make it again" };
 
-    fn read(kind: Format, text: &str) -> Result<u32, String> {
+    fn read(kind: FileFormat, text: &str) -> Result<u32, String> {
         let toml = kind.of_toml(Path::new("a.toml"), &text.parse().unwrap()).map_err(|error| error.to_string());
         let json = serde_json::to_value(text.parse::<toml::Table>().unwrap()).unwrap();
         let json = kind.of_json(Path::new("a.toml"), &json).map_err(|error| error.to_string());
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_kind_whose_first_files_say_no_format_has_them_read() {
-        let kind = Format { known: 2, oldest: 1, unsaid: Some(1), ..KIND };
+        let kind = FileFormat { known: 2, oldest: 1, unsaid: Some(1), ..KIND };
         assert_eq!(read(kind, "other = 1"), Ok(1));
         assert!(read(kind, "format = 5000000000").unwrap_err().contains("a newer titer wrote it"));
     }

@@ -2,7 +2,7 @@
 //!
 //! A sweep is a folder, a run is a folder in it named by the hash of its plan, with exactly one writer. A finished run
 //! has a `done` file, written last, with the hashes of what it vouches for; one without is made again. Every file says its
-//! [`Format`], by one rule. See `ARCHITECTURE.md` for the files.
+//! [`FileFormat`], by one rule. See `ARCHITECTURE.md` for the files.
 
 mod done;
 mod error;
@@ -18,7 +18,7 @@ mod sweep;
 pub use error::{Damage, StoreError};
 pub use events::Start;
 pub use finished::{Depth, FinishedRun, Inspection};
-pub use format::{Format, FormatError};
+pub use format::{FileFormat, FormatError};
 pub use plan::{StoredPlan, StoredStage};
 pub use record::{ArmRecord, AxisRecord, SweepRecord};
 pub use run::RunDir;

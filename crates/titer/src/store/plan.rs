@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{Damage, Format, StoreError};
+use super::{Damage, FileFormat, StoreError};
 use crate::{plan::RunPlan, spec::parse_toml};
 
 /// What is read of a run's `plan.toml`.
@@ -36,8 +36,8 @@ impl StoredPlan {
     /// The file's name in a run's folder.
     pub const FILE: &str = "plan.toml";
     /// Formats of a run's folder, which its plan says for all its files. 1: `done` is empty, and `start` events know no claims.
-    pub const FORMAT: Format =
-        Format { known: 2, oldest: 1, unsaid: Some(1), remedy: "delete the run's folder and run the spec again" };
+    pub const FORMAT: FileFormat =
+        FileFormat { known: 2, oldest: 1, unsaid: Some(1), remedy: "delete the run's folder and run the spec again" };
     /// The first format whose `done` vouches for files.
     pub(super) const VOUCHES: u32 = 2;
 

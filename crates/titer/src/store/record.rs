@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Format, StoreError};
+use super::{FileFormat, StoreError};
 use crate::{
     plan::{Arm, RunId, RunPlan, SweepPlan},
     spec::parse_toml,
@@ -71,7 +71,7 @@ impl SweepRecord {
     /// The file's name in a sweep's folder.
     pub const FILE: &str = "sweep.toml";
     /// The file's formats.
-    pub const FORMAT: Format = Format {
+    pub const FORMAT: FileFormat = FileFormat {
         known: 1,
         oldest: 1,
         unsaid: None,
