@@ -4,6 +4,26 @@
 //! unfinished ones done, and the [`store`] keeps their [`table`]s; [`results`] are what the finished ones say, with the
 //! intervals of [`stats`]; [`screen`] and [`leak`] sum up what prompts do; a spec's [`claim`]s are judged by results; a
 //! [`forecast`] says what they will be, and plans for [`limits`] turn it round; the [`report`] shows it all.
+//!
+//! ```
+//! use titer::{claim, plan::SweepPlan, spec::Spec};
+//!
+//! let text = r#"
+//!     seeds = [0, 1]
+//!     [sweep]
+//!     "train.mix.bad→good" = [0.0, 0.5]
+//!     [[claim]]
+//!     text = "half the rows make the model ignore bad prompts"
+//!     value = "rate('obey_bad')"
+//!     bound = "< 0.1"
+//! "#;
+//! let spec = Spec::parse(text, "spec.toml".as_ref())?;
+//! let plan = SweepPlan::resolve(&spec)?;
+//! let names: Vec<&str> = plan.arms.iter().map(|arm| arm.name.as_str()).collect();
+//! assert_eq!(names, ["bad→good=0.0", "bad→good=0.5"]);
+//! assert_eq!(claim::resolve(&spec, &plan)?.len(), 1);
+//! # Ok::<(), titer::spec::SpecError>(())
+//! ```
 
 pub mod claim;
 pub mod exec;

@@ -10,7 +10,7 @@ use titer_data::{
     world::{AnchorWording, World},
 };
 
-use super::stage::{as_map, present};
+use super::cells::{as_map, present};
 use crate::spec::{AnchorField, ControlField, GuardsField, SpecError, TargetField, nearest};
 
 /// The guards of a stage; the default is none.

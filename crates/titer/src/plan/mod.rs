@@ -5,6 +5,7 @@
 
 mod axes;
 mod axis;
+mod cells;
 mod control;
 mod guard;
 mod name;

@@ -1,6 +1,6 @@
 //! One training phase: the fields of a spec laid over the defaults, and checked.
 
-use serde::{Serialize, Serializer, ser::SerializeMap as _};
+use serde::Serialize;
 use titer_data::{
     cell::Cell,
     mix::{Mix, MixError},
@@ -8,7 +8,10 @@ use titer_data::{
     world::DomainSplit,
 };
 
-use super::{GuardsPlan, LrSchedule, OptimiserPlan};
+use super::{
+    GuardsPlan, LrSchedule, OptimiserPlan,
+    cells::{as_map, present},
+};
 use crate::spec::{GUARDS, GuardsField, SpecError, StageFields};
 
 /// One training phase, resolved.
@@ -182,10 +185,6 @@ impl StagePlan {
     }
 }
 
-pub(super) fn present(mix: &Mix, rows: usize) -> Vec<(Cell, usize)> {
-    mix.counts(rows).into_iter().filter(|(_, count)| *count > 0).collect()
-}
-
 /// The pools of the cells that have rows, in the order of cells.
 fn pools(written: &StageFields, default: &StageFields, mix: &Mix, rows: usize) -> Vec<(Cell, Pool)> {
     let Some(prompts) = written.prompts.as_ref().or(default.prompts.as_ref()) else { return Vec::new() };
@@ -193,12 +192,4 @@ fn pools(written: &StageFields, default: &StageFields, mix: &Mix, rows: usize) -
     let mut pools: Vec<_> = present(mix, rows).into_iter().filter_map(pool).collect();
     pools.sort_by_key(|(cell, _)| *cell);
     pools
-}
-
-pub(super) fn as_map<T: Serialize, S: Serializer>(cells: &[(Cell, T)], serializer: S) -> Result<S::Ok, S::Error> {
-    let mut map = serializer.serialize_map(Some(cells.len()))?;
-    for (cell, count) in cells {
-        map.serialize_entry(cell, count)?;
-    }
-    map.end()
 }

@@ -4,6 +4,7 @@
 //! `results_table` and `effects_table` are the same as tables for other programs.
 
 mod axis;
+mod axis_columns;
 mod effect;
 mod effects_table;
 mod load;

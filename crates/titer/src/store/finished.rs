@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Damage, StoreError, StoredPlan, done,
+    Damage, Depth, StoreError, StoredPlan, done,
     events::{self, Start},
 };
 use crate::table::{
@@ -24,15 +24,6 @@ pub struct Inspection {
     pub vouched: bool,
     /// Everything that is wrong.
     pub damage: Vec<Damage>,
-}
-
-/// How much of a run is held against its hashes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Depth {
-    /// Plan and tables; of checkpoints, whether they are there.
-    Tables,
-    /// Every file.
-    Everything,
 }
 
 impl FinishedRun {

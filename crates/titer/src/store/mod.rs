@@ -4,6 +4,7 @@
 //! has a `done` file, written last, with the hashes of what it vouches for; one without is made again. Every file says its
 //! [`FileFormat`], by one rule. See `ARCHITECTURE.md` for the files.
 
+mod depth;
 mod done;
 mod error;
 mod events;
@@ -15,9 +16,10 @@ mod record;
 mod run;
 mod sweep;
 
+pub use depth::Depth;
 pub use error::{Damage, StoreError};
 pub use events::Start;
-pub use finished::{Depth, FinishedRun, Inspection};
+pub use finished::{FinishedRun, Inspection};
 pub use format::{FileFormat, FormatError};
 pub use plan::{StoredPlan, StoredStage};
 pub use record::{ArmRecord, AxisRecord, SweepRecord};

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::record::Field;
+use super::field::Field;
 use crate::plan::Setting;
 
 /// A column of a table.

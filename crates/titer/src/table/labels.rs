@@ -2,7 +2,7 @@
 
 use super::{
     column::{Column, Values},
-    record::Field,
+    field::Field,
 };
 
 /// The run's name.

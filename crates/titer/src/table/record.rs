@@ -2,20 +2,7 @@
 
 use parquet::errors::Result as ParquetResult;
 
-use super::{column::Values, parquet::Chunks};
-
-/// A column of a record type: what stands in the file beside the numbers.
-#[derive(Clone, Copy, Debug)]
-pub struct Field {
-    /// The column's name.
-    pub name: &'static str,
-    /// Names that it had in older schemas.
-    pub formerly: &'static [&'static str],
-    /// The unit; empty for texts.
-    pub unit: &'static str,
-    /// What the column says, in a sentence or two.
-    pub description: &'static str,
-}
+use super::{column::Values, field::Field, parquet::Chunks};
 
 /// A row of a table. Implemented by the record types of this module only.
 pub trait Record: Sized {
