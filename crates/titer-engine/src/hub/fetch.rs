@@ -5,18 +5,9 @@ use std::path::Path;
 #[cfg(feature = "hub")]
 use super::download::get;
 use super::{
-    HubError,
+    DownloadProgress, HubError,
     cache::{cache, cached, is_whole, owner_and_name, variable},
 };
-
-/// Is told how a download advances.
-pub trait DownloadProgress {
-    /// A file of this many bytes begins, anew or where it was broken off.
-    fn start(&self, file: &str, bytes: u64);
-
-    /// So many more of its bytes are here.
-    fn advance(&self, bytes: u64);
-}
 
 /// Sees to it that the model behind `base` is on this machine, if it is one of the hub: from the local cache where it is whole
 /// there, else downloaded into it. Does nothing for a folder, or for what can be no hub id.

@@ -7,7 +7,9 @@ mod cache;
 mod download;
 mod error;
 mod fetch;
+mod progress;
 
 pub use cache::cached;
 pub use error::HubError;
-pub use fetch::{DownloadProgress, fetch};
+pub use fetch::fetch;
+pub use progress::DownloadProgress;

@@ -7,10 +7,9 @@ use std::{
 
 use titer_data::{
     probe::Contrast,
-    tokenize::{EncodedContrast, TokenizeError, encode_contrast},
+    template::ChatTemplate,
+    tokenize::{EncodedContrast, TokenizeError, Tokenizer, encode_contrast},
 };
-
-use super::Model;
 
 /// What has been encoded; a clone begins with nothing, so that what a run needs goes with it.
 #[derive(Debug, Default)]
@@ -22,17 +21,22 @@ impl Clone for EncodedOnce {
     }
 }
 
-impl Model {
+impl EncodedOnce {
     /// The tokens of a contrast, encoded when they are first asked for.
     ///
     /// # Errors
     /// Where it cannot be encoded.
-    pub fn encoded(&self, contrast: &Contrast) -> Result<Arc<EncodedContrast>, TokenizeError> {
-        let mut kept = self.contrasts.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn get(
+        &self,
+        template: &ChatTemplate,
+        tokenizer: &Tokenizer,
+        contrast: &Contrast,
+    ) -> Result<Arc<EncodedContrast>, TokenizeError> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(encoded) = kept.get(contrast) {
             return Ok(Arc::clone(encoded));
         }
-        let encoded = Arc::new(encode_contrast(&self.template, &self.tokenizer, contrast)?);
+        let encoded = Arc::new(encode_contrast(template, tokenizer, contrast)?);
         kept.insert(contrast.clone(), Arc::clone(&encoded));
         Ok(encoded)
     }

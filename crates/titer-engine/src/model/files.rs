@@ -7,11 +7,11 @@ use std::{
 
 use titer::store::{StoreError, StoredPlan};
 use titer_model::{
-    io::{LoadError, WeightFiles, save_weights},
+    io::{LoadError, WeightFiles},
     stored::Dtype,
 };
 
-use super::{Model, ModelError};
+use super::ModelError;
 use crate::{
     hub,
     organism::{card::Card, shipped},
@@ -97,12 +97,6 @@ impl Files {
         })
     }
 
-    /// The same files with the weights that `model` has now, in f32. A card still tells of the organism that it began as.
-    pub fn with_weights_of(&self, model: &Model) -> Self {
-        let weights = save_weights(model.decoder.backend(), &model.decoder.layout, &model.params);
-        Self { config: in_f32(&self.config), weights: WeightSource::Bytes(weights.into()), ..self.clone() }
-    }
-
     /// The same files with weights rounded to this number type where there is one, when a model is read from them.
     pub fn rounded(self, dtype: Option<Dtype>) -> Self {
         Self { dtype, ..self }
@@ -174,17 +168,4 @@ fn last_checkpoint(run: &Path) -> Result<PathBuf, ModelError> {
     };
     let last = entries.into_iter().filter_map(checkpoint).max();
     last.map(|(_, path)| path).ok_or_else(|| ModelError::NoCheckpoint(run.to_owned()))
-}
-
-/// A `config.json` that says that the weights beside it are in f32, where it says anything of their type.
-fn in_f32(config: &[u8]) -> Vec<u8> {
-    let Ok(serde_json::Value::Object(mut config_of)) = serde_json::from_slice(config) else { return config.to_vec() };
-    let mut changed = false;
-    for key in ["dtype", "torch_dtype"] {
-        if let Some(of) = config_of.get_mut(key).filter(|of| **of != "float32") {
-            *of = "float32".into();
-            changed = true;
-        }
-    }
-    if changed { serde_json::to_vec_pretty(&config_of).unwrap_or_else(|_| config.to_vec()) } else { config.to_vec() }
 }

@@ -1,9 +1,14 @@
 //! A model to work on: decoder, weights, tokenizer and chat template, and the world it was raised in, if any.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use titer::spec::Lora;
-use titer_data::{template::ChatTemplate, tokenize::Tokenizer, world::World};
+use titer_data::{
+    probe::Contrast,
+    template::ChatTemplate,
+    tokenize::{EncodedContrast, TokenizeError, Tokenizer},
+    world::World,
+};
 use titer_model::{
     backend::Cpu,
     decoder::Decoder,
@@ -63,6 +68,14 @@ impl Model {
         let template = ChatTemplate::from_tokenizer_config(&config, own.as_deref())?;
         let world = files.world_seed()?.map(World::new);
         Ok(Self { decoder, params, tokenizer, template, world, lora: None, contrasts: EncodedOnce::default() })
+    }
+
+    /// The tokens of a contrast, encoded when they are first asked for.
+    ///
+    /// # Errors
+    /// Where it cannot be encoded.
+    pub fn encoded(&self, contrast: &Contrast) -> Result<Arc<EncodedContrast>, TokenizeError> {
+        self.contrasts.get(&self.template, &self.tokenizer, contrast)
     }
 
     /// The same model with system prompts put into the first user turn where `wanted`.

@@ -4,6 +4,7 @@ mod encoded_once;
 mod error;
 mod files;
 mod loaded;
+mod saved;
 mod weights;
 
 pub use titer_model::stored::Dtype;

@@ -3,6 +3,7 @@
 //! `axes` are checked and multiplied; each combination resolves into `stage`s and is an arm with a `name`; `control`
 //! gives every arm its control; `sweep` puts them together, and each arm and seed is a `run`.
 
+mod arm;
 mod axes;
 mod axis;
 mod cells;
@@ -16,6 +17,7 @@ mod setting;
 mod stage;
 mod sweep;
 
+pub use arm::Arm;
 pub use guard::{AnchorPlan, ControlPlan, DualPlan, GuardsPlan, KlPlan, ReweightPlan, Rewrite, SteerPlan, Target};
 pub use name::show;
 pub use optimiser::OptimiserPlan;
@@ -23,6 +25,6 @@ pub use run::{DataPlan, ModelPlan, NUMERICS, ProbePlan, RunId, RunPlan};
 pub use schedule::LrSchedule;
 pub use setting::Setting;
 pub use stage::StagePlan;
-pub use sweep::{Arm, SweepPlan};
+pub use sweep::SweepPlan;
 
 pub use crate::spec::{ControlKind, LeakFields as LeakPlan, LrDecay};

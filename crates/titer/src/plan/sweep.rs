@@ -7,7 +7,7 @@ use titer_data::{probe::Component, prompt::Pool, source::DataFiles, world::World
 use toml::{Table, Value};
 
 use super::{
-    DataPlan, ModelPlan, NUMERICS, ProbePlan, RunPlan, StagePlan,
+    Arm, DataPlan, ModelPlan, NUMERICS, ProbePlan, RunPlan, StagePlan,
     axes::{self, Choice},
     axis::AxisPlan,
     control::{add_controls, add_inoculation_controls, pool},
@@ -54,21 +54,6 @@ pub struct SweepPlan {
     pub screen: bool,
     /// Whether it is a quick cut of the spec, see [`Spec::cut`].
     pub quick: bool,
-}
-
-/// One setting of the swept axes.
-#[derive(Clone, Debug)]
-pub struct Arm {
-    /// A name to show, from its settings.
-    pub name: String,
-    /// The value of each axis, as in [`SweepPlan::axes`]; a control that titer added has none for axes of a mix.
-    pub settings: Vec<(String, Value)>,
-    /// Index of its control among the arms: the same stages with `neutral→good` rows only.
-    pub control: usize,
-    /// Its controls of inoculation, as indices of arms.
-    pub inoculation: Vec<(ControlKind, usize)>,
-    /// What is trained.
-    pub stages: Vec<StagePlan>,
 }
 
 impl SweepPlan {
