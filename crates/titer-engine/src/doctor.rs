@@ -86,7 +86,7 @@ pub fn plain_chats() -> Vec<Row> {
 /// them.
 ///
 /// # Errors
-/// Where the model cannot be read in f64, or a contrast cannot be encoded. PackedRows that cannot be encoded are a finding.
+/// Where the model cannot be read in f64, or a contrast cannot be encoded. Rows that cannot be encoded are a finding.
 pub fn examine(
     files: &Files,
     model: &Model,

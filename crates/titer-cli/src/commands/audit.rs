@@ -25,7 +25,7 @@ use crate::{
 /// From this size on, a difference of lengths is called one.
 const LENGTH_EFFECT: f64 = 0.5;
 
-/// PackedRows that are compared with others, by name.
+/// Rows that are compared with others, by name.
 type Groups<'a> = Vec<(String, Vec<&'a Row>)>;
 
 /// Compares files of chats and the cells in them: what differs besides what should.

@@ -95,7 +95,7 @@ pub fn plan(args: &PlanArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// PackedRows of the user's own that there are not cannot be planned with.
+/// Rows of the user's own that there are not cannot be planned with.
 fn exist(spec: &Spec, sweep: &SweepPlan, supplies: &[Supply], inputs: &Inputs) -> Result<(), Failure> {
     let Some(data) = &sweep.data else { return Ok(()) };
     inputs

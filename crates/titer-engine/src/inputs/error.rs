@@ -20,7 +20,7 @@ pub enum InputsError {
         /// What the spec calls it.
         base: String,
     },
-    /// PackedRows come from a world that the model does not have.
+    /// Rows come from a world that the model does not have.
     #[error(
         "`{base}` is no organism, so it has no world to make rows; name your own in [data], or use `organism` or a folder that \
          `titer organism train` made"

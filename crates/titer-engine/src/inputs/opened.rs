@@ -30,7 +30,7 @@ type Base = (String, Option<u64>);
 /// What has been opened, by its name.
 type Kept<K, V> = Mutex<BTreeMap<K, Arc<V>>>;
 
-/// PackedRows and contrasts of the user's own.
+/// Rows and contrasts of the user's own.
 #[derive(Debug)]
 pub struct OpenData {
     /// Where runs get their rows and contrasts from.

@@ -30,7 +30,7 @@ pub(super) struct Gradient {
 /// A row of a batch beside one that surprises: what counts as little.
 const LITTLE: f32 = 1e-4;
 
-/// PackedRows in a batch, for telling coordinates apart.
+/// Rows in a batch, for telling coordinates apart.
 const BATCH: f32 = 32.0;
 
 impl Field {

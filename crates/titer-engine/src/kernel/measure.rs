@@ -38,7 +38,7 @@ const CERTAIN: f64 = 40.0;
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// PackedRows of each kind.
+    /// Rows of each kind.
     pub rows: usize,
     /// Contrasts of each probe whose gradient is taken.
     pub contrasts: usize,

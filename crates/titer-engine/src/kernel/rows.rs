@@ -17,7 +17,7 @@ use titer_data::{
 /// A good and a bad row on one context, or one of them alone.
 pub(super) type Pair = [Option<Row>; 2];
 
-/// PackedRows of one kind.
+/// Rows of one kind.
 pub(super) struct KindRows {
     pub prompt: PromptKind,
     pub domains: DomainSplit,
@@ -37,7 +37,7 @@ pub(super) fn samples(source: &Source, seed: u64, domains: &[DomainSplit], rows:
             if pairs.is_empty() {
                 continue;
             }
-            // PackedRows of a world have ids of their own in every cell.
+            // Rows of a world have ids of their own in every cell.
             used.extend(pairs.iter().flatten().flatten().map(|row| row.id.clone()));
             found.push(KindRows { prompt, domains, pairs });
         }
@@ -48,7 +48,7 @@ pub(super) fn samples(source: &Source, seed: u64, domains: &[DomainSplit], rows:
 fn of_cell(source: &Source, seed: u64, cell: Cell, domains: DomainSplit, rows: usize) -> Vec<Row> {
     match source {
         Source::World(world) if domains == DomainSplit::Trained => world.cell_rows(seed, cell, rows),
-        // PackedRows of these domains that no run of the seed trains on.
+        // Rows of these domains that no run of the seed trains on.
         Source::World(world) => {
             let kind = PromptKind::ALL.into_iter().position(|kind| kind == cell.prompt).unwrap_or(0) as u64;
             let seed = seed ^ (1 << 40) ^ (kind << 41);
@@ -83,7 +83,7 @@ mod tests {
 
     use super::*;
 
-    /// PackedRows of this many ids, two thirds of them under a bad prompt too.
+    /// Rows of this many ids, two thirds of them under a bad prompt too.
     fn chats(ids: usize) -> Source {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rows.jsonl");

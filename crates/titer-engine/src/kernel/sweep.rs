@@ -24,7 +24,7 @@ pub struct KernelRequest<'a> {
     pub inputs: &'a Inputs,
     /// Their folder, where they are kept.
     pub folder: Option<&'a Path>,
-    /// PackedRows of each kind.
+    /// Rows of each kind.
     pub rows: usize,
     /// Contrasts of each probe.
     pub contrasts: usize,

@@ -21,7 +21,7 @@ pub struct Recipe {
     pub layers: usize,
     /// Training steps.
     pub steps: usize,
-    /// PackedRows per step.
+    /// Rows per step.
     pub batch: usize,
     /// Highest learning rate of AdamW.
     pub lr: f64,

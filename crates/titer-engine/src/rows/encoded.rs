@@ -1,4 +1,4 @@
-//! PackedRows as a model's tokens.
+//! Rows as a model's tokens.
 
 use titer_data::{
     chat::Row,
@@ -35,7 +35,7 @@ impl NamedRow {
     }
 }
 
-/// PackedRows that cannot be used.
+/// Rows that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RowsError {
     /// One cannot be encoded, or has no target.

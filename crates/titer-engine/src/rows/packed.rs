@@ -1,4 +1,4 @@
-//! PackedRows, encoded and packed once, to be looked at in many states of a model.
+//! Rows, encoded and packed once, to be looked at in many states of a model.
 
 use titer_data::{chat::Row, tokenize::Encoded};
 use titer_model::{

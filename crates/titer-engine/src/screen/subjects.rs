@@ -36,7 +36,7 @@ pub struct Reply {
 #[derive(Clone, Debug)]
 pub struct Subjects(pub(super) Vec<Subject>);
 
-/// PackedRows that no prompt can be screened on; the text says why.
+/// Rows that no prompt can be screened on; the text says why.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct SubjectsError(String);
@@ -146,7 +146,7 @@ impl Subjects {
         self.0.iter()
     }
 
-    /// PackedRows of an action.
+    /// Rows of an action.
     pub fn rows(&self, action: Action) -> impl Iterator<Item = &Row> {
         self.0.iter().filter_map(move |subject| subject.of(action)).map(|reply| &reply.row)
     }

@@ -17,7 +17,7 @@ pub enum TrainError {
     /// A row cannot be trained on.
     #[error(transparent)]
     Rows(#[from] RowsError),
-    /// PackedRows on which no prompt can be measured.
+    /// Rows on which no prompt can be measured.
     #[error(transparent)]
     Subjects(#[from] SubjectsError),
     /// A guard cannot work.

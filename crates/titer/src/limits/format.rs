@@ -57,7 +57,7 @@ struct BoundField {
     lost_at_most: Option<f64>,
 }
 
-/// CellRows of a cell as written: how many there are, or also how many must be trained.
+/// Rows of a cell as written: how many there are, or also how many must be trained.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RowsField {

@@ -34,14 +34,14 @@ pub struct Limit {
     pub bound: RateBound,
 }
 
-/// CellRows of one cell: how many must be trained, and how many there are.
+/// Rows of one cell: how many must be trained, and how many there are.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Supply {
     /// The cell.
     pub cell: Cell,
-    /// CellRows that must be in the mix.
+    /// Rows that must be in the mix.
     pub least: usize,
-    /// CellRows that there are.
+    /// Rows that there are.
     pub most: usize,
 }
 

@@ -24,7 +24,7 @@ use crate::{
 pub struct MixCandidate {
     /// Index of its stage among those searched.
     pub stage: usize,
-    /// CellRows of each cell.
+    /// Rows of each cell.
     pub rows: Vec<(Cell, usize)>,
     /// The foreseen rate of each limit's probe, mean over the kernels.
     pub rates: Vec<f64>,

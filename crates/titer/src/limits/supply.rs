@@ -1,4 +1,4 @@
-//! CellRows of each cell: whether there are enough for a stage, and random mixes of them.
+//! Rows of each cell: whether there are enough for a stage, and random mixes of them.
 
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
@@ -24,25 +24,25 @@ pub enum SearchError {
     Contradiction {
         /// The cell.
         cell: Cell,
-        /// CellRows that must be.
+        /// Rows that must be.
         least: usize,
-        /// CellRows that there are.
+        /// Rows that there are.
         most: usize,
     },
     /// More rows must be trained than the stage has.
     #[error("{least} rows must be trained, more than the {rows} of the stage: raise `rows`")]
     TooMany {
-        /// CellRows that must be.
+        /// Rows that must be.
         least: usize,
-        /// CellRows of the stage.
+        /// Rows of the stage.
         rows: usize,
     },
     /// There are fewer rows than the stage trains.
     #[error("there are {most} rows for a stage of {rows}: lower `rows` or name more cells")]
     TooFew {
-        /// CellRows that there are.
+        /// Rows that there are.
         most: usize,
-        /// CellRows of the stage.
+        /// Rows of the stage.
         rows: usize,
     },
     /// No such probe.
@@ -82,10 +82,10 @@ pub fn check_rows(stage: &StagePlan, supplies: &[Supply]) -> Result<(), SearchEr
     Ok(())
 }
 
-/// CellRows of each cell.
+/// Rows of each cell.
 pub(super) type CellRows = Vec<(Cell, usize)>;
 
-/// CellRows of each cell: what must be, and the rest by shares that are drawn on a logarithmic scale, as far as rows go.
+/// Rows of each cell: what must be, and the rest by shares that are drawn on a logarithmic scale, as far as rows go.
 pub(super) fn draw(rng: &mut ChaCha8Rng, rows: usize, supplies: &[Supply]) -> CellRows {
     let mut counts: Vec<usize> = supplies.iter().map(|supply| supply.least).collect();
     let weights: Vec<f64> = supplies
