@@ -1,7 +1,7 @@
 //! Guards: measures that protect components while a stage trains.
 //!
-//! A guard acts at one place of a training step: on the weights of its rows ([`Reweight`]), on the gradient before the
-//! optimiser ([`Kl`], [`Dual`], [`Project`]), or on the step after it ([`Steer`]). Anchors and rewritten prompts act on
+//! A guard acts at one place of a training step: on the weights of its rows (`reweight`), on the gradient before the
+//! optimiser (`kl`, `dual`, `project`), or on the step after it (`steer`). Anchors and rewritten prompts act on
 //! the rows before there is a step ([`rows`]). Guards that have targets look at [`Control`] probes, whose contexts never
 //! judge, and follow a [`TargetPath`] to them.
 

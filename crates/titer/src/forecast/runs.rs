@@ -64,7 +64,7 @@ pub struct ArmForecast {
 }
 
 impl ArmForecast {
-    /// The probe's name, as [`ProbeOutput::name`] has it.
+    /// The probe's name, as [`ProbeOutput::name`](super::ProbeOutput::name) has it.
     pub fn name(&self) -> String {
         probe_name(&self.component, &self.prompts, &self.domains)
     }

@@ -1,6 +1,6 @@
 //! The report: one HTML file that needs nothing else.
 //!
-//! `load` reads a sweep's folder into [`data`]; `series` and `family` sort it into what is compared; `sections` turn
+//! `load` reads a sweep's folder into [`results`](crate::results); `series` and `family` sort it into what is compared; `sections` turn
 //! that into figures and tables; `page` sets them.
 
 mod family;
