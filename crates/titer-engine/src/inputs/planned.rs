@@ -86,20 +86,21 @@ impl Inputs {
         };
         let mut shown = BTreeMap::new();
         for stage in stages {
-            for (name, row) in rows::of_stage(&source, stage, seed) {
-                if shown.contains_key(&name) {
+            for planned in rows::planned(stage, seed) {
+                if shown.contains_key(&planned.booked) {
                     continue;
                 }
+                let row = planned.row(&source, stage, seed);
                 let encoded = encode_row(&model.template, &model.tokenizer, &row)?;
                 let token = |(&id, &trained): (&u32, &bool)| {
                     let token = model.tokenizer.token(id).unwrap_or_default();
                     if trained { format!("[{token}]") } else { token }
                 };
                 let tokens: Vec<String> = encoded.tokens.iter().zip(&encoded.trained).map(token).collect();
-                shown.insert(name, tokens.join(" "));
+                shown.insert(planned.booked, tokens.join(" "));
             }
         }
-        Ok(shown)
+        Ok(shown.into_iter().map(|(booked, tokens)| (booked.to_string(), tokens)).collect())
     }
 
     /// The model of a spec's first seed, as its runs begin with it but for its number type.
