@@ -3,6 +3,7 @@
 use std::{num::NonZero, path::PathBuf};
 
 use clap::{Parser, Subcommand};
+use titer_data::score::Scale;
 use titer_engine::model::Dtype;
 
 /// What a fine-tune teaches besides the task: measured, predicted, steered.
@@ -61,7 +62,7 @@ pub struct CheckArgs {
 
 #[derive(Debug, clap::Args)]
 pub struct AuditArgs {
-    /// Files of chats, in each of which either all rows have a cell or none; or specs, for the cells of their [data]
+    /// Files of chats, or specs, for the cells of their [data]
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
     /// A model: says what its chat template adds, and by how much a context raises the log-probability of a reply
@@ -292,12 +293,28 @@ pub struct SamplingArgs {
     /// Score drawn replies by this rule, as `titer score` does [default: whether a reply is the request's bad one]
     #[arg(long, value_name = "RULE", requires = "sample", conflicts_with = "judgements")]
     pub rule: Option<String>,
-    /// Score them by judgements made elsewhere (CSV or JSONL: id, score) of the replies that --replies wrote
+    /// Score them by judgements made elsewhere (CSV, JSON or Parquet: id, score) of the replies that --replies wrote
     #[arg(long, value_name = "FILE", requires = "sample")]
     pub judgements: Option<PathBuf>,
+    #[command(flatten)]
+    pub verdicts: VerdictArgs,
     /// Write drawn replies as chat rows (.jsonl); the same seed draws the same ones again
     #[arg(long, value_name = "FILE", requires = "sample")]
     pub replies: Option<PathBuf>,
+}
+
+/// How scores of judgements are written.
+#[derive(Debug, clap::Args)]
+pub struct VerdictArgs {
+    /// The judgements' column that holds the score
+    #[arg(long, value_name = "COLUMN", default_value = "score", requires = "judgements", hide_default_value = true)]
+    pub score_column: String,
+    /// The numbers that stand for 0 and for 1, such as 0:100, or 100:0 where low numbers show the behaviour [default: 0:1]
+    #[arg(long, value_name = "ZERO:ONE", requires = "judgements", allow_hyphen_values = true)]
+    pub scale: Option<Scale>,
+    /// Words in place of numbers with what they stand for, such as C=1,I=0; a word alone is no verdict, such as REFUSAL
+    #[arg(long, value_delimiter = ',', value_name = "WORD=SCORE,…", value_parser = verdict_word, requires = "judgements")]
+    pub words: Vec<(String, Option<f64>)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -320,9 +337,11 @@ pub struct ScoreArgs {
     /// Pattern rules of your own (TOML): [name] with any, none, first and ignore_case
     #[arg(long, value_name = "FILE")]
     pub rules: Option<PathBuf>,
-    /// Scores by a person or another model (CSV or JSONL): the columns of --key, and score
+    /// Scores by a person or another model (CSV, JSON or Parquet): the columns of --key, and score
     #[arg(long, value_name = "FILE")]
     pub judgements: Vec<PathBuf>,
+    #[command(flatten)]
+    pub verdicts: VerdictArgs,
     /// Columns that say which row is meant
     #[arg(long, value_delimiter = ',', default_value = "id", value_name = "KEY,…")]
     pub key: Vec<String>,
@@ -332,8 +351,9 @@ pub struct ScoreArgs {
     /// A rate for each value of these metadata
     #[arg(long, value_delimiter = ',', value_name = "KEY,…")]
     pub by: Vec<String>,
-    /// Rows with one value of this belong together: the interval draws them together
-    #[arg(long, default_value = "id", value_name = "KEY")]
+    /// Rows with one value of this belong together: the interval draws them together. `request` is what is asked, whatever the
+    /// system prompt
+    #[arg(long, default_value = "request", value_name = "KEY")]
     pub cluster: String,
     /// Write every reply's score, a line of JSON each
     #[arg(long, value_name = "FILE")]
@@ -341,6 +361,15 @@ pub struct ScoreArgs {
     /// Print JSON, one object a line
     #[arg(long)]
     pub json: bool,
+}
+
+/// A word, and the score that it stands for where it is a verdict.
+fn verdict_word(text: &str) -> Result<(String, Option<f64>), String> {
+    let Some((word, score)) = text.split_once('=') else { return Ok((text.trim().to_owned(), None)) };
+    match score.trim().parse::<f64>() {
+        Ok(score) if (0.0..=1.0).contains(&score) => Ok((word.trim().to_owned(), Some(score))),
+        _ => Err(format!("`{score}` is no score between 0 and 1")),
+    }
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

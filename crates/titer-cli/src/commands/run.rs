@@ -22,6 +22,7 @@ use titer_engine::{
 use super::open::{open_spec, resolve};
 use crate::{
     args::RunArgs,
+    interrupt::say_when_stopped,
     printer::{Failure, data, talk},
     progress::SweepBar,
     version::COMMIT,
@@ -68,6 +69,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         out.display()
     ));
     let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN));
+    say_when_stopped("\nstopped; finished runs are kept, and the same command goes on with the others");
     let bar = SweepBar::new(&todo);
     let result = execute(&sweep, &runs, &EngineRunner { inputs: &inputs, commit: COMMIT }, threads, &bar);
     bar.clear();

@@ -33,6 +33,18 @@ pub enum ModelError {
     /// A run's folder, without what it could be continued from.
     #[error("the run in {0} has saved no model: it needs `checkpoints = \"at the end\"` in its spec")]
     NoCheckpoint(PathBuf),
+    /// A run's folder, before the run is finished.
+    #[error(
+        "the run in {} is not finished: finish it with `titer run`{}",
+        run.display(),
+        checkpoint.as_ref().map_or_else(String::new, |path| format!(", or name what it has saved so far, such as {}", path.display()))
+    )]
+    Unfinished {
+        /// The run's folder.
+        run: PathBuf,
+        /// The last checkpoint that it has saved, if any.
+        checkpoint: Option<PathBuf>,
+    },
     /// There is no such number type; the text is one sentence.
     #[error("{0}")]
     Dtype(String),

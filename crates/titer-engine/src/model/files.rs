@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use titer::store::{StoreError, StoredPlan};
+use titer::store::{FinishedRun, StoreError, StoredPlan};
 use titer_model::{
     io::{LoadError, WeightFiles},
     stored::Dtype,
@@ -153,7 +153,7 @@ impl Files {
     }
 }
 
-/// The checkpoint with the most steps in a run's folder.
+/// The checkpoint with the most steps in a finished run's folder.
 fn last_checkpoint(run: &Path) -> Result<PathBuf, ModelError> {
     // A damaged plan does not make a checkpoint another, but a newer titer may.
     if let Err(StoreError::Format(error)) = StoredPlan::read(run) {
@@ -166,6 +166,11 @@ fn last_checkpoint(run: &Path) -> Result<PathBuf, ModelError> {
         let steps: u64 = path.file_name()?.to_str()?.strip_prefix("checkpoint-")?.parse().ok()?;
         Some((steps, path))
     };
-    let last = entries.into_iter().filter_map(checkpoint).max();
-    last.map(|(_, path)| path).ok_or_else(|| ModelError::NoCheckpoint(run.to_owned()))
+    let last = entries.into_iter().filter_map(checkpoint).max().map(|(_, path)| path);
+    // What an unfinished run has saved so far is not what its spec trains.
+    match (last, FinishedRun::at(run)) {
+        (Some(checkpoint), Some(_)) => Ok(checkpoint),
+        (None, Some(_)) => Err(ModelError::NoCheckpoint(run.to_owned())),
+        (checkpoint, None) => Err(ModelError::Unfinished { run: run.to_owned(), checkpoint }),
+    }
 }

@@ -18,7 +18,8 @@ use titer_engine::{
 use super::{given::Given, kernel, summary, verification};
 use crate::commands::{
     data::{is_spec, of_spec},
-    open::{fetch, has_folder},
+    open::fetch,
+    outputs::fresh,
 };
 use crate::{
     args::{Precondition, PressureArgs},
@@ -63,11 +64,7 @@ fn check(args: &PressureArgs) -> Result<(), Failure> {
     if let Some(dir) = &args.kernel {
         kernel::check(args, dir)?;
     }
-    args.out.as_deref().map_or(Ok(()), has_folder)?;
-    match args.out.as_ref().filter(|out| out.exists()) {
-        Some(out) => Err(Failure::Input(format!("{} exists already; name another file with --out", out.display()))),
-        None => Ok(()),
-    }
+    fresh([("--out", args.out.as_ref())])
 }
 
 fn open(args: &PressureArgs, inputs: &Inputs) -> Result<Model, Failure> {
