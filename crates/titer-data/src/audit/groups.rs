@@ -208,7 +208,7 @@ mod tests {
         assert_eq!((one.matched, one.same_reply, one.same_context), (2, 1, 1));
         assert_eq!(one.added, [(AddedPlace::System, 1)].into());
         assert!(one.length_effect > 0.5);
-        assert_eq!((two.matched, two.same_reply, two.shared_contexts), (1, 1, 1));
+        assert_eq!((two.matched, two.same_reply, two.shared_contexts), (2, 1, 1), "one request, whatever its ids");
         assert_eq!(two.added, [(AddedPlace::RequestEnd, 1)].into());
         assert_eq!((audit.groups[1].with_system, audit.groups[1].system_prompts, audit.groups[0].contexts), (1, 1, 2));
         assert_eq!(audit.groups[0].reply_words, Spread { mean: 2.0, deviation: 1.0 });
