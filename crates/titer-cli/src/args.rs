@@ -3,7 +3,7 @@
 use std::{num::NonZero, path::PathBuf};
 
 use clap::{Parser, Subcommand};
-use titer_data::score::Scale;
+use titer_data::score::ScoreScale;
 use titer_engine::model::Dtype;
 
 /// What a fine-tune teaches besides the task: measured, predicted, steered.
@@ -311,7 +311,7 @@ pub struct VerdictArgs {
     pub score_column: String,
     /// The numbers that stand for 0 and for 1, such as 0:100, or 100:0 where low numbers show the behaviour [default: 0:1]
     #[arg(long, value_name = "ZERO:ONE", requires = "judgements", allow_hyphen_values = true)]
-    pub scale: Option<Scale>,
+    pub scale: Option<ScoreScale>,
     /// Words in place of numbers with what they stand for, such as C=1,I=0; a word alone is no verdict, such as REFUSAL
     #[arg(long, value_delimiter = ',', value_name = "WORD=SCORE,…", value_parser = verdict_word, requires = "judgements")]
     pub words: Vec<(String, Option<f64>)>,

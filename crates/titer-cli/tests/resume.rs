@@ -98,9 +98,10 @@ fn an_interrupted_sweep_says_that_the_same_command_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     fs_err::write(dir.path().join("spec.toml"), SPEC.replace("rows = 640", "rows = 64000")).unwrap();
     for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
-        let child = titer(dir.path(), "stopped").spawn().unwrap();
+        let out = format!("stopped{signal}");
+        let child = titer(dir.path(), &out).spawn().unwrap();
         let started = Instant::now();
-        while files(&dir.path().join("stopped"), |name| name == "events.jsonl").is_empty() {
+        while files(&dir.path().join(&out), |name| name == "events.jsonl").is_empty() {
             assert!(started.elapsed() < Duration::from_secs(60), "no run starts");
             std::thread::sleep(Duration::from_millis(2));
         }

@@ -4,6 +4,7 @@
 //!
 //! | | |
 //! |---|---|
+//! | [`mod@caught`] | a panic of a library as an error |
 //! | `stream` | random streams and text hashes, all from a seed |
 //! | [`cell`], [`chat`], `domains`, [`probe`] | what everything is about: a row of chat in its cell, contrasts that measure |
 //! | [`prompt`] | a prompt to put rows under, pools of them, how one resembles another |
@@ -19,6 +20,7 @@
 //! | [`score`] | how far a reply that a model wrote shows a behaviour |
 
 pub mod audit;
+pub mod caught;
 pub mod cell;
 pub mod chat;
 mod domains;

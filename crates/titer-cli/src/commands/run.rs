@@ -49,6 +49,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         None => SavedForecast::read(&out),
     }
     .map_err(Failure::input)?;
+    say_when_stopped("\nstopped; finished runs are kept, and the same command goes on with the others");
     let sweep = Sweep::create(&out, &plan, &runs).map_err(failure)?;
     repair(&sweep, args.repair)?;
     let finished: BTreeSet<_> = sweep.runs().into_iter().filter(|run| run.done).map(|run| run.id).collect();
@@ -69,7 +70,6 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         out.display()
     ));
     let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN));
-    say_when_stopped("\nstopped; finished runs are kept, and the same command goes on with the others");
     let bar = SweepBar::new(&todo);
     let result = execute(&sweep, &runs, &EngineRunner { inputs: &inputs, commit: COMMIT }, threads, &bar);
     bar.clear();

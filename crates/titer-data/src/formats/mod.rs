@@ -14,5 +14,5 @@ pub(crate) use container::{Entry, records};
 pub use contrasts::{ContrastProblem, ContrastsError, parse_contrasts, read_contrasts};
 pub use messages::Shape;
 pub(crate) use problem::Problem;
-pub use prompts::{PromptProblem, PromptsError, read_prompts};
+pub use prompts::{PromptProblem, PromptsError, parse_prompts, read_prompts};
 pub use read::{ChatFile, Format, LineError, ReadError, parse_rows, read_chat_file, read_rows};

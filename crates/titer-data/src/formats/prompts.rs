@@ -112,15 +112,21 @@ struct Placed {
 /// same or are called the same.
 pub fn read_prompts(path: impl AsRef<Path>) -> Result<Vec<CandidatePrompt>, PromptsError> {
     let path = path.as_ref();
-    let bytes = Bytes::from(fs_err::read(path)?);
+    parse_prompts(path, &fs_err::read(path)?.into())
+}
+
+/// The same of a file whose bytes have been read; errors name it by `path`, whose ending decides.
+///
+/// Fails as [`read_prompts`] does.
+pub fn parse_prompts(path: &Path, bytes: &Bytes) -> Result<Vec<CandidatePrompt>, PromptsError> {
     let container = |problem| PromptsError::Container { path: path.to_owned(), problem };
     let placed = if path.extension().is_some_and(|ending| ending == "toml") {
-        from_toml(text_of(&bytes).map_err(container)?)
+        from_toml(text_of(bytes).map_err(container)?)
     } else {
-        match entries(path, &bytes).map_err(container)? {
+        match entries(path, bytes).map_err(container)? {
             // Lines of words are no values, and no record either: they are prompts as they stand.
             (Container::JsonLines, records) if !records.iter().any(is_record) => {
-                from_lines(text_of(&bytes).map_err(container)?)
+                from_lines(text_of(bytes).map_err(container)?)
             }
             (_, records) => records.into_iter().map(from_record).collect(),
         }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::{
-    scale::Scale,
+    scale::ScoreScale,
     scorer::{Scorer, Unscored},
 };
 use crate::{
@@ -26,7 +26,7 @@ pub struct JudgementColumns {
     /// The column of the score.
     pub score: String,
     /// What its numbers mean.
-    pub scale: Scale,
+    pub scale: ScoreScale,
     /// Words in place of numbers, each with the score that it stands for; `None` is no verdict.
     pub words: BTreeMap<String, Option<f64>>,
 }
@@ -34,7 +34,7 @@ pub struct JudgementColumns {
 impl Default for JudgementColumns {
     fn default() -> Self {
         let (key, score) = (vec!["id".to_owned()], "score".to_owned());
-        Self { key, score, scale: Scale::default(), words: BTreeMap::new() }
+        Self { key, score, scale: ScoreScale::default(), words: BTreeMap::new() }
     }
 }
 
@@ -115,7 +115,7 @@ pub enum JudgementProblem {
         /// What it has.
         written: String,
         /// What numbers mean.
-        scale: Scale,
+        scale: ScoreScale,
     },
     /// Its key is that of no row.
     #[error("no row has {columns} `{key}`")]
@@ -146,9 +146,21 @@ impl Judgements {
     /// Where the file cannot be read, a line lacks a column or its score is none, two lines or two rows have one key, a key
     /// is that of no row, and where no line has a score.
     pub fn read(path: &Path, columns: &JudgementColumns, rows: &[Row]) -> Result<Self, JudgementsError> {
-        let bytes = Bytes::from(fs_err::read(path)?);
+        Self::parse(path, &fs_err::read(path)?.into(), columns, rows)
+    }
+
+    /// The same of a file whose bytes have been read; errors name it by `path`.
+    ///
+    /// # Errors
+    /// As [`Judgements::read`].
+    pub fn parse(
+        path: &Path,
+        bytes: &Bytes,
+        columns: &JudgementColumns,
+        rows: &[Row],
+    ) -> Result<Self, JudgementsError> {
         let container = |problem| JudgementsError::Container { path: path.to_owned(), problem };
-        let lines = records(path, &bytes).map_err(container)?;
+        let lines = records(path, bytes).map_err(container)?;
         let mut meant: BTreeMap<Vec<String>, usize> = BTreeMap::new();
         for row in rows {
             *meant.entry(key_of(row, &columns.key)).or_default() += 1;

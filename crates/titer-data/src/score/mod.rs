@@ -14,5 +14,5 @@ mod text;
 pub use judgements::{JudgementColumns, JudgementProblem, Judgements, JudgementsError};
 pub use pattern::PatternFields;
 pub use rule::{RULES, RuleError, RuleProblem, rule};
-pub use scale::{Scale, ScaleError};
+pub use scale::{ScoreScale, ScoreScaleError};
 pub use scorer::{Scorer, Unscored};

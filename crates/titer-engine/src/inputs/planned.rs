@@ -80,10 +80,7 @@ impl Inputs {
     pub fn examples(&self, plan: &SweepPlan, stages: &[StagePlan]) -> Result<BTreeMap<String, String>, InputsError> {
         let seed = plan.seeds[0];
         let model = self.first_model(plan)?;
-        let source = match &plan.data {
-            Some(files) => Arc::clone(&self.data(files)?.source),
-            None => Arc::new(world(&model, &plan.base_of(seed))?),
-        };
+        let source = self.first_source(plan)?;
         let mut shown = BTreeMap::new();
         for stage in stages {
             for planned in rows::planned(stage, seed) {
@@ -103,8 +100,16 @@ impl Inputs {
         Ok(shown.into_iter().map(|(booked, tokens)| (booked.to_string(), tokens)).collect())
     }
 
+    /// Where the rows of a spec's first seed come from.
+    pub(super) fn first_source(&self, plan: &SweepPlan) -> Result<Arc<Source>, InputsError> {
+        match &plan.data {
+            Some(files) => Ok(Arc::clone(&self.data(files)?.source)),
+            None => Ok(Arc::new(world(&self.first_model(plan)?, &plan.base_of(plan.seeds[0]))?)),
+        }
+    }
+
     /// The model of a spec's first seed, as its runs begin with it but for its number type.
-    fn first_model(&self, plan: &SweepPlan) -> Result<Model, InputsError> {
+    pub(super) fn first_model(&self, plan: &SweepPlan) -> Result<Model, InputsError> {
         let seed = plan.seeds[0];
         let model = self.model(&plan.base_of(seed), seed, None)?;
         Ok(Model::clone(&model).with_system_in_user(plan.system_in_user))

@@ -100,6 +100,10 @@ impl SweepPlan {
             return Err(spec.error(&["probes", "items"], problem, "use at least 1; 64 is enough for curves"));
         }
         let probes = ProbePlan { items, every: spec.probes.every.or(defaults.probes.every).unwrap_or_default() };
+        if spec.leak.as_ref().is_some_and(|leak| leak.prompt.trim().is_empty()) {
+            let remedy = "write the prompt that the arms train under, or leave [leak] out";
+            return Err(spec.error(&["leak", "prompt"], "the leak grid has an empty prompt", remedy));
+        }
         let names = stage_names(spec)?;
         let axes = axes::resolve(spec, &names, &defaults.stages[0])?;
         axes::bounded(spec, &axes)?;
