@@ -113,7 +113,11 @@ pub(crate) fn entries(path: &Path, bytes: &Bytes) -> Result<(Container, Vec<Entr
         _ => return Ok((Container::JsonLines, lines)),
     };
     if !lines.iter().take(telling).any(|line| line.value.is_ok()) {
-        return whole(utf8(text)?);
+        return match whole(utf8(text)?) {
+            // One broken line is a line, whatever else it could have become.
+            Err(ContainerError::Json { .. }) if lines.len() == 1 && telling == 2 => Ok((Container::JsonLines, lines)),
+            read => read,
+        };
     }
     Ok(match &mut lines[..] {
         [Entry { value: Ok(Value::Array(values)), .. }] => (Container::JsonList, numbered(std::mem::take(values))),
@@ -303,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_line_that_is_no_value_stands_among_the_others() {
-        for text in ["{\"a\": 1}\n{\"a\"\n{\"a\": 3}", "{\"a\": 1\n{\"a\": 2}\n", "plain words\nand more"] {
+        for text in ["{\"a\": 1}\n{\"a\"\n{\"a\": 3}", "{\"a\": 1\n{\"a\": 2}\n", "{\"a\": \"\\ud83d\"}\n", "plain words\nand more"] {
             let (container, values) = read("a.jsonl", text).unwrap();
             assert_eq!(container, Container::JsonLines);
             assert!(values.iter().any(Option::is_none), "{text}");
