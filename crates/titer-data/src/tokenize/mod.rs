@@ -1,5 +1,6 @@
 //! Rows and contrasts as token ids, with a mask of what is trained.
 
+mod caught;
 mod contrast;
 mod error;
 mod row;
@@ -9,4 +10,4 @@ mod tokenizer;
 pub use contrast::{EncodedContrast, encode_contrast};
 pub use error::TokenizeError;
 pub use row::{Encoded, encode_row};
-pub use tokenizer::Tokenizer;
+pub use tokenizer::{TextLimits, Tokenizer};

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{
     config::{read_config, write_config},
     error::LoadError,
+    regular_file::read_file,
     tensors,
     weights::Weights,
 };
@@ -22,7 +23,7 @@ use crate::{
 /// Fails as [`read_config`] and [`Weights::of_folder`] do, and where a file is missing.
 pub fn open<B: Backend>(backend: B, folder: &Path) -> Result<(Decoder<B>, Params<B>), LoadError> {
     let path = folder.join("config.json");
-    let decoder = Decoder::new(backend, read_config(&fs_err::read(&path)?, &path)?);
+    let decoder = Decoder::new(backend, read_config(&read_file(&path)?, &path)?);
     let params = Weights::of_folder(&decoder.layout, folder)?.upload(decoder.backend(), &decoder.layout);
     Ok((decoder, params))
 }

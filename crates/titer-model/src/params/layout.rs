@@ -1,5 +1,7 @@
 //! Names, shapes and roles of parameters.
 
+use crate::shape::LINEAR_LAYERS;
+
 /// Which parameter of a layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ParamId(pub usize);
@@ -42,6 +44,14 @@ impl ParamSpec {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// The name of the layer, such as `model.layers.0.self_attn.q_proj`, where this is the weight of a linear layer that may have
+    /// an adapter: one of a block.
+    pub fn linear_layer(&self) -> Option<&str> {
+        let module = self.name.strip_suffix(".weight")?;
+        let (_, short) = module.rsplit_once('.')?;
+        LINEAR_LAYERS.contains(&short).then_some(module)
+    }
 }
 
 /// The parameters that a decoder has, in a fixed order.
@@ -60,6 +70,11 @@ impl Layout {
     /// Whether there is no parameter.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The names of the linear layers that may have adapters.
+    pub fn linear_layers(&self) -> impl Iterator<Item = &str> {
+        self.specs.iter().filter_map(ParamSpec::linear_layer)
     }
 
     /// How many numbers training moves.

@@ -1,6 +1,7 @@
 """Makes the model folders that `tests/families.rs` compares with: one tiny random model of every decoder family.
 
     python make_families.py            # writes families/ beside this file
+    python make_families.py olmo3      # or only this one of them
 
 Needs torch, transformers and safetensors. Each folder is transformers' own, in the type named here, and has beside it
 `reference.safetensors`: logits of four rows of different lengths, run one by one (no padding), and the gradients of every
@@ -11,6 +12,7 @@ file. Windows are shorter than rows, bounds of scores and logits are tight, norm
 import json
 import pathlib
 import shutil
+import sys
 
 import torch
 import transformers
@@ -29,6 +31,11 @@ llama3 = dict(
     rope_type="llama3", rope_theta=50.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
     original_max_position_embeddings=32,
 )
+yarn = dict(rope_type="yarn", rope_theta=60.0, factor=4.0, beta_fast=3.0, original_max_position_embeddings=16)
+longrope = dict(
+    rope_type="longrope", rope_theta=60.0, short_factor=[1.0, 1.5, 2.0, 3.0], long_factor=[2.0, 3.0, 5.0, 9.0],
+    original_max_position_embeddings=32,
+)
 families = {  # name: (class, type in the file, what departs from the shape)
     "llama": ("Llama", torch.float32, dict(
         rope_parameters=llama3, attention_bias=True, mlp_bias=True, tie_word_embeddings=False)),
@@ -45,6 +52,17 @@ families = {  # name: (class, type in the file, what departs from the shape)
             full_attention=dict(rope_type="linear", factor=4.0, rope_theta=1000.0), sliding_attention=plain),
         num_hidden_layers=3, layer_types=["sliding_attention", "full_attention", "sliding_attention"], **gemma)),
     "olmo2": ("Olmo2", torch.bfloat16, dict(rope_parameters=plain, tie_word_embeddings=False)),
+    "olmo3": ("Olmo3", torch.bfloat16, dict(
+        rope_parameters=dict(full_attention=yarn, sliding_attention=plain), sliding_window=4, num_hidden_layers=3,
+        layer_types=["sliding_attention", "full_attention", "sliding_attention"], tie_word_embeddings=False)),
+    "gemma": ("Gemma", torch.bfloat16, dict(rope_parameters=plain, head_dim=12, tie_word_embeddings=True)),
+    "granite": ("Granite", torch.bfloat16, dict(
+        rope_parameters=plain, attention_bias=True, embedding_multiplier=6.0, attention_multiplier=0.6,
+        residual_multiplier=0.4, logits_scaling=3.0, tie_word_embeddings=True)),
+    "llama_yarn": ("Llama", torch.bfloat16, dict(rope_parameters=yarn, tie_word_embeddings=True)),
+    "llama_dynamic": ("Llama", torch.bfloat16, dict(
+        rope_parameters=plain | dict(rope_type="dynamic", factor=4.0), tie_word_embeddings=True)),
+    "llama_longrope": ("Llama", torch.bfloat16, dict(rope_parameters=longrope, tie_word_embeddings=True)),
 }
 lengths, weights = [5, 11, 17, 3], [1.0, 0.5, -0.75, 2.0]
 generator = torch.Generator().manual_seed(5)
@@ -80,6 +98,6 @@ def make(name, family, dtype, departures):
     save_file({label: tensor.float().contiguous() for label, tensor in tensors.items()}, folder / "reference.safetensors")
 
 
-for name, description in families.items():
-    make(name, *description)
+for name in sys.argv[1:] or families:
+    make(name, *families[name])
 (here / "rows.json").write_text(json.dumps(dict(rows=rows, trained=marks, weights=weights)) + "\n")
