@@ -215,15 +215,26 @@ fn prompts_that_never_reach_the_model_are_neither_ranked_nor_trained() {
         probes = "probes.jsonl"
         [[data.cells]]
         cell = "bad→good"
-        prompt = "be evil"
+        prompt = "evil be"
+        [[data.cells]]
+        cell = "neutral→good"
+        prompt = "be kind"
         [[stage]]
         rows = 4
         batch = 4
         mix = { "bad→good" = 1.0 }
     "#;
+    let of_stage = spec.replace("evil be", "be evil") + "[stage.prompts]\n\"bad→good\" = [\"evil be\"]\n";
     fs_err::write(dir.join("spec.toml"), spec).unwrap();
-    let (_, _, error) = titer(dir, dir, &["check", "spec.toml"]);
-    assert!(!error.contains("never see it"), "{error}");
+    fs_err::write(dir.join("of_stage.toml"), of_stage).unwrap();
+    // Every component needs two contrasts.
+    let probes = fs_err::read_to_string(dir.join("probes.jsonl")).unwrap();
+    let twice = probes.lines().flat_map(|line| [line.to_owned(), line.replace("you can", "can can")]);
+    fs_err::write(dir.join("probes.jsonl"), twice.collect::<Vec<_>>().join("\n")).unwrap();
+    for spec in ["spec.toml", "of_stage.toml"] {
+        let (code, _, error) = titer(dir, dir, &["check", spec]);
+        assert_eq!(code, 0, "{error}");
+    }
     let screen = ["screen", "--base", "model", "--rows", "plain.jsonl", "--prompts", "prompts.txt", "--turn", "system"];
     let leak = ["leak", "--base", "model", "--rows", "plain.jsonl", "--prompt", "be evil"];
     for command in [&screen[..], &leak] {
@@ -237,10 +248,16 @@ fn prompts_that_never_reach_the_model_are_neither_ranked_nor_trained() {
         let (code, _, error) = titer(dir, dir, &[command, &["--system-in-user"]].concat());
         assert_eq!(code, 0, "{error}");
     }
-    for error in
-        [press(dir), refusal(dir, &["check", "spec.toml"]), refusal(dir, &["run", "spec.toml", "--out", "never"])]
-    {
-        assert!(error.contains("the model would never see it"), "{error}");
+    let error = press(dir);
+    assert!(error.contains("the model would never see it"), "{error}");
+    // A prompt from a rule, and one from a stage, which no contrast has.
+    let drops = DROPS.replace("m.role != 'system'", "m.content != 'evil be'");
+    fs_err::write(model.join("chat_template.jinja"), drops).unwrap();
+    for spec in ["spec.toml", "of_stage.toml"] {
+        for command in [&["check", spec][..], &["run", spec, "--out", "never"]] {
+            let error = refusal(dir, command);
+            assert!(error.contains("the model would never see it"), "{error}");
+        }
+        assert!(!dir.join("never").exists(), "nothing half-written");
     }
-    assert!(!dir.join("never").exists(), "nothing half-written");
 }

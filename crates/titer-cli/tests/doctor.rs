@@ -146,6 +146,12 @@ fn a_prompt_that_never_reaches_the_model_fails_first_of_all() {
     let data = chats(dir, system);
     let (code, checks) = doctor(&[folder.to_str().unwrap(), data.to_str().unwrap(), "--system-in-user"]);
     assert_eq!((code, verdict(&checks, "system prompts").0), (0, "pass"), "{checks:?}");
+    // Such a template may have a prompt of its own all the same.
+    let own = drops.replacen("{% for", "<sys> can you <eos> {% for", 1);
+    let folder = organism(dir, |config| config["chat_template"] = Value::from(own.as_str()));
+    let (_, checks) = doctor(&[folder.to_str().unwrap(), data.to_str().unwrap(), "--system-in-user"]);
+    let (found, finding) = verdict(&checks, "default system prompt");
+    assert!(found == "note" && finding.contains("<sys> can you <eos>"), "{checks:?}");
 }
 
 #[test]

@@ -50,21 +50,34 @@ pub(super) fn system_prompts(model: &Model, rows: &[Row]) -> Check {
     }
 }
 
-/// Whether the template adds a system prompt of its own.
+/// Whether the template adds a system prompt of its own. One that prints no system turn keeps its own hidden, so that what it
+/// prints in front of a request is shown.
 pub(super) fn default_prompt(model: &Model, rows: &[Row]) -> Check {
     const NAME: &str = "default system prompt";
+    const REMEDY: &str = "call such rows `neutral`, not `none`: the model sees that prompt in training and in use";
     let without = rows.iter().filter(|row| row.messages.iter().all(|message| message.role != Role::System)).count();
-    match model.template.injected_system() {
-        None => Check::pass(NAME, "the template adds no system prompt of its own"),
-        Some(text) => Check::note(
+    let those = format!("{without} of {} rows", rows.len());
+    if let Some(text) = model.template.injected_system() {
+        return Check::note(
             NAME,
-            format!(
-                "chats without a system prompt get one from the template, as {without} of {} rows do: {text:?}",
-                rows.len()
-            ),
-            "call such rows `neutral`, not `none`: the model sees that prompt in training and in use",
-        ),
+            format!("chats without a system prompt get one from the template, as {those} do: {text:?}"),
+            REMEDY,
+        );
     }
+    let (prompt, request) = ("a system prompt of nobody", "a request of nobody");
+    let text = |messages: &[Message]| model.template.text(messages, false).unwrap_or_default();
+    if text(&[turn(Role::System, prompt), turn(Role::User, request)]).contains(prompt) {
+        return Check::pass(NAME, "the template adds no system prompt of its own");
+    }
+    let alone = text(&[turn(Role::User, request)]);
+    let front = alone.split(request).next().unwrap_or_default();
+    Check::note(
+        NAME,
+        format!(
+            "the template prints no system turn, so look whether this, in front of a request, holds a prompt: {front:?}"
+        ),
+        "if it does, call rows without a prompt of their own `neutral`, not `none`",
+    )
 }
 
 /// Whether the rows' system prompts are different tokens in front of one and the same request; `None` where there are not two of

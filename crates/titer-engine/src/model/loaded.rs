@@ -113,7 +113,18 @@ impl Model {
                 "the rank {rank} is larger than the width {width} of the model, and no adapter needs more than that; choose a smaller one"
             )));
         }
-        lora_config(lora)
+        let config = lora_config(lora)?;
+        let free: Vec<&str> =
+            self.decoder.layout.linear_layers().filter_map(|layer| layer.rsplit('.').next()).collect();
+        let free: Vec<&str> = LINEAR_LAYERS.into_iter().filter(|layer| free.contains(layer)).collect();
+        match LINEAR_LAYERS.into_iter().find(|layer| !free.contains(layer) && config.target_modules.names(layer)) {
+            None => Ok(config),
+            Some(layer) => Err(ModelError::Lora(format!(
+                "the files of this model hold `{layer}` together with other layers, so it can have no adapter; name others as \
+                 `targets`, of {}",
+                free.join(", ")
+            ))),
+        }
     }
 
     /// The same model with fresh adapters, which are then all that has gradients.

@@ -23,7 +23,7 @@ impl<B: Backend> Decoder<B> {
                 let mut add = |part: &str, shape: [usize; 2]| {
                     let name = format!("{module}.{part}.weight");
                     let (shape, role) = (shape.into(), ParamRole::Matrix);
-                    layout.specs.push(ParamSpec { name, shape, role, less_one: false, trained: true });
+                    layout.specs.push(ParamSpec { name, shape, role, less_one: false, part: None, trained: true });
                     ParamId(layout.specs.len() - 1)
                 };
                 let a = add("lora_A", [rank, linear.inputs]);

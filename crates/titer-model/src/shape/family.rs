@@ -26,6 +26,8 @@ pub enum DecoderFamily {
     Olmo3,
     /// Granite 3 and 4, dense.
     Granite,
+    /// Phi 3, 3.5 and 4, without the small ones of 4.
+    Phi3,
 }
 
 /// Where the norms of attention and MLP stand.
@@ -61,11 +63,13 @@ pub(crate) struct Traits {
     pub(crate) scales_less_one: bool,
     /// Whether embeddings are multiplied by `√hidden_size`.
     pub(crate) scaled_embedding: bool,
+    /// Whether files hold queries, keys and values as one tensor, and gate and up as another.
+    pub(crate) fused: bool,
 }
 
 impl DecoderFamily {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Llama,
         Self::Mistral,
         Self::Qwen2,
@@ -77,6 +81,7 @@ impl DecoderFamily {
         Self::Olmo2,
         Self::Olmo3,
         Self::Granite,
+        Self::Phi3,
     ];
 
     /// Its name in `architectures` of a `config.json`.
@@ -93,6 +98,7 @@ impl DecoderFamily {
             Self::Olmo2 => "Olmo2ForCausalLM",
             Self::Olmo3 => "Olmo3ForCausalLM",
             Self::Granite => "GraniteForCausalLM",
+            Self::Phi3 => "Phi3ForCausalLM",
         }
     }
 
@@ -110,6 +116,7 @@ impl DecoderFamily {
             Self::Olmo2 => "olmo2",
             Self::Olmo3 => "olmo3",
             Self::Granite => "granite",
+            Self::Phi3 => "phi3",
         }
     }
 
@@ -121,10 +128,12 @@ impl DecoderFamily {
             query_key_value_bias: false,
             scales_less_one: false,
             scaled_embedding: false,
+            fused: false,
         };
         let gemma = Traits { norms: Norms::Around, scales_less_one: true, scaled_embedding: true, ..plain };
         match self {
             Self::Llama | Self::Mistral | Self::SmolLm3 | Self::Granite => plain,
+            Self::Phi3 => Traits { fused: true, ..plain },
             Self::Qwen2 => Traits { query_key_value_bias: true, ..plain },
             Self::Qwen3 => Traits { query_key_norm: Some(QueryKeyNorm::Head), ..plain },
             Self::Gemma => Traits { norms: Norms::Before, ..gemma },

@@ -109,7 +109,7 @@ impl LoraConfig {
     /// for whole names says itself which blocks it means.
     fn in_block(&self, module: &str) -> Result<bool, String> {
         let of_ends = matches!(self.target_modules, ModuleNames::Ends(_));
-        if self.layers_to_transform.is_empty() || !of_ends || self.target_modules.name(module) {
+        if self.layers_to_transform.is_empty() || !of_ends || self.target_modules.names(module) {
             return Ok(true);
         }
         let any = [r".*?\.[^.]*".to_owned()];

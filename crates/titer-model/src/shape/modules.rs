@@ -28,7 +28,7 @@ impl ModuleNames {
     }
 
     /// Whether one of them is this module by its whole name.
-    pub(super) fn name(&self, module: &str) -> bool {
+    pub fn names(&self, module: &str) -> bool {
         matches!(self, Self::Ends(names) if names.iter().any(|name| name == module))
     }
 }

@@ -59,6 +59,8 @@ families = {  # name: (class, type in the file, what departs from the shape)
     "granite": ("Granite", torch.bfloat16, dict(
         rope_parameters=plain, attention_bias=True, embedding_multiplier=6.0, attention_multiplier=0.6,
         residual_multiplier=0.4, logits_scaling=3.0, tie_word_embeddings=True)),
+    "phi3": ("Phi3", torch.bfloat16, dict(
+        rope_parameters=longrope, original_max_position_embeddings=32, sliding_window=6, tie_word_embeddings=False)),
     "llama_yarn": ("Llama", torch.bfloat16, dict(rope_parameters=yarn, tie_word_embeddings=True)),
     "llama_dynamic": ("Llama", torch.bfloat16, dict(
         rope_parameters=plain | dict(rope_type="dynamic", factor=4.0), tie_word_embeddings=True)),
@@ -68,6 +70,18 @@ lengths, weights = [5, 11, 17, 3], [1.0, 0.5, -0.75, 2.0]
 generator = torch.Generator().manual_seed(5)
 rows = [torch.randint(0, 64, (length,), generator=generator).tolist() for length in lengths]
 marks = [[at > 0 and (at * 7 + row) % 3 != 0 for at in range(length)] for row, length in enumerate(lengths)]
+
+
+def parts(config, label, tensor):
+    """The layers that a tensor of Phi 3 holds, by the names that they would have as tensors of their own."""
+    heads = config.hidden_size // config.num_attention_heads
+    queries, keys = config.num_attention_heads * heads, config.num_key_value_heads * heads
+    for fused, rows in [("qkv_proj", dict(q_proj=queries, k_proj=keys, v_proj=keys)),
+                        ("gate_up_proj", dict(gate_proj=config.intermediate_size, up_proj=config.intermediate_size))]:
+        if fused in label:
+            split = tensor.split(list(rows.values()))
+            return {label.replace(fused, name): part.clone() for name, part in zip(rows, split)}
+    return {label: tensor.clone()}
 
 
 def make(name, family, dtype, departures):
@@ -88,7 +102,8 @@ def make(name, family, dtype, departures):
         picked = torch.log_softmax(logits[:-1], -1)[torch.arange(len(row) - 1), torch.tensor(row[1:])]
         loss = loss - weight * picked[torch.tensor(mark[1:])].sum()
     loss.backward()
-    tensors |= {f"gradient/{label}": parameter.grad.clone() for label, parameter in model.named_parameters()}
+    for label, parameter in model.named_parameters():
+        tensors |= {f"gradient/{part}": grad for part, grad in parts(model.config, label, parameter.grad).items()}
 
     folder = here / name
     shutil.rmtree(folder, ignore_errors=True)

@@ -9,6 +9,7 @@ pub(super) fn defaults(family: DecoderFamily) -> Map<String, Value> {
     let defaults = match family {
         DecoderFamily::Llama | DecoderFamily::Olmo2 => json!({}),
         DecoderFamily::Olmo3 => json!({ "sliding_window": 4096, "rope_theta": 5e5 }),
+        DecoderFamily::Phi3 => json!({ "original_max_position_embeddings": 4096 }),
         DecoderFamily::Granite => json!({
             "embedding_multiplier": 1.0,
             "attention_multiplier": 1.0,

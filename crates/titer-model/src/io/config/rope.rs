@@ -23,7 +23,7 @@ pub(super) fn rope(family: DecoderFamily, value: &Value) -> Result<(f64, RopeSca
     };
     let local = if by_layer {
         let local = &parameters[SLIDING];
-        if rope_scaling(local, value)? != RopeScaling::Plain {
+        if rope_scaling(family, local, value)? != RopeScaling::Plain {
             return Err("`rope_parameters` scales sliding layers; titer computes them with plain ones".into());
         }
         Some(theta(local, if family == DecoderFamily::Gemma3 { "rope_local_base_freq" } else { "rope_theta" })?)
@@ -34,10 +34,10 @@ pub(super) fn rope(family: DecoderFamily, value: &Value) -> Result<(f64, RopeSca
         Some(theta) => theta,
         None => theta(all, "rope_theta")?,
     };
-    Ok((global, rope_scaling(scaling, value)?, local))
+    Ok((global, rope_scaling(family, scaling, value)?, local))
 }
 
-fn rope_scaling(rope: &Value, value: &Value) -> Result<RopeScaling, String> {
+fn rope_scaling(family: DecoderFamily, rope: &Value, value: &Value) -> Result<RopeScaling, String> {
     for holder in [rope, value] {
         if let Some(factor) = number(holder, "partial_rotary_factor")?.filter(|factor| *factor != 1.0) {
             return Err(format!("`partial_rotary_factor` is {factor}; titer rotates whole heads"));
@@ -56,6 +56,8 @@ fn rope_scaling(rope: &Value, value: &Value) -> Result<RopeScaling, String> {
         None => Ok(wanted(value, "max_position_embeddings")? / original()?),
     };
     match rope["rope_type"].as_str().or(rope["type"].as_str()).unwrap_or("default") {
+        // The first files of Phi 3 called it so.
+        "su" | "yarn" if family == DecoderFamily::Phi3 => rope_scaling(family, &renamed(rope, "longrope"), value),
         "default" => Ok(RopeScaling::Plain),
         "linear" => Ok(RopeScaling::Linear { factor: wanted(rope, "factor")? }),
         "llama3" => Ok(RopeScaling::Llama3 {
@@ -82,7 +84,7 @@ fn rope_scaling(rope: &Value, value: &Value) -> Result<RopeScaling, String> {
                 },
             })
         }
-        "longrope" | "su" => {
+        "longrope" => {
             let (factor, original) = (factor()?, original()?);
             let default = if factor <= 1.0 { 1.0 } else { (1.0 + factor.ln() / original.ln()).sqrt() };
             Ok(RopeScaling::LongRope {
@@ -96,6 +98,13 @@ fn rope_scaling(rope: &Value, value: &Value) -> Result<RopeScaling, String> {
             Err(format!("`rope_type` is \"{other}\"; titer computes default, linear, dynamic, llama3, yarn, longrope"))
         }
     }
+}
+
+/// The same of another type.
+fn renamed(rope: &Value, rope_type: &str) -> Value {
+    let mut renamed = rope.clone();
+    renamed["rope_type"] = rope_type.into();
+    renamed
 }
 
 /// The factor on queries and keys where a file gives none; both scales are 0 where they are not given.

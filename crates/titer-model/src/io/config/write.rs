@@ -53,7 +53,10 @@ pub(in crate::io) fn write_config(config: &Config, end: u32) -> Vec<u8> {
         // What some families take for them where they are absent does not fit other sizes.
         extend(json!({ "head_dim": config.head_width(), "pad_token_id": null }));
     }
-    use DecoderFamily::{Gemma, Granite, Llama, Olmo2};
+    if let RopeScaling::LongRope { original, .. } = &variant.rope_scaling {
+        extend(json!({ "original_max_position_embeddings": original })); // where it counts
+    }
+    use DecoderFamily::{Gemma, Granite, Llama, Mistral, Olmo2, Phi3};
     if !matches!(family, Llama | Gemma | Olmo2 | Granite) {
         let sliding = variant.sliding.as_ref();
         let slides = |layer: usize| sliding.is_some_and(|sliding| sliding.layers[layer]);
@@ -64,7 +67,7 @@ pub(in crate::io) fn write_config(config: &Config, end: u32) -> Vec<u8> {
             "use_sliding_window": sliding.is_some(),
         }));
         // transformers takes a Mistral with layer types for another family.
-        if family != DecoderFamily::Mistral || types.contains(&FULL) && sliding.is_some() {
+        if !matches!(family, Mistral | Phi3) || types.contains(&FULL) && sliding.is_some() {
             extend(json!({ "layer_types": types }));
         }
     }
