@@ -185,14 +185,16 @@ fn config(bytes: &[u8]) {
 /// The config of the weights that are the seed.
 const CONFIG: &str = include_str!("../crates/titer-model/tests/reference/families/llama/config.json");
 
+fn decoder() -> Decoder<Cpu<f32>> {
+    Decoder::new(Cpu::new(), read_config(CONFIG.as_bytes(), Path::new("config.json")).expect("it is a config"))
+}
+
 fn safetensors(bytes: &[u8]) {
-    let config = read_config(CONFIG.as_bytes(), Path::new("config.json")).expect("it is a config");
-    let decoder = Decoder::new(Cpu::<f32>::new(), config);
-    let _ = Weights::of_bytes(&decoder.layout, bytes.to_vec(), Path::new("model.safetensors"));
+    let _ = Weights::of_bytes(&decoder().layout, bytes.to_vec(), Path::new("model.safetensors"));
 }
 
 fn adapter(bytes: &[u8]) {
-    let _ = read_adapter_config(bytes, Path::new("adapter_config.json"));
+    let _ = read_adapter_config(&decoder().layout, bytes, Path::new("adapter_config.json"));
 }
 
 fn parquet(bytes: &[u8]) {

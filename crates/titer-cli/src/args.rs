@@ -6,6 +6,8 @@ use clap::{Parser, Subcommand};
 use titer_data::score::ScoreScale;
 use titer_engine::model::Dtype;
 
+use crate::bounds::{at_most, items, threads};
+
 /// What a fine-tune teaches besides the task: measured, predicted, steered.
 #[derive(Debug, Parser)]
 #[command(name = "titer", version = crate::version::line(), max_term_width = 100, disable_help_subcommand = true)]
@@ -86,7 +88,7 @@ pub struct DoctorArgs {
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Most rows, and contrasts of each kind, to look at
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 32, value_parser = items)]
     pub items: usize,
     /// Put system prompts at the start of the first user turn, for chat templates that take none
     #[arg(long)]
@@ -116,7 +118,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub repair: bool,
     /// Threads [default: all cores]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<NonZero<usize>>,
     /// Print JSON instead of the report's path
     #[arg(long)]
@@ -141,10 +143,10 @@ pub struct PressureArgs {
     #[arg(long, value_name = "FILE")]
     pub probes: Option<PathBuf>,
     /// Rows per cell
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, value_parser = items)]
     pub items: usize,
     /// Contrasts per gradient probe
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, value_parser = items)]
     pub contrasts: usize,
     /// The optimiser whose step is meant; adam needs a checkpoint, which holds its state
     #[arg(long, value_enum, default_value_t = Precondition::None)]
@@ -153,7 +155,7 @@ pub struct PressureArgs {
     #[arg(long)]
     pub lr: Option<f64>,
     /// Give the model fresh adapters of this rank on every linear layer, and only them gradients
-    #[arg(long, value_name = "RANK", conflicts_with = "adapter")]
+    #[arg(long, value_name = "RANK", conflicts_with = "adapter", value_parser = at_most::<65_536>)]
     pub lora: Option<usize>,
     /// Give it these adapters (a folder in PEFT's layout), and only them gradients
     #[arg(long, value_name = "DIR")]
@@ -218,7 +220,7 @@ pub struct SubjectArgs {
     #[arg(long, value_name = "FILE", requires = "bad")]
     pub good: Option<PathBuf>,
     /// Rows of each action at most, the first ones
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, value_parser = items)]
     pub items: usize,
 }
 
@@ -243,7 +245,7 @@ pub struct ScreenArgs {
     #[arg(long, value_name = "FILE")]
     pub probes: Option<PathBuf>,
     /// Contrasts per gradient probe; 0 for no pressures
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, value_parser = items)]
     pub contrasts: usize,
     /// How far the two conditions on rates may be missed
     #[arg(long, default_value_t = 0.1, value_name = "RATE")]
@@ -285,10 +287,10 @@ pub struct LeakArgs {
 #[derive(Debug, clap::Args)]
 pub struct SamplingArgs {
     /// Draw so many replies in every context too, and score them
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = at_most::<10_000>)]
     pub sample: usize,
     /// Tokens of a drawn reply at most
-    #[arg(long, value_name = "TOKENS", default_value_t = 64, requires = "sample")]
+    #[arg(long, value_name = "TOKENS", default_value_t = 64, requires = "sample", value_parser = items)]
     pub limit: usize,
     /// Score drawn replies by this rule, as `titer score` does [default: whether a reply is the request's bad one]
     #[arg(long, value_name = "RULE", requires = "sample", conflicts_with = "judgements")]
@@ -398,13 +400,13 @@ pub struct ForecastArgs {
     #[arg(long, num_args = 2, value_names = ["SPEC", "DIR"], action = clap::ArgAction::Append)]
     pub calibrate: Vec<PathBuf>,
     /// Improve every seed's kernel by this many pilot trainings (half an arm each), and say what each bought
-    #[arg(long, default_value_t = 0, value_name = "PILOTS")]
+    #[arg(long, default_value_t = 0, value_name = "PILOTS", value_parser = at_most::<1000>)]
     pub refresh: usize,
     /// Rows of each kind of prompt that a kernel is measured on
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 256, value_parser = items)]
     pub rows: usize,
     /// Contrasts of each probe whose gradient is taken
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, value_parser = items)]
     pub contrasts: usize,
     /// Write an interactive page: the first seed's kernel with dials; with --against, measured points
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
@@ -431,7 +433,7 @@ pub struct PlanArgs {
     #[arg(long, value_name = "DIR")]
     pub kernel: Option<PathBuf>,
     /// Mixes to foresee
-    #[arg(long, default_value_t = 4000)]
+    #[arg(long, default_value_t = 4000, value_parser = items)]
     pub tries: usize,
     /// Print JSON
     #[arg(long)]
@@ -483,16 +485,16 @@ pub struct TrainArgs {
     #[arg(long, default_value_t = 0)]
     pub world_seed: u64,
     /// Width of the residual stream, a multiple of 16
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = at_most::<4096>)]
     pub width: usize,
     /// Blocks
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = at_most::<256>)]
     pub layers: usize,
     /// Training steps
-    #[arg(long, default_value_t = 4000)]
+    #[arg(long, default_value_t = 4000, value_parser = at_most::<100_000_000>)]
     pub steps: usize,
     /// Rows per step
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = items)]
     pub batch: usize,
     /// Highest learning rate
     #[arg(long, default_value_t = 2e-3)]

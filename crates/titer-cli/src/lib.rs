@@ -1,6 +1,7 @@
 //! The command line: argument types, commands, one printer, exit codes.
 
 mod args;
+mod bounds;
 mod commands;
 mod interrupt;
 mod printer;

@@ -307,7 +307,12 @@ mod tests {
 
     #[test]
     fn a_line_that_is_no_value_stands_among_the_others() {
-        for text in ["{\"a\": 1}\n{\"a\"\n{\"a\": 3}", "{\"a\": 1\n{\"a\": 2}\n", "{\"a\": \"\\ud83d\"}\n", "plain words\nand more"] {
+        for text in [
+            "{\"a\": 1}\n{\"a\"\n{\"a\": 3}",
+            "{\"a\": 1\n{\"a\": 2}\n",
+            "{\"a\": \"\\ud83d\"}\n",
+            "plain words\nand more",
+        ] {
             let (container, values) = read("a.jsonl", text).unwrap();
             assert_eq!(container, Container::JsonLines);
             assert!(values.iter().any(Option::is_none), "{text}");

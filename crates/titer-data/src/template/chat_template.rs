@@ -6,6 +6,7 @@ use minijinja::{Environment, Error, ErrorKind, Value, context, syntax::SyntaxCon
 
 use super::{
     SpecialTokens, TemplateError,
+    dropped_prompt::dropped_prompt,
     loss_mask_by_markers::{GENERATION, mark, rewrite, take_sentinels, without_sentinels},
     loss_mask_by_prefixes::spans_by_prefixes,
     special_tokens,
@@ -87,7 +88,7 @@ impl ChatTemplate {
     /// The text of a chat and what the assistant wrote in it; with `add_generation_prompt`, the text ends where the
     /// assistant would begin to write.
     ///
-    /// Fails when the template refuses the messages, or a message holds a sentinel character.
+    /// Fails when the template refuses the messages or leaves a system prompt out, or a message holds a sentinel character.
     pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<Rendered, TemplateError> {
         without_sentinels(messages)?;
         let folded = folded(messages);
@@ -96,7 +97,34 @@ impl ChatTemplate {
             Err(error) if folded != taken && self.spanned(&folded, add_generation_prompt).is_ok() => {
                 Err(TemplateError::System(Box::new(error)))
             }
-            rendered => rendered,
+            Err(error) => Err(error),
+            Ok(rendered) => self.with_prompts(rendered, messages, taken, add_generation_prompt),
+        }
+    }
+
+    /// A chat that was rendered as `taken`, where every system prompt of `messages` is in it.
+    fn with_prompts(
+        &self,
+        rendered: Rendered,
+        messages: &[Message],
+        taken: &[Message],
+        add_generation_prompt: bool,
+    ) -> Result<Rendered, TemplateError> {
+        let text = |marked: &[Message]| {
+            let folded = folded(marked);
+            self.text(if self.system_in_user { &folded } else { marked }, add_generation_prompt).ok()
+        };
+        match dropped_prompt(messages, &rendered.text, text) {
+            None => Ok(rendered),
+            Some(at) if at == 0 && folded(messages) != taken => Err(TemplateError::DroppedPrompt {
+                turn: 1,
+                remedy: "to put system prompts at the start of the first user turn, say `system_in_user = true` under [model], or \
+                         --system-in-user",
+            }),
+            Some(at) => Err(TemplateError::DroppedPrompt {
+                turn: at + 1,
+                remedy: "move it to the start of the chat or into a user turn",
+            }),
         }
     }
 

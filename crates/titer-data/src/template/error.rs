@@ -27,6 +27,16 @@ pub enum TemplateError {
          the first user turn, say `system_in_user = true` under [model], or --system-in-user"
     )]
     System(Box<TemplateError>),
+    /// The template prints the chat without one of its system prompts.
+    #[error(
+        "the chat template leaves out the system prompt in turn {turn} of this chat, so the model would never see it: {remedy}"
+    )]
+    DroppedPrompt {
+        /// Which message, from 1.
+        turn: usize,
+        /// What to do about it.
+        remedy: &'static str,
+    },
     /// A character that the renderer needs for itself.
     #[error("a message holds the character U+{:X}, which titer uses to mark spans: remove it from the data", u32::from(*.0))]
     Sentinel(char),

@@ -1,6 +1,7 @@
 //! Chats as text: Hugging Face's Jinja, and which part of the text the model wrote.
 
 mod chat_template;
+mod dropped_prompt;
 mod error;
 mod loss_mask_by_markers;
 mod loss_mask_by_prefixes;

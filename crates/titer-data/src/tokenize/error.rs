@@ -1,5 +1,7 @@
 //! Why there are no tokens.
 
+use std::path::PathBuf;
+
 use crate::template::TemplateError;
 
 /// Why there are no tokens.
@@ -14,12 +16,42 @@ pub enum TokenizeError {
         reason: String,
     },
     /// A text cannot be encoded, for example because of an unknown word.
-    #[error("`{id}`: the tokenizer cannot encode it: {reason}; are all its words in the vocabulary of the model?")]
+    #[error("`{id}`: {} cannot encode it: {reason}; are all its words in the vocabulary of the model?", path.display())]
     Encode {
         /// Which row or contrast.
         id: String,
+        /// The tokenizer's file.
+        path: PathBuf,
         /// What the tokenizers crate says.
         reason: String,
+    },
+    /// A text with a token that the model has no embedding for.
+    #[error(
+        "`{id}` has the token `{token}` ({number} in {}), and the model's embedding table has {rows} rows: take it out of the text, or \
+         resize the model's embeddings",
+        path.display()
+    )]
+    BeyondTable {
+        /// Which row or contrast.
+        id: String,
+        /// The tokenizer's file.
+        path: PathBuf,
+        /// Its text.
+        token: String,
+        /// Its id.
+        number: u32,
+        /// Rows of the table.
+        rows: usize,
+    },
+    /// A text that needs more positions than the model has.
+    #[error("`{id}` has {tokens} tokens; the model has {positions} positions: shorten it, or leave it out")]
+    TooLong {
+        /// Which row or contrast.
+        id: String,
+        /// Its length.
+        tokens: usize,
+        /// What fits.
+        positions: usize,
     },
     /// A chat cannot be rendered.
     #[error("`{id}`: {source}")]

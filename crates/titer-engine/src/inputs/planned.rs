@@ -72,6 +72,15 @@ impl Inputs {
         Ok(())
     }
 
+    /// Whether the model of a spec can have its adapters.
+    ///
+    /// # Errors
+    /// Where there can be none, see [`Model::lora_config`].
+    pub fn takes_adapters(&self, plan: &SweepPlan) -> Result<(), InputsError> {
+        let Some(lora) = &plan.lora else { return Ok(()) };
+        Ok(self.first_model(plan)?.lora_config(lora).map(drop)?)
+    }
+
     /// The first row that each cell of these stages would train on, by cell (`anchor` before it for anchors), as the model's
     /// tokens, those that carry loss in `[]`.
     ///

@@ -19,6 +19,41 @@ pub enum ModelError {
         /// What is missing.
         problem: std::io::Error,
     },
+    /// A folder with weights of a model, and an adapter beside them.
+    #[error(
+        "{folder} holds a model and an adapter (adapter_config.json): transformers would compute with the adapter, titer takes it only \
+         where it is named. Move adapter_config.json and adapter_model.safetensors to a folder of their own and name that with --adapter, \
+         or remove them where they are merged into the model already"
+    )]
+    AdapterInside {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// An adapter where a model was asked for.
+    #[error(
+        "{folder} holds an adapter and no model: name its base model ({base}) here, and this folder with --adapter"
+    )]
+    OnlyAdapter {
+        /// The folder.
+        folder: PathBuf,
+        /// What the adapter says of its base.
+        base: String,
+    },
+    /// Tokenizer and embedding table are of different models.
+    #[error(
+        "{tokenizer} does not belong to {config}: {rows} rows in the embedding table (`vocab_size`), and {problem}; take the tokenizer \
+         that the model was trained with, or resize the model's embeddings to the tokenizer"
+    )]
+    Vocabulary {
+        /// The tokenizer's file.
+        tokenizer: PathBuf,
+        /// The config's.
+        config: PathBuf,
+        /// Rows of the table.
+        rows: usize,
+        /// What does not fit, in a few words.
+        problem: String,
+    },
     /// A file of an adapter is missing or unreadable.
     #[error("{folder} is no adapter: {problem}; it needs adapter_config.json and adapter_model.safetensors")]
     Adapter {
@@ -75,8 +110,13 @@ pub enum ModelError {
     #[error(transparent)]
     Tokenize(#[from] TokenizeError),
     /// The chat template does not.
-    #[error(transparent)]
-    Template(#[from] TemplateError),
+    #[error("{folder}: {problem}")]
+    Template {
+        /// The folder.
+        folder: PathBuf,
+        /// What is wrong with it.
+        problem: TemplateError,
+    },
     /// It is in the folder of a run whose format is not read.
     #[error(transparent)]
     Format(#[from] FormatError),

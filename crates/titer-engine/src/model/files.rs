@@ -7,7 +7,7 @@ use std::{
 
 use titer::store::{FinishedRun, StoreError, StoredPlan};
 use titer_model::{
-    io::{LoadError, WeightFiles},
+    io::{LoadError, WeightFiles, read_file},
     stored::Dtype,
 };
 
@@ -19,6 +19,12 @@ use crate::{
 
 /// The word in a spec for the organism that titer ships.
 pub const ORGANISM: &str = "organism";
+
+/// Adapters in PEFT's layout.
+pub const ADAPTER_CONFIG: &str = "adapter_config.json";
+
+/// See [`ADAPTER_CONFIG`].
+pub const ADAPTER: &str = "adapter_model.safetensors";
 
 /// The files of a model, each opened once; weights are mapped, so that they are read where they are wanted. A clone shares them.
 #[derive(Clone, Debug)]
@@ -78,7 +84,8 @@ impl Files {
 
     fn read(folder: &Path) -> Result<Self, ModelError> {
         let fail = |problem| ModelError::Folder { folder: folder.to_owned(), problem };
-        let read = |name: &str| fs_err::read(folder.join(name)).map_err(fail);
+        let read = |name: &str| read_file(&folder.join(name)).map_err(fail);
+        without_adapter(folder)?;
         let read_if_there = |name: &str| folder.join(name).exists().then(|| read(name)).transpose();
         let config = read("config.json")?;
         let weights = WeightFiles::map(folder).map_err(|error| match error {
@@ -151,6 +158,22 @@ impl Files {
         let card = Card::parse(bytes, &self.folder.join(Card::FILE)).map_err(ModelError::Card)?;
         Ok(Some(card.recipe.world_seed))
     }
+}
+
+/// Fails where a folder holds an adapter: transformers would compute with it, whatever else is there.
+fn without_adapter(folder: &Path) -> Result<(), ModelError> {
+    let config = folder.join(ADAPTER_CONFIG);
+    if !config.exists() {
+        return Ok(());
+    }
+    let folder = folder.to_owned();
+    if folder.join("config.json").exists() {
+        return Err(ModelError::AdapterInside { folder });
+    }
+    let bytes = read_file(&config).map_err(|problem| ModelError::Adapter { folder: folder.clone(), problem })?;
+    let said: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let base = said["base_model_name_or_path"].as_str().unwrap_or("which it does not name").to_owned();
+    Err(ModelError::OnlyAdapter { folder, base })
 }
 
 /// The checkpoint with the most steps in a finished run's folder.

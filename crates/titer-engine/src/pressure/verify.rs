@@ -8,6 +8,7 @@ use titer::table::{PressureRecord, VerifyRecord};
 use titer_data::{
     chat::{Role, Row},
     probe::Component,
+    tokenize::TokenizeError,
 };
 use titer_model::{
     optim::UpdateRule,
@@ -16,10 +17,10 @@ use titer_model::{
 };
 
 use super::{COMPONENTS, Directions, Margins};
-use crate::rows::{PackedRows, RowsError};
 use crate::{
     model::{EngineBackend, EngineOptimiser, Model},
     probe::Moment,
+    rows::PackedRows,
 };
 
 /// What to step with.
@@ -65,7 +66,7 @@ pub fn verify(
     steps: &Steps,
     seed: u64,
     progress: &dyn Fn(),
-) -> Result<Vec<VerifyRecord>, RowsError> {
+) -> Result<Vec<VerifyRecord>, TokenizeError> {
     let encoded = PackedRows::encode(model, rows)?;
     let subjects = subjects(model, differentiated, rows, &encoded, steps, seed)?;
     let backend = *model.decoder.backend();
@@ -120,7 +121,7 @@ fn subjects(
     encoded: &PackedRows,
     steps: &Steps,
     seed: u64,
-) -> Result<Vec<Subject>, RowsError> {
+) -> Result<Vec<Subject>, TokenizeError> {
     let at = Moment { stage: "", step: 0 };
     let under = |directions: Directions| match &steps.optimiser {
         Some(optimiser) => directions.under(model, optimiser),

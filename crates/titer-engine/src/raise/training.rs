@@ -55,7 +55,7 @@ pub fn raise(recipe: &Recipe, steps: usize, progress: &dyn Fn(Raising)) -> Resul
     let mut params = Params::random(&backend, &decoder.layout, recipe.seed);
     let mut optimiser = Optimiser::new(&backend, &decoder.layout, recipe.rule());
     let mut workspace = Workspace::default();
-    let mut losses = Vec::with_capacity(steps);
+    let mut losses = Vec::new();
     let mut rows = ChaCha8Rng::seed_from_u64(recipe.seed);
     rows.set_stream(1); // stream 0 made the weights
 

@@ -35,37 +35,14 @@ impl NamedRow {
     }
 }
 
-/// Rows that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum RowsError {
-    /// One cannot be encoded, or has no target.
-    #[error(transparent)]
-    Tokenize(#[from] TokenizeError),
-    /// One needs more positions than the model has.
-    #[error("row `{id}` has {tokens} tokens; the model has {limit} positions")]
-    TooLong {
-        /// The row.
-        id: String,
-        /// Its length.
-        tokens: usize,
-        /// What fits.
-        limit: usize,
-    },
-}
-
 impl EncodedRows {
     /// Encodes rows.
     ///
     /// # Errors
     /// Where a row cannot be encoded, has nothing to train on, or is too long for the model.
-    pub fn encode(model: &Model, rows: &[Row]) -> Result<Self, RowsError> {
-        let limit = model.decoder.config.max_position_embeddings;
+    pub fn encode(model: &Model, rows: &[Row]) -> Result<Self, TokenizeError> {
         let named = |row: &Row| {
             let encoded = encode_row(&model.template, &model.tokenizer, row)?;
-            let tokens = encoded.tokens.len();
-            if tokens > limit {
-                return Err(RowsError::TooLong { id: row.id.clone(), tokens, limit });
-            }
             let cell = row.cell.map_or_else(String::new, |cell| cell.to_string());
             Ok(NamedRow { cell, id: row.id.clone(), position: -1, token: String::new(), encoded })
         };

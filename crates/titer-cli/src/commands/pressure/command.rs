@@ -6,13 +6,13 @@ use titer::{
     spec::Lora,
     table::{self, Field, Labels, unitless},
 };
-use titer_data::{chat::Row, world::ProbeUse};
+use titer_data::{chat::Row, tokenize::TokenizeError, world::ProbeUse};
 use titer_engine::{
     inputs::Inputs,
     model::{EngineOptimiser, Model},
     pressure::{Directions, Margins, Steps, verify},
     probe::Moment,
-    rows::{PackedRows, RowsError},
+    rows::PackedRows,
 };
 
 use super::{given::Given, kernel, summary, verification};
@@ -144,7 +144,7 @@ fn verified(
     let bar = Bar::new((rows.len() * steps.multiples.len()) as u64);
     let found = verify(model, differentiated, measured, rows, &steps, args.seed, &|| bar.advance(1, "steps"));
     bar.clear();
-    let found = found.map_err(|error: RowsError| Failure::input(error))?;
+    let found = found.map_err(|error: TokenizeError| Failure::input(error))?;
     if let Some(out) = &args.out {
         table::write(out, &found).map_err(Failure::work)?;
         talk(&format!("{} lines in {}", found.len(), out.display()));
