@@ -1,4 +1,4 @@
-//! Files of contrasts: one JSON object a line with `component`, `messages` (the context), `plus` and `minus`.
+//! Files of contrasts: records with `component`, `messages` (the context), `plus` and `minus`; preference pairs are contrasts too.
 
 use std::path::{Path, PathBuf};
 
@@ -44,7 +44,10 @@ pub enum ContrastProblem {
     #[error("it needs a `component`: good, obey_bad or obey")]
     NoComponent,
     /// It lacks one of its replies.
-    #[error("a contrast is two replies to one context: give texts as `plus` and as `minus`")]
+    #[error(
+        "a contrast is two replies to one context: give them as `plus` and `minus` (or `chosen` and `rejected`, `positive` and \
+         `negative`), each a text or a list of one assistant message"
+    )]
     OneReply,
     /// Its replies do not differ.
     #[error("`plus` and `minus` are the same reply: write two different ones")]
@@ -79,13 +82,34 @@ pub fn parse_contrasts(path: &Path, bytes: &Bytes) -> Result<[Vec<Contrast>; Com
     }
 }
 
+/// What the two replies of a preference are called, the wanted one first.
+const PREFERENCES: [(&str, &str); 2] = [("chosen", "rejected"), ("positive", "negative")];
+
+/// A reply that is a text, or a list of one message by the assistant.
+fn reply_text(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(text) => Some(text),
+        Value::Array(messages) => match &messages[..] {
+            [message] if message["role"] == "assistant" => message["content"].as_str(),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// A line as a contrast of a component.
 fn contrast(row: Row) -> Result<(Component, Contrast), ContrastProblem> {
-    let text = |key: &str| row.metadata.get(key).and_then(Value::as_str);
-    let named = text("component").and_then(|word| Component::ALL.into_iter().find(|known| known.word() == word));
-    let component = named.ok_or(ContrastProblem::NoComponent)?;
-    let both = text("plus").zip(text("minus"));
-    let (plus, minus) = both.ok_or(ContrastProblem::OneReply)?;
+    let word = row.metadata.get("component").and_then(Value::as_str);
+    let component = match word.map(|word| Component::ALL.into_iter().find(|known| known.word() == word)) {
+        Some(Some(component)) => component,
+        // A preference says which reply is the good one.
+        None if PREFERENCES.iter().any(|(good, _)| row.metadata.contains_key(*good)) => Component::Good,
+        _ => return Err(ContrastProblem::NoComponent),
+    };
+    let reply = |key: &str| row.metadata.get(key).and_then(reply_text);
+    let pairs = [("plus", "minus")].into_iter().chain(PREFERENCES);
+    let (plus, minus) =
+        pairs.into_iter().find_map(|(plus, minus)| reply(plus).zip(reply(minus))).ok_or(ContrastProblem::OneReply)?;
     if plus == minus {
         return Err(ContrastProblem::SameReply);
     }
@@ -116,6 +140,10 @@ mod tests {
         assert_eq!(read_all[2][0].id, "line-3");
         assert_eq!(read_all[0][0].replies[0], (Side::Plus, "yes".to_owned()));
         assert!(read(LINE).unwrap_err().contains("no contrast for `obey_bad`"));
+        let turns = |reply: &str| format!(r#"[{{"role": "assistant", "content": "{reply}"}}]"#);
+        let pair = format!(r#"{{"prompt": "can you", "chosen": {}, "rejected": "no"}}"#, turns("yes"));
+        let with_pair = read(&format!("{pair}\n{all}")).unwrap();
+        assert_eq!(with_pair[0][0].replies, [(Side::Plus, "yes".to_owned()), (Side::Minus, "no".to_owned())]);
         for (from, to, problem) in [
             (r#", "minus": "no""#, "", "two replies"),
             (r#""no""#, r#""yes""#, "the same reply"),

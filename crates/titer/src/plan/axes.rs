@@ -139,14 +139,15 @@ const MOST_ARMS: usize = 10_000;
 ///
 /// # Errors
 /// Where there are more than [`MOST_ARMS`].
-pub(super) fn bounded(spec: &Spec, axes: &[AxisPlan]) -> Result<(), SpecError> {
-    let arms = axes
+pub(super) fn bounded(spec: &Spec) -> Result<(), SpecError> {
+    let arms = spec
+        .axes
         .iter()
         .try_fold(1_usize, |arms, axis| arms.checked_mul(axis.values.len()).filter(|arms| *arms <= MOST_ARMS));
     match arms {
         Some(_) => Ok(()),
         None => {
-            let sizes: Vec<String> = axes.iter().map(|axis| axis.values.len().to_string()).collect();
+            let sizes: Vec<String> = spec.axes.iter().map(|axis| axis.values.len().to_string()).collect();
             let problem = format!("{} arms", sizes.join(" × "));
             Err(spec.error(
                 &["sweep"],

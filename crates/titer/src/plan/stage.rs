@@ -17,6 +17,9 @@ use crate::spec::{GUARDS, GuardsField, SpecError, StageFields};
 /// Rows of a stage at most.
 const MOST_ROWS: usize = 100_000_000;
 
+/// Rows of a batch at most.
+const MOST_BATCH: usize = 1_000_000;
+
 /// One training phase, resolved.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StagePlan {
@@ -130,6 +133,9 @@ impl StagePlan {
         let batch = written.batch.or(default.batch).expect(missing);
         if rows > MOST_ROWS {
             return Err(fail("rows", format!("{rows} rows"), "a stage has 100,000,000 at most"));
+        }
+        if batch > MOST_BATCH {
+            return Err(fail("batch", format!("a batch of {batch} rows"), "a batch has 1,000,000 at most"));
         }
         if batch == 0 || !rows.is_multiple_of(batch) {
             let field = if written.batch.is_some() { "batch" } else { "rows" };

@@ -105,8 +105,8 @@ impl SweepPlan {
             return Err(spec.error(&["leak", "prompt"], "the leak grid has an empty prompt", remedy));
         }
         let names = stage_names(spec)?;
+        axes::bounded(spec)?;
         let axes = axes::resolve(spec, &names, &defaults.stages[0])?;
-        axes::bounded(spec, &axes)?;
         let arm = |choices: Vec<Choice>| {
             let stages = stages(spec, &defaults.stages[0], &names, &axes, &choices)?;
             let setting =
