@@ -173,6 +173,21 @@ fn a_token_opens_a_gated_model_and_every_failure_is_one_error() {
 }
 
 #[test]
+fn weights_of_a_family_that_titer_does_not_compute_are_not_downloaded() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    model(&dir.join("model"));
+    chats(dir);
+    let path = dir.join("model/config.json");
+    let config = fs_err::read_to_string(&path).unwrap().replace("Qwen3ForCausalLM", "MixtralForCausalLM");
+    fs_err::write(&path, config).unwrap();
+    let hub = Hub::start(dir.join("model"));
+    let (code, _, error) = hub.titer(dir, "lab/small", &[]);
+    assert!(code == 2 && error.contains("architecture is MixtralForCausalLM; titer computes"), "{error}");
+    assert!(!hub.asked().iter().any(|file| file.ends_with(".safetensors")), "no weights");
+}
+
+#[test]
 fn an_adapter_beside_a_models_weights_is_not_left_behind() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();

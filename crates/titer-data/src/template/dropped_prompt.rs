@@ -5,6 +5,9 @@ use crate::chat::{Message, Role};
 /// What stands in a system prompt's place to see whether the template prints it.
 const MARKER: &str = "a system prompt of nobody";
 
+/// Letters of a prompt that a template's own words may hold by chance.
+const FEW: usize = 16;
+
 /// The first message of a chat, by its place, whose system prompt is not in the text that the chat was rendered to. `render` gives
 /// the text of other messages in the same places; `None` of it counts as printing everything.
 pub(super) fn dropped_prompt(
@@ -18,11 +21,18 @@ pub(super) fn dropped_prompt(
         return None;
     }
     let shown = letters(text);
-    let missing = prompts.iter().find(|&&at| !shown.contains(&letters(&messages[at].content)));
-    if let Some(&at) = missing {
+    let said: Vec<String> = messages.iter().map(|message| letters(&message.content)).collect();
+    if let Some(&at) = prompts.iter().find(|&&at| !shown.contains(&said[at])) {
         return Some(at);
     }
-    // The same words may stand in another turn, so the place is tried with words of nobody.
+    // Words that are few, or stand in another turn too, may be there without the prompt: then its place is tried with others.
+    let doubtful = |&at: &usize| {
+        said[at].len() < FEW
+            || said.iter().enumerate().any(|(other, said_there)| other != at && said_there.contains(&said[at]))
+    };
+    if !prompts.iter().any(doubtful) {
+        return None;
+    }
     let mut marked = messages.to_vec();
     prompts.iter().for_each(|&at| marked[at].content = format!("{MARKER} {at}."));
     let marked_text = render(&marked)?;
@@ -75,9 +85,13 @@ mod tests {
 
     #[test]
     fn the_same_words_in_the_request_do_not_hide_it() {
-        let chat = [turn(Role::System, "Write a note."), turn(Role::User, "Write a note.")];
-        assert_eq!(dropped(&prints("m.role != 'system'", "m.content"), &chat), Some(1));
-        assert_eq!(dropped(&prints("true", "m.content"), &chat), None);
+        for request in ["Write a note about tomatoes.", "Please write a note about tomatoes, a long one."] {
+            let chat = [turn(Role::System, "Write a note about tomatoes."), turn(Role::User, request)];
+            assert_eq!(dropped(&prints("m.role != 'system'", "m.content"), &chat), Some(1));
+            assert_eq!(dropped(&prints("true", "m.content"), &chat), None);
+        }
+        let short = [turn(Role::System, "user"), turn(Role::User, "Write a note.")];
+        assert_eq!(dropped(&prints("m.role != 'system'", "m.content"), &short), Some(1));
     }
 
     #[test]

@@ -38,8 +38,10 @@ pub(super) fn system_prompts(model: &Model, rows: &[Row]) -> Check {
     let have = format!("{} of {} rows have a system prompt", with.len(), rows.len());
     match of_plain.or_else(of_rows) {
         None => Check::pass(NAME, format!("what they say is in what the model sees ({have})")),
-        Some((place, error @ TemplateError::DroppedPrompt { .. })) => {
-            Check::fail(NAME, format!("{place}{error}; {have}"), IN_USER)
+        Some((place, TemplateError::DroppedPrompt { turn, .. })) => {
+            let finding =
+                format!("{place}the template leaves out the one in turn {turn}: the model would never see it; {have}");
+            Check::fail(NAME, finding, IN_USER)
         }
         Some((place, error)) if with.is_empty() => {
             Check::note(NAME, format!("{have}, and the template refuses one: {place}{error}"), IN_USER)

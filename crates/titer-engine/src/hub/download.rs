@@ -10,6 +10,8 @@ use hf_hub::{
     api::sync::{ApiBuilder, ApiError, ApiRepo},
 };
 
+use titer_model::io::{read_config, read_file};
+
 use super::{
     DownloadProgress, HubError,
     cache::{FILES, home, variable},
@@ -103,6 +105,10 @@ impl Repo<'_> {
                 self.id
             ));
         }
+        // Before gigabytes of weights: whether they are of a family that titer computes.
+        let config = self.file(&there, "config.json")?;
+        let bytes = read_file(&config).map_err(|error| error.to_string())?;
+        read_config(&bytes, Path::new("config.json")).map_err(|error| error.to_string())?;
         for file in FILES {
             self.file(&there, file)?;
         }

@@ -3,7 +3,7 @@
 use super::Decoder;
 use crate::{
     backend::Backend,
-    layers::{Attention, Linear, LoraLayer},
+    layers::{Attention, Linear, LoraLayer, Product},
     params::{Layout, ParamId, ParamRole, ParamSpec},
     shape::{LoraConfig, LoraSize},
 };
@@ -17,19 +17,18 @@ impl<B: Backend> Decoder<B> {
         self.layout.specs.iter_mut().for_each(|spec| spec.trained = false);
         let mut layout = std::mem::replace(&mut self.layout, Layout { specs: Vec::new() });
         self.each_linear(&mut |linear| {
-            linear.trained = false;
-            let Some(module) = layout.specs[linear.weight.0].linear_layer().map(str::to_owned) else { return };
+            let (inputs, outputs) = (linear.product.inputs, linear.product.outputs);
+            linear.product.trained = false;
+            let Some(module) = layout.specs[linear.product.weight.0].linear_layer().map(str::to_owned) else { return };
             if let Some(LoraSize { rank, scale }) = config.of(&module).expect("the config was checked") {
-                let mut add = |part: &str, shape: [usize; 2]| {
+                let mut add = |part: &str, outputs, inputs| {
                     let name = format!("{module}.{part}.weight");
-                    let (shape, role) = (shape.into(), ParamRole::Matrix);
+                    let (shape, role) = (vec![outputs, inputs], ParamRole::Matrix);
                     layout.specs.push(ParamSpec { name, shape, role, less_one: false, part: None, trained: true });
-                    ParamId(layout.specs.len() - 1)
+                    Product { weight: ParamId(layout.specs.len() - 1), inputs, outputs, trained: true }
                 };
-                let a = add("lora_A", [rank, linear.inputs]);
-                let b = add("lora_B", [linear.outputs, rank]);
-                let (inputs, outputs) = (linear.inputs, linear.outputs);
-                linear.lora = Some(LoraLayer { a, b, inputs, outputs, rank, scale });
+                let (a, b) = (add("lora_A", rank, inputs), add("lora_B", outputs, rank));
+                linear.lora = Some(LoraLayer { a, b, scale });
             }
         });
         self.freeze_norms();

@@ -2,13 +2,13 @@
 
 use crate::{
     backend::Heads,
-    layers::{Attention, Linear, Mlp, Norm, Projection, Residual},
+    layers::{Attention, Linear, Mlp, Norm, Product, Projection, Residual},
     params::{BlockIds, LinearIds, ParamId},
     shape::{Config, QueryKeyNorm},
 };
 
 pub(super) fn linear(LinearIds { weight, bias }: LinearIds, inputs: usize, outputs: usize) -> Linear {
-    Linear { weight, bias, inputs, outputs, trained: true, lora: None }
+    Linear { product: Product { weight, inputs, outputs, trained: true }, bias, lora: None }
 }
 
 pub(super) fn norm(config: &Config, scale: ParamId, heads: usize) -> Norm {

@@ -64,7 +64,7 @@ impl Attention {
         stash: &mut AttentionStash<B>,
         past: Option<Past<'_, B>>,
     ) {
-        let (backend, outputs, width) = (pass.backend, &pass.packed.outputs, self.value.inputs);
+        let (backend, outputs, width) = (pass.backend, &pass.packed.outputs, self.value.product.inputs);
         self.residual.open(pass, x, &mut stash.residual);
         let input = self.residual.input(x, &stash.residual);
         self.key.forward(pass, input, TokenScope::All, &mut stash.k);
@@ -85,7 +85,7 @@ impl Attention {
         match past {
             None => backend.attention(&mut stash.mixed, &mut stash.weights, q, k, &stash.v, reach, self.heads),
             Some(mut past) => {
-                past.put(backend, k, &stash.v, self.value.outputs);
+                past.put(backend, k, &stash.v, self.value.product.outputs);
                 let Past { keys, values, .. } = past;
                 backend.attention(&mut stash.mixed, &mut stash.weights, q, keys, values, reach, self.heads);
             }
@@ -104,7 +104,7 @@ impl Attention {
         stash: &mut AttentionStash<B>,
         visitor: &mut impl Visitor<B>,
     ) {
-        let (backend, outputs, width) = (pass.backend, &pass.packed.outputs, self.value.inputs);
+        let (backend, outputs, width) = (pass.backend, &pass.packed.outputs, self.value.product.inputs);
         let AttentionStash { residual, q, k, v, mixed, d_mixed, dv, d_input, .. } = stash;
         self.residual.close_backward(pass, &self.output, mixed, d, scope, d_mixed, residual, visitor);
         let (mut dq, mut dk) = (std::mem::take(&mut q.dy), std::mem::take(&mut k.dy));

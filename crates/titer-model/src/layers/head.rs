@@ -54,10 +54,10 @@ impl Head {
         let (rows, tokens) = target_places(pass);
         let Some(table) = self.in_file(pass) else {
             self.log_probs(pass, x, stash);
-            return pass.backend.pick(&stash.log_probs, &rows, &tokens, self.vocabulary.outputs);
+            return pass.backend.pick(&stash.log_probs, &rows, &tokens, self.vocabulary.product.outputs);
         };
         self.normed(pass, x, stash);
-        let table = Matrix::new(table, self.vocabulary.outputs, self.vocabulary.inputs);
+        let table = Matrix::new(table, self.vocabulary.product.outputs, self.vocabulary.product.inputs);
         let pull = backward.then_some(&mut stash.pull);
         pass.backend.target_log_probs(pull, &stash.norm.y, table, (&rows, &tokens), self.softcap)
     }
@@ -74,7 +74,7 @@ impl Head {
         if let Some(cap) = self.softcap {
             pass.backend.softcap(&mut stash.log_probs, &mut stash.slopes, cap);
         }
-        pass.backend.log_softmax(&mut stash.log_probs, self.vocabulary.outputs);
+        pass.backend.log_softmax(&mut stash.log_probs, self.vocabulary.product.outputs);
         &stash.log_probs
     }
 
@@ -91,7 +91,7 @@ impl Head {
     fn in_file<'a, B: Backend>(&self, pass: &Pass<'a, B>) -> Option<&'a Stored> {
         const WORDS: usize = 4; // targets at a position, as in contrasts of a few replies
         let few = pass.packed.targets.len() <= WORDS * pass.packed.outputs.len();
-        pass.stored(self.vocabulary.weight).filter(|_| few && !self.vocabulary.trained)
+        pass.stored(self.vocabulary.product.weight).filter(|_| few && !self.vocabulary.product.trained)
     }
 
     /// Gradient at `x` of `Σ weights[i] · (−log p(target i))`, written to `d`.
@@ -106,7 +106,7 @@ impl Head {
     ) {
         let backend = pass.backend;
         let (rows, tokens) = target_places(pass);
-        let width = self.vocabulary.inputs;
+        let width = self.vocabulary.product.inputs;
         if self.in_file(pass).is_some() {
             let pushes: Vec<B::Real> = weights.iter().map(|&weight| -weight).collect();
             backend.scale_rows(&mut stash.pull, &pushes, width);
@@ -114,7 +114,13 @@ impl Head {
             backend.fill(&mut stash.d_normed, B::Real::of(0.0));
             backend.scatter_add(&mut stash.d_normed, &stash.pull, &rows, width);
         } else {
-            backend.cross_entropy_backward(&mut stash.log_probs, &rows, &tokens, weights, self.vocabulary.outputs);
+            backend.cross_entropy_backward(
+                &mut stash.log_probs,
+                &rows,
+                &tokens,
+                weights,
+                self.vocabulary.product.outputs,
+            );
             if self.softcap.is_some() {
                 backend.multiply(&mut stash.log_probs, &stash.slopes);
             }

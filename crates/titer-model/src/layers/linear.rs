@@ -1,6 +1,6 @@
 //! `y = x Wᵀ + b`, and what an adapter adds
 
-use super::{LinearVisit, LoraLayer, Pass, TokenScope, Visitor};
+use super::{LinearVisit, LoraLayer, Pass, Product, TokenScope, Visitor};
 use crate::{
     backend::{Backend, Matrix, Write},
     params::ParamId,
@@ -9,16 +9,10 @@ use crate::{
 /// A linear layer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Linear {
-    /// Its weight, `[outputs, inputs]`.
-    pub(crate) weight: ParamId,
+    /// Its weight; training moves the bias where it moves this.
+    pub(crate) product: Product,
     /// Its bias, `[outputs]`.
     pub(crate) bias: Option<ParamId>,
-    /// Width of its input.
-    pub(crate) inputs: usize,
-    /// Width of its output.
-    pub(crate) outputs: usize,
-    /// Whether training moves weight and bias.
-    pub(crate) trained: bool,
     /// A low-rank adapter beside the weight.
     pub(crate) lora: Option<LoraLayer>,
 }
@@ -33,10 +27,10 @@ impl Linear {
         y: &mut B::Buffer,
         write: Write,
     ) {
-        self.product(pass, y, Matrix::new(x, pass.rows(scope), self.inputs), true, write);
+        self.product.forward(pass, x, scope, y, write);
         if let Some(bias) = self.bias {
             let (ones, bias) = (Matrix::new(&pass.ones, pass.rows(scope), 1), &pass.params[bias]);
-            pass.backend.matmul(y, ones, Matrix::new(bias, 1, self.outputs), Write::Add);
+            pass.backend.matmul(y, ones, Matrix::new(bias, 1, self.product.outputs), Write::Add);
         }
         if let Some(lora) = &self.lora {
             lora.forward(pass, x, scope, y);
@@ -54,38 +48,13 @@ impl Linear {
         write: Write,
         visitor: &mut impl Visitor<B>,
     ) {
-        let (backend, rows) = (pass.backend, pass.rows(scope));
-        let (inputs, outputs) = (self.inputs, self.outputs);
-        if self.trained {
-            visitor.linear(backend, LinearVisit { weight: self.weight, x, dy, rows, inputs, outputs, scope });
-            if let Some(weight) = self.bias {
-                visitor.linear(backend, LinearVisit { weight, x: &pass.ones, dy, rows, inputs: 1, outputs, scope });
-            }
+        self.product.backward(pass, x, dy, scope, dx, write, visitor);
+        if let Some(weight) = self.bias.filter(|_| self.product.trained) {
+            let (rows, outputs) = (pass.rows(scope), self.product.outputs);
+            visitor.linear(pass.backend, LinearVisit { weight, x: &pass.ones, dy, rows, inputs: 1, outputs, scope });
         }
-        self.product(pass, dx, Matrix::new(dy, rows, outputs), false, write);
         if let Some(lora) = &self.lora {
             lora.backward(pass, x, dy, scope, dx, visitor);
-        }
-    }
-
-    /// `out = a Wᵀ` where the weight is `transposed`, else `out = a W`; or adds it.
-    fn product<B: Backend>(
-        &self,
-        pass: &Pass<B>,
-        out: &mut B::Buffer,
-        a: Matrix<B::Buffer>,
-        transposed: bool,
-        write: Write,
-    ) {
-        let (rows, columns) = (self.outputs, self.inputs);
-        match pass.stored(self.weight) {
-            Some(stored) => {
-                pass.backend.matmul_stored(out, a, Matrix { data: stored, rows, columns, transposed }, write);
-            }
-            None => {
-                let data = &pass.params[self.weight];
-                pass.backend.matmul(out, a, Matrix { data, rows, columns, transposed }, write);
-            }
         }
     }
 }
