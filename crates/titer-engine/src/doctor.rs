@@ -74,7 +74,7 @@ const PRECISION: f64 = 1e-3;
 /// Chats for a model that comes without any.
 pub fn plain_chats() -> Vec<Row> {
     let chat = |at: usize, (request, reply): (&str, &str)| {
-        let turn = |role, content: &str| Message { role, content: content.to_owned() };
+        let turn = |role, content: &str| Message::new(role, content);
         Row::new(format!("example {}", at + 1), vec![turn(Role::User, request), turn(Role::Assistant, reply)])
     };
     let chats =
@@ -97,6 +97,7 @@ pub fn examine(
 ) -> Result<Vec<Check>, DoctorError> {
     let rows = &rows[..rows.len().min(items)];
     let mut checks = vec![system_prompts(model, rows), injected(model, rows)];
+    checks.extend(date(model).into_iter().chain(trained_header(model)));
     match PackedRows::encode(model, rows) {
         Err(error) => checks.push(Check {
             name: "template round trip",
@@ -125,7 +126,7 @@ fn check(name: &'static str, passes: bool, otherwise: CheckOutcome, finding: Str
 
 /// Whether the template takes a system prompt.
 fn system_prompts(model: &Model, rows: &[Row]) -> Check {
-    let turn = |role, content: &str| Message { role, content: content.to_owned() };
+    let turn = |role, content: &str| Message::new(role, content);
     let chat = [turn(Role::System, "a"), turn(Role::User, "b"), turn(Role::Assistant, "c")];
     let refused = model.template.render(&chat, false).err();
     let with = rows.iter().filter(|row| row.messages.iter().any(|message| message.role == Role::System)).count();
@@ -157,6 +158,25 @@ fn injected(model: &Model, rows: &[Row]) -> Check {
     check("default system prompt", injected.is_none(), CheckOutcome::Note, finding, remedy)
 }
 
+/// What the template takes for today, where it prints the date.
+fn date(model: &Model) -> Option<Check> {
+    let date = model.template.planned_options().date?;
+    let finding = format!(
+        "the template prints the date, and every chat is of {date}, so that a run tomorrow gives the same numbers"
+    );
+    let remedy = "name another day with --template-date (`template_date` under [model] in a spec)";
+    Some(check("date", false, CheckOutcome::Note, finding, remedy))
+}
+
+/// What is trained before every reply, where the template's marks begin too early.
+fn trained_header(model: &Model) -> Option<Check> {
+    let header = model.template.trained_header()?;
+    let finding =
+        format!("{header:?} is trained before every reply, and no probe scores it: the template marks the header too");
+    let remedy = "put `{% generation %}` behind the header in the chat template; or leave it, as the model is always given the header";
+    Some(check("trained header", false, CheckOutcome::Note, finding, remedy))
+}
+
 /// Whether a row is rendered for training as its context and reply are for probing.
 fn round_trip(model: &Model, rows: &[Row], encoded: &PackedRows) -> Check {
     let mut problem = None;
@@ -164,7 +184,13 @@ fn round_trip(model: &Model, rows: &[Row], encoded: &PackedRows) -> Check {
     for (row, known) in rows.iter().zip(encoded.iter()) {
         let (context, reply) = row.split();
         let replies = vec![(Side::Plus, reply.to_owned())];
-        let contrast = Contrast { id: row.id.clone(), context: context.to_vec(), replies, baseline: None };
+        let contrast = Contrast {
+            id: row.id.clone(),
+            context: context.to_vec(),
+            replies,
+            baseline: None,
+            variables: row.variables.clone(),
+        };
         match encode_contrast(&model.template, &model.tokenizer, &contrast) {
             Ok(probe) => {
                 let tokens = [probe.context.as_slice(), probe.replies[0].1.as_slice()].concat();
@@ -191,7 +217,7 @@ fn round_trip(model: &Model, rows: &[Row], encoded: &PackedRows) -> Check {
     }
 }
 
-/// Whether the last trained token is one that ends generation.
+/// Whether the last trained token, but for white space behind it, is one that ends generation.
 fn stop_token(files: &Files, model: &Model, rows: &PackedRows) -> Check {
     const NAME: &str = "stop token";
     let stops = match files.stop_tokens(&model.tokenizer) {
@@ -210,8 +236,11 @@ fn stop_token(files: &Files, model: &Model, rows: &PackedRows) -> Check {
         return check(NAME, false, CheckOutcome::Note, finding.to_owned(), "name one, such as \"eos_token\"");
     }
     let last = |row: &NamedRow| {
-        let trained = row.encoded.tokens.iter().zip(&row.encoded.trained).rev().find(|(_, trained)| **trained);
-        trained.map(|(token, _)| *token)
+        let trained = row.encoded.tokens.iter().zip(&row.encoded.trained).rev().filter(|(_, trained)| **trained);
+        let is_space = |token: u32| {
+            !stops.contains(&token) && model.tokenizer.decode(&[token]).is_ok_and(|text| text.trim().is_empty())
+        };
+        trained.map(|(token, _)| *token).find(|&token| !is_space(token))
     };
     let ends: Vec<u32> = rows.iter().filter_map(last).collect();
     let stopping = ends.iter().filter(|token| stops.contains(token)).count();

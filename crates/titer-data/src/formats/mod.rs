@@ -1,5 +1,6 @@
 //! Files, read into rows, contrasts and prompts.
 
+mod content;
 mod contrasts;
 mod messages;
 mod parquet;

@@ -1,5 +1,7 @@
 //! Why there are no tokens.
 
+use std::ops::Range;
+
 use crate::template::TemplateError;
 
 /// Why there are no tokens.
@@ -27,7 +29,7 @@ pub enum TokenizeError {
         /// Which row or contrast.
         id: String,
         /// What went wrong.
-        source: TemplateError,
+        source: Box<TemplateError>,
     },
     /// A row that would teach nothing.
     #[error("`{id}` has no trained token: add an assistant turn with content, or remove the row")]
@@ -37,27 +39,15 @@ pub enum TokenizeError {
     },
     /// A token that is partly the assistant's.
     #[error(
-        "`{id}`: the token for {token:?} lies half inside what the assistant wrote: move the `{{% generation %}}` marker \
+        "`{id}`: the token for {token:?} lies half inside what the assistant wrote: say `skip_split_tokens = true` under [model], or \
+         --skip-split-tokens, to train from the next token on; or leave the row out, or move the `{{% generation %}}` marker \
          of the chat template to where a token begins"
     )]
-    Straddles {
+    Split {
         /// Which row or contrast.
         id: String,
         /// The text of the token.
         token: String,
-    },
-    /// Turns that shall not be trained on cannot be told from the others.
-    #[error(
-        "`{id}` has {turns} assistant turns, some of weight 0, but the chat template marks {spans} spans: mark every \
-         assistant turn with `{{% generation %}}` once"
-    )]
-    Spans {
-        /// Which row.
-        id: String,
-        /// Assistant turns.
-        turns: usize,
-        /// Spans in the rendered text.
-        spans: usize,
     },
     /// The context of a probe is not what a training row begins with.
     #[error(
@@ -70,4 +60,11 @@ pub enum TokenizeError {
         /// `text` or `tokens`.
         what: &'static str,
     },
+}
+
+impl TokenizeError {
+    /// The token in these bytes of the text, which is partly the assistant's.
+    pub(super) fn split(id: &str, text: &str, token: Range<usize>) -> Self {
+        Self::Split { id: id.to_owned(), token: text.get(token).unwrap_or_default().to_owned() }
+    }
 }

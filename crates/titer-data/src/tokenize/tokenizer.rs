@@ -11,9 +11,9 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// The tokenizer in the text of a `tokenizer.json`.
-    pub fn from_json(json: &str) -> Result<Self, TokenizeError> {
-        Self::load(json.as_bytes(), "the tokenizer".to_owned())
+    /// The tokenizer in the bytes of a `tokenizer.json`; `place` says in errors where it is from.
+    pub fn from_json(json: &[u8], place: &str) -> Result<Self, TokenizeError> {
+        Self::load(json, place.to_owned())
     }
 
     /// The tokenizer in a `tokenizer.json` file.

@@ -41,6 +41,24 @@ pub enum RowsError {
     /// One cannot be encoded, or has no target.
     #[error(transparent)]
     Tokenize(#[from] TokenizeError),
+    /// Some begin with a token that is the header's too.
+    #[error(
+        "{count} of {all} rows have a token that lies half in the chat template's header and half in the reply, such as {token:?} \
+         in `{id}`; they are: {names}; say `skip_split_tokens = true` under [model], or --skip-split-tokens, to train and score \
+         from the next token on; or leave these rows out"
+    )]
+    Split {
+        /// How many.
+        count: usize,
+        /// Of how many.
+        all: usize,
+        /// The first of them.
+        id: String,
+        /// The text of its token.
+        token: String,
+        /// The names of the first of them.
+        names: String,
+    },
     /// One needs more positions than the model has.
     #[error("row `{id}` has {tokens} tokens; the model has {limit} positions")]
     TooLong {
@@ -69,7 +87,9 @@ impl EncodedRows {
             let cell = row.cell.map_or_else(String::new, |cell| cell.to_string());
             Ok(NamedRow { cell, id: row.id.clone(), position: -1, token: String::new(), encoded })
         };
-        Ok(Self(rows.iter().map(named).collect::<Result<_, _>>()?))
+        let encoded: Vec<Result<NamedRow, RowsError>> = rows.iter().map(named).collect();
+        split(&encoded).map_or(Ok(()), Err)?;
+        Ok(Self(encoded.into_iter().collect::<Result<_, _>>()?))
     }
 
     /// Some of the rows as the engine takes them.
@@ -87,4 +107,23 @@ impl EncodedRows {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// Names of rows in an error at most.
+const NAMED: usize = 20;
+
+/// All rows that are split between header and reply, in one error.
+fn split(encoded: &[Result<NamedRow, RowsError>]) -> Option<RowsError> {
+    let split = encoded.iter().filter_map(|row| match row {
+        Err(RowsError::Tokenize(TokenizeError::Split { id, token })) => Some((id, token)),
+        _ => None,
+    });
+    let split: Vec<(&String, &String)> = split.collect();
+    let (id, token) = split.first()?;
+    let mut names = split.iter().take(NAMED).map(|(id, _)| format!("`{id}`")).collect::<Vec<_>>().join(", ");
+    if split.len() > NAMED {
+        names.push_str(&format!(" and {} more", split.len() - NAMED));
+    }
+    let (id, token) = ((*id).clone(), (*token).clone());
+    Some(RowsError::Split { count: split.len(), all: encoded.len(), id, token, names })
 }
