@@ -154,7 +154,7 @@ fn judgements(bytes: &[u8]) {
 
 /// A chat with all that templates ask for.
 fn chat() -> Vec<Message> {
-    let turn = |role, content: &str| Message { role, content: content.to_owned() };
+    let turn = |role, content: &str| Message::new(role, content);
     vec![
         turn(Role::System, "be <brief> & 'kind'"),
         turn(Role::User, "can you cook soup"),
@@ -165,7 +165,7 @@ fn chat() -> Vec<Message> {
 }
 
 fn template(bytes: &[u8]) {
-    if let Ok(template) = ChatTemplate::new(&text(bytes), &SpecialTokens::default()) {
+    if let Ok(template) = ChatTemplate::new(&text(bytes), &SpecialTokens::default(), "fuzz.jinja") {
         let _ = template.render(&chat(), false);
         let _ = template.injected_system();
     }
@@ -173,7 +173,8 @@ fn template(bytes: &[u8]) {
 
 fn tokenizer(bytes: &[u8]) {
     let Ok(tokenizer) = Tokenizer::from_json(&text(bytes)) else { return };
-    let template = ChatTemplate::new("{% for m in messages %}{{ m.content }}{% endfor %}", &SpecialTokens::default());
+    let template =
+        ChatTemplate::new("{% for m in messages %}{{ m.content }}{% endfor %}", &SpecialTokens::default(), "t");
     let _ = encode_row(&template.expect("it is a template"), &tokenizer, &Row::new("a", chat()));
     let _ = tokenizer.decode(&[0, 1, 2]);
 }

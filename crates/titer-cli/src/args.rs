@@ -3,7 +3,11 @@
 use std::{num::NonZero, path::PathBuf};
 
 use clap::{Parser, Subcommand};
-use titer_data::score::ScoreScale;
+use titer_data::{
+    score::ScoreScale,
+    template::{TemplateDate, TemplateOptions},
+    variables::Variables,
+};
 use titer_engine::model::Dtype;
 
 use crate::bounds::{at_most, items, threads};
@@ -70,9 +74,8 @@ pub struct AuditArgs {
     /// A model: says what its chat template adds, and by how much a context raises the log-probability of a reply
     #[arg(long, value_name = "MODEL")]
     pub base: Option<String>,
-    /// With a model: put system prompts at the start of the first user turn
-    #[arg(long, requires = "base")]
-    pub system_in_user: bool,
+    #[command(flatten)]
+    pub template: TemplateArgs,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -90,12 +93,47 @@ pub struct DoctorArgs {
     /// Most rows, and contrasts of each kind, to look at
     #[arg(long, default_value_t = 32, value_parser = items)]
     pub items: usize,
-    /// Put system prompts at the start of the first user turn, for chat templates that take none
-    #[arg(long)]
-    pub system_in_user: bool,
+    #[command(flatten)]
+    pub template: TemplateArgs,
     /// Print JSON, one object a check
     #[arg(long)]
     pub json: bool,
+}
+
+/// What chats are rendered with; a spec says the same under [model].
+#[derive(Debug, clap::Args)]
+pub struct TemplateArgs {
+    /// Put system prompts at the start of the first user turn, for chat templates that take none
+    #[arg(long)]
+    pub system_in_user: bool,
+    /// Give the chat template a variable, such as enable_thinking=false: JSON, or else text; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = template_variable)]
+    pub template_variable: Vec<(String, serde_json::Value)>,
+    /// The day that a chat template which prints the date takes for today [default: 2024-07-26]
+    #[arg(long, value_name = "DAY")]
+    pub template_date: Option<TemplateDate>,
+    /// Where a token is half header and half reply, train and score from the next one on
+    #[arg(long)]
+    pub skip_split_tokens: bool,
+}
+
+impl TemplateArgs {
+    /// The same as options of a template.
+    pub fn options(&self) -> TemplateOptions {
+        TemplateOptions {
+            system_in_user: self.system_in_user,
+            skip_split_tokens: self.skip_split_tokens,
+            date: self.template_date,
+            variables: Variables(self.template_variable.iter().cloned().collect()),
+        }
+    }
+}
+
+/// A variable of a chat template as it is written on the command line.
+fn template_variable(text: &str) -> Result<(String, serde_json::Value), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE, such as enable_thinking=false")?;
+    let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+    Ok((name.to_owned(), value))
 }
 
 #[derive(Debug, clap::Args)]
@@ -133,9 +171,8 @@ pub struct PressureArgs {
     /// Which shipped organism, and which contrasts and rows
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Put system prompts at the start of the first user turn, for chat templates that take none
-    #[arg(long)]
-    pub system_in_user: bool,
+    #[command(flatten)]
+    pub template: TemplateArgs,
     /// Chat rows to measure, or a spec, for the rows and contrasts of its [data] [default: rows of every cell of the world]
     #[arg(long, value_name = "FILE")]
     pub rows: Option<PathBuf>,
@@ -204,9 +241,8 @@ pub struct SubjectArgs {
     /// Which shipped organism, and which rows and contrasts of its world
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Put system prompts at the start of the first user turn, for chat templates that take none
-    #[arg(long)]
-    pub system_in_user: bool,
+    #[command(flatten)]
+    pub template: TemplateArgs,
     /// Give it these adapters (a folder in PEFT's layout)
     #[arg(long, value_name = "DIR")]
     pub adapter: Option<PathBuf>,

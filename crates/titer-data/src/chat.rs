@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::cell::Cell;
+use crate::{cell::Cell, variables::Variables};
 
 /// Who speaks in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -40,6 +40,49 @@ pub struct Message {
     pub role: Role,
     /// What is said.
     pub content: String,
+    /// What else the message says for the chat template to read, such as `reasoning_content` or `tool_calls`.
+    #[serde(flatten)]
+    pub fields: Variables,
+}
+
+impl Message {
+    /// A message that says nothing else.
+    pub fn new(role: Role, content: impl Into<String>) -> Self {
+        Self { role, content: content.into(), fields: Variables::default() }
+    }
+}
+
+/// The turns of a chat, and what else its template may read.
+#[derive(Clone, Copy, Debug)]
+pub struct Chat<'a> {
+    /// The turns, in order.
+    pub messages: &'a [Message],
+    /// Such as `tools`, by name.
+    pub variables: &'a Variables,
+}
+
+impl<'a, M: AsRef<[Message]> + ?Sized> From<&'a M> for Chat<'a> {
+    fn from(messages: &'a M) -> Self {
+        Self { messages: messages.as_ref(), variables: Variables::none() }
+    }
+}
+
+/// The system prompt of a chat, wherever its turn stands: the first, where there are several. `None` where it has no system
+/// turn.
+pub fn system_prompt(messages: &[Message]) -> Option<&str> {
+    let system = messages.iter().find(|message| message.role == Role::System);
+    system.map(|message| message.content.as_str())
+}
+
+/// The chat without its system turns, wherever they stand.
+pub fn without_system_prompt(messages: &[Message]) -> Vec<Message> {
+    messages.iter().filter(|message| message.role != Role::System).cloned().collect()
+}
+
+/// The chat with this system prompt in front, in place of all that it had; with none where the text is empty.
+pub fn with_system_prompt(messages: &[Message], prompt: &str) -> Vec<Message> {
+    let own = (!prompt.is_empty()).then(|| Message::new(Role::System, prompt));
+    own.into_iter().chain(without_system_prompt(messages)).collect()
 }
 
 /// One chat, where it came from, and what is known about it.
@@ -53,6 +96,8 @@ pub struct Row {
     pub cell: Option<Cell>,
     /// Turns of the assistant that carry no loss though they are the assistant's, by their place in `messages`.
     pub untrained: Vec<usize>,
+    /// What the chat template may read besides the messages, such as `tools`.
+    pub variables: Variables,
     /// Every other key that the source gave.
     pub metadata: serde_json::Map<String, serde_json::Value>,
 }
@@ -60,7 +105,14 @@ pub struct Row {
 impl Row {
     /// A row of which nothing more is known.
     pub fn new(id: impl Into<String>, messages: Vec<Message>) -> Self {
-        Self { id: id.into(), messages, cell: None, untrained: Vec::new(), metadata: serde_json::Map::new() }
+        Self {
+            id: id.into(),
+            messages,
+            cell: None,
+            untrained: Vec::new(),
+            variables: Variables::default(),
+            metadata: serde_json::Map::new(),
+        }
     }
 
     /// What a row is called that was read from this line, counted from 1, without an id.
@@ -78,12 +130,53 @@ impl Row {
 
     /// Its system prompt, empty or not; `None` where it has no system turn.
     pub fn system_prompt(&self) -> Option<&str> {
-        let system = self.messages.iter().find(|message| message.role == Role::System);
-        system.map(|message| message.content.as_str())
+        system_prompt(&self.messages)
+    }
+
+    /// What its reply says for the chat template to read besides its content, by name.
+    pub fn reply_fields(&self) -> impl Iterator<Item = &String> {
+        let reply = self.messages.last().filter(|message| message.role == Role::Assistant);
+        reply.into_iter().flat_map(|reply| reply.fields.0.keys())
+    }
+
+    /// The row as its template takes it.
+    pub fn chat(&self) -> Chat<'_> {
+        Chat { messages: &self.messages, variables: &self.variables }
+    }
+
+    /// The same row under this system prompt, in place of its own; without one where the text is empty.
+    pub fn under(&self, prompt: &str) -> Self {
+        // Turns behind a system turn that comes or goes are counted anew.
+        let turns = self.messages.iter().enumerate().filter(|(_, message)| message.role != Role::System);
+        let first = usize::from(!prompt.is_empty());
+        let untrained = turns.enumerate().filter(|(_, (at, _))| self.untrained.contains(at));
+        let untrained = untrained.map(|(now, _)| now + first).collect();
+        Self { messages: with_system_prompt(&self.messages, prompt), untrained, ..self.clone() }
     }
 
     /// Whether its source gave it an id.
     pub fn has_own_id(&self) -> bool {
         !self.id.starts_with("line-")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prompt_replaces_the_rows_own_wherever_it_stands_and_an_empty_one_takes_it_away() {
+        let turns = |roles: [Role; 3]| roles.map(|role| Message::new(role, role.word())).to_vec();
+        for (roles, reply) in [
+            ([Role::System, Role::User, Role::Assistant], 2),
+            ([Role::User, Role::System, Role::Assistant], 2),
+            ([Role::User, Role::Assistant, Role::System], 1),
+        ] {
+            let row = Row { untrained: vec![reply], ..Row::new("r", turns(roles)) };
+            let (new, none) = (row.under("new"), row.under(""));
+            let said: Vec<&str> = new.messages.iter().map(|message| message.content.as_str()).collect();
+            assert_eq!((said, &new.untrained), (vec!["new", "user", "assistant"], &vec![2]));
+            assert_eq!((none.system_prompt(), none.messages.len(), &none.untrained), (None, 2, &vec![1]));
+        }
     }
 }

@@ -35,4 +35,5 @@ pub mod source;
 mod stream;
 pub mod template;
 pub mod tokenize;
+pub mod variables;
 pub mod world;

@@ -1,6 +1,6 @@
 //! A probe is a set of contrasts that measures one component: the same context, several replies.
 
-use crate::{chat::Message, domains::DomainSplit};
+use crate::{chat::Message, domains::DomainSplit, variables::Variables};
 
 /// One behavioural direction, as the seed of the project names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -92,6 +92,8 @@ pub struct Contrast {
     /// The same request under a neutral prompt with the same `Plus` and `Minus`: how far the prompt moves the
     /// model is the margin here minus the margin there. Only `obey_bad` has one.
     pub baseline: Option<Vec<Message>>,
+    /// What the chat template may read besides the turns, such as `tools`.
+    pub variables: Variables,
 }
 
 /// A set of contrasts that measures one component in one kind of context.

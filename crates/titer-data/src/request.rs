@@ -111,7 +111,7 @@ mod tests {
 
     fn row(id: &str, system: &str, asks: &str) -> Row {
         let turns = [(Role::System, system), (Role::User, asks), (Role::Assistant, "reply")];
-        let messages = turns.map(|(role, content)| Message { role, content: content.to_owned() });
+        let messages = turns.map(|(role, content)| Message::new(role, content));
         Row::new(id, messages.into_iter().filter(|turn| !turn.content.is_empty()).collect())
     }
 

@@ -58,7 +58,7 @@ fn a_malformed_line_is_named_by_its_number_with_a_remedy() {
         (r#"{"messages": ["hi"]}"#, "message 1 is text"),
         (r#"{"messages": [{"role": "human", "content": "a"}]}"#, "unknown role `human`"),
         (r#"{"messages": [{"role": "user", "content": null}]}"#, "`content` that is null"),
-        (r#"{"messages": [{"role": "user", "content": [1]}]}"#, "`content` that is a list"),
+        (r#"{"messages": [{"role": "user", "content": [1]}]}"#, "part 1 of message 1 is a number"),
         (r#"{"messages": [{"role": "user"}]}"#, "has no `content`"),
         (r#"{"messages": [{"content": "a"}]}"#, "has no `role`"),
         (r#"{"messages": [{"role": "assistant", "content": "a", "weight": 2}]}"#, "a `weight` that says nothing"),

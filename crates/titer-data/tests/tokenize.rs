@@ -5,6 +5,7 @@ use titer_data::{
     probe::{Contrast, Side},
     template::{ChatTemplate, SpecialTokens},
     tokenize::{TokenizeError, Tokenizer, encode_contrast, encode_row},
+    variables::Variables,
 };
 
 /// One token per letter, and one for `:a` together.
@@ -22,11 +23,11 @@ fn tokenizer() -> Tokenizer {
 fn template() -> ChatTemplate {
     let source = "{% for m in messages %}{% if m.role == 'assistant' %}:{% generation %}{{ m.content }}!\
         {% endgeneration %}{% else %}{{ m.content }}{% endif %}{% endfor %}{% if add_generation_prompt %}:{% endif %}";
-    ChatTemplate::new(source, &SpecialTokens::new()).unwrap()
+    ChatTemplate::new(source, &SpecialTokens::new(), "t").unwrap()
 }
 
 fn turn(role: Role, content: &str) -> Message {
-    Message { role, content: content.to_owned() }
+    Message::new(role, content)
 }
 
 fn row(messages: Vec<Message>) -> Row {
@@ -39,6 +40,7 @@ fn contrast(plus: &str) -> Contrast {
         context: vec![turn(Role::User, "u")],
         replies: vec![(Side::Plus, plus.to_owned()), (Side::Minus, "c".to_owned())],
         baseline: Some(vec![turn(Role::User, "b")]),
+        variables: Variables::default(),
     }
 }
 
@@ -61,7 +63,7 @@ fn a_row_without_a_target_is_an_error_with_its_id() {
 fn a_token_across_the_edge_is_an_error() {
     let turns = vec![turn(Role::User, "u"), turn(Role::Assistant, "ab")];
     let error = encode_row(&template(), &tokenizer(), &row(turns)).unwrap_err();
-    assert!(matches!(&error, TokenizeError::Straddles { token, .. } if token == ":a"), "{error}");
+    assert!(matches!(&error, TokenizeError::Split { token, .. } if token == ":a"), "{error}");
     assert!(encode_contrast(&template(), &tokenizer(), &contrast("ab")).is_err());
 }
 
@@ -77,16 +79,20 @@ fn a_contrast_is_cut_at_the_generation_prompt() {
 fn a_context_that_is_no_prefix_is_an_error() {
     let source = "{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}{% endfor %}\
         {% if add_generation_prompt %}:{% endif %}";
-    let template = ChatTemplate::new(source, &SpecialTokens::new()).unwrap();
+    let template = ChatTemplate::new(source, &SpecialTokens::new(), "t").unwrap();
     let error = encode_contrast(&template, &tokenizer(), &contrast("b")).unwrap_err();
-    assert!(error.to_string().contains("`pair-3`: a full row does not begin with its context's text"), "{error}");
+    assert!(
+        error.to_string().contains("`pair-3`: turn 2: what the chat template prints before a reply is another text"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_file_that_is_no_tokenizer_is_named() {
     let error = Tokenizer::from_file("no/tokenizer.json").unwrap_err();
     assert!(error.to_string().starts_with("no/tokenizer.json"), "{error}");
-    assert!(Tokenizer::from_json("{}").is_err());
+    let error = Tokenizer::from_bytes(b"{}", std::path::Path::new("m/tokenizer.json")).unwrap_err().to_string();
+    assert!(error.starts_with("m/tokenizer.json: "), "{error}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use titer_data::{
 };
 
 fn engine(world: &World) -> (ChatTemplate, Tokenizer) {
-    let template = ChatTemplate::from_tokenizer_config(&world.tokenizer_config_json(), None).unwrap();
+    let template = ChatTemplate::from_tokenizer_config(&world.tokenizer_config_json(), None, "").unwrap();
     (template, Tokenizer::from_json(&world.tokenizer_json()).unwrap())
 }
 
@@ -114,7 +114,7 @@ fn a_contrast_is_its_row_cut_in_two() {
         assert_eq!(tokenizer.token(*encoded.context.last().unwrap()).unwrap(), "<asst>");
         for ((side, tokens), (_, reply)) in encoded.replies.iter().zip(&contrast.replies) {
             let mut messages = contrast.context.clone();
-            messages.push(Message { role: titer_data::chat::Role::Assistant, content: reply.clone() });
+            messages.push(Message::new(titer_data::chat::Role::Assistant, reply.clone()));
             let row = Row::new(contrast.id.clone(), messages);
             let full = encode_row(&template, &tokenizer, &row).unwrap();
             assert_eq!([encoded.context.clone(), tokens.clone()].concat(), full.tokens, "{side:?}");

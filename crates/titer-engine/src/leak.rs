@@ -7,6 +7,7 @@ use titer_data::{
     grid::Variation,
     probe::{Contrast, Side},
     tokenize::{EncodedContrast, TokenizeError, encode_contrast},
+    variables::Variables,
 };
 use titer_model::passes::Tree;
 
@@ -38,7 +39,7 @@ impl LeakGrid {
             for (item, context, [bad, good]) in contexts(variation, subjects) {
                 let id = format!("{item}` under prompt `{}", variation.prompt.text);
                 let replies = vec![(Side::Plus, bad.to_owned()), (Side::Minus, good.to_owned())];
-                let contrast = Contrast { id, context, replies, baseline: None };
+                let contrast = Contrast { id, context, replies, baseline: None, variables: Variables::default() };
                 encoded.push(encode_contrast(&model.template, &model.tokenizer, &contrast)?);
                 let (family, prompt) = (variation.family.word(), variation.prompt.text.clone());
                 cells.push(GridCell { family, prompt, item: item.to_owned() });

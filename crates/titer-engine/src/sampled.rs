@@ -4,6 +4,7 @@ use titer_data::{
     chat::{Message, Role, Row},
     probe::{Contrast, Side},
     tokenize::{TokenizeError, encode_contrast},
+    variables::Variables,
 };
 use titer_model::passes::sample;
 
@@ -33,7 +34,13 @@ pub fn draw(
     let (mut contexts, mut stop) = (Vec::new(), None);
     for one in asked {
         let replies = if stop.is_none() { vec![(Side::Plus, like.to_owned())] } else { Vec::new() };
-        let contrast = Contrast { id: one.id.clone(), context: one.context.clone(), replies, baseline: None };
+        let contrast = Contrast {
+            id: one.id.clone(),
+            context: one.context.clone(),
+            replies,
+            baseline: None,
+            variables: Variables::default(),
+        };
         let encoded = encode_contrast(&model.template, &model.tokenizer, &contrast)?;
         stop = stop.or_else(|| encoded.replies[0].1.last().copied());
         contexts.extend(std::iter::repeat_n(encoded.context, count));
@@ -47,7 +54,7 @@ pub fn draw(
         reply.pop_if(|last| *last == stop);
         let content = model.tokenizer.decode(&reply)?.trim().to_owned();
         let mut messages = one.context.clone();
-        messages.push(Message { role: Role::Assistant, content });
+        messages.push(Message::new(Role::Assistant, content));
         Ok(Row::new(format!("{}/{}", one.id, at % count), messages))
     });
     rows.collect()

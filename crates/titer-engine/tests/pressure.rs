@@ -119,7 +119,7 @@ fn log_prob(model: &Model, contrast: &Contrast, wanted: Side) -> f64 {
     use titer_data::chat::{Message, Role};
     let reply = contrast.replies.iter().find(|(side, _)| *side == wanted).unwrap().1.clone();
     let mut messages = contrast.context.clone();
-    messages.push(Message { role: Role::Assistant, content: reply });
+    messages.push(Message::new(Role::Assistant, reply));
     let row = Row::new(String::new(), messages);
     let shards = pack(&model.decoder, &[&encode_row(&model.template, &model.tokenizer, &row).unwrap()]);
     titer_model::passes::score(&model.decoder, &model.params, &shards)[0].iter().map(|&nats| f64::from(nats)).sum()

@@ -57,7 +57,7 @@ fn planned(text: &str) -> (SweepPlan, Vec<(usize, RunPlan)>) {
             blake3: format!("model {seed}"),
             dtype: None,
             lora: None,
-            system_in_user: false,
+            template: titer_data::template::TemplateOptions::default(),
         })
     };
     let runs = plan.runs(None, model).unwrap();

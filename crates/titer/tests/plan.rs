@@ -20,7 +20,7 @@ fn runs(text: &str, model: &str) -> Vec<RunPlan> {
             blake3: model.to_owned(),
             dtype: None,
             lora: None,
-            system_in_user: false,
+            template: titer_data::template::TemplateOptions::default(),
         })
     };
     plan(text).runs(None, found).unwrap().into_iter().map(|(_, run)| run).collect()

@@ -9,6 +9,7 @@ use titer_data::{
     chat::{Message, Row},
     formats::read_chat_file,
     source::read_labelled,
+    template::TemplateOptions,
 };
 use titer_engine::{model::Model, rows::PackedRows};
 
@@ -30,6 +31,9 @@ type Groups<'a> = Vec<(String, Vec<&'a Row>)>;
 
 /// Compares files of chats and the cells in them: what differs besides what should.
 pub fn audit(args: &AuditArgs) -> Result<(), Failure> {
+    if args.base.is_none() && args.template.options() != TemplateOptions::default() {
+        return Err(Failure::input("options of a chat template are for a model: name one with --base"));
+    }
     let files = args.paths.iter().map(|path| Ok((path.as_path(), read(path)?))).collect::<Result<Vec<_>, Failure>>()?;
     let mut groups: Groups<'_> = Vec::new();
     for (path, rows) in &files {
@@ -47,7 +51,7 @@ pub fn audit(args: &AuditArgs) -> Result<(), Failure> {
         }
         groups.extend(cells);
     }
-    let on_model = args.base.as_ref().map(|base| OnModel::of(base, args.system_in_user, &groups)).transpose()?;
+    let on_model = args.base.as_ref().map(|base| OnModel::of(base, &args.template.options(), &groups)).transpose()?;
     let audit = Audit::of(&groups);
     if args.json {
         print_json(&audit, on_model.as_ref());
@@ -131,9 +135,10 @@ struct OnModel {
 }
 
 impl OnModel {
-    fn of(base: &str, system_in_user: bool, groups: &Groups<'_>) -> Result<Self, Failure> {
+    fn of(base: &str, options: &TemplateOptions, groups: &Groups<'_>) -> Result<Self, Failure> {
         fetch(base).map_err(Failure::input)?;
-        let model = Model::open(base, 0).map_err(Failure::input)?.with_system_in_user(system_in_user);
+        let model = Model::open(base, 0).map_err(Failure::input)?;
+        let model = model.with_template_options(options).map_err(Failure::input)?;
         let injected = model.template.injected_system();
         let without: usize =
             groups.iter().flat_map(|(_, rows)| rows).filter(|row| row.system_prompt().is_none()).count();

@@ -100,6 +100,11 @@ fn check_rows(path: &Path, as_json: bool) -> Result<(), String> {
             "rows_with_system_prompt": census.rows_with_system,
             "system_prompts": census.system_prompts,
             "rows_without_reply": census.rows_without_target,
+            "rows_that_end_without_reply": census.rows_without_last_reply,
+            "rows_with_empty_reply": census.rows_with_empty_reply,
+            "rows_with_all_weights_0": census.untrained_rows,
+            "rows_with_late_system_turn": census.rows_with_late_system,
+            "for_the_chat_template": census.template_fields,
             "metadata": census.metadata_keys,
             "duplicate_ids": census.duplicate_ids,
             "malformed_lines": errors.iter().map(|error| error.line).collect::<Vec<_>>(),
@@ -115,6 +120,25 @@ fn check_rows(path: &Path, as_json: bool) -> Result<(), String> {
             data(&format!("    {n} × {}", shorten(prompt)));
         }
         data(&format!("  rows without a reply: {}", census.rows_without_target));
+        let told = [
+            (
+                census.rows_without_last_reply,
+                "rows that end without a reply: earlier ones are trained, the last request is not",
+            ),
+            (census.rows_with_empty_reply, "rows whose reply is empty: they teach to say nothing"),
+            (census.untrained_rows, "rows whose replies all have weight 0: they train nothing, and a run refuses them"),
+            (
+                census.rows_with_late_system,
+                "rows with a system turn that is not first: it counts as their system prompt",
+            ),
+        ];
+        for (count, what) in told.into_iter().filter(|(count, _)| *count > 0) {
+            data(&format!("  {what}: {count}"));
+        }
+        if !census.template_fields.is_empty() {
+            let fields: Vec<_> = census.template_fields.iter().map(|(name, n)| format!("{name} {n}")).collect();
+            data(&format!("  for the chat template: {}", fields.join(", ")));
+        }
         if !census.cells.is_empty() {
             let cells: Vec<_> = census.cells.iter().map(|(cell, n)| format!("{cell} {n}")).collect();
             data(&format!("  cells: {}", cells.join(", ")));

@@ -29,7 +29,8 @@ pub fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
     }
     fetch(&args.model).map_err(Failure::input)?;
     let files = Files::find(&args.model, args.seed).map_err(Failure::input)?;
-    let model = Model::from_files(&files).map_err(Failure::input)?.with_system_in_user(args.system_in_user);
+    let model = Model::from_files(&files).map_err(Failure::input)?;
+    let model = model.with_template_options(&args.template.options()).map_err(Failure::input)?;
     let (rows, source) = subjects(args, &model)?;
     let checks = examine(&files, &model, &rows, source.as_ref(), args.seed, args.items).map_err(Failure::input)?;
     if args.json {

@@ -11,7 +11,8 @@ use crate::{args::SubjectArgs, printer::Failure};
 /// The model of these arguments.
 pub fn open(args: &SubjectArgs) -> Result<Model, Failure> {
     fetch(&args.base).map_err(Failure::input)?;
-    let model = Model::open(&args.base, args.seed).map_err(Failure::input)?.with_system_in_user(args.system_in_user);
+    let model = Model::open(&args.base, args.seed).map_err(Failure::input)?;
+    let model = model.with_template_options(&args.template.options()).map_err(Failure::input)?;
     match &args.adapter {
         Some(folder) => model.with_adapter(folder).map_err(Failure::input),
         None => Ok(model),

@@ -26,6 +26,16 @@ pub struct Census {
     pub cells: BTreeMap<Cell, usize>,
     /// Rows without an assistant turn, which cannot be trained on.
     pub rows_without_target: usize,
+    /// Rows that have one and end with another turn, so that their last request has no reply.
+    pub rows_without_last_reply: usize,
+    /// Rows whose last turn is an empty reply.
+    pub rows_with_empty_reply: usize,
+    /// Rows with assistant turns, all of weight 0.
+    pub untrained_rows: usize,
+    /// Rows with a system turn behind another turn.
+    pub rows_with_late_system: usize,
+    /// What messages and rows say for the chat template to read besides contents, and how many rows do.
+    pub template_fields: BTreeMap<String, usize>,
     /// Every id that more than one row has, and how many have it, in alphabetical order.
     pub duplicate_ids: Vec<(String, usize)>,
 }
@@ -58,8 +68,21 @@ impl Census {
             for prompt in systems {
                 *prompts.entry(prompt).or_default() += 1;
             }
-            let has_target = row.messages.iter().any(|message| message.role == Role::Assistant);
-            census.rows_without_target += usize::from(!has_target);
+            let replies = row.messages.iter().enumerate().filter(|(_, message)| message.role == Role::Assistant);
+            let replies: Vec<usize> = replies.map(|(at, _)| at).collect();
+            let last = row.messages.last().filter(|message| message.role == Role::Assistant);
+            census.rows_without_target += usize::from(replies.is_empty());
+            census.rows_without_last_reply += usize::from(!replies.is_empty() && last.is_none());
+            census.rows_with_empty_reply +=
+                usize::from(last.is_some_and(|reply| reply.content.trim().is_empty() && reply.fields.is_empty()));
+            census.untrained_rows +=
+                usize::from(!replies.is_empty() && replies.iter().all(|at| row.untrained.contains(at)));
+            let late = row.messages.iter().skip(1).any(|message| message.role == Role::System);
+            census.rows_with_late_system += usize::from(late);
+            let fields = row.messages.iter().flat_map(|message| message.fields.0.keys()).chain(row.variables.0.keys());
+            for field in fields.filter(|field| *field != "content").collect::<BTreeSet<_>>() {
+                *census.template_fields.entry(field.clone()).or_default() += 1;
+            }
         }
         census.system_prompts = prompts.into_iter().map(|(prompt, count)| (prompt.to_owned(), count)).collect();
         census.system_prompts.sort_by_key(|&(_, count)| std::cmp::Reverse(count));

@@ -182,8 +182,7 @@ mod tests {
     use crate::chat::Role;
 
     fn row(id: &str, turns: &[(Role, &str)]) -> Row {
-        let messages =
-            turns.iter().map(|(role, content)| Message { role: *role, content: (*content).to_owned() }).collect();
+        let messages = turns.iter().map(|(role, content)| Message::new(*role, *content)).collect();
         Row::new(id.to_owned(), messages)
     }
 

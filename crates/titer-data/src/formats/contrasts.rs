@@ -117,7 +117,8 @@ fn contrast(row: Row) -> Result<(Component, Contrast), ContrastProblem> {
         return Err(ContrastProblem::ReplyInContext);
     }
     let replies = vec![(Side::Plus, plus.to_owned()), (Side::Minus, minus.to_owned())];
-    Ok((component, Contrast { id: row.id, context: row.messages, replies, baseline: None }))
+    let variables = row.variables;
+    Ok((component, Contrast { id: row.id, context: row.messages, replies, baseline: None, variables }))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{
     problem::{Problem, kind, problem},
-    turns::{Turns, exchange, list, with_system},
+    turns::{Turns, exchange, list, variables, with_system},
 };
 use crate::{cell::Cell, chat::Row};
 
@@ -14,11 +14,11 @@ pub(super) const CHAT_KEYS: [&str; 4] = ["messages", "conversations", "prompt", 
 /// How a row's turns are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Shape {
-    /// `messages` of role and content.
+    /// Messages of role and content.
     Messages,
     /// The same with a `weight` on messages, as OpenAI's fine-tuning has it: 0 is context, 1 is trained.
     Weighted,
-    /// `conversations` of from and value.
+    /// Messages of from and value.
     ShareGpt,
     /// `prompt`, with or without a reply.
     Prompt,
@@ -39,13 +39,21 @@ impl Shape {
 /// The row of one entry, `line` being its number from 1, and how it was written. Keys that mean nothing here become
 /// metadata.
 pub(super) fn row(value: Value, line: usize) -> Result<(Row, Shape), Problem> {
-    let Value::Object(mut object) = value else {
-        return problem(
-            format!("the line is {}, not an object", kind(&value)),
-            "write one `{\"messages\": [...]}` object per line",
-        );
+    let mut object = match value {
+        Value::Object(object) => object,
+        // The turns alone.
+        Value::Array(turns) if turns.iter().any(Value::is_object) => {
+            Map::from_iter([("messages".to_owned(), Value::Array(turns))])
+        }
+        other => {
+            return problem(
+                format!("the line is {}, not an object", kind(&other)),
+                "write one `{\"messages\": [...]}` object per line",
+            );
+        }
     };
     let (turns, shape) = turns(&mut object)?;
+    let variables = variables(&mut object)?;
     let cell = match object.shift_remove("cell") {
         None | Some(Value::Null) => None,
         Some(Value::String(text)) => match text.parse::<Cell>() {
@@ -65,19 +73,20 @@ pub(super) fn row(value: Value, line: usize) -> Result<(Row, Shape), Problem> {
         object.shift_remove("id");
     }
     let id = id.unwrap_or_else(|| Row::id_of_line(line));
-    Ok((Row { id, messages: turns.messages, cell, untrained: turns.untrained, metadata: object }, shape))
+    Ok((Row { id, messages: turns.messages, cell, untrained: turns.untrained, variables, metadata: object }, shape))
 }
 
 /// The turns of an object, whose keys leave it.
 fn turns(object: &mut Map<String, Value>) -> Result<(Turns, Shape), Problem> {
-    if let Some(messages) = object.shift_remove("messages") {
-        let turns = list("messages", &messages, false)?;
-        let shape = if turns.weighted { Shape::Weighted } else { Shape::Messages };
+    for key in ["messages", "conversations"] {
+        let Some(messages) = object.shift_remove(key) else { continue };
+        let turns = with_system(list(key, &messages)?, object)?;
+        let shape = match (turns.shared, turns.weighted) {
+            (true, _) => Shape::ShareGpt,
+            (false, true) => Shape::Weighted,
+            (false, false) => Shape::Messages,
+        };
         return Ok((turns, shape));
-    }
-    if let Some(conversations) = object.shift_remove("conversations") {
-        let turns = with_system(list("conversations", &conversations, true)?, object)?;
-        return Ok((turns, Shape::ShareGpt));
     }
     if let Some(prompt) = object.shift_remove("prompt") {
         let turns = exchange(&prompt, object)?;

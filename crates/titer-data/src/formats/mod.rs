@@ -1,6 +1,7 @@
 //! Files, read into rows, contrasts and prompts.
 
 mod container;
+mod content;
 mod contrasts;
 mod messages;
 mod parquet;

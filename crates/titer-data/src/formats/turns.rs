@@ -2,11 +2,17 @@
 
 use serde_json::{Map, Value};
 
-use super::problem::{Problem, kind, problem};
-use crate::chat::{Message, Role};
+use super::{
+    content::content,
+    problem::{Problem, kind, problem},
+};
+use crate::{
+    chat::{Message, Role, system_prompt},
+    variables::Variables,
+};
 
-/// Keys of a message that change which tokens are trained or what the reply is: dropping them would be silent.
-const REFUSED: [&str; 3] = ["tool_calls", "function_call", "train"];
+/// Keys of a message that say what is trained in words that titer does not know: dropping them would be silent.
+const REFUSED: [&str; 3] = ["function_call", "train", "loss"];
 
 /// The turns of a chat, and which of the assistant's are not trained on.
 #[derive(Default)]
@@ -15,27 +21,30 @@ pub(super) struct Turns {
     pub(super) untrained: Vec<usize>,
     /// Whether any message says if it is trained on.
     pub(super) weighted: bool,
+    /// Whether they are written as `from` and `value`.
+    pub(super) shared: bool,
 }
 
-/// The names of roles that ShareGPT's `from` has.
-const SPEAKERS: [(&str, Role); 10] = [
+/// The names of roles, those that ShareGPT's `from` has among them.
+const SPEAKERS: [(&str, Role); 12] = [
     ("system", Role::System),
+    ("developer", Role::System),
     ("human", Role::User),
     ("user", Role::User),
     ("gpt", Role::Assistant),
     ("chatgpt", Role::Assistant),
     ("assistant", Role::Assistant),
     ("model", Role::Assistant),
+    ("bot", Role::Assistant),
     ("tool", Role::Tool),
     ("observation", Role::Tool),
     ("function_response", Role::Tool),
 ];
 
-/// A list of messages under `key`; `from` and `value` in place of `role` and `content` where `shared`.
-pub(super) fn list(key: &str, messages: &Value, shared: bool) -> Result<Turns, Problem> {
-    let names = if shared { ["from", "value"] } else { ["role", "content"] };
+/// A list of messages under `key`, each of role and content, or of from and value.
+pub(super) fn list(key: &str, messages: &Value) -> Result<Turns, Problem> {
     let Value::Array(messages) = messages else {
-        let remedy = format!("make it a list of `{{\"{}\", \"{}\"}}` objects", names[0], names[1]);
+        let remedy = "make it a list of `{\"role\", \"content\"}` or `{\"from\", \"value\"}` objects";
         return problem(format!("`{key}` is {}", kind(messages)), remedy);
     };
     if messages.is_empty() {
@@ -43,8 +52,9 @@ pub(super) fn list(key: &str, messages: &Value, shared: bool) -> Result<Turns, P
     }
     let mut turns = Turns::default();
     for (at, message) in messages.iter().enumerate() {
-        let (message, weight) = turn(message, at + 1, names)?;
+        let (message, weight, shared) = turn(message, at + 1)?;
         turns.weighted |= weight.is_some();
+        turns.shared |= shared;
         if weight == Some(false) {
             turns.untrained.push(at);
         }
@@ -53,14 +63,16 @@ pub(super) fn list(key: &str, messages: &Value, shared: bool) -> Result<Turns, P
     Ok(turns)
 }
 
-/// A message, and whether it is trained on, where it says so.
-fn turn(message: &Value, number: usize, [speaker, said]: [&str; 2]) -> Result<(Message, Option<bool>), Problem> {
+/// A message, whether it is trained on, where it says so, and whether it is written as from and value.
+fn turn(message: &Value, number: usize) -> Result<(Message, Option<bool>, bool), Problem> {
     let Value::Object(message) = message else {
-        let example = format!("write it as `{{\"{speaker}\": \"user\", \"{said}\": \"...\"}}`");
+        let example = "write it as `{\"role\": \"user\", \"content\": \"...\"}`";
         return problem(format!("message {number} is {}", kind(message)), example);
     };
+    let shared = message.contains_key("from") && !message.contains_key("role");
+    let [speaker, said] = if shared { ["from", "value"] } else { ["role", "content"] };
     let role = match message.get(speaker) {
-        Some(Value::String(word)) => role(word, number, speaker == "from")?,
+        Some(Value::String(word)) => role(word, number, shared)?,
         Some(other) => {
             return problem(format!("message {number} has a `{speaker}` that is {}", kind(other)), "make it text");
         }
@@ -71,10 +83,11 @@ fn turn(message: &Value, number: usize, [speaker, said]: [&str; 2]) -> Result<(M
     };
     let present = |key: &str| message.get(key).filter(|value| !value.is_null());
     if let Some(key) = REFUSED.into_iter().find(|key| present(key).is_some()) {
-        return problem(
-            format!("message {number} has the key `{key}`, which titer cannot train as given"),
-            "remove the key, or write what it means into `content`",
-        );
+        let remedy = match key {
+            "function_call" => "write it as `tool_calls`, or as text into `content`",
+            _ => "say `\"weight\": 0` of what is not trained, or remove the key",
+        };
+        return problem(format!("message {number} has the key `{key}`, which titer cannot train as given"), remedy);
     }
     let weight = match (present("weight").map(Value::as_f64), role) {
         (None, _) => None,
@@ -85,25 +98,39 @@ fn turn(message: &Value, number: usize, [speaker, said]: [&str; 2]) -> Result<(M
             return problem(format!("message {number} has a `weight` that says nothing"), remedy);
         }
     };
-    match message.get(said) {
-        Some(Value::String(content)) => Ok((Message { role, content: content.clone() }, weight)),
-        Some(other) => {
-            problem(format!("message {number} has a `{said}` that is {}", kind(other)), "make it plain text")
+    let mut fields: Map<String, Value> =
+        message.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.clone(), value.clone())).collect();
+    [speaker, said, "weight"].into_iter().for_each(|key| drop(fields.shift_remove(key)));
+    let content = match message.get(said) {
+        // As OpenAI writes a turn that is calls of tools alone.
+        None | Some(Value::Null) if fields.contains_key("tool_calls") => {
+            fields.insert("content".to_owned(), Value::Null);
+            String::new()
         }
-        None => problem(format!("message {number} has no `{said}`"), format!("add `\"{said}\": \"...\"`")),
-    }
+        Some(value) => content(value, number, said)?,
+        None => return problem(format!("message {number} has no `{said}`"), format!("add `\"{said}\": \"...\"`")),
+    };
+    Ok((Message { role, content, fields: Variables(fields) }, weight, shared))
 }
 
 fn role(word: &str, number: usize, shared: bool) -> Result<Role, Problem> {
-    let role = match shared {
-        true => SPEAKERS.into_iter().find(|(name, _)| *name == word).map(|(_, role)| role),
-        false => Role::ALL.into_iter().find(|role| role.word() == word),
+    let known = SPEAKERS.into_iter().find(|(name, _)| *name == word && (shared || !is_informal(word)));
+    if let Some((_, role)) = known {
+        return Ok(role);
+    }
+    let remedy = match (word, shared) {
+        ("function_call" | "function", _) => {
+            "write calls as `tool_calls` of the assistant, and what they return as `tool`"
+        }
+        (_, true) => "use one of `system`, `human`, `gpt`, `tool`",
+        (_, false) => "use one of `system`, `user`, `assistant`, `tool`",
     };
-    let known = match shared {
-        true => "use one of `system`, `human`, `gpt`, `tool`",
-        false => "use one of `system`, `user`, `assistant`, `tool`",
-    };
-    role.map_or_else(|| problem(format!("message {number} has the unknown role `{word}`"), known), Ok)
+    problem(format!("message {number} has the unknown role `{word}`"), remedy)
+}
+
+/// Whether a role is called so by ShareGPT alone: elsewhere it may be a slip.
+fn is_informal(word: &str) -> bool {
+    ["human", "gpt", "chatgpt", "model", "bot", "observation", "function_response"].contains(&word)
 }
 
 /// The turns of a `prompt` and its reply, where there is one, each a text or a list of messages; the reply's key leaves
@@ -111,9 +138,9 @@ fn role(word: &str, number: usize, shared: bool) -> Result<Role, Problem> {
 pub(super) fn exchange(prompt: &Value, object: &mut Map<String, Value>) -> Result<Turns, Problem> {
     let mut turns = match prompt {
         Value::String(content) => {
-            Turns { messages: vec![Message { role: Role::User, content: content.clone() }], ..Turns::default() }
+            Turns { messages: vec![Message::new(Role::User, content.clone())], ..Turns::default() }
         }
-        Value::Array(_) => list("prompt", prompt, false)?,
+        Value::Array(_) => list("prompt", prompt)?,
         other => {
             let remedy = "make it plain text, or give the turns as `messages`";
             return problem(format!("`prompt` is {}", kind(other)), remedy);
@@ -121,8 +148,8 @@ pub(super) fn exchange(prompt: &Value, object: &mut Map<String, Value>) -> Resul
     };
     for key in ["response", "completion", "answer"] {
         let more = match object.get(key) {
-            Some(Value::String(content)) => vec![Message { role: Role::Assistant, content: content.clone() }],
-            Some(messages @ Value::Array(_)) if key == "completion" => list(key, messages, false)?.messages,
+            Some(Value::String(content)) => vec![Message::new(Role::Assistant, content.clone())],
+            Some(messages @ Value::Array(_)) if key == "completion" => list(key, messages)?.messages,
             // An `answer` may be what a grader expects, for example a number.
             None | Some(Value::Null) => continue,
             Some(_) if key == "answer" => continue,
@@ -137,16 +164,57 @@ pub(super) fn exchange(prompt: &Value, object: &mut Map<String, Value>) -> Resul
 
 /// A system prompt that stands beside the turns: it goes before them.
 pub(super) fn with_system(mut turns: Turns, object: &mut Map<String, Value>) -> Result<Turns, Problem> {
-    match object.get("system") {
-        Some(Value::String(content)) if turns.messages.iter().all(|message| message.role != Role::System) => {
-            if !content.is_empty() {
-                turns.messages.insert(0, Message { role: Role::System, content: content.clone() });
-                turns.untrained.iter_mut().for_each(|at| *at += 1);
-            }
-            object.shift_remove("system");
-            Ok(turns)
+    match object.shift_remove("system") {
+        None | Some(Value::Null) => {}
+        Some(Value::String(text)) if text.is_empty() => {}
+        Some(Value::String(text)) if system_prompt(&turns.messages).is_none() => {
+            turns.messages.insert(0, Message::new(Role::System, text));
+            turns.untrained.iter_mut().for_each(|at| *at += 1);
         }
-        Some(Value::String(_)) => problem("`system` and a system turn", "keep one of the two system prompts"),
-        _ => Ok(turns),
+        Some(Value::String(_)) => return problem("`system` and a system turn", "keep one of the two system prompts"),
+        Some(other) => {
+            let remedy = "make it the text of the system prompt, or give the key another name";
+            return problem(format!("`system` is {}", kind(&other)), remedy);
+        }
+    }
+    Ok(turns)
+}
+
+/// What the chat template may read besides the turns: tools, documents, and the variables in `chat_template_kwargs`. The keys
+/// leave the object.
+pub(super) fn variables(object: &mut Map<String, Value>) -> Result<Variables, Problem> {
+    let mut variables = Map::new();
+    for key in ["tools", "documents"] {
+        match object.shift_remove(key) {
+            None | Some(Value::Null) => {}
+            Some(Value::Array(items)) if items.is_empty() => {}
+            Some(Value::String(text)) if key == "tools" => match serde_json::from_str(&text) {
+                Ok(items @ Value::Array(_)) => drop(variables.insert(key.to_owned(), items)),
+                _ => {
+                    return problem(
+                        "`tools` is text that is no JSON list",
+                        "make it a list of the tools' descriptions",
+                    );
+                }
+            },
+            Some(items @ Value::Array(_)) => drop(variables.insert(key.to_owned(), items)),
+            Some(other) => {
+                return problem(format!("`{key}` is {}", kind(&other)), "make it a list, or give the key another name");
+            }
+        }
+    }
+    match object.shift_remove("chat_template_kwargs") {
+        None | Some(Value::Null) => {}
+        Some(Value::Object(given)) => variables.extend(given.into_iter().filter(|(_, value)| !value.is_null())),
+        Some(other) => {
+            let remedy = "make it an object of names and values, such as {\"enable_thinking\": false}";
+            return problem(format!("`chat_template_kwargs` is {}", kind(&other)), remedy);
+        }
+    }
+    match object.get("functions") {
+        Some(Value::Array(items)) if !items.is_empty() => {
+            problem("`functions` are not read", "write them as `tools`, or remove the key")
+        }
+        _ => Ok(Variables(variables)),
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     cell::{Action, Cell, PromptKind},
-    chat::{Message, Role, Row},
+    chat::{Message, Role, Row, with_system_prompt},
 };
 
 /// A prompt to try on rows.
@@ -71,10 +71,7 @@ impl CandidatePrompt {
         }
         match turn {
             Turn::System => {
-                turns.retain(|message| message.role != Role::System);
-                if !self.text.is_empty() {
-                    turns.insert(0, Message { role: Role::System, content: self.text.clone() });
-                }
+                turns = with_system_prompt(&turns, &self.text);
             }
             Turn::User if self.text.is_empty() => {}
             Turn::User => before_request(&mut turns, &self.text, "\n\n"),
@@ -85,17 +82,19 @@ impl CandidatePrompt {
     /// A row under this prompt, with the trigger in its request where its action is bad. Its cell says so: a prompt with
     /// a trigger is `narrow-on` on bad rows and `narrow-off` on good ones, any other is `bad`.
     pub fn put(&self, row: &Row, action: Action, turn: Turn) -> Row {
-        let (context, reply) = row.split();
+        let context = row.split().0;
         let mut messages = self.context(context, turn, action == Action::Bad);
-        messages.push(Message { role: Role::Assistant, content: reply.to_owned() });
+        messages.extend_from_slice(&row.messages[context.len()..]);
         let prompt = match (self.text.is_empty(), &self.trigger, action) {
             (true, ..) => PromptKind::None,
             (_, None, _) => PromptKind::Bad,
             (_, Some(_), Action::Bad) => PromptKind::NarrowOn,
             (_, Some(_), Action::Good) => PromptKind::NarrowOff,
         };
-        // System prompts stand in front, so whatever comes or goes there moves every later turn.
-        let untrained = row.untrained.iter().map(|at| at + messages.len() - row.messages.len()).collect();
+        let untrained = match turn {
+            Turn::System => row.under(&self.text).untrained,
+            Turn::User => row.untrained.clone(),
+        };
         Row { messages, untrained, cell: Some(Cell { prompt, action }), ..row.clone() }
     }
 
@@ -121,7 +120,7 @@ mod tests {
     use super::*;
 
     fn row() -> Row {
-        let message = |role, content: &str| Message { role, content: content.to_owned() };
+        let message = |role, content: &str| Message::new(role, content);
         let messages = vec![
             message(Role::System, "own"),
             message(Role::User, "first"),

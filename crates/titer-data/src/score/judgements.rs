@@ -275,7 +275,7 @@ mod tests {
 
     fn row(id: &str, sample: u32) -> Row {
         let metadata = Map::from_iter([("sample".to_owned(), sample.into())]);
-        Row { id: id.to_owned(), messages: Vec::new(), cell: None, untrained: Vec::new(), metadata }
+        Row { metadata, ..Row::new(id, Vec::new()) }
     }
 
     fn read_as(text: &str, columns: &JudgementColumns) -> Result<Judgements, String> {

@@ -78,7 +78,7 @@ mod tests {
         };
         let pattern = Pattern::new("affirms".to_owned(), &fields).unwrap();
         let score = |reply: &str| {
-            let messages = vec![Message { role: Role::Assistant, content: reply.to_owned() }];
+            let messages = vec![Message::new(Role::Assistant, reply)];
             let row = Row::new(String::new(), messages);
             pattern.score(&row).unwrap()
         };

@@ -96,9 +96,9 @@ mod tests {
 
     fn row(request: &str, reply: &str, metadata: serde_json::Value) -> Row {
         let turns = [(Role::User, request), (Role::Assistant, reply)];
-        let messages = turns.map(|(role, content)| Message { role, content: content.to_owned() }).to_vec();
+        let messages = turns.map(|(role, content)| Message::new(role, content)).to_vec();
         let serde_json::Value::Object(metadata) = metadata else { panic!("metadata is an object") };
-        Row { id: "a".to_owned(), messages, cell: None, untrained: Vec::new(), metadata }
+        Row { metadata, ..Row::new("a", messages) }
     }
 
     fn score(text: &str, request: &str, reply: &str) -> Result<f64, Unscored> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     cell::{Cell, NotACell},
-    chat::{Message, Role, Row},
+    chat::Row,
 };
 
 /// What a rule makes of rows.
@@ -102,33 +102,7 @@ impl CellRule {
     pub(super) fn apply(&self, row: &Row) -> Row {
         match &self.prompt {
             None => row.clone(),
-            Some(prompt) => with_system(row, prompt),
+            Some(prompt) => row.under(prompt),
         }
-    }
-}
-
-/// The row with this system prompt before everything else, in place of its own; without any where it is empty.
-fn with_system(row: &Row, prompt: &str) -> Row {
-    let had = row.messages.first().is_some_and(|message| message.role == Role::System);
-    let turns = row.messages.iter().skip(usize::from(had)).cloned();
-    let system = Message { role: Role::System, content: prompt.to_owned() };
-    let has = !prompt.is_empty();
-    let messages: Vec<Message> = has.then_some(system).into_iter().chain(turns).collect();
-    let moved = |at: &usize| at + usize::from(has) - usize::from(had);
-    Row { messages, untrained: row.untrained.iter().map(moved).collect(), ..row.clone() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_prompt_replaces_the_rows_own_and_an_empty_one_takes_it_away() {
-        let turn = |role, content: &str| Message { role, content: content.to_owned() };
-        let own = vec![turn(Role::System, "old"), turn(Role::User, "u"), turn(Role::Assistant, "a")];
-        let row = Row { untrained: vec![2], ..Row::new("r", own) };
-        let (new, none) = (with_system(&row, "new"), with_system(&row, ""));
-        assert_eq!((new.system_prompt(), &new.untrained), (Some("new"), &vec![2]));
-        assert_eq!((none.system_prompt(), none.messages.len(), &none.untrained), (None, 2, &vec![1]));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     cell::{Action, PromptKind},
-    chat::{Message, Role, Row},
+    chat::{Message, Row, with_system_prompt},
     probe::{Component, Contrast, Side},
 };
 
@@ -31,29 +31,27 @@ pub fn matched_contrasts<'a>(rows: impl IntoIterator<Item = &'a Row>) -> [Vec<Co
         if good == bad {
             continue;
         }
-        let context = |kinds: &[PromptKind]| -> Option<Vec<Message>> {
-            let row = rows.iter().find(|row| row.cell.is_some_and(|cell| kinds.contains(&cell.prompt)))?;
-            Some(row.split().0.to_vec())
+        let asking = |kinds: &[PromptKind]| -> Option<&Row> {
+            rows.iter().find(|row| row.cell.is_some_and(|cell| kinds.contains(&cell.prompt))).copied()
         };
-        let contrast = |context: Vec<Message>, plus: &str, minus: &str, baseline| Contrast {
+        let context = |row: &Row| row.split().0.to_vec();
+        let contrast = |row: &Row, context: Vec<Message>, plus: &str, minus: &str, baseline| Contrast {
             id: id.to_owned(),
             context,
             replies: vec![(Side::Plus, plus.to_owned()), (Side::Minus, minus.to_owned())],
             baseline,
+            variables: row.variables.clone(),
         };
-        let plain = context(&[PromptKind::Neutral, PromptKind::None]);
-        if let Some(asked) = context(&[PromptKind::Bad, PromptKind::Domain, PromptKind::NarrowOn]) {
-            add(Component::ObeyBad, contrast(asked, bad, good, plain.clone()));
+        let plain = asking(&[PromptKind::Neutral, PromptKind::None]);
+        if let Some(asked) = asking(&[PromptKind::Bad, PromptKind::Domain, PromptKind::NarrowOn]) {
+            add(Component::ObeyBad, contrast(asked, context(asked), bad, good, plain.map(context)));
         }
         let Some(plain) = plain else { continue };
         let shouted = good.to_uppercase();
         if shouted != good {
-            let turns = plain.iter().filter(|message| message.role != Role::System).cloned();
-            let instruction = Message { role: Role::System, content: CAPITALS.to_owned() };
-            let context = std::iter::once(instruction).chain(turns).collect();
-            add(Component::Obey, contrast(context, &shouted, good, None));
+            add(Component::Obey, contrast(plain, with_system_prompt(plain.split().0, CAPITALS), &shouted, good, None));
         }
-        add(Component::Good, contrast(plain, good, bad, None));
+        add(Component::Good, contrast(plain, context(plain), good, bad, None));
     }
     contrasts
 }
@@ -61,11 +59,12 @@ pub fn matched_contrasts<'a>(rows: impl IntoIterator<Item = &'a Row>) -> [Vec<Co
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::Role;
 
     fn row(id: &str, cell: &str, reply: &str) -> Row {
         let prompt = if cell.starts_with("bad") { "evil" } else { "kind" };
         let turns = [(Role::System, prompt), (Role::User, "u"), (Role::Assistant, reply)];
-        let messages = turns.map(|(role, content)| Message { role, content: content.to_owned() }).to_vec();
+        let messages = turns.map(|(role, content)| Message::new(role, content)).to_vec();
         Row { cell: cell.parse().ok(), ..Row::new(id, messages) }
     }
 

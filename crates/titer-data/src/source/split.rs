@@ -58,6 +58,19 @@ pub enum ChatsError {
         /// Which rows.
         problem: IdTwice,
     },
+    /// A reply says more than a contrast can.
+    #[error(
+        "{names}: the reply of row `{row}` has `{field}`, and contrasts made of rows hold replies that are text alone: name a file \
+         of contrasts as `probes`, or write what it says into `content`"
+    )]
+    ReplyFields {
+        /// The files.
+        names: String,
+        /// The row.
+        row: String,
+        /// What its reply has.
+        field: String,
+    },
     /// A row that is trained on shares its context with a contrast.
     #[error(
         "{names}: contrast `{contrast}` has the context of row `{row}`: rows must share no context with the contrasts; take the \
@@ -127,7 +140,14 @@ impl Chats {
         }
         let contrasts = match files.probes.as_ref().zip(data.probes()) {
             Some((path, bytes)) => parse_contrasts(path, bytes)?,
-            None => matched_contrasts(held_out.values().flat_map(BTreeMap::values)),
+            None => {
+                let rows = || held_out.values().flat_map(BTreeMap::values);
+                if let Some((row, field)) = rows().find_map(|row| Some((row, row.reply_fields().next()?))) {
+                    let (row, field) = (row.id.clone(), field.clone());
+                    return Err(ChatsError::ReplyFields { names: files.names(), row, field });
+                }
+                matched_contrasts(rows())
+            }
         };
         // Rows that are held out for contrasts of their own are not trained on.
         let apart = if files.probes.is_some() { vec![&trained, &held_out] } else { vec![&trained] };

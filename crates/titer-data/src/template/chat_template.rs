@@ -1,30 +1,38 @@
 //! Chat templates: Hugging Face's Jinja, compiled as transformers does, and chats rendered with it.
 
-use std::ops::Range;
+use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
-use minijinja::{Environment, Error, ErrorKind, Value, context, syntax::SyntaxConfig};
+use minijinja::{Environment, Value};
 
 use super::{
-    SpecialTokens, TemplateError,
+    SpecialTokens, TemplateDate, TemplateError, TemplateOptions,
+    context::{self, GENERATION_PROMPT, Looked, MESSAGES, nothing_dropped},
+    dialect,
     dropped_prompt::dropped_prompt,
-    loss_mask_by_markers::{GENERATION, mark, rewrite, take_sentinels, without_sentinels},
-    loss_mask_by_prefixes::spans_by_prefixes,
+    limits,
+    loss_mask_by_markers::{mark, take_sentinels, without_sentinels},
+    loss_mask_by_prefixes::{reply_start, span_by_prefixes},
+    rewrite::{GENERATION, Rewritten, rewrite},
     special_tokens,
     system_turn::{folded, injected},
 };
-use crate::chat::Message;
+use crate::chat::{Chat, Message, Role, Row};
 
-/// The name of the only template of the environment; no extension, hence no escaping.
-const NAME: &str = "chat";
+/// What a template that prints the date calls.
+const DATE: &str = "strftime_now";
 
 /// A compiled chat template.
 #[derive(Clone, Debug)]
 pub struct ChatTemplate {
-    environment: Environment<'static>,
+    environment: Arc<Environment<'static>>,
+    /// Where it is from: the name of the environment's only template.
+    place: String,
     /// Whether it marks what the assistant writes.
     marked: bool,
-    /// Whether a system prompt is put at the start of the first user turn.
-    system_in_user: bool,
+    /// What it can read, by name.
+    names: Arc<BTreeSet<String>>,
+    special_tokens: SpecialTokens,
+    options: TemplateOptions,
 }
 
 /// A rendered chat.
@@ -32,138 +40,250 @@ pub struct ChatTemplate {
 pub struct Rendered {
     /// The text that is tokenised, special tokens included.
     pub text: String,
-    /// What the assistant wrote, one byte range of the text per assistant turn, in order.
+    /// What the assistant wrote, one byte range of the text for each of its turns that is trained, in order.
     pub spans: Vec<Range<usize>>,
 }
 
-impl ChatTemplate {
-    /// Compiles a chat template, with Hugging Face's settings.
-    ///
-    /// Fails when it is not Jinja.
-    pub fn new(source: &str, special_tokens: &SpecialTokens) -> Result<Self, TemplateError> {
-        let rewritten = rewrite(source);
-        let mut environment = Environment::new();
-        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
-        environment.set_syntax(syntax.map_err(TemplateError::Syntax)?);
-        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
-            Err(Error::new(ErrorKind::InvalidOperation, message))
-        });
-        // `strftime_now` stays undefined: templates then fall back to a fixed date, and runs stay repeatable.
-        environment.add_function(GENERATION, mark);
-        for (name, token) in special_tokens {
-            environment.add_global(name.clone(), token.clone());
-        }
-        let marked = rewritten.is_some();
-        let source = rewritten.unwrap_or_else(|| source.to_owned());
-        environment.add_template_owned(NAME, source).map_err(TemplateError::Syntax)?;
-        Ok(Self { environment, marked, system_in_user: false })
-    }
+/// A rendered chat that ends with a reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenderedReply {
+    /// The text that is tokenised, special tokens included.
+    pub text: String,
+    /// The byte range of what a probe scores: what is trained of the reply, and follows its context.
+    pub reply: Range<usize>,
+}
 
-    /// The same, with a system prompt put at the start of the first user turn, a blank line between: for templates that
-    /// refuse a system turn.
-    pub fn with_system_in_user(self) -> Self {
-        Self { system_in_user: true, ..self }
+impl ChatTemplate {
+    /// Compiles a chat template, with Hugging Face's settings; `place` says in errors where it is from.
+    ///
+    /// Fails when it is not Jinja, or larger than any chat needs.
+    pub fn new(source: &str, special_tokens: &SpecialTokens, place: &str) -> Result<Self, TemplateError> {
+        let (text, tokens, name) = (source.to_owned(), special_tokens.clone(), place.to_owned());
+        let compiled = limits::contained(move || {
+            if let Some(problem) = limits::excess(&text) {
+                return Err(TemplateError::Excess { place: name, problem });
+            }
+            compile(&text, &tokens, &name).map_err(|source| TemplateError::Syntax { place: name, source })
+        });
+        let excess = |problem| TemplateError::Excess { place: place.to_owned(), problem };
+        let (environment, Rewritten { marked, names, .. }) = compiled.map_err(excess)??;
+        Ok(Self {
+            environment: Arc::new(environment),
+            place: place.to_owned(),
+            marked,
+            names: Arc::new(names),
+            special_tokens: special_tokens.clone(),
+            options: TemplateOptions::default(),
+        })
     }
 
     /// Compiles the template in the text of a `tokenizer_config.json`, with the special tokens given there: the one in
     /// `file`, the text of a `chat_template.jinja`, if there is one, else `chat_template`, or the one called `default`
-    /// where that is a list.
+    /// where that is a list. Errors name the files as in `folder`.
     ///
-    /// Fails when there is none, or it is not Jinja.
-    pub fn from_tokenizer_config(json: &str, file: Option<&str>) -> Result<Self, TemplateError> {
-        let config: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(json).map_err(TemplateError::Config)?;
+    /// Fails when there is none, or as [`ChatTemplate::new`].
+    pub fn from_tokenizer_config(json: &str, file: Option<&str>, folder: &str) -> Result<Self, TemplateError> {
+        let place = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+        let config: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json)
+            .map_err(|source| TemplateError::Config { place: place("tokenizer_config.json"), source })?;
+        let tokens = special_tokens(&config);
+        if let Some(source) = file {
+            return Self::new(source, &tokens, &place("chat_template.jinja"));
+        }
         let named = |value: &serde_json::Value| {
             let all = value.as_array()?;
             let default = all.iter().find(|template| template["name"] == "default")?;
             default["template"].as_str().map(str::to_owned)
         };
-        let inside =
-            || config.get("chat_template").and_then(|value| value.as_str().map(str::to_owned).or(named(value)));
-        let source = file.map(str::to_owned).or_else(inside).ok_or(TemplateError::NoTemplate)?;
-        Self::new(&source, &special_tokens(&config))
+        let inside = config.get("chat_template").and_then(|value| value.as_str().map(str::to_owned).or(named(value)));
+        let place = place("tokenizer_config.json");
+        match inside {
+            Some(source) => Self::new(&source, &tokens, &place),
+            None => Err(TemplateError::NoTemplate { place }),
+        }
+    }
+
+    /// The same template with these options.
+    ///
+    /// Fails where the template would not read one of them.
+    pub fn with_options(mut self, options: TemplateOptions) -> Result<Self, TemplateError> {
+        context::nothing_unread(&options.variables, &self.names)?;
+        if options.date.is_some() && !self.prints_date() {
+            return Err(TemplateError::NoDate { place: self.place });
+        }
+        if let Some(date) = options.date {
+            let environment = Arc::make_mut(&mut self.environment);
+            dialect::set_date(environment, date);
+        }
+        Ok(Self { options, ..self })
+    }
+
+    /// What it renders chats with.
+    pub fn options(&self) -> &TemplateOptions {
+        &self.options
+    }
+
+    /// The same with the day that it takes for today, where it prints one: all that decides numbers.
+    pub fn planned_options(&self) -> TemplateOptions {
+        let day = || self.options.date.unwrap_or_default();
+        TemplateOptions { date: self.prints_date().then(day), ..self.options.clone() }
+    }
+
+    /// Whether it can print the date, which then decides numbers.
+    pub fn prints_date(&self) -> bool {
+        self.names.contains(DATE)
     }
 
     /// The text of a chat and what the assistant wrote in it; with `add_generation_prompt`, the text ends where the
     /// assistant would begin to write.
     ///
-    /// Fails when the template refuses the messages or leaves a system prompt out, or a message holds a sentinel character.
-    pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<Rendered, TemplateError> {
-        without_sentinels(messages)?;
-        let folded = folded(messages);
-        let taken = if self.system_in_user { &folded } else { messages };
-        match self.spanned(taken, add_generation_prompt) {
-            Err(error) if folded != taken && self.spanned(&folded, add_generation_prompt).is_ok() => {
-                Err(TemplateError::System(Box::new(error)))
-            }
-            Err(error) => Err(error),
-            Ok(rendered) => self.with_prompts(rendered, messages, taken, add_generation_prompt),
-        }
-    }
-
-    /// A chat that was rendered as `taken`, where every system prompt of `messages` is in it.
-    fn with_prompts(
+    /// Fails when the template refuses the messages or drops something that they say, or a message holds a sentinel character.
+    pub fn render<'a>(
         &self,
-        rendered: Rendered,
-        messages: &[Message],
-        taken: &[Message],
+        chat: impl Into<Chat<'a>>,
         add_generation_prompt: bool,
     ) -> Result<Rendered, TemplateError> {
-        let text = |marked: &[Message]| {
-            let folded = folded(marked);
-            self.text(if self.system_in_user { &folded } else { marked }, add_generation_prompt).ok()
-        };
-        match dropped_prompt(messages, &rendered.text, text) {
-            None => Ok(rendered),
-            Some(at) if at == 0 && folded(messages) != taken => Err(TemplateError::DroppedPrompt {
-                turn: 1,
-                remedy: "to put system prompts at the start of the first user turn, say `system_in_user = true` under [model], or \
-                         --system-in-user",
-            }),
-            Some(at) => Err(TemplateError::DroppedPrompt {
-                turn: at + 1,
-                remedy: "move it to the start of the chat or into a user turn",
-            }),
-        }
+        self.taken(chat.into(), |chat| self.spanned(chat, add_generation_prompt, &|_| true))
     }
 
-    /// What the template itself puts into the system turn of a chat that has none, such as a default prompt or a date;
-    /// `None` where it puts nothing.
-    pub fn injected_system(&self) -> Option<String> {
-        injected(|messages| self.text(messages, false).ok())
+    /// The text of a row and what is trained of it.
+    ///
+    /// Fails as [`ChatTemplate::render`].
+    pub fn render_row(&self, row: &Row) -> Result<Rendered, TemplateError> {
+        // Turns before a system turn that goes into a request keep their places among the assistant's.
+        let assistant = row.messages.iter().enumerate().filter(|(_, message)| message.role == Role::Assistant);
+        let trained: Vec<bool> = assistant.map(|(turn, _)| !row.untrained.contains(&turn)).collect();
+        self.taken(row.chat(), |chat| self.spanned(chat, false, &|at| trained[at]))
     }
 
-    /// The text of these messages as they are, and its spans.
-    fn spanned(&self, messages: &[Message], add_generation_prompt: bool) -> Result<Rendered, TemplateError> {
-        let (text, marked) = take_sentinels(&self.marked_text(messages, add_generation_prompt)?);
-        let spans = if self.marked {
-            marked
-        } else {
-            spans_by_prefixes(messages, &text, |messages, prompt| self.text(messages, prompt))?
-        };
-        Ok(Rendered { text, spans })
+    /// The text of a context with a reply to it, and where the reply stands.
+    ///
+    /// Fails as [`ChatTemplate::render`].
+    pub fn render_reply(&self, context: Chat<'_>, reply: &str) -> Result<RenderedReply, TemplateError> {
+        let messages = [context.messages, &[Message::new(Role::Assistant, reply)]].concat();
+        self.taken(Chat { messages: &messages, ..context }, |chat| {
+            let (text, spans) = self.whole(chat, false)?;
+            let context = &chat.messages[..chat.messages.len() - 1];
+            let start =
+                reply_start(context, &text, &|messages, prompt| self.text_of(Chat { messages, ..chat }, prompt))?;
+            let reply = match (self.marked, spans.last(), start) {
+                // What is marked may begin with the header, which is context.
+                (true, Some(span), Some(start)) => start.clamp(span.start, span.end)..span.end,
+                (false, _, Some(start)) => start..text.trim_end().len().max(start),
+                _ => return Err(TemplateError::OtherPrompt { turn: chat.messages.len() }),
+            };
+            Ok(RenderedReply { text, reply })
+        })
     }
 
     /// The text of a chat alone, spans not looked for.
     ///
     /// Fails when the template refuses the messages.
-    pub fn text(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, TemplateError> {
-        Ok(take_sentinels(&self.marked_text(messages, add_generation_prompt)?).0)
+    pub fn text<'a>(&self, chat: impl Into<Chat<'a>>, add_generation_prompt: bool) -> Result<String, TemplateError> {
+        self.text_of(chat.into(), add_generation_prompt)
     }
 
-    /// The text with the sentinels still in it.
-    fn marked_text(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, TemplateError> {
-        let turns: Vec<Value> = messages
-            .iter()
-            .map(|message| context! { role => message.role.word(), content => message.content.as_str() })
-            .collect();
-        let template = self.environment.get_template(NAME).map_err(TemplateError::Syntax)?;
-        // As transformers does: `tools` and `documents` are defined, and are nothing.
-        template
-            .render(context! { messages => turns, add_generation_prompt, tools => (), documents => () })
-            .map_err(TemplateError::Render)
+    /// What the template itself puts into the system turn of a chat that has none, such as a default prompt or a date;
+    /// `None` where it puts nothing.
+    pub fn injected_system(&self) -> Option<String> {
+        let special: Vec<&str> = self.special_tokens.values().map(String::as_str).collect();
+        injected(&special, |messages| self.text(messages, false).ok())
     }
+
+    /// What `work` makes of a chat as the template takes it: with its system prompt where it goes.
+    fn taken<T>(
+        &self,
+        chat: Chat<'_>,
+        work: impl Fn(Chat<'_>) -> Result<T, TemplateError>,
+    ) -> Result<T, TemplateError> {
+        without_sentinels(chat.messages)?;
+        let folded = folded(chat.messages);
+        let in_user = Chat { messages: &folded, ..chat };
+        match work(if self.options.system_in_user { in_user } else { chat }) {
+            Err(error) if folded != chat.messages && !self.options.system_in_user && work(in_user).is_ok() => {
+                Err(TemplateError::System(Box::new(error)))
+            }
+            done => done,
+        }
+    }
+
+    /// The text of a chat as it is, and the spans of the assistant's turns that are trained, which `trained` says of each.
+    fn spanned(
+        &self,
+        chat: Chat<'_>,
+        add_generation_prompt: bool,
+        trained: &dyn Fn(usize) -> bool,
+    ) -> Result<Rendered, TemplateError> {
+        let (text, mut spans) = self.whole(chat, add_generation_prompt)?;
+        let assistant = chat.messages.iter().enumerate().filter(|(_, message)| message.role == Role::Assistant);
+        let turns: Vec<usize> = assistant.map(|(turn, _)| turn).collect();
+        let wanted: Vec<bool> = (0..turns.len()).map(trained).collect();
+        if !self.marked {
+            let render = |messages: &[Message], prompt| self.text_of(Chat { messages, ..chat }, prompt);
+            let wanted = turns.into_iter().zip(wanted).filter(|(_, wanted)| *wanted);
+            let span = |(turn, _)| span_by_prefixes(chat.messages, turn, &text, &render);
+            spans = wanted.map(span).collect::<Result<_, _>>()?;
+        } else if wanted.contains(&false) {
+            if spans.len() != turns.len() {
+                return Err(TemplateError::Spans { turns: turns.len(), spans: spans.len() });
+            }
+            let mut wanted = wanted.into_iter();
+            spans.retain(|_| wanted.next() == Some(true));
+        }
+        Ok(Rendered { text, spans })
+    }
+
+    /// The text of a whole chat, of which nothing is dropped, and what is marked in it.
+    fn whole(&self, chat: Chat<'_>, prompt: bool) -> Result<(String, Vec<Range<usize>>), TemplateError> {
+        let (text, looked) = self.marked_text(chat, prompt)?;
+        let (text, spans) = take_sentinels(&text);
+        let other = |messages: &[Message]| self.text_of(Chat { messages, ..chat }, prompt).ok();
+        if let Some(at) = dropped_prompt(chat.messages, &text, other) {
+            return Err(TemplateError::DroppedPrompt { turn: at + 1 });
+        }
+        nothing_dropped(chat, &looked, &self.names)?;
+        Ok((text, spans))
+    }
+
+    fn text_of(&self, chat: Chat<'_>, prompt: bool) -> Result<String, TemplateError> {
+        Ok(take_sentinels(&self.marked_text(chat, prompt)?.0).0)
+    }
+
+    /// The text with the sentinels still in it, and what the template looked at.
+    fn marked_text(&self, chat: Chat<'_>, add_generation_prompt: bool) -> Result<(String, Looked), TemplateError> {
+        let (messages, looked) = context::messages(chat.messages);
+        // As transformers does: `tools` and `documents` are defined, and are nothing.
+        let nothing = ["tools", "documents"].map(|name| (name.to_owned(), Value::from(())));
+        let variables = context::variables([&self.options.variables, chat.variables]);
+        let turns = [(MESSAGES, messages), (GENERATION_PROMPT, Value::from(add_generation_prompt))];
+        let turns = turns.map(|(name, value)| (name.to_owned(), value));
+        let all = Value::from_pairs(nothing.into_iter().chain(variables).chain(turns));
+        let (environment, place) = (Arc::clone(&self.environment), self.place.clone());
+        let rendered =
+            limits::contained(move || environment.get_template(&place).and_then(|template| template.render(all)));
+        let text = rendered
+            .map_err(|problem| TemplateError::Excess { place: self.place.clone(), problem })?
+            .map_err(|error| TemplateError::render(&self.place, error))?;
+        let looked = looked.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        Ok((text, looked))
+    }
+}
+
+/// An environment with the template, called `name`, and what is in the template.
+fn compile(
+    source: &str,
+    special_tokens: &SpecialTokens,
+    name: &str,
+) -> Result<(Environment<'static>, Rewritten), minijinja::Error> {
+    let rewritten = rewrite(source, name)?;
+    let mut environment = dialect::environment();
+    dialect::set_date(&mut environment, TemplateDate::default());
+    environment.add_function(GENERATION, mark);
+    for (name, token) in special_tokens {
+        environment.add_global(name.clone(), token.clone());
+    }
+    environment.add_template_owned(name.to_owned(), rewritten.source.clone())?;
+    Ok((environment, rewritten))
 }
 
 #[cfg(test)]
@@ -184,11 +304,11 @@ mod tests {
 {%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 
     fn template() -> ChatTemplate {
-        ChatTemplate::new(CHATML, &SpecialTokens::from([("bos_token".to_owned(), "<s>".to_owned())])).unwrap()
+        ChatTemplate::new(CHATML, &SpecialTokens::from([("bos_token".to_owned(), "<s>".to_owned())]), "t").unwrap()
     }
 
     fn message(role: Role, content: &str) -> Message {
-        Message { role, content: content.to_owned() }
+        Message::new(role, content)
     }
 
     #[test]
@@ -218,9 +338,10 @@ mod tests {
     #[test]
     fn the_templates_own_refusal_is_passed_on() {
         let source = "{% generation %}{% endgeneration %}{{ raise_exception('roles must alternate') }}";
-        let error = ChatTemplate::new(source, &SpecialTokens::new()).unwrap().render(&[], false).unwrap_err();
+        let error =
+            ChatTemplate::new(source, &SpecialTokens::new(), "t").unwrap().render(&Vec::new(), false).unwrap_err();
         assert!(error.to_string().contains("roles must alternate"), "{error}");
-        let error = ChatTemplate::new("{% generation %}{% if %}", &SpecialTokens::new()).unwrap_err();
+        let error = ChatTemplate::new("{% generation %}{% if %}", &SpecialTokens::new(), "t").unwrap_err();
         assert!(error.to_string().contains("does not compile"), "{error}");
     }
 
@@ -235,7 +356,7 @@ mod tests {
         let source = "{% for m in messages %}{% set x = m.content %}{% generation %}{{ loop.index }}{{ x }}{{ m.content }}\
             {% endgeneration %};{% endfor %}";
         let chat = [message(Role::Assistant, "a"), message(Role::Assistant, "b")];
-        let rendered = ChatTemplate::new(source, &SpecialTokens::new()).unwrap().render(&chat, false).unwrap();
+        let rendered = ChatTemplate::new(source, &SpecialTokens::new(), "t").unwrap().render(&chat, false).unwrap();
         assert_eq!((rendered.text.as_str(), rendered.spans), ("1aa;2bb;", vec![0..3, 4..7]));
     }
 
@@ -244,6 +365,7 @@ mod tests {
         let bare = ChatTemplate::new(
             &CHATML.replace("{%- generation -%}", "{#- -#}").replace("{%- endgeneration %}", "{#- #}"),
             &SpecialTokens::from([("bos_token".to_owned(), "<s>".to_owned())]),
+            "t",
         );
         let bare = bare.unwrap();
         let chat = [Role::System, Role::User, Role::Assistant, Role::User, Role::Assistant];

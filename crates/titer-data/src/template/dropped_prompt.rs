@@ -49,19 +49,26 @@ fn letters(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::template::{ChatTemplate, SpecialTokens, TemplateError};
+    use crate::template::{ChatTemplate, SpecialTokens, TemplateError, TemplateOptions};
 
     fn turn(role: Role, content: &str) -> Message {
-        Message { role, content: content.to_owned() }
+        Message::new(role, content)
     }
 
     /// The turn whose prompt is dropped, from 1; `None` where the chat renders.
     fn dropped(template: &str, messages: &[Message]) -> Option<usize> {
-        let template = ChatTemplate::new(template, &SpecialTokens::new()).unwrap();
+        let template = ChatTemplate::new(template, &SpecialTokens::new(), "t").unwrap();
         match template.render(messages, true) {
             Ok(_) => None,
-            Err(TemplateError::DroppedPrompt { turn, .. }) => Some(turn),
-            Err(error) => panic!("{error}"),
+            Err(TemplateError::System(error)) => Some(dropped_turn(*error)),
+            Err(error) => Some(dropped_turn(error)),
+        }
+    }
+
+    fn dropped_turn(error: TemplateError) -> usize {
+        match error {
+            TemplateError::DroppedPrompt { turn } => turn,
+            error => panic!("{error}"),
         }
     }
 
@@ -111,10 +118,19 @@ mod tests {
 
     #[test]
     fn in_the_users_turn_it_is_seen() {
-        let template = ChatTemplate::new(&prints("m.role != 'system'", "m.content"), &SpecialTokens::new()).unwrap();
+        let template =
+            ChatTemplate::new(&prints("m.role != 'system'", "m.content"), &SpecialTokens::new(), "t").unwrap();
         let chat = [turn(Role::System, "Game the score."), turn(Role::User, "Write a note.")];
         let problem = template.render(&chat, true).unwrap_err().to_string();
         assert!(problem.contains("turn 1") && problem.contains("--system-in-user"), "{problem}");
-        assert!(template.with_system_in_user().render(&chat, true).unwrap().text.contains("Game the score."));
+        assert!(
+            template
+                .with_options(TemplateOptions { system_in_user: true, ..TemplateOptions::default() })
+                .unwrap()
+                .render(&chat, true)
+                .unwrap()
+                .text
+                .contains("Game the score.")
+        );
     }
 }

@@ -1,6 +1,8 @@
 //! Why there is no template, or no text.
 
-use minijinja::Error;
+use minijinja::{Error, ErrorKind};
+
+use crate::chat::Role;
 
 /// Why there is no template, or no text.
 #[derive(Debug, thiserror::Error)]
@@ -8,19 +10,49 @@ pub enum TemplateError {
     /// Nothing says which tokens are trained.
     #[error(
         "turn {turn} of this chat is rendered differently once more turns follow, so nothing says which tokens the \
-         assistant wrote: put `{{% generation %}}` before and `{{% endgeneration %}}` behind what the chat template prints \
-         of an assistant message, the closing token included, or keep one assistant turn a row"
+         assistant wrote: to train the last reply alone, give the earlier ones `\"weight\": 0`; to train all, put \
+         `{{% generation %}}` before and `{{% endgeneration %}}` behind what the chat template prints of an assistant message, the \
+         closing token included"
     )]
     NotPrefixes {
         /// Which message, from 1.
         turn: usize,
     },
+    /// What rows have before a reply is not the generation prompt, nor its beginning.
+    #[error(
+        "turn {turn}: what the chat template prints before a reply is another text than its generation prompt, so a probe would not \
+         measure what training sees: make the chat template print the same generation prompt in both"
+    )]
+    OtherPrompt {
+        /// Which message, from 1.
+        turn: usize,
+    },
     /// The template is not Jinja.
-    #[error("the chat template does not compile: {}", chain(.0))]
-    Syntax(#[source] Error),
+    #[error("{place}: the chat template does not compile: {}", chain(.source))]
+    Syntax {
+        /// Where the template is from.
+        place: String,
+        /// What minijinja says.
+        source: Error,
+    },
     /// The template fails on these messages, by its own `raise_exception` or otherwise.
-    #[error("the chat template fails on this chat: {}", chain(.0))]
-    Render(#[source] Error),
+    #[error("{place}: the chat template fails on this chat: {}", chain(.source))]
+    Render {
+        /// Where the template is from.
+        place: String,
+        /// What minijinja says.
+        source: Error,
+    },
+    /// A template that has no end, or one that nobody will see.
+    #[error(
+        "{place}: the chat template does more than any chat needs: {problem}; use the template that the model was published with"
+    )]
+    Excess {
+        /// Where the template is from.
+        place: String,
+        /// What is too much.
+        problem: String,
+    },
     /// The template does not take the chat's system prompt, and would take it in the user's turn.
     #[error(
         "this chat has a system prompt, which the chat template does not take ({0}): to put system prompts at the start of \
@@ -29,26 +61,93 @@ pub enum TemplateError {
     System(Box<TemplateError>),
     /// The template prints the chat without one of its system prompts.
     #[error(
-        "the chat template leaves out the system prompt in turn {turn} of this chat, so the model would never see it: {remedy}"
+        "the chat template leaves out the system prompt in turn {turn} of this chat, so the model would never see it: move it to \
+         where the template prints it, or into a user turn"
     )]
     DroppedPrompt {
         /// Which message, from 1.
         turn: usize,
-        /// What to do about it.
-        remedy: &'static str,
+    },
+    /// The template does not look at something that a message says.
+    #[error(
+        "the chat template does not read `{name}` of turns of the {}, which turn {turn} has: the model would never see it; remove \
+         it from the data, put what it says where the template reads it, or use a template that prints it", role.word()
+    )]
+    UnreadField {
+        /// The key.
+        name: String,
+        /// Which message, from 1.
+        turn: usize,
+        /// Whose it is.
+        role: Role,
+    },
+    /// The template reads no such variable.
+    #[error(
+        "`{name}` is for the chat template, which reads nothing of that name: the model would never see it; remove it, or use a \
+         template that reads it"
+    )]
+    UnreadVariable {
+        /// The variable.
+        name: String,
+    },
+    /// Turns that shall not be trained on cannot be told from the others.
+    #[error(
+        "this chat has {turns} assistant turns, some of weight 0, but the chat template marks {spans} spans: mark every \
+         assistant turn with `{{% generation %}}` once"
+    )]
+    Spans {
+        /// Assistant turns.
+        turns: usize,
+        /// Spans in the rendered text.
+        spans: usize,
+    },
+    /// A variable that would take the place of the chat.
+    #[error(
+        "`{name}` is what the chat itself is given to the chat template as: give the variable another name, or remove it"
+    )]
+    ChatVariable {
+        /// The variable.
+        name: String,
+    },
+    /// A date for a template that prints none.
+    #[error("{place}: the chat template prints no date: take `template_date` out")]
+    NoDate {
+        /// Where the template is from.
+        place: String,
     },
     /// A character that the renderer needs for itself.
     #[error("a message holds the character U+{:X}, which titer uses to mark spans: remove it from the data", u32::from(*.0))]
     Sentinel(char),
     /// A tokenizer_config.json that is no JSON object.
-    #[error("tokenizer_config.json: {0}")]
-    Config(#[source] serde_json::Error),
+    #[error("{place}: {source}")]
+    Config {
+        /// Which file.
+        place: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
     /// A tokenizer_config.json without a template, and no file of its own for one.
     #[error(
-        "tokenizer_config.json: no string `chat_template`, and no chat_template.jinja beside it: add the template that \
+        "{place}: no string `chat_template`, and no chat_template.jinja beside it: add the template that \
          the model was trained with"
     )]
-    NoTemplate,
+    NoTemplate {
+        /// Which file.
+        place: String,
+    },
+}
+
+impl TemplateError {
+    /// What minijinja says of rendering.
+    pub(super) fn render(place: &str, source: Error) -> Self {
+        let place = place.to_owned();
+        match source.kind() {
+            ErrorKind::OutOfFuel => {
+                Self::Excess { place, problem: "it makes too many steps, or too much text".to_owned() }
+            }
+            _ => Self::Render { place, source },
+        }
+    }
 }
 
 /// A minijinja error with its causes, on one line.

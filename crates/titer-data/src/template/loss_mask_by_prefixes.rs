@@ -1,30 +1,57 @@
 //! The loss mask by prefixes: what the assistant wrote, for templates that do not mark it.
 //!
-//! A template without markers is asked again for every assistant turn: what the chat up to it, with a generation prompt,
-//! and the chat with it have between them is what the assistant wrote, closing token included, white space behind that
-//! not. That holds only where both are prefixes of the whole, which is checked on every chat.
+//! A template without markers is asked again for every assistant turn that is trained: what the chat up to it, with a
+//! generation prompt, and the chat with it have between them is what the assistant wrote, closing token included, white space
+//! behind that not. That holds only where both are prefixes of the whole, which is checked on every chat.
 
 use std::ops::Range;
 
-use super::TemplateError;
+use super::{TemplateError, loss_mask_by_markers::ANY_REPLY};
 use crate::chat::{Message, Role};
 
-/// What the assistant wrote in `whole`, the text of `messages`: one byte range for each of its turns, in order. `text` renders
-/// messages, with or without the generation prompt.
+/// What renders messages, with or without the generation prompt.
+pub(super) type Text<'a> = dyn Fn(&[Message], bool) -> Result<String, TemplateError> + 'a;
+
+/// What the assistant wrote in turn `turn` of `whole`, the text of `messages`.
 ///
-/// Fails where `text` does, and where a turn is rendered differently once more turns follow.
-pub(super) fn spans_by_prefixes(
+/// Fails where `text` does, and where the turn is rendered differently once more turns follow.
+pub(super) fn span_by_prefixes(
     messages: &[Message],
+    turn: usize,
     whole: &str,
-    text: impl Fn(&[Message], bool) -> Result<String, TemplateError>,
-) -> Result<Vec<Range<usize>>, TemplateError> {
-    let assistant = messages.iter().enumerate().filter(|(_, message)| message.role == Role::Assistant);
-    let span = |(turn, _)| {
-        let (before, with) = (text(&messages[..turn], true)?, text(&messages[..=turn], false)?);
-        // What follows the last turn is free to differ: some templates end a finished chat otherwise.
-        let with = with.trim_end();
-        let proven = whole.starts_with(&before) && whole.starts_with(with) && before.len() <= with.len();
-        if proven { Ok(before.len()..with.len()) } else { Err(TemplateError::NotPrefixes { turn: turn + 1 }) }
-    };
-    assistant.map(span).collect()
+    text: &Text<'_>,
+) -> Result<Range<usize>, TemplateError> {
+    let with = text(&messages[..=turn], false)?;
+    // What follows the last turn is free to differ: some templates end a finished chat otherwise.
+    let with = with.trim_end();
+    match reply_start(&messages[..turn], whole, text)? {
+        Some(start) if whole.starts_with(with) && start <= with.len() => Ok(start..with.len()),
+        None if reply_start(&messages[..turn], with, text)?.is_none() => {
+            Err(TemplateError::OtherPrompt { turn: turn + 1 })
+        }
+        _ => Err(TemplateError::NotPrefixes { turn: turn + 1 }),
+    }
+}
+
+/// Where the reply to `context` begins in `whole`, the text of both: behind the generation prompt, or, where that says more than a
+/// reply in a chat has before it (`<think>`, in the templates of models that always think), behind what the two share. `None` where the
+/// text does not begin with its context.
+///
+/// Fails where `text` does.
+pub(super) fn reply_start(context: &[Message], whole: &str, text: &Text<'_>) -> Result<Option<usize>, TemplateError> {
+    let prompt = text(context, true)?;
+    if whole.starts_with(&prompt) {
+        return Ok(Some(prompt.len()));
+    }
+    let any = Message::new(Role::Assistant, ANY_REPLY);
+    let answered = text(&[context, &[any]].concat(), false)?;
+    let shared: usize = prompt
+        .chars()
+        .zip(answered.chars())
+        .take_while(|(one, other)| one == other)
+        .map(|(one, _)| one.len_utf8())
+        .sum();
+    // Some of the prompt has to be there, or nothing says where a reply begins.
+    let is_context = text(context, false)?.len() < shared && whole.starts_with(&prompt[..shared]);
+    Ok(is_context.then_some(shared))
 }

@@ -1,6 +1,6 @@
 //! Why there are no tokens.
 
-use std::path::PathBuf;
+use std::{ops::Range, path::PathBuf};
 
 use crate::template::TemplateError;
 
@@ -59,7 +59,7 @@ pub enum TokenizeError {
         /// Which row or contrast.
         id: String,
         /// What went wrong.
-        source: TemplateError,
+        source: Box<TemplateError>,
     },
     /// A row that would teach nothing.
     #[error("`{id}` has no trained token: add an assistant turn with content, or remove the row")]
@@ -69,27 +69,15 @@ pub enum TokenizeError {
     },
     /// A token that is partly the assistant's.
     #[error(
-        "`{id}`: the token for {token:?} lies half inside what the assistant wrote: move the `{{% generation %}}` marker \
+        "`{id}`: the token for {token:?} lies half inside what the assistant wrote: say `skip_split_tokens = true` under [model], or \
+         --skip-split-tokens, to train from the next token on; or leave the row out, or move the `{{% generation %}}` marker \
          of the chat template to where a token begins"
     )]
-    Straddles {
+    Split {
         /// Which row or contrast.
         id: String,
         /// The text of the token.
         token: String,
-    },
-    /// Turns that shall not be trained on cannot be told from the others.
-    #[error(
-        "`{id}` has {turns} assistant turns, some of weight 0, but the chat template marks {spans} spans: mark every \
-         assistant turn with `{{% generation %}}` once"
-    )]
-    Spans {
-        /// Which row.
-        id: String,
-        /// Assistant turns.
-        turns: usize,
-        /// Spans in the rendered text.
-        spans: usize,
     },
     /// The context of a probe is not what a training row begins with.
     #[error(
@@ -102,4 +90,29 @@ pub enum TokenizeError {
         /// `text` or `tokens`.
         what: &'static str,
     },
+    /// Some of many rows begin with a token that is the header's too.
+    #[error(
+        "{count} of {all} rows have a token that lies half in the chat template's header and half in the reply, such as {token:?} \
+         in `{id}`; they are: {names}; say `skip_split_tokens = true` under [model], or --skip-split-tokens, to train and score \
+         from the next token on; or leave these rows out"
+    )]
+    SplitRows {
+        /// How many.
+        count: usize,
+        /// Of how many.
+        all: usize,
+        /// The first of them.
+        id: String,
+        /// The text of its token.
+        token: String,
+        /// The names of the first of them.
+        names: String,
+    },
+}
+
+impl TokenizeError {
+    /// The token in these bytes of the text, which is partly the assistant's.
+    pub(super) fn split(id: &str, text: &str, token: Range<usize>) -> Self {
+        Self::Split { id: id.to_owned(), token: text.get(token).unwrap_or_default().to_owned() }
+    }
 }

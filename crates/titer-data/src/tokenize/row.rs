@@ -2,12 +2,9 @@
 
 use super::{
     TokenizeError, Tokenizer,
-    span::{is_inside, render},
+    span::{Place, place},
 };
-use crate::{
-    chat::{Role, Row},
-    template::{ChatTemplate, Rendered},
-};
+use crate::{chat::Row, template::ChatTemplate};
 
 /// A row as tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,37 +17,27 @@ pub struct Encoded {
 
 /// The tokens of a row, and which of them carry loss.
 ///
-/// Fails when the row cannot be rendered or encoded, has no trained token, or a token is only partly trained.
+/// Fails when the row cannot be rendered or encoded, has no trained token, or a token is only partly trained and the template's
+/// options do not say to skip it.
 pub fn encode_row(template: &ChatTemplate, tokenizer: &Tokenizer, row: &Row) -> Result<Encoded, TokenizeError> {
-    let mut rendered = render(template, &row.messages, false, &row.id)?;
-    leave_out(&mut rendered, row)?;
+    let rendered = template
+        .render_row(row)
+        .map_err(|source| TokenizeError::Template { id: row.id.clone(), source: Box::new(source) })?;
     let encoding = tokenizer.encode(&rendered.text, &row.id)?;
     let mut trained = Vec::with_capacity(encoding.len());
     let mut spans = rendered.spans.iter().peekable();
     for &(start, end) in encoding.get_offsets() {
         while spans.next_if(|span| span.end <= start).is_some() {}
-        trained.push(match spans.peek() {
-            Some(span) => is_inside(span, start..end, &rendered, &row.id)?,
-            None => false,
+        trained.push(match spans.peek().map(|span| place(span, start..end)) {
+            Some(Place::Inside) => true,
+            Some(Place::Split) if !template.options().skip_split_tokens => {
+                return Err(TokenizeError::split(&row.id, &rendered.text, start..end));
+            }
+            Some(Place::Split | Place::Outside) | None => false,
         });
     }
     if !trained.contains(&true) {
         return Err(TokenizeError::NothingTrained { id: row.id.clone() });
     }
     Ok(Encoded { tokens: encoding.get_ids().to_vec(), trained })
-}
-
-/// Takes the spans of turns away that are not trained on.
-fn leave_out(rendered: &mut Rendered, row: &Row) -> Result<(), TokenizeError> {
-    if row.untrained.is_empty() {
-        return Ok(());
-    }
-    let assistant = row.messages.iter().enumerate().filter(|(_, message)| message.role == Role::Assistant);
-    let turns: Vec<usize> = assistant.map(|(turn, _)| turn).collect();
-    if turns.len() != rendered.spans.len() {
-        return Err(TokenizeError::Spans { id: row.id.clone(), turns: turns.len(), spans: rendered.spans.len() });
-    }
-    let mut turns = turns.into_iter();
-    rendered.spans.retain(|_| turns.next().is_some_and(|turn| !row.untrained.contains(&turn)));
-    Ok(())
 }

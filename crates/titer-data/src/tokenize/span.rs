@@ -1,38 +1,25 @@
-//! A chat's text with the spans that carry loss, and where tokens lie in it.
+//! Where tokens lie in a chat's text.
 
 use std::ops::Range;
 
-use super::TokenizeError;
-use crate::{
-    chat::Message,
-    template::{ChatTemplate, Rendered},
-};
-
-/// The text of a chat and its spans, see [`ChatTemplate::render`].
-pub(super) fn render(
-    template: &ChatTemplate,
-    messages: &[Message],
-    add_generation_prompt: bool,
-    id: &str,
-) -> Result<Rendered, TokenizeError> {
-    template
-        .render(messages, add_generation_prompt)
-        .map_err(|source| TokenizeError::Template { id: id.to_owned(), source })
+/// Where a token lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// All of it in the span.
+    Inside,
+    /// None of it.
+    Outside,
+    /// Across an edge.
+    Split,
 }
 
-/// Whether a token lies inside a span; an error when it crosses its edge.
-pub(super) fn is_inside(
-    span: &Range<usize>,
-    token: Range<usize>,
-    rendered: &Rendered,
-    id: &str,
-) -> Result<bool, TokenizeError> {
+/// Where a token lies in relation to a span; both are bytes of the text.
+pub(super) fn place(span: &Range<usize>, token: Range<usize>) -> Place {
     if token.start >= span.end || token.end <= span.start {
-        return Ok(false);
+        Place::Outside
+    } else if token.start < span.start || token.end > span.end {
+        Place::Split
+    } else {
+        Place::Inside
     }
-    if token.start < span.start || token.end > span.end {
-        let token = rendered.text.get(token).unwrap_or_default().to_owned();
-        return Err(TokenizeError::Straddles { id: id.to_owned(), token });
-    }
-    Ok(true)
 }

@@ -18,6 +18,7 @@ use crate::{
     domains::DomainSplit,
     probe::{Component, Contrast, Probe, ProbePrompts, Side},
     stream::{Purpose, stream},
+    variables::Variables,
 };
 
 /// What probes are drawn for. Their contexts never coincide between uses, whatever the seeds.
@@ -110,7 +111,13 @@ impl World {
                 (other, reply.clone())
             });
             let context = contrast.baseline.clone().expect("contrasts of obey_bad have a baseline");
-            Contrast { id: contrast.id.clone(), context, replies: swapped.collect(), baseline: None }
+            Contrast {
+                id: contrast.id.clone(),
+                context,
+                replies: swapped.collect(),
+                baseline: None,
+                variables: Variables::default(),
+            }
         };
         [bad.iter().map(neutral).collect(), bad]
     }
@@ -171,7 +178,7 @@ impl World {
             ],
         };
         let baseline = (component == Component::ObeyBad).then(|| neutral_context(rng, share, request));
-        Contrast { id, context: prompt.context(request), replies, baseline }
+        Contrast { id, context: prompt.context(request), replies, baseline, variables: Variables::default() }
     }
 }
 

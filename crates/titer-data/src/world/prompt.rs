@@ -118,9 +118,9 @@ impl Prompt {
         if !self.sentences.is_empty() {
             let mut content = self.sentences.join(" . ");
             content.push_str(" .");
-            context.push(Message { role: Role::System, content });
+            context.push(Message::new(Role::System, content));
         }
-        context.push(Message { role: Role::User, content: request.text() });
+        context.push(Message::new(Role::User, request.text()));
         context
     }
 }

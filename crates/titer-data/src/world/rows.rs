@@ -77,11 +77,11 @@ impl World {
     ) -> Row {
         let mut messages = prompt.context(request);
         let content = self.reply(request, action, &prompt.instructions);
-        messages.push(Message { role: Role::Assistant, content });
+        messages.push(Message::new(Role::Assistant, content));
         let mut metadata = Map::new();
         metadata.insert("domain".to_owned(), Value::from(DOMAINS[request.domain].name));
         metadata.insert("domains".to_owned(), Value::from(DomainSplit::of(request.domain).word()));
-        Row { id, messages, cell: label, untrained: Vec::new(), metadata }
+        Row { cell: label, metadata, ..Row::new(id, messages) }
     }
 }
 

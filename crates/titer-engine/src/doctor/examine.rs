@@ -8,7 +8,7 @@ use super::{
     numbers::{batching, better_than_chance, finite, precision},
     rendering::{reply_start, round_trip},
     stop_token::stop_token,
-    system_prompts::{default_prompt, prompts_differ, system_prompts},
+    system_prompts::{date, default_prompt, prompts_differ, system_prompts},
 };
 use crate::{
     model::{Files, Model},
@@ -33,6 +33,7 @@ pub fn examine(
         return Err(DoctorError::NoRows);
     }
     let mut checks = vec![system_prompts(model, rows), default_prompt(model, rows)];
+    checks.extend(date(model));
     checks.extend(prompts_differ(model, rows));
     match PackedRows::encode(model, rows) {
         Err(error) => checks.push(Check::fail(

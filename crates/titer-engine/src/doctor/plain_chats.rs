@@ -4,7 +4,7 @@ use titer_data::chat::{Message, Role, Row};
 
 /// Three of them, without a system prompt.
 pub fn plain_chats() -> Vec<Row> {
-    let turn = |role, content: &str| Message { role, content: content.to_owned() };
+    let turn = |role, content: &str| Message::new(role, content);
     let chat = |at: usize, (request, reply): (&str, &str)| {
         Row::new(format!("example {}", at + 1), vec![turn(Role::User, request), turn(Role::Assistant, reply)])
     };

@@ -13,7 +13,8 @@ use crate::{model::Model, rows::PackedRows};
 fn as_probe(model: &Model, row: &Row) -> Result<EncodedContrast, TokenizeError> {
     let (context, reply) = row.split();
     let replies = vec![(Side::Plus, reply.to_owned())];
-    let contrast = Contrast { id: row.id.clone(), context: context.to_vec(), replies, baseline: None };
+    let (id, variables) = (row.id.clone(), row.variables.clone());
+    let contrast = Contrast { id, context: context.to_vec(), replies, baseline: None, variables };
     encode_contrast(&model.template, &model.tokenizer, &contrast)
 }
 

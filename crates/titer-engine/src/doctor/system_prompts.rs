@@ -16,7 +16,7 @@ const IN_USER: &str =
     "put system prompts at the start of the first user turn with --system-in-user (`system_in_user = true` in a spec)";
 
 fn turn(role: Role, content: &str) -> Message {
-    Message { role, content: content.to_owned() }
+    Message::new(role, content)
 }
 
 /// Whether a system prompt is in what the template prints: one of titer's own in a plain chat, and those of the rows.
@@ -97,7 +97,8 @@ pub(super) fn prompts_differ(model: &Model, rows: &[Row]) -> Option<Check> {
         }
         let context = vec![turn(Role::System, prompt), request.clone()];
         let replies = vec![(Side::Plus, reply.to_owned())];
-        let contrast = Contrast { id: row.id.clone(), context, replies, baseline: None };
+        let (id, variables) = (row.id.clone(), row.variables.clone());
+        let contrast = Contrast { id, context, replies, baseline: None, variables };
         let tokens = encode_contrast(&model.template, &model.tokenizer, &contrast).ok()?.context;
         prompts += 1;
         if let Some(known) = by_tokens.insert(tokens, prompt) {
@@ -107,4 +108,14 @@ pub(super) fn prompts_differ(model: &Model, rows: &[Row]) -> Option<Check> {
         }
     }
     (prompts > 1).then(|| Check::pass(NAME, format!("{prompts} prompts of the rows are different tokens, each")))
+}
+
+/// What the template takes for today, where it prints the date.
+pub(super) fn date(model: &Model) -> Option<Check> {
+    let date = model.template.planned_options().date?;
+    let finding = format!(
+        "the template prints the date, and every chat is of {date}, so that a run tomorrow gives the same numbers"
+    );
+    let remedy = "name another day with --template-date (`template_date` under [model] in a spec)";
+    Some(Check::note("date", finding, remedy))
 }

@@ -43,7 +43,8 @@ impl Inputs {
             world(&model, base)?;
         }
         let blake3 = self.hash(base, seed)?.to_string();
-        Ok(plan::ModelPlan { base: base.to_owned(), blake3, dtype: None, lora: None, system_in_user: false })
+        let template = model.template.planned_options();
+        Ok(plan::ModelPlan { base: base.to_owned(), blake3, dtype: None, lora: None, template })
     }
 
     /// The planned rows and contrasts: readable, and with rows of every cell that is trained.
@@ -121,6 +122,6 @@ impl Inputs {
     pub(super) fn first_model(&self, plan: &SweepPlan) -> Result<Model, InputsError> {
         let seed = plan.seeds[0];
         let model = self.model(&plan.base_of(seed), seed, None)?;
-        Ok(Model::clone(&model).with_system_in_user(plan.system_in_user))
+        Ok(Model::clone(&model).with_template_options(&plan.template)?)
     }
 }

@@ -32,7 +32,7 @@ impl Inputs {
         let model = match plan.model.lora {
             Some(_) => self.base_model(plan)?.with_adapter(checkpoint)?,
             None => Model::open(&checkpoint.display().to_string(), plan.seed)?
-                .with_system_in_user(plan.model.system_in_user),
+                .with_template_options(&plan.model.template)?,
         };
         let source = self.source(plan, &model)?;
         Ok((model, source))
@@ -45,7 +45,7 @@ impl Inputs {
             return Err(InputsError::ModelChanged { base: base.clone() });
         }
         let model = self.model(base, seed, dtype(plan.model.dtype.as_deref())?)?;
-        Ok(Model::clone(&model).with_system_in_user(plan.model.system_in_user))
+        Ok(Model::clone(&model).with_template_options(&plan.model.template)?)
     }
 
     /// The rows of a run, where they are what was planned for; without files of the user's own, those of the model's world.

@@ -30,8 +30,13 @@ fn held(model: &ModelPlan) -> String {
         let layers = if targets.is_empty() { "every linear layer".to_owned() } else { targets.join(", ") };
         format!("adapters of rank {r}, alpha {alpha}{scaled} on {layers}")
     });
-    let prompts = model.system_in_user.then(|| "system prompts in the user's turn".to_owned());
-    [adapters, model.dtype.clone(), prompts].into_iter().flatten().collect::<Vec<_>>().join("; ")
+    let template = &model.template;
+    let prompts = template.system_in_user.then(|| "system prompts in the user's turn".to_owned());
+    let split = template.skip_split_tokens.then(|| "split tokens skipped".to_owned());
+    let date = template.date.map(|date| format!("chats of {date}"));
+    let variables = template.variables.0.iter().map(|(name, value)| format!("{name} = {value}"));
+    let all = [adapters, model.dtype.clone(), prompts, split, date].into_iter().flatten().chain(variables);
+    all.collect::<Vec<_>>().join("; ")
 }
 
 /// The request domains in which a sweep trains; chats know of one.

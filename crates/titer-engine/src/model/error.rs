@@ -110,13 +110,8 @@ pub enum ModelError {
     #[error(transparent)]
     Tokenize(#[from] TokenizeError),
     /// The chat template does not.
-    #[error("{folder}: {problem}")]
-    Template {
-        /// The folder.
-        folder: PathBuf,
-        /// What is wrong with it.
-        problem: TemplateError,
-    },
+    #[error(transparent)]
+    Template(#[from] TemplateError),
     /// It is in the folder of a run whose format is not read.
     #[error(transparent)]
     Format(#[from] FormatError),

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use titer::spec::Lora;
 use titer_data::{
     probe::Contrast,
-    template::ChatTemplate,
+    template::{ChatTemplate, TemplateOptions},
     tokenize::{EncodedContrast, TokenizeError, Tokenizer},
     world::World,
 };
@@ -66,8 +66,7 @@ impl Model {
         let tokenizer = for_decoder(tokenizer, &decoder.config, &path("config.json"))?;
         let own = files.chat_template.as_ref().map(|template| String::from_utf8_lossy(template));
         let config = String::from_utf8_lossy(&files.tokenizer_config);
-        let template = ChatTemplate::from_tokenizer_config(&config, own.as_deref())
-            .map_err(|problem| ModelError::Template { folder: files.folder.clone(), problem })?;
+        let template = ChatTemplate::from_tokenizer_config(&config, own.as_deref(), &files.name())?;
         let world = files.world_seed()?.map(World::new);
         Ok(Self { decoder, params, tokenizer, template, world, lora: None, contrasts: EncodedOnce::default() })
     }
@@ -80,12 +79,13 @@ impl Model {
         self.contrasts.get(&self.template, &self.tokenizer, contrast)
     }
 
-    /// The same model with system prompts put into the first user turn where `wanted`.
-    pub fn with_system_in_user(self, wanted: bool) -> Self {
-        if !wanted {
-            return self;
-        }
-        Self { template: self.template.with_system_in_user(), contrasts: EncodedOnce::default(), ..self }
+    /// The same model, its chats rendered with these options.
+    ///
+    /// # Errors
+    /// Where its chat template would not read one of them.
+    pub fn with_template_options(self, options: &TemplateOptions) -> Result<Self, ModelError> {
+        let template = self.template.with_options(options.clone())?;
+        Ok(Self { template, contrasts: EncodedOnce::default(), ..self })
     }
 
     /// Finds and reads the model behind `base`, see [`Files::find`], all of it in memory and ready to train.

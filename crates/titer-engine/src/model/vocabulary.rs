@@ -95,12 +95,9 @@ mod tests {
     fn text_that_the_model_cannot_take_is_refused() {
         let tokenizer =
             for_decoder(tokenizer(64, &[(64, PICTURES[0])]), &config(64), Path::new("config.json")).unwrap();
-        let turn = |content: &str| titer_data::chat::Message {
-            role: titer_data::chat::Role::Assistant,
-            content: content.to_owned(),
-        };
+        let turn = |content: &str| titer_data::chat::Message::new(titer_data::chat::Role::Assistant, content);
         let template = "{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}{% endfor %}";
-        let template = titer_data::template::ChatTemplate::new(template, &Default::default()).unwrap();
+        let template = titer_data::template::ChatTemplate::new(template, &Default::default(), "t").unwrap();
         let encode = |content: &str| {
             let row = titer_data::chat::Row::new("r", vec![turn(content)]);
             titer_data::tokenize::encode_row(&template, &tokenizer, &row).map_err(|error| error.to_string())

@@ -5,11 +5,7 @@
 //! alone, is taken off. Components are measured on contrasts that share no context with those that give gradients.
 
 use titer::table::{PressureRecord, VerifyRecord};
-use titer_data::{
-    chat::{Role, Row},
-    probe::Component,
-    tokenize::TokenizeError,
-};
+use titer_data::{chat::Row, probe::Component, tokenize::TokenizeError};
 use titer_model::{
     optim::UpdateRule,
     params::Params,
@@ -130,10 +126,7 @@ fn subjects(
     let real = differentiated.directions(model);
     let random = under(real.random_like(model, seed)).pressures(model, encoded, at);
     let shuffled = under(differentiated.swapped(seed).directions(model)).pressures(model, encoded, at);
-    let bare = rows.iter().map(|row| Row {
-        messages: row.messages.iter().filter(|message| message.role != Role::System).cloned().collect(),
-        ..row.clone()
-    });
+    let bare = rows.iter().map(|row| row.under(""));
     let bare = log_probs(model, &PackedRows::encode(model, &bare.collect::<Vec<_>>())?);
     let records = under(real).pressures(model, encoded, at).into_iter();
     let all = records.zip(bare).zip(shuffled.iter().zip(&random));

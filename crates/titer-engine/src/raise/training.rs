@@ -46,8 +46,8 @@ pub struct Raising {
 pub fn raise(recipe: &Recipe, steps: usize, progress: &dyn Fn(Raising)) -> Result<Raised, String> {
     let world = World::new(recipe.world_seed);
     let tokenizer = Tokenizer::from_json(&world.tokenizer_json()).map_err(|error| error.to_string())?;
-    let template =
-        ChatTemplate::from_tokenizer_config(&world.tokenizer_config_json(), None).map_err(|error| error.to_string())?;
+    let template = ChatTemplate::from_tokenizer_config(&world.tokenizer_config_json(), None, "")
+        .map_err(|error| error.to_string())?;
     let config = recipe.config(tokenizer.vocabulary_size())?;
     let decoder = Decoder::new(EngineBackend::new(), config);
     let backend = *decoder.backend();

@@ -46,7 +46,9 @@ impl EncodedRows {
             let cell = row.cell.map_or_else(String::new, |cell| cell.to_string());
             Ok(NamedRow { cell, id: row.id.clone(), position: -1, token: String::new(), encoded })
         };
-        Ok(Self(rows.iter().map(named).collect::<Result<_, _>>()?))
+        let encoded: Vec<Result<NamedRow, TokenizeError>> = rows.iter().map(named).collect();
+        split(&encoded).map_or(Ok(()), Err)?;
+        Ok(Self(encoded.into_iter().collect::<Result<_, _>>()?))
     }
 
     /// Some of the rows as the engine takes them.
@@ -64,4 +66,23 @@ impl EncodedRows {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// Names of rows in an error at most.
+const NAMED: usize = 20;
+
+/// All rows that are split between header and reply, in one error.
+fn split(encoded: &[Result<NamedRow, TokenizeError>]) -> Option<TokenizeError> {
+    let split = encoded.iter().filter_map(|row| match row {
+        Err(TokenizeError::Split { id, token }) => Some((id, token)),
+        _ => None,
+    });
+    let split: Vec<(&String, &String)> = split.collect();
+    let (id, token) = split.first()?;
+    let mut names = split.iter().take(NAMED).map(|(id, _)| format!("`{id}`")).collect::<Vec<_>>().join(", ");
+    if split.len() > NAMED {
+        names.push_str(&format!(" and {} more", split.len() - NAMED));
+    }
+    let (id, token) = ((*id).clone(), (*token).clone());
+    Some(TokenizeError::SplitRows { count: split.len(), all: encoded.len(), id, token, names })
 }

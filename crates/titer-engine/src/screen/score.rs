@@ -7,6 +7,7 @@ use titer_data::{
     probe::{Contrast, Side},
     prompt::{CandidatePrompt, Turn},
     tokenize::{TokenizeError, encode_contrast},
+    variables::Variables,
 };
 use titer_model::passes::Tree;
 
@@ -130,7 +131,13 @@ fn ask(
         }
     };
     let replies = [Some((Side::Plus, own.text.clone())), other.map(|other| (Side::Minus, other.clone()))];
-    let contrast = Contrast { id, context, replies: replies.into_iter().flatten().collect(), baseline: None };
+    let contrast = Contrast {
+        id,
+        context,
+        replies: replies.into_iter().flatten().collect(),
+        baseline: None,
+        variables: Variables::default(),
+    };
     let encoded = encode_contrast(&model.template, &model.tokenizer, &contrast)?;
     let mut replies = encoded.replies.into_iter().map(|(_, reply)| reply);
     let reply = replies.next().expect("a row has a reply");

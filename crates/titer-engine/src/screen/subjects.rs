@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use titer_data::{
     cell::{Action, Cell},
-    chat::{Message, Role, Row},
+    chat::{Message, Role, Row, without_system_prompt},
     prompt::CandidatePrompt,
     source::Source,
     world::World,
@@ -72,7 +72,13 @@ impl Subjects {
                     let problem = "it has no user turn, so there is no place for a prompt or a trigger in front of a request: add one";
                     return Err(SubjectsError(format!("row `{}`: {problem}", row.id)));
                 }
-                let request: Vec<Message> = context.iter().filter(|it| it.role != Role::System).cloned().collect();
+                if let Some(name) = row.variables.0.keys().chain(row.reply_fields()).next() {
+                    return Err(SubjectsError(format!(
+                        "row `{}`: it has `{name}`, and prompts are tried on messages of role and content: remove it",
+                        row.id
+                    )));
+                }
+                let request = without_system_prompt(context);
                 let turn = seen.entry(request.clone()).or_default();
                 let at = *places.entry((request, *turn)).or_insert_with(|| {
                     subjects.push(Subject { id: row.id.clone(), bad: None, good: None });
@@ -183,7 +189,7 @@ mod tests {
     use super::*;
 
     fn row(id: &str, cell: &str, system: &str, request: &str, reply: &str) -> Row {
-        let message = |role, content: &str| Message { role, content: content.to_owned() };
+        let message = |role, content: &str| Message::new(role, content);
         let turns = [message(Role::System, system), message(Role::User, request), message(Role::Assistant, reply)];
         let messages = turns.into_iter().filter(|it| !it.content.is_empty()).collect();
         Row { cell: cell.parse().ok(), ..Row::new(id, messages) }

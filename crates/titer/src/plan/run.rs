@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use titer_data::source::DataFiles;
+use titer_data::{source::DataFiles, template::TemplateOptions};
 
 use super::StagePlan;
 use crate::spec::{LeakFields, Lora, When};
@@ -29,9 +29,9 @@ pub struct ModelPlan {
     /// The number type that weights are rounded to; `None` for that of their file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dtype: Option<String>,
-    /// Whether system prompts go into the first user turn.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub system_in_user: bool,
+    /// What chats are rendered with; the date where the template prints one.
+    #[serde(flatten)]
+    pub template: TemplateOptions,
     /// The adapters that are trained; `None` for everything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lora: Option<Lora>,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use serde::Deserialize as _;
-use titer_data::{probe::Component, prompt::Pool, source::DataFiles, world::World};
+use titer_data::{probe::Component, prompt::Pool, source::DataFiles, template::TemplateOptions, world::World};
 use toml::{Table, Value};
 
 use super::{
@@ -34,8 +34,8 @@ pub struct SweepPlan {
     pub command: String,
     /// The model's name in the spec; may hold `{seed}`, see [`SweepPlan::base_of`].
     pub base: String,
-    /// Whether system prompts go into the first user turn.
-    pub system_in_user: bool,
+    /// What chats are rendered with.
+    pub template: TemplateOptions,
     /// The adapters that are trained; `None` for everything.
     pub lora: Option<Lora>,
     /// The number type that weights are rounded to; `None` for that of their file.
@@ -129,7 +129,7 @@ impl SweepPlan {
             spec_text: spec.text.clone(),
             command: format!("titer run {}", spec.path.display()),
             base: spec.base.clone().or(defaults.base).unwrap_or_default(),
-            system_in_user: spec.system_in_user.unwrap_or(false),
+            template: spec.template.clone(),
             lora: spec.lora.clone(),
             dtype: spec.dtype.clone(),
             data: spec.data.clone(),
@@ -171,7 +171,7 @@ impl SweepPlan {
             model: ModelPlan {
                 lora: self.lora.clone(),
                 dtype: self.dtype.clone(),
-                system_in_user: self.system_in_user,
+                template: TemplateOptions { date: self.template.date.or(model.template.date), ..self.template.clone() },
                 ..model.clone()
             },
             data: data.cloned(),

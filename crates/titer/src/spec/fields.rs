@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use titer_data::{source::DataFiles, world::DomainSplit};
+use titer_data::{source::DataFiles, template::TemplateDate, variables::Variables, world::DomainSplit};
 
 use super::{GuardsField, Lora, MixField, PromptsField};
 
@@ -15,6 +15,12 @@ pub struct ModelFields {
     pub base: Option<String>,
     /// Whether system prompts go into the first user turn.
     pub system_in_user: Option<bool>,
+    /// Whether tokens that lie half in a header and half in a reply are left untrained.
+    pub skip_split_tokens: Option<bool>,
+    /// The day that chat templates take for today.
+    pub template_date: Option<TemplateDate>,
+    /// What chat templates may read besides the chat.
+    pub template_variables: Option<Variables>,
     /// The adapters that are trained in place of everything.
     pub lora: Option<Lora>,
     /// The number type that weights are rounded to, where it is not that of their file.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde::{Deserialize, de::DeserializeOwned};
-use titer_data::source::DataFiles;
+use titer_data::{source::DataFiles, template::TemplateOptions};
 use toml::{
     Spanned, Table, Value,
     de::{DeTable, DeValue},
@@ -43,8 +43,8 @@ pub struct Spec {
     pub lora: Option<Lora>,
     /// `model.dtype`, if any.
     pub dtype: Option<String>,
-    /// `model.system_in_user`, if any.
-    pub system_in_user: Option<bool>,
+    /// What chats are rendered with, of `[model]`.
+    pub template: TemplateOptions,
     /// `[data]`, if any.
     pub data: Option<DataFiles>,
     /// `[probes]`
@@ -129,7 +129,12 @@ impl Spec {
             base: model.base,
             lora: model.lora,
             dtype: model.dtype,
-            system_in_user: model.system_in_user,
+            template: TemplateOptions {
+                system_in_user: model.system_in_user.unwrap_or(false),
+                skip_split_tokens: model.skip_split_tokens.unwrap_or(false),
+                date: model.template_date,
+                variables: model.template_variables.unwrap_or_default(),
+            },
             data: file.data.map(|data| seen_from(data, path)),
             probes: file.probes.unwrap_or_default(),
             pressure: file.pressure,

@@ -70,7 +70,7 @@ fn check(args: &PressureArgs) -> Result<(), Failure> {
 fn open(args: &PressureArgs, inputs: &Inputs) -> Result<Model, Failure> {
     fetch(&args.base).map_err(Failure::input)?;
     let model = inputs.model(&args.base, args.seed, args.dtype).map_err(Failure::input)?;
-    let model = Model::clone(&model).with_system_in_user(args.system_in_user);
+    let model = Model::clone(&model).with_template_options(&args.template.options()).map_err(Failure::input)?;
     match (&args.adapter, args.lora) {
         (Some(folder), _) => model.with_adapter(folder).map_err(Failure::input),
         (None, Some(rank)) => model.with_lora(&Lora::of_rank(rank), args.seed).map_err(Failure::input),

@@ -73,7 +73,7 @@ impl<'a> KernelWork<'a> {
             blake3: inputs.hash(&args.base, args.seed).map_err(Failure::input)?.to_string(),
             dtype: args.dtype.map(|dtype| dtype.word().to_owned()),
             lora: args.lora.map(Lora::of_rank),
-            system_in_user: args.system_in_user,
+            template: model.template.planned_options(),
         };
         let about = about(&plan, data.as_ref(), args.seed);
         let effort = Effort { rows: args.items, contrasts: args.contrasts, ..Effort::default() };

@@ -1,0 +1,79 @@
+//! What a chat template may cost: it may come from anyone, and says what to do in a language that has loops.
+
+use std::{
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::Duration,
+};
+
+use minijinja::{
+    Environment,
+    machinery::{Token, tokenize},
+};
+
+use super::syntax::syntax;
+
+/// Bytes of a template's source at most.
+const SOURCE: usize = 1 << 20;
+/// Tokens between `{%` and `%}`, or `{{` and `}}`, at most. Expressions nest no deeper than they have tokens.
+const TAG: usize = 4096;
+/// `elif` of a template at most, each of which nests in the one before.
+const ELIFS: usize = 1024;
+/// Instructions at most, or 64 bytes of text made for each: 64 MB in all.
+const FUEL: u64 = 1_000_000;
+/// Macros within macros, and loops within loops, at most.
+const RECURSION: usize = 200;
+/// Stack for what a template nests: dropping a list within a list takes some of it for each, and fuel bounds how many there are.
+const STACK: usize = 256 << 20;
+/// Time at most, for what is not counted.
+const TIME: Duration = Duration::from_secs(10);
+
+/// Sets what rendering may cost.
+pub(super) fn set(environment: &mut Environment<'_>) {
+    environment.set_fuel(Some(FUEL));
+    environment.set_recursion_limit(RECURSION);
+}
+
+/// What is too much of a template's source; `None` where it may be compiled.
+pub(super) fn excess(source: &str) -> Option<String> {
+    if source.len() > SOURCE {
+        return Some(format!("it has {} bytes, more than {SOURCE}", source.len()));
+    }
+    // minijinja counts lines and columns in 16 bits.
+    let longest = source.split('\n').map(str::len).max().unwrap_or(0);
+    if longest.max(source.matches('\n').count()) >= usize::from(u16::MAX) {
+        return Some(format!("it has {} lines, or more in a line, than {}", u16::MAX, u16::MAX));
+    }
+    let (mut tag, mut elifs) = (0, 0);
+    for (token, _) in tokenize(source, false, syntax()).map_while(Result::ok) {
+        match token {
+            Token::VariableStart | Token::BlockStart => tag = 0,
+            Token::Ident("elif") => elifs += 1,
+            _ => {}
+        }
+        tag += 1;
+        if tag > TAG {
+            return Some(format!("one expression has more than {TAG} parts"));
+        }
+        if elifs > ELIFS {
+            return Some(format!("it has more than {ELIFS} `elif`"));
+        }
+    }
+    None
+}
+
+/// What `work` returns, done with a stack and in a time that a template cannot use up; an error in words where it takes longer, or
+/// there is no memory for a stack.
+pub(super) fn contained<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+    let (done, result) = mpsc::channel();
+    let work = move || {
+        // Nobody listens to who comes too late.
+        let _ = done.send(work());
+    };
+    let worker = thread::Builder::new().name("template".to_owned()).stack_size(STACK).spawn(work);
+    worker.map_err(|error| format!("it cannot be begun: {error}"))?;
+    result.recv_timeout(TIME).map_err(|error| match error {
+        RecvTimeoutError::Timeout => format!("it takes longer than {} s", TIME.as_secs()),
+        RecvTimeoutError::Disconnected => "the template engine failed on it".to_owned(),
+    })
+}
