@@ -139,12 +139,14 @@ pub struct Matches {
     pub clashing_ids: usize,
 }
 
+/// Where rows of each name are, in order.
+type Places<K> = BTreeMap<K, VecDeque<usize>>;
+
 /// Rows of two groups that belong together: replies to one request, of one id where both groups have it for that request.
 /// Several rows of a request are matched in their order.
 pub fn matches(first: &[&Row], second: &[&Row]) -> Matches {
     let requests: Vec<Request> = second.iter().map(|row| Request::of(row)).collect();
-    let (mut by_id, mut by_request): (BTreeMap<&str, VecDeque<usize>>, BTreeMap<&Request, VecDeque<usize>>) =
-        Default::default();
+    let (mut by_id, mut by_request) = (Places::<&str>::new(), Places::<&Request>::new());
     for (at, row) in second.iter().enumerate() {
         by_request.entry(&requests[at]).or_default().push_back(at);
         if row.has_own_id() {

@@ -224,7 +224,7 @@ fn columns(text: &str, separator: u8) -> Vec<Entry> {
         problem: error.to_string(),
         remedy: "give every line as many values as the first has names".to_owned(),
     };
-    let names = match reader.headers().map_err(|error| problem(&error)).and_then(|names| named_once(names)) {
+    let names = match reader.headers().map_err(|error| problem(&error)).and_then(named_once) {
         Ok(names) => names,
         Err(problem) => return vec![Entry { unit: "line", number: 1, value: Err(problem) }],
     };

@@ -2,7 +2,7 @@
 
 use titer_data::{
     chat::Row,
-    tokenize::{Encoded, TokenizeError, encode_row},
+    tokenize::{Encoded, SplitRows, TokenizeError, encode_row},
 };
 use titer_model::packed::Packed;
 
@@ -84,5 +84,6 @@ fn split(encoded: &[Result<NamedRow, TokenizeError>]) -> Option<TokenizeError> {
         names.push_str(&format!(" and {} more", split.len() - NAMED));
     }
     let (id, token) = ((*id).clone(), (*token).clone());
-    Some(TokenizeError::SplitRows { count: split.len(), all: encoded.len(), id, token, names })
+    let rows = SplitRows { count: split.len(), all: encoded.len(), id, token, names };
+    Some(TokenizeError::SplitRows(Box::new(rows)))
 }
