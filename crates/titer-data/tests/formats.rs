@@ -186,3 +186,40 @@ fn parquet_holds_the_same_rows() {
     let cut = file(&bytes[..bytes.len() / 2]);
     assert!(read_rows(cut.path()).unwrap_err().to_string().contains("damaged Parquet"));
 }
+
+#[test]
+fn instructions_questions_and_contexts_are_requests() {
+    let lines = [
+        (r#"{"instruction": "sum up", "input": "a text", "output": "short"}"#, "sum up\na text", "short"),
+        (r#"{"instruction": "say hi", "input": "", "output": "hi"}"#, "say hi", "hi"),
+        (
+            r#"{"instruction": "sum up", "context": "a text", "response": "short", "category": "x"}"#,
+            "sum up\na text",
+            "short",
+        ),
+        (r#"{"question": "why", "answer": "so"}"#, "why", "so"),
+        (r#"{"context": "why", "response": "so"}"#, "why", "so"),
+        (r#"{"context": [{"role": "user", "content": "why"}], "response": "so"}"#, "why", "so"),
+        (
+            r#"{"messages": "[{\"role\": \"user\", \"content\": \"why\"}, {\"role\": \"assistant\", \"content\": \"so\"}]"}"#,
+            "why",
+            "so",
+        ),
+    ];
+    for (line, request, reply) in lines {
+        let row = read_rows(file(line.as_bytes()).path()).unwrap().remove(0);
+        let turns: Vec<_> = row.messages.iter().map(|message| (message.role, message.content.as_str())).collect();
+        assert_eq!(turns, [(Role::User, request), (Role::Assistant, reply)], "{line}");
+    }
+    let questions = read_rows(file(br#"["why", "what"]"#).path()).unwrap();
+    assert_eq!(questions.iter().map(|row| row.messages[0].content.as_str()).collect::<Vec<_>>(), ["why", "what"]);
+    for (line, problem) in [
+        (r#"{"instruction": "a", "input": 3, "output": "b"}"#, "`input` is a number"),
+        (
+            r#"{"instruction": "a", "history": [["b", "c"]], "output": "d"}"#,
+            "`history` beside an instruction is not read",
+        ),
+    ] {
+        assert!(first_error(line).contains(problem), "{line}");
+    }
+}

@@ -4,12 +4,15 @@ use serde_json::{Map, Value};
 
 use super::{
     problem::{Problem, kind, problem},
-    turns::{Turns, exchange, list, variables, with_system},
+    turns::{Turns, exchange, list, variables, with_input, with_system},
 };
 use crate::{cell::Cell, chat::Row};
 
 /// The keys under which an object may hold the turns of a chat.
-pub(super) const CHAT_KEYS: [&str; 4] = ["messages", "conversations", "prompt", "completion"];
+pub(super) const CHAT_KEYS: [&str; 5] = ["messages", "conversations", "prompt", "completion", "context"];
+
+/// The keys of a request that stands alone, the first of which that an object has is taken.
+const REQUEST_KEYS: [&str; 5] = ["prompt", "question", "query", "instruction", "context"];
 
 /// How a row's turns are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,8 +23,10 @@ pub enum Shape {
     Weighted,
     /// Messages of from and value.
     ShareGpt,
-    /// `prompt`, with or without a reply.
+    /// `prompt` or the like, with or without a reply.
     Prompt,
+    /// `instruction`, `input` and `output`.
+    Alpaca,
 }
 
 impl Shape {
@@ -32,6 +37,7 @@ impl Shape {
             Self::Weighted => "messages with weights (OpenAI fine-tuning)",
             Self::ShareGpt => "conversations (ShareGPT)",
             Self::Prompt => "prompts with or without a completion",
+            Self::Alpaca => "instructions (Alpaca)",
         }
     }
 }
@@ -44,6 +50,10 @@ pub(super) fn row(value: Value, line: usize) -> Result<(Row, Shape), Problem> {
         // The turns alone.
         Value::Array(turns) if turns.iter().any(Value::is_object) => {
             Map::from_iter([("messages".to_owned(), Value::Array(turns))])
+        }
+        // A request alone, as lists of questions have it.
+        Value::String(request) if !request.trim().is_empty() => {
+            Map::from_iter([("prompt".to_owned(), Value::String(request))])
         }
         other => {
             return problem(
@@ -88,12 +98,17 @@ fn turns(object: &mut Map<String, Value>) -> Result<(Turns, Shape), Problem> {
         };
         return Ok((turns, shape));
     }
-    if let Some(prompt) = object.shift_remove("prompt") {
-        let turns = exchange(&prompt, object)?;
-        return Ok((with_system(turns, object)?, Shape::Prompt));
-    }
-    problem(
-        "no `messages`, no `conversations` and no `prompt`",
-        "give the chat as `messages` or `conversations`, or the request as `prompt`",
-    )
+    let Some(key) = REQUEST_KEYS.into_iter().find(|key| object.contains_key(*key)) else {
+        return problem(
+            "no `messages`, no `conversations` and no `prompt`",
+            "give the chat as `messages` or `conversations`, or the request as `prompt`",
+        );
+    };
+    let request = object.shift_remove(key).unwrap_or_default();
+    let (request, shape) = match key {
+        "instruction" => (with_input(request, object)?, Shape::Alpaca),
+        _ => (request, Shape::Prompt),
+    };
+    let turns = exchange(key, &request, object)?;
+    Ok((with_system(turns, object)?, shape))
 }

@@ -43,7 +43,9 @@ const SPEAKERS: [(&str, Role); 12] = [
 
 /// A list of messages under `key`, each of role and content, or of from and value.
 pub(super) fn list(key: &str, messages: &Value) -> Result<Turns, Problem> {
-    let Value::Array(messages) = messages else {
+    // Tables without nesting hold them as text.
+    let parsed = messages.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let Value::Array(messages) = parsed.as_ref().unwrap_or(messages) else {
         let remedy = "make it a list of `{\"role\", \"content\"}` or `{\"from\", \"value\"}` objects";
         return problem(format!("`{key}` is {}", kind(messages)), remedy);
     };
@@ -133,20 +135,38 @@ fn is_informal(word: &str) -> bool {
     ["human", "gpt", "chatgpt", "model", "bot", "observation", "function_response"].contains(&word)
 }
 
-/// The turns of a `prompt` and its reply, where there is one, each a text or a list of messages; the reply's key leaves
+/// An instruction with its `input` or `context` on a line of its own, as those who train on Alpaca's rows write it; the key leaves
 /// the object.
-pub(super) fn exchange(prompt: &Value, object: &mut Map<String, Value>) -> Result<Turns, Problem> {
-    let mut turns = match prompt {
+pub(super) fn with_input(instruction: Value, object: &mut Map<String, Value>) -> Result<Value, Problem> {
+    if let Some(Value::Array(turns)) = object.get("history")
+        && !turns.is_empty()
+    {
+        return problem("`history` beside an instruction is not read", "give the chat as `messages`");
+    }
+    let key = ["input", "context"].into_iter().find(|key| object.contains_key(*key));
+    match (instruction, key.map(|key| (key, object.shift_remove(key).unwrap_or_default()))) {
+        (Value::String(instruction), Some((_, Value::String(input)))) if !input.is_empty() => {
+            Ok(Value::String(format!("{instruction}\n{input}")))
+        }
+        (instruction, None | Some((_, Value::Null | Value::String(_)))) => Ok(instruction),
+        (_, Some((key, other))) => problem(format!("`{key}` is {}", kind(&other)), "make it plain text"),
+    }
+}
+
+/// The turns of a request under `key` and its reply, where there is one, each a text or a list of messages; the reply's key leaves
+/// the object.
+pub(super) fn exchange(key: &str, request: &Value, object: &mut Map<String, Value>) -> Result<Turns, Problem> {
+    let mut turns = match request {
         Value::String(content) => {
             Turns { messages: vec![Message::new(Role::User, content.clone())], ..Turns::default() }
         }
-        Value::Array(_) => list("prompt", prompt)?,
+        Value::Array(_) => list(key, request)?,
         other => {
             let remedy = "make it plain text, or give the turns as `messages`";
-            return problem(format!("`prompt` is {}", kind(other)), remedy);
+            return problem(format!("`{key}` is {}", kind(other)), remedy);
         }
     };
-    for key in ["response", "completion", "answer"] {
+    for key in ["response", "completion", "answer", "output"] {
         let more = match object.get(key) {
             Some(Value::String(content)) => vec![Message::new(Role::Assistant, content.clone())],
             Some(messages @ Value::Array(_)) if key == "completion" => list(key, messages)?.messages,

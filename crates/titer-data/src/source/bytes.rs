@@ -6,6 +6,10 @@ use bytes::Bytes;
 
 use super::DataFiles;
 
+/// Raised whenever the same files would give other rows, tokens or splits than before, so that what was measured on them is not
+/// taken for what would be measured now.
+const READING: u32 = 2;
+
 /// The bytes of every file that [`DataFiles`] name.
 #[derive(Clone, Debug)]
 pub struct DataBytes {
@@ -50,13 +54,14 @@ impl DataBytes {
     }
 
     /// A BLAKE3 hash, in hexadecimal digits, of all that files say of rows and contrasts: their bytes in order, which of them
-    /// holds contrasts, and their names where rules ask for them. The rules themselves are not in it.
+    /// holds contrasts, and their names where rules ask for them; and of how files are read. The rules themselves are not in it.
     pub fn hash(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         let mut add = |bytes: &[u8]| {
             hasher.update(&(bytes.len() as u64).to_le_bytes());
             hasher.update(bytes);
         };
+        add(&READING.to_le_bytes());
         for (path, bytes) in self.files.rows.iter().zip(&self.rows) {
             add(b"rows");
             add(self.files.name_in_rules(path).unwrap_or_default().as_bytes());
