@@ -95,7 +95,7 @@ impl Inputs {
         };
         let mut shown = BTreeMap::new();
         for stage in stages {
-            for (name, row) in rows::first_of_stage(&source, stage, seed) {
+            for (name, row) in rows::of_stage(&source, stage, seed) {
                 if shown.contains_key(&name) {
                     continue;
                 }
