@@ -10,7 +10,7 @@ pub fn at_most<const MOST: usize>(text: &str) -> Result<usize, String> {
 
 /// Rows, contrasts, drawn replies and the like.
 pub fn items(text: &str) -> Result<usize, String> {
-    at_most::<1_000_000>(text)
+    at_most::<100_000>(text)
 }
 
 /// Threads.
@@ -25,7 +25,7 @@ mod tests {
     #[test]
     fn what_is_beyond_is_refused() {
         assert_eq!(items("128"), Ok(128));
-        assert_eq!(items("1000001"), Err("use at most 1000000".to_owned()));
+        assert_eq!(items("100001"), Err("use at most 100000".to_owned()));
         assert!(items("18446744073709551616").is_err() && items("-1").is_err());
         assert_eq!(threads("0"), Err("use at least 1".to_owned()));
         assert_eq!(threads("100000"), Err("use at most 1024".to_owned()));

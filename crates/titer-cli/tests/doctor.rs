@@ -251,3 +251,41 @@ fn nothing_to_look_at_is_refused() {
         assert_eq!(doctor(args), (2, Vec::new()), "{args:?}");
     }
 }
+
+#[test]
+fn the_closing_token_counts_where_white_space_follows_and_not_where_it_is_not_trained() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, rows) = (dir.path().join("model"), dir.path().join("rows.jsonl"));
+    small_model::model(&folder);
+    // A line end is a token of this model.
+    let path = folder.join("tokenizer.json");
+    let mut tokenizer: Value = serde_json::from_slice(&fs_err::read(&path).unwrap()).unwrap();
+    let mut line_end = tokenizer["added_tokens"][0].clone();
+    (line_end["id"], line_end["content"]) = (16.into(), "\n".into());
+    tokenizer["added_tokens"].as_array_mut().unwrap().push(line_end);
+    fs_err::write(path, tokenizer.to_string()).unwrap();
+    let row =
+        r#"{"messages": [{"role": "user", "content": "can you"}, {"role": "assistant", "content": "yes gladly"}]}"#;
+    fs_err::write(&rows, row).unwrap();
+    let ask = |trained: &str| {
+        let template = "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' }}{% if m.role == 'assistant' %}TRAINED{% else %}\
+                        {{ m.content + '<|im_end|>\n' }}{% endif %}{% endfor %}\
+                        {% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+        fs_err::write(folder.join("chat_template.jinja"), template.replace("TRAINED", trained)).unwrap();
+        let (_, checks) = doctor(&[folder.to_str().unwrap(), rows.to_str().unwrap()]);
+        let (found, finding) = verdict(&checks, "stop token");
+        (found.to_owned(), finding.to_owned())
+    };
+    let marked = |inside: &str, behind: &str| {
+        format!("{{% generation %}}{{{{ m.content + '{inside}' }}}}{{% endgeneration %}}{{{{ '{behind}' }}}}")
+    };
+    for (inside, behind, wanted) in [
+        ("<|im_end|>", "\\n", "pass"),
+        ("<|im_end|>\\n", "", "pass"),
+        ("", "<|im_end|>\\n", "fail"),
+        ("\\n", "<|im_end|>", "fail"),
+    ] {
+        let (found, finding) = ask(&marked(inside, behind));
+        assert_eq!(found, wanted, "{inside:?} and then {behind:?}: {finding}");
+    }
+}

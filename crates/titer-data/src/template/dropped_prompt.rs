@@ -2,9 +2,6 @@
 
 use crate::chat::{Message, Role};
 
-/// What stands in a system prompt's place to see whether the template prints it.
-const MARKER: &str = "a system prompt of nobody";
-
 /// Letters of a prompt that a template's own words may hold by chance.
 const FEW: usize = 16;
 
@@ -34,9 +31,9 @@ pub(super) fn dropped_prompt(
         return None;
     }
     let mut marked = messages.to_vec();
-    prompts.iter().for_each(|&at| marked[at].content = format!("{MARKER} {at}."));
-    let marked_text = render(&marked)?;
-    prompts.into_iter().find(|&at| !marked_text.contains(&marked[at].content))
+    prompts.iter().for_each(|&at| marked[at].content = format!("System prompt {at} of nobody."));
+    let shown = letters(&render(&marked)?);
+    prompts.into_iter().find(|&at| !shown.contains(&letters(&marked[at].content)))
 }
 
 /// Letters and digits alone: templates trim, quote and change case. Switches such as `/no_think` are left out, since templates

@@ -14,7 +14,7 @@ use crate::{
 /// What an adapter's config may say without changing what is computed: where it comes from, and how it was started and trained.
 /// Everything that is neither here nor a field of [`LoraConfig`] must be idle (false, empty or none), whatever later versions of
 /// PEFT call it.
-const WITHOUT_EFFECT: [&str; 17] = [
+const WITHOUT_EFFECT: [&str; 18] = [
     "peft_type",
     "task_type",
     "auto_mapping",
@@ -30,6 +30,7 @@ const WITHOUT_EFFECT: [&str; 17] = [
     "lora_dropout",
     "megatron_core",
     "qalora_group_size",
+    "runtime_config",
     // About weights that are stored transposed, and about embeddings: a decoder's linear layers are neither.
     "fan_in_fan_out",
     "ensure_weight_tying",
