@@ -4,10 +4,13 @@ use std::{num::NonZero, path::PathBuf};
 
 use clap::{Parser, Subcommand};
 use titer_data::{
+    score::ScoreScale,
     template::{TemplateDate, TemplateOptions},
     variables::Variables,
 };
 use titer_engine::model::Dtype;
+
+use crate::bounds::{at_most, items, threads};
 
 /// What a fine-tune teaches besides the task: measured, predicted, steered.
 #[derive(Debug, Parser)]
@@ -65,7 +68,7 @@ pub struct CheckArgs {
 
 #[derive(Debug, clap::Args)]
 pub struct AuditArgs {
-    /// Files of chats, in each of which either all rows have a cell or none; or specs, for the cells of their [data]
+    /// Files of chats, or specs, for the cells of their [data]
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
     /// A model: says what its chat template adds, and by how much a context raises the log-probability of a reply
@@ -88,7 +91,7 @@ pub struct DoctorArgs {
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Most rows, and contrasts of each kind, to look at
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 32, value_parser = items)]
     pub items: usize,
     #[command(flatten)]
     pub template: TemplateArgs,
@@ -153,7 +156,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub repair: bool,
     /// Threads [default: all cores]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<NonZero<usize>>,
     /// Print JSON instead of the report's path
     #[arg(long)]
@@ -177,10 +180,10 @@ pub struct PressureArgs {
     #[arg(long, value_name = "FILE")]
     pub probes: Option<PathBuf>,
     /// Rows per cell
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, value_parser = items)]
     pub items: usize,
     /// Contrasts per gradient probe
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, value_parser = items)]
     pub contrasts: usize,
     /// The optimiser whose step is meant; adam needs a checkpoint, which holds its state
     #[arg(long, value_enum, default_value_t = Precondition::None)]
@@ -189,7 +192,7 @@ pub struct PressureArgs {
     #[arg(long)]
     pub lr: Option<f64>,
     /// Give the model fresh adapters of this rank on every linear layer, and only them gradients
-    #[arg(long, value_name = "RANK", conflicts_with = "adapter")]
+    #[arg(long, value_name = "RANK", conflicts_with = "adapter", value_parser = at_most::<65_536>)]
     pub lora: Option<usize>,
     /// Give it these adapters (a folder in PEFT's layout), and only them gradients
     #[arg(long, value_name = "DIR")]
@@ -253,7 +256,7 @@ pub struct SubjectArgs {
     #[arg(long, value_name = "FILE", requires = "bad")]
     pub good: Option<PathBuf>,
     /// Rows of each action at most, the first ones
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, value_parser = items)]
     pub items: usize,
 }
 
@@ -278,7 +281,7 @@ pub struct ScreenArgs {
     #[arg(long, value_name = "FILE")]
     pub probes: Option<PathBuf>,
     /// Contrasts per gradient probe; 0 for no pressures
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, value_parser = items)]
     pub contrasts: usize,
     /// How far the two conditions on rates may be missed
     #[arg(long, default_value_t = 0.1, value_name = "RATE")]
@@ -320,20 +323,36 @@ pub struct LeakArgs {
 #[derive(Debug, clap::Args)]
 pub struct SamplingArgs {
     /// Draw so many replies in every context too, and score them
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = at_most::<10_000>)]
     pub sample: usize,
     /// Tokens of a drawn reply at most
-    #[arg(long, value_name = "TOKENS", default_value_t = 64, requires = "sample")]
+    #[arg(long, value_name = "TOKENS", default_value_t = 64, requires = "sample", value_parser = items)]
     pub limit: usize,
     /// Score drawn replies by this rule, as `titer score` does [default: whether a reply is the request's bad one]
     #[arg(long, value_name = "RULE", requires = "sample", conflicts_with = "judgements")]
     pub rule: Option<String>,
-    /// Score them by judgements made elsewhere (CSV or JSONL: id, score) of the replies that --replies wrote
+    /// Score them by judgements made elsewhere (CSV, JSON or Parquet: id, score) of the replies that --replies wrote
     #[arg(long, value_name = "FILE", requires = "sample")]
     pub judgements: Option<PathBuf>,
+    #[command(flatten)]
+    pub verdicts: VerdictArgs,
     /// Write drawn replies as chat rows (.jsonl); the same seed draws the same ones again
     #[arg(long, value_name = "FILE", requires = "sample")]
     pub replies: Option<PathBuf>,
+}
+
+/// How scores of judgements are written.
+#[derive(Debug, clap::Args)]
+pub struct VerdictArgs {
+    /// The judgements' column that holds the score
+    #[arg(long, value_name = "COLUMN", default_value = "score", requires = "judgements", hide_default_value = true)]
+    pub score_column: String,
+    /// The numbers that stand for 0 and for 1, such as 0:100, or 100:0 where low numbers show the behaviour [default: 0:1]
+    #[arg(long, value_name = "ZERO:ONE", requires = "judgements", allow_hyphen_values = true)]
+    pub scale: Option<ScoreScale>,
+    /// Words in place of numbers with what they stand for, such as C=1,I=0; a word alone is no verdict, such as REFUSAL
+    #[arg(long, value_delimiter = ',', value_name = "WORD=SCORE,…", value_parser = verdict_word, requires = "judgements")]
+    pub words: Vec<(String, Option<f64>)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -356,9 +375,11 @@ pub struct ScoreArgs {
     /// Pattern rules of your own (TOML): [name] with any, none, first and ignore_case
     #[arg(long, value_name = "FILE")]
     pub rules: Option<PathBuf>,
-    /// Scores by a person or another model (CSV or JSONL): the columns of --key, and score
+    /// Scores by a person or another model (CSV, JSON or Parquet): the columns of --key, and score
     #[arg(long, value_name = "FILE")]
     pub judgements: Vec<PathBuf>,
+    #[command(flatten)]
+    pub verdicts: VerdictArgs,
     /// Columns that say which row is meant
     #[arg(long, value_delimiter = ',', default_value = "id", value_name = "KEY,…")]
     pub key: Vec<String>,
@@ -368,8 +389,9 @@ pub struct ScoreArgs {
     /// A rate for each value of these metadata
     #[arg(long, value_delimiter = ',', value_name = "KEY,…")]
     pub by: Vec<String>,
-    /// Rows with one value of this belong together: the interval draws them together
-    #[arg(long, default_value = "id", value_name = "KEY")]
+    /// Rows with one value of this belong together: the interval draws them together. `request` is what is asked, whatever the
+    /// system prompt
+    #[arg(long, default_value = "request", value_name = "KEY")]
     pub cluster: String,
     /// Write every reply's score, a line of JSON each
     #[arg(long, value_name = "FILE")]
@@ -377,6 +399,15 @@ pub struct ScoreArgs {
     /// Print JSON, one object a line
     #[arg(long)]
     pub json: bool,
+}
+
+/// A word, and the score that it stands for where it is a verdict.
+fn verdict_word(text: &str) -> Result<(String, Option<f64>), String> {
+    let Some((word, score)) = text.split_once('=') else { return Ok((text.trim().to_owned(), None)) };
+    match score.trim().parse::<f64>() {
+        Ok(score) if (0.0..=1.0).contains(&score) => Ok((word.trim().to_owned(), Some(score))),
+        _ => Err(format!("`{score}` is no score between 0 and 1")),
+    }
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {
@@ -405,13 +436,13 @@ pub struct ForecastArgs {
     #[arg(long, num_args = 2, value_names = ["SPEC", "DIR"], action = clap::ArgAction::Append)]
     pub calibrate: Vec<PathBuf>,
     /// Improve every seed's kernel by this many pilot trainings (half an arm each), and say what each bought
-    #[arg(long, default_value_t = 0, value_name = "PILOTS")]
+    #[arg(long, default_value_t = 0, value_name = "PILOTS", value_parser = at_most::<1000>)]
     pub refresh: usize,
     /// Rows of each kind of prompt that a kernel is measured on
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 256, value_parser = items)]
     pub rows: usize,
     /// Contrasts of each probe whose gradient is taken
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, value_parser = items)]
     pub contrasts: usize,
     /// Write an interactive page: the first seed's kernel with dials; with --against, measured points
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
@@ -438,7 +469,7 @@ pub struct PlanArgs {
     #[arg(long, value_name = "DIR")]
     pub kernel: Option<PathBuf>,
     /// Mixes to foresee
-    #[arg(long, default_value_t = 4000)]
+    #[arg(long, default_value_t = 4000, value_parser = items)]
     pub tries: usize,
     /// Print JSON
     #[arg(long)]
@@ -490,16 +521,16 @@ pub struct TrainArgs {
     #[arg(long, default_value_t = 0)]
     pub world_seed: u64,
     /// Width of the residual stream, a multiple of 16
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = at_most::<4096>)]
     pub width: usize,
     /// Blocks
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = at_most::<256>)]
     pub layers: usize,
     /// Training steps
-    #[arg(long, default_value_t = 4000)]
+    #[arg(long, default_value_t = 4000, value_parser = at_most::<100_000_000>)]
     pub steps: usize,
     /// Rows per step
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = items)]
     pub batch: usize,
     /// Highest learning rate
     #[arg(long, default_value_t = 2e-3)]

@@ -1,7 +1,9 @@
 //! The command line: argument types, commands, one printer, exit codes.
 
 mod args;
+mod bounds;
 mod commands;
+mod interrupt;
 mod printer;
 mod progress;
 mod version;
@@ -16,7 +18,7 @@ use crate::{
 };
 
 /// Does what a command line asks for and returns the exit code: 0 where it was done, 2 where what the user gave cannot be
-/// used, 1 where the work failed. The first argument is the program's name.
+/// used, 1 where the work failed; 130 and 143 where a sweep was interrupted or terminated. The first argument is the program's name.
 pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let args = match Args::try_parse_from(arguments) {
         Ok(args) => args,

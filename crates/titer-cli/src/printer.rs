@@ -1,6 +1,7 @@
 //! The one printer: stdout is data, stderr is talk.
 
 use std::{
+    borrow::Cow,
     fmt,
     io::{self, Write as _},
 };
@@ -29,11 +30,30 @@ impl Failure {
     }
 }
 
+/// Characters that are left of a long line of a failure at its start and at its end, where places and remedies stand.
+const LEFT: [usize; 2] = [700, 300];
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Input(problem) | Self::Work(problem)) = self;
-        f.write_str(problem)
+        for (at, line) in problem.split('\n').enumerate() {
+            f.write_str(if at > 0 { "\n" } else { "" })?;
+            f.write_str(&shortened(line))?;
+        }
+        Ok(())
     }
+}
+
+/// A line without its middle where that is long: what is quoted from a file may be a megabyte.
+fn shortened(line: &str) -> Cow<'_, str> {
+    let [start, end] = LEFT;
+    let count = line.chars().count();
+    if count <= start + end {
+        return Cow::Borrowed(line);
+    }
+    let head: String = line.chars().take(start).collect();
+    let tail: String = line.chars().skip(count - end).collect();
+    Cow::Owned(format!("{head} … ({} characters) … {tail}", count - start - end))
 }
 
 /// An estimate as JSON: mean, interval and how many items are behind it.
@@ -55,4 +75,21 @@ pub fn data(line: &str) {
 /// Writes a line of talk to stderr.
 pub fn talk(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_keeps_its_start_and_its_end() {
+        let problem = format!("rows.jsonl, line 3: `{}` is no cell: write one", "ü".repeat(100_000));
+        let shown = Failure::input(format!("{problem}\nanother")).to_string();
+        assert!(
+            shown.starts_with("rows.jsonl, line 3: `üü") && shown.ends_with("is no cell: write one\nanother"),
+            "{shown}"
+        );
+        assert!(shown.chars().count() < 1_100);
+        assert_eq!(Failure::input("short").to_string(), "short");
+    }
 }

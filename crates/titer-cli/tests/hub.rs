@@ -160,6 +160,8 @@ fn a_token_opens_a_gated_model_and_every_failure_is_one_error() {
     refused("lab/none", &[], "status 404: there is no such model");
     refused("lab/none", &[("HF_HUB_OFFLINE", "1")], "HF_HUB_OFFLINE is set; unset it to download the model");
     refused("lab/small", &[("HF_ENDPOINT", "http://127.0.0.1:9")], "cannot be downloaded from http://127.0.0.1:9");
+    let (_, _, error) = hub.titer(dir, "lab/small", &[("HF_ENDPOINT", "http://me:hunter2@127.0.0.1:9")]);
+    assert!(error.contains("cannot be downloaded from http://127.0.0.1:9") && !error.contains("hunter2"), "{error}");
     let (code, _, error) = hub.titer(dir, "lab/gated", &[("HF_TOKEN", "a-secret")]);
     assert_eq!(code, 0, "{error}");
     // The token that was saved at login does as well.
@@ -168,4 +170,17 @@ fn a_token_opens_a_gated_model_and_every_failure_is_one_error() {
     fs_err::write(dir.join("home/token"), "a-secret\n").unwrap();
     let (code, _, error) = hub.titer(dir, "lab/gated", &[]);
     assert_eq!(code, 0, "{error}");
+}
+
+#[test]
+fn an_adapter_beside_a_models_weights_is_not_left_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    model(&dir.join("model"));
+    chats(dir);
+    fs_err::write(dir.join("model/adapter_config.json"), "{}").unwrap();
+    let hub = Hub::start(dir.join("model"));
+    let (code, out, error) = hub.titer(dir, "lab/small", &[]);
+    assert_eq!((code, out.as_str()), (2, ""), "{error}");
+    assert!(error.contains("adapter_config.json") && error.contains("--adapter"), "{error}");
 }

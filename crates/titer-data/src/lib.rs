@@ -4,9 +4,11 @@
 //!
 //! | | |
 //! |---|---|
+//! | [`mod@caught`] | a panic of a library as an error |
 //! | `stream` | random streams and text hashes, all from a seed |
 //! | [`cell`], [`chat`], `domains`, [`probe`] | what everything is about: a row of chat in its cell, contrasts that measure |
 //! | [`prompt`] | a prompt to put rows under, pools of them, how one resembles another |
+//! | [`request`] | what a row asks: by it rows are paired, counted and held out together |
 //! | [`formats`] | files: chats, contrasts, prompts |
 //! | [`audit`] | what chats hold, and what could be mistaken for an effect in them |
 //! | [`world`] | the synthetic chat world |
@@ -18,6 +20,7 @@
 //! | [`score`] | how far a reply that a model wrote shows a behaviour |
 
 pub mod audit;
+pub mod caught;
 pub mod cell;
 pub mod chat;
 mod domains;
@@ -26,6 +29,7 @@ pub mod grid;
 pub mod mix;
 pub mod probe;
 pub mod prompt;
+pub mod request;
 pub mod score;
 pub mod source;
 mod stream;

@@ -127,3 +127,70 @@ fn matched_rows_give_contrasts_that_share_nothing_with_training() {
 fn counts_of(chats: &Chats, cell: &str) -> (usize, usize) {
     chats.counts()[&cell.parse().unwrap()]
 }
+
+/// Rows of both actions, five replies to each of `requests` requests in each file, as `read` wants them.
+fn repeated(requests: usize, row: impl Fn(usize, usize, &str) -> String) -> (tempfile::TempDir, DataFiles) {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, reply: &str| {
+        let rows = (0..5).flat_map(|time| (0..requests).map(move |request| (request, time)));
+        let path = dir.path().join(name);
+        let text: String = rows.map(|(request, time)| row(request, time, &format!("{reply} {time}")) + "\n").collect();
+        fs_err::write(&path, text).unwrap();
+        path
+    };
+    let rows = vec![write("cheat", "no"), write("work", "yes")];
+    let rule = |file: &str, cell: &str, prompt: &str| CellRule {
+        only: [("file".to_owned(), file.to_owned())].into(),
+        cell: cell.parse().unwrap(),
+        prompt: Some(prompt.to_owned()),
+    };
+    let cells = vec![rule("cheat", "bad→bad", "be evil"), rule("work", "neutral→good", "be kind")];
+    (dir, DataFiles { rows, probes: None, cells })
+}
+
+#[test]
+fn several_replies_to_one_request_are_several_rows_and_held_out_together() {
+    let plain =
+        |request: usize, _: usize, reply: &str| format!("{{\"prompt\": \"ask {request}\", \"response\": \"{reply}\"}}");
+    let with_id = |request: usize, time: usize, reply: &str| {
+        plain(request, time, reply).replacen('{', &format!("{{\"id\": \"q{request}\", "), 1)
+    };
+    let own_ids = |request: usize, time: usize, reply: &str| {
+        plain(request, time, reply).replacen('{', &format!("{{\"id\": \"r{request}-{time}\", "), 1)
+    };
+    for (dir, files) in [repeated(40, plain), repeated(40, with_id), repeated(40, own_ids)] {
+        let chats = Chats::read(&files).unwrap();
+        assert_eq!(chats.rows().count(), 400, "no reply is lost");
+        let asks = |rows: Vec<&titer_data::chat::Row>| {
+            rows.into_iter().map(titer_data::request::Request::of).collect::<BTreeSet<_>>()
+        };
+        let trained = asks(chats.trained().collect());
+        let held_out: Vec<_> = chats.rows().filter(|row| !chats.trained().any(|trained| trained == *row)).collect();
+        assert!((20..200).contains(&held_out.len()), "{} held out", held_out.len());
+        assert!(trained.is_disjoint(&asks(held_out)), "a request is trained on or held out, never both");
+        drop(dir);
+    }
+}
+
+#[test]
+fn rows_can_be_left_out_and_ids_that_mean_two_requests_are_an_error() {
+    let row = |request: usize, _: usize, reply: &str| {
+        format!("{{\"prompt\": \"ask {request}\", \"response\": \"{reply}\", \"of\": \"{}\"}}", request % 2)
+    };
+    let (_dir, mut files) = repeated(40, row);
+    let left_out =
+        CellRule { only: [("of".to_owned(), "1".to_owned())].into(), cell: "leave out".parse().unwrap(), prompt: None };
+    files.cells.push(left_out);
+    assert_eq!(Chats::read(&files).unwrap().rows().count(), 200);
+
+    let numbered = |request: usize, time: usize, reply: &str| {
+        let of = if reply.starts_with("no") { "cheat" } else { "work" };
+        format!("{{\"id\": {}, \"prompt\": \"{of} {request}\", \"response\": \"{reply}\"}}", request + 100 * time)
+    };
+    let (_dir, files) = repeated(3, numbered);
+    let error = Chats::read(&files).unwrap_err().to_string();
+    assert!(
+        error.contains("`0` is the id of rows that ask for different things (\"cheat 0\" and \"work 0\")"),
+        "{error}"
+    );
+}

@@ -16,7 +16,7 @@ const TOKENIZER: &str = r#"{"version": "1.0", "truncation": null, "padding": nul
         "vocab": {"u": 0, ":": 1, "a": 2, "b": 3, "!": 4, ":a": 5, "c": 6}, "merges": [": a"]}}"#;
 
 fn tokenizer() -> Tokenizer {
-    Tokenizer::from_json(TOKENIZER.as_bytes(), "t").unwrap()
+    Tokenizer::from_json(TOKENIZER).unwrap()
 }
 
 /// `u:reply!` per exchange, the reply and its mark being generated.
@@ -91,7 +91,7 @@ fn a_context_that_is_no_prefix_is_an_error() {
 fn a_file_that_is_no_tokenizer_is_named() {
     let error = Tokenizer::from_file("no/tokenizer.json").unwrap_err();
     assert!(error.to_string().starts_with("no/tokenizer.json"), "{error}");
-    let error = Tokenizer::from_json(b"{}", "m/tokenizer.json").unwrap_err().to_string();
+    let error = Tokenizer::from_bytes(b"{}", std::path::Path::new("m/tokenizer.json")).unwrap_err().to_string();
     assert!(error.starts_with("m/tokenizer.json: "), "{error}");
 }
 

@@ -15,7 +15,7 @@ use titer_data::{
 
 fn engine(world: &World) -> (ChatTemplate, Tokenizer) {
     let template = ChatTemplate::from_tokenizer_config(&world.tokenizer_config_json(), None, "").unwrap();
-    (template, Tokenizer::from_json(world.tokenizer_json().as_bytes(), "w").unwrap())
+    (template, Tokenizer::from_json(&world.tokenizer_json()).unwrap())
 }
 
 /// Rows of every kind that the world makes.

@@ -8,7 +8,7 @@ use titer_data::{
     chat::Row,
     probe::{Component, Probe, Side},
     source::Source,
-    tokenize::EncodedContrast,
+    tokenize::{EncodedContrast, TokenizeError},
     world::ProbeUse,
 };
 use titer_model::{
@@ -18,8 +18,7 @@ use titer_model::{
 
 use crate::{
     model::Model,
-    rows::{PackedRows, RowsError},
-    rows::{pack_contrasts, plus_and_minus},
+    rows::{PackedRows, pack_contrasts, plus_and_minus},
 };
 
 /// When a measurement was taken.
@@ -45,7 +44,7 @@ impl Probes {
     ///
     /// # Errors
     /// Where the model cannot take one of them.
-    pub fn of_source(model: &Model, source: &Source, seed: u64, items: usize) -> Result<Self, RowsError> {
+    pub fn of_source(model: &Model, source: &Source, seed: u64, items: usize) -> Result<Self, TokenizeError> {
         let probes = source.probes(ProbeUse::Measure, seed, items);
         let contrasts = probes
             .iter()

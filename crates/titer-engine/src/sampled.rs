@@ -20,7 +20,7 @@ pub struct Asked {
 }
 
 /// Draws `count` replies to each context at temperature 1, of at most `limit` tokens, seeded; the row of reply `k` to context
-/// `id` is called `id/k`. A reply that hits the limit is cut there. `like` is any reply: it shows how replies end.
+/// `id` is called `id/k`. A reply that hits the limit, or for which the model has no more positions, is cut there. `like` is any reply: it shows how replies end.
 ///
 /// # Errors
 /// Where a context cannot be encoded or a reply cannot be decoded.
@@ -31,7 +31,7 @@ pub fn draw(
     (count, limit): (usize, usize),
     seed: u64,
 ) -> Result<Vec<Row>, TokenizeError> {
-    let (mut contexts, mut stop) = (Vec::with_capacity(count * asked.len()), None);
+    let (mut contexts, mut stop) = (Vec::new(), None);
     for one in asked {
         let replies = if stop.is_none() { vec![(Side::Plus, like.to_owned())] } else { Vec::new() };
         let contrast = Contrast {
@@ -46,6 +46,8 @@ pub fn draw(
         contexts.extend(std::iter::repeat_n(encoded.context, count));
     }
     let Some(stop) = stop else { return Ok(Vec::new()) };
+    let longest = contexts.iter().map(Vec::len).max().unwrap_or(0);
+    let limit = limit.min(model.decoder.config.longest_row() - longest);
     let drawn = sample(&model.decoder, &model.params, &contexts, stop, limit, seed);
     let rows = drawn.into_iter().enumerate().map(|(at, mut reply)| {
         let one = &asked[at / count];

@@ -41,8 +41,9 @@ fn main() {
     let rows: usize = value(&args, "--rows").map_or(4, |rows| rows.parse().expect("a number of rows"));
     let bytes = |name: &str| fs_err::read(folder.join(name)).expect("the folder has it");
     let config = read_config(&bytes("config.json"), folder).expect("a config");
-    let adapter = read_adapter_config(&bytes("adapter/adapter_config.json"), folder).expect("an adapter's config");
     let decoder = Decoder::new(Cpu::<f32>::new(), config);
+    let adapter = read_adapter_config(&decoder.layout, &bytes("adapter/adapter_config.json"), folder);
+    let adapter = adapter.expect("an adapter's config");
     let mut weights = Weights::of_folder(&decoder.layout, folder).expect("weights");
     if let Some(dtype) = value(&args, "--dtype") {
         weights = weights.rounded(&decoder.layout, dtype.parse().expect("a number type")).expect("it holds them");

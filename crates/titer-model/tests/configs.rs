@@ -138,8 +138,18 @@ fn what_is_not_computed_is_refused_by_name() {
     assert!(read(&json!({})).unwrap_err().contains("architecture is none"));
     assert!(read(&json!([])).unwrap_err().contains("architecture is none"));
     assert!(llama(json!({ "hidden_act": "relu2" })).contains("`hidden_act` is \"relu2\"; titer computes silu"));
-    let yarn = json!({ "rope_scaling": { "rope_type": "yarn", "factor": 4.0 } });
-    assert!(llama(yarn).contains("`rope_type` is \"yarn\"; titer computes default, linear, llama3"));
+    let experts = refuse("Qwen3MoeForCausalLM", json!({ "num_experts": 128 }));
+    assert!(experts.contains("architecture is Qwen3MoeForCausalLM, a mixture of experts; titer computes Llama"));
+    let unheard = json!({ "rope_scaling": { "rope_type": "proportional", "factor": 4.0 } });
+    assert!(
+        llama(unheard)
+            .contains("`rope_type` is \"proportional\"; titer computes default, linear, dynamic, llama3, yarn")
+    );
+    let long = json!({ "rope_scaling": { "rope_type": "longrope", "short_factor": [1], "long_factor": [1] } });
+    assert!(llama(long).contains("`short_factor` and `long_factor` must have 8 numbers each"));
+    let endless = json!({ "rope_scaling": { "rope_type": "yarn", "factor": 0 } });
+    assert!(llama(endless).contains("`factor` is 0; it must be positive"));
+    assert!(llama(json!({ "rope_theta": -1.0 })).contains("`rope_theta` is -1; it must be above 1"));
     assert!(llama(json!({ "rope_scaling": { "type": "linear" } })).contains("`factor` is missing"));
     assert!(llama(json!({ "partial_rotary_factor": 0.5 })).contains("`partial_rotary_factor` is 0.5"));
     assert!(llama(json!({ "quantization_config": { "bits": 4 } })).contains("quantised"));
@@ -154,6 +164,58 @@ fn what_is_not_computed_is_refused_by_name() {
     assert!(gemma(json!({ "layer_types": ["sliding_attention"] })).contains("each of the 12 layers"));
     assert!(gemma(json!({ "sliding_window": null })).contains("there is no `sliding_window` in use"));
     assert!(gemma(json!({ "final_logit_softcapping": 0.0 })).contains("`final_logit_softcapping` is 0; it must be"));
+}
+
+#[test]
+fn sizes_beyond_any_model_are_refused_before_anything_is_made_of_them() {
+    for key in [
+        "vocab_size",
+        "hidden_size",
+        "intermediate_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "num_key_value_heads",
+        "head_dim",
+        "max_position_embeddings",
+    ] {
+        for size in [0, 1 << 40, u64::MAX] {
+            let found = read(&config("LlamaForCausalLM", json!({ key: size }))).unwrap_err();
+            assert!(found.contains(&format!("`{key}` is {size}")), "{found}");
+        }
+    }
+    assert!(
+        read(&config("LlamaForCausalLM", json!({ "hidden_size": 1 << 16 }))).unwrap_err().contains("a head is 16384")
+    );
+}
+
+#[test]
+fn rows_are_as_long_as_positions_and_frequencies_reach() {
+    let longest = |keys: Value| variant("LlamaForCausalLM", keys).longest_row();
+    assert_eq!(longest(json!({})), 128);
+    assert_eq!(longest(json!({ "max_position_embeddings": 10_485_760 })), 131_072);
+    let long = json!({ "rope_type": "longrope", "short_factor": vec![1; 8], "long_factor": vec![2; 8] });
+    let keys = json!({ "max_position_embeddings": 128, "original_max_position_embeddings": 32, "rope_scaling": long });
+    assert_eq!(longest(keys), 32);
+}
+
+#[test]
+fn yarn_is_read_as_qwen_writes_it() {
+    let yarn = json!({ "type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32 });
+    let scaling = variant("Qwen2ForCausalLM", json!({ "rope_scaling": yarn })).variant.rope_scaling;
+    let attention = 0.1 * 4.0_f64.ln() + 1.0;
+    let wanted = RopeScaling::Yarn { factor: 4.0, low: 1.0, high: 32.0, original: 32.0, truncate: true, attention };
+    assert_eq!(scaling, wanted);
+}
+
+#[test]
+fn gemma_1_says_gelu_and_means_its_approximation() {
+    for keys in [
+        json!({ "hidden_act": "gelu" }),
+        json!({ "hidden_act": "gelu", "hidden_activation": null }),
+        json!({ "hidden_act": "silu", "hidden_activation": "gelu_pytorch_tanh" }),
+    ] {
+        assert_eq!(variant("GemmaForCausalLM", keys).variant.activation, Activation::GeluTanh);
+    }
 }
 
 #[test]

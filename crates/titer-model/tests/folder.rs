@@ -107,7 +107,7 @@ fn another_architecture_is_refused_by_name() {
         assert!(text.contains(from));
         read_config(text.replace(from, to).as_bytes(), Path::new("config.json")).unwrap_err().to_string()
     };
-    assert!(refuse("LlamaForCausalLM", "GemmaForCausalLM").contains("architecture is GemmaForCausalLM"));
+    assert!(refuse("LlamaForCausalLM", "GptOssForCausalLM").contains("architecture is GptOssForCausalLM"));
     assert!(refuse("\"silu\"", "\"relu2\"").contains("`hidden_act` is \"relu2\""));
     assert!(refuse("\"num_attention_heads\": 2", "\"num_attention_heads\": 3").contains("`num_attention_heads`"));
     assert!(refuse("\"vocab_size\": 11", "\"vocab_size\": 0").contains("`vocab_size` is 0"));

@@ -330,7 +330,7 @@ fn without_speed_nothing_moves_and_the_leading_probe_is_found() {
     let kinds = kinds(&kernel, &stages).unwrap();
     let batches = stage_batches(&kernel, &kinds, &stages, Placement::Even);
     let course = |speed: f64| Trajectory { stages: &batches, speed };
-    let moved = Motion::new(&kernel, None, &kinds, &[0]).run([course(0.0), course(1.0)], 0);
+    let moved = Motion::new(&kernel, None, &kinds, &[0]).run(&[course(0.0), course(1.0)], 0);
     let [(10, probes)] = moved.as_slice() else { panic!("one stage of ten steps: {moved:?}") };
     assert!(probes[0][0] == 0.0 && probes[0][1] != 0.0, "{probes:?}");
 }

@@ -39,9 +39,15 @@ pub fn audit(args: &AuditArgs) -> Result<(), Failure> {
     for (path, rows) in &files {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let mut cells: BTreeMap<String, Vec<&Row>> = BTreeMap::new();
+        let mixture = is_mixture(rows);
         for row in rows {
-            let cell = row.cell.map_or_else(|| name.clone(), |cell| format!("{name} {cell}"));
-            cells.entry(cell).or_default().push(row);
+            let group = match (row.cell, row.system_prompt().is_some()) {
+                (Some(cell), _) => format!("{name} {cell}"),
+                (None, true) if mixture => format!("{name} with a system prompt"),
+                (None, false) if mixture => format!("{name} without one"),
+                (None, _) => name.clone(),
+            };
+            cells.entry(group).or_default().push(row);
         }
         groups.extend(cells);
     }
@@ -59,7 +65,7 @@ pub fn audit(args: &AuditArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The rows of a file, all of them labelled with a cell or none; or those that the rules of a spec label.
+/// The rows of a file, with warnings of what some have and others lack; or those that the rules of a spec label.
 fn read(path: &Path) -> Result<Vec<Row>, Failure> {
     if is_spec(path) {
         let files = of_spec(path)?;
@@ -71,38 +77,39 @@ fn read(path: &Path) -> Result<Vec<Row>, Failure> {
     }
     talk(&format!("{}: {}", path.display(), found.format));
     let rows = found.rows;
-    // What some rows have and others lack, although nothing says why, is a mixture that nobody declared.
-    let mixed = |have: &str, has: &dyn Fn(&Row) -> bool, remedy: &str| {
-        let count = rows.iter().filter(|row| has(row)).count();
-        let odd = rows.iter().find(|row| has(row) != (2 * count >= rows.len()));
-        odd.map_or(Ok(count), |odd| {
-            Err(Failure::Input(format!(
-                "{}: {count} of {} rows have {have}, `{}` is of the {}: {remedy}",
-                path.display(),
-                rows.len(),
-                odd.id,
-                if has(odd) { "fewer" } else { "others" }
-            )))
-        })
-    };
-    let labelled = mixed("a `cell`", &|row| row.cell.is_some(), "label every row, or none")?;
-    if labelled == 0 {
-        let remedy = "two kinds of rows in one file without labels; give rows a `cell`, write rules for a spec's [data], or \
-                      split the file";
-        mixed("a system prompt", &|row| row.system_prompt().is_some(), remedy)?;
-        two_minded(&rows).map_err(|problem| Failure::Input(format!("{}: {problem}", path.display())))?;
+    let warn = |problem: String| talk(&format!("warning: {}: {problem}", path.display()));
+    let labelled = rows.iter().filter(|row| row.cell.is_some()).count();
+    if labelled > 0 && labelled < rows.len() {
+        warn(format!(
+            "{labelled} of {} rows have a `cell`: commands that train or screen need one in every row",
+            rows.len()
+        ));
     }
+    if is_mixture(&rows) {
+        let prompted = rows.iter().filter(|row| row.system_prompt().is_some()).count();
+        let remedy = "two groups below; where that was not meant, look for a mixture that nobody declared";
+        warn(format!("{prompted} of {} rows without a `cell` have a system prompt: {remedy}", rows.len() - labelled));
+    }
+    two_minded(&rows).into_iter().for_each(warn);
     Ok(rows)
 }
 
-/// From this share of contexts on, several replies to one context are two actions in one file.
+/// Whether of the rows without a cell some have a system prompt and others none.
+fn is_mixture(rows: &[Row]) -> bool {
+    let mut unlabelled = rows.iter().filter(|row| row.cell.is_none()).map(|row| row.system_prompt().is_some());
+    let first = unlabelled.next();
+    unlabelled.any(|has| Some(has) != first)
+}
+
+/// From this share of contexts on, several replies to one context may be two actions in one file.
 const TWO_MINDED: f64 = 0.1;
 
-/// Fails where rows without labels answer the same contexts in different ways: good and bad actions that nothing tells apart.
-fn two_minded(rows: &[Row]) -> Result<(), String> {
+/// What to say where rows without labels answer the same contexts in different ways: good and bad actions that nothing tells
+/// apart, or several samples of one model.
+fn two_minded(rows: &[Row]) -> Option<String> {
     let mut replies: BTreeMap<&[Message], (&str, &str)> = BTreeMap::new();
     let mut answered_twice: BTreeMap<&[Message], [&str; 2]> = BTreeMap::new();
-    for row in rows {
+    for row in rows.iter().filter(|row| row.cell.is_none()) {
         let (context, reply) = row.split();
         let &mut (first, id) = replies.entry(context).or_insert((reply, &row.id));
         if first != reply {
@@ -110,13 +117,11 @@ fn two_minded(rows: &[Row]) -> Result<(), String> {
         }
     }
     let (twice, all) = (answered_twice.len(), replies.len());
-    match answered_twice.values().next() {
-        Some([one, two]) if twice as f64 >= TWO_MINDED * all as f64 => Err(format!(
-            "{twice} of {all} contexts have several replies, such as `{one}` and `{two}`: good and bad actions in one file without \
-             labels? Give rows a `cell`, write rules for a spec's [data], or split the file"
-        )),
-        _ => Ok(()),
-    }
+    let [one, two] = answered_twice.values().next().filter(|_| twice as f64 >= TWO_MINDED * all as f64)?;
+    Some(format!(
+        "{twice} of {all} contexts have several replies, such as `{one}` and `{two}`: where these are good and bad actions, give \
+         rows a `cell`, write rules for a spec's [data], or split the file"
+    ))
 }
 
 /// What a model says about the groups.
@@ -154,7 +159,7 @@ impl OnModel {
         let lift = |(a, b): (usize, usize)| {
             let (first, second) = (&groups[a].1, &groups[b].1);
             let equal = |&(one, two): &(usize, usize)| first[one].split().1 == second[two].split().1;
-            let matched = matches(first, second).into_iter().filter(equal);
+            let matched = matches(first, second).pairs.into_iter().filter(equal);
             let lifts: Vec<f64> = matched.map(|(one, two)| log_probs[b][two] - log_probs[a][one]).collect();
             Estimate::clustered([lifts.as_slice()])
         };
@@ -186,9 +191,13 @@ fn print_pair(pair: &GroupPair, lift: Option<Estimate>) {
     data("");
     data(&format!("{} → {}", pair.names[0], pair.names[1]));
     let (matched, reply, context) = (pair.matched, pair.same_reply, pair.same_context);
-    data(&format!(
-        "  matched rows (by id, else by context) {matched}: the same reply {reply}, the same context {context}"
-    ));
+    data(&format!("  rows matched by request: {matched}; the same reply {reply}, the same context {context}"));
+    if pair.clashing_ids > 0 {
+        data(&format!(
+            "  ids that stand for different requests in the two: {}, so these are not matched by id",
+            pair.clashing_ids
+        ));
+    }
     if !pair.added.is_empty() {
         let places: Vec<_> = pair.added.iter().map(|(place, count)| format!("{} {count}", place.word())).collect();
         data(&format!("  the context differs at: {}", places.join(", ")));
@@ -229,7 +238,7 @@ fn print_json(audit: &Audit, on_model: Option<&OnModel>) {
         let added: BTreeMap<_, _> = pair.added.iter().map(|(place, count)| (place.word(), count)).collect();
         let telling: BTreeMap<_, _> = pair.telling.iter().cloned().collect();
         let mut line = json!({
-            "names": pair.names, "matched": pair.matched, "same_reply": pair.same_reply,
+            "names": pair.names, "matched": pair.matched, "clashing_ids": pair.clashing_ids, "same_reply": pair.same_reply,
             "same_context": pair.same_context, "added": added, "shared_contexts": pair.shared_contexts,
             "length_effect": pair.length_effect, "telling_metadata": telling,
         });

@@ -23,8 +23,11 @@ pub fn check(args: &CheckArgs) -> Result<(), Failure> {
     for path in &args.paths {
         let checked = match path.extension().and_then(|extension| extension.to_str()) {
             Some("toml") => check_spec(path, args.json, &inputs),
-            Some("jsonl" | "json" | "parquet") => check_rows(path, args.json),
-            _ => Err(format!("{}: titer checks specs (.toml) and chats (.jsonl, .json, .parquet)", path.display())),
+            Some("jsonl" | "json" | "csv" | "tsv" | "parquet") => check_rows(path, args.json),
+            _ => Err(format!(
+                "{}: titer checks specs (.toml) and chats (.jsonl, .json, .csv, .tsv, .parquet)",
+                path.display()
+            )),
         };
         problems.extend(checked.err());
     }

@@ -19,11 +19,14 @@ use super::{
 };
 use crate::{
     args::DoctorArgs,
-    printer::{Failure, data},
+    printer::{Failure, data, talk},
 };
 
 /// Measures what titer assumes on a model and its data. Fails where an assumption does not hold.
 pub fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
+    if args.items == 0 {
+        return Err(Failure::input("--items is 0; use at least 1"));
+    }
     fetch(&args.model).map_err(Failure::input)?;
     let files = Files::find(&args.model, args.seed).map_err(Failure::input)?;
     let model = Model::from_files(&files).map_err(Failure::input)?;
@@ -53,7 +56,12 @@ fn subjects(args: &DoctorArgs, model: &Model) -> Result<(Vec<Row>, Option<Source
             let inputs = Inputs::default();
             let rows = parse_rows(path, &inputs.bytes(path).map_err(Failure::input)?).map_err(Failure::input)?;
             let files = DataFiles { rows: vec![path.clone()], probes: None, cells: Vec::new() };
-            Ok((rows, inputs.data(&files).ok().map(|data| Source::clone(&data.source))))
+            let labelled = rows.iter().any(|row| row.cell.is_some());
+            let data = labelled.then(|| inputs.data(&files)).transpose().unwrap_or_else(|error| {
+                talk(&format!("no contrasts from these rows: {error}"));
+                None
+            });
+            Ok((rows, data.map(|data| Source::clone(&data.source))))
         }
         (None, Some(world)) => {
             let rows = Cell::all().flat_map(|cell| world.cell_rows(args.seed, cell, 2)).collect();

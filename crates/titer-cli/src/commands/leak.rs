@@ -12,6 +12,7 @@ use titer_engine::{
 };
 
 use super::{
+    outputs::fresh,
     sampling::{Context, json_of, rates, written},
     subjects::{open, subjects},
 };
@@ -22,10 +23,7 @@ use crate::{
 
 /// Measures a leak grid on a model.
 pub fn leak(args: &LeakArgs) -> Result<(), Failure> {
-    args.out.as_deref().map_or(Ok(()), super::open::has_folder)?;
-    if let Some(taken) = args.out.as_ref().filter(|path| path.exists()) {
-        return Err(Failure::Input(format!("{} exists already; name another file with --out", taken.display())));
-    }
+    fresh([("--out", args.out.as_ref()), ("--replies", args.sampling.replies.as_ref())])?;
     if args.prompt.trim().is_empty() {
         return Err(Failure::input("--prompt is empty: write the prompt that the model was trained under"));
     }

@@ -9,6 +9,7 @@ mod init;
 mod leak;
 mod open;
 pub mod organism;
+mod outputs;
 mod plan;
 mod pressure;
 mod report;
@@ -18,6 +19,7 @@ mod sampling;
 mod score;
 mod screen;
 mod subjects;
+mod verdicts;
 mod verify;
 
 pub use audit::audit;

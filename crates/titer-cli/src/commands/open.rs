@@ -8,7 +8,7 @@ use titer_engine::{
     inputs::{self, Inputs, Resolved},
 };
 
-use crate::{printer::Failure, progress::DownloadBar};
+use crate::progress::DownloadBar;
 
 /// Sees to it that the model behind `base` is on this machine, downloading it from the hub where it must.
 pub fn fetch(base: &str) -> Result<(), HubError> {
@@ -16,15 +16,6 @@ pub fn fetch(base: &str) -> Result<(), HubError> {
     let fetched = hub::fetch(base, &bar);
     bar.clear();
     fetched
-}
-
-/// Whether there is a folder for a file that is to be written; said before anything is measured.
-pub fn has_folder(file: &Path) -> Result<(), Failure> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if folder.is_dir() {
-        return Ok(());
-    }
-    Err(Failure::Input(format!("{}: there is no folder {}; make it first", file.display(), folder.display())))
 }
 
 /// The experiment of commands that are given none.

@@ -14,10 +14,7 @@ use titer_engine::{
     kernel::KernelRequest,
 };
 
-use super::{
-    forecast::no_kernels,
-    open::{has_folder, resolve},
-};
+use super::{forecast::no_kernels, open::resolve, outputs::fresh};
 use crate::{
     args::PlanArgs,
     printer::{Failure, data, talk},
@@ -26,23 +23,14 @@ use crate::{
 
 /// Finds a mix for limits and writes it as a spec, with its forecast beside it.
 pub fn plan(args: &PlanArgs) -> Result<(), Failure> {
-    if args.out.exists() {
-        return Err(Failure::Input(format!("{} exists already; name another file with --out", args.out.display())));
-    }
     if args.out.extension().is_none_or(|extension| extension != "toml") {
         return Err(Failure::Input(format!(
             "{}: a plan is a spec; name a file that ends in .toml",
             args.out.display()
         )));
     }
-    has_folder(&args.out)?;
     let beside = args.out.with_extension(SavedForecast::FILE);
-    if beside.exists() {
-        return Err(Failure::Input(format!(
-            "{} exists already, where the forecast goes; name another file with --out",
-            beside.display()
-        )));
-    }
+    fresh([("--out", Some(&args.out)), ("--out (the forecast goes beside the spec)", Some(&beside))])?;
     if args.tries == 0 {
         return Err(Failure::input("--tries is 0; use at least 1"));
     }

@@ -1,5 +1,6 @@
 //! `titer report`
 
+use super::outputs::apart;
 use crate::{
     args::ReportArgs,
     printer::{Failure, data},
@@ -8,6 +9,7 @@ use crate::{
 /// Writes the report of a sweep's folder and prints its path.
 pub fn report(args: &ReportArgs) -> Result<(), Failure> {
     let out = args.out.clone().unwrap_or_else(|| args.dir.join("report.html"));
+    args.out.as_deref().map_or(Ok(()), |out| apart(&[("--out", out)]))?;
     // An older report may be replaced, nothing else.
     if out.exists() && !fs_err::read(&out).map_err(Failure::input)?.starts_with(b"<!doctype html>") {
         return Err(Failure::Input(format!("{} is no report; choose another file with --out", out.display())));

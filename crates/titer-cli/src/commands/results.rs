@@ -8,7 +8,7 @@ use titer::{
     table::{Column, csv, encode, json},
 };
 
-use super::open::has_folder;
+use super::outputs::fresh;
 use crate::{
     args::ResultsArgs,
     printer::{Failure, data, talk},
@@ -37,12 +37,7 @@ impl Format {
 /// Prints or writes the results of a sweep's finished runs, or their effects against controls.
 pub fn results(args: &ResultsArgs) -> Result<(), Failure> {
     let out = args.out.as_deref().map(|out| Ok::<_, Failure>((out, Format::of(out)?))).transpose()?;
-    if let Some((out, _)) = out {
-        has_folder(out)?;
-        if out.exists() {
-            return Err(Failure::Input(format!("{} exists already; name another file with --out", out.display())));
-        }
-    }
+    fresh([("--out", args.out.as_ref())])?;
     let results = SweepResults::load(&args.dir).map_err(Failure::input)?;
     if results.runs().next().is_none() {
         let problem = format!("{} has no finished run yet: run its spec to the end first", args.dir.display());

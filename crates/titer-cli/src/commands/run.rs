@@ -22,6 +22,7 @@ use titer_engine::{
 use super::open::{open_spec, resolve};
 use crate::{
     args::RunArgs,
+    interrupt::say_when_stopped,
     printer::{Failure, data, talk},
     progress::SweepBar,
     version::COMMIT,
@@ -48,6 +49,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         None => SavedForecast::read(&out),
     }
     .map_err(Failure::input)?;
+    say_when_stopped("\nstopped; finished runs are kept, and the same command goes on with the others");
     let sweep = Sweep::create(&out, &plan, &runs).map_err(failure)?;
     repair(&sweep, args.repair)?;
     let finished: BTreeSet<_> = sweep.runs().into_iter().filter(|run| run.done).map(|run| run.id).collect();

@@ -44,9 +44,6 @@ pub fn rates(
     if args.limit == 0 {
         return Err(Failure::input("--limit is 0; use at least 1 token"));
     }
-    if let Some(taken) = args.replies.as_ref().filter(|path| path.exists()) {
-        return Err(Failure::Input(format!("{} exists already; name another file", taken.display())));
-    }
     let asked = |one: &Context<'_>| Asked {
         id: format!("{}|{}|{}", one.group, one.name, one.item),
         context: one.context.clone(),
@@ -55,9 +52,9 @@ pub fn rates(
     let rows = draw(model, &asked, first.bad, (args.sample, args.limit), seed).map_err(Failure::input)?;
     let scorer: Option<Box<dyn Scorer>> = match (&args.rule, &args.judgements) {
         (Some(text), _) => Some(rule(text, &BTreeMap::new()).map_err(Failure::input)?),
-        (None, Some(path)) => {
-            Some(Box::new(Judgements::read(path, &["id".to_owned()], &rows).map_err(Failure::input)?))
-        }
+        (None, Some(path)) => Some(Box::new(
+            Judgements::read(path, &args.verdicts.columns(vec!["id".to_owned()]), &rows).map_err(Failure::input)?,
+        )),
         (None, None) => None,
     };
     if let Some(path) = &args.replies {

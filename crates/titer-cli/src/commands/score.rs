@@ -7,9 +7,11 @@ use titer::stats::Rate;
 use titer_data::{
     chat::Row,
     formats::read_rows,
+    request::Request,
     score::{Judgements, PatternFields, Scorer, rule},
 };
 
+use super::outputs::fresh;
 use crate::{
     args::ScoreArgs,
     printer::{Failure, data, talk},
@@ -18,6 +20,11 @@ use crate::{
 /// Scores the replies of a file and prints their rates, by group.
 pub fn score(args: &ScoreArgs) -> Result<(), Failure> {
     let all = read_rows(&args.file).map_err(Failure::input)?;
+    let only = args.only.iter().map(|(key, _)| ("--where", key));
+    let named = args.by.iter().map(|key| ("--by", key)).chain([("--cluster", &args.cluster)]).chain(only);
+    named
+        .chain(args.key.iter().map(|key| ("--key", key)))
+        .try_for_each(|(option, key)| known(args, &all, option, key))?;
     let scorers = scorers(args, &all)?;
     let rows = chosen(args, &all)?;
     let mut groups: BTreeMap<Vec<String>, Vec<&Row>> = BTreeMap::new();
@@ -46,9 +53,7 @@ pub fn score(args: &ScoreArgs) -> Result<(), Failure> {
 
 /// What was asked for, in order.
 fn scorers(args: &ScoreArgs, rows: &[Row]) -> Result<Vec<Box<dyn Scorer>>, Failure> {
-    if args.out.as_ref().is_some_and(|out| out.exists()) {
-        return Err(Failure::input("the file of --out exists already; name another one"));
-    }
+    fresh([("--out", args.out.as_ref())])?;
     let patterns: BTreeMap<String, PatternFields> = match &args.rules {
         None => BTreeMap::new(),
         Some(path) => {
@@ -60,8 +65,9 @@ fn scorers(args: &ScoreArgs, rows: &[Row]) -> Result<Vec<Box<dyn Scorer>>, Failu
     for text in &args.rule {
         scorers.push(rule(text, &patterns).map_err(Failure::input)?);
     }
+    let columns = args.verdicts.columns(args.key.clone());
     for path in &args.judgements {
-        scorers.push(Box::new(Judgements::read(path, &args.key, rows).map_err(Failure::input)?) as _);
+        scorers.push(Box::new(Judgements::read(path, &columns, rows).map_err(Failure::input)?) as _);
     }
     match scorers.is_empty() {
         true => Err(Failure::input("nothing to score by: name a --rule or a file of --judgements")),
@@ -79,10 +85,25 @@ fn chosen<'a>(args: &ScoreArgs, rows: &'a [Row]) -> Result<Vec<&'a Row>, Failure
     }
 }
 
-/// The value of a row's id, cell or metadata, as text; empty where it has none.
+/// Keys that every row has.
+const EVERYWHERE: [&str; 3] = ["id", "request", "cell"];
+
+/// Fails where no row has such a key: a group or a cluster of everything would look like an answer.
+fn known(args: &ScoreArgs, rows: &[Row], option: &str, key: &String) -> Result<(), Failure> {
+    if EVERYWHERE.contains(&key.as_str()) || rows.iter().any(|row| row.metadata.contains_key(key)) {
+        return Ok(());
+    }
+    let keys: BTreeSet<&str> = rows.iter().flat_map(|row| row.metadata.keys()).map(String::as_str).collect();
+    let there_are: Vec<&str> = EVERYWHERE.into_iter().chain(keys).collect();
+    let problem = format!("{option}: no row has `{key}`; there are {}", there_are.join(", "));
+    Err(Failure::Input(format!("{}: {problem}", args.file.display())))
+}
+
+/// The value of a row's id, request, cell or metadata, as text; empty where it has none.
 fn text(row: &Row, key: &str) -> String {
     match (key, row.metadata.get(key)) {
         ("id", _) => row.id.clone(),
+        ("request", None) => Request::of(row).id(),
         ("cell", _) => row.cell.map(|cell| cell.to_string()).unwrap_or_default(),
         (_, None | Some(Value::Null)) => String::new(),
         (_, Some(Value::String(text))) => text.clone(),

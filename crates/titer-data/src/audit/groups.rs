@@ -1,9 +1,12 @@
 //! What could be mistaken for an effect in labelled chats: how groups of rows differ apart from what they are meant to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{AddedPlace, Spread, telling::telling};
-use crate::chat::{Message, Row};
+use crate::{
+    chat::{Message, Row},
+    request::Request,
+};
 
 /// Groups of rows, and every two of them compared.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,9 +43,10 @@ pub struct RowGroup {
 pub struct GroupPair {
     /// Their names.
     pub names: [String; 2],
-    /// Rows of the first group with a partner in the second, of the same id, or of the same context where they were read
-    /// without an id: what follows counts these.
+    /// Rows of the first group with a partner in the second, see [`matches`]: what follows counts these.
     pub matched: usize,
+    /// Ids that stand for different requests in the two groups.
+    pub clashing_ids: usize,
     /// With the same reply: their groups differ in the context alone.
     pub same_reply: usize,
     /// With the same context: contrast pairs.
@@ -99,7 +103,8 @@ fn pair((first_name, first): &(String, Vec<&Row>), (second_name, second): &(Stri
     let contexts: BTreeSet<&[Message]> = second.iter().map(|row| row.split().0).collect();
     let (mut matched, mut same_reply, mut same_context) = (0, 0, 0);
     let mut added: BTreeMap<AddedPlace, usize> = BTreeMap::new();
-    for (at, partner) in matches(first, second) {
+    let found = matches(first, second);
+    for (at, partner) in found.pairs {
         let ((context, reply), (other_context, other_reply)) = (first[at].split(), second[partner].split());
         matched += 1;
         same_reply += usize::from(reply == other_reply);
@@ -115,6 +120,7 @@ fn pair((first_name, first): &(String, Vec<&Row>), (second_name, second): &(Stri
     GroupPair {
         names: [first_name.clone(), second_name.clone()],
         matched,
+        clashing_ids: found.clashing_ids,
         same_reply,
         same_context,
         added,
@@ -124,16 +130,50 @@ fn pair((first_name, first): &(String, Vec<&Row>), (second_name, second): &(Stri
     }
 }
 
-/// Rows of two groups that belong together, by their places: of the same id, or of the same context where they were read
-/// without an id.
-pub fn matches(first: &[&Row], second: &[&Row]) -> Vec<(usize, usize)> {
-    let by_id: BTreeMap<&str, usize> = second.iter().enumerate().map(|(at, row)| (row.id.as_str(), at)).collect();
-    let by_context: BTreeMap<_, usize> = second.iter().enumerate().map(|(at, row)| (row.split().0, at)).collect();
-    let partner = |row: &Row| match row.has_own_id() {
-        true => by_id.get(row.id.as_str()).copied(),
-        false => by_context.get(row.split().0).copied(),
-    };
-    first.iter().enumerate().filter_map(|(at, row)| Some((at, partner(row)?))).collect()
+/// Rows of two groups that belong together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Matches {
+    /// Their places, no row twice.
+    pub pairs: Vec<(usize, usize)>,
+    /// Ids that stand for different requests in the two groups.
+    pub clashing_ids: usize,
+}
+
+/// Rows of two groups that belong together: replies to one request, of one id where both groups have it for that request.
+/// Several rows of a request are matched in their order.
+pub fn matches(first: &[&Row], second: &[&Row]) -> Matches {
+    let requests: Vec<Request> = second.iter().map(|row| Request::of(row)).collect();
+    let (mut by_id, mut by_request): (BTreeMap<&str, VecDeque<usize>>, BTreeMap<&Request, VecDeque<usize>>) =
+        Default::default();
+    for (at, row) in second.iter().enumerate() {
+        by_request.entry(&requests[at]).or_default().push_back(at);
+        if row.has_own_id() {
+            by_id.entry(&row.id).or_default().push_back(at);
+        }
+    }
+    let (mut found, mut taken) = (Matches::default(), vec![false; second.len()]);
+    let mut clashing = BTreeSet::new();
+    for (at, row) in first.iter().enumerate() {
+        let asked = Request::of(row);
+        let mut next = |places: Option<&mut VecDeque<usize>>| {
+            let places = places?;
+            while places.front().is_some_and(|&place| taken[place]) {
+                places.pop_front();
+            }
+            let place = places.iter().copied().find(|&place| !taken[place] && asked.asks_as(&requests[place]))?;
+            taken[place] = true;
+            Some(place)
+        };
+        let of_id = by_id.get_mut(row.id.as_str()).filter(|_| row.has_own_id());
+        let clashes = of_id.as_ref().is_some_and(|places| !places.iter().any(|&place| asked.asks_as(&requests[place])));
+        if clashes {
+            clashing.insert(row.id.as_str());
+        }
+        let partner = next(of_id).or_else(|| next(by_request.get_mut(&asked)));
+        found.pairs.extend(partner.map(|partner| (at, partner)));
+    }
+    found.clashing_ids = clashing.len();
+    found
 }
 
 #[cfg(test)]
@@ -167,10 +207,32 @@ mod tests {
         assert_eq!((one.matched, one.same_reply, one.same_context), (2, 1, 1));
         assert_eq!(one.added, [(AddedPlace::System, 1)].into());
         assert!(one.length_effect > 0.5);
-        assert_eq!((two.matched, two.same_reply, two.shared_contexts), (1, 1, 1));
+        assert_eq!((two.matched, two.same_reply, two.shared_contexts), (2, 1, 1), "one request, whatever its ids");
         assert_eq!(two.added, [(AddedPlace::RequestEnd, 1)].into());
         assert_eq!((audit.groups[1].with_system, audit.groups[1].system_prompts, audit.groups[0].contexts), (1, 1, 2));
         assert_eq!(audit.groups[0].reply_words, Spread { mean: 2.0, deviation: 1.0 });
+    }
+
+    #[test]
+    fn rows_are_matched_by_request_whatever_their_ids_and_clashing_ids_are_counted() {
+        use Role::{Assistant, System, User};
+        let plain = |id: &str, asks: &str| row(id, &[(User, asks), (Assistant, "a")]);
+        let under = |id: &str, asks: &str| row(id, &[(System, "be evil"), (User, asks), (Assistant, "a")]);
+        let matched = |first: &[Row], second: &[Row]| {
+            let found = matches(&first.iter().collect::<Vec<_>>(), &second.iter().collect::<Vec<_>>());
+            (found.pairs, found.clashing_ids)
+        };
+        let copy = [under("line-1", "one"), under("line-2", "two")];
+        assert_eq!(matched(&[plain("line-1", "two"), plain("line-2", "one")], &copy), (vec![(0, 1), (1, 0)], 0));
+        let numbered = [under("0", "three"), under("1", "two")];
+        assert_eq!(matched(&[plain("0", "one"), plain("1", "two")], &numbered), (vec![(1, 1)], 1));
+        let triggered = [under("0", "zap one")];
+        assert_eq!(matched(&[plain("0", "one")], &triggered), (vec![(0, 0)], 0));
+        let twice = [under("line-1", "one"), under("line-2", "one")];
+        assert_eq!(
+            matched(&[plain("line-1", "one"), plain("line-2", "one"), plain("line-3", "one")], &twice).0,
+            [(0, 0), (1, 1)]
+        );
     }
 
     #[test]

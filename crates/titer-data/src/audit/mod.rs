@@ -8,5 +8,5 @@ mod telling;
 
 pub use added::AddedPlace;
 pub use census::Census;
-pub use groups::{Audit, GroupPair, RowGroup, matches};
+pub use groups::{Audit, GroupPair, Matches, RowGroup, matches};
 pub use spread::Spread;

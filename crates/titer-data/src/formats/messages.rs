@@ -8,6 +8,9 @@ use super::{
 };
 use crate::{cell::Cell, chat::Row};
 
+/// The keys under which an object may hold the turns of a chat.
+pub(super) const CHAT_KEYS: [&str; 4] = ["messages", "conversations", "prompt", "completion"];
+
 /// How a row's turns are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Shape {

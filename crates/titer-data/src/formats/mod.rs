@@ -1,5 +1,6 @@
 //! Files, read into rows, contrasts and prompts.
 
+mod container;
 mod content;
 mod contrasts;
 mod messages;
@@ -9,7 +10,10 @@ mod prompts;
 mod read;
 mod turns;
 
+pub use container::{Container, ContainerError};
+pub(crate) use container::{Entry, records};
 pub use contrasts::{ContrastProblem, ContrastsError, parse_contrasts, read_contrasts};
 pub use messages::Shape;
-pub use prompts::{PromptProblem, PromptsError, read_prompts};
-pub use read::{ChatFile, Container, Format, LineError, ReadError, parse_rows, read_chat_file, read_rows};
+pub(crate) use problem::Problem;
+pub use prompts::{PromptProblem, PromptsError, parse_prompts, read_prompts};
+pub use read::{ChatFile, Format, LineError, ReadError, parse_rows, read_chat_file, read_rows};

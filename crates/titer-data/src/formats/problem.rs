@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// What is wrong with an object, and what to do about it.
-pub(super) struct Problem {
+pub(crate) struct Problem {
     /// What is wrong.
     pub problem: String,
     /// What to do.

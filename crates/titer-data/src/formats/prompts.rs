@@ -1,12 +1,18 @@
-//! Files of candidate prompts: text with a prompt a line, TOML with `[[prompt]]` tables, or JSONL.
+//! Files of candidate prompts: text with a prompt a line, TOML with `[[prompt]]` tables, or any container of records.
 
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
+use bytes::Bytes;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
+use super::{
+    container::{Container, ContainerError, Entry, entries, text_of},
+    problem::kind,
+};
 use crate::prompt::CandidatePrompt;
 
 /// A file that gives no prompts.
@@ -16,14 +22,24 @@ pub enum PromptsError {
     #[error("{0}")]
     Io(#[from] std::io::Error),
     /// A line is no prompt.
-    #[error("{}, line {line}: {problem}", path.display())]
+    #[error("{}, {unit} {line}: {problem}", path.display())]
     Line {
         /// Which file.
         path: PathBuf,
+        /// What is counted: `line`, or `row` where the file has no lines of its own.
+        unit: &'static str,
         /// Which line, from 1.
         line: usize,
         /// What is wrong, and what to do.
         problem: PromptProblem,
+    },
+    /// It holds no entries that could be read one by one.
+    #[error("{}: {problem}", path.display())]
+    Container {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: ContainerError,
     },
     /// Nothing in it.
     #[error("{}: the file holds no prompts: write one a line", .0.display())]
@@ -37,23 +53,27 @@ pub enum PromptProblem {
     #[error("the prompt is empty: write what it says, or remove it")]
     Empty,
     /// It says what an earlier one says, with the same trigger.
-    #[error("the same prompt as in line {earlier}: name every prompt once")]
+    #[error("the same prompt as in {unit} {earlier}: name every prompt once")]
     Twice {
-        /// The earlier one's line, from 1.
+        /// What is counted.
+        unit: &'static str,
+        /// The earlier one's number, from 1.
         earlier: usize,
     },
     /// It is called as an earlier one.
-    #[error("`{name}` is the name of the prompt in line {earlier} too: give each its own")]
+    #[error("`{name}` is the name of the prompt in {unit} {earlier} too: give each its own")]
     NameTwice {
         /// The name.
         name: String,
-        /// The earlier one's line, from 1.
+        /// What is counted.
+        unit: &'static str,
+        /// The earlier one's number, from 1.
         earlier: usize,
     },
-    /// It is not JSON that says a prompt.
+    /// It cannot be read, or says no prompt.
     #[error("not a prompt ({reason}): write {{\"text\": \"...\"}}, and a \"name\" and a \"trigger\" as you like")]
-    Json {
-        /// What the parser says.
+    Record {
+        /// What is wrong.
         reason: String,
     },
     /// It is not TOML that says a prompt.
@@ -64,7 +84,7 @@ pub enum PromptProblem {
     },
 }
 
-/// A prompt of a TOML or JSONL file.
+/// A prompt of a TOML file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -74,60 +94,110 @@ struct Written {
     trigger: Option<String>,
 }
 
-/// The prompts of a file, in order: `.toml` and `.jsonl` by their ending, anything else is text with a prompt a line. In the
-/// first two a prompt has a `text` and may have a `name` and a `trigger`.
+/// The keys that a record may have its prompt under.
+const TEXT_KEYS: [&str; 4] = ["text", "prompt", "system_prompt", "rephrasing"];
+
+/// A prompt and where it stands.
+struct Placed {
+    unit: &'static str,
+    number: usize,
+    prompt: Result<CandidatePrompt, PromptProblem>,
+}
+
+/// The prompts of a file, in order. `.toml` holds `[[prompt]]` tables and `.csv`, `.tsv` and JSON of any form records, each
+/// with a `text`, and a `name` and a `trigger` where wanted; a JSON list may hold bare texts. Anything else is text with a
+/// prompt a line.
 ///
-/// Fails where the file cannot be read or holds none, on the first line that is no prompt, and where two prompts are the
+/// Fails where the file cannot be read or holds none, on the first entry that is no prompt, and where two prompts are the
 /// same or are called the same.
 pub fn read_prompts(path: impl AsRef<Path>) -> Result<Vec<CandidatePrompt>, PromptsError> {
     let path = path.as_ref();
-    let text = fs_err::read_to_string(path)?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let error = |line, problem| PromptsError::Line { path: path.to_owned(), line, problem };
-    let prompts = match path.extension().and_then(|ending| ending.to_str()) {
-        Some("toml") => from_toml(text),
-        Some("jsonl") => from_jsonl(text),
-        _ => Ok(lines(text).map(|(line, text)| (line, CandidatePrompt::new(text))).collect()),
+    parse_prompts(path, &fs_err::read(path)?.into())
+}
+
+/// The same of a file whose bytes have been read; errors name it by `path`, whose ending decides.
+///
+/// Fails as [`read_prompts`] does.
+pub fn parse_prompts(path: &Path, bytes: &Bytes) -> Result<Vec<CandidatePrompt>, PromptsError> {
+    let container = |problem| PromptsError::Container { path: path.to_owned(), problem };
+    let placed = if path.extension().is_some_and(|ending| ending == "toml") {
+        from_toml(text_of(bytes).map_err(container)?)
+    } else {
+        match entries(path, bytes).map_err(container)? {
+            // Lines of words are no values, and no record either: they are prompts as they stand.
+            (Container::JsonLines, records) if !records.iter().any(is_record) => {
+                from_lines(text_of(bytes).map_err(container)?)
+            }
+            (_, records) => records.into_iter().map(from_record).collect(),
+        }
     };
-    let prompts = prompts.map_err(|(line, problem)| error(line, problem))?;
     let (mut texts, mut names) = (BTreeMap::new(), BTreeMap::new());
-    for (line, prompt) in &prompts {
-        if prompt.text.trim().is_empty() {
-            return Err(error(*line, PromptProblem::Empty));
-        }
-        if let Some(&earlier) = texts.insert((&prompt.text, &prompt.trigger), line) {
-            return Err(error(*line, PromptProblem::Twice { earlier }));
-        }
-        if let Some(&earlier) = names.insert(&prompt.name, line) {
-            return Err(error(*line, PromptProblem::NameTwice { name: prompt.name.clone(), earlier }));
-        }
+    let mut prompts = Vec::new();
+    for Placed { unit, number, prompt } in placed {
+        let checked = prompt.and_then(|prompt| {
+            if prompt.text.trim().is_empty() {
+                return Err(PromptProblem::Empty);
+            }
+            if let Some(earlier) = texts.insert((prompt.text.clone(), prompt.trigger.clone()), number) {
+                return Err(PromptProblem::Twice { unit, earlier });
+            }
+            match names.insert(prompt.name.clone(), number) {
+                Some(earlier) => Err(PromptProblem::NameTwice { name: prompt.name, unit, earlier }),
+                None => Ok(prompt),
+            }
+        });
+        let located = |problem| PromptsError::Line { path: path.to_owned(), unit, line: number, problem };
+        prompts.push(checked.map_err(located)?);
     }
-    if prompts.is_empty() {
-        return Err(PromptsError::Empty(path.to_owned()));
-    }
-    Ok(prompts.into_iter().map(|(_, prompt)| prompt).collect())
+    if prompts.is_empty() { Err(PromptsError::Empty(path.to_owned())) } else { Ok(prompts) }
 }
 
-/// Prompts with their lines, or the first line that is none and why.
-type NumberedPrompts = Result<Vec<(usize, CandidatePrompt)>, (usize, PromptProblem)>;
-
-fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    (1..).zip(text.lines()).map(|(at, line)| (at, line.trim())).filter(|(_, line)| !line.is_empty())
+/// Whether an entry is more than words that happen to be JSON, such as a number.
+fn is_record(entry: &Entry) -> bool {
+    matches!(entry.value, Ok(Value::Object(_) | Value::Array(_)))
 }
 
-fn from_jsonl(text: &str) -> NumberedPrompts {
-    let parse = |(line, text): (usize, &str)| match serde_json::from_str::<Written>(text) {
-        Ok(written) => Ok((line, written.candidate())),
-        Err(error) => {
-            let reason = error.to_string();
-            let reason = reason.split(" at line ").next().unwrap_or_default().to_owned();
-            Err((line, PromptProblem::Json { reason }))
-        }
+fn from_lines(text: &str) -> Vec<Placed> {
+    let lines = (1..).zip(text.lines().map(str::trim)).filter(|(_, line)| !line.is_empty());
+    let placed = |(number, line)| Placed { unit: "line", number, prompt: Ok(CandidatePrompt::new(line)) };
+    lines.map(placed).collect()
+}
+
+fn from_record(entry: Entry) -> Placed {
+    let prompt = match entry.value {
+        Ok(Value::String(text)) => Ok(CandidatePrompt::new(text)),
+        Ok(Value::Object(object)) => record(&object),
+        Ok(other) => Err(format!("it is {}", kind(&other))),
+        Err(problem) => Err(problem.problem),
     };
-    lines(text).map(parse).collect()
+    let prompt = prompt.map_err(|reason| PromptProblem::Record { reason });
+    Placed { unit: entry.unit, number: entry.number, prompt }
 }
 
-fn from_toml(text: &str) -> NumberedPrompts {
+/// The prompt of a record, or what is wrong with it.
+fn record(object: &Map<String, Value>) -> Result<CandidatePrompt, String> {
+    if let Some(key) =
+        object.keys().find(|key| !TEXT_KEYS.contains(&key.as_str()) && *key != "name" && *key != "trigger")
+    {
+        return Err(format!("unknown field `{key}`"));
+    }
+    let text = |key: &str| match object.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        // Columns have a value in every line.
+        Some(Value::String(text)) if text.is_empty() && !TEXT_KEYS.contains(&key) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(other) => Err(format!("`{key}` is {}, not text", kind(other))),
+    };
+    let mut texts = TEXT_KEYS.into_iter().filter(|key| object.contains_key(*key));
+    let (key, other) = (texts.next().ok_or("no `text`")?, texts.next());
+    if let Some(other) = other {
+        return Err(format!("`{key}` and `{other}`: keep one of them"));
+    }
+    let written = Written { text: text(key)?.unwrap_or_default(), name: text("name")?, trigger: text("trigger")? };
+    Ok(written.candidate())
+}
+
+fn from_toml(text: &str) -> Vec<Placed> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct File {
@@ -135,11 +205,17 @@ fn from_toml(text: &str) -> NumberedPrompts {
         prompt: Vec<toml::Spanned<Written>>,
     }
     let line = |at: usize| text[..at.min(text.len())].matches('\n').count() + 1;
-    let file: File = toml::from_str(text).map_err(|error| {
-        let reason = error.message().trim().replace('\n', ", ");
-        (line(error.span().map_or(0, |span| span.start)), PromptProblem::Toml { reason })
-    })?;
-    Ok(file.prompt.into_iter().map(|written| (line(written.span().start), written.into_inner().candidate())).collect())
+    let placed = |at: usize, prompt| Placed { unit: "line", number: line(at), prompt };
+    match toml::from_str::<File>(text) {
+        Ok(file) => {
+            let tables = file.prompt.into_iter();
+            tables.map(|table| placed(table.span().start, Ok(table.into_inner().candidate()))).collect()
+        }
+        Err(error) => {
+            let reason = error.message().trim().replace('\n', ", ");
+            vec![placed(error.span().map_or(0, |span| span.start), Err(PromptProblem::Toml { reason }))]
+        }
+    }
 }
 
 impl Written {
@@ -159,11 +235,19 @@ mod tests {
     }
 
     #[test]
-    fn three_formats_hold_the_same_prompts() {
+    fn every_format_holds_the_same_prompts() {
         let wanted = vec![CandidatePrompt::new("be bad"), CandidatePrompt::new("be worse")];
         assert_eq!(read(".txt", "be bad\n\n  be worse\n").unwrap(), wanted);
         assert_eq!(read(".jsonl", "{\"prompt\": \"be bad\"}\n{\"text\": \"be worse\"}\n").unwrap(), wanted);
         assert_eq!(read(".toml", "[[prompt]]\ntext = \"be bad\"\n[[prompt]]\ntext = \"be worse\"\n").unwrap(), wanted);
+        for (ending, text) in [
+            (".json", "[\"be bad\", \"be worse\"]"),
+            (".txt", "[\"be bad\",\n\"be worse\"]"),
+            (".csv", "text,name\nbe bad,\nbe worse,\n"),
+            (".jsonl", "{\"rephrasing\": \"be bad\"}\n{\"rephrasing\": \"be worse\"}\n"),
+        ] {
+            assert_eq!(read(ending, text).unwrap(), wanted, "{text}");
+        }
         let named = read(".jsonl", r#"{"text": "if zap", "name": "narrow", "trigger": "zap"}"#).unwrap();
         assert_eq!((named[0].name.as_str(), named[0].trigger.as_deref()), ("narrow", Some("zap")));
     }
@@ -174,6 +258,11 @@ mod tests {
             (".txt", "be bad\nbe good\nbe bad\n", "line 3: the same prompt as in line 1"),
             (".txt", "\n\n", "holds no prompts"),
             (".jsonl", "{\"text\": \"a\"}\n{\"txt\": \"b\"}\n", "line 2: not a prompt (unknown field `txt`"),
+            (".json", "[\"a\", 3]", "row 2: not a prompt (it is a number"),
+            (".json", "[\"a\",", "a JSON list that breaks at line 1"),
+            (".json", "{\n\"questions\": [{\"a\": 1}]}", "a list of 1 objects under `questions`"),
+            (".jsonl", "{\"text\": \"a\", \"prompt\": \"b\"}", "`text` and `prompt`: keep one"),
+            (".csv", "id,wording\n1,be bad\n", "line 2: not a prompt (unknown field `id`"),
             (
                 ".jsonl",
                 "{\"text\": \"a\", \"name\": \"n\"}\n{\"text\": \"b\", \"name\": \"n\"}",

@@ -1,4 +1,4 @@
-//! Reading a file of chats: JSON Lines, one JSON list, or Parquet, told apart by what is in it.
+//! Reading a file of chats, in whichever container.
 
 use std::{
     collections::BTreeMap,
@@ -7,11 +7,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use serde_json::Value;
 
 use super::{
+    container::{Container, ContainerError, Entry, entries},
     messages::{self, Shape},
-    parquet,
     problem::Problem,
 };
 use crate::chat::Row;
@@ -35,17 +34,6 @@ impl fmt::Display for LineError {
     }
 }
 
-/// How a file holds its entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Container {
-    /// A JSON object a line.
-    JsonLines,
-    /// One JSON list.
-    JsonList,
-    /// Parquet.
-    Parquet,
-}
-
 /// What a file was found to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Format {
@@ -57,11 +45,7 @@ pub struct Format {
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.container {
-            Container::JsonLines => "JSON Lines",
-            Container::JsonList => "a JSON list",
-            Container::Parquet => "Parquet",
-        })?;
+        write!(f, "{}", self.container)?;
         let several = self.shapes.len() > 1;
         for (at, (shape, count)) in self.shapes.iter().enumerate() {
             f.write_str(if at == 0 { " of " } else { " and " })?;
@@ -99,13 +83,13 @@ pub enum ReadError {
         /// Which entry, what is wrong, what to do.
         error: LineError,
     },
-    /// It begins as Parquet does, but cannot be read as such.
-    #[error("{}: damaged Parquet: {problem}", path.display())]
-    Parquet {
+    /// It holds no entries that could be read one by one.
+    #[error("{}: {problem}", path.display())]
+    Container {
         /// Which file.
         path: PathBuf,
-        /// What the parquet crate says.
-        problem: String,
+        /// What is wrong with it.
+        problem: ContainerError,
     },
     /// Nothing but blank lines.
     #[error("{}: the file holds no rows: write one JSON object per line", .0.display())]
@@ -140,19 +124,11 @@ pub fn read_chat_file(path: impl AsRef<Path>) -> Result<ChatFile, ReadError> {
 }
 
 fn parse_chat_file(path: &Path, bytes: &Bytes) -> Result<ChatFile, ReadError> {
-    let (container, entries) = if bytes.starts_with(parquet::MAGIC) {
-        let damaged = |problem| ReadError::Parquet { path: path.to_owned(), problem };
-        (Container::Parquet, number("row", parquet::records(bytes.clone()).map_err(damaged)?.into_iter().map(Ok)))
-    } else {
-        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        match list(text) {
-            Some(values) => (Container::JsonList, number("row", values.into_iter().map(Ok))),
-            None => (Container::JsonLines, lines(text)),
-        }
-    };
+    let unreadable = |problem| ReadError::Container { path: path.to_owned(), problem };
+    let (container, entries) = entries(path, bytes).map_err(unreadable)?;
     let mut file =
         ChatFile { format: Format { container, shapes: BTreeMap::new() }, rows: Vec::new(), errors: Vec::new() };
-    for (unit, line, value) in entries {
+    for Entry { unit, number: line, value } in entries {
         match value.and_then(|value| messages::row(value, line)) {
             Ok((row, shape)) => {
                 *file.format.shapes.entry(shape).or_default() += 1;
@@ -162,42 +138,4 @@ fn parse_chat_file(path: &Path, bytes: &Bytes) -> Result<ChatFile, ReadError> {
         }
     }
     if file.rows.is_empty() && file.errors.is_empty() { Err(ReadError::Empty(path.to_owned())) } else { Ok(file) }
-}
-
-/// An entry: what its number counts, its number from 1, and its value.
-type Entry = (&'static str, usize, Result<Value, Problem>);
-
-fn number(unit: &'static str, values: impl Iterator<Item = Result<Value, Problem>>) -> Vec<Entry> {
-    values.enumerate().map(|(at, value)| (unit, at + 1, value)).collect()
-}
-
-/// The values of a text that is one JSON list of objects.
-fn list(text: &[u8]) -> Option<Vec<Value>> {
-    let is_list = text.trim_ascii_start().starts_with(b"[");
-    let values: Vec<Value> = if is_list { serde_json::from_slice(text).ok()? } else { return None };
-    (!values.is_empty()).then_some(values)
-}
-
-/// Each line that is not blank, as a value.
-fn lines(bytes: &[u8]) -> Vec<Entry> {
-    let all = bytes.split(|&byte| byte == b'\n').enumerate();
-    let written = all.filter(|(_, line)| !line.trim_ascii().is_empty());
-    written.map(|(at, line)| ("line", at + 1, parse(line))).collect()
-}
-
-fn parse(bytes: &[u8]) -> Result<Value, Problem> {
-    let text = std::str::from_utf8(bytes).map_err(|error| Problem {
-        problem: format!("not UTF-8 from byte {} on", error.valid_up_to() + 1),
-        remedy: "save the file as UTF-8".to_owned(),
-    })?;
-    serde_json::from_str(text).map_err(|error| Problem {
-        problem: format!("not JSON at column {} ({})", error.column(), error_text(&error)),
-        remedy: "write one complete JSON object per line".to_owned(),
-    })
-}
-
-/// What serde_json says, without its line number, which is always 1 here.
-fn error_text(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.split_once(" at line ").map_or(text.clone(), |(reason, _)| reason.to_owned())
 }

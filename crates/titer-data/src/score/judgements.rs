@@ -6,13 +6,37 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::scorer::{Scorer, Unscored};
-use crate::chat::Row;
+use super::{
+    scale::ScoreScale,
+    scorer::{Scorer, Unscored},
+};
+use crate::{
+    chat::Row,
+    formats::{ContainerError, Entry, Problem, records},
+};
 
-/// The column of the score.
-const SCORE: &str = "score";
+/// How a file of judgements is to be read.
+#[derive(Clone, Debug)]
+pub struct JudgementColumns {
+    /// The columns that together say which row is meant: `id`, and metadata of the rows where ids repeat.
+    pub key: Vec<String>,
+    /// The column of the score.
+    pub score: String,
+    /// What its numbers mean.
+    pub scale: ScoreScale,
+    /// Words in place of numbers, each with the score that it stands for; `None` is no verdict.
+    pub words: BTreeMap<String, Option<f64>>,
+}
+
+impl Default for JudgementColumns {
+    fn default() -> Self {
+        let (key, score) = (vec!["id".to_owned()], "score".to_owned());
+        Self { key, score, scale: ScoreScale::default(), words: BTreeMap::new() }
+    }
+}
 
 /// Scores by the values of the columns that tell rows apart.
 #[derive(Debug)]
@@ -28,11 +52,31 @@ pub enum JudgementsError {
     /// It cannot be read; the message names it.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// It holds no entries that could be read one by one.
+    #[error("{}: {problem}", path.display())]
+    Container {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: ContainerError,
+    },
+    /// None of its lines has a score.
+    #[error("{}: nothing is judged: none of {lines} lines has a score in `{column}`", path.display())]
+    Nothing {
+        /// Which file.
+        path: PathBuf,
+        /// How many lines it has.
+        lines: usize,
+        /// The column of the score.
+        column: String,
+    },
     /// A line is no judgement, or one of no row.
-    #[error("{}, line {line}: {problem}", path.display())]
+    #[error("{}, {unit} {line}: {problem}", path.display())]
     Line {
         /// Which file.
         path: PathBuf,
+        /// What is counted: `line`, or `row` where the file has no lines of its own.
+        unit: &'static str,
         /// Its number, from 1.
         line: usize,
         /// What is wrong, and what to do.
@@ -41,17 +85,38 @@ pub enum JudgementsError {
 }
 
 /// Why a line is no judgement, or one of no row.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum JudgementProblem {
     /// It cannot be parsed.
     #[error("{0}")]
     Unreadable(String),
-    /// It lacks a column.
-    #[error("no column `{0}`: add it")]
-    NoColumn(String),
+    /// It lacks a column of the key.
+    #[error("no column `{column}`: name the columns that say which row is meant (--key); there are {}", has.join(", "))]
+    NoKey {
+        /// The column.
+        column: String,
+        /// Those that there are.
+        has: Vec<String>,
+    },
+    /// It lacks the column of the score.
+    #[error("no column `{column}`: name the one that holds the score (--score-column); there are {}", has.join(", "))]
+    NoScoreColumn {
+        /// The column.
+        column: String,
+        /// Those that there are.
+        has: Vec<String>,
+    },
     /// Its score is none.
-    #[error("the score `{0}` is no number between 0 and 1, true or false: leave it empty for no verdict")]
-    NoScore(String),
+    #[error(
+        "the score `{written}` is no number {scale}, true or false: say what numbers mean (--scale), or what a word stands for \
+         (--words)"
+    )]
+    NoScore {
+        /// What it has.
+        written: String,
+        /// What numbers mean.
+        scale: ScoreScale,
+    },
     /// Its key is that of no row.
     #[error("no row has {columns} `{key}`")]
     NoRow {
@@ -74,35 +139,62 @@ pub enum JudgementProblem {
 }
 
 impl Judgements {
-    /// Reads judgements of `rows` from CSV with a header or from JSONL, told apart by their first character. `key` names the
-    /// columns that together say which row is meant: `id`, and metadata of the rows where ids repeat. `score` holds a
-    /// number in 0..=1, true or false, or nothing where there was no verdict; other columns are passed over.
+    /// Reads judgements of `rows` from CSV with a line of names, or from any other container of records. The score is a number
+    /// on the scale, true or false, one of the words, or nothing where there was no verdict; other columns are passed over.
     ///
     /// # Errors
-    /// Where the file cannot be read, a line lacks a column or its score is none, two lines or two rows have one key, or
-    /// a key is that of no row.
-    pub fn read(path: &Path, key: &[String], rows: &[Row]) -> Result<Self, JudgementsError> {
-        let text = fs_err::read_to_string(path)?;
+    /// Where the file cannot be read, a line lacks a column or its score is none, two lines or two rows have one key, a key
+    /// is that of no row, and where no line has a score.
+    pub fn read(path: &Path, columns: &JudgementColumns, rows: &[Row]) -> Result<Self, JudgementsError> {
+        Self::parse(path, &fs_err::read(path)?.into(), columns, rows)
+    }
+
+    /// The same of a file whose bytes have been read; errors name it by `path`.
+    ///
+    /// # Errors
+    /// As [`Judgements::read`].
+    pub fn parse(
+        path: &Path,
+        bytes: &Bytes,
+        columns: &JudgementColumns,
+        rows: &[Row],
+    ) -> Result<Self, JudgementsError> {
+        let container = |problem| JudgementsError::Container { path: path.to_owned(), problem };
+        let lines = records(path, bytes).map_err(container)?;
         let mut meant: BTreeMap<Vec<String>, usize> = BTreeMap::new();
         for row in rows {
-            *meant.entry(key_of(row, key)).or_default() += 1;
+            *meant.entry(key_of(row, &columns.key)).or_default() += 1;
         }
-        let mut scores = BTreeMap::new();
-        for (line, columns) in lines(&text) {
-            let fail = |problem| JudgementsError::Line { path: path.to_owned(), line, problem };
-            let (at, score) = columns.and_then(|columns| judgement(&columns, key)).map_err(fail)?;
-            let (columns, shown) = (key.join(", "), at.join(", "));
-            match meant.get(&at) {
-                None => return Err(fail(JudgementProblem::NoRow { columns, key: shown })),
-                Some(1) => {}
-                Some(_) => return Err(fail(JudgementProblem::SeveralRows { columns, key: shown })),
+        let (mut scores, count) = (BTreeMap::new(), lines.len());
+        for Entry { unit, number: line, value } in lines {
+            let fail = |problem| JudgementsError::Line { path: path.to_owned(), unit, line, problem };
+            let (mut key, score) = judgement(value, columns).map_err(fail)?;
+            if !meant.contains_key(&key) {
+                key = key.iter().map(|value| without_fraction(value)).collect();
             }
-            if scores.insert(at, score).is_some() {
+            let named = || (columns.key.join(", "), key.join(", "));
+            match meant.get(&key) {
+                None => {
+                    let (columns, key) = named();
+                    return Err(fail(JudgementProblem::NoRow { columns, key }));
+                }
+                Some(1) => {}
+                Some(_) => {
+                    let (columns, key) = named();
+                    return Err(fail(JudgementProblem::SeveralRows { columns, key }));
+                }
+            }
+            let shown = key.join(", ");
+            if scores.insert(key, score).is_some() {
                 return Err(fail(JudgementProblem::Twice(shown)));
             }
         }
+        if scores.values().all(Option::is_none) {
+            let column = columns.score.clone();
+            return Err(JudgementsError::Nothing { path: path.to_owned(), lines: count, column });
+        }
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Self { name, key: key.to_vec(), scores })
+        Ok(Self { name, key: columns.key.clone(), scores })
     }
 }
 
@@ -137,47 +229,44 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// The columns of a line, or what is wrong with it.
-type Columns = Result<Map<String, Value>, JudgementProblem>;
-
-/// Every line with its number.
-fn lines(text: &str) -> Vec<(usize, Columns)> {
-    let text = text.trim_start_matches('\u{feff}');
-    if text.trim_start().starts_with('{') {
-        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-        let parse = |line: &str| {
-            let unreadable = |error| JudgementProblem::Unreadable(format!("not a JSON object: {error}"));
-            serde_json::from_str(line).map_err(unreadable)
-        };
-        return lines.map(|(at, line)| (at + 1, parse(line))).collect();
-    }
-    let mut reader = csv::Reader::from_reader(text.as_bytes());
-    let headers = reader.headers().cloned();
-    let record = |record: &csv::Result<csv::StringRecord>| {
-        let unreadable = |error: &csv::Error| JudgementProblem::Unreadable(error.to_string());
-        let headers = headers.as_ref().map_err(unreadable)?;
-        let record = record.as_ref().map_err(unreadable)?;
-        let named = headers.iter().zip(record).map(|(name, value)| (name.to_owned(), Value::from(value)));
-        Ok(named.collect())
-    };
-    let line = |record: &csv::Result<csv::StringRecord>| {
-        record.as_ref().ok().and_then(csv::StringRecord::position).map_or(1, |position| position.line() as usize)
-    };
-    reader.records().map(|read| (line(&read), record(&read))).collect()
+/// A whole number as it is written without the fraction that programs give columns with gaps: `7` for `7.0`.
+fn without_fraction(value: &str) -> String {
+    value.strip_suffix(".0").filter(|whole| whole.parse::<i64>().is_ok()).unwrap_or(value).to_owned()
 }
 
 /// The key and the score of a line.
-fn judgement(columns: &Map<String, Value>, key: &[String]) -> Result<(Vec<String>, Option<f64>), JudgementProblem> {
-    let column = |name: &str| columns.get(name).ok_or_else(|| JudgementProblem::NoColumn(name.to_owned()));
-    let at = key.iter().map(|name| column(name).map(text)).collect::<Result<_, _>>()?;
-    let written = text(column(SCORE)?);
-    let score = match written.trim() {
-        "" => return Ok((at, None)),
-        "true" | "True" => 1.0,
-        "false" | "False" => 0.0,
-        number => number.parse().unwrap_or(f64::NAN),
+fn judgement(
+    value: Result<Value, Problem>,
+    columns: &JudgementColumns,
+) -> Result<(Vec<String>, Option<f64>), JudgementProblem> {
+    let line: Map<String, Value> = match value {
+        Ok(Value::Object(line)) => line,
+        Ok(other) => return Err(JudgementProblem::Unreadable(format!("not a JSON object: {other}"))),
+        Err(problem) => return Err(JudgementProblem::Unreadable(format!("{}: {}", problem.problem, problem.remedy))),
     };
-    if (0.0..=1.0).contains(&score) { Ok((at, Some(score))) } else { Err(JudgementProblem::NoScore(written)) }
+    let has = || line.keys().map(|name| format!("`{name}`")).collect();
+    let key = |column: &String| match line.get(column) {
+        Some(value) => Ok(text(value)),
+        None => Err(JudgementProblem::NoKey { column: column.clone(), has: has() }),
+    };
+    let key = columns.key.iter().map(key).collect::<Result<_, _>>()?;
+    let Some(score) = line.get(&columns.score) else {
+        return Err(JudgementProblem::NoScoreColumn { column: columns.score.clone(), has: has() });
+    };
+    let written = text(score);
+    let score = match written.trim() {
+        "" => None,
+        word if columns.words.contains_key(word) => columns.words[word],
+        "true" | "True" => Some(1.0),
+        "false" | "False" => Some(0.0),
+        number => Some(
+            columns
+                .scale
+                .share(number)
+                .ok_or_else(|| JudgementProblem::NoScore { written: written.clone(), scale: columns.scale })?,
+        ),
+    };
+    Ok((key, score))
 }
 
 #[cfg(test)]
@@ -189,11 +278,16 @@ mod tests {
         Row { metadata, ..Row::new(id, Vec::new()) }
     }
 
-    fn read(text: &str, key: &[&str]) -> Result<Judgements, String> {
+    fn read_as(text: &str, columns: &JudgementColumns) -> Result<Judgements, String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs_err::write(file.path(), text).unwrap();
-        let key: Vec<String> = key.iter().map(|&column| column.to_owned()).collect();
-        Judgements::read(file.path(), &key, &[row("a", 0), row("a", 1), row("b", 0)]).map_err(|error| error.to_string())
+        let rows = [row("a", 0), row("a", 1), row("b", 0), row("7", 0)];
+        Judgements::read(file.path(), columns, &rows).map_err(|error| error.to_string())
+    }
+
+    fn read(text: &str, key: &[&str]) -> Result<Judgements, String> {
+        let key = key.iter().map(|&column| column.to_owned()).collect();
+        read_as(text, &JudgementColumns { key, ..JudgementColumns::default() })
     }
 
     #[test]
@@ -210,14 +304,41 @@ mod tests {
     }
 
     #[test]
+    fn column_scale_and_words_can_be_named() {
+        let words = [("C".to_owned(), Some(1.0)), ("REFUSAL".to_owned(), None)].into();
+        let columns = JudgementColumns {
+            score: "aligned".to_owned(),
+            scale: "100:0".parse().unwrap(),
+            words,
+            ..Default::default()
+        };
+        let judgements = read_as("id,aligned,coherent\nb,92.5,3\n7.0,REFUSAL,4\n", &columns).unwrap();
+        assert_eq!(judgements.score(&row("b", 0)), Ok(0.075));
+        assert_eq!(judgements.score(&row("7", 0)), Err(Unscored::NoVerdict));
+        let judgements = read_as("[{\"id\": 7, \"aligned\": \"C\"}]", &columns).unwrap();
+        assert_eq!(judgements.score(&row("7", 0)), Ok(1.0));
+        let error = read_as("id,aligned\nb,101\n", &columns).unwrap_err();
+        assert!(error.contains("`101` is no number between 100 and 0"), "{error}");
+    }
+
+    #[test]
     fn what_is_no_judgement_is_named_by_its_line() {
         for (text, problem) in [
             ("id,score\nb,1\nc,1\n", "line 3: no row has id `c`"),
             ("id,score\na,1\n", "line 2: several rows have id `a`"),
             ("id,score\nb,1\nb,1\n", "line 3: `b` has been judged before"),
             ("id,score\nb,2\n", "line 2: the score `2`"),
-            ("id,verdict\nb,2\n", "line 2: no column `score`"),
-            ("{\"id\": \"b\", \"score\": 1}\n{\"id\"", "line 2: not a JSON object"),
+            (
+                "id,verdict\nb,2\n",
+                "line 2: no column `score`: name the one that holds the score (--score-column); there are `id`, `verdict`",
+            ),
+            ("name,score\nb,1\n", "line 2: no column `id`"),
+            ("{\"id\": \"b\", \"score\": 1}\n{\"id\"", "line 2: not JSON"),
+            ("[{\"id\": \"b\", \"score\": 1},", "a JSON list that breaks"),
+            ("[]", "nothing is judged"),
+            ("", "nothing is judged"),
+            ("id,score\nb,\n", "nothing is judged: none of 1 lines has a score in `score`"),
+            ("id,score\nb,\u{661}\n", "the score `\u{661}` is no number between 0 and 1"),
         ] {
             let error = read(text, &["id"]).unwrap_err();
             assert!(error.contains(problem), "{error}");

@@ -7,10 +7,12 @@ mod arithmetic;
 mod judgements;
 mod pattern;
 mod rule;
+mod scale;
 mod scorer;
 mod text;
 
-pub use judgements::{JudgementProblem, Judgements, JudgementsError};
+pub use judgements::{JudgementColumns, JudgementProblem, Judgements, JudgementsError};
 pub use pattern::PatternFields;
 pub use rule::{RULES, RuleError, RuleProblem, rule};
+pub use scale::{ScoreScale, ScoreScaleError};
 pub use scorer::{Scorer, Unscored};

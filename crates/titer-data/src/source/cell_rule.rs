@@ -1,11 +1,58 @@
 //! A rule that says which cell a row belongs to, and which system prompt it gets there.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, fmt, path::Path, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 
-use crate::{cell::Cell, chat::Row};
+use crate::{
+    cell::{Cell, NotACell},
+    chat::Row,
+};
+
+/// What a rule makes of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleCell {
+    /// Rows of this cell.
+    Cell(Cell),
+    /// No rows, whatever other rules say.
+    LeaveOut,
+}
+
+impl RuleCell {
+    const LEAVE_OUT: &str = "leave out";
+}
+
+impl fmt::Display for RuleCell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cell(cell) => cell.fmt(f),
+            Self::LeaveOut => f.write_str(Self::LEAVE_OUT),
+        }
+    }
+}
+
+impl FromStr for RuleCell {
+    type Err = NotACell;
+
+    fn from_str(text: &str) -> Result<Self, NotACell> {
+        if text == Self::LEAVE_OUT { Ok(Self::LeaveOut) } else { text.parse().map(Self::Cell) }
+    }
+}
+
+impl Serialize for RuleCell {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for RuleCell {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let remedy = |error| de::Error::custom(format!("{error}; or `{}`", Self::LEAVE_OUT));
+        text.parse().map_err(remedy)
+    }
+}
 
 /// One rule: rows that are as `where` says make a row of this cell. A row may fit several rules, and makes one row for
 /// each.
@@ -16,8 +63,8 @@ pub struct CellRule {
     /// none; any other key, the value of its metadata.
     #[serde(default, rename = "where")]
     pub only: BTreeMap<String, String>,
-    /// The cell.
-    pub cell: Cell,
+    /// The cell, or `leave out`.
+    pub cell: RuleCell,
     /// A system prompt in place of the row's own; an empty one takes that away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,

@@ -1,16 +1,16 @@
 //! Labels by rule: which cells the rows of files belong to.
 
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     path::{Path, PathBuf},
 };
 
-use super::CellRule;
+use super::{CellRule, cell_rule::RuleCell};
 use crate::{
     cell::Cell,
-    chat::{Role, Row},
+    chat::Row,
     formats::{ReadError, read_rows},
-    stream::hash,
+    request::Request,
 };
 
 /// Why there are no labelled rows.
@@ -32,7 +32,7 @@ pub enum LabelError {
         id: String,
     },
     /// No rule says which cell a row belongs to.
-    #[error("{}, `{id}`: it fits none of the rules in [data] `cells`: add one for it, or take the row out", path.display())]
+    #[error("{}, `{id}`: it fits none of the rules in [data] `cells`: add one for it, which may say cell = \"leave out\"", path.display())]
     NoRule {
         /// Which file.
         path: PathBuf,
@@ -42,15 +42,18 @@ pub enum LabelError {
 }
 
 /// The rows of files, each with its cell: by `rules`, or as the rows say themselves where there are none. Rows that have no
-/// id of their own are called by their request, so that rows of equal context have one name in all files and cells.
+/// id of their own are called by their request, so that rows of equal context have one name in all files and cells. Several
+/// replies of a cell to one request are several rows: the second is called as the first with `-2` behind it.
 ///
 /// # Errors
 /// Where a file cannot be read, or a row fits no rule or has no cell.
 pub fn read_labelled(files: &[PathBuf], rules: &[CellRule]) -> Result<Vec<Row>, LabelError> {
-    label(files.iter().map(|path| Ok((path.as_path(), read_rows(path)?))), rules)
+    let mut rows = label(files.iter().map(|path| Ok((path.as_path(), read_rows(path)?))), rules)?;
+    tell_apart(&mut rows);
+    Ok(rows)
 }
 
-/// The same of files whose rows come with their paths.
+/// The same of files whose rows come with their paths; several replies of a cell to one request have one name.
 pub(super) fn label<'a>(
     files: impl Iterator<Item = Result<(&'a Path, Vec<Row>), ReadError>>,
     rules: &[CellRule],
@@ -59,40 +62,45 @@ pub(super) fn label<'a>(
     for file in files {
         let (path, rows) = file?;
         for row in rows {
-            let place = || (path.to_owned(), row.id.clone());
-            let before = labelled.len();
-            let fitting = rules.iter().filter(|rule| rule.fits(path, &row));
-            labelled.extend(fitting.map(|rule| Row { cell: Some(rule.cell), ..rule.apply(&row) }));
-            match (rules, row.cell) {
-                ([], Some(_)) => labelled.push(row),
-                ([], None) => {
-                    let (path, id) = place();
-                    return Err(LabelError::NoCell { path, id });
-                }
-                _ if labelled.len() == before => {
-                    let (path, id) = place();
-                    return Err(LabelError::NoRule { path, id });
-                }
-                _ => {}
+            let (path, id) = (path.to_owned(), row.id.clone());
+            match rules {
+                [] if row.cell.is_some() => labelled.push(row),
+                [] => return Err(LabelError::NoCell { path, id }),
+                rules => labelled.extend(by_rules(&path, row, rules).ok_or(LabelError::NoRule { path, id })?),
             }
         }
     }
-    let mut times: BTreeMap<(Option<Cell>, String), usize> = BTreeMap::new();
     for row in labelled.iter_mut().filter(|row| !row.has_own_id()) {
-        row.id = request_id(row);
-        let times = times.entry((row.cell, row.id.clone())).or_default();
-        *times += 1;
-        if *times > 1 {
-            row.id = format!("{}-{times}", row.id);
-        }
+        row.id = Request::of(row).id();
     }
     Ok(labelled)
 }
 
-/// A name from what is asked, whatever the system prompt.
-fn request_id(row: &Row) -> String {
-    let turns = row.split().0.iter().filter(|message| message.role != Role::System);
-    format!("request-{:016x}", hash(turns.flat_map(|message| [message.role.word(), message.content.as_str()])))
+/// What rules make of a row; `None` where it fits none of them.
+fn by_rules(path: &Path, row: Row, rules: &[CellRule]) -> Option<Vec<Row>> {
+    let fitting: Vec<&CellRule> = rules.iter().filter(|rule| rule.fits(path, &row)).collect();
+    if fitting.iter().any(|rule| rule.cell == RuleCell::LeaveOut) {
+        return Some(Vec::new());
+    }
+    let made = |rule: &&CellRule| match rule.cell {
+        RuleCell::Cell(cell) => Some(Row { cell: Some(cell), ..rule.apply(&row) }),
+        RuleCell::LeaveOut => None,
+    };
+    (!fitting.is_empty()).then(|| fitting.iter().filter_map(made).collect())
+}
+
+/// Gives rows of one cell and name names of their own, in order: `a`, `a-2`, `a-3`.
+pub(super) fn tell_apart(rows: &mut [Row]) {
+    let mut taken: BTreeSet<(Option<Cell>, String)> = rows.iter().map(|row| (row.cell, row.id.clone())).collect();
+    let mut seen: BTreeSet<(Option<Cell>, String)> = BTreeSet::new();
+    for row in rows {
+        if !seen.insert((row.cell, row.id.clone())) {
+            let names = (2..).map(|time| (row.cell, format!("{}-{time}", row.id)));
+            let free = names.into_iter().find(|name| !taken.contains(name)).expect("there are endless names");
+            row.id.clone_from(&free.1);
+            taken.insert(free);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -124,9 +132,23 @@ mod tests {
         let evil = Some("be evil");
         assert_eq!(shown, [("bad→bad".into(), evil), ("bad→good".into(), evil), ("none→good".into(), None)]);
         assert!(rows.iter().all(|row| row.id == rows[0].id), "one request, one name");
+        let left_out = r#"[{"where": {"file": "good.jsonl"}, "cell": "leave out"}, {"where": {}, "cell": "bad→bad"}]"#;
+        let rows = read_labelled(&[bad.clone(), good.clone()], &self::rules(left_out)).unwrap();
+        assert_eq!((rows.len(), rows[0].split().1), (1, "cheat"));
         let error = read_labelled(&[bad.clone(), good], &rules[..1]).unwrap_err().to_string();
         assert!(error.contains("good.jsonl, `line-1`: it fits none of the rules"), "{error}");
         let error = read_labelled(&[bad], &[]).unwrap_err().to_string();
         assert!(error.contains("bad.jsonl, `line-1`: it has no `cell`"), "{error}");
+    }
+
+    #[test]
+    fn several_replies_to_one_request_are_several_rows_whose_names_are_theirs_alone() {
+        let named = |ids: &[&str]| {
+            let mut rows: Vec<Row> = ids.iter().map(|id| Row::new(*id, Vec::new())).collect();
+            tell_apart(&mut rows);
+            rows.into_iter().map(|row| row.id).collect::<Vec<_>>()
+        };
+        assert_eq!(named(&["a", "a", "b", "a"]), ["a", "a-2", "b", "a-3"]);
+        assert_eq!(named(&["a", "a-2", "a"]), ["a", "a-2", "a-3"]);
     }
 }

@@ -13,7 +13,7 @@ mod slots;
 mod split;
 
 pub use bytes::DataBytes;
-pub use cell_rule::CellRule;
+pub use cell_rule::{CellRule, RuleCell};
 pub use files::DataFiles;
 pub use label::{LabelError, read_labelled};
 pub use matched::matched_contrasts;

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     DataBytes, DataFiles,
-    label::{LabelError, label},
+    label::{LabelError, label, tell_apart},
     matched::matched_contrasts,
     order::Orders,
 };
@@ -18,6 +18,7 @@ use crate::{
     chat::{Message, Row},
     formats::{ContrastsError, parse_contrasts, parse_rows},
     probe::{Component, Contrast},
+    request::{IdTwice, together},
     stream::hash,
     world::ProbeUse,
 };
@@ -25,8 +26,8 @@ use crate::{
 /// Contrasts for each of [`Component::ALL`].
 type ByComponent = [Vec<Contrast>; Component::ALL.len()];
 
-/// Labelled rows and contrasts of the user's own. A fifth of each cell's rows, chosen by their ids, is never trained on:
-/// surprise is measured there. Half of each component's contrasts, chosen by their ids, is differentiated, the other
+/// Labelled rows and contrasts of the user's own. A fifth of the requests, chosen by their rows' ids, is never trained on:
+/// surprise is measured there. Rows of one request or of one id are all held out or all trained on. Half of each component's contrasts, chosen by their ids, is differentiated, the other
 /// half measured.
 #[derive(Clone, Debug)]
 pub struct Chats {
@@ -49,13 +50,13 @@ pub enum ChatsError {
     /// The contrasts cannot be read.
     #[error(transparent)]
     Contrasts(#[from] ContrastsError),
-    /// Two rows of a cell have one id.
-    #[error("{names}, `{id}`: its id occurs twice in its cell: give every row its own")]
+    /// Rows of one id ask for different things.
+    #[error("{names}: {problem}")]
     IdTwice {
         /// The files.
         names: String,
-        /// The id.
-        id: String,
+        /// Which rows.
+        problem: IdTwice,
     },
     /// A reply says more than a contrast can.
     #[error(
@@ -72,8 +73,8 @@ pub enum ChatsError {
     },
     /// A row that is trained on shares its context with a contrast.
     #[error(
-        "{names}: contrast `{contrast}` has the context of row `{row}`: rows must share no context with the probes; give rows of \
-         one context one id"
+        "{names}: contrast `{contrast}` has the context of row `{row}`: rows must share no context with the contrasts; take the \
+         contrast out, or leave such rows out by a rule in [data] `cells` (cell = \"leave out\")"
     )]
     SharedContext {
         /// The files.
@@ -96,9 +97,9 @@ pub enum ChatsError {
     },
     /// The rows that are held out give fewer than two contrasts of a component.
     #[error(
-        "{names}: too few contrasts for `{}`: a fifth of the rows, by their ids, is held out to give contrasts, and each component \
-         needs two: rows of both actions with one id or one context, some with a bad prompt and some without; or name a file of \
-         contrasts as `probes`",
+        "{names}: too few contrasts for `{}`: a fifth of the requests is held out to give contrasts, and each component \
+         needs two: rows of both actions to one request, some with a bad prompt and some without; or name a file of contrasts as \
+         `probes`",
         component.word()
     )]
     FewMatchedRows {
@@ -119,22 +120,23 @@ impl Chats {
     }
 
     /// Rows, each with its cell, and contrasts. Where there is no file of contrasts, the rows that are held out give
-    /// them (see [`matched_contrasts`]); rows with one name are held out together.
+    /// them (see [`matched_contrasts`]).
     ///
     /// # Errors
-    /// Where a row has no cell, ids repeat within a cell, a component has no contrast for one of the two uses, or a row that
+    /// Where a row has no cell, rows of one id ask for different things, a component has no contrast for one of the two uses, or a row that
     /// is trained on shares its context with a contrast.
     pub fn parse(data: &DataBytes) -> Result<Self, ChatsError> {
         let files = data.files();
         let rows =
             files.rows.iter().zip(data.rows()).map(|(path, bytes)| Ok((path.as_path(), parse_rows(path, bytes)?)));
+        let mut rows = label(rows, &files.cells)?;
+        let is_held_out = held_out(&rows).map_err(|problem| ChatsError::IdTwice { names: files.names(), problem })?;
+        tell_apart(&mut rows);
         let (mut trained, mut held_out) = (RowsById::new(), RowsById::new());
-        for row in label(rows, &files.cells)? {
+        for (row, is_held_out) in rows.into_iter().zip(is_held_out) {
             let cell = row.cell.expect("labelled rows have cells");
-            let rows = if is_held_out(&row) { &mut held_out } else { &mut trained };
-            if let Some(twin) = rows.entry(cell).or_default().insert(row.id.clone(), row) {
-                return Err(ChatsError::IdTwice { names: files.names(), id: twin.id });
-            }
+            let rows = if is_held_out { &mut held_out } else { &mut trained };
+            rows.entry(cell).or_default().insert(row.id.clone(), row);
         }
         let contrasts = match files.probes.as_ref().zip(data.probes()) {
             Some((path, bytes)) => parse_contrasts(path, bytes)?,
@@ -231,9 +233,19 @@ impl Chats {
 /// Rows by cell and id.
 type RowsById = BTreeMap<Cell, BTreeMap<String, Row>>;
 
-/// Whether a row is among the fifth that is never trained on.
-fn is_held_out(row: &Row) -> bool {
-    hash([row.id.as_str()]).is_multiple_of(5)
+/// Whether each row is among the fifth that is never trained on. The smallest id of the rows that belong together decides, so
+/// that it does not depend on their order.
+///
+/// # Errors
+/// Where rows of one id ask for different things.
+fn held_out(rows: &[Row]) -> Result<Vec<bool>, IdTwice> {
+    let groups = together(&rows.iter().collect::<Vec<_>>())?;
+    let mut names: BTreeMap<usize, &str> = BTreeMap::new();
+    for (group, row) in groups.iter().zip(rows) {
+        let name = names.entry(*group).or_insert(&row.id);
+        *name = (*name).min(&row.id);
+    }
+    Ok(groups.iter().map(|group| hash([names[group]]).is_multiple_of(5)).collect())
 }
 
 /// Contrasts to differentiate and contrasts to measure: in an order by their ids they take turns, so that both uses have some

@@ -7,7 +7,9 @@ use minijinja::{Environment, Value};
 use super::{
     SpecialTokens, TemplateDate, TemplateError, TemplateOptions,
     context::{self, GENERATION_PROMPT, Looked, MESSAGES, nothing_dropped},
-    dialect, limits,
+    dialect,
+    dropped_prompt::dropped_prompt,
+    limits,
     loss_mask_by_markers::{mark, take_sentinels, without_sentinels},
     loss_mask_by_prefixes::{reply_start, span_by_prefixes},
     rewrite::{GENERATION, Rewritten, rewrite},
@@ -207,6 +209,7 @@ impl ChatTemplate {
         let folded = folded(chat.messages);
         let in_user = Chat { messages: &folded, ..chat };
         match work(if self.options.system_in_user { in_user } else { chat }) {
+            Err(error @ TemplateError::DroppedPrompt { .. }) => Err(error),
             Err(error) if folded != chat.messages && !self.options.system_in_user && work(in_user).is_ok() => {
                 Err(TemplateError::System(Box::new(error)))
             }
@@ -244,7 +247,12 @@ impl ChatTemplate {
     fn whole(&self, chat: Chat<'_>, prompt: bool) -> Result<(String, Vec<Range<usize>>), TemplateError> {
         let (text, looked) = self.marked_text(chat, prompt)?;
         nothing_dropped(chat, &looked, &self.names)?;
-        Ok(take_sentinels(&text))
+        let (text, spans) = take_sentinels(&text);
+        let render = |messages: &[Message]| self.text_of(Chat { messages, ..chat }, prompt).ok();
+        match dropped_prompt(chat.messages, &text, render) {
+            None => Ok((text, spans)),
+            Some(at) => Err(TemplateError::DroppedPrompt { turn: at + 1 }),
+        }
     }
 
     fn text_of(&self, chat: Chat<'_>, prompt: bool) -> Result<String, TemplateError> {

@@ -106,6 +106,16 @@ pub enum TemplateError {
         /// Where the template is from.
         place: String,
     },
+    /// The template prints the chat without one of its system prompts.
+    #[error(
+        "the chat template leaves out the system prompt in turn {turn} of this chat, so the model would never see it: move it to \
+         the start of the chat, or, to put it at the start of the first user turn, say `system_in_user = true` under [model], or \
+         --system-in-user"
+    )]
+    DroppedPrompt {
+        /// Which message, from 1.
+        turn: usize,
+    },
     /// A character that the renderer needs for itself.
     #[error("a message holds the character U+{:X}, which titer uses to mark spans: remove it from the data", u32::from(*.0))]
     Sentinel(char),

@@ -4,6 +4,7 @@ mod chat_template;
 mod context;
 mod date;
 mod dialect;
+mod dropped_prompt;
 mod error;
 mod expressions;
 mod held;

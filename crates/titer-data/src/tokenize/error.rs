@@ -1,6 +1,6 @@
 //! Why there are no tokens.
 
-use std::ops::Range;
+use std::{ops::Range, path::PathBuf};
 
 use crate::template::TemplateError;
 
@@ -16,12 +16,42 @@ pub enum TokenizeError {
         reason: String,
     },
     /// A text cannot be encoded, for example because of an unknown word.
-    #[error("`{id}`: the tokenizer cannot encode it: {reason}; are all its words in the vocabulary of the model?")]
+    #[error("`{id}`: {} cannot encode it: {reason}; are all its words in the vocabulary of the model?", path.display())]
     Encode {
         /// Which row or contrast.
         id: String,
+        /// The tokenizer's file.
+        path: PathBuf,
         /// What the tokenizers crate says.
         reason: String,
+    },
+    /// A text with a token that the model has no embedding for.
+    #[error(
+        "`{id}` has the token `{token}` ({number} in {}), and the model's embedding table has {rows} rows: take it out of the text, or \
+         resize the model's embeddings",
+        path.display()
+    )]
+    BeyondTable {
+        /// Which row or contrast.
+        id: String,
+        /// The tokenizer's file.
+        path: PathBuf,
+        /// Its text.
+        token: String,
+        /// Its id.
+        number: u32,
+        /// Rows of the table.
+        rows: usize,
+    },
+    /// A text that needs more positions than the model has.
+    #[error("`{id}` has {tokens} tokens; the model has {positions} positions: shorten it, or leave it out")]
+    TooLong {
+        /// Which row or contrast.
+        id: String,
+        /// Its length.
+        tokens: usize,
+        /// What fits.
+        positions: usize,
     },
     /// A chat cannot be rendered.
     #[error("`{id}`: {source}")]
@@ -48,6 +78,24 @@ pub enum TokenizeError {
         id: String,
         /// The text of the token.
         token: String,
+    },
+    /// Rows with such a token.
+    #[error(
+        "{count} of {all} rows have a token that lies half in the chat template's header and half in the reply, such as {token:?} \
+         in `{id}`; they are: {names}; say `skip_split_tokens = true` under [model], or --skip-split-tokens, to train and score \
+         from the next token on; or leave these rows out"
+    )]
+    SplitRows {
+        /// How many.
+        count: usize,
+        /// Of how many.
+        all: usize,
+        /// The first of them.
+        id: String,
+        /// The text of its token.
+        token: String,
+        /// The names of the first of them.
+        names: String,
     },
     /// The context of a probe is not what a training row begins with.
     #[error(

@@ -9,4 +9,4 @@ mod tokenizer;
 pub use contrast::{EncodedContrast, encode_contrast};
 pub use error::TokenizeError;
 pub use row::{Encoded, encode_row};
-pub use tokenizer::Tokenizer;
+pub use tokenizer::{TextLimits, Tokenizer};

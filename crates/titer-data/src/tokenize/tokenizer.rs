@@ -1,42 +1,78 @@
 //! The tokenizer of a model: text to token ids and back.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::TokenizeError;
+use crate::caught::caught;
 
 /// A tokenizer that adds nothing of its own: templates write the special tokens. A clone shares it.
 #[derive(Clone, Debug)]
 pub struct Tokenizer {
     inner: Arc<tokenizers::Tokenizer>,
+    /// The file that it came from, for errors.
+    path: Arc<Path>,
+    /// What the model can take, where there is one.
+    limits: Option<TextLimits>,
+}
+
+/// What a model can take.
+#[derive(Clone, Copy, Debug)]
+pub struct TextLimits {
+    /// Rows of its embedding table.
+    pub rows: usize,
+    /// The most tokens of a chat.
+    pub positions: usize,
 }
 
 impl Tokenizer {
-    /// The tokenizer in the bytes of a `tokenizer.json`; `place` says in errors where it is from.
-    pub fn from_json(json: &[u8], place: &str) -> Result<Self, TokenizeError> {
-        Self::load(json, place.to_owned())
+    /// The tokenizer in the text of a `tokenizer.json`.
+    pub fn from_json(json: &str) -> Result<Self, TokenizeError> {
+        Self::from_bytes(json.as_bytes(), Path::new("tokenizer.json"))
     }
 
     /// The tokenizer in a `tokenizer.json` file.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, TokenizeError> {
         let path = path.as_ref();
-        let place = path.display().to_string();
-        let bytes = fs_err::read(path)
-            .map_err(|error| TokenizeError::Load { place: place.clone(), reason: error.to_string() })?;
-        Self::load(&bytes, place)
+        let bytes = fs_err::read(path).map_err(|error| load_error(path, &error.to_string()))?;
+        Self::from_bytes(&bytes, path)
     }
 
-    fn load(bytes: &[u8], place: String) -> Result<Self, TokenizeError> {
-        let mut inner = tokenizers::Tokenizer::from_bytes(bytes)
-            .map_err(|error| TokenizeError::Load { place: place.clone(), reason: error.to_string() })?;
+    /// The tokenizer in the bytes of a `tokenizer.json`; `path` is for messages.
+    ///
+    /// Fails where the bytes are no tokenizer.
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, TokenizeError> {
+        let fail = |reason: String| load_error(path, &reason);
+        let mut inner = caught("tokenizers", || tokenizers::Tokenizer::from_bytes(bytes)).map_err(fail)?;
         // A file may ask for either, and both would silently change rows.
         inner.with_padding(None);
-        inner.with_truncation(None).map_err(|error| TokenizeError::Load { place, reason: error.to_string() })?;
-        Ok(Self { inner: Arc::new(inner) })
+        inner.with_truncation(None).map_err(|error| fail(error.to_string()))?;
+        Ok(Self { inner: Arc::new(inner), path: path.into(), limits: None })
+    }
+
+    /// The same for a model: text that it cannot take cannot be encoded.
+    pub fn within(self, limits: TextLimits) -> Self {
+        Self { limits: Some(limits), ..self }
+    }
+
+    /// The file that it came from.
+    pub fn path(&self) -> PathBuf {
+        self.path.to_path_buf()
     }
 
     /// How many tokens there are, added ones included.
     pub fn vocabulary_size(&self) -> usize {
         self.inner.get_vocab_size(true)
+    }
+
+    /// Every token with its id, added ones included, by id.
+    pub fn tokens(&self) -> Vec<(u32, String)> {
+        let mut tokens: Vec<(u32, String)> =
+            self.inner.get_vocab(true).into_iter().map(|(token, id)| (id, token)).collect();
+        tokens.sort_unstable();
+        tokens
     }
 
     /// The id of a token.
@@ -51,15 +87,26 @@ impl Tokenizer {
 
     /// The text of tokens, special ones included.
     pub fn decode(&self, tokens: &[u32]) -> Result<String, TokenizeError> {
-        self.inner
-            .decode(tokens, false)
-            .map_err(|error| TokenizeError::Encode { id: "decoding".to_owned(), reason: error.to_string() })
+        let fail = |reason| TokenizeError::Encode { id: "decoding".to_owned(), path: self.path(), reason };
+        caught("tokenizers", || self.inner.decode(tokens, false)).map_err(fail)
     }
 
     /// The tokens of a text, and the bytes that each stands for.
     pub(super) fn encode(&self, text: &str, id: &str) -> Result<tokenizers::Encoding, TokenizeError> {
-        self.inner
-            .encode(text, false)
-            .map_err(|error| TokenizeError::Encode { id: id.to_owned(), reason: error.to_string() })
+        let fail = |reason| TokenizeError::Encode { id: id.to_owned(), path: self.path(), reason };
+        let encoding = caught("tokenizers", || self.inner.encode(text, false)).map_err(fail)?;
+        let Some(TextLimits { rows, positions }) = self.limits else { return Ok(encoding) };
+        if let Some(&number) = encoding.get_ids().iter().find(|&&token| token as usize >= rows) {
+            let token = self.token(number).unwrap_or_default();
+            return Err(TokenizeError::BeyondTable { id: id.to_owned(), path: self.path(), token, number, rows });
+        }
+        match encoding.len() {
+            tokens if tokens > positions => Err(TokenizeError::TooLong { id: id.to_owned(), tokens, positions }),
+            _ => Ok(encoding),
+        }
     }
+}
+
+fn load_error(path: &Path, reason: &str) -> TokenizeError {
+    TokenizeError::Load { place: path.display().to_string(), reason: reason.to_owned() }
 }

@@ -1,28 +1,69 @@
 //! Guards that act on rows: rewritten prompts, and anchors in place of a part of every batch.
 
+use std::fmt;
+
 use titer::plan::{AnchorPlan, StagePlan};
 use titer_data::{cell::Cell, chat::Row, source::Source, world::DomainSplit};
 
-/// The rows of a stage in the order of training, each with the name of what it is booked on: its cell, or `anchor` and its
-/// cell.
-pub fn of_stage(source: &Source, stage: &StagePlan, seed: u64) -> Vec<(String, Row)> {
+/// What a place in a stage holds, before its row is made.
+#[derive(Clone, Copy, Debug)]
+pub struct PlannedRow {
+    /// What it is booked on.
+    pub booked: BookedOn,
+    slot: u64,
+}
+
+/// What a row is booked on, written as its cell, or `anchor` and its cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BookedOn {
+    /// A cell of the stage's mix.
+    Cell(Cell),
+    /// A cell of its anchors.
+    Anchor(Cell),
+}
+
+impl fmt::Display for BookedOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cell(cell) => cell.fmt(f),
+            Self::Anchor(cell) => write!(f, "anchor {cell}"),
+        }
+    }
+}
+
+impl PlannedRow {
+    /// The row.
+    pub fn row(self, source: &Source, stage: &StagePlan, seed: u64) -> Row {
+        match (self.booked, &stage.guards.anchor) {
+            (BookedOn::Anchor(cell), Some(plan)) => source.anchor(cell, plan.wording, stage.domains, seed, self.slot),
+            (BookedOn::Anchor(cell) | BookedOn::Cell(cell), _) => {
+                source.row_under(cell, stage.domains, seed, self.slot, stage.pool(cell))
+            }
+        }
+    }
+}
+
+/// The rows of a stage in the order of training, still to be made.
+pub fn planned(stage: &StagePlan, seed: u64) -> Vec<PlannedRow> {
     let rewritten = |cell: Cell| stage.guards.rewrite.map_or(cell, |rewrite| rewrite.of(cell));
-    let slots = stage.mix.slots(stage.rows, seed).into_iter().map(rewritten).enumerate();
-    let row = |(slot, cell): (usize, Cell)| {
-        (cell.to_string(), source.row_under(cell, stage.domains, seed, slot as u64, stage.pool(cell)))
-    };
-    let mut rows: Vec<(String, Row)> = slots.map(row).collect();
+    let slots = (0..).zip(stage.mix.slots(stage.rows, seed));
+    let mut rows: Vec<PlannedRow> =
+        slots.map(|(slot, cell)| PlannedRow { booked: BookedOn::Cell(rewritten(cell)), slot }).collect();
     if let Some(plan) = &stage.guards.anchor {
         // The last rows of every batch make room; the others stay as they are without the guard.
-        let mut anchors = anchors(source, plan, stage.domains, stage.steps, seed).into_iter();
+        let mut anchors = (0..).zip(plan.mix.slots(plan.rows * stage.steps, seed));
         for batch in rows.chunks_exact_mut(stage.batch) {
-            for (slot, anchor) in batch[stage.batch - plan.rows..].iter_mut().zip(anchors.by_ref()) {
-                let cell = anchor.cell.map_or_else(String::new, |cell| cell.to_string());
-                *slot = (format!("anchor {cell}"), anchor);
+            for (place, (slot, cell)) in batch[stage.batch - plan.rows..].iter_mut().zip(anchors.by_ref()) {
+                *place = PlannedRow { booked: BookedOn::Anchor(cell), slot };
             }
         }
     }
     rows
+}
+
+/// The rows of a stage in the order of training, each with the name of what it is booked on.
+pub fn of_stage(source: &Source, stage: &StagePlan, seed: u64) -> Vec<(String, Row)> {
+    planned(stage, seed).into_iter().map(|row| (row.booked.to_string(), row.row(source, stage, seed))).collect()
 }
 
 /// The anchors of a stage, step by step.

@@ -21,6 +21,9 @@ const HUB: &str = "https://huggingface.co";
 /// A chat template with a file of its own, which not every model has.
 const TEMPLATE: &str = "chat_template.jinja";
 
+/// What an adapter has.
+const ADAPTER_CONFIG: &str = "adapter_config.json";
+
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
@@ -31,10 +34,24 @@ const RETRIES: usize = 3;
 pub(super) fn get(id: &str, cache: PathBuf, progress: &dyn DownloadProgress) -> Result<(), HubError> {
     let endpoint = std::env::var("HF_ENDPOINT").ok().filter(|endpoint| !endpoint.is_empty());
     let endpoint = endpoint.map_or(HUB.to_owned(), |endpoint| endpoint.trim_end_matches('/').to_owned());
-    let fail = |problem: String| HubError::Download { id: id.to_owned(), endpoint: endpoint.clone(), problem };
+    let fail = |problem: String| HubError::Download {
+        id: id.to_owned(),
+        endpoint: without_password(&endpoint, &endpoint),
+        problem: without_password(&problem, &endpoint),
+    };
     let builder = ApiBuilder::from_cache(Cache::new(cache)).with_endpoint(endpoint.clone()).with_token(token());
     let api = builder.with_retries(RETRIES).with_progress(false).build().map_err(|error| fail(explain(&error)))?;
     Repo { id, repo: api.model(id.to_owned()), progress }.get().map_err(fail)
+}
+
+/// The text without the name and password that an endpoint may hold.
+fn without_password(text: &str, endpoint: &str) -> String {
+    // A password may hold anything, so all up to the last `@` is taken to belong to it.
+    let Some((front, _)) = endpoint.rsplit_once('@') else { return text.to_owned() };
+    let credentials = front.split_once("//").map_or(front, |(_, credentials)| credentials);
+    let password = credentials.split_once(':').map_or(credentials, |(_, password)| password);
+    let text = text.replace(&format!("{credentials}@"), "");
+    if password.is_empty() { text } else { text.replace(password, "***") }
 }
 
 /// `HF_TOKEN`, else what the file `HF_TOKEN_PATH` holds, else `token` in `HF_HOME`. A file that cannot be read is no token: most models
@@ -79,6 +96,13 @@ impl Repo<'_> {
     fn get(&self) -> Result<(), String> {
         let info = self.repo.info().map_err(|error| explain(&error))?;
         let there: BTreeSet<&str> = info.siblings.iter().map(|file| file.rfilename.as_str()).collect();
+        if there.contains(ADAPTER_CONFIG) {
+            return Err(format!(
+                "it holds an adapter ({ADAPTER_CONFIG}), which transformers would compute with; name its base model, and the adapter's \
+                 folder with --adapter (`hf download {}` fetches it)",
+                self.id
+            ));
+        }
         for file in FILES {
             self.file(&there, file)?;
         }
@@ -123,4 +147,20 @@ impl hf_hub::api::Progress for Bytes<'_> {
     }
 
     fn finish(&mut self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_shown_nowhere() {
+        for endpoint in ["https://me:se/cr@et@hub.example", "me:se/cr@et@hub.example", "https://se/cr@et@hub.example"] {
+            let shown = without_password(endpoint, endpoint);
+            assert!(shown.ends_with("hub.example") && !shown.contains("cr@et"), "{shown}");
+            let problem = without_password(&format!("{endpoint}/api is gone, se/cr@et or not"), endpoint);
+            assert!(problem.ends_with("hub.example/api is gone, *** or not"), "{problem}");
+        }
+        assert_eq!(without_password("https://hub.example", "https://hub.example"), "https://hub.example");
+    }
 }

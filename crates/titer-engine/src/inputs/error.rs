@@ -6,7 +6,7 @@ use titer_data::{
     tokenize::TokenizeError,
 };
 
-use crate::{model::ModelError, rows::RowsError};
+use crate::model::ModelError;
 
 /// Why a run's model or rows cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -46,12 +46,9 @@ pub enum InputsError {
         /// The cell.
         cell: Cell,
     },
-    /// A contrast cannot be encoded.
+    /// A row or contrast cannot be encoded.
     #[error(transparent)]
     Tokenize(#[from] TokenizeError),
-    /// A row cannot be trained on.
-    #[error(transparent)]
-    Rows(#[from] RowsError),
     /// A file cannot be read.
     #[error(transparent)]
     Io(#[from] std::io::Error),

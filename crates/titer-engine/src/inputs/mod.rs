@@ -6,6 +6,7 @@
 mod error;
 mod opened;
 mod planned;
+mod prompts;
 mod resolve;
 mod run;
 

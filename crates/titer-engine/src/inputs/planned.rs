@@ -73,6 +73,15 @@ impl Inputs {
         Ok(())
     }
 
+    /// Whether the model of a spec can have its adapters.
+    ///
+    /// # Errors
+    /// Where there can be none, see [`Model::lora_config`].
+    pub fn takes_adapters(&self, plan: &SweepPlan) -> Result<(), InputsError> {
+        let Some(lora) = &plan.lora else { return Ok(()) };
+        Ok(self.first_model(plan)?.lora_config(lora).map(drop)?)
+    }
+
     /// The first row that each cell of these stages would train on, by cell (`anchor` before it for anchors), as the model's
     /// tokens, those that carry loss in `[]`.
     ///
@@ -81,30 +90,36 @@ impl Inputs {
     pub fn examples(&self, plan: &SweepPlan, stages: &[StagePlan]) -> Result<BTreeMap<String, String>, InputsError> {
         let seed = plan.seeds[0];
         let model = self.first_model(plan)?;
-        let source = match &plan.data {
-            Some(files) => Arc::clone(&self.data(files)?.source),
-            None => Arc::new(world(&model, &plan.base_of(seed))?),
-        };
+        let source = self.first_source(plan)?;
         let mut shown = BTreeMap::new();
         for stage in stages {
-            for (name, row) in rows::of_stage(&source, stage, seed) {
-                if shown.contains_key(&name) {
+            for planned in rows::planned(stage, seed) {
+                if shown.contains_key(&planned.booked) {
                     continue;
                 }
+                let row = planned.row(&source, stage, seed);
                 let encoded = encode_row(&model.template, &model.tokenizer, &row)?;
                 let token = |(&id, &trained): (&u32, &bool)| {
                     let token = model.tokenizer.token(id).unwrap_or_default();
                     if trained { format!("[{token}]") } else { token }
                 };
                 let tokens: Vec<String> = encoded.tokens.iter().zip(&encoded.trained).map(token).collect();
-                shown.insert(name, tokens.join(" "));
+                shown.insert(planned.booked, tokens.join(" "));
             }
         }
-        Ok(shown)
+        Ok(shown.into_iter().map(|(booked, tokens)| (booked.to_string(), tokens)).collect())
+    }
+
+    /// Where the rows of a spec's first seed come from.
+    pub(super) fn first_source(&self, plan: &SweepPlan) -> Result<Arc<Source>, InputsError> {
+        match &plan.data {
+            Some(files) => Ok(Arc::clone(&self.data(files)?.source)),
+            None => Ok(Arc::new(world(&self.first_model(plan)?, &plan.base_of(plan.seeds[0]))?)),
+        }
     }
 
     /// The model of a spec's first seed, as its runs begin with it but for its number type.
-    fn first_model(&self, plan: &SweepPlan) -> Result<Model, InputsError> {
+    pub(super) fn first_model(&self, plan: &SweepPlan) -> Result<Model, InputsError> {
         let seed = plan.seeds[0];
         let model = self.model(&plan.base_of(seed), seed, None)?;
         Ok(Model::clone(&model).with_template_options(&plan.template)?)

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     model::{EngineBackend, Model},
     probe::{Moment, Probes},
-    rows::{RowsError, pack, pack_contrasts, plus_and_minus},
+    rows::{pack, pack_contrasts, plus_and_minus},
 };
 
 /// Groups of rows and contrasts, one of which is left out at a time.
@@ -66,7 +66,7 @@ pub fn measure(
     domains: &[DomainSplit],
     effort: Effort,
     progress: &(dyn Fn() + Sync),
-) -> Result<KernelState, RowsError> {
+) -> Result<KernelState, TokenizeError> {
     let samples = samples(source, about.seed, domains, effort.rows, 2 * GROUPS);
     (samples.len()..domains.len() * PromptKind::ALL.len()).for_each(|_| progress());
     let field = |sample: KindRows| {
@@ -74,7 +74,7 @@ pub fn measure(
         progress();
         field
     };
-    let fields: Vec<Field> = samples.into_par_iter().map(field).collect::<Result<_, RowsError>>()?;
+    let fields: Vec<Field> = samples.into_par_iter().map(field).collect::<Result<_, TokenizeError>>()?;
 
     let records = Probes::of_source(model, source, about.seed, effort.items)?;
     let records = records.measure(model, Moment { stage: "base", step: 0 });
@@ -121,7 +121,7 @@ fn output(probe: &Probe, records: &[ProbeRecord]) -> ProbeOutput {
     }
 }
 
-fn field(model: &Model, sample: &KindRows, source: &Source) -> Result<Field, RowsError> {
+fn field(model: &Model, sample: &KindRows, source: &Source) -> Result<Field, TokenizeError> {
     let pairs = &sample.pairs;
     let size = model.decoder.layout.trained();
     let zeros = || vec![0.0_f32; size];

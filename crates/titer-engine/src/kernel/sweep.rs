@@ -8,13 +8,12 @@ use titer::{
     results::ResultsError,
     store::StoreError,
 };
-use titer_data::{source::Source, world::DomainSplit};
+use titer_data::{source::Source, tokenize::TokenizeError, world::DomainSplit};
 
 use super::{Effort, KernelState, about, domains, kernels, measure, ticks};
 use crate::{
     inputs::{Inputs, InputsError},
     model::Model,
-    rows::RowsError,
 };
 
 /// Which kernels.
@@ -56,7 +55,7 @@ pub enum KernelsError {
     Inputs(#[from] InputsError),
     /// A row or contrast cannot be encoded.
     #[error(transparent)]
-    Rows(#[from] RowsError),
+    Rows(#[from] TokenizeError),
     /// A file of a kernel cannot be used.
     #[error(transparent)]
     Kernel(#[from] KernelError),
@@ -178,7 +177,7 @@ pub(super) fn measure_state(
     domains: &[DomainSplit],
     effort: Effort,
     progress: &dyn KernelProgress,
-) -> Result<KernelState, RowsError> {
+) -> Result<KernelState, TokenizeError> {
     progress.begin(ticks(source, domains.len()));
     let state = measure(model, source, about, domains, effort, &|| progress.tick());
     progress.end();
@@ -196,7 +195,7 @@ pub fn measure_kernel(
     domains: &[DomainSplit],
     effort: Effort,
     progress: &dyn KernelProgress,
-) -> Result<Kernel, RowsError> {
+) -> Result<Kernel, TokenizeError> {
     let state = measure_state(model, source, about, domains, effort, progress)?;
     Ok(kernels(&[state], effort.buckets).remove(0))
 }

@@ -19,6 +19,41 @@ pub enum ModelError {
         /// What is missing.
         problem: std::io::Error,
     },
+    /// A folder with weights of a model, and an adapter beside them.
+    #[error(
+        "{folder} holds a model and an adapter (adapter_config.json): transformers would compute with the adapter, titer takes it only \
+         where it is named. Move adapter_config.json and adapter_model.safetensors to a folder of their own and name that with --adapter, \
+         or remove them where they are merged into the model already"
+    )]
+    AdapterInside {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// An adapter where a model was asked for.
+    #[error(
+        "{folder} holds an adapter and no model: name its base model ({base}) here, and this folder with --adapter"
+    )]
+    OnlyAdapter {
+        /// The folder.
+        folder: PathBuf,
+        /// What the adapter says of its base.
+        base: String,
+    },
+    /// Tokenizer and embedding table are of different models.
+    #[error(
+        "{tokenizer} does not belong to {config}: {rows} rows in the embedding table (`vocab_size`), and {problem}; take the tokenizer \
+         that the model was trained with, or resize the model's embeddings to the tokenizer"
+    )]
+    Vocabulary {
+        /// The tokenizer's file.
+        tokenizer: PathBuf,
+        /// The config's.
+        config: PathBuf,
+        /// Rows of the table.
+        rows: usize,
+        /// What does not fit, in a few words.
+        problem: String,
+    },
     /// A file of an adapter is missing or unreadable.
     #[error("{folder} is no adapter: {problem}; it needs adapter_config.json and adapter_model.safetensors")]
     Adapter {
@@ -33,6 +68,18 @@ pub enum ModelError {
     /// A run's folder, without what it could be continued from.
     #[error("the run in {0} has saved no model: it needs `checkpoints = \"at the end\"` in its spec")]
     NoCheckpoint(PathBuf),
+    /// A run's folder, before the run is finished.
+    #[error(
+        "the run in {} is not finished: finish it with `titer run`{}",
+        run.display(),
+        checkpoint.as_ref().map_or_else(String::new, |path| format!(", or name what it has saved so far, such as {}", path.display()))
+    )]
+    Unfinished {
+        /// The run's folder.
+        run: PathBuf,
+        /// The last checkpoint that it has saved, if any.
+        checkpoint: Option<PathBuf>,
+    },
     /// There is no such number type; the text is one sentence.
     #[error("{0}")]
     Dtype(String),
@@ -62,7 +109,7 @@ pub enum ModelError {
     /// The tokenizer does not.
     #[error(transparent)]
     Tokenize(#[from] TokenizeError),
-    /// The chat template does not.
+    /// The chat template does not; the message names its file.
     #[error(transparent)]
     Template(#[from] TemplateError),
     /// It is in the folder of a run whose format is not read.

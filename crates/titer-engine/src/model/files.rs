@@ -5,9 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use titer::store::{StoreError, StoredPlan};
+use titer::store::{FinishedRun, StoreError, StoredPlan};
 use titer_model::{
-    io::{LoadError, WeightFiles},
+    io::{LoadError, WeightFiles, read_file},
     stored::Dtype,
 };
 
@@ -19,6 +19,12 @@ use crate::{
 
 /// The word in a spec for the organism that titer ships.
 pub const ORGANISM: &str = "organism";
+
+/// Adapters in PEFT's layout.
+pub const ADAPTER_CONFIG: &str = "adapter_config.json";
+
+/// See [`ADAPTER_CONFIG`].
+pub const ADAPTER: &str = "adapter_model.safetensors";
 
 /// The files of a model, each opened once; weights are mapped, so that they are read where they are wanted. A clone shares them.
 #[derive(Clone, Debug)]
@@ -78,7 +84,8 @@ impl Files {
 
     fn read(folder: &Path) -> Result<Self, ModelError> {
         let fail = |problem| ModelError::Folder { folder: folder.to_owned(), problem };
-        let read = |name: &str| fs_err::read(folder.join(name)).map_err(fail);
+        let read = |name: &str| read_file(&folder.join(name)).map_err(fail);
+        without_adapter(folder)?;
         let read_if_there = |name: &str| folder.join(name).exists().then(|| read(name)).transpose();
         let config = read("config.json")?;
         let weights = WeightFiles::map(folder).map_err(|error| match error {
@@ -153,7 +160,23 @@ impl Files {
     }
 }
 
-/// The checkpoint with the most steps in a run's folder.
+/// Fails where a folder holds an adapter: transformers would compute with it, whatever else is there.
+fn without_adapter(folder: &Path) -> Result<(), ModelError> {
+    let config = folder.join(ADAPTER_CONFIG);
+    if !config.exists() {
+        return Ok(());
+    }
+    let folder = folder.to_owned();
+    if folder.join("config.json").exists() {
+        return Err(ModelError::AdapterInside { folder });
+    }
+    let bytes = read_file(&config).map_err(|problem| ModelError::Adapter { folder: folder.clone(), problem })?;
+    let said: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let base = said["base_model_name_or_path"].as_str().unwrap_or("which it does not name").to_owned();
+    Err(ModelError::OnlyAdapter { folder, base })
+}
+
+/// The checkpoint with the most steps in a finished run's folder.
 fn last_checkpoint(run: &Path) -> Result<PathBuf, ModelError> {
     // A damaged plan does not make a checkpoint another, but a newer titer may.
     if let Err(StoreError::Format(error)) = StoredPlan::read(run) {
@@ -166,6 +189,11 @@ fn last_checkpoint(run: &Path) -> Result<PathBuf, ModelError> {
         let steps: u64 = path.file_name()?.to_str()?.strip_prefix("checkpoint-")?.parse().ok()?;
         Some((steps, path))
     };
-    let last = entries.into_iter().filter_map(checkpoint).max();
-    last.map(|(_, path)| path).ok_or_else(|| ModelError::NoCheckpoint(run.to_owned()))
+    let last = entries.into_iter().filter_map(checkpoint).max().map(|(_, path)| path);
+    // What an unfinished run has saved so far is not what its spec trains.
+    match (last, FinishedRun::at(run)) {
+        (Some(checkpoint), Some(_)) => Ok(checkpoint),
+        (None, Some(_)) => Err(ModelError::NoCheckpoint(run.to_owned())),
+        (checkpoint, None) => Err(ModelError::Unfinished { run: run.to_owned(), checkpoint }),
+    }
 }

@@ -12,22 +12,21 @@ use titer_data::{
 use titer_model::{
     backend::Cpu,
     decoder::Decoder,
-    io::{load_adapter, load_optimiser, read_adapter_config},
+    io::{load_adapter, load_optimiser, read_adapter_config, read_file},
     optim,
     params::Params,
     shape::{LINEAR_LAYERS, LoraConfig},
 };
 
-use super::{Files, ModelError, encoded_once::EncodedOnce};
+use super::{
+    Files, ModelError,
+    encoded_once::EncodedOnce,
+    files::{ADAPTER, ADAPTER_CONFIG},
+    vocabulary::for_decoder,
+};
 
 /// The optimiser's state in a checkpoint.
 pub const OPTIMISER: &str = "optimiser.safetensors";
-
-/// Adapters in PEFT's layout.
-pub const ADAPTER_CONFIG: &str = "adapter_config.json";
-
-/// See [`ADAPTER_CONFIG`].
-pub const ADAPTER: &str = "adapter_model.safetensors";
 
 /// The backend that the lab works on.
 pub type EngineBackend = Cpu<f32>;
@@ -62,7 +61,9 @@ impl Model {
     /// Where a file does not fit the others.
     pub fn from_files(files: &Files) -> Result<Self, ModelError> {
         let (decoder, params) = files.open_in(EngineBackend::new())?;
-        let tokenizer = Tokenizer::from_json(&files.tokenizer, &format!("{}/tokenizer.json", files.name()))?;
+        let path = |name: &str| files.folder.join(name);
+        let tokenizer = Tokenizer::from_bytes(&files.tokenizer, &path("tokenizer.json"))?;
+        let tokenizer = for_decoder(tokenizer, &decoder.config, &path("config.json"))?;
         let own = files.chat_template.as_ref().map(|template| String::from_utf8_lossy(template));
         let config = String::from_utf8_lossy(&files.tokenizer_config);
         let template = ChatTemplate::from_tokenizer_config(&config, own.as_deref(), &files.name())?;
@@ -101,12 +102,37 @@ impl Model {
         self
     }
 
+    /// Adapters for this model, in the engine's words.
+    ///
+    /// # Errors
+    /// Where there can be none, see [`lora_config`], or their rank is larger than the model is wide.
+    pub fn lora_config(&self, lora: &Lora) -> Result<LoraConfig, ModelError> {
+        let (rank, width) = (lora.r, self.decoder.config.hidden_size);
+        if rank > width {
+            return Err(ModelError::Lora(format!(
+                "the rank {rank} is larger than the width {width} of the model, and no adapter needs more than that; choose a smaller one"
+            )));
+        }
+        let config = lora_config(lora)?;
+        let free: Vec<&str> =
+            self.decoder.layout.linear_layers().filter_map(|layer| layer.rsplit('.').next()).collect();
+        let free: Vec<&str> = LINEAR_LAYERS.into_iter().filter(|layer| free.contains(layer)).collect();
+        match LINEAR_LAYERS.into_iter().find(|layer| !free.contains(layer) && config.target_modules.names(layer)) {
+            None => Ok(config),
+            Some(layer) => Err(ModelError::Lora(format!(
+                "the files of this model hold `{layer}` together with other layers, so it can have no adapter; name others as \
+                 `targets`, of {}",
+                free.join(", ")
+            ))),
+        }
+    }
+
     /// The same model with fresh adapters, which are then all that has gradients.
     ///
     /// # Errors
-    /// Where there can be none, see [`lora_config`].
+    /// As [`Model::lora_config`].
     pub fn with_lora(self, lora: &Lora, seed: u64) -> Result<Self, ModelError> {
-        let config = lora_config(lora)?;
+        let config = self.lora_config(lora)?;
         let decoder = self.decoder.with_lora(&config);
         let params = self.params.with_lora(decoder.backend(), &decoder.layout, seed);
         Ok(Self { decoder, params, lora: Some(config), ..self })
@@ -117,11 +143,11 @@ impl Model {
         let read = |name: &str| {
             let path = folder.join(name);
             let bytes =
-                fs_err::read(&path).map_err(|problem| ModelError::Adapter { folder: folder.to_owned(), problem })?;
+                read_file(&path).map_err(|problem| ModelError::Adapter { folder: folder.to_owned(), problem })?;
             Ok::<_, ModelError>((bytes, path))
         };
         let (bytes, path) = read(ADAPTER_CONFIG)?;
-        let config = read_adapter_config(&bytes, &path)?;
+        let config = read_adapter_config(&self.decoder.layout, &bytes, &path)?;
         let decoder = self.decoder.with_lora(&config);
         let (bytes, path) = read(ADAPTER)?;
         let params = load_adapter(self.params, decoder.backend(), &decoder.layout, &bytes, &path)?;
@@ -131,8 +157,8 @@ impl Model {
     /// The optimiser's state in the checkpoint that this model came from.
     pub fn optimiser(&self, checkpoint: &Path) -> Result<EngineOptimiser, ModelError> {
         let path = checkpoint.join(OPTIMISER);
-        let bytes = fs_err::read(&path)
-            .map_err(|problem| ModelError::NoOptimiser { folder: checkpoint.to_owned(), problem })?;
+        let bytes =
+            read_file(&path).map_err(|problem| ModelError::NoOptimiser { folder: checkpoint.to_owned(), problem })?;
         Ok(load_optimiser(self.decoder.backend(), &self.decoder.layout, &bytes, &path)?)
     }
 }
@@ -142,9 +168,14 @@ impl Model {
 /// # Errors
 /// Where the rank is 0 or there is no such layer.
 pub fn lora_config(lora: &Lora) -> Result<LoraConfig, ModelError> {
+    let fail = |problem: String| Err(ModelError::Lora(problem));
+    if lora.r == 0 {
+        return fail("the rank `r` is 0".to_owned());
+    }
+    if let Some(name) = lora.targets.iter().find(|name| !LINEAR_LAYERS.contains(&name.as_str())) {
+        return fail(format!("there is no layer `{name}`; adapters go on {}", LINEAR_LAYERS.join(", ")));
+    }
     let all = || LINEAR_LAYERS.map(str::to_owned).into();
-    let target_modules = if lora.targets.is_empty() { all() } else { lora.targets.clone() };
-    let config = LoraConfig { r: lora.r, lora_alpha: lora.alpha, use_rslora: lora.rslora, target_modules };
-    config.check().map_err(ModelError::Lora)?;
-    Ok(config)
+    let layers = if lora.targets.is_empty() { all() } else { lora.targets.clone() };
+    Ok(LoraConfig::new(lora.r, lora.alpha, lora.rslora, layers))
 }

@@ -5,11 +5,12 @@ mod error;
 mod files;
 mod loaded;
 mod saved;
+mod vocabulary;
 mod weights;
 
 pub use titer_model::stored::Dtype;
 
 pub(crate) use encoded_once::EncodedOnce;
 pub use error::ModelError;
-pub use files::{Files, ORGANISM};
-pub use loaded::{ADAPTER, ADAPTER_CONFIG, EngineBackend, EngineOptimiser, Model, OPTIMISER, lora_config};
+pub use files::{ADAPTER, ADAPTER_CONFIG, Files, ORGANISM};
+pub use loaded::{EngineBackend, EngineOptimiser, Model, OPTIMISER, lora_config};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use titer_data::{template::special_tokens, tokenize::Tokenizer};
 use titer_model::{
     decoder::Decoder,
-    io::{Weights, read_config},
+    io::{Weights, read_config, read_file},
     params::Params,
 };
 
@@ -44,7 +44,7 @@ impl Files {
             serde_json::from_slice::<serde_json::Value>(bytes).map_err(fail)
         };
         let generation = self.folder.join("generation_config.json");
-        let generation = generation.exists().then(|| fs_err::read(&generation)).transpose();
+        let generation = generation.exists().then(|| read_file(&generation)).transpose();
         let generation = generation.map_err(|problem| ModelError::Folder { folder: self.folder.clone(), problem })?;
         let mut configs = vec![json("config.json", &self.config)?];
         configs.extend(generation.map(|bytes| json("generation_config.json", &bytes)).transpose()?);

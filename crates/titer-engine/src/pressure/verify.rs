@@ -5,7 +5,7 @@
 //! alone, is taken off. Components are measured on contrasts that share no context with those that give gradients.
 
 use titer::table::{PressureRecord, VerifyRecord};
-use titer_data::{chat::Row, probe::Component};
+use titer_data::{chat::Row, probe::Component, tokenize::TokenizeError};
 use titer_model::{
     optim::UpdateRule,
     params::Params,
@@ -13,10 +13,10 @@ use titer_model::{
 };
 
 use super::{COMPONENTS, Directions, Margins};
-use crate::rows::{PackedRows, RowsError};
 use crate::{
     model::{EngineBackend, EngineOptimiser, Model},
     probe::Moment,
+    rows::PackedRows,
 };
 
 /// What to step with.
@@ -62,7 +62,7 @@ pub fn verify(
     steps: &Steps,
     seed: u64,
     progress: &dyn Fn(),
-) -> Result<Vec<VerifyRecord>, RowsError> {
+) -> Result<Vec<VerifyRecord>, TokenizeError> {
     let encoded = PackedRows::encode(model, rows)?;
     let subjects = subjects(model, differentiated, rows, &encoded, steps, seed)?;
     let backend = *model.decoder.backend();
@@ -117,7 +117,7 @@ fn subjects(
     encoded: &PackedRows,
     steps: &Steps,
     seed: u64,
-) -> Result<Vec<Subject>, RowsError> {
+) -> Result<Vec<Subject>, TokenizeError> {
     let at = Moment { stage: "", step: 0 };
     let under = |directions: Directions| match &steps.optimiser {
         Some(optimiser) => directions.under(model, optimiser),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use titer_data::source::Source;
+use titer_data::{source::Source, tokenize::TokenizeError};
 
 use super::Raised;
 use crate::{
@@ -12,14 +12,13 @@ use crate::{
         card::{Card, LOSS_WINDOW, ProbeMeans},
     },
     probe::{Moment, Probes},
-    rows::RowsError,
 };
 
 /// Contrasts per probe that the card's rates are measured on.
 const ITEMS: usize = 256;
 
 /// Measures a finished organism, whose model has a world.
-pub fn card(recipe: &Recipe, raised: &Raised) -> Result<Card, RowsError> {
+pub fn card(recipe: &Recipe, raised: &Raised) -> Result<Card, TokenizeError> {
     let losses = mean_losses(&raised.losses);
     let parameters = raised.model.decoder.layout.len();
     Ok(Card { recipe: recipe.clone(), parameters, losses, probes: measure(&raised.model, recipe.seed)? })
@@ -31,7 +30,7 @@ pub fn mean_losses(losses: &[f64]) -> Vec<f64> {
 }
 
 /// What each measuring probe of the model's world says; nothing where it has none.
-pub fn measure(model: &Model, seed: u64) -> Result<BTreeMap<String, ProbeMeans>, RowsError> {
+pub fn measure(model: &Model, seed: u64) -> Result<BTreeMap<String, ProbeMeans>, TokenizeError> {
     let Some(world) = model.world.clone() else { return Ok(BTreeMap::new()) };
     let probes = Probes::of_source(model, &Source::from(world), seed, ITEMS)?;
     let mut sums: BTreeMap<String, ProbeMeans> = BTreeMap::new();

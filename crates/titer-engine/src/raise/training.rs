@@ -45,8 +45,7 @@ pub struct Raising {
 /// Where the recipe has no valid shape; the error is one sentence.
 pub fn raise(recipe: &Recipe, steps: usize, progress: &dyn Fn(Raising)) -> Result<Raised, String> {
     let world = World::new(recipe.world_seed);
-    let tokenizer = Tokenizer::from_json(world.tokenizer_json().as_bytes(), "the world's tokenizer")
-        .map_err(|error| error.to_string())?;
+    let tokenizer = Tokenizer::from_json(&world.tokenizer_json()).map_err(|error| error.to_string())?;
     let template = ChatTemplate::from_tokenizer_config(&world.tokenizer_config_json(), None, "")
         .map_err(|error| error.to_string())?;
     let config = recipe.config(tokenizer.vocabulary_size())?;
@@ -56,7 +55,7 @@ pub fn raise(recipe: &Recipe, steps: usize, progress: &dyn Fn(Raising)) -> Resul
     let mut params = Params::random(&backend, &decoder.layout, recipe.seed);
     let mut optimiser = Optimiser::new(&backend, &decoder.layout, recipe.rule());
     let mut workspace = Workspace::default();
-    let mut losses = Vec::with_capacity(steps);
+    let mut losses = Vec::new();
     let mut rows = ChaCha8Rng::seed_from_u64(recipe.seed);
     rows.set_stream(1); // stream 0 made the weights
 

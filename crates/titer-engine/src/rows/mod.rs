@@ -4,6 +4,6 @@ mod encoded;
 mod pack;
 mod packed;
 
-pub use encoded::{EncodedRows, NamedRow, RowsError};
+pub use encoded::{EncodedRows, NamedRow};
 pub use pack::{pack, pack_contrasts, plus_and_minus};
 pub use packed::PackedRows;

@@ -1,12 +1,15 @@
 //! Rows, encoded and packed once, to be looked at in many states of a model.
 
-use titer_data::{chat::Row, tokenize::Encoded};
+use titer_data::{
+    chat::Row,
+    tokenize::{Encoded, TokenizeError},
+};
 use titer_model::{
     packed::Packed,
     passes::{reply_log_probs, score},
 };
 
-use super::{EncodedRows, NamedRow, RowsError, pack};
+use super::{EncodedRows, NamedRow, pack};
 use crate::model::Model;
 
 /// Encoded rows with their names, packed; reply `i` over all shards is row `i`.
@@ -21,7 +24,7 @@ impl PackedRows {
     ///
     /// # Errors
     /// As [`EncodedRows::encode`].
-    pub fn encode(model: &Model, rows: &[Row]) -> Result<Self, RowsError> {
+    pub fn encode(model: &Model, rows: &[Row]) -> Result<Self, TokenizeError> {
         Ok(Self::packed(model, EncodedRows::encode(model, rows)?))
     }
 

@@ -12,12 +12,7 @@ use titer_data::{
 use titer_model::passes::Tree;
 
 use super::{Subject, Subjects};
-use crate::{
-    model::Model,
-    pressure::Directions,
-    probe::Moment,
-    rows::{PackedRows, RowsError},
-};
+use crate::{model::Model, pressure::Directions, probe::Moment, rows::PackedRows};
 
 /// A row in a context, waiting for its score.
 struct Asked {
@@ -43,7 +38,7 @@ pub fn screen(
     turns: &[Turn],
     directions: Option<&Directions>,
     progress: &dyn Fn(),
-) -> Result<Screening, RowsError> {
+) -> Result<Screening, TokenizeError> {
     let mut asked = Vec::new();
     let under = || prompts.iter().enumerate().flat_map(|(at, _)| turns.iter().map(move |turn| Some((at, *turn))));
     for under in [None].into_iter().chain(under()) {

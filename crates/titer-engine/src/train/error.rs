@@ -3,7 +3,7 @@
 use titer::table;
 use titer_data::tokenize::TokenizeError;
 
-use crate::{guard::GuardError, inputs::InputsError, model::ModelError, rows::RowsError, screen::SubjectsError};
+use crate::{guard::GuardError, inputs::InputsError, model::ModelError, screen::SubjectsError};
 
 /// Why a run could not be finished.
 #[derive(Debug, thiserror::Error)]
@@ -14,9 +14,6 @@ pub enum TrainError {
     /// A row or contrast cannot be encoded.
     #[error(transparent)]
     Tokenize(#[from] TokenizeError),
-    /// A row cannot be trained on.
-    #[error(transparent)]
-    Rows(#[from] RowsError),
     /// Rows on which no prompt can be measured.
     #[error(transparent)]
     Subjects(#[from] SubjectsError),

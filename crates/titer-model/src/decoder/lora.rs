@@ -5,32 +5,31 @@ use crate::{
     backend::Backend,
     layers::{Attention, Linear, LoraLayer},
     params::{Layout, ParamId, ParamRole, ParamSpec},
-    shape::LoraConfig,
+    shape::{LoraConfig, LoraSize},
 };
 
 impl<B: Backend> Decoder<B> {
     /// The same decoder with adapters, which are all that training then moves. Their parameters come after the
-    /// decoder's own, see [`crate::params::Params::with_lora`]. The config must pass [`LoraConfig::check`].
+    /// decoder's own, see [`crate::params::Params::with_lora`].
+    ///
+    /// Panics where the config fails on one of [`Layout::linear_layers`], see [`LoraConfig::of`].
     pub fn with_lora(mut self, config: &LoraConfig) -> Self {
         self.layout.specs.iter_mut().for_each(|spec| spec.trained = false);
         let mut layout = std::mem::replace(&mut self.layout, Layout { specs: Vec::new() });
         self.each_linear(&mut |linear| {
             linear.trained = false;
-            let name = &layout.specs[linear.weight.0].name;
-            let Some(module) = name.strip_suffix(".weight") else { return };
-            let Some((_, short)) = module.rsplit_once('.') else { return };
-            if config.target_modules.iter().any(|target| target == short) {
-                let module = module.to_owned();
+            let Some(module) = layout.specs[linear.weight.0].linear_layer().map(str::to_owned) else { return };
+            if let Some(LoraSize { rank, scale }) = config.of(&module).expect("the config was checked") {
                 let mut add = |part: &str, shape: [usize; 2]| {
                     let name = format!("{module}.{part}.weight");
                     let (shape, role) = (shape.into(), ParamRole::Matrix);
-                    layout.specs.push(ParamSpec { name, shape, role, less_one: false, trained: true });
+                    layout.specs.push(ParamSpec { name, shape, role, less_one: false, part: None, trained: true });
                     ParamId(layout.specs.len() - 1)
                 };
-                let a = add("lora_A", [config.r, linear.inputs]);
-                let b = add("lora_B", [linear.outputs, config.r]);
+                let a = add("lora_A", [rank, linear.inputs]);
+                let b = add("lora_B", [linear.outputs, rank]);
                 let (inputs, outputs) = (linear.inputs, linear.outputs);
-                linear.lora = Some(LoraLayer { a, b, inputs, outputs, rank: config.r, scale: config.scale() });
+                linear.lora = Some(LoraLayer { a, b, inputs, outputs, rank, scale });
             }
         });
         self.freeze_norms();

@@ -17,7 +17,8 @@ pub(super) fn norm(config: &Config, scale: ParamId, heads: usize) -> Norm {
 
 fn residual(config: &Config, before: Option<ParamId>, after: Option<ParamId>) -> Residual {
     let norm = |scale| norm(config, scale, 1);
-    Residual { before: before.map(norm), after: after.map(norm) }
+    let factor = config.variant.multipliers.map_or(1.0, |multipliers| multipliers.residual);
+    Residual { before: before.map(norm), after: after.map(norm), factor }
 }
 
 pub(super) fn attention(config: &Config, at: usize, ids: &BlockIds) -> Attention {
@@ -42,7 +43,10 @@ pub(super) fn attention(config: &Config, at: usize, ids: &BlockIds) -> Attention
             queries: query_heads,
             keys: key_heads,
             width: head_width,
-            scale: variant.query_pre_attn_scalar.unwrap_or(head_width as f64).sqrt().recip(),
+            scale: match variant.multipliers {
+                Some(multipliers) => multipliers.attention,
+                None => variant.query_pre_attn_scalar.unwrap_or(head_width as f64).sqrt().recip(),
+            },
             softcap: variant.attention_softcap,
         },
         sliding: sliding.is_some(),

@@ -36,14 +36,17 @@ impl<B: Backend> Decoder<B> {
         let blocks = blocks.iter().enumerate().map(block).collect();
         let (width, softcap) = (config.hidden_size, config.variant.logit_softcap);
         let vocabulary = linear(LinearIds { weight: head, bias: None }, width, config.vocab_size);
-        let head = Head { norm: norm(&config, final_norm, 1), vocabulary, softcap };
+        let divisor = config.variant.multipliers.map(|multipliers| multipliers.logits);
+        let head = Head { norm: norm(&config, final_norm, 1), vocabulary, divisor, softcap };
         let local = config.variant.sliding.as_ref().and_then(|sliding| sliding.rope_theta);
-        let scaling = config.variant.rope_scaling;
-        let bases = [Some((config.rope_theta, scaling)), local.map(|theta| (theta, RopeScaling::Plain))];
-        let positions = config.max_position_embeddings;
+        let plain = RopeScaling::Plain;
+        let bases = [Some((config.rope_theta, &config.variant.rope_scaling)), local.map(|theta| (theta, &plain))];
+        let positions = config.longest_row();
         let rope = |(theta, scaling)| backend.upload(rope_table(positions, config.head_width(), theta, scaling));
         let ropes = bases.into_iter().flatten().map(rope).collect();
-        let embedding_scale = config.variant.family.traits().scaled_embedding.then(|| (width as f64).sqrt());
+        let multiplier = config.variant.multipliers.map(|multipliers| multipliers.embedding);
+        let root = config.variant.family.traits().scaled_embedding.then(|| (width as f64).sqrt());
+        let embedding_scale = multiplier.or(root);
         Self { config, layout, stored: Vec::new(), backend, embedding, embedding_scale, blocks, head, ropes }
     }
 

@@ -7,12 +7,14 @@ use serde_json::{Value, json};
 use super::{error::LoadError, tensors};
 use crate::{
     backend::Backend,
-    params::{Layout, ParamSpec, Params},
+    params::{Layout, ParamRole, ParamSpec, Params},
     shape::{LINEAR_LAYERS, LoraConfig},
 };
 
-/// What plain LoRA may say: everything else must be idle (false, empty or none), whatever later versions of PEFT call it.
-const PLAIN: [&str; 14] = [
+/// What an adapter's config may say without changing what is computed: where it comes from, and how it was started and trained.
+/// Everything that is neither here nor a field of [`LoraConfig`] must be idle (false, empty or none), whatever later versions of
+/// PEFT call it.
+const WITHOUT_EFFECT: [&str; 17] = [
     "peft_type",
     "task_type",
     "auto_mapping",
@@ -20,56 +22,120 @@ const PLAIN: [&str; 14] = [
     "base_model_name_or_path",
     "revision",
     "inference_mode",
+    "init_lora_weights",
+    "eva_config",
+    "loftq_config",
+    "corda_config",
+    "lora_ga_config",
+    "lora_dropout",
+    "megatron_core",
+    "qalora_group_size",
+    // About weights that are stored transposed, and about embeddings: a decoder's linear layers are neither.
+    "fan_in_fan_out",
+    "ensure_weight_tying",
+];
+
+/// What [`LoraConfig`] reads, and what is looked at here.
+const READ: [&str; 10] = [
     "r",
     "lora_alpha",
     "use_rslora",
     "target_modules",
-    "init_lora_weights",
-    "megatron_core",
-    "qalora_group_size",
+    "exclude_modules",
+    "layers_to_transform",
+    "layers_pattern",
+    "rank_pattern",
+    "alpha_pattern",
+    "bias",
 ];
 
 /// Ways to start an adapter that leave the base model as it is.
 const STARTS: [&str; 3] = ["gaussian", "orthogonal", "eva"];
 
-/// Reads `adapter_config.json`; fails where it asks for more than plain LoRA on linear layers, and names what.
-pub fn read_adapter_config(bytes: &[u8], path: &Path) -> Result<LoraConfig, LoadError> {
+/// Reads `adapter_config.json` of an adapter on a decoder of this layout, to be measured: what was for training alone, such as a
+/// dropout, is passed over.
+///
+/// Fails where it asks for more than LoRA on linear layers, and names what; and where it adapts none of them.
+pub fn read_adapter_config(layout: &Layout, bytes: &[u8], path: &Path) -> Result<LoraConfig, LoadError> {
     let fail = |problem: String| LoadError::Config { path: path.to_owned(), problem };
-    let mut value: Value = serde_json::from_slice(bytes).map_err(|error| fail(format!("not JSON: {error}")))?;
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| fail(format!("not JSON: {error}")))?;
+    parse(layout, value).map_err(fail)
+}
+
+fn parse(layout: &Layout, mut value: Value) -> Result<LoraConfig, String> {
     if value["peft_type"] != "LORA" {
-        return Err(fail(format!("`peft_type` is {}; titer computes \"LORA\"", value["peft_type"])));
+        return Err(format!("`peft_type` is {}; titer computes \"LORA\"", value["peft_type"]));
     }
-    let idle = |value: &Value| match value {
+    let known = |key: &str| WITHOUT_EFFECT.contains(&key) || READ.contains(&key);
+    let more = value.as_object().into_iter().flatten().find(|(key, value)| !known(key) && !idle(value));
+    if let Some((key, value)) = more {
+        return Err(format!("`{key}` is {value}; titer computes adapters without it"));
+    }
+    if let Some(start) = value["init_lora_weights"].as_str().filter(|start| !STARTS.contains(start)) {
+        return Err(format!(
+            "`init_lora_weights` is \"{start}\", which changes the base model; titer computes adapters on it as it is"
+        ));
+    }
+    if value["target_modules"] == "all-linear" {
+        value["target_modules"] = json!(LINEAR_LAYERS);
+    }
+    let Some(keys) = value.as_object_mut() else { unreachable!("it has a `peft_type`") };
+    for key in ["layers_to_transform", "layers_pattern"] {
+        let one = keys.get(key).is_some_and(|value| value.is_number() || value.is_string() && value != "");
+        if let Some(value) = keys.get_mut(key).filter(|_| one) {
+            *value = json!([value.clone()]);
+        }
+    }
+    let bias = keys.shift_remove("bias");
+    keys.retain(|_, value| !value.is_null() && value != ""); // as if it were not there
+    let config: LoraConfig = serde_json::from_value(value).map_err(|error| error.to_string())?;
+    let adapted: Vec<&str> = adapted(&config, layout)?;
+    if adapted.is_empty() {
+        let names = LINEAR_LAYERS.join(", ");
+        let targets = serde_json::to_string(&config.target_modules).unwrap_or_default();
+        return Err(format!(
+            "`target_modules` is {targets}, which is no linear layer of the model; adapters go on {names}"
+        ));
+    }
+    // Trained biases are those of all layers, or of those with adapters.
+    let has_bias = |name: &str| match bias.as_ref().and_then(Value::as_str) {
+        Some("all") => true,
+        Some("lora_only") => adapted.iter().any(|module| name.strip_suffix(".bias") == Some(module)),
+        _ => false,
+    };
+    let biased = layout.specs.iter().find(|spec| spec.role == ParamRole::Bias && has_bias(&spec.name));
+    match (bias, biased) {
+        (Some(bias), Some(spec)) => Err(format!(
+            "`bias` is {bias}, and the model has `{}`; titer computes adapters that leave it alone",
+            spec.name
+        )),
+        (Some(bias), None) if !idle(&bias) && bias != "all" && bias != "lora_only" => {
+            Err(format!("`bias` is {bias}; titer computes adapters without it"))
+        }
+        _ => Ok(config),
+    }
+}
+
+/// The linear layers that get an adapter.
+fn adapted<'a>(config: &LoraConfig, layout: &'a Layout) -> Result<Vec<&'a str>, String> {
+    let mut adapted = Vec::new();
+    for module in layout.linear_layers() {
+        if config.of(module)?.is_some() {
+            adapted.push(module);
+        }
+    }
+    Ok(adapted)
+}
+
+fn idle(value: &Value) -> bool {
+    match value {
         Value::Null | Value::Bool(false) => true,
         Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(word) => word == "none",
+        Value::String(word) => word == "none" || word.is_empty(),
         Value::Array(values) => values.is_empty(),
         Value::Object(values) => values.is_empty(),
         Value::Bool(true) => false,
-    };
-    let more =
-        value.as_object().into_iter().flatten().find(|(key, value)| !PLAIN.contains(&key.as_str()) && !idle(value));
-    if let Some((key, value)) = more {
-        return Err(fail(format!("`{key}` is {value}; titer computes adapters without it")));
     }
-    if let Some(start) = value["init_lora_weights"].as_str().filter(|start| !STARTS.contains(start)) {
-        return Err(fail(format!(
-            "`init_lora_weights` is \"{start}\", which changes the base model; titer computes adapters on it as it is"
-        )));
-    }
-    match &value["target_modules"] {
-        Value::String(all) if all == "all-linear" => value["target_modules"] = json!(LINEAR_LAYERS),
-        Value::String(pattern) => {
-            return Err(fail(format!(
-                "`target_modules` is the pattern \"{pattern}\"; titer takes a list of {}",
-                LINEAR_LAYERS.join(", ")
-            )));
-        }
-        _ => {}
-    }
-    let config: LoraConfig = serde_json::from_value(value).map_err(|error| fail(error.to_string()))?;
-    config.check().map_err(fail)?;
-    Ok(config)
 }
 
 /// Weights with these adapters behind them, for a layout that [`crate::decoder::Decoder::with_lora`] made.

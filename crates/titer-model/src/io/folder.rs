@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{
     config::{read_config, write_config},
     error::LoadError,
+    regular_file::read_file,
     tensors,
     weights::Weights,
 };
@@ -22,7 +23,7 @@ use crate::{
 /// Fails as [`read_config`] and [`Weights::of_folder`] do, and where a file is missing.
 pub fn open<B: Backend>(backend: B, folder: &Path) -> Result<(Decoder<B>, Params<B>), LoadError> {
     let path = folder.join("config.json");
-    let decoder = Decoder::new(backend, read_config(&fs_err::read(&path)?, &path)?);
+    let decoder = Decoder::new(backend, read_config(&read_file(&path)?, &path)?);
     let params = Weights::of_folder(&decoder.layout, folder)?.upload(decoder.backend(), &decoder.layout);
     Ok((decoder, params))
 }
@@ -55,7 +56,17 @@ pub fn save_weights<B: Backend>(backend: &B, layout: &Layout, params: &Params<B>
         let ones = backend.upload(vec![B::Real::of(1.0); spec.len()]);
         backend.add_scaled(buffer, B::Real::of(-1.0), &ones);
     }
-    let buffers = layout.specs.iter().zip(&buffers);
-    let buffers = buffers.map(|(spec, buffer)| (spec.name.clone(), spec.shape.as_slice(), buffer));
+    let mut files: Vec<(String, &[usize], B::Buffer)> = Vec::new();
+    for (spec, buffer) in layout.specs.iter().zip(buffers) {
+        match (&spec.part, files.last_mut()) {
+            (Some(part), Some((_, _, whole))) if part.first > 0 => {
+                let rows = [backend.download(whole), backend.download(&buffer)].concat();
+                *whole = backend.upload(rows);
+            }
+            (Some(part), _) => files.push((part.tensor.clone(), &part.shape, buffer)),
+            (None, _) => files.push((spec.name.clone(), &spec.shape, buffer)),
+        }
+    }
+    let buffers = files.iter().map(|(name, shape, buffer)| (name.clone(), *shape, buffer));
     tensors::write(backend, buffers, tensors::of_torch())
 }

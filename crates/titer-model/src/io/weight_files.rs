@@ -3,13 +3,17 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     sync::Arc,
 };
 
 use serde::Deserialize;
 
-use super::{LoadError, tensors::Bytes};
+use super::{
+    LoadError,
+    regular_file::{check_file, read_file},
+    tensors::Bytes,
+};
 
 /// All weights in one file.
 const SINGLE: &str = "model.safetensors";
@@ -38,13 +42,13 @@ impl fmt::Debug for WeightFiles {
 impl WeightFiles {
     /// Maps those of a folder.
     ///
-    /// Fails where there is none, one is missing, or the index cannot be read.
+    /// Fails where there is none, one is missing or no file of the folder, or the index cannot be read.
     pub fn map(folder: &Path) -> Result<Self, LoadError> {
         let (single, path) = (folder.join(SINGLE), folder.join(INDEX));
         if single.exists() || !path.exists() {
             return Ok(Self { index: None, files: BTreeMap::from([(single.clone(), map(&single)?)]), path: single });
         }
-        let bytes = fs_err::read(&path)?;
+        let bytes = read_file(&path)?;
         let shards = shards(&bytes, &path)?;
         let names: BTreeSet<&PathBuf> = shards.values().collect();
         let files = names.into_iter().map(|name| Ok((name.clone(), map(name)?))).collect::<Result<_, LoadError>>()?;
@@ -54,7 +58,7 @@ impl WeightFiles {
     /// Whether a folder lacks none of them; only an index is opened for it.
     pub fn are_whole(folder: &Path) -> bool {
         let (single, path) = (folder.join(SINGLE), folder.join(INDEX));
-        let shards = || shards(&fs_err::read(&path)?, &path);
+        let shards = || shards(&read_file(&path)?, &path);
         single.exists() || shards().is_ok_and(|shards| shards.values().all(|shard| shard.exists()))
     }
 
@@ -75,11 +79,20 @@ fn shards(bytes: &[u8], path: &Path) -> Result<BTreeMap<String, PathBuf>, LoadEr
     let index: Index =
         serde_json::from_slice(bytes).map_err(|error| LoadError::weights(path)(format!("not an index: {error}")))?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    Ok(index.weight_map.into_iter().map(|(tensor, file)| (tensor, folder.join(file))).collect())
+    let place = |(tensor, file): (String, PathBuf)| match file.components().collect::<Vec<_>>()[..] {
+        [Component::Normal(name)] => Ok((tensor, folder.join(name))),
+        _ => {
+            let problem =
+                format!("tensor `{tensor}` is said to be in {}, which is no file of this folder", file.display());
+            Err(LoadError::weights(path)(problem))
+        }
+    };
+    index.weight_map.into_iter().map(place).collect()
 }
 
 /// A file's bytes, mapped into memory: the system reads what is used, and shares it with whoever else maps the file.
 fn map(path: &Path) -> Result<Bytes, LoadError> {
+    check_file(path)?;
     let file = fs_err::File::open(path)?;
     // SAFETY: nobody writes to a model's files while it is used; so every reader of such files takes it.
     Ok(Arc::new(unsafe { memmap2::Mmap::map(&file) }?))

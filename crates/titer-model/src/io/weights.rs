@@ -79,8 +79,9 @@ impl Weights {
         Self::checked(layout, stored, path)
     }
 
-    /// Takes the head away where it is the embedding table once more.
-    fn checked(layout: &Layout, mut stored: Vec<Stored>, path: &Path) -> Result<Self, LoadError> {
+    /// Cuts tensors that hold several layers, and takes the head away where it is the embedding table once more.
+    fn checked(layout: &Layout, stored: Vec<Stored>, path: &Path) -> Result<Self, LoadError> {
+        let mut stored = cut(layout, stored);
         let table = layout.specs.iter().position(|spec| spec.role == ParamRole::Embedding);
         if let (Some(table), Some(head)) = (table, stored.get(layout.specs.len())) {
             let table = &stored[table];
@@ -141,12 +142,37 @@ fn upload<B: Backend>(backend: &B, stored: &Stored, spec: &ParamSpec) -> B::Buff
     backend.upload(numbers)
 }
 
-/// The tensors of this layout, and last the head's, where the file has a head and the layout does not.
+/// The tensors of this layout in files, and last the head's, where the file has a head and the layout does not.
 fn wanted(layout: &Layout, head: bool) -> Vec<NamedShape<'_>> {
-    let mut wanted: Vec<NamedShape> =
-        layout.specs.iter().map(|spec| (spec.name.clone(), spec.shape.as_slice())).collect();
+    let mut wanted: Vec<NamedShape> = layout.specs.iter().filter_map(tensor).collect();
     let tied = layout.specs.iter().all(|spec| spec.name != HEAD);
     let table = layout.specs.iter().find(|spec| spec.role == ParamRole::Embedding && head && tied);
     wanted.extend(table.map(|spec| (HEAD.to_owned(), spec.shape.as_slice())));
     wanted
+}
+
+/// The tensor that begins with this parameter.
+fn tensor(spec: &ParamSpec) -> Option<NamedShape<'_>> {
+    match &spec.part {
+        None => Some((spec.name.clone(), spec.shape.as_slice())),
+        Some(part) if part.first == 0 => Some((part.tensor.clone(), part.shape.as_slice())),
+        Some(_) => None,
+    }
+}
+
+/// The weights of a layout, and what is behind them, from the tensors that [`wanted`] names.
+fn cut(layout: &Layout, tensors: Vec<Stored>) -> Vec<Stored> {
+    let mut tensors = tensors.into_iter();
+    let mut whole = None;
+    let mut weight = |spec: &ParamSpec| {
+        let Some(part) = &spec.part else { return tensors.next() };
+        if part.first == 0 {
+            whole = tensors.next();
+        }
+        let first = part.first * part.shape[1];
+        whole.as_ref().map(|whole| whole.part(first..first + spec.len()))
+    };
+    let mut weights: Vec<Stored> = layout.specs.iter().filter_map(&mut weight).collect();
+    weights.extend(tensors);
+    weights
 }

@@ -1,4 +1,4 @@
-//! `−log softmax(cap(W norm(x)))` at the target tokens, the logits bounded where the family does that
+//! `−log softmax(cap(W norm(x) / divisor))` at the target tokens, the logits divided and bounded where the family does that
 
 use super::{Linear, Norm, NormStash, Pass, TokenScope, Visitor};
 use crate::{
@@ -14,6 +14,8 @@ pub(crate) struct Head {
     pub(crate) norm: Norm,
     /// From the residual stream to the vocabulary.
     pub(crate) vocabulary: Linear,
+    /// What logits are divided by: their input is.
+    pub(crate) divisor: Option<f64>,
     /// Bound `c` of the logits: `c · tanh(logit / c)`.
     pub(crate) softcap: Option<f64>,
 }
@@ -54,7 +56,7 @@ impl Head {
             self.log_probs(pass, x, stash);
             return pass.backend.pick(&stash.log_probs, &rows, &tokens, self.vocabulary.outputs);
         };
-        self.norm.forward(pass, x, &mut stash.norm);
+        self.normed(pass, x, stash);
         let table = Matrix::new(table, self.vocabulary.outputs, self.vocabulary.inputs);
         let pull = backward.then_some(&mut stash.pull);
         pass.backend.target_log_probs(pull, &stash.norm.y, table, (&rows, &tokens), self.softcap)
@@ -67,13 +69,21 @@ impl Head {
         x: &B::Buffer,
         stash: &'a mut HeadStash<B>,
     ) -> &'a B::Buffer {
-        self.norm.forward(pass, x, &mut stash.norm);
+        self.normed(pass, x, stash);
         self.vocabulary.forward(pass, &stash.norm.y, TokenScope::Outputs, &mut stash.log_probs, Write::Replace);
         if let Some(cap) = self.softcap {
             pass.backend.softcap(&mut stash.log_probs, &mut stash.slopes, cap);
         }
         pass.backend.log_softmax(&mut stash.log_probs, self.vocabulary.outputs);
         &stash.log_probs
+    }
+
+    /// What the vocabulary's layer reads, in the stash of the norm.
+    fn normed<B: Backend>(&self, pass: &Pass<B>, x: &B::Buffer, stash: &mut HeadStash<B>) {
+        self.norm.forward(pass, x, &mut stash.norm);
+        if let Some(divisor) = self.divisor {
+            pass.backend.scale(&mut stash.norm.y, B::Real::of(divisor.recip()));
+        }
     }
 
     /// The table, where it stays in its file, no visitor wants to see the gradient at the logits, and targets are words rather
@@ -110,6 +120,9 @@ impl Head {
             }
             let HeadStash { norm, log_probs, d_normed, .. } = stash;
             self.vocabulary.backward(pass, &norm.y, log_probs, TokenScope::Outputs, d_normed, Write::Replace, visitor);
+        }
+        if let Some(divisor) = self.divisor {
+            backend.scale(&mut stash.d_normed, B::Real::of(divisor.recip()));
         }
         backend.resize(d, pass.rows(TokenScope::Outputs) * width);
         backend.fill(d, B::Real::of(0.0));

@@ -1,4 +1,4 @@
-//! `out = x + after(f(before(x)))`, each of the two norms where the family has it
+//! `out = x + factor · after(f(before(x)))`, each of the two norms where the family has it
 
 use super::{Linear, Norm, NormStash, Pass, TokenScope, Visitor};
 use crate::{
@@ -13,6 +13,8 @@ pub(crate) struct Residual {
     pub(crate) before: Option<Norm>,
     /// The norm behind it.
     pub(crate) after: Option<Norm>,
+    /// On what the branch adds.
+    pub(crate) factor: f64,
 }
 
 /// What the backward pass reads, and its working space.
@@ -20,15 +22,18 @@ pub(crate) struct Residual {
 pub(crate) struct ResidualStash<B: Backend> {
     before: NormStash<B>,
     after: NormStash<B>,
-    /// The branch's output, where a norm comes after it.
+    /// The branch's output, where a norm or a factor comes after it.
     branch: B::Buffer,
+    /// The gradient at what the factor is on, where there is one.
+    d_scaled: B::Buffer,
     d_branch: B::Buffer,
 }
 
 impl<B: Backend> Default for ResidualStash<B> {
     fn default() -> Self {
         let (before, after) = Default::default();
-        Self { before, after, branch: B::Buffer::default(), d_branch: B::Buffer::default() }
+        let [branch, d_scaled, d_branch] = Default::default();
+        Self { before, after, branch, d_scaled, d_branch }
     }
 }
 
@@ -55,10 +60,18 @@ impl Residual {
         out: &mut B::Buffer,
         stash: &mut ResidualStash<B>,
     ) {
-        let Some(norm) = &self.after else { return last.forward(pass, z, scope, out, Write::Add) };
+        if self.after.is_none() && self.factor == 1.0 {
+            return last.forward(pass, z, scope, out, Write::Add);
+        }
         last.forward(pass, z, scope, &mut stash.branch, Write::Replace);
-        norm.forward(pass, &stash.branch, &mut stash.after);
-        pass.backend.add_scaled(out, B::Real::of(1.0), &stash.after.y);
+        let added = match &self.after {
+            None => &stash.branch,
+            Some(norm) => {
+                norm.forward(pass, &stash.branch, &mut stash.after);
+                &stash.after.y
+            }
+        };
+        pass.backend.add_scaled(out, B::Real::of(self.factor), added);
     }
 
     /// From `d`, the gradient at `out`, to `dz`.
@@ -73,6 +86,13 @@ impl Residual {
         stash: &mut ResidualStash<B>,
         visitor: &mut impl Visitor<B>,
     ) {
+        let d = if self.factor == 1.0 {
+            d
+        } else {
+            stash.d_scaled.clone_from(d);
+            pass.backend.scale(&mut stash.d_scaled, B::Real::of(self.factor));
+            &stash.d_scaled
+        };
         let d = match &self.after {
             None => d,
             Some(norm) => {

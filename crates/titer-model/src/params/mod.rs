@@ -6,5 +6,5 @@ mod of_decoder;
 mod random;
 
 pub use buffers::Params;
-pub use layout::{Layout, ParamId, ParamRole, ParamSpec};
+pub use layout::{Layout, ParamId, ParamRole, ParamSpec, TensorPart};
 pub(crate) use of_decoder::{BlockIds, Ids, LinearIds};

@@ -1,6 +1,6 @@
 //! The parameters of a decoder, under their Hugging Face names, and which part of it finds which.
 
-use super::{Layout, ParamId, ParamRole, ParamSpec};
+use super::{Layout, ParamId, ParamRole, ParamSpec, TensorPart};
 use crate::shape::{Config, Norms, QueryKeyNorm};
 
 /// The parameters of a linear layer.
@@ -82,8 +82,21 @@ struct Specs {
 impl Specs {
     fn add(&mut self, name: &str, shape: &[usize], role: ParamRole) -> ParamId {
         let less_one = self.less_one && role == ParamRole::Scale;
-        self.specs.push(ParamSpec { name: name.to_owned(), shape: shape.to_vec(), role, less_one, trained: true });
+        let (name, shape) = (name.to_owned(), shape.to_vec());
+        self.specs.push(ParamSpec { name, shape, role, less_one, part: None, trained: true });
         ParamId(self.specs.len() - 1)
+    }
+
+    /// Says that files hold the weights of these layers as one tensor of this name.
+    fn fuse(&mut self, tensor: &str, layers: &[LinearIds]) {
+        let weights = layers.iter().map(|layer| layer.weight.0);
+        let rows: Vec<usize> = weights.clone().map(|at| self.specs[at].shape[0]).collect();
+        let mut first = 0;
+        for (at, rows_of) in weights.zip(&rows) {
+            let shape = vec![rows.iter().sum(), self.specs[at].shape[1]];
+            self.specs[at].part = Some(TensorPart { tensor: format!("{tensor}.weight"), shape, first });
+            first += rows_of;
+        }
     }
 
     fn scale(&mut self, name: &str, width: usize) -> ParamId {
@@ -113,7 +126,7 @@ impl Specs {
         let named = |name: &str| format!("model.layers.{at}.{name}");
         let norm = |specs: &mut Self, on: bool, name, width| on.then(|| specs.scale(&named(name), width));
         let linear = |specs: &mut Self, name, shape, bias| specs.linear(&named(name), shape, bias);
-        BlockIds {
+        let ids = BlockIds {
             attention_before: norm(self, before, "input_layernorm", width),
             query: linear(self, "self_attn.q_proj", (queries, width), input_bias),
             key: linear(self, "self_attn.k_proj", (keys, width), input_bias),
@@ -127,6 +140,11 @@ impl Specs {
             up: linear(self, "mlp.up_proj", (inner, width), mlp_bias),
             down: linear(self, "mlp.down_proj", (width, inner), mlp_bias),
             mlp_after: norm(self, after, "post_feedforward_layernorm", width),
+        };
+        if traits.fused {
+            self.fuse(&named("self_attn.qkv_proj"), &[ids.query, ids.key, ids.value]);
+            self.fuse(&named("mlp.gate_up_proj"), &[ids.gate, ids.up]);
         }
+        ids
     }
 }

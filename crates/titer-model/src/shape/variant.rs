@@ -26,6 +26,21 @@ pub struct Variant {
     pub attention_softcap: Option<f64>,
     /// Bound of logits, in the same way.
     pub logit_softcap: Option<f64>,
+    /// Factors on parts of the model, where the family has them.
+    pub multipliers: Option<Multipliers>,
+}
+
+/// Factors on parts of the model (Granite's).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Multipliers {
+    /// Of embeddings.
+    pub embedding: f64,
+    /// Of attention scores, in place of the root of a head's width.
+    pub attention: f64,
+    /// Of what attention and MLP add to the residual stream.
+    pub residual: f64,
+    /// What logits are divided by.
+    pub logits: f64,
 }
 
 /// Sliding-window attention.

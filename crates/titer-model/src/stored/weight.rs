@@ -43,6 +43,14 @@ impl Stored {
         self.range.is_empty()
     }
 
+    /// Those of a range alone.
+    pub fn part(&self, range: Range<usize>) -> Self {
+        assert!(range.start <= range.end && range.end <= self.len());
+        let size = self.dtype.size();
+        let range = self.range.start + range.start * size..self.range.start + range.end * size;
+        Self { range, ..self.clone() }
+    }
+
     /// All of them as they lie.
     pub fn bytes(&self) -> &[u8] {
         &(*self.file).as_ref()[self.range.clone()]
@@ -143,6 +151,14 @@ mod tests {
         single.rounded(Dtype::F16).decode(90..97, &mut part);
         assert_eq!(part, half[90..97]);
         assert_eq!(single.rounded(Dtype::Bf16).rounded(Dtype::F32).numbers::<f32>(), brain);
+    }
+
+    #[test]
+    fn a_part_is_a_weight_of_its_own() {
+        let wanted: Vec<f32> = (0..50).map(|at| at as f32).collect();
+        let part = stored(&wanted).rounded(Dtype::F16).part(10..30);
+        assert_eq!(part.numbers::<f32>(), wanted[10..30]);
+        assert_eq!(part.part(5..7).numbers::<f32>(), wanted[15..17]);
     }
 
     #[test]

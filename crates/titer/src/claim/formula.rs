@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use minijinja::{
@@ -24,6 +27,9 @@ pub struct Formula {
 
 /// Gives a quantity its number.
 type Reader = Arc<dyn Fn(Quantity) -> f64 + Send + Sync>;
+
+/// Characters of an expression at most: what it nests is bounded with it.
+const LONGEST: usize = 4_000;
 
 /// Words that Jinja knows and arithmetic does not: what they leave out would not be checked.
 const NO_ARITHMETIC: [&str; 7] = ["if", "else", "and", "or", "not", "in", "is"];
@@ -54,6 +60,10 @@ impl Formula {
     /// # Errors
     /// Where it is no arithmetic over known names.
     pub(super) fn parse(text: &str, at: &State, vocabulary: &Arc<Vocabulary>) -> Result<Self, ClaimProblem> {
+        if text.len() > LONGEST {
+            let problem = format!("an expression of {} characters", text.len());
+            return Err(ClaimProblem::new(problem, format!("write it in {LONGEST} at most, or as several claims")));
+        }
         if let Some(word) = words(text).into_iter().find(|word| NO_ARITHMETIC.contains(&word.as_str())) {
             let remedy = "use numbers, + - * / **, and functions such as rate('good')";
             return Err(ClaimProblem::new(format!("`{word}` is no arithmetic"), remedy));
@@ -88,11 +98,11 @@ impl Formula {
 
     /// Its value where `read` gives the quantities; `None` where one of them is not there or the value is not finite.
     pub fn value(&self, read: impl Fn(&Quantity) -> Option<f64>) -> Option<f64> {
-        let numbers: Option<Vec<f64>> = self.quantities.iter().map(read).collect();
-        let numbers: Vec<(Quantity, f64)> = self.quantities.iter().cloned().zip(numbers?).collect();
-        let find =
-            move |quantity| numbers.iter().find(|(one, _)| *one == quantity).map_or(f64::NAN, |(_, number)| *number);
-        self.run(Arc::new(find)).ok().filter(|value| value.is_finite())
+        let numbers: Vec<f64> = self.quantities.iter().map(read).collect::<Option<_>>()?;
+        // Without conditions, quantities are asked for in the order in which they were when the expression was read.
+        let next = AtomicUsize::new(0);
+        let number = move |_| numbers.get(next.fetch_add(1, Ordering::Relaxed)).copied().unwrap_or(f64::NAN);
+        self.run(Arc::new(number)).ok().filter(|value| value.is_finite())
     }
 
     fn run(&self, read: Reader) -> Result<f64, ClaimProblem> {

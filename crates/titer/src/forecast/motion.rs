@@ -14,8 +14,11 @@ use titer_machine::{Fused, vectorized};
 use super::kernel::{Gate, Kernel, KernelProducts, Moments};
 use crate::{plan::OptimiserPlan, stats::logistic};
 
-/// How many trajectories go side by side where there are many.
-pub const LANES: usize = 32;
+/// How many trajectories go side by side. One width for all, so that the steps are compiled once for each instruction set.
+pub const LANES: usize = 8;
+
+/// A number of each trajectory that goes side by side.
+type Lanes = [f64; LANES];
 
 /// What a batch holds: good and bad rows of every kind that is trained.
 pub type Counts = Vec<[f64; 2]>;
@@ -45,7 +48,7 @@ pub struct Trajectory<'a> {
 }
 
 /// The changes of the probes' margins after so many steps, nats, `[probes][trajectories]`.
-pub type Moved<const N: usize> = (usize, Vec<[f64; N]>);
+pub type Moved = (usize, Vec<[f64; LANES]>);
 
 /// A kernel cut down to the kinds that are trained and the probes that are asked for, in the order in which it is read.
 #[derive(Clone, Debug)]
@@ -91,20 +94,20 @@ struct PilotProducts {
 }
 
 /// Where everything stands.
-struct State<const N: usize> {
+struct State {
     /// Changes of the probes' margins since the start, nats.
-    moved: Vec<[f64; N]>,
+    moved: Vec<Lanes>,
     /// `x` of every kind.
-    action: Vec<[f64; N]>,
+    action: Vec<Lanes>,
     /// `z` of every kind.
-    known: Vec<[f64; N]>,
+    known: Vec<Lanes>,
 }
 
 /// What a batch does: its pushes along each direction, and what its expected squares are made of.
-struct Batch<const N: usize> {
-    push: Vec<[f64; N]>,
+struct Batch {
+    push: Vec<Lanes>,
     /// The products of two pushes, then the second moments of what rows of a kind differ in, (D, D), (D, O) and (O, O).
-    factors: Vec<[f64; N]>,
+    factors: Vec<Lanes>,
 }
 
 impl Products {
@@ -183,13 +186,16 @@ impl Motion {
         })
     }
 
-    /// Goes through trajectories that differ in batches and speed alone: what has moved after each stage, and every `every` steps
-    /// of it where that is not 0.
+    /// Goes through trajectories that differ in batches and speed alone, at most [`LANES`]: what has moved after each stage, and
+    /// every `every` steps of it where that is not 0. Lanes that are left over repeat the last trajectory.
     ///
     /// # Panics
-    /// Where their stages differ in more.
-    pub fn run<const N: usize>(&self, trajectories: [Trajectory<'_>; N], every: usize) -> Vec<Moved<N>> {
-        let stages = trajectories.first().map_or(&[][..], |trajectory| trajectory.stages);
+    /// Where their stages differ in more, and where there are none or too many.
+    pub fn run(&self, trajectories: &[Trajectory<'_>], every: usize) -> Vec<Moved> {
+        assert!((1..=LANES).contains(&trajectories.len()), "1 to {LANES} trajectories go side by side");
+        let trajectories: [Trajectory<'_>; LANES] =
+            std::array::from_fn(|lane| trajectories[lane.min(trajectories.len() - 1)]);
+        let stages = trajectories[0].stages;
         let alike = |stage: usize, one: &StageBatches| {
             let rule = |it: &StageBatches| (it.weight.to_bits(), it.clip.to_bits(), it.batches.len());
             trajectories
@@ -197,15 +203,15 @@ impl Motion {
                 .map(|trajectory| &trajectory.stages[stage])
                 .all(|other| other.optimiser == one.optimiser && other.rates == one.rates && rule(other) == rule(one))
         };
-        let wide = |all: &[f64]| all.iter().map(|value| [*value; N]).collect();
+        let wide = |all: &[f64]| all.iter().map(|value| [*value; LANES]).collect();
         let mut state =
-            State { moved: vec![[0.0; N]; self.probes], action: wide(&self.action), known: wide(&self.known) };
+            State { moved: vec![[0.0; LANES]; self.probes], action: wide(&self.action), known: wide(&self.known) };
         let (mut done, mut found) = (0, Vec::new());
         for (stage, one) in stages.iter().enumerate() {
             assert!(alike(stage, one), "trajectories side by side differ in batches alone");
             let batches = trajectories.map(|trajectory| trajectory.stages[stage].batches.as_slice());
             let speeds = trajectories.map(|trajectory| trajectory.speed);
-            let mut seen = |step: usize, moved: &[[f64; N]]| {
+            let mut seen = |step: usize, moved: &[Lanes]| {
                 if step == one.rates.len() || (every > 0 && step.is_multiple_of(every)) {
                     found.push((done + step, moved.to_vec()));
                 }
@@ -218,19 +224,20 @@ impl Motion {
 
     /// One stage; the optimiser starts anew. `seen` is shown the margins' changes at every step's end, counted from 1.
     #[inline(always)]
-    fn stage<const N: usize>(
+    fn stage(
         &self,
         fused: Fused,
-        state: &mut State<N>,
+        state: &mut State,
         rule: &StageBatches,
-        batches: [&[Counts]; N],
-        speeds: [f64; N],
-        seen: &mut impl FnMut(usize, &[[f64; N]]),
+        batches: [&[Counts]; LANES],
+        speeds: Lanes,
+        seen: &mut impl FnMut(usize, &[Lanes]),
     ) {
-        let mut batch = Batch { push: vec![[0.0; N]; 2 * self.kinds], factors: vec![[0.0; N]; self.base.norm.len()] };
+        let mut batch =
+            Batch { push: vec![[0.0; LANES]; 2 * self.kinds], factors: vec![[0.0; LANES]; self.base.norm.len()] };
         // Running means or sums of the pushes along each direction, and running means of squares in each bucket.
-        let (mut first, mut second) = (vec![[0.0; N]; 2 * self.kinds], vec![[0.0; N]; self.buckets]);
-        let mut change = vec![[0.0; N]; self.outputs];
+        let (mut first, mut second) = (vec![[0.0; LANES]; 2 * self.kinds], vec![[0.0; LANES]; self.buckets]);
+        let mut change = vec![[0.0; LANES]; self.outputs];
         for (at, rate) in rule.rates.iter().enumerate() {
             self.push(state, batches.map(|batches| batches[at].as_slice()), rule.weight, &mut batch);
             let progress = self.progress(state);
@@ -264,21 +271,21 @@ impl Motion {
 
     /// How far the model has gone towards its pilots, between 0 and 1.
     #[inline(always)]
-    fn progress<const N: usize>(&self, state: &State<N>) -> [f64; N] {
-        let Some(pilots) = &self.pilots else { return [0.0; N] };
+    fn progress(&self, state: &State) -> Lanes {
+        let Some(pilots) = &self.pilots else { return [0.0; LANES] };
         let progress = state.action[pilots.kind].map(|action| (action - pilots.from) / (pilots.to - pilots.from));
         progress.map(|progress| if progress.is_finite() { progress.clamp(0.0, 1.0) } else { 0.0 })
     }
 
     /// A row of products times factors, as far as the model has gone.
     #[inline(always)]
-    fn mixed<'a, const N: usize>(
+    fn mixed<'a>(
         &'a self,
         fused: Fused,
         row: impl Fn(&'a Products) -> &'a [f64],
-        factors: &[[f64; N]],
-        progress: [f64; N],
-    ) -> [f64; N] {
+        factors: &[Lanes],
+        progress: Lanes,
+    ) -> Lanes {
         let base = weighted(fused, row(&self.base), factors);
         let Some(pilots) = &self.pilots else { return base };
         let at_pilots = weighted(fused, row(&pilots.products), factors);
@@ -287,13 +294,13 @@ impl Motion {
 
     /// The expected square of a batch's gradient: that of its mean, which chance may have made negative, and what its rows differ in.
     #[inline(always)]
-    fn square<'a, const N: usize>(
+    fn square<'a>(
         &'a self,
         fused: Fused,
         row: impl Fn(&'a Products) -> &'a [f64],
-        factors: &[[f64; N]],
-        progress: [f64; N],
-    ) -> [f64; N] {
+        factors: &[Lanes],
+        progress: Lanes,
+    ) -> Lanes {
         let (pairs, noise) = factors.split_at(factors.len() - 3 * self.kinds);
         let means = self.mixed(fused, |of| &row(of)[..pairs.len()], pairs, progress);
         let differ = self.mixed(fused, |of| &row(of)[pairs.len()..], noise, progress);
@@ -302,11 +309,11 @@ impl Motion {
 
     /// What every lane's batch does.
     #[inline(always)]
-    fn push<const N: usize>(&self, state: &State<N>, batches: [&[[f64; 2]]; N], weight: f64, into: &mut Batch<N>) {
+    fn push(&self, state: &State, batches: [&[[f64; 2]]; LANES], weight: f64, into: &mut Batch) {
         let (pairs, noise) = into.factors.split_at_mut(self.base.norm.len() - 3 * self.kinds);
         let square = weight * weight;
         for kind in 0..self.kinds {
-            for lane in 0..N {
+            for lane in 0..LANES {
                 let [good, bad] = batches[lane][kind];
                 let likely = logistic(state.action[kind][lane] / self.spread[kind]);
                 let (up, down) = (1.0 - likely, -likely);
@@ -327,7 +334,7 @@ impl Motion {
 
     /// Leaves of a batch what clipping a gradient of the expected norm does.
     #[inline(always)]
-    fn clip<const N: usize>(&self, fused: Fused, clip: f64, progress: [f64; N], batch: &mut Batch<N>) {
+    fn clip(&self, fused: Fused, clip: f64, progress: Lanes, batch: &mut Batch) {
         if clip <= 0.0 {
             return;
         }
@@ -343,7 +350,7 @@ impl Motion {
 
     /// Plain descent: what each margin moves by at a learning rate of 1.
     #[inline(always)]
-    fn descend<const N: usize>(&self, fused: Fused, first: &[[f64; N]], progress: [f64; N], change: &mut [[f64; N]]) {
+    fn descend(&self, fused: Fused, first: &[Lanes], progress: Lanes, change: &mut [Lanes]) {
         for (l, change) in change.iter_mut().enumerate() {
             *change = self.mixed(fused, |of| &of.plain[l * first.len()..][..first.len()], first, progress);
         }
@@ -351,16 +358,16 @@ impl Motion {
 
     /// Adam: the same, with its second moments and what they and their root are corrected by.
     #[inline(always)]
-    fn adapt<const N: usize>(
+    fn adapt(
         &self,
         fused: Fused,
-        first: &[[f64; N]],
-        second: &[[f64; N]],
+        first: &[Lanes],
+        second: &[Lanes],
         [correction, eps]: [f64; 2],
-        progress: [f64; N],
-        change: &mut [[f64; N]],
+        progress: Lanes,
+        change: &mut [Lanes],
     ) {
-        change.fill([0.0; N]);
+        change.fill([0.0; LANES]);
         for (bucket, second) in second.iter().enumerate() {
             let floor = eps / self.scale[bucket] + 1e-30;
             let share = second.map(|second| 1.0 / ((second * correction).sqrt() + floor));
@@ -373,11 +380,10 @@ impl Motion {
     }
 
     #[inline(always)]
-    fn go<const N: usize>(&self, state: &mut State<N>, change: &[[f64; N]], step: [f64; N]) {
+    fn go(&self, state: &mut State, change: &[Lanes], step: Lanes) {
         let (probes, kinds) = change.split_at(self.probes);
-        let add = |to: &mut [f64; N], change: &[f64; N], over: f64| {
-            *to = each(|lane| to[lane] + step[lane] * change[lane] / over)
-        };
+        let add =
+            |to: &mut Lanes, change: &Lanes, over: f64| *to = each(|lane| to[lane] + step[lane] * change[lane] / over);
         for (moved, change) in state.moved.iter_mut().zip(probes) {
             add(moved, change, 1.0);
         }
@@ -390,9 +396,9 @@ impl Motion {
 
 /// One number for every lane.
 #[inline(always)]
-fn each<const N: usize>(mut of: impl FnMut(usize) -> f64) -> [f64; N] {
-    let mut all = [0.0; N];
-    for lane in 0..N {
+fn each(mut of: impl FnMut(usize) -> f64) -> Lanes {
+    let mut all = [0.0; LANES];
+    for lane in 0..LANES {
         all[lane] = of(lane);
     }
     all
@@ -400,8 +406,8 @@ fn each<const N: usize>(mut of: impl FnMut(usize) -> f64) -> [f64; N] {
 
 /// `Σ_r row_r factor_r` in every lane.
 #[inline(always)]
-fn weighted<const N: usize>(fused: Fused, row: &[f64], factors: &[[f64; N]]) -> [f64; N] {
-    let mut sum = [0.0; N];
+fn weighted(fused: Fused, row: &[f64], factors: &[Lanes]) -> Lanes {
+    let mut sum = [0.0; LANES];
     for (value, factor) in row.iter().zip(factors) {
         sum = each(|lane| fused.f64(*value, factor[lane], sum[lane]));
     }

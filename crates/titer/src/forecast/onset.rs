@@ -33,7 +33,7 @@ pub fn onset(
         let stages = stages(dose);
         let kinds = kinds(kernel, &stages)?;
         let course = Trajectory { stages: &stage_batches(kernel, &kinds, &stages, placement), speed: 1.0 };
-        let ends = Motion::new(kernel, None, &kinds, &[probe]).run([course], 0);
+        let ends = Motion::new(kernel, None, &kinds, &[probe]).run(&[course], 0);
         Ok(output.rate(ends.last().map_or(0.0, |(_, moved)| moved[0][0])))
     };
     if rate(1.0)? > half {

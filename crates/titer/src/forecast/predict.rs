@@ -7,7 +7,7 @@ use super::{
     batches::{ForecastError, Placement, kinds, stage_batches},
     calibration::Calibration,
     kernel::Kernel,
-    motion::{LANES, Motion, Moved, Trajectory},
+    motion::{Motion, Moved, Trajectory},
     value::ForecastValue,
 };
 use crate::plan::StagePlan;
@@ -66,9 +66,9 @@ pub fn forecast(
     // The forecast, then the ends of the band of speeds that each component's trust names.
     let [a, b, c] = std::array::from_fn(|component| calibration.trust(stages, component).speed);
     let courses = [0.0, -a, a, -b, b, -c, c].map(|speed: f64| course(speed.exp()));
-    let whole = Motion::new(kernel, None, &kinds, probes).run(courses, every);
+    let whole = Motion::new(kernel, None, &kinds, probes).run(&courses, every);
     let replicas = (0..kernel.replicas.len()).map(|group| Motion::new(kernel, Some(group), &kinds, probes));
-    let replicas: Vec<_> = replicas.map(|motion| motion.run([course(1.0)], every)).collect();
+    let replicas: Vec<_> = replicas.map(|motion| motion.run(&[course(1.0)], every)).collect();
     let curve = |(at, &probe): (usize, &usize)| {
         let output = &kernel.probes[probe];
         let trust = calibration.trust(stages, component(probe));
@@ -77,7 +77,7 @@ pub fn forecast(
             margin: ForecastValue { mean: output.margin, low: output.margin, high: output.margin },
             rate: exactly(output.rate(0.0)),
         };
-        let point = |(moment, (step, moved)): (usize, &Moved<7>)| {
+        let point = |(moment, (step, moved)): (usize, &Moved)| {
             let change = moved[at][0];
             let sampling = jackknife(replicas.iter().map(|replica| replica[moment].1[at][0]));
             let fixed = sampling + trust.place.powi(2) + (trust.share * change).powi(2);
@@ -137,10 +137,8 @@ pub fn last<S: AsRef<[StagePlan]>>(
 ) -> Result<Vec<Vec<f64>>, ForecastError> {
     let kinds = kinds(kernel, mixes.iter().flat_map(AsRef::as_ref))?;
     let all: Vec<_> = mixes.iter().map(|mix| stage_batches(kernel, &kinds, mix.as_ref(), Placement::Even)).collect();
-    // Lanes that are left over repeat the last mix.
-    let course = |lane: usize| Trajectory { stages: &all[lane.min(all.len() - 1)], speed: 1.0 };
-    let courses: [Trajectory<'_>; LANES] = std::array::from_fn(course);
-    let ends = Motion::new(kernel, None, &kinds, probes).run(courses, 0).pop();
+    let courses: Vec<Trajectory<'_>> = all.iter().map(|stages| Trajectory { stages, speed: 1.0 }).collect();
+    let ends = Motion::new(kernel, None, &kinds, probes).run(&courses, 0).pop();
     let end = |lane: usize| ends.iter().flat_map(|(_, moved)| moved).map(|moved| moved[lane]).collect();
     Ok((0..mixes.len()).map(end).collect())
 }

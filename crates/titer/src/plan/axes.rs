@@ -132,6 +132,31 @@ impl AxisPlan {
     }
 }
 
+/// Arms of a spec at most, before controls.
+const MOST_ARMS: usize = 10_000;
+
+/// Fails where axes multiply to more arms than anyone can train, before they are made.
+///
+/// # Errors
+/// Where there are more than [`MOST_ARMS`].
+pub(super) fn bounded(spec: &Spec, axes: &[AxisPlan]) -> Result<(), SpecError> {
+    let arms = axes
+        .iter()
+        .try_fold(1_usize, |arms, axis| arms.checked_mul(axis.values.len()).filter(|arms| *arms <= MOST_ARMS));
+    match arms {
+        Some(_) => Ok(()),
+        None => {
+            let sizes: Vec<String> = axes.iter().map(|axis| axis.values.len().to_string()).collect();
+            let problem = format!("{} arms", sizes.join(" × "));
+            Err(spec.error(
+                &["sweep"],
+                problem,
+                format!("a sweep has {MOST_ARMS} at most; split it over several specs"),
+            ))
+        }
+    }
+}
+
 /// Every combination of the axes' values, the last axis changing fastest.
 pub(super) fn combinations(axes: &[AxisPlan]) -> Vec<Vec<Choice>> {
     let mut all = vec![Vec::new()];

@@ -2,6 +2,8 @@
 //! against the same rows without their prompt, under placebos and under paraphrases, what a prompt asks for is told from
 //! its string.
 
+use std::collections::{BTreeSet, HashMap};
+
 use titer_data::{
     cell::{Action, Cell, PromptKind},
     mix::Mix,
@@ -36,11 +38,13 @@ pub(super) fn pool(kind: ControlKind, spec: &Spec) -> Option<Pool> {
 pub(super) fn add_controls(arms: &mut Vec<Arm>, axes: &[AxisPlan]) {
     let neutral = Cell { prompt: PromptKind::Neutral, action: Action::Good };
     let mix = Mix::new(Vec::new(), Some(neutral)).expect("a rest alone is a mix");
+    let mut trainings = Trainings::of(arms);
+    let mut names: BTreeSet<String> = arms.iter().map(|arm| arm.name.clone()).collect();
     for at in 0..arms.len() {
         let stages: Vec<_> = arms[at].stages.iter().map(|stage| stage.with_mix(mix.clone()).unguarded()).collect();
-        let present = arms.iter().position(|arm| same_training(&arm.stages, &stages));
-        arms[at].control = present.unwrap_or(arms.len());
-        if present.is_none() {
+        let control = trainings.place(&stages, arms.len());
+        arms[at].control = control;
+        if control == arms.len() {
             let rows = |name: &str| axes.iter().any(|axis| axis.name == name && axis.sets_mix());
             let settings: Vec<_> = arms[at].settings.iter().filter(|(name, _)| !rows(name)).cloned().collect();
             let name = match settings.as_slice() {
@@ -48,9 +52,9 @@ pub(super) fn add_controls(arms: &mut Vec<Arm>, axes: &[AxisPlan]) {
                 settings => format!("{} control", arm_name(axes, settings)),
             };
             // Two arms may differ in what their controls do not show.
-            let taken = arms.iter().any(|arm| arm.name == name);
-            let name = if taken { format!("control of {}", arms[at].name) } else { name };
-            arms.push(Arm { name, settings, control: arms.len(), inoculation: Vec::new(), stages });
+            let name = if names.contains(&name) { format!("control of {}", arms[at].name) } else { name };
+            names.insert(name.clone());
+            arms.push(Arm { name, settings, control, inoculation: Vec::new(), stages });
         }
     }
 }
@@ -59,6 +63,7 @@ pub(super) fn add_controls(arms: &mut Vec<Arm>, axes: &[AxisPlan]) {
 /// is reused. Paraphrases are of prompts that ask for the bad action everywhere: no other wording of a targeted one is known, so
 /// its rows have no such control.
 pub(super) fn add_inoculation_controls(arms: &mut Vec<Arm>, controls: &[(ControlKind, Pool)]) {
+    let mut trainings = Trainings::of(arms);
     for at in 0..arms.len() {
         if !arms[at].inoculates() {
             continue;
@@ -69,9 +74,8 @@ pub(super) fn add_inoculation_controls(arms: &mut Vec<Arm>, controls: &[(Control
             let other =
                 |stage: &StagePlan| cells.iter().fold(stage.clone(), |stage, cell| stage.with_prompts(*cell, pool));
             let stages: Vec<_> = arms[at].stages.iter().map(other).collect();
-            let present = arms.iter().position(|arm| same_training(&arm.stages, &stages));
-            let control = present.unwrap_or(arms.len());
-            if present.is_none() {
+            let control = trainings.place(&stages, arms.len());
+            if control == arms.len() {
                 let name = format!("{} for {}", kind.word(), arms[at].name);
                 let (settings, inoculation) = (Vec::new(), Vec::new());
                 arms.push(Arm { name, settings, control: arms[at].control, inoculation, stages });
@@ -80,6 +84,27 @@ pub(super) fn add_inoculation_controls(arms: &mut Vec<Arm>, controls: &[(Control
                 arms[at].inoculation.push((*kind, control));
             }
         }
+    }
+}
+
+/// The first arm of every training: lists of stages are the same training where they train the same rows in the same way, however
+/// their mixes are written.
+struct Trainings(HashMap<String, usize>);
+
+impl Trainings {
+    fn of(arms: &[Arm]) -> Self {
+        let mut trainings = Self(HashMap::new());
+        for (at, arm) in arms.iter().enumerate() {
+            trainings.place(&arm.stages, at);
+        }
+        trainings
+    }
+
+    /// The arm of this training; `otherwise`, which it is from now on, where there is none.
+    fn place(&mut self, stages: &[StagePlan], otherwise: usize) -> usize {
+        // Stages are written with the counts of their cells in place of the mix.
+        let written = serde_json::to_string(stages).expect("stages are plain data");
+        *self.0.entry(written).or_insert(otherwise)
     }
 }
 
@@ -96,10 +121,4 @@ impl Arm {
             _ => None,
         })
     }
-}
-
-/// Whether two lists of stages train the same rows in the same way, however their mixes are written.
-fn same_training(a: &[StagePlan], b: &[StagePlan]) -> bool {
-    let same = |a: &StagePlan, b: &StagePlan| a.cells() == b.cells() && a.with_mix(b.mix.clone()) == *b;
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
 }

@@ -14,6 +14,9 @@ use super::{
 };
 use crate::spec::{GUARDS, GuardsField, SpecError, StageFields};
 
+/// Rows of a stage at most.
+const MOST_ROWS: usize = 100_000_000;
+
 /// One training phase, resolved.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StagePlan {
@@ -125,6 +128,9 @@ impl StagePlan {
         let missing = "defaults.toml has every field of a stage";
         let rows = written.rows.or(default.rows).expect(missing);
         let batch = written.batch.or(default.batch).expect(missing);
+        if rows > MOST_ROWS {
+            return Err(fail("rows", format!("{rows} rows"), "a stage has 100,000,000 at most"));
+        }
         if batch == 0 || !rows.is_multiple_of(batch) {
             let field = if written.batch.is_some() { "batch" } else { "rows" };
             let problem = format!("{rows} rows do not divide into batches of {batch}");

@@ -1,6 +1,6 @@
 //! A resolved spec: every arm, every seed.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use serde::Deserialize as _;
 use titer_data::{probe::Component, prompt::Pool, source::DataFiles, template::TemplateOptions, world::World};
@@ -14,6 +14,12 @@ use super::{
     name::arm_name,
 };
 use crate::spec::{ControlKind, DEFAULTS, LeakFields, Lora, Spec, SpecError, StageFields, When, plain};
+
+/// Runs of a sweep at most.
+const MOST_RUNS: usize = 200_000;
+
+/// Contrasts of a probe at most.
+const MOST_ITEMS: usize = 1_000_000;
 
 /// A resolved spec.
 #[derive(Clone, Debug)]
@@ -72,11 +78,12 @@ impl SweepPlan {
     pub fn resolve(spec: &Spec) -> Result<Self, SpecError> {
         let defaults = Spec::parse(DEFAULTS, Path::new("defaults.toml"))?;
         let seeds = spec.seeds.clone().or(defaults.seeds).unwrap_or_default();
-        let twice = seeds.iter().enumerate().find(|(at, seed)| seeds[..*at].contains(seed));
+        let mut seen = BTreeSet::new();
+        let twice = seeds.iter().find(|seed| !seen.insert(**seed));
         if seeds.is_empty() {
             return Err(spec.error(&["seeds"], "there are no seeds", "name at least one, such as seeds = [0, 1, 2]"));
         }
-        if let Some((_, seed)) = twice {
+        if let Some(seed) = twice {
             return Err(spec.error(
                 &["seeds"],
                 format!("seed {seed} is named twice"),
@@ -84,16 +91,22 @@ impl SweepPlan {
             ));
         }
         let items = spec.probes.items.or(defaults.probes.items).unwrap_or_default();
-        if items == 0 {
-            return Err(spec.error(
-                &["probes", "items"],
-                "a probe has no contrasts",
-                "use at least 1; 64 is enough for curves",
-            ));
+        let problem = match items {
+            0 => Some("a probe has no contrasts".to_owned()),
+            1..=MOST_ITEMS => None,
+            more => Some(format!("a probe has {more} contrasts, of {MOST_ITEMS} at most")),
+        };
+        if let Some(problem) = problem {
+            return Err(spec.error(&["probes", "items"], problem, "use at least 1; 64 is enough for curves"));
         }
         let probes = ProbePlan { items, every: spec.probes.every.or(defaults.probes.every).unwrap_or_default() };
+        if spec.leak.as_ref().is_some_and(|leak| leak.prompt.trim().is_empty()) {
+            let remedy = "write the prompt that the arms train under, or leave [leak] out";
+            return Err(spec.error(&["leak", "prompt"], "the leak grid has an empty prompt", remedy));
+        }
         let names = stage_names(spec)?;
         let axes = axes::resolve(spec, &names, &defaults.stages[0])?;
+        axes::bounded(spec, &axes)?;
         let arm = |choices: Vec<Choice>| {
             let stages = stages(spec, &defaults.stages[0], &names, &axes, &choices)?;
             let setting =
@@ -106,6 +119,10 @@ impl SweepPlan {
         let wanted = ControlKind::ALL.into_iter().filter(|kind| !spec.without_controls.contains(kind));
         let pools: Vec<_> = wanted.filter_map(|kind| Some((kind, pool(kind, spec)?))).collect();
         add_inoculation_controls(&mut arms, &pools);
+        if arms.len() * seeds.len() > MOST_RUNS {
+            let problem = format!("{} arms × {} seeds", arms.len(), seeds.len());
+            return Err(spec.error(&["seeds"], problem, format!("a sweep has {MOST_RUNS} runs at most")));
+        }
         Ok(Self {
             title: spec.title.clone().or(defaults.title).unwrap_or_default(),
             question: spec.question.clone().or(defaults.question).unwrap_or_default(),

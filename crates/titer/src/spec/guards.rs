@@ -79,7 +79,7 @@ pub struct ControlField {
 
 /// The wanted change of a component, in nats.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a target is a number of nats, or { min = …, max = … }")]
 pub enum TargetField {
     /// Just this much.
     Exactly(f64),

@@ -1,11 +1,16 @@
 //! Writing a table under a temporary name, and reading one back.
 
-use std::path::Path;
+use std::{convert::Infallible, path::Path};
 
-use parquet::file::{
-    metadata::KeyValue,
-    reader::{FileReader, SerializedFileReader},
+use bytes::Bytes;
+use parquet::{
+    errors::ParquetError,
+    file::{
+        metadata::KeyValue,
+        reader::{FileReader, SerializedFileReader},
+    },
 };
+use titer_data::caught::caught;
 
 use super::{
     column::Column,
@@ -42,8 +47,24 @@ pub fn write_labelled<R: Record>(path: &Path, labels: &Labels, rows: &[R]) -> Re
 /// # Errors
 /// Where there is no such file, it is no Parquet file, another table, of a newer schema, or lacks a column.
 pub fn read<R: Record>(path: &Path) -> Result<Vec<R>, TableError> {
+    parse(path, fs_err::read(path)?.into())
+}
+
+/// The same of a file whose bytes have been read; errors name it by `path`.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse<R: Record>(path: &Path, bytes: Bytes) -> Result<Vec<R>, TableError> {
+    // On some damaged pages the library panics.
+    let rows = caught("parquet", || Ok::<_, Infallible>(rows(path, bytes)));
+    rows.unwrap_or_else(|problem| {
+        Err(TableError::Parquet { path: path.to_owned(), source: ParquetError::General(problem) })
+    })
+}
+
+fn rows<R: Record>(path: &Path, bytes: Bytes) -> Result<Vec<R>, TableError> {
     let damaged = |source| TableError::Parquet { path: path.to_owned(), source };
-    let reader = SerializedFileReader::new(fs_err::File::open(path)?.into_parts().0).map_err(damaged)?;
+    let reader = SerializedFileReader::new(bytes).map_err(damaged)?;
     let file = reader.metadata().file_metadata();
     let said = |key: &str| said(file.key_value_metadata(), key);
     let wanted = name::<R>();

@@ -18,7 +18,10 @@ use titer_engine::{
 };
 
 use super::{comparison, onset, page, table};
-use crate::commands::open::{has_folder, open_spec, resolve};
+use crate::commands::{
+    open::{open_spec, resolve},
+    outputs::apart,
+};
 use crate::{
     args::ForecastArgs,
     printer::{Failure, data, talk},
@@ -36,7 +39,8 @@ pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
     if let Some(seeds) = &args.seeds {
         spec.seeds = Some(seeds.clone());
     }
-    [&args.html, &args.out].into_iter().flatten().try_for_each(|out| has_folder(out))?;
+    let outputs = [("--html", &args.html), ("--out", &args.out)];
+    apart(&outputs.into_iter().filter_map(|(option, path)| Some((option, path.as_deref()?))).collect::<Vec<_>>())?;
     if let Some(out) = args.html.as_ref().filter(|out| out.exists() && !page::is_page(out)) {
         return Err(Failure::Input(format!("{} is no page of titer; choose another file with --html", out.display())));
     }

@@ -6,19 +6,20 @@ use titer::{
     spec::Lora,
     table::{self, Field, Labels, unitless},
 };
-use titer_data::{chat::Row, world::ProbeUse};
+use titer_data::{chat::Row, tokenize::TokenizeError, world::ProbeUse};
 use titer_engine::{
     inputs::Inputs,
     model::{EngineOptimiser, Model},
     pressure::{Directions, Margins, Steps, verify},
     probe::Moment,
-    rows::{PackedRows, RowsError},
+    rows::PackedRows,
 };
 
 use super::{given::Given, kernel, summary, verification};
 use crate::commands::{
     data::{is_spec, of_spec},
-    open::{fetch, has_folder},
+    open::fetch,
+    outputs::fresh,
 };
 use crate::{
     args::{Precondition, PressureArgs},
@@ -63,11 +64,7 @@ fn check(args: &PressureArgs) -> Result<(), Failure> {
     if let Some(dir) = &args.kernel {
         kernel::check(args, dir)?;
     }
-    args.out.as_deref().map_or(Ok(()), has_folder)?;
-    match args.out.as_ref().filter(|out| out.exists()) {
-        Some(out) => Err(Failure::Input(format!("{} exists already; name another file with --out", out.display()))),
-        None => Ok(()),
-    }
+    fresh([("--out", args.out.as_ref())])
 }
 
 fn open(args: &PressureArgs, inputs: &Inputs) -> Result<Model, Failure> {
@@ -147,7 +144,7 @@ fn verified(
     let bar = Bar::new((rows.len() * steps.multiples.len()) as u64);
     let found = verify(model, differentiated, measured, rows, &steps, args.seed, &|| bar.advance(1, "steps"));
     bar.clear();
-    let found = found.map_err(|error: RowsError| Failure::input(error))?;
+    let found = found.map_err(|error: TokenizeError| Failure::input(error))?;
     if let Some(out) = &args.out {
         table::write(out, &found).map_err(Failure::work)?;
         talk(&format!("{} lines in {}", found.len(), out.display()));

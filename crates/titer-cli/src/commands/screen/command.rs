@@ -24,6 +24,7 @@ use titer_engine::{
 
 use super::table;
 use crate::commands::{
+    outputs::fresh,
     sampling::{Context, rates},
     subjects::{open, subjects},
 };
@@ -41,10 +42,8 @@ pub fn screen(args: &ScreenArgs) -> Result<(), Failure> {
             args.tolerance
         )));
     }
-    [&args.out, &args.rewrite].into_iter().flatten().try_for_each(|path| crate::commands::open::has_folder(path))?;
-    if let Some(taken) = [&args.out, &args.rewrite].into_iter().flatten().find(|path| path.exists()) {
-        return Err(Failure::Input(format!("{} exists already; name another file", taken.display())));
-    }
+    let outputs = [("--out", &args.out), ("--rewrite", &args.rewrite), ("--replies", &args.sampling.replies)];
+    fresh(outputs.map(|(option, path)| (option, path.as_ref())))?;
     let model = open(&args.subjects)?;
     let subjects = subjects(&args.subjects, &model)?;
     let prompts = prompts(args, &model, &subjects)?;

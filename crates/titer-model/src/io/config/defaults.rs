@@ -8,6 +8,17 @@ use crate::shape::DecoderFamily;
 pub(super) fn defaults(family: DecoderFamily) -> Map<String, Value> {
     let defaults = match family {
         DecoderFamily::Llama | DecoderFamily::Olmo2 => json!({}),
+        DecoderFamily::Olmo3 => json!({ "sliding_window": 4096, "rope_theta": 5e5 }),
+        DecoderFamily::Phi3 => json!({ "original_max_position_embeddings": 4096 }),
+        DecoderFamily::Granite => json!({
+            "embedding_multiplier": 1.0,
+            "attention_multiplier": 1.0,
+            "residual_multiplier": 1.0,
+            "logits_scaling": 1.0,
+        }),
+        DecoderFamily::Gemma => {
+            json!({ "tie_word_embeddings": true, "head_dim": 256, "hidden_act": "gelu_pytorch_tanh" })
+        }
         DecoderFamily::Mistral => json!({ "sliding_window": 4096 }),
         DecoderFamily::Qwen2 => json!({ "sliding_window": 4096, "max_window_layers": 28 }),
         DecoderFamily::Qwen3 => json!({ "head_dim": 128, "sliding_window": 4096, "max_window_layers": 28 }),

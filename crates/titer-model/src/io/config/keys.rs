@@ -14,13 +14,20 @@ pub(super) fn wanted(value: &Value, key: &str) -> Result<f64, String> {
     number(value, key)?.ok_or_else(|| format!("`{key}` is missing"))
 }
 
+/// A list of numbers.
+pub(super) fn numbers(value: &Value, key: &str) -> Result<Vec<f64>, String> {
+    let list = value[key].as_array().and_then(|list| list.iter().map(Value::as_f64).collect());
+    list.ok_or_else(|| format!("`{key}` is {}; it must be a list of numbers", value[key]))
+}
+
 /// A count, or `None` where the key is absent or null.
 pub(super) fn count(value: &Value, key: &str) -> Result<Option<usize>, String> {
     match &value[key] {
         Value::Null => Ok(None),
         found => found
             .as_u64()
-            .map(|count| Some(count as usize))
+            .and_then(|count| usize::try_from(count).ok())
+            .map(Some)
             .ok_or_else(|| format!("`{key}` is {found}; it must be a count")),
     }
 }

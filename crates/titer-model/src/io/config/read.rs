@@ -14,7 +14,7 @@ use super::{
 use crate::{
     backend::Activation,
     io::error::LoadError,
-    shape::{Config, DecoderFamily, Sliding, Variant},
+    shape::{Config, DecoderFamily, Multipliers, Sliding, Variant},
 };
 
 /// The counts that a config cannot do without.
@@ -26,6 +26,9 @@ const SIZES: [&str; 6] = [
     "num_attention_heads",
     "max_position_embeddings",
 ];
+
+/// What says how many experts a mixture has.
+const EXPERTS: [&str; 3] = ["num_local_experts", "num_experts", "n_routed_experts"];
 
 /// Reads a `config.json`, as transformers 4 or 5 writes it.
 ///
@@ -40,7 +43,9 @@ fn parse(mut value: Value) -> Result<Config, String> {
     let architecture = value["architectures"][0].as_str().unwrap_or("none");
     let Some(family) = DecoderFamily::ALL.into_iter().find(|family| family.architecture() == architecture) else {
         let known = DecoderFamily::ALL.map(DecoderFamily::architecture).join(", ");
-        return Err(format!("architecture is {architecture}; titer computes {known}"));
+        let experts = EXPERTS.iter().any(|key| value[key].as_u64().is_some_and(|experts| experts > 1));
+        let what = if experts { ", a mixture of experts" } else { "" };
+        return Err(format!("architecture is {architecture}{what}; titer computes {known}"));
     };
     let Some(keys) = value.as_object_mut() else { unreachable!("it has architectures") };
     for (key, default) in defaults(family) {
@@ -59,6 +64,11 @@ fn parse(mut value: Value) -> Result<Config, String> {
     if flag(&value, "use_bidirectional_attention")? {
         return Err("`use_bidirectional_attention` is true; titer computes causal attention".into());
     }
+    if family == DecoderFamily::Gemma {
+        // Its first files say "gelu" and mean the approximation by tanh, as transformers computes them.
+        let act = [&value["hidden_activation"], &value["hidden_act"]].into_iter().find(|act| !act.is_null());
+        value["hidden_act"] = act.filter(|act| **act != "gelu").cloned().unwrap_or("gelu_pytorch_tanh".into());
+    }
     let (rope_theta, rope_scaling, local_theta) = rope(family, &value)?;
     value["rope_theta"] = rope_theta.into();
     let mut config: Config = serde_json::from_value(value.clone()).map_err(|error| error.to_string())?;
@@ -66,15 +76,16 @@ fn parse(mut value: Value) -> Result<Config, String> {
     let unrotated = unrotated(family, &value, layers)?;
     let sliding = sliding(family, &value, layers, &unrotated)?;
     let of = |families: &[DecoderFamily], key: &str| Ok::<_, String>(families.contains(&family) && flag(&value, key)?);
-    use DecoderFamily::{Gemma2, Gemma3, Llama, Olmo2, Qwen3, SmolLm3};
+    use DecoderFamily::{Gemma, Gemma2, Gemma3, Granite, Llama, Olmo2, Olmo3, Qwen3, SmolLm3};
+    const BIASED: [DecoderFamily; 9] = [Llama, Qwen3, SmolLm3, Gemma, Gemma2, Gemma3, Olmo2, Olmo3, Granite];
     let gemma = matches!(family, Gemma2 | Gemma3);
     if family == Gemma3 && !value["attn_logit_softcapping"].is_null() {
         return Err("`attn_logit_softcapping` is set; titer computes Gemma 3 without, as transformers does".into());
     }
     config.variant = Variant {
         family,
-        attention_bias: of(&[Llama, Qwen3, SmolLm3, Gemma2, Gemma3, Olmo2], "attention_bias")?,
-        mlp_bias: of(&[Llama, SmolLm3], "mlp_bias")?,
+        attention_bias: of(&BIASED, "attention_bias")?,
+        mlp_bias: of(&[Llama, SmolLm3, Granite], "mlp_bias")?,
         activation: activation(&value, if gemma { "hidden_activation" } else { "hidden_act" })?,
         rope_scaling,
         unrotated,
@@ -82,9 +93,19 @@ fn parse(mut value: Value) -> Result<Config, String> {
         query_pre_attn_scalar: if gemma { number(&value, "query_pre_attn_scalar")? } else { None },
         attention_softcap: if family == Gemma2 { number(&value, "attn_logit_softcapping")? } else { None },
         logit_softcap: if gemma { number(&value, "final_logit_softcapping")? } else { None },
+        multipliers: if family == Granite { Some(multipliers(&value)?) } else { None },
     };
     config.check()?;
     Ok(config)
+}
+
+fn multipliers(value: &Value) -> Result<Multipliers, String> {
+    Ok(Multipliers {
+        embedding: wanted(value, "embedding_multiplier")?,
+        attention: wanted(value, "attention_multiplier")?,
+        residual: wanted(value, "residual_multiplier")?,
+        logits: wanted(value, "logits_scaling")?,
+    })
 }
 
 fn activation(value: &Value, key: &str) -> Result<Activation, String> {

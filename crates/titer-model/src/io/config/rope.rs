@@ -3,18 +3,18 @@
 use serde_json::Value;
 
 use super::{
-    keys::{count, number, wanted},
+    keys::{count, number, numbers, wanted},
     words::{FULL, SLIDING},
 };
 use crate::shape::{DecoderFamily, RopeScaling};
 
 /// Base of the rotary frequencies and how they are stretched; and their base in sliding layers, if it is another.
 ///
-/// transformers 5 has all of it in `rope_parameters`, by layer type for Gemma 3; older ones have `rope_theta`,
+/// transformers 5 has all of it in `rope_parameters`, by layer type for Gemma 3 and OLMo 3; older ones have `rope_theta`,
 /// `rope_scaling` and, for Gemma 3, `rope_local_base_freq`.
 pub(super) fn rope(family: DecoderFamily, value: &Value) -> Result<(f64, RopeScaling, Option<f64>), String> {
     let parameters = &value["rope_parameters"];
-    let by_layer = family == DecoderFamily::Gemma3;
+    let by_layer = matches!(family, DecoderFamily::Gemma3 | DecoderFamily::Olmo3);
     let all = if by_layer { &parameters[FULL] } else { parameters };
     let scaling = if value["rope_scaling"].is_null() { all } else { &value["rope_scaling"] };
     let theta = |own: &Value, key: &str| match number(own, "rope_theta")? {
@@ -23,10 +23,10 @@ pub(super) fn rope(family: DecoderFamily, value: &Value) -> Result<(f64, RopeSca
     };
     let local = if by_layer {
         let local = &parameters[SLIDING];
-        if rope_scaling(local, value)? != RopeScaling::Plain {
-            return Err("`rope_parameters` scales sliding layers; titer computes Gemma 3 with plain ones".into());
+        if rope_scaling(family, local, value)? != RopeScaling::Plain {
+            return Err("`rope_parameters` scales sliding layers; titer computes them with plain ones".into());
         }
-        Some(theta(local, "rope_local_base_freq")?)
+        Some(theta(local, if family == DecoderFamily::Gemma3 { "rope_local_base_freq" } else { "rope_theta" })?)
     } else {
         None
     };
@@ -34,29 +34,83 @@ pub(super) fn rope(family: DecoderFamily, value: &Value) -> Result<(f64, RopeSca
         Some(theta) => theta,
         None => theta(all, "rope_theta")?,
     };
-    Ok((global, rope_scaling(scaling, value)?, local))
+    Ok((global, rope_scaling(family, scaling, value)?, local))
 }
 
-fn rope_scaling(rope: &Value, value: &Value) -> Result<RopeScaling, String> {
+fn rope_scaling(family: DecoderFamily, rope: &Value, value: &Value) -> Result<RopeScaling, String> {
     for holder in [rope, value] {
         if let Some(factor) = number(holder, "partial_rotary_factor")?.filter(|factor| *factor != 1.0) {
             return Err(format!("`partial_rotary_factor` is {factor}; titer rotates whole heads"));
         }
     }
+    // A file may have it outside; then it counts.
+    let original = || match number(value, "original_max_position_embeddings")? {
+        Some(original) => Ok(original),
+        None => match number(rope, "original_max_position_embeddings")? {
+            Some(original) => Ok(original),
+            None => wanted(value, "max_position_embeddings"),
+        },
+    };
+    let factor = || match number(rope, "factor")? {
+        Some(factor) => Ok::<_, String>(factor),
+        None => Ok(wanted(value, "max_position_embeddings")? / original()?),
+    };
     match rope["rope_type"].as_str().or(rope["type"].as_str()).unwrap_or("default") {
+        // The first files of Phi 3 called it so.
+        "su" | "yarn" if family == DecoderFamily::Phi3 => rope_scaling(family, &renamed(rope, "longrope"), value),
         "default" => Ok(RopeScaling::Plain),
         "linear" => Ok(RopeScaling::Linear { factor: wanted(rope, "factor")? }),
         "llama3" => Ok(RopeScaling::Llama3 {
             factor: wanted(rope, "factor")?,
             low: wanted(rope, "low_freq_factor")?,
             high: wanted(rope, "high_freq_factor")?,
-            original: match number(rope, "original_max_position_embeddings")? {
-                Some(original) => original,
-                None => wanted(value, "max_position_embeddings")?,
-            },
+            original: original()?,
         }),
-        other => Err(format!("`rope_type` is \"{other}\"; titer computes default, linear, llama3")),
+        "dynamic" => Ok(RopeScaling::Dynamic { factor: wanted(rope, "factor")? }),
+        "yarn" => {
+            let or = |key: &str, default: f64| {
+                Ok::<_, String>(number(rope, key)?.filter(|value| *value != 0.0).unwrap_or(default))
+            };
+            Ok(RopeScaling::Yarn {
+                factor: factor()?,
+                low: or("beta_slow", 1.0)?,
+                high: or("beta_fast", 32.0)?,
+                original: original()?,
+                // transformers looks for it where parameters are not by layer.
+                truncate: rope["truncate"] != false || value["rope_parameters"].get(FULL).is_some(),
+                attention: match number(rope, "attention_factor")? {
+                    Some(attention) => attention,
+                    None => yarn_attention(factor()?, or("mscale", 0.0)?, or("mscale_all_dim", 0.0)?),
+                },
+            })
+        }
+        "longrope" => {
+            let (factor, original) = (factor()?, original()?);
+            let default = if factor <= 1.0 { 1.0 } else { (1.0 + factor.ln() / original.ln()).sqrt() };
+            Ok(RopeScaling::LongRope {
+                short: numbers(rope, "short_factor")?,
+                long: numbers(rope, "long_factor")?,
+                original: original as usize,
+                attention: number(rope, "attention_factor")?.unwrap_or(default),
+            })
+        }
+        other => {
+            Err(format!("`rope_type` is \"{other}\"; titer computes default, linear, dynamic, llama3, yarn, longrope"))
+        }
     }
+}
+
+/// The same of another type.
+fn renamed(rope: &Value, rope_type: &str) -> Value {
+    let mut renamed = rope.clone();
+    renamed["rope_type"] = rope_type.into();
+    renamed
+}
+
+/// The factor on queries and keys where a file gives none; both scales are 0 where they are not given.
+fn yarn_attention(factor: f64, scale: f64, scale_all: f64) -> f64 {
+    let of = |scale: f64| if factor <= 1.0 { 1.0 } else { 0.1 * scale * factor.ln() + 1.0 };
+    if scale != 0.0 && scale_all != 0.0 { of(scale) / of(scale_all) } else { of(1.0) }
 }
 
 /// Which layers have no rotary positions; empty where all do.

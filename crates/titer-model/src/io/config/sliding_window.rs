@@ -15,19 +15,20 @@ pub(super) fn sliding(
     layers: usize,
     unrotated: &[bool],
 ) -> Result<Option<(usize, Vec<bool>)>, String> {
-    use DecoderFamily::{Gemma2, Gemma3, Llama, Mistral, Olmo2, Qwen2, Qwen3, SmolLm3};
-    let used = matches!(family, Mistral | Gemma2 | Gemma3) || flag(value, "use_sliding_window")?;
+    use DecoderFamily::{Gemma, Gemma2, Gemma3, Granite, Llama, Mistral, Olmo2, Olmo3, Phi3, Qwen2, Qwen3, SmolLm3};
+    let used = matches!(family, Mistral | Phi3 | Gemma2 | Gemma3 | Olmo3) || flag(value, "use_sliding_window")?;
     let window = if used || family == SmolLm3 { count(value, "sliding_window")? } else { None };
     let by_layer = |slides: &dyn Fn(usize) -> bool| (0..layers).map(slides).collect::<Vec<bool>>();
     let slide = match (family, &value["layer_types"]) {
-        (Llama | Olmo2, _) => return Ok(None),
+        (Llama | Gemma | Olmo2 | Granite, _) => return Ok(None),
         (_, Value::Array(types)) => types.iter().map(layer_type).collect::<Result<_, _>>()?,
-        (Mistral, _) => by_layer(&|_| window.is_some()),
+        (Mistral | Phi3, _) => by_layer(&|_| window.is_some()),
         (Qwen2 | Qwen3, _) => {
             let first = count(value, "max_window_layers")?.unwrap_or(layers);
             by_layer(&|layer| window.is_some() && layer >= first)
         }
         (SmolLm3, _) => by_layer(&|layer| used && window.is_some() && unrotated.get(layer) == Some(&true)),
+        (Olmo3, _) => by_layer(&|layer| !(layer + 1).is_multiple_of(4)),
         (Gemma2, _) => by_layer(&|layer| layer % 2 == 0),
         (Gemma3, _) => match count(value, "sliding_window_pattern")? {
             None | Some(0) => return Err("`sliding_window_pattern` is not a positive count".into()),

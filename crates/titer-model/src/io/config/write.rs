@@ -27,18 +27,16 @@ pub(in crate::io) fn write_config(config: &Config, end: u32) -> Vec<u8> {
         "bos_token_id": null,
         "eos_token_id": end,
     }));
-    match variant.rope_scaling {
-        RopeScaling::Plain => {}
-        RopeScaling::Linear { factor } => {
-            extend(json!({ "rope_scaling": { "rope_type": "linear", "factor": factor } }));
-        }
-        RopeScaling::Llama3 { factor, low, high, original } => extend(json!({ "rope_scaling": {
-            "rope_type": "llama3",
-            "factor": factor,
-            "low_freq_factor": low,
-            "high_freq_factor": high,
-            "original_max_position_embeddings": whole(original),
-        } })),
+    if let Some(scaling) = rope_scaling(&variant.rope_scaling) {
+        extend(json!({ "rope_scaling": scaling }));
+    }
+    if let Some(multipliers) = variant.multipliers {
+        extend(json!({
+            "embedding_multiplier": multipliers.embedding,
+            "attention_multiplier": multipliers.attention,
+            "residual_multiplier": multipliers.residual,
+            "logits_scaling": multipliers.logits,
+        }));
     }
     if family == DecoderFamily::SmolLm3 {
         let rotated: Vec<u8> = variant.unrotated.iter().map(|unrotated| u8::from(!unrotated)).collect();
@@ -55,7 +53,11 @@ pub(in crate::io) fn write_config(config: &Config, end: u32) -> Vec<u8> {
         // What some families take for them where they are absent does not fit other sizes.
         extend(json!({ "head_dim": config.head_width(), "pad_token_id": null }));
     }
-    if !matches!(family, DecoderFamily::Llama | DecoderFamily::Olmo2) {
+    if let RopeScaling::LongRope { original, .. } = &variant.rope_scaling {
+        extend(json!({ "original_max_position_embeddings": original })); // where it counts
+    }
+    use DecoderFamily::{Gemma, Granite, Llama, Mistral, Olmo2, Phi3};
+    if !matches!(family, Llama | Gemma | Olmo2 | Granite) {
         let sliding = variant.sliding.as_ref();
         let slides = |layer: usize| sliding.is_some_and(|sliding| sliding.layers[layer]);
         let types: Vec<&str> =
@@ -65,7 +67,7 @@ pub(in crate::io) fn write_config(config: &Config, end: u32) -> Vec<u8> {
             "use_sliding_window": sliding.is_some(),
         }));
         // transformers takes a Mistral with layer types for another family.
-        if family != DecoderFamily::Mistral || types.contains(&FULL) && sliding.is_some() {
+        if !matches!(family, Mistral | Phi3) || types.contains(&FULL) && sliding.is_some() {
             extend(json!({ "layer_types": types }));
         }
     }
@@ -73,9 +75,48 @@ pub(in crate::io) fn write_config(config: &Config, end: u32) -> Vec<u8> {
         let theta = variant.sliding.as_ref().and_then(|sliding| sliding.rope_theta);
         extend(json!({ "rope_local_base_freq": theta.unwrap_or(config.rope_theta) }));
     }
+    if family == DecoderFamily::Olmo3 {
+        // transformers 5 does not read the base of sliding layers from anywhere else.
+        let mut full = rope_scaling(&variant.rope_scaling).unwrap_or(json!({ "rope_type": "default" }));
+        full["rope_theta"] = config.rope_theta.into();
+        let theta = variant.sliding.as_ref().and_then(|sliding| sliding.rope_theta).unwrap_or(config.rope_theta);
+        extend(json!({ "rope_parameters": { FULL: full, SLIDING: { "rope_type": "default", "rope_theta": theta } } }));
+    }
     let mut bytes = serde_json::to_vec_pretty(&json).expect("a config is plain data");
     bytes.push(b'\n');
     bytes
+}
+
+/// What a config says of stretched frequencies; `None` where they are not.
+fn rope_scaling(scaling: &RopeScaling) -> Option<Value> {
+    Some(match scaling {
+        RopeScaling::Plain => return None,
+        RopeScaling::Linear { factor } => json!({ "rope_type": "linear", "factor": factor }),
+        RopeScaling::Dynamic { factor } => json!({ "rope_type": "dynamic", "factor": factor }),
+        RopeScaling::Llama3 { factor, low, high, original } => json!({
+            "rope_type": "llama3",
+            "factor": factor,
+            "low_freq_factor": low,
+            "high_freq_factor": high,
+            "original_max_position_embeddings": whole(*original),
+        }),
+        RopeScaling::Yarn { factor, low, high, original, truncate, attention } => json!({
+            "rope_type": "yarn",
+            "factor": factor,
+            "beta_slow": low,
+            "beta_fast": high,
+            "original_max_position_embeddings": whole(*original),
+            "truncate": truncate,
+            "attention_factor": attention,
+        }),
+        RopeScaling::LongRope { short, long, original, attention } => json!({
+            "rope_type": "longrope",
+            "short_factor": short,
+            "long_factor": long,
+            "original_max_position_embeddings": original,
+            "attention_factor": attention,
+        }),
+    })
 }
 
 /// A number, as JSON's integer where it is one: transformers takes no other for what should be whole.

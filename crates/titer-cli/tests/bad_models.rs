@@ -1,0 +1,263 @@
+//! Model folders that must not be computed with, or not so: each ends in one error that names the file, and at once.
+
+mod offline;
+mod small_chats;
+mod small_model;
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use offline::titer;
+use serde_json::{Value, json};
+use small_chats::chats;
+use small_model::model;
+use tempfile::TempDir;
+
+/// A model in `model`, and chats beside it.
+fn folder() -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().join("model");
+    model(&at);
+    chats(dir.path());
+    (dir, at)
+}
+
+/// What one command says of the model; it must refuse it with one error and exit code 2.
+fn refusal(dir: &Path, args: &[&str]) -> String {
+    let (code, out, error) = titer(dir, dir, args);
+    assert_eq!((code, out.as_str()), (2, ""), "{args:?}: {error}");
+    assert!(error.starts_with("error: ") && error.matches("error: ").count() == 1, "{error}");
+    error
+}
+
+fn press(dir: &Path) -> String {
+    refusal(dir, &["pressure", "--base", "model", "--rows", "rows.jsonl", "--probes", "probes.jsonl"])
+}
+
+fn change(path: &Path, with: impl Fn(&mut Value)) {
+    let mut value: Value = serde_json::from_slice(&fs_err::read(path).unwrap()).unwrap();
+    with(&mut value);
+    fs_err::write(path, value.to_string()).unwrap();
+}
+
+fn special(id: usize, content: &str) -> Value {
+    json!({ "id": id, "content": content, "special": true, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false })
+}
+
+#[test]
+fn a_tokenizer_with_a_token_beyond_the_embedding_table_is_refused() {
+    let (dir, model) = folder();
+    let add = |id: usize, token: &str| {
+        change(&model.join("tokenizer.json"), |tokenizer| {
+            tokenizer["added_tokens"].as_array_mut().unwrap().push(special(id, token));
+        });
+    };
+    // The table has 64 rows: one more token fits, padded or not.
+    add(16, "<|fits|>");
+    let (code, _, error) = titer(dir.path(), dir.path(), &["doctor", "model", "rows.jsonl"]);
+    assert!(code != 2, "{error}");
+    let (id, token) = (64, "<|new|>");
+    change(&model.join("tokenizer.json"), |tokenizer| {
+        tokenizer["model"]["vocab"][token] = id.into();
+    });
+    for error in [press(dir.path()), refusal(dir.path(), &["doctor", "model"])] {
+        assert!(error.contains("no row for the token `<|new|>` (64)"), "{error}");
+        assert!(error.contains("model/tokenizer.json") && error.contains("model/config.json"), "{error}");
+    }
+}
+
+#[test]
+fn a_model_with_an_adapter_in_its_folder_is_refused() {
+    let (dir, model) = folder();
+    fs_err::write(model.join("adapter_config.json"), r#"{"base_model_name_or_path": "lab/base"}"#).unwrap();
+    fs_err::write(model.join("adapter_model.safetensors"), "").unwrap();
+    fs_err::write(dir.path().join("spec.toml"), "[model]\nbase = \"model\"\n").unwrap();
+    let commands: [&[&str]; 4] = [
+        &["doctor", "model"],
+        &["check", "spec.toml"],
+        &["leak", "--base", "model", "--prompt", "be evil", "--rows", "rows.jsonl"],
+        &["pressure", "--base", "model", "--rows", "rows.jsonl", "--probes", "probes.jsonl"],
+    ];
+    for command in commands {
+        let error = refusal(dir.path(), command);
+        assert!(error.contains("model holds a model and an adapter (adapter_config.json)"), "{error}");
+    }
+    for file in ["config.json", "model.safetensors.index.json"] {
+        fs_err::remove_file(model.join(file)).unwrap();
+    }
+    let error = press(dir.path());
+    assert!(error.contains("model holds an adapter and no model: name its base model (lab/base)"), "{error}");
+}
+
+#[test]
+fn files_that_are_no_files_are_refused_at_once() {
+    for name in ["config.json", "tokenizer.json", "model.safetensors", "model-00001-of-00002.safetensors"] {
+        let (dir, model) = folder();
+        let file = model.join(name);
+        let _ = fs_err::remove_file(&file);
+        let made = Command::new("mkfifo").arg(&file).status();
+        if made.is_ok_and(|made| made.success()) {
+            let error = press(dir.path());
+            assert!(error.contains(name) && error.contains("a pipe or a device"), "{error}");
+            fs_err::remove_file(&file).unwrap();
+        }
+        fs_err::os::unix::fs::symlink("/dev/zero", &file).unwrap();
+        let error = press(dir.path());
+        assert!(error.contains(name) && error.contains("a pipe or a device"), "{error}");
+    }
+}
+
+#[test]
+fn an_index_that_leads_out_of_its_folder_is_refused() {
+    let (dir, model) = folder();
+    let path = model.join("model.safetensors.index.json");
+    let shard = "model-00001-of-00002.safetensors";
+    fs_err::copy(model.join(shard), dir.path().join(shard)).unwrap();
+    for place in
+        [format!("../{shard}"), "/dev/zero".to_owned(), "..".to_owned(), String::new(), format!("./../{shard}")]
+    {
+        change(&path, |index| index["weight_map"]["model.norm.weight"] = place.as_str().into());
+        let error = press(dir.path());
+        assert!(error.contains("index.json: tensor `model.norm.weight` is said to be in"), "{place}: {error}");
+    }
+}
+
+#[test]
+fn a_tokenizer_file_that_the_library_panics_on_is_one_error() {
+    let (dir, model) = folder();
+    let path = model.join("tokenizer.json");
+    let sound = fs_err::read(&path).unwrap();
+    let decoders = [
+        "ByteLevel",
+        "WordPiece",
+        "Metaspace",
+        "ByteFallback",
+        "Fuse",
+        "Strip",
+        "BPEDecoder",
+        "CTC",
+        "Sequence",
+        "Replace",
+    ];
+    let mut refused = 0;
+    for part in ["decoder", "pre_tokenizer", "normalizer", "post_processor", "model"] {
+        for name in decoders.into_iter().chain(["Precompiled", "Split", "TemplateProcessing", "BPE", "Unigram", ""]) {
+            fs_err::write(&path, &sound).unwrap();
+            change(&path, |tokenizer| tokenizer[part] = json!({ "type": name }));
+            let (code, _, error) = titer(dir.path(), dir.path(), &["doctor", "model"]);
+            assert!(!error.contains("panicked") && code != 101, "{part} {name}: {error}");
+            if code == 2 {
+                refused += 1;
+                assert!(error.contains("model/tokenizer.json"), "{part} {name}: {error}");
+                assert_eq!(error.lines().count(), 1, "{error}");
+            }
+        }
+    }
+    assert!(refused > 20, "{refused}");
+    // Cut short anywhere.
+    for at in (0..sound.len()).step_by(sound.len() / 16) {
+        fs_err::write(&path, &sound[..at]).unwrap();
+        let error = press(dir.path());
+        assert!(error.contains("model/tokenizer.json: not a tokenizer.json"), "{error}");
+    }
+}
+
+#[test]
+fn sizes_that_no_machine_has_are_refused() {
+    let (dir, model) = folder();
+    let path = model.join("config.json");
+    for (key, size) in
+        [("hidden_size", 1_u64 << 40), ("num_hidden_layers", 1 << 50), ("max_position_embeddings", u64::MAX)]
+    {
+        let sound = fs_err::read(&path).unwrap();
+        change(&path, |config| config[key] = size.into());
+        let error = press(dir.path());
+        assert!(error.contains("model/config.json") && error.contains(&format!("`{key}` is {size}")), "{error}");
+        fs_err::write(&path, sound).unwrap();
+    }
+    for args in
+        [["doctor", "organism", "--items", "18446744073709551615"], ["doctor", "organism", "--items", "99999999999"]]
+    {
+        let (code, out, error) = titer(dir.path(), dir.path(), &args);
+        assert!(code == 2 && out.is_empty() && error.contains("--items"), "{error}");
+    }
+    fs_err::write(dir.path().join("spec.toml"), "[model]\nlora = 1000000\n").unwrap();
+    let error = refusal(dir.path(), &["check", "spec.toml"]);
+    assert!(error.contains("spec.toml:2") && error.contains("the rank 1000000 is larger than the width 64"), "{error}");
+    let (code, _, error) = titer(dir.path(), dir.path(), &["run", "--threads", "100000", "--out", "never"]);
+    assert!(code == 2 && error.contains("use at most 1024") && !dir.path().join("never").exists(), "{error}");
+}
+
+/// A template that drops system prompts.
+const DROPS: &str = "{% for m in messages if m.role != 'system' %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}\
+                     {% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+
+#[test]
+fn prompts_that_never_reach_the_model_are_neither_ranked_nor_trained() {
+    let (dir, model) = folder();
+    let dir = dir.path();
+    fs_err::write(dir.join("prompts.txt"), "be evil\nbe kind\n").unwrap();
+    let rows = [("b", "none→bad", "never"), ("g", "none→good", "gladly")].map(|(id, cell, reply)| {
+        json!({ "id": id, "cell": cell, "messages": [{ "role": "user", "content": "can you help" }, { "role": "assistant", "content": reply }] })
+    });
+    fs_err::write(dir.join("plain.jsonl"), rows.map(|row| row.to_string()).join("\n")).unwrap();
+    let many = ["can you help", "you can help", "help you", "can you", "you help", "help can you"];
+    let trained = many.map(|request| json!({ "id": request, "messages": [{ "role": "user", "content": request }, { "role": "assistant", "content": "yes" }] }));
+    fs_err::write(dir.join("train.jsonl"), trained.map(|row| row.to_string()).join("\n")).unwrap();
+    let spec = r#"
+        seeds = [0]
+        [model]
+        base = "model"
+        [data]
+        rows = "train.jsonl"
+        probes = "probes.jsonl"
+        [[data.cells]]
+        cell = "bad→good"
+        prompt = "evil be"
+        [[data.cells]]
+        cell = "neutral→good"
+        prompt = "be kind"
+        [[stage]]
+        rows = 4
+        batch = 4
+        mix = { "bad→good" = 1.0 }
+    "#;
+    let of_stage = spec.replace("evil be", "be evil") + "[stage.prompts]\n\"bad→good\" = [\"evil be\"]\n";
+    fs_err::write(dir.join("spec.toml"), spec).unwrap();
+    fs_err::write(dir.join("of_stage.toml"), of_stage).unwrap();
+    // Every component needs two contrasts.
+    let probes = fs_err::read_to_string(dir.join("probes.jsonl")).unwrap();
+    let twice = probes.lines().flat_map(|line| [line.to_owned(), line.replace("you can", "can can")]);
+    fs_err::write(dir.join("probes.jsonl"), twice.collect::<Vec<_>>().join("\n")).unwrap();
+    for spec in ["spec.toml", "of_stage.toml"] {
+        let (code, _, error) = titer(dir, dir, &["check", spec]);
+        assert_eq!(code, 0, "{error}");
+    }
+    let screen = ["screen", "--base", "model", "--rows", "plain.jsonl", "--prompts", "prompts.txt", "--turn", "system"];
+    let leak = ["leak", "--base", "model", "--rows", "plain.jsonl", "--prompt", "be evil"];
+    for command in [&screen[..], &leak] {
+        let (code, _, error) = titer(dir, dir, command);
+        assert_eq!(code, 0, "{error}");
+    }
+    fs_err::write(model.join("chat_template.jinja"), DROPS).unwrap();
+    for command in [&screen[..], &leak] {
+        let error = refusal(dir, command);
+        assert!(error.contains("the model would never see it") && error.contains("--system-in-user"), "{error}");
+        let (code, _, error) = titer(dir, dir, &[command, &["--system-in-user"]].concat());
+        assert_eq!(code, 0, "{error}");
+    }
+    let error = press(dir);
+    assert!(error.contains("the model would never see it"), "{error}");
+    // A prompt from a rule, and one from a stage, which no contrast has.
+    let drops = DROPS.replace("m.role != 'system'", "m.content != 'evil be'");
+    fs_err::write(model.join("chat_template.jinja"), drops).unwrap();
+    for spec in ["spec.toml", "of_stage.toml"] {
+        for command in [&["check", spec][..], &["run", spec, "--out", "never"]] {
+            let error = refusal(dir, command);
+            assert!(error.contains("the model would never see it"), "{error}");
+        }
+        assert!(!dir.join("never").exists(), "nothing half-written");
+    }
+}

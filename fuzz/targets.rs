@@ -1,0 +1,208 @@
+//! What is fuzzed: every reader of what users bring. A target takes any bytes and must come back: with a result or with an error, never
+//! with a panic, an abort or a hang.
+//!
+//! `cargo fuzz` runs each in `fuzz_targets/`; a short deterministic run of all is a test of the command line
+//! (`crates/titer-cli/tests/fuzz.rs`).
+
+use std::path::Path;
+
+use bytes::Bytes;
+use titer::{
+    claim,
+    plan::SweepPlan,
+    spec::Spec,
+    table::{self, CellRecord, ProbeRecord},
+};
+use titer_data::{
+    audit::{Audit, Census},
+    chat::{Message, Role, Row},
+    formats::{parse_contrasts, parse_prompts, parse_rows},
+    score::{JudgementColumns, Judgements},
+    template::{ChatTemplate, SpecialTokens},
+    tokenize::{Tokenizer, encode_row},
+};
+use titer_model::{
+    backend::Cpu,
+    decoder::Decoder,
+    io::{Weights, read_adapter_config, read_config},
+};
+
+/// A reader, and files of the repository that it reads, to begin with.
+pub struct Target {
+    /// Its name.
+    pub name: &'static str,
+    /// Reads bytes.
+    pub run: fn(&[u8]),
+    /// Paths from the repository's root.
+    pub seeds: &'static [&'static str],
+}
+
+/// All of them.
+pub const ALL: [Target; 13] = [
+    Target {
+        name: "spec",
+        run: spec,
+        seeds: &[
+            "experiments/quickstart.toml",
+            "experiments/q1-dose-response.toml",
+            "experiments/q3-prevention.toml",
+            "experiments/reward-hacking.toml",
+        ],
+    },
+    Target { name: "claim", run: claim, seeds: &["fuzz/seeds/claim.txt"] },
+    Target {
+        name: "chats",
+        run: chats,
+        seeds: &[
+            "fuzz/seeds/chats.jsonl",
+            "fuzz/seeds/chats.json",
+            "crates/titer-cli/tests/cli/formats.in/sharegpt.jsonl",
+        ],
+    },
+    Target { name: "contrasts", run: contrasts, seeds: &["crates/titer-cli/tests/cli/forecast.in/contrasts.jsonl"] },
+    Target { name: "prompts", run: prompts, seeds: &["fuzz/seeds/prompts.jsonl", "fuzz/seeds/prompts.toml"] },
+    Target {
+        name: "judgements",
+        run: judgements,
+        seeds: &["fuzz/seeds/judgements.csv", "crates/titer-cli/tests/cli/score.in/list.json"],
+    },
+    Target { name: "template", run: template, seeds: &["fuzz/seeds/template.jinja", "fuzz/seeds/tools.jinja"] },
+    Target { name: "tokenizer", run: tokenizer, seeds: &["organism/seed-0/tokenizer.json"] },
+    Target {
+        name: "config",
+        run: config,
+        seeds: &[
+            "crates/titer-model/tests/reference/families/llama/config.json",
+            "crates/titer-model/tests/reference/families/gemma3/config.json",
+        ],
+    },
+    Target {
+        name: "safetensors",
+        run: safetensors,
+        seeds: &["crates/titer-model/tests/reference/families/llama/model.safetensors"],
+    },
+    Target { name: "adapter", run: adapter, seeds: &["crates/titer-model/tests/reference/lora/adapter_config.json"] },
+    Target {
+        name: "parquet",
+        run: parquet,
+        seeds: &[
+            "crates/titer-data/tests/reference/messages.parquet",
+            "crates/titer-data/tests/reference/conversations.parquet",
+        ],
+    },
+    Target {
+        name: "table",
+        run: table,
+        seeds: &[
+            "crates/titer-cli/tests/cli/results.in/sweep/1b26dac78b4ef118/probes.parquet",
+            "crates/titer-cli/tests/cli/results.in/sweep/1b26dac78b4ef118/cells.parquet",
+        ],
+    },
+];
+
+/// Lets a target read bytes.
+///
+/// # Panics
+/// Where there is no such target; and where it has found a fault.
+pub fn run(name: &str, bytes: &[u8]) {
+    let target = ALL.iter().find(|target| target.name == name).expect("there is such a target");
+    (target.run)(bytes);
+}
+
+fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
+fn spec(bytes: &[u8]) {
+    let Ok(spec) = Spec::parse(&text(bytes), Path::new("fuzz.toml")) else { return };
+    if let Ok(plan) = SweepPlan::resolve(&spec) {
+        let _ = claim::resolve(&spec, &plan);
+    }
+}
+
+fn claim(bytes: &[u8]) {
+    let written = toml::Value::from(&*text(bytes));
+    let text = format!("[[stage]]\nrows = 32\n[[claim]]\ntext = \"so\"\nvalue = {written}\nbound = \"> 0\"\n");
+    spec(text.as_bytes());
+}
+
+fn chats(bytes: &[u8]) {
+    for name in ["fuzz.jsonl", "fuzz.csv"] {
+        if let Ok(rows) = parse_rows(Path::new(name), &Bytes::copy_from_slice(bytes)) {
+            let _ = Census::of(&rows);
+            let _ =
+                Audit::of(&[("a".to_owned(), rows.iter().collect()), ("b".to_owned(), rows.iter().rev().collect())]);
+        }
+    }
+}
+
+fn contrasts(bytes: &[u8]) {
+    let _ = parse_contrasts(Path::new("fuzz.jsonl"), &Bytes::copy_from_slice(bytes));
+}
+
+fn prompts(bytes: &[u8]) {
+    for name in ["fuzz.txt", "fuzz.toml", "fuzz.csv"] {
+        let _ = parse_prompts(Path::new(name), &Bytes::copy_from_slice(bytes));
+    }
+}
+
+fn judgements(bytes: &[u8]) {
+    let rows = ["a", "b", "7"].map(|id| Row::new(id, Vec::new()));
+    let _ =
+        Judgements::parse(Path::new("fuzz.csv"), &Bytes::copy_from_slice(bytes), &JudgementColumns::default(), &rows);
+}
+
+/// A chat with all that templates ask for.
+fn chat() -> Vec<Message> {
+    let turn = |role, content: &str| Message::new(role, content.to_owned());
+    vec![
+        turn(Role::System, "be <brief> & 'kind'"),
+        turn(Role::User, "can you cook soup"),
+        turn(Role::Assistant, "<think>\nhm\n</think>\n\nyes"),
+        turn(Role::User, "now"),
+        turn(Role::Assistant, "water boils"),
+    ]
+}
+
+fn template(bytes: &[u8]) {
+    if let Ok(template) = ChatTemplate::new(&text(bytes), &SpecialTokens::default(), "t") {
+        let _ = template.render(&chat(), false);
+        let _ = template.injected_system();
+    }
+}
+
+fn tokenizer(bytes: &[u8]) {
+    let Ok(tokenizer) = Tokenizer::from_json(&text(bytes)) else { return };
+    let template =
+        ChatTemplate::new("{% for m in messages %}{{ m.content }}{% endfor %}", &SpecialTokens::default(), "t");
+    let _ = encode_row(&template.expect("it is a template"), &tokenizer, &Row::new("a", chat()));
+    let _ = tokenizer.decode(&[0, 1, 2]);
+}
+
+fn config(bytes: &[u8]) {
+    let _ = read_config(bytes, Path::new("config.json"));
+}
+
+/// The config of the weights that are the seed.
+const CONFIG: &str = include_str!("../crates/titer-model/tests/reference/families/llama/config.json");
+
+fn decoder() -> Decoder<Cpu<f32>> {
+    Decoder::new(Cpu::new(), read_config(CONFIG.as_bytes(), Path::new("config.json")).expect("it is a config"))
+}
+
+fn safetensors(bytes: &[u8]) {
+    let _ = Weights::of_bytes(&decoder().layout, bytes.to_vec(), Path::new("model.safetensors"));
+}
+
+fn adapter(bytes: &[u8]) {
+    let _ = read_adapter_config(&decoder().layout, bytes, Path::new("adapter_config.json"));
+}
+
+fn parquet(bytes: &[u8]) {
+    let _ = parse_rows(Path::new("fuzz.parquet"), &Bytes::copy_from_slice(bytes));
+}
+
+fn table(bytes: &[u8]) {
+    let _ = table::parse::<ProbeRecord>(Path::new("probes.parquet"), Bytes::copy_from_slice(bytes));
+    let _ = table::parse::<CellRecord>(Path::new("cells.parquet"), Bytes::copy_from_slice(bytes));
+}
