@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    chat::{Message, Role, Row},
+    chat::{Message, Row, without_system_prompt},
     prompt::holds_word,
     stream::hash,
 };
@@ -20,7 +20,7 @@ impl Request {
 
     /// What a context asks.
     pub fn in_context(context: &[Message]) -> Self {
-        Self(context.iter().filter(|message| message.role != Role::System).cloned().collect())
+        Self(without_system_prompt(context))
     }
 
     /// Its name: `request-` and 16 hexadecimal digits of a hash of its turns.
@@ -108,6 +108,7 @@ fn root(first: &mut [usize], mut at: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::Role;
 
     fn row(id: &str, system: &str, asks: &str) -> Row {
         let turns = [(Role::System, system), (Role::User, asks), (Role::Assistant, "reply")];

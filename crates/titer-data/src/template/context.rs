@@ -139,7 +139,8 @@ pub(super) fn nothing_dropped(chat: Chat<'_>, looked: &Looked, names: &BTreeSet<
         };
         let spoken =
             message.fields.0.iter().filter(|(name, value)| SPOKEN.contains(&name.as_str()) && !is_empty(value));
-        let content = (!message.content.is_empty()).then_some("content");
+        // Of system prompts more is asked, see `dropped_prompt`.
+        let content = (message.role != Role::System && !message.content.is_empty()).then_some("content");
         let mut spoken = content.into_iter().chain(spoken.map(|(name, _)| name.as_str()));
         if let Some(name) = spoken.find(|name| !is_read(name)) {
             return Err(TemplateError::UnreadField { name: name.to_owned(), turn: at + 1, role: message.role });

@@ -4,11 +4,12 @@ use titer_data::{chat::Row, source::Source};
 
 use super::{
     Check, DoctorError,
+    date::date,
     margins::margins,
     numbers::{batching, better_than_chance, finite, precision},
     rendering::{reply_start, round_trip},
     stop_token::stop_token,
-    system_prompts::{date, default_prompt, prompts_differ, system_prompts},
+    system_prompts::{default_prompt, prompts_differ, system_prompts},
 };
 use crate::{
     model::{Files, Model},

@@ -1,6 +1,7 @@
 //! Whether what titer assumes holds on a model and its data, measured: `titer doctor`.
 
 mod check;
+mod date;
 mod error;
 mod examine;
 mod margins;

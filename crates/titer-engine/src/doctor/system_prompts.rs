@@ -109,13 +109,3 @@ pub(super) fn prompts_differ(model: &Model, rows: &[Row]) -> Option<Check> {
     }
     (prompts > 1).then(|| Check::pass(NAME, format!("{prompts} prompts of the rows are different tokens, each")))
 }
-
-/// What the template takes for today, where it prints the date.
-pub(super) fn date(model: &Model) -> Option<Check> {
-    let date = model.template.planned_options().date?;
-    let finding = format!(
-        "the template prints the date, and every chat is of {date}, so that a run tomorrow gives the same numbers"
-    );
-    let remedy = "name another day with --template-date (`template_date` under [model] in a spec)";
-    Some(Check::note("date", finding, remedy))
-}
