@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use titer::stats::Estimate;
+use titer::stats::{Estimate, Support};
 use titer_data::{
     chat::{Message, Role, Row},
     probe::{Component, Contrast, Side},
@@ -264,7 +264,7 @@ fn prompt_following(model: &Model, source: &Source, seed: u64, items: usize) -> 
         let own = records.iter().filter(|record| record.component == component.word());
         let values: Vec<f64> =
             own.map(|record| if gap { record.gap } else { record.margin }).filter(|value| value.is_finite()).collect();
-        Estimate::clustered([values.as_slice()])
+        Estimate::over_items(&values, Support::Line)
     };
     let gap = of(Component::ObeyBad, true);
     let measured = [

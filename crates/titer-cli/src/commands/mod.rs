@@ -18,6 +18,7 @@ mod sampling;
 mod score;
 mod screen;
 mod subjects;
+mod validate;
 mod verify;
 
 pub use audit::audit;
@@ -33,4 +34,5 @@ pub use results::results;
 pub use run::run;
 pub use score::score;
 pub use screen::screen;
+pub use validate::validate;
 pub use verify::verify;

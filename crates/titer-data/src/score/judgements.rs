@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::scorer::{Scorer, Unscored};
-use crate::chat::Row;
+use crate::{chat::Row, formats::columns_of_text};
 
 /// The column of the score.
 const SCORE: &str = "score";
@@ -88,9 +88,12 @@ impl Judgements {
             *meant.entry(key_of(row, key)).or_default() += 1;
         }
         let mut scores = BTreeMap::new();
-        for (line, columns) in lines(&text) {
+        for (line, columns) in columns_of_text(&text) {
             let fail = |problem| JudgementsError::Line { path: path.to_owned(), line, problem };
-            let (at, score) = columns.and_then(|columns| judgement(&columns, key)).map_err(fail)?;
+            let (at, score) = columns
+                .map_err(JudgementProblem::Unreadable)
+                .and_then(|columns| judgement(&columns, key))
+                .map_err(fail)?;
             let (columns, shown) = (key.join(", "), at.join(", "));
             match meant.get(&at) {
                 None => return Err(fail(JudgementProblem::NoRow { columns, key: shown })),
@@ -135,35 +138,6 @@ fn text(value: &Value) -> String {
         Value::Null => String::new(),
         other => other.to_string(),
     }
-}
-
-/// The columns of a line, or what is wrong with it.
-type Columns = Result<Map<String, Value>, JudgementProblem>;
-
-/// Every line with its number.
-fn lines(text: &str) -> Vec<(usize, Columns)> {
-    let text = text.trim_start_matches('\u{feff}');
-    if text.trim_start().starts_with('{') {
-        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-        let parse = |line: &str| {
-            let unreadable = |error| JudgementProblem::Unreadable(format!("not a JSON object: {error}"));
-            serde_json::from_str(line).map_err(unreadable)
-        };
-        return lines.map(|(at, line)| (at + 1, parse(line))).collect();
-    }
-    let mut reader = csv::Reader::from_reader(text.as_bytes());
-    let headers = reader.headers().cloned();
-    let record = |record: &csv::Result<csv::StringRecord>| {
-        let unreadable = |error: &csv::Error| JudgementProblem::Unreadable(error.to_string());
-        let headers = headers.as_ref().map_err(unreadable)?;
-        let record = record.as_ref().map_err(unreadable)?;
-        let named = headers.iter().zip(record).map(|(name, value)| (name.to_owned(), Value::from(value)));
-        Ok(named.collect())
-    };
-    let line = |record: &csv::Result<csv::StringRecord>| {
-        record.as_ref().ok().and_then(csv::StringRecord::position).map_or(1, |position| position.line() as usize)
-    };
-    reader.records().map(|read| (line(&read), record(&read))).collect()
 }
 
 /// The key and the score of a line.
