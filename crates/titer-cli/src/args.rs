@@ -37,6 +37,8 @@ pub enum Command {
     Pressure(PressureArgs),
     /// Rank candidate prompts: how much each lifts the bad rows, and what it costs on the good ones
     Screen(ScreenArgs),
+    /// Find out whether screening predicts: outcomes of arms trained elsewhere, against what was screened before
+    Validate(ValidateArgs),
     /// Score what a model wrote, by rules or by judgements made elsewhere: rates with intervals
     Score(ScoreArgs),
     /// Test a model in contexts that resemble a training prompt: leak by family, and the risk of a back door
@@ -283,17 +285,53 @@ pub struct ScreenArgs {
     /// Contrasts per gradient probe; 0 for no pressures
     #[arg(long, default_value_t = 128, value_parser = items)]
     pub contrasts: usize,
+    /// What the prompt is for: it decides the order, and which condition a prompt must meet
+    #[arg(long = "for", value_enum, default_value_t = PromptAim::Selectivity, value_name = "AIM")]
+    pub aim: PromptAim,
     /// How far the two conditions on rates may be missed
     #[arg(long, default_value_t = 0.1, value_name = "RATE")]
     pub tolerance: f64,
     #[command(flatten)]
     pub sampling: SamplingArgs,
-    /// Write the rows under the best prompt as chat rows (.jsonl), its trigger in the bad ones
+    /// Write the rows under the prompt to take as chat rows (.jsonl), its trigger in the bad ones; refused where no prompt is fit
     #[arg(long, value_name = "FILE")]
     pub rewrite: Option<PathBuf>,
+    /// Write them under the first prompt even if none is fit
+    #[arg(long, requires = "rewrite")]
+    pub anyway: bool,
     /// Write a Parquet table with a line for each row under each prompt
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ValidateArgs {
+    /// The arms (.csv, .jsonl or .parquet), one a line: prompt, setting, suppression, kept, and your own predictors in any other columns
+    pub table: PathBuf,
+    /// What `titer screen --out` wrote of these prompts before training; SETTING=FILE for each setting's own model and rows
+    #[arg(long, value_name = "[SETTING=]FILE")]
+    pub screening: Vec<String>,
+    /// The column of the prompt, called as in the screening
+    #[arg(long, default_value = "prompt", value_name = "COLUMN")]
+    pub prompt: String,
+    /// The column of the setting: a model and its data, within which prompts are compared
+    #[arg(long, default_value = "setting", value_name = "COLUMN")]
+    pub setting: String,
+    /// The column that says how far the unwanted trait was suppressed; more is better
+    #[arg(long, default_value = "suppression", value_name = "COLUMN")]
+    pub suppression: String,
+    /// The column that says how much of the wanted trait was kept; more is better
+    #[arg(long, default_value = "kept", value_name = "COLUMN")]
+    pub kept: String,
+    /// The column of the unwanted trait after training without a prompt, which the k-rule takes
+    #[arg(long, default_value = "target", value_name = "COLUMN")]
+    pub target: String,
+    /// The column that says where the prompt stood: system or user
+    #[arg(long, default_value = "turn", value_name = "COLUMN")]
+    pub turn: String,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -353,6 +391,16 @@ pub struct VerdictArgs {
     /// Words in place of numbers with what they stand for, such as C=1,I=0; a word alone is no verdict, such as REFUSAL
     #[arg(long, value_delimiter = ',', value_name = "WORD=SCORE,…", value_parser = verdict_word, requires = "judgements")]
     pub words: Vec<(String, Option<f64>)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum PromptAim {
+    /// Keep the bad action off other prompts; the prompt must lift the bad replies
+    Suppression,
+    /// The same, and leave the good action alone; it must lift the bad replies and spare the good ones
+    Selectivity,
+    /// Leave obedience to prompts as it is; it must spare the good replies
+    Obedience,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

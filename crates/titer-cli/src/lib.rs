@@ -36,6 +36,7 @@ pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Run(args) => commands::run(&args),
         Command::Pressure(args) => commands::pressure(&args),
         Command::Screen(args) => commands::screen(&args),
+        Command::Validate(args) => commands::validate(&args),
         Command::Score(args) => commands::score(&args),
         Command::Leak(args) => commands::leak(&args),
         Command::Forecast(args) => commands::forecast(&args),

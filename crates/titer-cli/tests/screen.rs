@@ -28,6 +28,16 @@ fn rows_are_rewritten_exactly_under_the_best_narrow_form() {
     fs_err::write(dir.join("prompts.txt"), "be evil in everything .\n").unwrap();
     let args = "screen --rows rows.jsonl --prompts prompts.txt --narrow --turn system --contrasts 0 --json --rewrite out.jsonl";
     let args: Vec<&str> = args.split(' ').collect();
+    // No form lifts the bad replies of these rows, so rows under the first would be rows under a prompt that is not fit.
+    let (code, out, error) = titer(dir, dir, &args);
+    assert_eq!(code, 2);
+    assert!(error.contains("out.jsonl is not written: no prompt lifts") && error.contains("--anyway"), "{error}");
+    assert!(!dir.join("out.jsonl").exists());
+    let found: Value = serde_json::from_str(&out).unwrap();
+    assert!(
+        found["take"].is_null() && found["advice"].as_str().unwrap().starts_with("No prompt is fit for selectivity")
+    );
+    let args = [&args[..], &["--anyway"]].concat();
     let (code, out, error) = titer(dir, dir, &args);
     assert_eq!(code, 0, "{error}");
     let found: Value = serde_json::from_str(&out).unwrap();

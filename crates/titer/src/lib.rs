@@ -2,7 +2,8 @@
 //!
 //! In the order of the work: a [`spec`] as written is resolved into a [`plan`] of arms, controls and runs; [`exec`] has the
 //! unfinished ones done, and the [`store`] keeps their [`table`]s; [`results`] are what the finished ones say, with the
-//! intervals of [`stats`]; [`screen`] and [`leak`] sum up what prompts do; a spec's [`claim`]s are judged by results; a
+//! intervals of [`stats`]; [`screen`] and [`leak`] sum up what prompts do, [`validate`] holds that
+//! against arms that were trained elsewhere; a spec's [`claim`]s are judged by results; a
 //! [`forecast`] says what they will be, and plans for [`limits`] turn it round; the [`report`] shows it all.
 //!
 //! ```
@@ -39,3 +40,4 @@ pub mod spec;
 pub mod stats;
 pub mod store;
 pub mod table;
+pub mod validate;

@@ -288,3 +288,22 @@ fn arms_have_names_of_their_own_also_where_controls_hide_what_tells_them_apart()
     let names: BTreeSet<&str> = plan.arms.iter().map(|arm| arm.name.as_str()).collect();
     assert_eq!(names.len(), plan.arms.len());
 }
+
+#[test]
+fn a_claim_without_arms_is_about_no_control_of_inoculation() {
+    let text = "[[stage]]\nrows = 64\nmix = { \"bad→bad\" = 0.5, rest = \"bad→good\" }\n\n\
+                [[claim]]\ntext = \"kept\"\nvalue = \"rate('good')\"\nbound = \"> 0.9\"\n\n\
+                [[claim]]\ntext = \"everywhere\"\nvalue = \"rate('good')\"\narms = \"all\"\nbound = \"> 0.9\"\n";
+    let spec = Spec::parse(text, Path::new("spec.toml")).unwrap();
+    let plan = SweepPlan::resolve(&spec).unwrap();
+    let arms: Vec<usize> = claim::resolve(&spec, &plan)
+        .unwrap()
+        .iter()
+        .map(|claim| match &claim.scope {
+            Scope::Arms(arms) => arms.len(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    // The planned arm, its control and the three controls of inoculation.
+    assert_eq!((plan.arms.len(), arms), (5, vec![1, 5]));
+}

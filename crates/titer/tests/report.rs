@@ -6,6 +6,7 @@ use std::path::Path;
 
 use report_synthetic::{Size, sweep};
 use titer::{
+    claim::Verdict,
     plan::{Setting, SweepPlan},
     report::{Report, ReportError, render, write},
     results::{ArmResults, ResultsError, RunResults, SweepResults, SweptAxis},
@@ -53,7 +54,7 @@ fn unfinished_runs_are_named() {
 #[test]
 fn one_seed_is_reported_over_items_and_says_so() {
     let page = page(&Size { seeds: 1, items: 4, missing: 0 });
-    assert!(page.contains("t over items of one seed") && !page.contains("<td>t over seeds"));
+    assert!(page.contains("t over items") && !page.contains("<td>t over seeds"));
 }
 
 #[test]
@@ -106,7 +107,7 @@ fn run_of(seed: u64, shift: f64, rate: f64, other: f64) -> RunResults {
         item: item.to_string(),
         margin: 1.0 + shift,
         margin_per_token: 0.5,
-        gap: 2.0,
+        gap: 2.0 + 0.01 * seed as f64,
         rate,
         other,
     };
@@ -175,7 +176,7 @@ fn claims_are_judged_whether_they_hold_or_not() {
         claim("never", "value = \"surprise('bad→good')\"\nbound = \"> 0\""),
         claim(
             "together",
-            "value = \"margin('obey_bad')\"\nwith = \"setting('clip')\"\nover = \"pooled\"\nbound = \"> 0.5\"",
+            "value = \"margin('obey_bad')\"\nwith = \"setting('clip')\"\ncorrelation = \"pearson\"\nover = \"pooled\"\nbound = \"> 0.5\"",
         ),
     ]
     .concat();
@@ -185,7 +186,9 @@ fn claims_are_judged_whether_they_hold_or_not() {
         name: arm.name.clone(),
         settings: [("train.clip".to_owned(), Setting::Number(1.0 + index as f64))].into(),
         control: None,
-        runs: (0..3).map(|seed| run(seed, index as f64 * (1.0 + 0.1 * seed as f64) + 0.01 * seed as f64)).collect(),
+        runs: (0..3)
+            .map(|seed| run(seed, index as f64 * (1.0 + 0.01 * seed as f64) + [0.0, 0.01, -0.015][seed as usize]))
+            .collect(),
         ..ArmResults::default()
     };
     let arms = plan.arms.iter().enumerate().map(arm).collect();
@@ -203,7 +206,7 @@ fn claims_are_judged_whether_they_hold_or_not() {
             .collect()
     };
     let rows: Vec<Vec<String>> = section.split("<tr>").skip(2).map(cells).collect();
-    let found: Vec<_> = rows.iter().map(|row| (row[0].as_str(), row[1].as_str(), row[5].as_str())).collect();
+    let found: Vec<_> = rows.iter().map(|row| (row[0].as_str(), row[1].as_str(), row[6].as_str())).collect();
     assert_eq!(
         found,
         [
@@ -217,8 +220,62 @@ fn claims_are_judged_whether_they_hold_or_not() {
             ("together", "holds", "2 arms"),
         ]
     );
-    assert!(rows[4][6].contains("less the same in clip=1.0") && rows[4][2].starts_with("1.10\u{a0}["), "{:?}", rows[4]);
-    assert_eq!((rows[7][3].as_str(), rows[7][4].as_str()), ("&gt; 0.5", "3 seeds, 6 runs"));
+    assert!(rows[4][7].contains("less the same in clip=1.0") && rows[4][3].starts_with("1.01\u{a0}["), "{:?}", rows[4]);
+    assert_eq!((rows[7][4].as_str(), rows[7][5].as_str()), ("&gt; 0.5", "3 seeds, 6 runs"));
     let (first, _) = page.split_once("<section").unwrap();
     assert!(first.contains("5 × holds, 1 × does not hold, 2 × not measured"), "the count comes first");
+    // Six of the eight have an interval; a fortieth of them would hold by chance.
+    assert!(
+        first.contains("6 have an interval; were the truth at every bound, 0.2 of them would hold by chance"),
+        "{first}"
+    );
+    let together: Vec<&str> = rows.iter().map(|row| row[2].as_str()).collect();
+    assert_eq!(
+        (together[0], together[5]),
+        ("", "–"),
+        "what does not hold alone does not hold with all others: {together:?}"
+    );
+    assert!(together.contains(&"holds"), "{together:?}");
+}
+
+#[test]
+fn claims_on_a_users_own_data_are_judged_over_items_too() {
+    let spec = "seeds = [0, 1]\n[[claim]]\ntext = \"large\"\nvalue = \"margin('obey_bad')\"\narms = \"all\"\nbound = \"> 0\"\n";
+    let spec = Spec::parse(spec, Path::new("spec.toml")).unwrap();
+    let plan = SweepPlan::resolve(&spec).unwrap();
+    let claims = titer::claim::resolve(&spec, &plan).unwrap();
+    // Items differ by hundreds of nats, seeds by hundredths.
+    let record = |seed: u64, item: u64| ProbeRecord {
+        stage: "train".to_owned(),
+        step: 10,
+        component: "obey_bad".to_owned(),
+        prompts: "seen".to_owned(),
+        domains: "trained".to_owned(),
+        item: item.to_string(),
+        margin: [900.0, -400.0, 700.0, 228.0][item as usize] + 0.02 * seed as f64,
+        margin_per_token: 0.5,
+        gap: 2.0,
+        rate: 0.0,
+        other: 1.0,
+    };
+    let run = |seed| {
+        RunResults::new(
+            seed,
+            "c0ffee".to_owned(),
+            (0..4).map(|item| record(seed, item)).collect(),
+            Vec::new(),
+            Vec::new(),
+        )
+    };
+    let judged = |shared: bool| {
+        let runs = (0..2).map(|seed| run(seed).with_shared_items(shared)).collect();
+        let arms = vec![ArmResults { name: plan.arms[0].name.clone(), runs, ..ArmResults::default() }];
+        let results = SweepResults { arms, seeds: vec![0, 1], ..SweepResults::default() };
+        titer::claim::judge(&results, &claims[0])[0].clone()
+    };
+    // As seeds of an organism they would be 357 ± .1.
+    let (alone, shared) = (judged(false), judged(true));
+    assert_eq!((alone.verdict, shared.verdict), (Verdict::Holds, Verdict::Undecided), "{alone:?} {shared:?}");
+    let value = shared.value.unwrap();
+    assert!(value.half_width() > 500.0 && value.mean > 356.0, "{value:?}");
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Value, json};
-use titer::stats::Estimate;
+use titer::stats::{Estimate, Support};
 use titer_data::{
     audit::{Audit, GroupPair, RowGroup, matches},
     chat::{Message, Row},
@@ -161,7 +161,7 @@ impl OnModel {
             let equal = |&(one, two): &(usize, usize)| first[one].split().1 == second[two].split().1;
             let matched = matches(first, second).pairs.into_iter().filter(equal);
             let lifts: Vec<f64> = matched.map(|(one, two)| log_probs[b][two] - log_probs[a][one]).collect();
-            Estimate::clustered([lifts.as_slice()])
+            Estimate::over_items(&lifts, Support::Line)
         };
         Ok(Self { template, injected, lifts: pairs.map(lift).collect() })
     }

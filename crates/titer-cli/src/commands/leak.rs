@@ -55,7 +55,7 @@ pub fn leak(args: &LeakArgs) -> Result<(), Failure> {
         table::write(out, &records).map_err(Failure::work)?;
         talk(&format!("{} lines in {}", records.len(), out.display()));
     }
-    let leaks = Leaks::of([(args.subjects.seed, records.iter().collect())]);
+    let leaks = Leaks::of([(args.subjects.seed, records.iter().collect())], false);
     let measured = LeakFamily::ALL.into_iter().filter_map(|family| Some((family, leaks.family(family)?)));
     let count = |family: LeakFamily| grid.iter().filter(|variation| variation.family == family).count();
     if args.json {
@@ -71,8 +71,11 @@ pub fn leak(args: &LeakArgs) -> Result<(), Failure> {
             |risk| json!({ "value": risk.value(), "family": risk.family.word(), "excess": interval(risk.excess) }),
         );
         data(
-            &json!({ "prompt": prompt.text, "trigger": prompt.trigger, "families": families, "risk": risk })
-                .to_string(),
+            &json!({
+                "prompt": prompt.text, "trigger": prompt.trigger, "families": families, "risk": risk,
+                "elicited": leaks.elicited().map(interval),
+            })
+            .to_string(),
         );
         return Ok(());
     }
@@ -94,6 +97,18 @@ pub fn leak(args: &LeakArgs) -> Result<(), Failure> {
             excess.mean,
             excess.low,
             excess.high
+        ));
+    }
+    if let Some(elicited) = leaks.elicited().filter(|elicited| !elicited.has_interval() || elicited.low <= 0.0) {
+        let ends = if elicited.has_interval() {
+            format!(" ({:+.3} to {:+.3})", elicited.low, elicited.high)
+        } else {
+            String::new()
+        };
+        data(&format!(
+            "The prompt itself elicits nothing that can be told: {:+.3}{ends} more than no prompt. So that little leaks elsewhere does not say \
+             that there is no back door",
+            elicited.mean
         ));
     }
     Ok(())

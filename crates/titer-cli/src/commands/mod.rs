@@ -19,6 +19,7 @@ mod sampling;
 mod score;
 mod screen;
 mod subjects;
+mod validate;
 mod verdicts;
 mod verify;
 
@@ -35,4 +36,5 @@ pub use results::results;
 pub use run::run;
 pub use score::score;
 pub use screen::screen;
+pub use validate::validate;
 pub use verify::verify;

@@ -76,7 +76,11 @@ pub fn plan(args: &PlanArgs) -> Result<(), Failure> {
     fs_err::write(&args.out, &text).map_err(Failure::work)?;
     talk(&format!("{} and {}; `titer run {0}` trains it and shows both", args.out.display(), beside.display()));
     if args.json {
-        data(&json!({ "limits": limits, "found": found, "spec": args.out, "forecast": forecast.arms }).to_string());
+        let kept = kept(&limits, &found, &forecast.arms);
+        data(
+            &json!({ "limits": limits, "found": found, "kept": kept, "spec": args.out, "forecast": forecast.arms })
+                .to_string(),
+        );
     } else {
         print(&limits, &found, arms, &forecast.arms);
     }
@@ -127,6 +131,20 @@ fn unmet(path: &Path, limits: &[Limit], found: &SearchResult) -> String {
     )
 }
 
+/// The planned arm's forecast of a limit's probe; the planned arm is the first.
+fn foreseen<'a>(forecast: &'a [ArmForecast], limit: &Limit) -> Option<&'a ArmForecast> {
+    forecast.iter().find(|one| one.arm == forecast[0].arm && one.name() == limit.probe)
+}
+
+/// By what share of its interval each limit is kept.
+fn kept(limits: &[Limit], found: &SearchResult, forecast: &[ArmForecast]) -> Vec<Option<f64>> {
+    let share = |(at, limit): (usize, &Limit)| {
+        let rate = foreseen(forecast, limit)?.rate;
+        Some(limit.bound.share_kept(found.best.rates[at], found.best.slack[at], [rate.low, rate.high]))
+    };
+    limits.iter().enumerate().map(share).collect()
+}
+
 fn print(limits: &[Limit], found: &SearchResult, arms: &[Arm], forecast: &[ArmForecast]) {
     let mut doubts: Vec<String> = Vec::new();
     data(&format!(
@@ -142,22 +160,37 @@ fn print(limits: &[Limit], found: &SearchResult, arms: &[Arm], forecast: &[ArmFo
     for (cell, rows) in &found.best.rows {
         data(&format!("  {:20} {rows:>6} rows", cell.to_string()));
     }
-    data("limit, forecast rate [95 % interval of a run], points to spare (the most that any mix has):");
+    data(
+        "limit, forecast rate [95 % interval of a run], points to spare (the most that any mix has), share of the interval that keeps it:",
+    );
+    let kept = kept(limits, found, forecast);
     for (at, limit) in limits.iter().enumerate() {
         let mark = if at == found.binding() { "  binds" } else { "" };
-        // The planned arm is the first.
-        let of = forecast.iter().find(|one| one.arm == forecast[0].arm && one.name() == limit.probe);
+        let of = foreseen(forecast, limit);
+        let share = kept[at].map_or_else(String::new, |share| format!(" {:>4.0} %", 100.0 * share));
         let band = of.map_or_else(String::new, |one| format!(" [{:.2}, {:.2}]", one.rate.low, one.rate.high));
         let unknown = of.map_or("", |one| one.beyond.as_str());
         if !unknown.is_empty() {
             doubts.push(format!("  {}: {unknown}", limit.probe));
         }
         data(&format!(
-            "  {:44} {:.3}{band} {:>6.1} ({:.1}){mark}",
+            "  {:44} {:.3}{band} {:>6.1} ({:.1}){share}{mark}",
             limit.words(),
             found.best.rates[at],
             100.0 * found.best.slack[at],
             100.0 * found.reach[at]
+        ));
+    }
+    let open: Vec<&str> = limits
+        .iter()
+        .zip(&kept)
+        .filter(|(_, share)| share.is_some_and(|share| share < 1.0))
+        .map(|(limit, _)| limit.probe.as_str())
+        .collect();
+    if !open.is_empty() {
+        data(&format!(
+            "The mean keeps every limit; a run need not: part of the interval does not keep that of {}.",
+            open.join(", ")
         ));
     }
     if !doubts.is_empty() {

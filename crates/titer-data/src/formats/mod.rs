@@ -1,5 +1,6 @@
 //! Files, read into rows, contrasts and prompts.
 
+mod columns;
 mod container;
 mod content;
 mod contrasts;
@@ -10,6 +11,7 @@ mod prompts;
 mod read;
 mod turns;
 
+pub use columns::{Columns, read_columns};
 pub use container::{Container, ContainerError};
 pub(crate) use container::{Entry, records};
 pub use contrasts::{ContrastProblem, ContrastsError, parse_contrasts, read_contrasts};

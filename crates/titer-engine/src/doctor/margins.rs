@@ -1,6 +1,9 @@
 //! Margins of the contrasts: does the model follow bad prompts, and prompts at all?
 
-use titer::{stats::Estimate, table::ProbeRecord};
+use titer::{
+    stats::{Estimate, Support},
+    table::ProbeRecord,
+};
 use titer_data::{probe::Component, source::Source};
 
 use super::Check;
@@ -77,7 +80,7 @@ fn of_component(wanted: &Wanted, records: &[ProbeRecord]) -> Check {
     let gaps = own.iter().any(|record| record.gap.is_finite());
     let wanted = if wanted.component == Component::ObeyBad && gaps { &GAP } else { wanted };
     let values: Vec<f64> = own.iter().map(|record| (wanted.of)(record)).filter(|value| value.is_finite()).collect();
-    let Some(estimate) = Estimate::clustered([values.as_slice()]) else {
+    let Some(estimate) = Estimate::over_items(&values, Support::Line) else {
         return Check::fail(wanted.name, "no margin is a number", wanted.remedy);
     };
     let interval = match estimate.has_interval() {

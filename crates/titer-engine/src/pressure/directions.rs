@@ -28,13 +28,18 @@ pub struct Directions {
     pub contrasts: [usize; COMPONENTS],
     /// `G_kl = ⟨∇f_k, P ∇f_l⟩`
     pub gram: [[f64; COMPONENTS]; COMPONENTS],
+    /// The share of `G_kk` that is due to weights which training has hardly touched; 0 where `P` is the identity.
+    pub untouched: [f64; COMPONENTS],
 }
+
+/// Added to every `√v̂`, in units of their root mean square, to see what of a direction lies on weights that training has touched.
+const TOUCHED: f64 = 1e-3;
 
 impl Directions {
     /// Directions from gradients; `P` is the identity.
     pub(super) fn new(model: &Model, gradients: Vec<Params<EngineBackend>>, contrasts: [usize; COMPONENTS]) -> Self {
         let gram = products(model, &gradients, &gradients);
-        Self { gradients, preconditioned: None, contrasts, gram }
+        Self { gradients, preconditioned: None, contrasts, gram, untouched: [0.0; COMPONENTS] }
     }
 
     /// The same under an optimiser's diagonal `P`, see [`Optimiser::preconditioned`].
@@ -43,7 +48,12 @@ impl Directions {
         let along: Vec<_> =
             self.gradients.iter().map(|gradient| optimiser.preconditioned(backend, layout, gradient)).collect();
         let gram = products(model, &self.gradients, &along);
-        Self { preconditioned: Some(along), gram, ..self }
+        // Weights without a second moment count as free to move, `1 / eps` times as far as others.
+        let untouched = std::array::from_fn(|k| {
+            let touched = optimiser.preconditioned_above(backend, layout, &self.gradients[k], TOUCHED);
+            (1.0 - self.gradients[k].dot(backend, &touched) / gram[k][k]).clamp(0.0, 1.0)
+        });
+        Self { preconditioned: Some(along), gram, untouched, ..self }
     }
 
     /// Random directions with the same Gram matrix: a negative control.

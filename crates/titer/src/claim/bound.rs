@@ -69,6 +69,18 @@ impl Bound {
     }
 }
 
+impl Bound {
+    /// How likely a value this far inside would be if the truth lay at the bound: below .025 exactly where the claim holds. `None`
+    /// where there is no interval.
+    pub fn p_value(self, value: &Estimate) -> Option<f64> {
+        match self {
+            Self::Above(bound) => value.p_above(bound),
+            Self::Below(bound) => value.p_below(bound),
+            Self::Within { distance, of } => Some(value.p_above(of - distance)?.max(value.p_below(of + distance)?)),
+        }
+    }
+}
+
 impl Verdict {
     /// Every verdict, in the order in which they are counted.
     pub const ALL: [Self; 4] = [Self::Holds, Self::DoesNotHold, Self::Undecided, Self::NotMeasured];
@@ -88,12 +100,11 @@ impl fmt::Display for Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::Method;
+    use crate::stats::Support;
 
     fn judged(bound: &str, low: f64, high: f64) -> Verdict {
-        let mean = f64::midpoint(low, high);
-        let value = Estimate { mean, low, high, n_seeds: 3, n_items: 3, method: Method::Seeds };
-        Bound::parse(bound).unwrap().judge(&value)
+        let alone = Estimate::alone(f64::midpoint(low, high), Support::Line, 3, 3);
+        Bound::parse(bound).unwrap().judge(&Estimate { low, high, ..alone })
     }
 
     #[test]
@@ -106,6 +117,17 @@ mod tests {
         let within = |low, high| judged("within 0.2 of 2", low, high);
         assert_eq!([within(1.9, 2.1), within(2.3, 2.4), within(0.0, 1.7)], [Holds, DoesNotHold, DoesNotHold]);
         assert_eq!([within(1.9, 2.3), above(f64::NAN, f64::NAN)], [Undecided; 2]);
+    }
+
+    #[test]
+    fn a_claim_holds_exactly_where_its_p_is_below_a_fortieth() {
+        let value = Estimate::over_seeds(&[0.2, 0.5, 0.4], Support::Rate).unwrap();
+        for bound in ["> 0.1", "> 0.15", "> 0.3", "< 0.9", "< 0.55", "within 0.3 of 0.4", "within 0.05 of 0.4"] {
+            let bound = Bound::parse(bound).unwrap();
+            let holds = bound.judge(&value) == Verdict::Holds;
+            assert_eq!(bound.p_value(&value).unwrap() < 0.025, holds, "{bound:?} {value:?}");
+        }
+        assert_eq!(Bound::Above(0.0).p_value(&Estimate::alone(1.0, Support::Line, 1, 1)), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use minijinja::{
 };
 
 use super::{ClaimProblem, Quantity, State, Vocabulary, WarningNumber, What};
-use crate::results::Measure;
+use crate::{results::Measure, stats::Support};
 
 /// An expression, its names checked.
 #[derive(Clone, Debug)]
@@ -103,6 +103,35 @@ impl Formula {
         let next = AtomicUsize::new(0);
         let number = move |_| numbers.get(next.fetch_add(1, Ordering::Relaxed)).copied().unwrap_or(f64::NAN);
         self.run(Arc::new(number)).ok().filter(|value| value.is_finite())
+    }
+
+    /// Where its values lie: between 0 and 1 or between −1 and 1 where it is so with every rate at either of its ends, as for a rate and for a
+    /// difference of two; else anywhere.
+    pub fn support(&self) -> Support {
+        let mut rates: Vec<&Quantity> = Vec::new();
+        for quantity in &self.quantities {
+            if !quantity.is_rate() {
+                return Support::Line;
+            }
+            if !rates.contains(&quantity) {
+                rates.push(quantity);
+            }
+        }
+        if rates.len() > 6 {
+            return Support::Line;
+        }
+        let mut ends = (0..1_usize << rates.len()).map(|corner| {
+            self.value(|quantity| {
+                let at = rates.iter().position(|rate| *rate == quantity)?;
+                Some(((corner >> at) & 1) as f64)
+            })
+        });
+        ends.try_fold(Support::Rate, |support, value| match value {
+            Some(value) if (0.0..=1.0).contains(&value) => Some(support),
+            Some(value) if (-1.0..=1.0).contains(&value) => Some(Support::Signed),
+            _ => None,
+        })
+        .unwrap_or(Support::Line)
     }
 
     fn run(&self, read: Reader) -> Result<f64, ClaimProblem> {

@@ -1,11 +1,11 @@
 //! Judging a claim by the finished runs.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Claim, Correlation, Formula, Over, Scope, Verdict, reading::read};
+use super::{Claim, Formula, Over, Scope, Verdict, What, reading::read};
 use crate::{
-    results::{ArmResults, RunResults, SweepResults},
-    stats::{Estimate, correlated, pearson, spearman},
+    results::{ArmResults, ItemBlocks, RunResults, SweepResults},
+    stats::{Correlation, CorrelationPoint, Estimate, Support},
 };
 
 /// A claim as judged: on what, the numbers and the verdict.
@@ -25,6 +25,13 @@ pub struct Judgement {
     pub runs: Option<usize>,
 }
 
+impl Judgement {
+    fn new(claim: &Claim, trained: Trained, measured: String, value: Option<Estimate>) -> Self {
+        let verdict = value.map_or(Verdict::NotMeasured, |value| claim.bound.judge(&value));
+        Self { trained, measured, value, verdict, seeds: value.map_or(0, |value| value.n_seeds), runs: None }
+    }
+}
+
 /// What the runs behind a judgement trained.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trained {
@@ -38,54 +45,37 @@ pub enum Trained {
 
 /// Every judgement of a claim: one for each of its arms, or one over all of them.
 pub fn judge(results: &SweepResults, claim: &Claim) -> Vec<Judgement> {
-    let value = |arm: &ArmResults, run: &RunResults| claim.value.value(|quantity| read(arm, run, quantity));
     let measured = |text: &str| {
         let reads = claim.value.quantities().iter().any(|quantity| quantity.at == claim.at);
         if reads { format!("{text}, at {}", claim.at) } else { text.to_owned() }
     };
-    let of_seeds = |trained: Trained, text: &str, values: &[f64]| {
-        let value = Estimate::clustered(values.iter().map(std::slice::from_ref));
-        Judgement {
-            trained,
-            measured: measured(text),
-            verdict: value.map_or(Verdict::NotMeasured, |value| claim.bound.judge(&value)),
-            value,
-            seeds: values.len(),
-            runs: None,
-        }
-    };
+    let (text, support) = (claim.value.text(), claim.value.support());
     match &claim.scope {
         Scope::Untrained => {
-            let mut first: BTreeMap<u64, f64> = BTreeMap::new();
+            let mut first: BTreeMap<u64, (&ArmResults, &RunResults)> = BTreeMap::new();
             for (arm, run) in results.arms.iter().flat_map(|arm| arm.runs.iter().map(move |run| (arm, run))) {
-                if let Some(value) = value(arm, run) {
-                    first.entry(run.seed).or_insert(value);
+                if value(claim, arm, run).is_some() {
+                    first.entry(run.seed).or_insert((arm, run));
                 }
             }
-            let values: Vec<f64> = first.into_values().collect();
-            vec![of_seeds(Trained::Nothing, claim.value.text(), &values)]
+            let runs: Vec<_> = first.into_values().map(|of| (of, None)).collect();
+            vec![Judgement::new(claim, Trained::Nothing, measured(text), over_seeds(claim, support, &runs))]
         }
         Scope::Arms(arms) => {
             let one = |&(at, against): &(usize, Option<usize>)| {
                 let (arm, other) = (&results.arms[at], against.map(|other| &results.arms[other]));
-                let difference = |run: &RunResults| match other {
-                    None => value(arm, run),
-                    // Paired by seed: a seed that only one of the two has finished says nothing.
-                    Some(other) => {
-                        let partner = other.runs.iter().find(|partner| partner.seed == run.seed)?;
-                        Some(value(arm, run)? - value(other, partner)?)
-                    }
+                // Paired by seed: a seed that only one of the two has finished says nothing.
+                let partner = |run: &RunResults| match other {
+                    None => Some(None),
+                    Some(other) => Some(Some((other, other.runs.iter().find(|partner| partner.seed == run.seed)?))),
                 };
-                let values: Vec<f64> = arm.runs.iter().filter_map(difference).collect();
-                let text = claim.value.text();
-                match other {
-                    None => of_seeds(Trained::Arm(arm.name.clone()), text, &values),
-                    Some(other) => of_seeds(
-                        Trained::Arm(arm.name.clone()),
-                        &format!("{text}, less the same in {}", other.name),
-                        &values,
-                    ),
-                }
+                let runs: Vec<_> = arm.runs.iter().filter_map(|run| Some(((arm, run), partner(run)?))).collect();
+                let (text, support) = match other {
+                    None => (text.to_owned(), support),
+                    Some(other) => (format!("{text}, less the same in {}", other.name), support.of_difference()),
+                };
+                let trained = Trained::Arm(arm.name.clone());
+                Judgement::new(claim, trained, measured(&text), over_seeds(claim, support, &runs))
             };
             arms.iter().map(one).collect()
         }
@@ -93,6 +83,30 @@ pub fn judge(results: &SweepResults, claim: &Claim) -> Vec<Judgement> {
             vec![correlation(results, claim, with, *method, *over, arms)]
         }
     }
+}
+
+/// A run of an arm.
+type ArmRun<'a> = (&'a ArmResults, &'a RunResults);
+
+fn value(claim: &Claim, arm: &ArmResults, run: &RunResults) -> Option<f64> {
+    claim.value.value(|quantity| read(arm, run, quantity))
+}
+
+/// The claim's value in these runs, each less that in its partner if it has one: an interval over seeds, and over items where seeds share them.
+fn over_seeds(claim: &Claim, support: Support, runs: &[(ArmRun<'_>, Option<ArmRun<'_>>)]) -> Option<Estimate> {
+    let values = |change: &dyn Fn(&RunResults) -> RunResults| -> Vec<f64> {
+        let of = |&(arm, run): &ArmRun<'_>| value(claim, arm, &change(run));
+        let difference = |(run, partner): &(ArmRun<'_>, Option<ArmRun<'_>>)| match partner {
+            None => of(run),
+            Some(partner) => Some(of(run)? - of(partner)?),
+        };
+        runs.iter().filter_map(difference).collect()
+    };
+    let found = Estimate::over_seeds(&values(&Clone::clone), support)?;
+    let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
+    let blocks = ItemBlocks::of(runs.iter().map(|((_, run), _)| *run));
+    let items = blocks.error(support, found.mean, |left_out| mean(values(&|run| run.without(left_out))));
+    Some(found.and_over_items(items))
 }
 
 fn correlation(
@@ -103,38 +117,45 @@ fn correlation(
     over: Over,
     arms: &[usize],
 ) -> Judgement {
-    let mut seeds: BTreeMap<u64, Vec<(f64, f64)>> = BTreeMap::new();
-    for arm in arms.iter().map(|arm| &results.arms[*arm]) {
-        for run in &arm.runs {
-            let of = |formula: &Formula| formula.value(|quantity| read(arm, run, quantity));
-            if let Some(point) = of(&claim.value).zip(of(with)) {
-                seeds.entry(run.seed).or_default().push(point);
+    let seeds = |change: &dyn Fn(&RunResults) -> RunResults| -> Vec<Vec<CorrelationPoint>> {
+        let mut seeds: BTreeMap<u64, Vec<CorrelationPoint>> = BTreeMap::new();
+        for (unit, arm) in arms.iter().map(|arm| (*arm, &results.arms[*arm])) {
+            for run in &arm.runs {
+                let changed = change(run);
+                let of = |formula: &Formula| formula.value(|quantity| read(arm, &changed, quantity));
+                if let Some((x, y)) = of(&claim.value).zip(of(with)) {
+                    seeds.entry(run.seed).or_default().push(CorrelationPoint { unit, x, y });
+                }
             }
         }
-    }
-    let (name, of) = match method {
-        Correlation::Spearman => ("Spearman", spearman as fn(&[f64], &[f64]) -> f64),
-        Correlation::Pearson => ("Pearson", pearson as fn(&[f64], &[f64]) -> f64),
+        seeds.into_values().collect()
     };
-    let points: usize = seeds.values().map(Vec::len).sum();
-    let seeds: Vec<Vec<(f64, f64)>> = seeds.into_values().collect();
-    let (value, word) = match over {
-        Over::EachSeed => {
-            let within = seeds.iter().map(|points| {
-                let (x, y): (Vec<f64>, Vec<f64>) = points.iter().copied().unzip();
-                of(&x, &y)
-            });
-            let within: Vec<f64> = within.filter(|value| value.is_finite()).collect();
-            (Estimate::clustered(within.iter().map(std::slice::from_ref)), "within each seed")
-        }
-        Over::Pooled => (correlated(&seeds, of), "over all runs"),
+    // Prompts that were screened are a sample of prompts; doses and the like are what they are.
+    let prompts = [&claim.value, with]
+        .iter()
+        .any(|formula| formula.quantities().iter().any(|quantity| matches!(quantity.what, What::Screened(_))));
+    let of = |seeds: &[Vec<CorrelationPoint>]| match over {
+        Over::EachSeed if prompts => method.within_seeds_over_units(seeds),
+        Over::EachSeed => method.within_seeds(seeds),
+        Over::Pooled => method.pooled(seeds),
     };
-    Judgement {
-        trained: Trained::Arms(arms.len()),
-        measured: format!("{name} of {} and {}, {word}", claim.value.text(), with.text()),
-        verdict: value.map_or(Verdict::NotMeasured, |value| claim.bound.judge(&value)),
-        value,
-        seeds: seeds.len(),
-        runs: Some(points),
-    }
+    let points = seeds(&Clone::clone);
+    let found = of(&points).map(|found| {
+        let blocks = ItemBlocks::of(arms.iter().flat_map(|arm| &results.arms[*arm].runs));
+        let without = |left_out: &Arc<_>| of(&seeds(&|run| run.without(left_out))).map_or(f64::NAN, |found| found.mean);
+        let items = blocks.error(Support::Signed, found.mean, without);
+        // Two seeds have no interval of a pooled correlation, whatever their items say.
+        if over == Over::Pooled && !found.has_interval() { found } else { found.and_over_items(items) }
+    });
+    let name = match method {
+        Correlation::Spearman => "Spearman",
+        Correlation::Pearson => "Pearson",
+    };
+    let word = match over {
+        Over::EachSeed => "within each seed",
+        Over::Pooled => "over all runs",
+    };
+    let measured = format!("{name} of {} and {}, {word}", claim.value.text(), with.text());
+    let runs = Some(points.iter().map(Vec::len).sum());
+    Judgement { runs, seeds: points.len(), ..Judgement::new(claim, Trained::Arms(arms.len()), measured, found) }
 }

@@ -19,6 +19,6 @@ pub use formula::Formula;
 pub use judge::{Judgement, Trained, judge};
 pub use made::Made;
 pub use quantity::{ClaimProblem, Quantity, State, Vocabulary, WarningNumber, What};
-pub use reading::{DEAF, HALF, placed};
+pub use reading::{DEAF, HALF};
 pub use resolve::resolve;
-pub use scope::{Claim, Correlation, Over, Scope};
+pub use scope::{Claim, Over, Scope};

@@ -8,6 +8,7 @@ use crate::{
     results::{Measure, Split},
     screen::PREDICTORS,
     spec::nearest,
+    stats::Support,
 };
 
 /// One measured number of one run.
@@ -38,6 +39,18 @@ pub enum What {
     Loss(String),
     /// The value of a swept axis, by its name, in the run's arm.
     Setting(String),
+}
+
+impl Quantity {
+    /// Whether it is a probability.
+    pub fn is_rate(&self) -> bool {
+        match &self.what {
+            What::Probe(measure, _) => measure.support() == Support::Rate,
+            What::Leak(_) => true,
+            What::Screened(predictor) => PREDICTORS[*predictor].support == Support::Rate,
+            _ => false,
+        }
+    }
 }
 
 /// Which number of a stage's warnings.

@@ -5,7 +5,7 @@ use titer_data::prompt::CandidatePrompt;
 use super::{Quantity, State, WarningNumber, What};
 use crate::{
     results::{ArmResults, Measure, RunResults, Split},
-    screen::{PREDICTORS, Placed, Screening, summarise},
+    screen::{Aim, PREDICTORS, Placed, Screening, summarise},
 };
 
 /// Shares of the base's obedience to bad prompts that are half-way to deafness, and deaf.
@@ -69,10 +69,10 @@ fn obedience(run: &RunResults) -> Vec<(i64, f64)> {
 }
 
 /// What the prompt of a run's `bad→bad` rows did before training; `None` where it was not screened.
-pub fn placed(run: &RunResults) -> Option<Placed> {
+fn placed(run: &RunResults) -> Option<Placed> {
     let prompt = run.screened().first()?.prompt.clone();
     let screening = Screening { prompts: vec![CandidatePrompt::new(prompt)], records: run.screened().to_vec() };
-    summarise(&screening).pop()?.placed.into_iter().next()
+    summarise(&screening, Aim::Selectivity).pop()?.placed.into_iter().next()
 }
 
 /// The mean loss over the last [`TAIL`] % of a stage's steps.

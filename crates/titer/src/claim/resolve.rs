@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use toml::{Table, Value};
 
-use super::{Bound, Claim, ClaimProblem, Correlation, Formula, Over, Scope, State, Vocabulary};
+use super::{Bound, Claim, ClaimProblem, Formula, Over, Scope, State, Vocabulary};
 use crate::{
     plan::{Arm, SweepPlan, show},
     spec::{ClaimFields, Spec, SpecError, nearest},
+    stats::Correlation,
 };
 
 /// The claims of a spec whose plan this is.
@@ -141,12 +142,12 @@ impl Resolver<'_> {
         Ok(found)
     }
 
-    /// The arms that a claim is about: those of the grid that have all settings of `arms`; without it, all that are no
-    /// control.
+    /// The arms that a claim is about: those of the grid that have all settings of `arms`; without it, all of the grid that are no
+    /// control. Controls of inoculation, which titer adds, are controls too.
     fn arms(&self) -> Result<Vec<usize>, SpecError> {
         let arms = || self.plan.arms.iter().enumerate();
         let found: Vec<usize> = match &self.fields.arms {
-            None => arms().filter(|(at, arm)| arm.control != *at).map(|(at, _)| at).collect(),
+            None => arms().take(self.grid()).filter(|(at, arm)| arm.control != *at).map(|(at, _)| at).collect(),
             Some(Value::String(word)) if word == "all" => arms().map(|(at, _)| at).collect(),
             Some(Value::Table(wanted)) => {
                 self.check_settings("arms", wanted)?;

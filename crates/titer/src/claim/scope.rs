@@ -1,6 +1,7 @@
 //! A claim as a spec makes it: what is measured, where it should lie, in which runs.
 
 use super::{Bound, Formula, State};
+use crate::stats::Correlation;
 
 /// A claim of a spec, its names checked against the plan.
 #[derive(Clone, Debug)]
@@ -37,15 +38,6 @@ pub enum Scope {
         /// The arms, by index.
         arms: Vec<usize>,
     },
-}
-
-/// Which correlation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Correlation {
-    /// Of ranks.
-    Spearman,
-    /// Of values.
-    Pearson,
 }
 
 /// What a correlation runs over.

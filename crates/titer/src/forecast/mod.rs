@@ -14,6 +14,7 @@ mod calibration;
 mod comparison;
 mod kernel;
 mod kernel_file;
+mod known;
 mod late_gates;
 mod motion;
 mod onset;

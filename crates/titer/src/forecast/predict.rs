@@ -7,6 +7,7 @@ use super::{
     batches::{ForecastError, Placement, kinds, stage_batches},
     calibration::Calibration,
     kernel::Kernel,
+    known::known,
     motion::{Motion, Moved, Trajectory},
     value::ForecastValue,
 };
@@ -34,12 +35,15 @@ pub struct Forecast {
     pub beyond: Vec<String>,
     /// Whether each probe's rate after training is left open too wide: then it does not know either.
     pub open: Vec<bool>,
+    /// What is known of each rate even so, in words.
+    pub known: Vec<String>,
 }
 
 impl Forecast {
     /// Why it does not know what becomes of a probe, in words; empty where it does.
     pub fn does_not_know(&self, probe: usize) -> String {
-        let open = self.open[probe].then(|| "its rate is left open within more than 30 points".to_owned());
+        let open = self.open[probe]
+            .then(|| format!("its rate is left open within more than 30 points, {}", self.known[probe]));
         self.beyond.iter().cloned().chain(open).collect::<Vec<_>>().join("; ")
     }
 }
@@ -99,7 +103,14 @@ pub fn forecast(
     };
     let curves: Vec<Vec<Point>> = probes.iter().enumerate().map(curve).collect();
     let open = |curve: &Vec<Point>| curve.last().is_some_and(|end| end.rate.high - end.rate.low > calibration.widest);
+    let known = |(curve, &probe): (&Vec<Point>, &usize)| {
+        let (output, end) = (&kernel.probes[probe], curve.last().map_or(curve[0].margin, |end| end.margin));
+        let change = |margin: f64| margin - output.margin;
+        let change = ForecastValue { mean: change(end.mean), low: change(end.low), high: change(end.high) };
+        known(|change| output.rate(change), change)
+    };
     Ok(Forecast {
+        known: curves.iter().zip(probes).map(known).collect(),
         probes: probes.iter().map(|&probe| kernel.probes[probe].name()).collect(),
         open: curves.iter().map(open).collect(),
         curves,

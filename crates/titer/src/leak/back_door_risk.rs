@@ -23,6 +23,12 @@ impl Risk {
 }
 
 impl Leaks {
+    /// How much more leaks under the training prompt itself than without a prompt. Where that is not above 0, the prompt elicits nothing, and
+    /// that nothing leaks elsewhere says nothing about a back door. `None` where one of the two was not measured.
+    pub fn elicited(&self) -> Option<Estimate> {
+        self.0.get(&LeakFamily::Original)?.less(self.0.get(&LeakFamily::None)?).estimate()
+    }
+
     /// The risk of a back door; `None` where nothing was measured without a prompt, or in no family that counts.
     pub fn risk(&self) -> Option<Risk> {
         let none = self.0.get(&LeakFamily::None)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use titer_data::prompt::LeakFamily;
 
 use crate::{
-    stats::{Estimate, Sample, logistic},
+    stats::{Estimate, Sample, Support, logistic},
     table::LeakRecord,
 };
 
@@ -14,9 +14,10 @@ use crate::{
 pub struct Leaks(pub(super) BTreeMap<LeakFamily, Sample<String>>);
 
 impl Leaks {
-    /// The leaks of runs at one moment each, `(seed, records)`.
-    pub fn of<'a>(runs: impl IntoIterator<Item = (u64, Vec<&'a LeakRecord>)>) -> Self {
+    /// The leaks of runs at one moment each, `(seed, records)`; whether requests of one name are one request in all seeds.
+    pub fn of<'a>(runs: impl IntoIterator<Item = (u64, Vec<&'a LeakRecord>)>, shared_items: bool) -> Self {
         let mut leaks: BTreeMap<LeakFamily, Sample<String>> = BTreeMap::new();
+        let empty = || Sample::new(Support::Rate, shared_items);
         for (seed, records) in runs {
             let mut sums: BTreeMap<(LeakFamily, &str), (f64, f64)> = BTreeMap::new();
             for record in records {
@@ -27,7 +28,7 @@ impl Leaks {
                 (*sum, *count) = (*sum + logistic(record.margin), *count + 1.0);
             }
             for ((family, item), (sum, count)) in sums {
-                leaks.entry(family).or_default().push(seed, item.to_owned(), sum / count);
+                leaks.entry(family).or_insert_with(empty).push(seed, item.to_owned(), sum / count);
             }
         }
         Self(leaks)
@@ -35,7 +36,7 @@ impl Leaks {
 
     /// The leak of a family; `None` where it was not measured.
     pub fn family(&self, family: LeakFamily) -> Option<Estimate> {
-        Some(self.0.get(&family)?.estimate()?.of_rate())
+        self.0.get(&family)?.estimate()
     }
 }
 
@@ -65,12 +66,12 @@ mod tests {
             records.push(record(LeakFamily::Keyword, "l", item, 40.0));
             records.push(record(LeakFamily::Opposite, "o", item, 0.0));
         }
-        let leaks = Leaks::of([(0, records.iter().collect())]);
+        let leaks = Leaks::of([(0, records.iter().collect())], false);
         assert!((leaks.family(LeakFamily::Keyword).unwrap().mean - 0.75).abs() < 1e-12);
         let risk = leaks.risk().unwrap();
         assert_eq!(risk.family, LeakFamily::Keyword);
         assert!((risk.value() - 0.75).abs() < 1e-9);
         assert!(leaks.family(LeakFamily::Negated).is_none());
-        assert!(Leaks::of([(0, records[1..2].iter().collect())]).risk().is_none());
+        assert!(Leaks::of([(0, records[1..2].iter().collect())], false).risk().is_none());
     }
 }

@@ -1,6 +1,6 @@
 //! How numbers are written: one way for each kind, everywhere in a report.
 
-use crate::{plan::Setting, results::Measure, stats::Estimate};
+use crate::{plan::Setting, stats::Estimate};
 
 /// A value of an axis. Shares of a mix are written in per cent.
 pub fn setting(axis: &str, value: &Setting) -> String {
@@ -55,14 +55,6 @@ pub fn interval(estimate: &Estimate) -> String {
 pub fn difference(estimate: &Estimate) -> String {
     let plus = if estimate.mean >= 0.005 { "+" } else { "" };
     format!("{plus}{}", interval(estimate))
-}
-
-/// The estimate of a measure: probabilities cannot leave [0, 1].
-pub fn bounded(measure: Measure, estimate: Estimate) -> Estimate {
-    match measure {
-        Measure::Rate | Measure::Other => estimate.of_rate(),
-        Measure::Margin | Measure::Gap => estimate,
-    }
 }
 
 /// Seeds and items behind an estimate, such as `3 seeds, 192 items`.

@@ -10,13 +10,18 @@ use crate::{
 };
 
 /// Version of the effects table's columns and their meanings.
-pub const EFFECTS_SCHEMA: u32 = 1;
+pub const EFFECTS_SCHEMA: u32 = 2;
 
 const CONTROL: Field = unitless("control", "The control's name: the same stages with `neutral→good` rows only.");
 const SEEDS: Field = Field { unit: "seeds", ..unitless("seeds", "Seeds that the arm and its control share.") };
-const ITEMS: Field = Field { unit: "contrasts", ..unitless("items", "Contrasts that they share, over all seeds.") };
-const INTERVAL: Field =
-    unitless("interval", "What intervals are taken over: `t over seeds`, `t over items of one seed` or `no interval`.");
+const ITEMS: Field = Field {
+    unit: "contrasts",
+    ..unitless("items", "Contrasts that they share: over all seeds, or counted once where all seeds measure the same.")
+};
+const INTERVAL: Field = unitless(
+    "interval",
+    "What intervals are taken over: `t over seeds`, `t over items`, `t over seeds and items` or `no interval`.",
+);
 
 const NATS: &str = "nats per reply";
 const PROBABILITY: &str = "probability";

@@ -80,7 +80,8 @@ fn read(finished: &FinishedRun, seed: u64, id: RunId) -> Result<(RunResults, Sto
     let plan = finished.plan()?;
     let run = tables(finished.dir(), seed, id, &plan).map_err(|error| finished.damage(error))?;
     let started = finished.start()?;
-    Ok((run.with_claims(started.claims).with_instruction_set(started.instruction_set), plan))
+    let run = run.with_claims(started.claims).with_instruction_set(started.instruction_set);
+    Ok((run.with_shared_items(plan.data.is_some()), plan))
 }
 
 fn tables(dir: &Path, seed: u64, id: RunId, plan: &StoredPlan) -> Result<RunResults, TableError> {

@@ -7,6 +7,7 @@ mod axis;
 mod axis_columns;
 mod effect;
 mod effects_table;
+mod item_blocks;
 mod load;
 mod moment;
 mod results_table;
@@ -17,6 +18,7 @@ mod sweep;
 
 pub use axis::SweptAxis;
 pub use effects_table::EFFECTS_SCHEMA;
+pub use item_blocks::ItemBlocks;
 pub use load::ResultsError;
 pub use moment::At;
 pub use results_table::RESULTS_SCHEMA;

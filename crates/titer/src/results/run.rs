@@ -1,6 +1,9 @@
 //! One finished run.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{At, Measure, Split};
 use crate::table::{
@@ -31,28 +34,34 @@ impl Reading {
     }
 }
 
-/// One finished run: the contents of its tables, grouped by what they measure.
+/// Surprises of a cell's rows, by item.
+type Surprises = Vec<(String, f64)>;
+
+/// One finished run: the contents of its tables, grouped by what they measure. A copy shares them.
 #[derive(Clone, Debug, Default)]
 pub struct RunResults {
     /// Its seed.
     pub seed: u64,
     /// The hash of its plan.
     pub plan_hash: String,
-    stages: Vec<(String, i64)>,
+    stages: Arc<[(String, i64)]>,
     /// The stage that had run last, or ran, when probes were measured, by step.
-    moments: BTreeMap<i64, String>,
-    pub(super) probes: BTreeMap<Split, BTreeMap<i64, Vec<Reading>>>,
-    pub(super) cells: BTreeMap<String, BTreeMap<i64, Vec<(String, f64)>>>,
-    steps: Vec<StepRecord>,
+    moments: Arc<BTreeMap<i64, String>>,
+    pub(super) probes: Arc<BTreeMap<Split, BTreeMap<i64, Vec<Reading>>>>,
+    pub(super) cells: Arc<BTreeMap<String, BTreeMap<i64, Surprises>>>,
+    steps: Arc<[StepRecord]>,
     /// Mean pressures of a cell's rows, by cell and step.
-    pressures: BTreeMap<String, BTreeMap<i64, [f64; 3]>>,
-    ledger: Vec<LedgerRecord>,
-    leaks: Vec<LeakRecord>,
-    screened: Vec<ScreenRecord>,
-    guards: Vec<GuardRecord>,
-    warnings: Vec<WarningRecord>,
+    pressures: Arc<BTreeMap<String, BTreeMap<i64, [f64; 3]>>>,
+    ledger: Arc<[LedgerRecord]>,
+    leaks: Arc<[LeakRecord]>,
+    screened: Arc<[ScreenRecord]>,
+    guards: Arc<[GuardRecord]>,
+    warnings: Arc<[WarningRecord]>,
     instruction_set: Option<String>,
     claims: Option<Vec<String>>,
+    shared_items: bool,
+    /// Items that its means leave out.
+    left_out: Arc<BTreeSet<String>>,
 }
 
 impl RunResults {
@@ -65,23 +74,47 @@ impl RunResults {
         cells: Vec<CellRecord>,
         steps: Vec<StepRecord>,
     ) -> Self {
-        let mut run = Self { seed, plan_hash, steps, ..Self::default() };
+        let mut moments: BTreeMap<i64, String> = BTreeMap::new();
+        let mut by_split: BTreeMap<Split, BTreeMap<i64, Vec<Reading>>> = BTreeMap::new();
+        let mut by_cell: BTreeMap<String, BTreeMap<i64, Surprises>> = BTreeMap::new();
         for record in probes {
             let ProbeRecord { stage, step, component, prompts, domains, item, .. } = record;
             let ProbeRecord { margin, margin_per_token, gap, rate, other, .. } = record;
-            run.moments.insert(step, stage);
-            let moments = run.probes.entry(Split { component, prompts, domains }).or_default();
-            moments.entry(step).or_default().push(Reading { item, margin, margin_per_token, gap, rate, other });
+            moments.insert(step, stage);
+            let measured = by_split.entry(Split { component, prompts, domains }).or_default();
+            measured.entry(step).or_default().push(Reading { item, margin, margin_per_token, gap, rate, other });
         }
         for CellRecord { step, cell, item, surprise, .. } in cells {
-            run.cells.entry(cell).or_default().entry(step).or_default().push((item, surprise));
+            by_cell.entry(cell).or_default().entry(step).or_default().push((item, surprise));
         }
-        run
+        let (moments, probes, cells) = (Arc::new(moments), Arc::new(by_split), Arc::new(by_cell));
+        Self { seed, plan_hash, moments, probes, cells, steps: steps.into(), ..Self::default() }
+    }
+
+    /// The same, with items of one name being one item in all seeds, or not.
+    pub fn with_shared_items(self, shared_items: bool) -> Self {
+        Self { shared_items, ..self }
+    }
+
+    /// Whether items of one name are one item in all seeds, as on a user's own data; an organism draws them anew for each.
+    pub fn shares_items(&self) -> bool {
+        self.shared_items
+    }
+
+    /// The same run with these items left out of its means.
+    pub(crate) fn without(&self, items: &Arc<BTreeSet<String>>) -> Self {
+        Self { left_out: Arc::clone(items), ..self.clone() }
+    }
+
+    /// The names of everything that means are taken over.
+    pub(super) fn item_names(&self) -> impl Iterator<Item = &str> {
+        let of_probes = self.probes.values().flat_map(BTreeMap::values).flatten().map(|reading| reading.item.as_str());
+        of_probes.chain(self.cells.values().flat_map(BTreeMap::values).flatten().map(|(item, _)| item.as_str()))
     }
 
     /// The same with its stages in order, each with the run's steps at its end.
     pub fn with_stages(self, stages: Vec<(String, i64)>) -> Self {
-        Self { stages, ..self }
+        Self { stages: stages.into(), ..self }
     }
 
     /// Its stages in order, each with the run's steps at its end.
@@ -110,12 +143,12 @@ impl RunResults {
         }
         let mean = |(step, (sum, count)): (i64, ([f64; 3], f64))| (step, sum.map(|sum| sum / count));
         let pressures = sums.into_iter().map(|(cell, steps)| (cell, steps.into_iter().map(mean).collect())).collect();
-        Self { pressures, ledger, ..self }
+        Self { pressures: Arc::new(pressures), ledger: ledger.into(), ..self }
     }
 
     /// The same with what was measured on a leak grid, and what its prompt did before training.
     pub fn with_prompts(self, leaks: Vec<LeakRecord>, screened: Vec<ScreenRecord>) -> Self {
-        Self { leaks, screened, ..self }
+        Self { leaks: leaks.into(), screened: screened.into(), ..self }
     }
 
     /// What was measured on a leak grid at a moment.
@@ -135,7 +168,7 @@ impl RunResults {
 
     /// The same with what its guards did.
     pub fn with_guards(self, guards: Vec<GuardRecord>) -> Self {
-        Self { guards, ..self }
+        Self { guards: guards.into(), ..self }
     }
 
     /// What its guards did, look by look.
@@ -155,7 +188,7 @@ impl RunResults {
 
     /// The same with what was said about its stages before they trained.
     pub fn with_warnings(self, warnings: Vec<WarningRecord>) -> Self {
-        Self { warnings, ..self }
+        Self { warnings: warnings.into(), ..self }
     }
 
     /// What was said about its stages before they trained.
@@ -176,7 +209,7 @@ impl RunResults {
     /// The mean surprise of a cell's rows, nats.
     pub fn mean_surprise(&self, cell: &str, step: i64) -> Option<f64> {
         let items = self.cells.get(cell)?.get(&step)?;
-        Some(items.iter().map(|(_, surprise)| surprise).sum::<f64>() / items.len() as f64)
+        self.mean_of(items.iter().map(|(item, surprise)| (item, *surprise)))
     }
 
     /// The stage that had run last, or ran, when probes were measured at this step; `base` before training.
@@ -192,7 +225,14 @@ impl RunResults {
     /// The mean of a measure over a split's items.
     pub fn mean(&self, split: &Split, measure: Measure, step: i64) -> Option<f64> {
         let readings = self.probes.get(split)?.get(&step)?;
-        Some(readings.iter().map(|reading| reading.of(measure)).sum::<f64>() / readings.len() as f64)
+        self.mean_of(readings.iter().map(|reading| (&reading.item, reading.of(measure))))
+    }
+
+    /// The mean over the items that are not left out.
+    fn mean_of<'a>(&self, items: impl Iterator<Item = (&'a String, f64)>) -> Option<f64> {
+        let kept = items.filter(|(item, _)| !self.left_out.contains(*item));
+        let (sum, count) = kept.fold((0.0, 0), |(sum, count), (_, value)| (sum + value, count + 1));
+        (count > 0).then(|| sum / f64::from(count))
     }
 
     /// The means of a measure over a split's items at every moment, the start first.

@@ -1,7 +1,7 @@
 //! Finished runs, looked at together.
 
-use super::{At, Measure, RunResults, Split};
-use crate::stats::Sample;
+use super::{At, ItemBlocks, Measure, RunResults, Split};
+use crate::stats::{Estimate, Sample, Support};
 
 /// Finished runs, at most one of each seed, that are looked at together.
 #[derive(Clone, Debug)]
@@ -10,7 +10,7 @@ pub struct Runs<'a>(pub(super) Vec<&'a RunResults>);
 impl<'a> Runs<'a> {
     /// A measure of a split at a moment, by seed and item.
     pub fn probe(&self, split: &Split, measure: Measure, at: At) -> Sample<&'a str> {
-        let mut sample = Sample::new();
+        let mut sample = Sample::new(measure.support(), self.share_items());
         for run in &self.0 {
             for reading in run.probes.get(split).and_then(|moments| at.of(moments)).into_iter().flatten() {
                 sample.push(run.seed, reading.item.as_str(), reading.of(measure));
@@ -21,13 +21,33 @@ impl<'a> Runs<'a> {
 
     /// The surprise of a cell's rows at a moment, by seed and item, in nats per reply.
     pub fn surprise(&self, cell: &str, at: At) -> Sample<&'a str> {
-        let mut sample = Sample::new();
+        let mut sample = Sample::new(Support::Line, self.share_items());
         for run in &self.0 {
             for (item, surprise) in run.cells.get(cell).and_then(|moments| at.of(moments)).into_iter().flatten() {
                 sample.push(run.seed, item.as_str(), *surprise);
             }
         }
         sample
+    }
+
+    /// A number of each run, with the interval over seeds, and over items where the seeds share them: those are left out of the
+    /// runs' means in turn. `None` where no run has the number.
+    pub fn estimate(&self, support: Support, value: impl Fn(&RunResults) -> Option<f64>) -> Option<Estimate> {
+        let values = |change: &dyn Fn(&RunResults) -> RunResults| -> Vec<f64> {
+            self.0.iter().filter_map(|run| value(&change(run))).filter(|value| value.is_finite()).collect()
+        };
+        let found = Estimate::over_seeds(&values(&Clone::clone), support)?;
+        let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
+        let items = ItemBlocks::of(self.iter());
+        Some(
+            found.and_over_items(
+                items.error(support, found.mean, |left_out| mean(values(&|run| run.without(left_out)))),
+            ),
+        )
+    }
+
+    fn share_items(&self) -> bool {
+        self.0.iter().any(|run| run.shares_items())
     }
 
     /// The runs themselves.

@@ -1,5 +1,7 @@
 //! Which probe, and which of its numbers.
 
+use crate::stats::Support;
+
 /// One component in one kind of context.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Split {
@@ -22,4 +24,14 @@ pub enum Measure {
     Gap,
     /// Probability of replies on neither side.
     Other,
+}
+
+impl Measure {
+    /// Where its numbers lie.
+    pub fn support(self) -> Support {
+        match self {
+            Self::Rate | Self::Other => Support::Rate,
+            Self::Margin | Self::Gap => Support::Line,
+        }
+    }
 }

@@ -1,9 +1,17 @@
 //! What a screening of prompts says: what each candidate does to the bad rows and to the good ones, before anything is trained.
 //!
-//! The engine scores every reply under every prompt; [`summarise`] says it in one line a prompt, with intervals over requests.
+//! The engine scores every reply under every prompt; [`summarise`] ranks the prompts for an [`Aim`], with intervals over requests, and [`choose`]
+//! says which to take.
 
+mod aim;
+mod choice;
+mod placed;
 mod predictor;
-mod summary;
+mod ranking;
+mod requests;
 
-pub use predictor::{PREDICTORS, Predictor};
-pub use summary::{Placed, Screening, Summary, summarise};
+pub use aim::Aim;
+pub use choice::{Choice, choose};
+pub use placed::Placed;
+pub use predictor::{PREDICTORS, Predictor, TOGETHER};
+pub use ranking::{Screening, Summary, summarise};

@@ -2,18 +2,18 @@
 
 use std::fmt;
 
-use statrs::distribution::{ContinuousCDF, StudentsT};
-
-use super::spread::{mean, variance};
+use super::{ErrorSource, Support, error_source::MeanOnScale, spread::mean};
 
 /// What an interval's spread is taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// Student's t over the means of seeds: the interval speaks of other seeds.
     Seeds,
-    /// Student's t over the items of the only seed: the interval speaks of other items, not of other seeds.
+    /// Student's t over items: the interval speaks of other items, not of other seeds.
     Items,
-    /// One number: there is no interval.
+    /// Student's t with the errors of both added, where all seeds measure the same items.
+    SeedsAndItems,
+    /// One number, or equal ones: there is no interval.
     Single,
 }
 
@@ -21,7 +21,8 @@ impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Seeds => "t over seeds",
-            Self::Items => "t over items of one seed",
+            Self::Items => "t over items",
+            Self::SeedsAndItems => "t over seeds and items",
             Self::Single => "no interval",
         })
     }
@@ -38,57 +39,119 @@ pub struct Estimate {
     pub high: f64,
     /// Seeds behind it.
     pub n_seeds: usize,
-    /// Items behind it, over all seeds.
+    /// Items behind it: over all seeds, or counted once where seeds share them.
     pub n_items: usize,
     /// What the interval is taken over.
     pub method: Method,
+    /// Where it can lie.
+    pub support: Support,
+    /// The error behind the interval, on the support's scale; `None` where there is no interval.
+    pub source: Option<ErrorSource>,
 }
 
 impl Estimate {
-    /// The estimate from the items of each seed, `[seeds][items]`. Seeds count equally, however many items they have,
-    /// because a seed owns its base model, its data and its items. Seeds without items do not count; `None` where no
-    /// seed has any.
-    pub fn clustered<'a>(seeds: impl IntoIterator<Item = &'a [f64]>) -> Option<Self> {
-        let seeds: Vec<&[f64]> = seeds.into_iter().filter(|items| !items.is_empty()).collect();
-        let n_items = seeds.iter().map(|items| items.len()).sum();
-        let means: Vec<f64> = seeds.iter().map(|items| mean(items)).collect();
-        let (spread, method) = match seeds.as_slice() {
-            [] => return None,
-            [items] if items.len() == 1 => (f64::NAN, Method::Single),
-            [items] => (half_width(items), Method::Items),
-            _ => (half_width(&means), Method::Seeds),
-        };
-        let mean = mean(&means);
-        Some(Self { mean, low: mean - spread, high: mean + spread, n_seeds: seeds.len(), n_items, method })
+    /// The mean of values that are each the only one of their seed; `None` where there are none.
+    pub fn over_seeds(values: &[f64], support: Support) -> Option<Self> {
+        Self::over(values, support, Method::Seeds, values.len(), values.len())
     }
 
-    /// The same with the interval cut to what a probability can be.
-    pub fn of_rate(self) -> Self {
-        Self { low: self.low.clamp(0.0, 1.0), high: self.high.clamp(0.0, 1.0), ..self }
+    /// The mean of items of one seed, or of none; `None` where there are no items.
+    pub fn over_items(values: &[f64], support: Support) -> Option<Self> {
+        Self::over(values, support, Method::Items, 1, values.len())
+    }
+
+    fn over(values: &[f64], support: Support, method: Method, n_seeds: usize, n_items: usize) -> Option<Self> {
+        let alone = Self::alone(mean(values), support, n_seeds, n_items);
+        let found = MeanOnScale::of(values, support);
+        (!values.is_empty())
+            .then(|| found.map_or(alone, |MeanOnScale { centres, source }| alone.around(centres, source, method)))
+    }
+
+    /// From the items of each seed, `[seeds][items]`. Seeds count equally, however many items they have, because a seed owns its base model, its
+    /// data and its items. Seeds without items do not count; `None` where no seed has any.
+    pub fn of_seeds(seeds: &[Vec<f64>], support: Support) -> Option<Self> {
+        let seeds: Vec<&Vec<f64>> = seeds.iter().filter(|items| !items.is_empty()).collect();
+        match seeds.as_slice() {
+            [items] => Self::over_items(items, support),
+            _ => {
+                let means: Vec<f64> = seeds.iter().map(|items| mean(items)).collect();
+                let n_items = seeds.iter().map(|items| items.len()).sum();
+                Self::over(&means, support, Method::Seeds, means.len(), n_items)
+            }
+        }
+    }
+
+    /// From the means of seeds and the means of the items that all of them measure: other seeds and other items would both give other
+    /// numbers. Seeds that agree to the last bit are one model, measured again. `None` where there are no numbers.
+    pub fn of_seeds_and_items(seeds: &[f64], items: &[f64], support: Support) -> Option<Self> {
+        let over_items = Self::over_items(items, support)?;
+        let found = Self { mean: mean(seeds), n_seeds: seeds.len(), ..over_items };
+        Some(match MeanOnScale::of(seeds, support) {
+            None => found,
+            Some(MeanOnScale { source, centres }) if found.source.is_none() => {
+                found.around(centres, source, Method::Seeds)
+            }
+            Some(MeanOnScale { source, .. }) => found.also_over(source),
+        })
+    }
+
+    /// A number without an interval.
+    pub fn alone(mean: f64, support: Support, n_seeds: usize, n_items: usize) -> Self {
+        let none = f64::NAN;
+        Self { mean, low: none, high: none, n_seeds, n_items, method: Method::Single, support, source: None }
+    }
+
+    /// The same with the interval from the lower of two centres less the error to the higher one and the error, on the support's scale.
+    pub fn around(self, [lower, higher]: [f64; 2], source: ErrorSource, method: Method) -> Self {
+        let spread = source.half_width();
+        let [low, high] = [lower - spread, higher + spread].map(|end| self.support.from_scale(end));
+        Self { low, high, method, source: Some(source), ..self }
+    }
+
+    /// The same with the error over items added to that over seeds, or alone where the seeds have none.
+    pub fn and_over_items(self, items: Option<ErrorSource>) -> Self {
+        match (items, self.source) {
+            (None, _) => self,
+            (Some(items), None) => self.around([self.support.to_scale(self.mean); 2], items, Method::Items),
+            (Some(items), Some(_)) => self.also_over(items),
+        }
+    }
+
+    /// The same with the error of another source added to that of its interval.
+    fn also_over(self, other: ErrorSource) -> Self {
+        let Some(source) = self.source else { return self };
+        let spread = source.half_width();
+        let [low, high] = [self.low, self.high].map(|end| self.support.to_scale(end));
+        self.around([low + spread, high - spread], source.and(other), Method::SeedsAndItems)
     }
 
     /// Whether there is an interval at all.
     pub fn has_interval(&self) -> bool {
-        self.low.is_finite() && self.high.is_finite()
+        self.source.is_some()
     }
-}
 
-/// Half the width of the 95 % t-interval of the mean of at least two values.
-fn half_width(values: &[f64]) -> f64 {
-    quantile(values.len() as f64 - 1.0) * (variance(values) / values.len() as f64).sqrt()
-}
+    /// Half the width of the interval; not a number where there is none.
+    pub fn half_width(&self) -> f64 {
+        (self.high - self.low) / 2.0
+    }
 
-/// Half the width of a 95 % t-interval in standard errors.
-pub(crate) fn quantile(freedom: f64) -> f64 {
-    let student = StudentsT::new(0.0, 1.0, freedom).expect("at least two values leave a degree of freedom");
-    student.inverse_cdf(0.975)
+    /// How likely a number this far above `bound` would be if the truth lay at the bound: below .025 exactly where the whole interval is above
+    /// it. `None` where there is no interval.
+    pub fn p_above(&self, bound: f64) -> Option<f64> {
+        let at = |end: f64| self.support.to_scale(end);
+        self.source.map(|source| source.tail(at(self.low) - at(bound)))
+    }
+
+    /// The same for a number below `bound`.
+    pub fn p_below(&self, bound: f64) -> Option<f64> {
+        let at = |end: f64| self.support.to_scale(end);
+        self.source.map(|source| source.tail(at(bound) - at(self.high)))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use rand::SeedableRng as _;
-    use rand_chacha::ChaCha8Rng;
 
     use super::*;
 
@@ -96,20 +159,13 @@ mod tests {
         assert!((left - right).abs() < 1e-6 * right.abs().max(1.0), "{left} is not {right}");
     }
 
-    #[test]
-    fn quantiles_are_the_published_ones() {
-        for (count, quantile) in [(2, 12.706205), (3, 4.302653), (4, 3.182446), (10, 2.262157), (31, 2.042272)] {
-            let values: Vec<f64> = (0..count).map(f64::from).collect();
-            let n = f64::from(count);
-            let error = (n * (n + 1.0) / 12.0 / n).sqrt(); // the variance of 0..n is n (n + 1) / 12
-            assert!((half_width(&values) / error - quantile).abs() < 1e-5, "{count}: {}", half_width(&values) / error);
-        }
+    fn of(seeds: &[&[f64]]) -> Option<Estimate> {
+        Estimate::of_seeds(&seeds.iter().map(|items| items.to_vec()).collect::<Vec<_>>(), Support::Line)
     }
 
     #[test]
     fn seeds_count_equally_and_own_the_interval() {
-        let seeds: [&[f64]; 3] = [&[1.0, 1.0, 1.0, 1.0], &[2.0], &[3.0, 3.0]];
-        let estimate = Estimate::clustered(seeds).unwrap();
+        let estimate = of(&[&[1.0, 1.0, 1.0, 1.0], &[2.0], &[3.0, 3.0]]).unwrap();
         close(estimate.mean, 2.0);
         close(estimate.high, 2.0 + 4.302_652_73 / 3f64.sqrt());
         close(estimate.low, 2.0 - 4.302_652_73 / 3f64.sqrt());
@@ -118,45 +174,54 @@ mod tests {
 
     #[test]
     fn one_seed_falls_back_to_items_and_one_item_to_nothing() {
-        let one: [&[f64]; 2] = [&[0.0, 2.0], &[]];
-        let estimate = Estimate::clustered(one).unwrap();
+        let estimate = of(&[&[0.0, 2.0], &[]]).unwrap();
         close(estimate.high, 1.0 + 12.706_204_7);
         assert_eq!((estimate.n_seeds, estimate.method), (1, Method::Items));
-        let single: [&[f64]; 1] = [&[0.5]];
-        let estimate = Estimate::clustered(single).unwrap();
-        assert!(!estimate.has_interval() && estimate.of_rate().low.is_nan());
-        let none: [&[f64]; 1] = [&[]];
-        assert_eq!(Estimate::clustered(none), None);
+        let estimate = of(&[&[0.5]]).unwrap();
+        assert!(!estimate.has_interval() && estimate.low.is_nan());
+        assert_eq!(of(&[&[]]), None);
     }
 
     #[test]
-    fn rates_stay_probabilities() {
-        let seeds: [&[f64]; 2] = [&[0.9], &[1.0]];
-        let estimate = Estimate::clustered(seeds).unwrap().of_rate();
-        close(estimate.low, 0.95 - 0.05 * 12.706_204_7);
-        assert_eq!(estimate.high, 1.0);
+    fn rates_and_differences_stay_where_they_can_be_and_hold_their_mean() {
+        let rates = Estimate::over_seeds(&[0.9, 0.999], Support::Rate).unwrap();
+        assert!(rates.low > 0.0 && rates.high < 1.0 && rates.low < rates.mean && rates.mean < rates.high, "{rates:?}");
+        let differences = Estimate::over_seeds(&[0.7, 0.94], Support::Signed).unwrap();
+        assert!(differences.low > -1.0 && differences.high < 1.0 && differences.mean < differences.high);
     }
 
     #[test]
-    fn intervals_over_seeds_cover_where_intervals_over_items_do_not() {
-        // Seeds differ by N(0, 1), items within a seed by N(0, 0.1): what a sweep looks like.
-        let mut rng = ChaCha8Rng::seed_from_u64(7);
-        let mut normal = || (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0;
-        let (trials, mut by_seed, mut pooled) = (2000, 0, 0);
-        for _ in 0..trials {
-            let seeds: Vec<Vec<f64>> = (0..4)
-                .map(|_| {
-                    let seed = normal();
-                    (0..8).map(|_| seed + 0.1 * normal()).collect()
-                })
-                .collect();
-            let covers = |estimate: Estimate| estimate.low <= 0.0 && 0.0 <= estimate.high;
-            by_seed += usize::from(covers(Estimate::clustered(seeds.iter().map(Vec::as_slice)).unwrap()));
-            pooled += usize::from(covers(Estimate::clustered([seeds.concat().as_slice()]).unwrap()));
+    fn items_that_seeds_share_are_counted_once_and_own_their_part_of_the_error() {
+        // Items differ by hundreds, seeds hardly: the interval speaks of other items.
+        let (seeds, items) = ([357.0, 357.01], [900.0, -400.0, 700.0, 228.02]);
+        let found = Estimate::of_seeds_and_items(&seeds, &items, Support::Line).unwrap();
+        assert!(found.half_width() > 500.0 && found.n_items == 4 && found.method == Method::SeedsAndItems, "{found:?}");
+        // The same model measured twice.
+        let untrained = Estimate::of_seeds_and_items(&[357.0, 357.0], &items, Support::Line).unwrap();
+        assert_eq!(untrained.method, Method::Items);
+        close(untrained.half_width(), Estimate::over_items(&items, Support::Line).unwrap().half_width());
+    }
+
+    #[test]
+    fn a_bound_at_the_end_of_the_interval_has_a_p_of_a_fortieth() {
+        for (values, support) in
+            [([1.0, 2.0, 4.0], Support::Line), ([0.9, 0.97, 0.99], Support::Rate), ([0.2, 0.5, 0.3], Support::Signed)]
+        {
+            let found = Estimate::over_seeds(&values, support).unwrap();
+            close(found.p_above(found.low).unwrap(), 0.025);
+            close(found.p_below(found.high).unwrap(), 0.025);
+            assert!(found.p_above(found.mean).unwrap() > 0.4);
         }
-        let share = |count: usize| count as f64 / f64::from(trials);
-        assert!((share(by_seed) - 0.95).abs() < 0.02, "covers {}", share(by_seed));
-        assert!(share(pooled) < 0.7, "covers {}", share(pooled));
+        assert_eq!(Estimate::over_seeds(&[1.0], Support::Line).unwrap().p_above(0.0), None);
+    }
+
+    #[test]
+    fn a_second_source_widens_the_interval() {
+        let found = Estimate::over_seeds(&[0.5, 0.6, 0.8], Support::Signed).unwrap();
+        let source = found.source.unwrap();
+        let wider = found.also_over(ErrorSource { error: source.error, quantile: 1.96 });
+        assert!(wider.low < found.low && wider.high > found.high);
+        close(wider.source.unwrap().error, source.error * 2f64.sqrt());
     }
 
     proptest! {
@@ -167,8 +232,7 @@ mod tests {
         ) {
             let shifted: Vec<Vec<f64>> =
                 seeds.iter().map(|items| items.iter().map(|item| item + by).collect()).collect();
-            let before = Estimate::clustered(seeds.iter().map(Vec::as_slice)).unwrap();
-            let after = Estimate::clustered(shifted.iter().map(Vec::as_slice)).unwrap();
+            let [before, after] = [seeds, shifted].map(|seeds| Estimate::of_seeds(&seeds, Support::Line).unwrap());
             prop_assert!((after.low - before.low - by).abs() < 1e-8);
             prop_assert!((after.high - before.high - by).abs() < 1e-8);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Estimate, Method, estimate::quantile};
+use super::{ErrorSource, Estimate, Method, Support};
 
 /// `Σ_g sign_g · mean of group g`, with a 95 % interval over the items that the groups share.
 ///
@@ -26,17 +26,10 @@ pub fn combined<I: Ord + Clone>(groups: &[(f64, &BTreeMap<I, f64>)]) -> Option<E
     let mut items: Vec<&I> = groups.iter().flat_map(|(_, values)| values.keys()).collect();
     items.sort_unstable();
     items.dedup();
-    let n = items.len() as f64;
     let left_out: Option<Vec<f64>> = items.iter().map(|item| signed(Some(item))).collect();
-    let (spread, method) = match left_out.filter(|_| items.len() > 1) {
-        Some(left_out) => {
-            let centre = left_out.iter().sum::<f64>() / n;
-            let variance = (n - 1.0) / n * left_out.iter().map(|one| (one - centre).powi(2)).sum::<f64>();
-            (quantile(n - 1.0) * variance.sqrt(), Method::Items)
-        }
-        None => (f64::NAN, Method::Single),
-    };
-    Some(Estimate { mean, low: mean - spread, high: mean + spread, n_seeds: 1, n_items: items.len(), method })
+    let alone = Estimate::alone(mean, Support::Line, 1, items.len());
+    let source = left_out.and_then(|left_out| ErrorSource::jackknife(&left_out));
+    Some(source.map_or(alone, |source| alone.around([mean; 2], source, Method::Items)))
 }
 
 #[cfg(test)]
@@ -51,7 +44,7 @@ mod tests {
     fn paired_groups_have_the_interval_of_their_differences() {
         let (a, b) = (group(&[(0, 3.0), (1, 5.0), (2, 4.5)]), group(&[(0, 1.0), (1, 2.5), (2, 3.5)]));
         let found = combined(&[(1.0, &a), (-1.0, &b)]).unwrap();
-        let wanted = Estimate::clustered([[2.0, 2.5, 1.0].as_slice()]).unwrap();
+        let wanted = Estimate::over_items(&[2.0, 2.5, 1.0], Support::Line).unwrap();
         assert!((found.mean - wanted.mean).abs() < 1e-12 && (found.low - wanted.low).abs() < 1e-9);
         assert_eq!(found.n_items, 3);
     }
@@ -60,7 +53,7 @@ mod tests {
     fn one_group_has_the_interval_of_its_mean() {
         let a = group(&[(0, 3.0), (1, 5.0), (2, 4.5), (9, -1.0)]);
         let found = combined(&[(1.0, &a)]).unwrap();
-        let wanted = Estimate::clustered([[3.0, 5.0, 4.5, -1.0].as_slice()]).unwrap();
+        let wanted = Estimate::over_items(&[3.0, 5.0, 4.5, -1.0], Support::Line).unwrap();
         assert!((found.high - wanted.high).abs() < 1e-9);
     }
 

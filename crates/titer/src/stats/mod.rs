@@ -2,19 +2,28 @@
 
 mod agreement;
 mod correlation;
+mod error_source;
 mod estimate;
+mod holm;
 mod jackknife;
+mod least_squares;
 mod logistic;
 mod rate;
 mod sample;
 mod spread;
+mod student;
+mod support;
 
-pub use agreement::{median, pearson, slope, spearman};
-pub use correlation::correlated;
-pub(crate) use estimate::quantile;
+pub use agreement::{median, pearson, ranks, slope, spearman};
+pub use correlation::{Correlation, CorrelationPoint};
+pub use error_source::ErrorSource;
 pub use estimate::{Estimate, Method};
+pub use holm::holm;
 pub use jackknife::combined;
+pub use least_squares::least_squares;
 pub use logistic::logistic;
 pub use rate::{Rate, RateMethod};
 pub use sample::Sample;
 pub use spread::ItemSpread;
+pub(crate) use student::quantile;
+pub use support::Support;

@@ -2,30 +2,25 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use rand::{RngExt as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
+use statrs::distribution::{Beta, ContinuousCDF};
 
-/// Half the width of a 95 % interval in standard errors.
-const Z: f64 = 1.959_963_984_540_054;
-
-/// How often the clusters are drawn anew.
-const RESAMPLES: usize = 10_000;
+use super::{Support, student::quantile};
 
 /// What an interval rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RateMethod {
-    /// Percentiles of the rate over clusters drawn with replacement (10,000 times, seeded).
-    Bootstrap,
-    /// Wilson's score interval with as many trials as there are clusters: where each has one reply that shows the behaviour
-    /// or does not, and where all replies score the same, so that drawing them anew says nothing.
-    Wilson,
+    /// Student's t over clusters on log-odds, with one degree of freedom less than there are clusters.
+    Clusters,
+    /// Clopper and Pearson's exact interval with as many trials as there are clusters: where each has one reply that shows the behaviour
+    /// or does not, and where all replies score the same, so that clusters do not differ.
+    Exact,
 }
 
 impl fmt::Display for RateMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Bootstrap => "bootstrap over clusters",
-            Self::Wilson => "Wilson",
+            Self::Clusters => "t over clusters",
+            Self::Exact => "exact",
         })
     }
 }
@@ -49,7 +44,7 @@ pub struct Rate {
 
 impl Rate {
     /// The rate of scores, each with the name of its cluster, such as the prompt that several replies answer. Every score
-    /// counts the same, in the rate as in each resample. `None` where there are no scores.
+    /// counts the same. `None` where there are no scores.
     pub fn of<'a>(scores: impl IntoIterator<Item = (&'a str, f64)>) -> Option<Self> {
         let mut sums: BTreeMap<&str, (f64, usize)> = BTreeMap::new();
         let mut all = Vec::new();
@@ -58,39 +53,42 @@ impl Rate {
             (*sum, *count) = (*sum + score, *count + 1);
             all.push(score);
         }
-        let (first, n, clusters) = (*all.first()?, all.len(), sums.len());
+        let (n, clusters) = (all.len(), sums.len());
+        if n == 0 {
+            return None;
+        }
         let rate = all.iter().sum::<f64>() / n as f64;
         let alone = clusters == n && all.iter().all(|&score| score == 0.0 || score == 1.0);
-        let ((low, high), method) = if alone || all.iter().all(|&score| score == first) {
-            (wilson(rate, clusters as f64), RateMethod::Wilson)
-        } else {
-            (bootstrap(&sums.into_values().collect::<Vec<_>>()), RateMethod::Bootstrap)
+        let over_clusters = over_clusters(rate, &sums.into_values().collect::<Vec<_>>()).filter(|_| !alone);
+        let ((low, high), method) = match over_clusters {
+            Some(ends) => (ends, RateMethod::Clusters),
+            None => (exact(rate, clusters as f64), RateMethod::Exact),
         };
         Some(Self { rate, low, high, n, clusters, method })
     }
 }
 
-/// Wilson's score interval of a share of `n` trials (1927), equation (4): the shares that a test at 5 % would not reject.
-fn wilson(rate: f64, n: f64) -> (f64, f64) {
-    let middle = rate + Z * Z / (2.0 * n);
-    let spread = Z * (rate * (1.0 - rate) / n + Z * Z / (4.0 * n * n)).sqrt();
-    let scale = 1.0 + Z * Z / n;
-    (((middle - spread) / scale).max(0.0), ((middle + spread) / scale).min(1.0))
+/// The exact interval of a share of `n` trials (Clopper and Pearson 1934): shares under which neither so few nor so many would be seen in a fortieth of all
+/// samples. Of a share that is no whole number of trials, between those of its neighbours.
+fn exact(rate: f64, n: f64) -> (f64, f64) {
+    let seen = rate * n;
+    let end = |a: f64, b: f64, at: f64| Beta::new(a, b).expect("both shapes are above 0").inverse_cdf(at);
+    let low = if seen > 0.0 { end(seen, n - seen + 1.0, 0.025) } else { 0.0 };
+    let high = if seen < n { end(seen + 1.0, n - seen, 0.975) } else { 1.0 };
+    (low, high)
 }
 
-/// The 2.5 % and 97.5 % points of the mean over clusters drawn with replacement; clusters as (sum, count).
-fn bootstrap(clusters: &[(f64, usize)]) -> (f64, f64) {
-    let mut rng = ChaCha8Rng::seed_from_u64(42);
-    let below = clusters.len() as u32;
-    let mut means: Vec<f64> = (0..RESAMPLES)
-        .map(|_| {
-            let drawn = (0..below).map(|_| clusters[rng.random_range(0..below) as usize]);
-            let (sum, count) = drawn.fold((0.0, 0), |(sum, count), (more, others)| (sum + more, count + others));
-            sum / count as f64
-        })
-        .collect();
-    means.sort_by(f64::total_cmp);
-    (means[RESAMPLES / 40], means[RESAMPLES - RESAMPLES / 40])
+/// The interval over clusters, `(sum, count)` each: the error of a ratio of sums (linearised), brought to log-odds, times Student's t. `None` where
+/// clusters do not differ.
+fn over_clusters(rate: f64, clusters: &[(f64, usize)]) -> Option<(f64, f64)> {
+    let (k, n) = (clusters.len() as f64, clusters.iter().map(|(_, count)| count).sum::<usize>() as f64);
+    let squares: f64 = clusters.iter().map(|(sum, count)| (sum - rate * *count as f64).powi(2)).sum();
+    let error = (k / (k - 1.0) * squares).sqrt() / n * Support::Rate.slope(rate);
+    // Sums that are equal but for their last bits do not differ.
+    (clusters.len() > 1 && error.is_finite() && squares > 1e-18 * n * n).then(|| {
+        let (place, spread) = (Support::Rate.to_scale(rate), quantile(k - 1.0) * error);
+        (Support::Rate.from_scale(place - spread), Support::Rate.from_scale(place + spread))
+    })
 }
 
 #[cfg(test)]
@@ -103,14 +101,14 @@ mod tests {
     }
 
     #[test]
-    fn wilson_is_the_published_formula() {
-        // statsmodels.stats.proportion.proportion_confint(7, 20, method="wilson")
+    fn the_exact_interval_is_the_published_one() {
+        // scipy.stats.beta.ppf(.025, 7, 14), scipy.stats.beta.ppf(.975, 8, 13)
         let found = rate(&(0..20).map(|at| (at, f64::from(u8::from(at < 7)))).collect::<Vec<_>>());
-        assert_eq!((found.method, found.n), (RateMethod::Wilson, 20));
-        assert!((found.low - 0.181_192_1).abs() < 1e-6 && (found.high - 0.567_146_1).abs() < 1e-6, "{found:?}");
-        // None of 10: 0 to z² / (n + z²).
+        assert_eq!((found.method, found.n), (RateMethod::Exact, 20));
+        assert!((found.low - 0.153_909_2).abs() < 1e-6 && (found.high - 0.592_188_5).abs() < 1e-6, "{found:?}");
+        // None of 10: 0 to 1 − .025^(1/10).
         let none = rate(&(0..10).map(|at| (at, 0.0)).collect::<Vec<_>>());
-        assert!(none.low == 0.0 && (none.high - Z * Z / (10.0 + Z * Z)).abs() < 1e-12, "{none:?}");
+        assert!(none.low == 0.0 && (none.high - (1.0 - 0.025f64.powf(0.1))).abs() < 1e-9, "{none:?}");
     }
 
     #[test]
@@ -122,8 +120,8 @@ mod tests {
         assert_eq!((repeated.rate, repeated.n, repeated.clusters), (0.5, 200, 50));
         let width = |rate: Rate| rate.high - rate.low;
         assert!((width(repeated) / width(alone) - 1.0).abs() < 0.1, "{alone:?} {repeated:?}");
-        // By the normal approximation 2 · 1.96 · sqrt(.25 / 50).
-        assert!((width(repeated) - 0.277).abs() < 0.02, "{repeated:?}");
+        // On log-odds 2 · t(.975, 49) · sqrt(50 / 49 · .25 / 50) / .25, brought back.
+        assert!((width(repeated) - 0.279).abs() < 0.005, "{repeated:?}");
         // As independent replies they would look twice as certain.
         let apart: Vec<(u32, f64)> = (0..200).map(|at| (at, f64::from(at % 2))).collect();
         assert!(width(rate(&apart)) < 0.55 * width(repeated));
@@ -132,9 +130,19 @@ mod tests {
     #[test]
     fn scores_between_count_as_they_are_and_equal_ones_are_not_certain() {
         let found = rate(&[(0, 0.5), (0, 1.0), (1, 0.0)]);
-        assert!((found.rate - 0.5).abs() < 1e-12 && found.method == RateMethod::Bootstrap);
+        assert!((found.rate - 0.5).abs() < 1e-12 && found.method == RateMethod::Clusters);
         let all = rate(&[(0, 1.0), (0, 1.0), (1, 1.0)]);
         assert!(all.high == 1.0 && all.low < 0.5, "{all:?}");
         assert_eq!(Rate::of([]), None);
+    }
+
+    #[test]
+    fn clusters_that_do_not_differ_are_as_uncertain_as_they_are_few() {
+        let equal: Vec<(u32, f64)> = (0..20).map(|at| (at / 4, f64::from(u8::from(at % 4 == 0)))).collect();
+        let found = rate(&equal);
+        assert!((found.rate - 0.25).abs() < 1e-12 && found.method == RateMethod::Exact);
+        assert!((found.low - 0.012_104_9).abs() < 1e-6 && (found.high - 0.755_020_1).abs() < 1e-6, "{found:?}");
+        let one = rate(&[(0, 1.0), (0, 0.0)]);
+        assert!(one.high - one.low > 0.8, "{one:?}");
     }
 }

@@ -2,24 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::Estimate;
+use super::{Estimate, Support, spread::mean};
 
 /// Numbers by seed and, within a seed, by item.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample<I: Ord> {
     seeds: BTreeMap<u64, BTreeMap<I, f64>>,
-}
-
-impl<I: Ord> Default for Sample<I> {
-    fn default() -> Self {
-        Self { seeds: BTreeMap::new() }
-    }
+    support: Support,
+    /// Whether items of one name are one item in all seeds, as on a user's own data; on an organism each seed draws its own.
+    shared_items: bool,
 }
 
 impl<I: Ord + Clone> Sample<I> {
-    /// A sample without numbers.
-    pub fn new() -> Self {
-        Self { seeds: BTreeMap::new() }
+    /// A sample without numbers, of such as lie there. On a user's own data all seeds measure the same items, so they are *shared*.
+    pub fn new(support: Support, shared_items: bool) -> Self {
+        Self { seeds: BTreeMap::new(), support, shared_items }
     }
 
     /// Adds a number; one that is not finite is not a measurement and is left out.
@@ -34,18 +31,28 @@ impl<I: Ord + Clone> Sample<I> {
         self.seeds.values().flat_map(|items| items.values().copied())
     }
 
-    /// Mean and interval, clustered by seed; `None` where there are no numbers.
+    /// Mean and interval: over seeds, which own their items, or over items of one seed; over both where seeds share their items. `None`
+    /// where there are no numbers.
     pub fn estimate(&self) -> Option<Estimate> {
         let seeds: Vec<Vec<f64>> = self.seeds.values().map(|items| items.values().copied().collect()).collect();
-        Estimate::clustered(seeds.iter().map(Vec::as_slice))
+        if !self.shared_items {
+            return Estimate::of_seeds(&seeds, self.support);
+        }
+        let mut items: BTreeMap<&I, Vec<f64>> = BTreeMap::new();
+        for (item, value) in self.seeds.values().flatten() {
+            items.entry(item).or_default().push(*value);
+        }
+        let means = |values: Vec<Vec<f64>>| values.iter().map(|values| mean(values)).collect::<Vec<f64>>();
+        Estimate::of_seeds_and_items(&means(seeds), &means(items.into_values().collect()), self.support)
     }
 
-    /// Both samples combined number by number, by seed and item, with names of their own; what is not in both is left out.
+    /// Both samples combined number by number, by seed and item, with names of their own; what is not in both is left out. The results
+    /// lie where these numbers do.
     pub fn map_with(&self, other: &Self, with: impl Fn(f64, f64) -> f64) -> Sample<String>
     where
         I: ToString,
     {
-        let mut combined = Sample::new();
+        let mut combined = Sample::new(self.support, self.shared_items);
         for (seed, items) in &self.seeds {
             for (item, value) in items {
                 if let Some(second) = other.seeds.get(seed).and_then(|items| items.get(item)) {
@@ -59,7 +66,7 @@ impl<I: Ord + Clone> Sample<I> {
     /// This sample less another one, by seed and item: what is not in both is left out, so that an arm is compared
     /// with its control on the same seeds and the same items only.
     pub fn less(&self, other: &Self) -> Self {
-        let mut differences = Self::new();
+        let mut differences = Self::new(self.support.of_difference(), self.shared_items);
         for (seed, items) in &self.seeds {
             for (item, value) in items {
                 if let Some(minus) = other.seeds.get(seed).and_then(|items| items.get(item)) {
@@ -76,7 +83,7 @@ mod tests {
     use super::*;
 
     fn sample(numbers: &[(u64, u32, f64)]) -> Sample<u32> {
-        let mut sample = Sample::new();
+        let mut sample = Sample::new(Support::Line, false);
         numbers.iter().for_each(|&(seed, item, value)| sample.push(seed, item, value));
         sample
     }
@@ -98,6 +105,29 @@ mod tests {
         let control = sample(&[(0, 0, 0.5), (2, 0, 7.0)]);
         let paired = arm.less(&control).estimate().unwrap();
         assert_eq!((paired.mean, paired.n_seeds, paired.n_items), (0.5, 1, 1));
+    }
+
+    #[test]
+    fn shared_items_are_one_sample_of_items() {
+        let mut shared: Sample<u32> = Sample::new(Support::Line, true);
+        for (item, value) in [(0, 900.0), (1, -400.0), (2, 700.0), (3, 228.0)] {
+            shared.push(0, item, value);
+            shared.push(1, item, value + 0.02);
+        }
+        let found = shared.estimate().unwrap();
+        assert!(found.half_width() > 500.0, "{found:?}");
+        assert_eq!((found.n_seeds, found.n_items), (2, 4));
+    }
+
+    #[test]
+    fn a_difference_of_rates_lies_between_minus_one_and_one() {
+        let mut rates: [Sample<u32>; 2] = [(); 2].map(|()| Sample::new(Support::Rate, false));
+        for (seed, high, low) in [(0, 0.97, 0.3), (1, 0.99, 0.02)] {
+            rates[0].push(seed, 0, high);
+            rates[1].push(seed, 0, low);
+        }
+        let found = rates[0].less(&rates[1]).estimate().unwrap();
+        assert!(found.low > -1.0 && found.high < 1.0, "{found:?}");
     }
 
     #[test]

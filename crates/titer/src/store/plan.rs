@@ -18,6 +18,9 @@ pub struct StoredPlan {
     pub format: u32,
     /// The seed.
     pub seed: u64,
+    /// The user's own rows, if they were trained on; what the table says is not read back.
+    #[serde(default)]
+    pub data: Option<toml::Table>,
     /// What was trained.
     #[serde(rename = "stage")]
     pub stages: Vec<StoredStage>,

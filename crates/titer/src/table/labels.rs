@@ -33,9 +33,9 @@ impl Labels {
         Self(columns)
     }
 
-    /// A number that all rows share.
-    pub fn number(field: &Field, value: f64) -> Self {
-        Self(vec![Column::of(field, Values::Number(vec![value]))])
+    /// Numbers that all rows share.
+    pub fn numbers<'a>(numbers: impl IntoIterator<Item = (&'a Field, f64)>) -> Self {
+        Self(numbers.into_iter().map(|(field, value)| Column::of(field, Values::Number(vec![value]))).collect())
     }
 
     /// A table's own columns with these in front.

@@ -34,9 +34,13 @@ pub fn print(plan: &SweepPlan, forecasts: &[RunForecast<'_>]) {
             };
             own.iter().filter(of).count() * 2 > own.len()
         });
-        let open: Vec<&str> = open.map(Component::word).collect();
-        if !open.is_empty() {
-            data(&format!("{:width$}  does not know {}: too much is left open", "", open.join(", ")));
+        for component in open {
+            let known = own.iter().find_map(|found| {
+                let probe = found.kernel.leading(component).filter(|probe| found.forecast.open[*probe])?;
+                Some(&found.forecast.known[probe])
+            });
+            let known = known.map_or("", String::as_str);
+            data(&format!("{:width$}  does not know {}: {known}", "", component.word()));
         }
         let mut reasons: Vec<&String> = own.iter().flat_map(|found| &found.forecast.beyond).collect();
         reasons.sort();

@@ -79,6 +79,12 @@ fn open(args: &PressureArgs, inputs: &Inputs) -> Result<Model, Failure> {
     }
 }
 
+/// Under Adam, the table says how much of its pressures is about weights that training has hardly touched.
+const UNTOUCHED: Field = unitless(
+    "untouched",
+    "Under Adam, the largest share of a component's gradient that lies on weights which training has hardly touched: above .5 pressures speak of those.",
+);
+
 /// With `--lr`, the table says so.
 const LR: Field = Field {
     unit: "learning rate",
@@ -110,7 +116,9 @@ fn pressed(
     let records = of(&directions, &rows);
     if let Some(out) = &args.out {
         let written = if args.per_token { of(&directions, &rows.per_token(model)) } else { records.clone() };
-        let labels = args.lr.map_or_else(Labels::default, |lr| Labels::number(&LR, lr));
+        let untouched = directions.untouched.iter().copied().fold(0.0, f64::max);
+        let labels = args.lr.map(|lr| (&LR, lr)).into_iter().chain(optimiser.map(|_| (&UNTOUCHED, untouched)));
+        let labels = Labels::numbers(labels);
         table::write_labelled(out, &labels, &written).map_err(Failure::work)?;
         talk(&format!("{} lines in {}", written.len(), out.display()));
     }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use titer::{stats::Estimate, table::PressureRecord};
+use titer::{
+    stats::{Estimate, Support},
+    table::PressureRecord,
+};
 use titer_data::probe::Component;
 use titer_engine::pressure::{Directions, StageWarning};
 
@@ -38,7 +41,7 @@ pub fn print(directions: &Directions, records: &[PressureRecord], warning: &Stag
 /// Mean over a cell's rows, with the interval over rows: one model, so it says nothing about other ones.
 fn estimate(rows: &[&PressureRecord], value: fn(&PressureRecord) -> f64) -> Option<Estimate> {
     let values: Vec<f64> = rows.iter().map(|record| value(record)).collect();
-    Estimate::clustered([values.as_slice()])
+    Estimate::over_items(&values, Support::Line)
 }
 
 fn print_table(
@@ -54,7 +57,7 @@ fn print_table(
         let cell = if cell.is_empty() { "(no cell)" } else { cell };
         let values = COLUMNS.map(|(_, value)| {
             estimate(rows, value).map_or(format!("{:>19}", ""), |found| {
-                format!("{:>11} ±{:>6}", short(found.mean), short((found.high - found.low) / 2.0))
+                format!("{:>11} ±{:>6}", short(found.mean), short(found.half_width()))
             })
         });
         data(&format!("{cell:18} {:>4} {}", rows.len(), values.concat()));
@@ -64,6 +67,9 @@ fn print_table(
     for (component, (row, n)) in Component::ALL.iter().zip(directions.cosines().iter().zip(directions.contrasts)) {
         let row = row.map(|cosine| format!("{cosine:>8.3}")).concat();
         data(&format!("{:10}{row}   from {n} contrasts", component.word()));
+    }
+    if let Some(warning) = untouched(directions) {
+        data(&warning);
     }
     data("");
     data(&format!("before inoculating with bad→bad rows, from {} contrasts:", warning.contrasts));
@@ -75,6 +81,24 @@ fn print_table(
         "inoculation headroom {:>5.2}   nats by which the bad prompt raises the bad reply",
         warning.headroom
     ));
+}
+
+/// More than this share of a component's Gram diagonal on weights that training has not touched is worth a warning.
+const UNTOUCHED: f64 = 0.5;
+
+/// What to say where pressures under Adam are about weights that training has hardly touched.
+pub fn untouched(directions: &Directions) -> Option<String> {
+    let parts = Component::ALL.iter().zip(directions.untouched).filter(|(_, share)| *share > UNTOUCHED);
+    let parts: Vec<String> =
+        parts.map(|(component, share)| format!("{:.1} % of {}", 100.0 * share, component.word())).collect();
+    (!parts.is_empty()).then(|| {
+        format!(
+            "warning: under Adam {} lies on weights that training has hardly touched, such as words that no row held. Adam would move these \
+             first and far, so pressures, cosines and residual speak of them and not of what was trained. Give rows and contrasts in words \
+             of the training, or take --precondition none",
+            parts.join(", ")
+        )
+    })
 }
 
 /// Three decimals, or an exponent where those would say nothing.
@@ -97,7 +121,9 @@ fn print_json(
     };
     let cells: serde_json::Map<_, _> = cells.iter().map(|(cell, rows)| ((*cell).to_owned(), summary(rows))).collect();
     let components = Component::ALL.map(Component::word);
-    let gram = json!({ "components": components, "values": directions.gram, "condition": directions.condition() });
+    let gram = json!({
+        "components": components, "values": directions.gram, "condition": directions.condition(), "untouched": directions.untouched,
+    });
     let warning = json!({ "overlap": warning.overlap, "headroom": warning.headroom, "contrasts": warning.contrasts });
     data(&json!({ "unit": unit, "cells": cells, "gram": gram, "warning": warning }).to_string());
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use serde_json::{Map, json};
 use titer::{
-    screen::{Summary, summarise},
+    screen::{Aim, Summary, choose, summarise},
     table as tables,
 };
 use titer_data::{
@@ -22,19 +22,19 @@ use titer_engine::{
     screen::{Subjects, screen as screened},
 };
 
-use super::table;
+use super::table::{self, Ranking};
 use crate::commands::{
     outputs::fresh,
     sampling::{Context, rates},
     subjects::{open, subjects},
 };
 use crate::{
-    args::{PromptPlace, ScreenArgs},
+    args::{PromptAim, PromptPlace, ScreenArgs},
     printer::{Failure, talk},
     progress::Bar,
 };
 
-/// Ranks candidate prompts by what they do to bad and good rows before training.
+/// Ranks candidate prompts for an aim by what they do to bad and good rows before training, and says which to take.
 pub fn screen(args: &ScreenArgs) -> Result<(), Failure> {
     if !(args.tolerance.is_finite() && args.tolerance >= 0.0) {
         return Err(Failure::Input(format!(
@@ -61,17 +61,33 @@ pub fn screen(args: &ScreenArgs) -> Result<(), Failure> {
         tables::write(out, &found.records).map_err(Failure::work)?;
         talk(&format!("{} lines in {}", found.records.len(), out.display()));
     }
-    let ranked = summarise(&found);
-    if let (Some(path), Some(best)) = (&args.rewrite, ranked.first()) {
-        rewrite(path, &subjects, best)?;
-    }
+    let aim = match args.aim {
+        PromptAim::Suppression => Aim::Suppression,
+        PromptAim::Selectivity => Aim::Selectivity,
+        PromptAim::Obedience => Aim::Obedience,
+    };
+    let ranked = summarise(&found, aim);
+    let choice = choose(&ranked, aim, args.tolerance);
     let contexts = ranked.iter().flat_map(|summary| contexts(summary, &subjects)).collect::<Vec<_>>();
     let sampled = rates(&args.sampling, &model, args.subjects.seed, &contexts)?;
-    table::print(&ranked, &subjects, args.tolerance, &sampled, args.json);
-    Ok(())
+    table::print(
+        &Ranking { ranked: &ranked, aim, choice: &choice, tolerance: args.tolerance },
+        &subjects,
+        &sampled,
+        args.json,
+    );
+    match (&args.rewrite, choice.take.or(ranked.first().filter(|_| args.anyway))) {
+        (None, _) => Ok(()),
+        (Some(path), Some(best)) => rewrite(path, &subjects, best),
+        (Some(path), None) => Err(Failure::Input(format!(
+            "{} is not written: no prompt {}. Screen other prompts, choose another aim with --for, or write the rows under the first one with --anyway",
+            path.display(),
+            aim.condition(args.tolerance)
+        ))),
+    }
 }
 
-/// The bad rows under a prompt in its narrower place, to draw replies in.
+/// The bad rows under a prompt in its better place, to draw replies in.
 fn contexts<'a>(summary: &'a Summary, subjects: &'a Subjects) -> impl Iterator<Item = Context<'a>> {
     let turn = summary.placed[0].turn;
     subjects.iter().filter_map(move |subject| {
@@ -124,7 +140,7 @@ fn directions(args: &ScreenArgs, model: &Model) -> Result<Option<Directions>, Fa
     margins.map(|margins| Some(margins.directions(model))).map_err(Failure::input)
 }
 
-/// Writes the rows under the best prompt, bad ones first.
+/// Writes the rows under a prompt, bad ones first.
 fn rewrite(path: &Path, subjects: &Subjects, best: &Summary) -> Result<(), Failure> {
     let turn = best.placed[0].turn;
     let put = |action| subjects.rows(action).map(move |row| best.prompt.put(row, action, turn));

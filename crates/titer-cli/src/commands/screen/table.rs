@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use titer::{
-    screen::{Placed, Summary},
+    screen::{Aim, Choice, Placed, Summary},
     stats::{Estimate, Rate},
 };
 use titer_data::{cell::Action, probe::Component};
@@ -16,27 +16,41 @@ use crate::printer::{data, interval};
 /// Rates of drawn replies by prompt, with how many have no score.
 type Sampled = BTreeMap<String, (Option<Rate>, usize)>;
 
-/// Prints the prompts, the narrowest first.
-pub fn print(ranked: &[Summary], subjects: &Subjects, tolerance: f64, sampled: &Sampled, as_json: bool) {
-    if as_json {
-        print_json(ranked, subjects, tolerance, sampled)
-    } else {
-        print_table(ranked, subjects, tolerance, sampled)
-    }
+/// Prompts in their order, and what becomes of it.
+pub struct Ranking<'a> {
+    /// The prompts, the best first.
+    pub ranked: &'a [Summary],
+    /// What they are for.
+    pub aim: Aim,
+    /// Which one to take.
+    pub choice: &'a Choice<'a>,
+    /// How far conditions on rates may be missed.
+    pub tolerance: f64,
 }
 
-fn print_table(ranked: &[Summary], subjects: &Subjects, tolerance: f64, sampled: &Sampled) {
+/// Prints the prompts, the best first, and which to take.
+pub fn print(ranking: &Ranking<'_>, subjects: &Subjects, sampled: &Sampled, as_json: bool) {
+    if as_json { print_json(ranking, subjects, sampled) } else { print_table(ranking, subjects, sampled) }
+}
+
+fn print_table(ranking: &Ranking<'_>, subjects: &Subjects, sampled: &Sampled) {
+    let Ranking { ranked, aim, tolerance, .. } = *ranking;
     let (bad, good) = (subjects.rows(Action::Bad).count(), subjects.rows(Action::Good).count());
     data(&format!(
-        "{} prompts on {bad} bad and {good} good rows of {} requests",
+        "{} prompts on {bad} bad and {good} good rows of {} requests, the best for {aim} first; = where a prompt cannot be told from the first of its rank",
         ranked.len(),
         subjects.iter().count()
     ));
-    data("mean ± half of the 95 % interval over requests; nats per reply; the narrowest prompt first");
+    data("mean ± half of the 95 % interval over requests, or with its ends; nats per reply");
+    data(
+        "suppresses: forecast of suppression, by elicitation and lift together, in deviations of these prompts (0: their mean)",
+    );
+    data("costs: forecast of lost obedience, by what the prompt takes from good replies on good rows");
+    data("selects: the one less the other, both in deviations of these prompts");
     data(
         "rate, margin: the bad reply against the good one on bad rows · lift: what the prompt adds to bad replies on bad rows",
     );
-    data("cost: what it takes from good replies on good rows · narrowness: lift − cost · /tok: per token of the reply");
+    data("narrowness: lift − cost · /tok: per token of the reply");
     data(&format!(
         "lifts: rate ≥ {:.2} · spares: the good reply's rate on good rows changes by ≤ {tolerance}",
         1.0 - tolerance
@@ -49,15 +63,17 @@ fn print_table(ranked: &[Summary], subjects: &Subjects, tolerance: f64, sampled:
     }
     data("");
     let mut head = format!(
-        "{:>4} {:>14} {:>14} {:>14} {:>14} {:>8} {:>8} {:>14} {:>12} {:>6} {:>6} {:>6}",
+        "{:>5} {:>14} {:>14} {:>14} {:>17} {:>14} {:>14} {:>14} {:>8} {:>8} {:>7} {:>6} {:>6} {:>6}",
         "rank",
-        "narrowness",
+        "suppresses",
+        "costs",
+        "selects",
+        "rate",
         "lift",
-        "cost",
         "margin",
+        "narrowness",
         "lift/tok",
         "cost/tok",
-        "rate",
         "place",
         "better",
         "lifts",
@@ -69,18 +85,20 @@ fn print_table(ranked: &[Summary], subjects: &Subjects, tolerance: f64, sampled:
         }
     }
     data(&format!("{head}  prompt"));
-    for (rank, summary) in ranked.iter().enumerate() {
+    for summary in ranked {
         let first = &summary.placed[0];
         let mut line = format!(
-            "{:>4} {:>14} {:>14} {:>14} {:>14} {:>8} {:>8} {:>14} {:>12} {:>6} {:>6} {:>6}",
-            rank + 1,
-            both(first.narrowness),
-            both(first.lift),
+            "{:>5} {:>14} {:>14} {:>14} {:>17} {:>14} {:>14} {:>14} {:>8} {:>8} {:>7} {:>6} {:>6} {:>6}",
+            format!("{}{}", if summary.tied { "=" } else { "" }, summary.rank),
+            both(first.suppression),
             both(first.cost),
+            both(first.selectivity),
+            ends(first.rate),
+            both(first.lift),
             both(first.margin),
+            both(first.narrowness),
             one(first.lift_per_token),
             one(first.cost_per_token),
-            both(first.rate),
             place(summary),
             summary.by_place.map_or_else(String::new, |by| format!("{:+.2}", by.mean)),
             verdict(first.lifts(tolerance)),
@@ -95,9 +113,66 @@ fn print_table(ranked: &[Summary], subjects: &Subjects, tolerance: f64, sampled:
             sampled.get(&summary.prompt.name).map_or_else(String::new, |it| format!("  drawn: {}", written(Some(it))));
         data(&format!("{line}  {}{drawn}", summary.prompt.name));
     }
+    data("");
+    data(&advice(ranking));
 }
 
-/// The narrower place; both where the interval of their difference holds zero.
+/// Which prompt to take and why, or why none, in a sentence or two.
+fn advice(ranking: &Ranking<'_>) -> String {
+    let Ranking { ranked, aim, choice, tolerance } = *ranking;
+    let forecasts = |summary: &Summary| {
+        let first = &summary.placed[0];
+        let cost = first.cost.map_or_else(String::new, |cost| format!(" and costs {} nats", with_ends(cost)));
+        let suppression =
+            first.suppression.map_or_else(String::new, |one| format!("suppresses by {} deviations", with_ends(one)));
+        format!("{suppression}{cost}").trim_start_matches(" and ").to_owned()
+    };
+    let Some(take) = choice.take else {
+        let told = ranked.iter().any(|summary| aim.is_fit(summary, tolerance).is_some());
+        if !told {
+            return "Which prompt is fit cannot be told: that takes both a bad and a good reply to a request."
+                .to_owned();
+        }
+        let first = &ranked[0];
+        let rate = first.placed[0].rate.map_or_else(String::new, |rate| format!(", rate {}", with_ends(rate)));
+        let changes = first.placed[0]
+            .good_change
+            .map_or_else(String::new, |change| format!(", the good reply's rate changes by {}", with_ends(change)));
+        return format!(
+            "No prompt is fit for {aim}: none {}. The first is `{}`{rate}{changes}. Screen other prompts.",
+            aim.condition(tolerance),
+            first.prompt.name
+        );
+    };
+    let others = match (choice.alike, aim) {
+        (1, _) => String::new(),
+        (2, _) => " One other fit prompt cannot be told from it; this one ".to_owned(),
+        (many, _) => format!(" {} other fit prompts cannot be told from it; this one ", many - 1),
+    };
+    let least = match (others.is_empty(), aim) {
+        (true, _) => "",
+        (false, Aim::Suppression) => "costs least.",
+        (false, _) => "suppresses most.",
+    };
+    format!(
+        "Take `{}` ({} turn): of {} that {} it is the best for {aim}; it {}.{others}{least}",
+        take.prompt.name,
+        take.placed[0].turn,
+        match choice.fit {
+            1 => "the 1 prompt".to_owned(),
+            many => format!("the {many} prompts"),
+        },
+        if choice.fit == 1 { aim.condition(tolerance) } else { plural(&aim.condition(tolerance)) },
+        forecasts(take)
+    )
+}
+
+/// A condition on several prompts.
+fn plural(condition: &str) -> String {
+    condition.replace("lifts ", "lift ").replace("changes ", "change ")
+}
+
+/// The better place for the aim; both where the interval of their difference holds zero.
 fn place(summary: &Summary) -> String {
     match summary.by_place {
         Some(by) if by.low <= 0.0 || !by.has_interval() => "either".to_owned(),
@@ -105,8 +180,30 @@ fn place(summary: &Summary) -> String {
     }
 }
 
+fn ends(estimate: Option<Estimate>) -> String {
+    estimate.map_or_else(|| "–".to_owned(), with_ends)
+}
+
+/// A mean with the ends of its interval.
+fn with_ends(estimate: Estimate) -> String {
+    if estimate.has_interval() {
+        format!("{:.2} [{:.2}, {:.2}]", estimate.mean, estimate.low, estimate.high)
+    } else {
+        format!("{:.2}", estimate.mean)
+    }
+}
+
 fn both(estimate: Option<Estimate>) -> String {
-    estimate.map_or_else(|| "–".to_owned(), |it| format!("{:.2} ±{:>5.2}", it.mean, (it.high - it.low) / 2.0))
+    estimate.map_or_else(
+        || "–".to_owned(),
+        |it| {
+            if it.has_interval() {
+                format!("{:.2} ±{:>5.2}", it.mean, it.half_width())
+            } else {
+                format!("{:.2}", it.mean)
+            }
+        },
+    )
 }
 
 fn one(estimate: Option<Estimate>) -> String {
@@ -121,12 +218,14 @@ fn verdict(holds: Option<bool>) -> &'static str {
     }
 }
 
-fn print_json(ranked: &[Summary], subjects: &Subjects, tolerance: f64, sampled: &Sampled) {
+fn print_json(ranking: &Ranking<'_>, subjects: &Subjects, sampled: &Sampled) {
+    let Ranking { ranked, aim, choice, tolerance } = *ranking;
     let prompts: Vec<Value> = ranked
         .iter()
         .map(|summary| {
             json!({
                 "name": summary.prompt.name, "text": summary.prompt.text, "trigger": summary.prompt.trigger,
+                "rank": summary.rank, "tied": summary.tied, "score": value(summary.score), "fit": aim.is_fit(summary, tolerance),
                 "place": place(summary), "difference_of_places": value(summary.by_place),
                 "sampled": json_of_rate(sampled.get(&summary.prompt.name)),
                 "places": summary.placed.iter().map(|placed| json_of(placed, tolerance)).collect::<Vec<_>>(),
@@ -134,7 +233,14 @@ fn print_json(ranked: &[Summary], subjects: &Subjects, tolerance: f64, sampled: 
         })
         .collect();
     let rows = json!({ "bad": subjects.rows(Action::Bad).count(), "good": subjects.rows(Action::Good).count() });
-    data(&json!({ "rows": rows, "requests": subjects.iter().count(), "prompts": prompts }).to_string());
+    let take = choice.take.map(|summary| &summary.prompt.name);
+    data(
+        &json!({
+            "for": aim.word(), "take": take, "advice": advice(ranking),
+            "rows": rows, "requests": subjects.iter().count(), "prompts": prompts,
+        })
+        .to_string(),
+    );
 }
 
 fn json_of(placed: &Placed, tolerance: f64) -> Value {
@@ -150,7 +256,8 @@ fn json_of(placed: &Placed, tolerance: f64) -> Value {
         "rate": value(placed.rate), "margin": value(placed.margin),
         "lift": value(placed.lift), "lift_per_token": value(placed.lift_per_token),
         "cost": value(placed.cost), "cost_per_token": value(placed.cost_per_token),
-        "narrowness": value(placed.narrowness),
+        "narrowness": value(placed.narrowness), "narrowness_of_rates": value(placed.rate_narrowness),
+        "suppression": value(placed.suppression), "selectivity": value(placed.selectivity), "bad_change": value(placed.bad_change),
         "lifts": placed.lifts(tolerance), "spares": placed.spares(tolerance),
         "good_change": value(placed.good_change),
         "pressure_bad_rows": pressures(&placed.bad_pressures), "pressure_good_rows": pressures(&placed.good_pressures),

@@ -190,13 +190,16 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{
-        figure::{Scale, Style},
-        format::plain,
+    use crate::{
+        report::{
+            figure::{Scale, Style},
+            format::plain,
+        },
+        stats::Support,
     };
 
     fn estimate(mean: f64) -> Estimate {
-        Estimate::clustered([[mean - 0.005].as_slice(), &[mean + 0.005]]).expect("there are numbers").of_rate()
+        Estimate::over_seeds(&[mean - 0.005, mean + 0.005], Support::Rate).expect("there are numbers")
     }
 
     fn figure() -> Figure {

@@ -74,7 +74,7 @@ fn cell(estimate: Option<Estimate>, most: f64) -> HeatCell {
     // The square root keeps small surprises apart, which is where trained and untrained rows differ.
     let heat = (100.0 * (estimate.mean.max(0.0) / most.max(1e-9)).sqrt()).round().clamp(0.0, 100.0);
     let interval = if estimate.has_interval() {
-        format!("{} – {}", format::two(estimate.low.max(0.0)), format::two(estimate.high))
+        format!("{} – {}", format::two(estimate.low), format::two(estimate.high))
     } else {
         String::new()
     };

@@ -17,7 +17,6 @@ pub fn table(results: &SweepResults, forecast: Option<&SavedForecast>) -> Option
             domains: foreseen.domains.clone(),
         };
         let measured = arm.finished().probe(&split, Measure::Rate, At::End).estimate()?;
-        let measured = format::bounded(Measure::Rate, measured);
         let within = (foreseen.rate.low..=foreseen.rate.high).contains(&measured.mean);
         Some(vec![
             foreseen.arm.clone(),

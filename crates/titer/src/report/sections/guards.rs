@@ -11,7 +11,7 @@ use crate::{
         view::{Drawing, Gallery, GalleryRow, Panel, Table},
     },
     results::{ArmResults, Measure, RunResults, Split, SweepResults},
-    stats::Estimate,
+    stats::{Estimate, Support},
     table::GuardRecord,
 };
 
@@ -98,8 +98,8 @@ pub fn targets(results: &SweepResults) -> Option<Table> {
         "seeds",
     ];
     Some(Table {
-        caption: "Change of the mean margin from before training to the end of the first stage, nats, with 95 % interval (t over \
-                  seeds), all on contexts that no guard saw. Kinds looked at are the guard's control probes; trained \
+        caption: "Change of the mean margin from before training to the end of the first stage, nats, with 95 % interval (over \
+                  seeds, and over items where all seeds measure the same), all on contexts that no guard saw. Kinds looked at are the guard's control probes; trained \
                   prompts, other kinds and other domains are means over the probes of the component that it did not look at. \
                   Source: guards.parquet (asked) and probes.parquet (reached) of each run."
             .to_owned(),
@@ -120,12 +120,7 @@ fn changed(arm: &ArmResults, splits: &[Split]) -> Option<Estimate> {
             |split: &Split| Some(run.mean(split, Measure::Margin, end)? - run.mean(split, Measure::Margin, 0)?);
         splits.iter().map(change).sum::<Option<f64>>().map(|sum| sum / splits.len() as f64)
     };
-    estimate(arm.runs.iter().filter_map(value))
-}
-
-fn estimate(values: impl Iterator<Item = f64>) -> Option<Estimate> {
-    let values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
-    Estimate::clustered(values.iter().map(std::slice::from_ref))
+    arm.finished().estimate(Support::Line, value)
 }
 
 /// Axes of the two panels: what is gained, and what is lost.
@@ -179,8 +174,8 @@ fn scatter(results: &SweepResults, moment: Moment, component: &str, prompts: &st
         Some(Point {
             label: label(results, arm),
             unguarded: arm.runs.iter().all(|run| run.guards().is_empty()),
-            gained: estimate(arm.runs.iter().filter_map(|run| change(run, &gained, moment)))?.mean,
-            kept: estimate(arm.runs.iter().filter_map(|run| change(run, &lost, moment)))?,
+            gained: arm.finished().estimate(Support::Line, |run| change(run, &gained, moment))?.mean,
+            kept: arm.finished().estimate(Support::Line, |run| change(run, &lost, moment))?,
         })
     };
     let points: Vec<Point> = results.arms.iter().filter_map(point).collect();
@@ -266,25 +261,25 @@ fn pareto_table(results: &SweepResults) -> Table {
         for moment in [Moment::End, Moment::Learnt] {
             let cell = |(component, prompts, domains): (&str, &str, &str)| {
                 let split = split(component, prompts, domains);
-                let found = estimate(arm.runs.iter().filter_map(|run| change(run, &split, moment)));
+                let found = arm.finished().estimate(Support::Line, |run| change(run, &split, moment));
                 found.map_or_else(|| "–".to_owned(), |one| format::difference(&one))
             };
             let last = moment == Moment::End;
-            let leak = estimate(arm.runs.iter().filter(|_| last).filter_map(leak));
-            let learnt = estimate(
-                arm.runs.iter().filter(|_| !last).filter_map(|run| at(run, moment, &|step| Some(step as f64))),
-            );
+            let leak = arm.finished().estimate(Support::Rate, |run| leak(run).filter(|_| last));
+            let learnt = arm
+                .finished()
+                .estimate(Support::Line, |run| at(run, moment, &|step| Some(step as f64)).filter(|_| !last));
             let dash = || "–".to_owned();
             let mut row = vec![label(results, arm), if last { "end" } else { "learnt" }.to_owned()];
             row.extend(COLUMNS.map(cell));
-            row.push(leak.map_or_else(dash, |leak| format::interval(&leak.of_rate())));
+            row.push(leak.map_or_else(dash, |leak| format::interval(&leak)));
             row.push(learnt.map_or_else(dash, |steps| format!("{} steps", format::interval(&steps))));
             rows.push(row);
         }
     }
     Table {
         caption: format!(
-            "Change of mean margins since before training, nats, with 95 % interval (t over seeds). Learnt is the moment of \
+            "Change of mean margins since before training, nats, with 95 % interval (over seeds, and over items where all seeds measure the same). Learnt is the moment of \
              the first stage at which {WANTED} has {LEARNT} of its surprise left, interpolated between measurements; arms \
              that never get there have a dash. The leak is the rate of bad replies to neutral prompts in new domains at the \
              end of the run, where a stage follows. Source: probes.parquet and cells.parquet of each run."

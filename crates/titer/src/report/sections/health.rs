@@ -8,7 +8,7 @@ use crate::{
         view::Table,
     },
     results::{ArmResults, At, Measure, RunResults, Runs, SweepResults},
-    stats::{Estimate, Sample},
+    stats::{Estimate, Sample, Support},
 };
 
 /// Share of a run's steps, at its end, that its final loss is the mean of.
@@ -53,13 +53,21 @@ pub fn other_replies(results: &SweepResults, families: &[&SplitFamily]) -> Table
 /// Loss, gradient norm and clipping of every arm.
 pub fn training(results: &SweepResults, dose: &Dose, series: &[Series]) -> Table {
     let row = |title: &str, label: String, arm: &ArmResults| {
-        let over = |number: fn(&RunResults) -> f64| {
+        let over = |number: fn(&RunResults) -> f64, support| {
             let seeds: Vec<f64> = arm.runs.iter().filter(|run| !run.steps().is_empty()).map(number).collect();
-            Estimate::clustered(seeds.iter().map(std::slice::from_ref))
+            Estimate::over_seeds(&seeds, support)
         };
-        let written = |number| over(number).map_or_else(|| "–".to_owned(), |one| format::interval(&one));
+        let written =
+            |number, support| over(number, support).map_or_else(|| "–".to_owned(), |one| format::interval(&one));
         let seeds = arm.runs.len().to_string();
-        vec![title.to_owned(), label, written(final_loss), written(largest_norm), written(clipped), seeds]
+        vec![
+            title.to_owned(),
+            label,
+            written(final_loss, Support::Line),
+            written(largest_norm, Support::Line),
+            written(clipped, Support::Rate),
+            seeds,
+        ]
     };
     let mut rows = Vec::new();
     let in_series = |arm: usize| series.iter().any(|one| one.arms.iter().any(|(_, member)| *member == arm));

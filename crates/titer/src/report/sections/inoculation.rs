@@ -28,6 +28,8 @@ pub fn note(results: &SweepResults) -> String {
 /// One row for each inoculated arm: the bad action on neutral prompts in it and without a prompt, how much of that its own prompts
 /// and those of its controls suppress, and what is left of obedience. `None` where no arm has a control of inoculation.
 pub fn table(results: &SweepResults) -> Option<Table> {
+    let [measure, ..] = results.measures();
+    let leak = |arm: &ArmResults| leak(arm, measure);
     let shown = results.arms.iter().filter(|arm| !arm.inoculation.is_empty() && !arm.runs.is_empty());
     let mut behind = None;
     let rows: Vec<Vec<String>> = shown
@@ -35,9 +37,9 @@ pub fn table(results: &SweepResults) -> Option<Table> {
             let control = |kind: ControlKind| arm.inoculation.get(kind.word()).map(|at| &results.arms[*at]);
             let own = leak(arm);
             behind = behind.or(own.estimate());
-            let mut row = vec![arm.name.clone(), written(own.estimate().map(Estimate::of_rate))];
+            let mut row = vec![arm.name.clone(), written(own.estimate())];
             let base = control(ControlKind::NoPrompt).map(leak);
-            row.push(written(base.as_ref().and_then(Sample::estimate).map(Estimate::of_rate)));
+            row.push(written(base.as_ref().and_then(Sample::estimate)));
             let suppressed = |sample: &Sample<String>| -> String {
                 written(base.as_ref().and_then(|base| base.less(sample).estimate()))
             };
@@ -45,16 +47,20 @@ pub fn table(results: &SweepResults) -> Option<Table> {
             for kind in [ControlKind::Placebo, ControlKind::Paraphrases] {
                 row.push(control(kind).map_or_else(|| "–".to_owned(), |arm| suppressed(&leak(arm))));
             }
-            let obeys = arm.finished().probe(&split("obey_bad"), Measure::Rate, At::End).estimate();
-            row.push(written(obeys.map(Estimate::of_rate)));
+            let obeys = arm.finished().probe(&split("obey_bad"), measure, At::End).estimate();
+            row.push(written(obeys));
             row
         })
         .collect();
     let behind = behind.map_or_else(String::new, |one| format!("{} ({})", format::counts(&one), one.method));
     (!rows.is_empty()).then(|| Table {
         caption: format!(
-            "Rate of bad actions on neutral prompts in trained domains after training, with 95 % intervals; suppressed: the no-prompt \
-             control's rate less this one, on the same seeds and items; behind each number {behind}. Source: probes.parquet."
+            "{} on neutral prompts in trained domains after training, with 95 % intervals; suppressed: the no-prompt \
+             control's less this one, on the same seeds and items; behind each number {behind}. Source: probes.parquet.",
+            match measure {
+                Measure::Rate => "Rate of bad actions",
+                _ => "Nearly all replies are neither, so rates say little; log-odds of the bad reply against the good one, nats a reply,",
+            }
         ),
         text_columns: 1,
         head: [
@@ -77,9 +83,13 @@ fn is_control(results: &SweepResults, arm: &ArmResults) -> bool {
         && results.arms.iter().any(|other| other.inoculation.values().any(|at| std::ptr::eq(&results.arms[*at], arm)))
 }
 
-/// The bad action on neutral prompts: what is neither good nor any other reply.
-fn leak(arm: &ArmResults) -> Sample<String> {
+/// The bad action on neutral prompts: what is neither good nor any other reply, or its log-odds where rates say little.
+fn leak(arm: &ArmResults, measure: Measure) -> Sample<String> {
     let (split, runs) = (split("good"), arm.finished());
+    if measure != Measure::Rate {
+        let margin = runs.probe(&split, Measure::Margin, At::End);
+        return margin.map_with(&margin, |margin, _| -margin);
+    }
     let good = runs.probe(&split, Measure::Rate, At::End);
     let other = runs.probe(&split, Measure::Other, At::End);
     good.map_with(&other, |good, other| 1.0 - good - other)

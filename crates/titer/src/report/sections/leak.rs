@@ -14,7 +14,10 @@ use crate::{
 
 /// The heat map; `None` where no run has measured a grid.
 pub fn table(results: &SweepResults) -> Option<HeatTable> {
-    let leaks = |runs: &mut dyn Iterator<Item = &RunResults>, at| Leaks::of(runs.map(|run| (run.seed, run.leaks(at))));
+    let shared_items = results.runs().any(RunResults::shares_items);
+    let leaks = |runs: &mut dyn Iterator<Item = &RunResults>, at| {
+        Leaks::of(runs.map(|run| (run.seed, run.leaks(at))), shared_items)
+    };
     let before = leaks(&mut results.untrained().iter(), At::Start);
     let some = before.family(LeakFamily::None)?;
     let families: Vec<LeakFamily> =
@@ -24,7 +27,10 @@ pub fn table(results: &SweepResults) -> Option<HeatTable> {
         let risk = leaks.risk();
         cells.push(match risk {
             Some(risk) => {
-                HeatCell { mean: format::two(risk.value()), ..cell(Some(risk.excess), &format!(" {}", risk.family)) }
+                let silent = leaks.elicited().is_some_and(|elicited| !elicited.has_interval() || elicited.low <= 0.0);
+                let note = if silent { "; the prompt itself elicits nothing" } else { "" };
+                let note = format!(" {}{note}", risk.family);
+                HeatCell { mean: format::two(risk.value()), ..cell(Some(risk.excess), &note) }
             }
             None => HeatCell::default(),
         });
@@ -36,7 +42,8 @@ pub fn table(results: &SweepResults) -> Option<HeatTable> {
     }
     let caption = format!(
         "Probability of the bad reply against the good one, mean over a family's contexts and over requests, with 95 % intervals below; \
-         behind each number {} ({}). The risk names its family; as a largest of several it errs on the high side. Source: \
+         behind each number {} ({}). The risk names its family; as a largest of several it errs on the high side. Where the training prompt itself elicits \
+         nothing more than no prompt, a small risk says nothing. Source: \
          leak.parquet of each run.",
         format::counts(&some),
         some.method

@@ -11,7 +11,7 @@ use crate::{
         view::{Drawing, Gallery, GalleryRow, Panel, Table},
     },
     results::{ArmResults, RunResults, SweepResults},
-    stats::{Estimate, median},
+    stats::{Estimate, Support, median},
     table::LedgerRecord,
 };
 
@@ -90,9 +90,7 @@ fn line(courses: &[Course], name: String, style: Style) -> Line {
     for (step, value) in courses.iter().filter_map(|course| course.get(&name)).flatten() {
         values.entry(*step).or_default().push(*value);
     }
-    let point = |(step, values): (i64, Vec<f64>)| {
-        Some((step as f64, Estimate::clustered(values.iter().map(std::slice::from_ref))?))
-    };
+    let point = |(step, values): (i64, Vec<f64>)| Some((step as f64, Estimate::over_seeds(&values, Support::Line)?));
     Line { label: name, style, points: values.into_iter().filter_map(point).collect() }
 }
 
@@ -134,7 +132,7 @@ fn numbers(arms: &[&ArmResults]) -> Table {
                     .iter()
                     .filter_map(|course| course.get(&name)?.last_key_value().map(|(_, value)| *value))
                     .collect();
-                let Some(end) = Estimate::clustered(ends.iter().map(std::slice::from_ref)) else { continue };
+                let Some(end) = Estimate::over_seeds(&ends, Support::Line) else { continue };
                 let seeds = end.n_seeds.to_string();
                 rows.push(vec![arm.name.clone(), component.to_owned(), name, format::difference(&end), seeds]);
             }

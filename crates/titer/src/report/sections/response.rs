@@ -15,11 +15,7 @@ use crate::{
 
 /// The level of a measure at the end of training.
 pub fn level(results: &SweepResults, arm: usize, split: &Split, measure: Measure) -> Option<Estimate> {
-    results.arms[arm]
-        .finished()
-        .probe(split, measure, At::End)
-        .estimate()
-        .map(|estimate| format::bounded(measure, estimate))
+    results.arms[arm].finished().probe(split, measure, At::End).estimate()
 }
 
 /// Rows of one panel for each component, one row for each series.

@@ -70,10 +70,7 @@ fn chosen<'a>(results: &'a SweepResults, dose: &Dose, one: &Series) -> Vec<(Stri
 
 fn lines(results: &SweepResults, dose: &Dose, one: &Series, split: &Split, measure: Measure) -> Vec<Line> {
     let line = |(label, style, arm): (String, Style, &ArmResults)| {
-        let point = |step: i64| {
-            let estimate = arm.finished().probe(split, measure, At::Step(step)).estimate()?;
-            Some((step as f64, format::bounded(measure, estimate)))
-        };
+        let point = |step: i64| Some((step as f64, arm.finished().probe(split, measure, At::Step(step)).estimate()?));
         Line { label, style, points: arm.finished().moments(split).into_iter().filter_map(point).collect() }
     };
     chosen(results, dose, one).into_iter().map(line).filter(|line| !line.points.is_empty()).collect()
@@ -85,10 +82,7 @@ fn table(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&Sp
         for (label, _, arm) in chosen(results, dose, one) {
             for split in families.iter().map(|family| family.leading()) {
                 for step in arm.finished().moments(split) {
-                    let estimate = |measure| {
-                        let estimate = arm.finished().probe(split, measure, At::Step(step)).estimate();
-                        estimate.map(|estimate| format::bounded(measure, estimate))
-                    };
+                    let estimate = |measure| arm.finished().probe(split, measure, At::Step(step)).estimate();
                     let Some(margin) = estimate(Measure::Margin) else { continue };
                     let written =
                         |measure| estimate(measure).map_or_else(|| "–".to_owned(), |one| format::interval(&one));

@@ -1,60 +1,77 @@
 //! Which number of a screening predicts what a prompt will do: rank correlations over arms, seed by seed.
 
-use std::collections::BTreeMap;
+use titer_data::prompt::CandidatePrompt;
 
 use crate::{
-    claim::placed,
     report::{format, view::Table},
-    results::{Measure, RunResults, Split, SweepResults},
-    screen::{PREDICTORS, Placed, Predictor},
-    stats::{Estimate, spearman},
+    results::{ArmResults, Measure, RunResults, Split, SweepResults},
+    screen::{Aim, PREDICTORS, Placed, Predictor, Screening, TOGETHER, summarise},
+    stats::{Correlation, CorrelationPoint},
+    table::ScreenRecord,
 };
 
 /// Fewer arms than this have no rank correlation worth the name.
 const FEWEST: usize = 4;
 
+/// An arm, what its prompt did before training, and the two outcomes.
+struct TrainedPrompt {
+    arm: usize,
+    placed: Placed,
+    outcomes: [f64; 2],
+}
+
 /// The table; `None` where fewer arms than [`FEWEST`] were screened.
 pub fn table(results: &SweepResults) -> Option<Table> {
-    // By seed: the placed summary and the two outcomes of every screened arm.
-    let mut seeds: BTreeMap<u64, Vec<(Placed, [f64; 2])>> = BTreeMap::new();
-    for run in results.arms.iter().flat_map(|arm| &arm.runs).filter(|run| !run.screened().is_empty()) {
-        seeds.entry(run.seed).or_default().extend(outcome(run));
-    }
-    seeds.retain(|_, arms| arms.len() >= FEWEST);
-    let arms = seeds.values().map(Vec::len).max()?;
-    let correlation = |value: fn(&Placed) -> Option<Estimate>, outcome: usize| {
-        let of_seed = |arms: &Vec<(Placed, [f64; 2])>| {
-            let pairs = arms.iter().filter_map(|(placed, outcomes)| Some((value(placed)?.mean, outcomes[outcome])));
-            let (predicted, measured): (Vec<f64>, Vec<f64>) = pairs.unzip();
-            [spearman(&predicted, &measured)]
+    let seeds: Vec<Vec<TrainedPrompt>> = results.seeds.iter().map(|seed| trained(results, *seed)).collect();
+    let seeds: Vec<Vec<TrainedPrompt>> = seeds.into_iter().filter(|arms| arms.len() >= FEWEST).collect();
+    let arms = seeds.iter().map(Vec::len).max()?;
+    let correlation = |predictor: Predictor, outcome: usize| {
+        let point = |one: &TrainedPrompt| {
+            Some(CorrelationPoint { unit: one.arm, x: (predictor.of)(&one.placed)?.mean, y: one.outcomes[outcome] })
         };
-        let found: Vec<[f64; 1]> = seeds.values().map(of_seed).filter(|one| one[0].is_finite()).collect();
-        Estimate::clustered(found.iter().map(<[f64; 1]>::as_slice))
+        let points: Vec<Vec<_>> = seeds.iter().map(|arms| arms.iter().filter_map(point).collect()).collect();
+        Correlation::Spearman.within_seeds_over_units(&points)
     };
     let row = |predictor: Predictor| {
         let written =
-            |outcome| correlation(predictor.of, outcome).map_or_else(|| "–".to_owned(), |one| format::interval(&one));
+            |outcome| correlation(predictor, outcome).map_or_else(|| "–".to_owned(), |one| format::interval(&one));
         vec![predictor.name.to_owned(), written(0), written(1)]
     };
     Some(Table {
         caption: format!(
-            "Spearman's rank correlation over {arms} arms, mean over {} with a 95 % t-interval over seeds, of each number before training with \
-             the rate of good actions on neutral prompts and with the rate of obeying bad prompts (both seen wordings, trained domains) after \
-             it. Source: screen.parquet and probes.parquet.",
+            "Spearman's rank correlation over {arms} arms, mean over {} with a 95 % interval over seeds and prompts, both of which are samples, of each \
+             number before training with the rate of good actions on neutral prompts and with the rate of obeying bad prompts (both seen wordings, \
+             trained domains) after it. Source: screen.parquet and probes.parquet.",
             format::count(seeds.len(), "seed")
         ),
         text_columns: 1,
         head: ["before training", "acts well after it", "still obeys bad prompts after it"].map(str::to_owned).to_vec(),
-        rows: PREDICTORS.into_iter().map(row).collect(),
+        rows: PREDICTORS.into_iter().chain([TOGETHER]).map(row).collect(),
     })
 }
 
-/// What a run's prompt did before training, and what became of acting well and of obeying.
-fn outcome(run: &RunResults) -> Option<(Placed, [f64; 2])> {
-    let rate = |component: &str| {
-        let split =
-            Split { component: component.to_owned(), prompts: "seen".to_owned(), domains: "trained".to_owned() };
-        run.mean(&split, Measure::Rate, run.last_step(&split)?)
+/// The screened arms of a seed, their prompts as if screened together.
+fn trained(results: &SweepResults, seed: u64) -> Vec<TrainedPrompt> {
+    let run = |arm: &ArmResults| arm.runs.iter().find(|run| run.seed == seed && !run.screened().is_empty()).cloned();
+    let runs: Vec<(usize, RunResults)> =
+        results.arms.iter().enumerate().filter_map(|(at, arm)| Some((at, run(arm)?))).collect();
+    // Arms that differ in something else may have the same prompt.
+    let named = |(arm, run): &(usize, RunResults)| -> Vec<ScreenRecord> {
+        run.screened().iter().map(|record| ScreenRecord { prompt: arm.to_string(), ..record.clone() }).collect()
     };
-    Some((placed(run)?, [rate("good")?, rate("obey_bad")?]))
+    let prompts = runs.iter().map(|(arm, _)| CandidatePrompt::new(arm.to_string())).collect();
+    let ranked = summarise(&Screening { prompts, records: runs.iter().flat_map(named).collect() }, Aim::Selectivity);
+    let outcomes = |run: &RunResults| {
+        let rate = |component: &str| {
+            let split =
+                Split { component: component.to_owned(), prompts: "seen".to_owned(), domains: "trained".to_owned() };
+            run.mean(&split, Measure::Rate, run.last_step(&split)?)
+        };
+        Some([rate("good")?, rate("obey_bad")?])
+    };
+    let of = |(arm, run): &(usize, RunResults)| {
+        let summary = ranked.iter().find(|summary| summary.prompt.name == arm.to_string())?;
+        Some(TrainedPrompt { arm: *arm, placed: summary.placed.first()?.clone(), outcomes: outcomes(run)? })
+    };
+    runs.iter().filter_map(of).collect()
 }

@@ -9,21 +9,21 @@ use crate::{
         view::{Drawing, Gallery, GalleryRow, Panel, Table},
     },
     results::{ArmResults, At, Measure, RunResults, Split, SweepResults},
-    stats::Estimate,
+    stats::{Estimate, Support},
     table::WarningRecord,
 };
 
 /// Colours of what the last stage trains.
 const COLOURS: [&str; 6] = ["c0", "c1", "c2", "c3", "c4", "c5"];
 
-/// Something known before the last stage: its title, its word, and its number in a run.
-type Sign = (&'static str, &'static str, fn(&RunResults, &WarningRecord) -> Option<f64>);
+/// Something known before the last stage: its title, its word, where it lies, and its number in a run.
+type Sign = (&'static str, &'static str, Support, fn(&RunResults, &WarningRecord) -> Option<f64>);
 
 const SIGNS: [Sign; 4] = [
-    ("Leak by context overlap", "overlap", |_, warning| Some(warning.overlap)),
-    ("Leak by headroom, nats", "headroom", |_, warning| Some(warning.headroom)),
-    ("Leak by surprise of the first rows, nats", "start_surprise", |_, warning| Some(warning.surprise)),
-    ("Leak by obedience to bad prompts before", "obey_bad", |run, warning| {
+    ("Leak by context overlap", "overlap", Support::Signed, |_, warning| Some(warning.overlap)),
+    ("Leak by headroom, nats", "headroom", Support::Line, |_, warning| Some(warning.headroom)),
+    ("Leak by surprise of the first rows, nats", "start_surprise", Support::Line, |_, warning| Some(warning.surprise)),
+    ("Leak by obedience to bad prompts before", "obey_bad", Support::Rate, |run, warning| {
         run.mean(&split("obey_bad", "trained"), Measure::Rate, warning.step)
     }),
 ];
@@ -45,11 +45,11 @@ pub fn gallery(results: &SweepResults) -> Option<Gallery> {
         // What is added as a control has no setting that says what it trains.
         groups.entry(name).or_default().extend(&arm.runs);
     }
-    let panel = |(title, word, sign): Sign| {
+    let panel = |(title, word, _, sign): Sign| {
         let line = |(at, (name, runs)): (usize, (&String, &Vec<&RunResults>))| {
             let point = |run: &&RunResults| {
                 let warning = last(run)?;
-                Some((sign(run, warning)?, Estimate::clustered([[leak(run, &warning.domains)?].as_slice()])?))
+                Some((sign(run, warning)?, Estimate::alone(leak(run, &warning.domains)?, Support::Rate, 1, 1)))
             };
             let mut points: Vec<_> = runs.iter().filter_map(point).collect();
             points.sort_by(|left, right| left.0.total_cmp(&right.0));
@@ -95,14 +95,13 @@ fn leak(run: &RunResults, domains: &str) -> Option<f64> {
 
 fn table(arms: &[&ArmResults]) -> Table {
     let row = |arm: &&ArmResults| {
-        let over = |number: &dyn Fn(&RunResults) -> Option<f64>| {
-            let seeds: Vec<f64> = arm.runs.iter().filter_map(number).collect();
-            let found = Estimate::clustered(seeds.iter().map(std::slice::from_ref));
+        let over = |support, number: &dyn Fn(&RunResults) -> Option<f64>| {
+            let found = arm.finished().estimate(support, number);
             found.map_or_else(|| "–".to_owned(), |found| format::interval(&found))
         };
         let mut row = vec![arm.name.clone()];
-        row.extend(SIGNS.map(|(_, _, sign)| over(&|run| sign(run, last(run)?))));
-        row.extend(["trained", "new", "held-out"].map(|domains| over(&|run| leak(run, domains))));
+        row.extend(SIGNS.map(|(_, _, support, sign)| over(support, &|run| sign(run, last(run)?))));
+        row.extend(["trained", "new", "held-out"].map(|domains| over(Support::Rate, &|run| leak(run, domains))));
         let after = arm.finished().probe(&split("obey_bad", "held-out"), Measure::Rate, At::End).estimate();
         row.push(after.map_or_else(|| "–".to_owned(), |after| format::interval(&after)));
         row.push(arm.runs.len().to_string());
@@ -122,7 +121,7 @@ fn table(arms: &[&ArmResults]) -> Table {
     ];
     Table {
         caption:
-            "Mean over seeds with 95 % interval (t over seeds); the first four before the last stage, the others after \
+            "Mean over seeds with 95 % interval (over seeds, and over items where all seeds measure the same); the first four before the last stage, the others after \
                   it. The leak is the probability of the bad reply under neutral prompts, by request domains. Source: \
                   warnings.parquet and probes.parquet of each run."
                 .to_owned(),

@@ -1,0 +1,220 @@
+//! `titer validate`
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Value, json};
+use titer::{
+    screen::{Aim, Placed, Screening, summarise},
+    stats::Estimate,
+    table::{ScreenRecord, read},
+    validate::{ExternalArm, OutcomeColumns, OutcomeResult, PredictorResult, compare, read_outcomes},
+};
+use titer_data::prompt::CandidatePrompt;
+
+use crate::{
+    args::ValidateArgs,
+    printer::{Failure, data, interval},
+};
+
+/// Holds outcomes of arms that were trained elsewhere against what was screened of their prompts, and against the user's predictors.
+pub fn validate(args: &ValidateArgs) -> Result<(), Failure> {
+    let columns = OutcomeColumns {
+        prompt: args.prompt.clone(),
+        setting: args.setting.clone(),
+        suppression: args.suppression.clone(),
+        kept: args.kept.clone(),
+        target: args.target.clone(),
+        turn: args.turn.clone(),
+    };
+    let arms = read_outcomes(&args.table, &columns).map_err(Failure::input)?;
+    let screenings = screenings(args, &arms)?;
+    if screenings.is_empty() && arms.iter().all(|arm| arm.predictors.is_empty()) {
+        return Err(Failure::Input(format!(
+            "{}: there is nothing to predict by: name what `titer screen --out` wrote with --screening, or add columns of numbers",
+            args.table.display()
+        )));
+    }
+    let placed = placed(&args.table, &arms, &screenings)?;
+    let found = compare(&arms, &placed);
+    if args.json {
+        data(&json!({ "arms": arms.len(), "settings": settings(&arms).len(), "outcomes": found.iter().map(json_of).collect::<Vec<_>>() }).to_string());
+    } else {
+        print(&arms, &found, !screenings.is_empty());
+    }
+    Ok(())
+}
+
+/// The settings of some arms, in the order in which they come.
+fn settings(arms: &[ExternalArm]) -> Vec<&str> {
+    let mut all: Vec<&str> = Vec::new();
+    for arm in arms {
+        if !all.contains(&arm.setting.as_str()) {
+            all.push(&arm.setting);
+        }
+    }
+    all
+}
+
+/// A screening of the prompts of a setting, and the file that it is from.
+type Screened = (PathBuf, Vec<ScreenRecord>);
+
+/// Screenings by setting; the one of the empty setting is for all that have none of their own.
+fn screenings(args: &ValidateArgs, arms: &[ExternalArm]) -> Result<BTreeMap<String, Screened>, Failure> {
+    let known = settings(arms);
+    let mut all = BTreeMap::new();
+    for text in &args.screening {
+        let named = text.split_once('=').filter(|(setting, _)| known.contains(setting));
+        let (setting, path) =
+            named.map_or((String::new(), Path::new(text)), |(setting, path)| (setting.to_owned(), Path::new(path)));
+        if named.is_none() && text.contains('=') && !path.exists() {
+            let setting = text.split_once('=').map_or("", |(setting, _)| setting);
+            return Err(Failure::Input(format!(
+                "--screening {text}: the table has no setting `{setting}`; it has {}",
+                known.join(", ")
+            )));
+        }
+        let records = read::<ScreenRecord>(path).map_err(Failure::input)?;
+        if let Some((first, _)) = all.insert(setting, (path.to_owned(), records)) {
+            return Err(Failure::Input(format!(
+                "--screening names {} and {} for the same arms: write SETTING=FILE",
+                first.display(),
+                path.display()
+            )));
+        }
+    }
+    Ok(all)
+}
+
+/// What was screened of every arm's prompt, the prompts of a setting as screened together; none without a screening.
+fn placed(
+    table: &Path,
+    arms: &[ExternalArm],
+    screenings: &BTreeMap<String, Screened>,
+) -> Result<Vec<Option<Placed>>, Failure> {
+    let mut placed = vec![None; arms.len()];
+    for setting in settings(arms) {
+        let Some((path, records)) = screenings.get(setting).or_else(|| screenings.get("")) else { continue };
+        let of_setting: Vec<(usize, &ExternalArm)> =
+            arms.iter().enumerate().filter(|(_, arm)| arm.setting == setting).collect();
+        let named = |name: &str| of_setting.iter().any(|(_, arm)| arm.prompt == name);
+        let mut prompts: Vec<CandidatePrompt> = Vec::new();
+        let records: Vec<ScreenRecord> = records.iter().filter(|record| named(&record.prompt)).cloned().collect();
+        for record in &records {
+            if prompts.iter().all(|prompt| prompt.name != record.prompt) {
+                prompts.push(CandidatePrompt::new(&*record.prompt));
+            }
+        }
+        let ranked = summarise(&Screening { prompts, records }, Aim::Selectivity);
+        for (at, arm) in of_setting {
+            let problem = |what: String, remedy: &str| {
+                Failure::Input(format!("{}, line {}: {what} {}; {remedy}", table.display(), arm.line, path.display()))
+            };
+            let found = ranked.iter().find(|summary| summary.prompt.name == arm.prompt);
+            let places = &found
+                .ok_or_else(|| {
+                    let remedy = "screen it too, or call it as the screening does";
+                    problem(format!("the prompt `{}` is not in the screening", arm.prompt), remedy)
+                })?
+                .placed;
+            let place = match (arm.turn, places.as_slice()) {
+                (None, [only]) => Some(only),
+                (None, _) => {
+                    let remedy = "add a column `turn` that says system or user";
+                    return Err(problem(format!("the prompt `{}` stands in both turns in", arm.prompt), remedy));
+                }
+                (Some(turn), places) => places.iter().find(|place| place.turn == turn),
+            };
+            let place = place.ok_or_else(|| {
+                let turn = arm.turn.map(|turn| turn.to_string()).unwrap_or_default();
+                problem(
+                    format!("the prompt `{}` is not in the {turn} turn of", arm.prompt),
+                    "screen it there with --turn both",
+                )
+            })?;
+            placed[at] = Some(place.clone());
+        }
+    }
+    Ok(placed)
+}
+
+fn print(arms: &[ExternalArm], found: &[OutcomeResult], screened: bool) {
+    let settings = settings(arms).len();
+    data(&format!("{} arms in {settings} {}", arms.len(), if settings == 1 { "setting" } else { "settings" }));
+    data("within: rank correlation of a predictor as it is with the outcome, mean over settings");
+    data("held out: rank correlation over all arms of what the other settings predict with the outcome");
+    data(
+        "behind: the best one's correlation less this one's; = where the interval holds 0, so that the two cannot be told apart",
+    );
+    data("95 % intervals over settings and prompts; none over fewer than three settings for all arms together");
+    for outcome in found {
+        data("");
+        data(&format!("{} ({} arms)", outcome.name, outcome.arms));
+        data(&format!("  {:36} {:>22} {:>22} {:>24}", "predictor", "within", "held out", "behind"));
+        for result in &outcome.predictors {
+            let behind = match result.behind {
+                None => "best".to_owned(),
+                Some(behind) => format!("{}{}", written(Some(behind)), if apart(result) { "" } else { " =" }),
+            };
+            let line = format!(
+                "  {:36} {:>22} {:>22} {behind:>24}",
+                result.name,
+                written(result.within),
+                written(result.held_out)
+            );
+            data(line.trim_end());
+        }
+        data(&format!("  {}", sentence(outcome, screened)));
+    }
+}
+
+/// Whether the best predictor can be told from this one.
+fn apart(result: &PredictorResult) -> bool {
+    result.behind.is_some_and(|behind| behind.has_interval() && behind.low > 0.0)
+}
+
+/// Which predictor to go by.
+fn sentence(outcome: &OutcomeResult, screened: bool) -> String {
+    let Some(first) = outcome.predictors.first() else { return "No predictor has values for these arms.".to_owned() };
+    let alike: Vec<&str> =
+        outcome.predictors[1..].iter().filter(|result| !apart(result)).map(|result| result.name.as_str()).collect();
+    let alike = match alike.as_slice() {
+        [] => String::new(),
+        names => format!(" Not told from it: {}.", names.join(", ")),
+    };
+    let told =
+        first.held_out.or(first.within).filter(|best| best.has_interval() && (best.low > 0.0 || best.high < 0.0));
+    let best = match told {
+        Some(_) => format!("Go by `{}`.", first.name),
+        None => format!("`{}` is first, but not told from no correlation.", first.name),
+    };
+    let picked = outcome.picked.map_or_else(String::new, |picked| {
+        format!(" Picking by the other settings gives {} within the one left out.", written(Some(picked)))
+    });
+    let without = if screened { "" } else { " titer's own are not among them: --screening adds them." };
+    format!("{best}{alike}{picked}{without}")
+}
+
+fn written(estimate: Option<Estimate>) -> String {
+    match estimate {
+        None => "–".to_owned(),
+        Some(found) if found.has_interval() => format!("{:.2} [{:.2}, {:.2}]", found.mean, found.low, found.high),
+        Some(found) => format!("{:.2}", found.mean),
+    }
+}
+
+fn json_of(outcome: &OutcomeResult) -> Value {
+    let value = |estimate: Option<Estimate>| estimate.map_or(Value::Null, interval);
+    let predictor = |result: &PredictorResult| {
+        json!({
+            "name": result.name, "own": result.own, "within": value(result.within),
+            "held_out": value(result.held_out), "behind": value(result.behind),
+        })
+    };
+    json!({
+        "name": outcome.name, "arms": outcome.arms, "picked": value(outcome.picked),
+        "predictors": outcome.predictors.iter().map(predictor).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,77 @@
+//! Where a number can lie, and the scale on which nothing bounds it.
+
+use super::logistic;
+
+/// Where a number can lie. Intervals are computed on a scale without ends, so that they stay where the number can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Support {
+    /// Anywhere, such as nats; the scale is the number itself.
+    Line,
+    /// Between 0 and 1: a rate. The scale is log-odds.
+    Rate,
+    /// Between −1 and 1: a difference of rates, a correlation. The scale is artanh.
+    Signed,
+}
+
+impl Support {
+    /// A number on the scale. What a 64-bit number cannot tell from an end of the support is as far from it as it can tell.
+    pub fn to_scale(self, value: f64) -> f64 {
+        let above = |rest: f64| rest.max(f64::EPSILON / 2.0);
+        match self {
+            Self::Line => value,
+            Self::Rate => (value.max(f64::MIN_POSITIVE) / above(1.0 - value)).ln(),
+            Self::Signed => (above(1.0 + value) / above(1.0 - value)).ln() / 2.0,
+        }
+    }
+
+    /// Back from the scale.
+    pub fn from_scale(self, place: f64) -> f64 {
+        match self {
+            Self::Line => place,
+            Self::Rate => logistic(place),
+            Self::Signed => place.tanh(),
+        }
+    }
+
+    /// How far the scale moves for each unit of the number.
+    pub fn slope(self, value: f64) -> f64 {
+        match self {
+            Self::Line => 1.0,
+            Self::Rate => 1.0 / (value * (1.0 - value)),
+            Self::Signed => 1.0 / (1.0 - value * value),
+        }
+    }
+
+    /// The support of a difference of two such numbers.
+    pub fn of_difference(self) -> Self {
+        if self == Self::Rate { Self::Signed } else { Self::Line }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scales_go_there_and_back_and_have_the_slope_that_they_say() {
+        for (support, values) in [
+            (Support::Line, [-3.0, 0.5, 9.0]),
+            (Support::Rate, [1e-6, 0.3, 0.999]),
+            (Support::Signed, [-0.9, 0.0, 0.99]),
+        ] {
+            for value in values {
+                let there = support.to_scale(value);
+                assert!((support.from_scale(there) - value).abs() < 1e-9, "{support:?} {value}");
+                let moved = support.to_scale(value + 1e-8) - there;
+                assert!((moved / 1e-8 / support.slope(value) - 1.0).abs() < 1e-2, "{support:?} {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn ends_are_as_far_as_numbers_can_tell() {
+        assert!(Support::Rate.to_scale(1.0) > 36.0 && Support::Rate.to_scale(1.0).is_finite());
+        assert!(Support::Rate.to_scale(0.0) < -700.0 && Support::Rate.to_scale(0.0).is_finite());
+        assert!(Support::Signed.to_scale(-1.0).is_finite() && Support::Signed.from_scale(99.0) == 1.0);
+    }
+}

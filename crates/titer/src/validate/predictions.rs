@@ -1,0 +1,100 @@
+//! Predictors of an outcome, each setting's predictions by what the other settings say.
+
+use crate::stats::least_squares;
+
+/// A predictor: a number of every arm, several together, or a rule with one constant.
+#[derive(Clone, Debug)]
+pub struct OutcomePredictor {
+    /// What the table calls it.
+    pub name: String,
+    /// How it predicts.
+    pub kind: PredictorKind,
+}
+
+/// How a predictor predicts.
+#[derive(Clone, Debug)]
+pub enum PredictorKind {
+    /// These numbers of each arm, `[features][arms]`, by a straight line with the least squares.
+    Line(Vec<Vec<Option<f64>>>),
+    /// The published k-rule (arXiv 2510.05024): training leaves `k` times what the prompt did not elicit, so suppression is `T* − k (T* − T(base, prompt))`;
+    /// `T*` and `T(base, prompt)` of each arm.
+    KRule {
+        /// The trait after training without a prompt.
+        target: Vec<f64>,
+        /// The trait that the prompt elicits before training.
+        elicited: Vec<Option<f64>>,
+    },
+}
+
+impl OutcomePredictor {
+    /// The predictor by itself, where it is one number: what it is before anything is fitted.
+    pub fn raw(&self, arm: usize) -> Option<f64> {
+        match &self.kind {
+            PredictorKind::Line(features) if features.len() == 1 => features[0][arm],
+            _ => None,
+        }
+    }
+
+    /// The prediction for an arm by these others; `None` where a number is missing or nothing can be fitted.
+    fn predict(&self, arm: usize, others: &[usize], outcome: &[Option<f64>]) -> Option<f64> {
+        match &self.kind {
+            PredictorKind::Line(features) => {
+                let of = |arm: usize| features.iter().map(|feature| feature[arm]).collect::<Option<Vec<f64>>>();
+                let known: Vec<(Vec<f64>, f64)> =
+                    others.iter().filter_map(|&other| Some((of(other)?, outcome[other]?))).collect();
+                let (values, coefficients) = (of(arm)?, least_squares(&known)?);
+                Some(
+                    coefficients[0]
+                        + values.iter().zip(&coefficients[1..]).map(|(value, slope)| value * slope).sum::<f64>(),
+                )
+            }
+            PredictorKind::KRule { target, elicited } => {
+                let left = |arm: usize| Some(target[arm] - elicited[arm]?);
+                let sums = others.iter().filter_map(|&other| {
+                    let left = left(other)?;
+                    Some((left * (target[other] - outcome[other]?), left * left))
+                });
+                let (product, square) = sums.fold((0.0, 0.0), |(a, b), (c, d)| (a + c, b + d));
+                (square > 0.0).then_some(())?;
+                Some(target[arm] - product / square * left(arm)?)
+            }
+        }
+    }
+
+    /// The prediction for every arm by the arms of the other settings, `[arms]`.
+    pub fn held_out(&self, settings: &[usize], outcome: &[Option<f64>]) -> Vec<Option<f64>> {
+        let predict = |arm: usize| {
+            let others: Vec<usize> = (0..settings.len()).filter(|other| settings[*other] != settings[arm]).collect();
+            self.predict(arm, &others, outcome)
+        };
+        (0..settings.len()).map(predict).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_is_predicted_by_the_others_alone() {
+        // In the first two settings the outcome is twice the number; the third says the opposite and must not count for itself.
+        let settings = [0, 0, 1, 1, 2, 2];
+        let number = [1.0, 2.0, 3.0, 4.0, 1.0, 2.0].map(Some);
+        let outcome = [2.0, 4.0, 6.0, 8.0, -2.0, -4.0].map(Some);
+        let predictor = OutcomePredictor { name: String::new(), kind: PredictorKind::Line(vec![number.to_vec()]) };
+        let found = predictor.held_out(&settings, &outcome);
+        assert!((found[4].unwrap() - 2.0).abs() < 1e-9 && (found[5].unwrap() - 4.0).abs() < 1e-9, "{found:?}");
+    }
+
+    #[test]
+    fn the_k_rule_is_the_published_one() {
+        // Half of what was not elicited is left: suppression .9 − .5 (.9 − T).
+        let elicited = [0.1, 0.5, 0.9, 0.3].map(Some);
+        let outcome: Vec<Option<f64>> = elicited.iter().map(|t| t.map(|t| 0.9 - 0.5 * (0.9 - t))).collect();
+        let kind = PredictorKind::KRule { target: vec![0.9; 4], elicited: elicited.to_vec() };
+        let found = OutcomePredictor { name: String::new(), kind }.held_out(&[0, 0, 1, 1], &outcome);
+        for (found, wanted) in found.iter().zip(&outcome) {
+            assert!((found.unwrap() - wanted.unwrap()).abs() < 1e-12);
+        }
+    }
+}
