@@ -1,13 +1,18 @@
 //! Whether a row is rendered for training as its context and reply are for probing.
 
 use titer_data::{
-    chat::{Chat, Row},
+    chat::{Chat, Role, Row},
     probe::{Contrast, Side},
     tokenize::{EncodedContrast, TokenizeError, encode_contrast},
 };
 
 use super::Check;
 use crate::{model::Model, rows::PackedRows};
+
+/// Whether a row ends with a reply that is text alone, as those of probes are.
+fn ends_with_text(row: &Row) -> bool {
+    row.messages.last().is_some_and(|message| message.role == Role::Assistant) && row.reply_fields().next().is_none()
+}
 
 /// The last reply of a row and its context, as a probe has them.
 fn as_probe(model: &Model, row: &Row) -> Result<EncodedContrast, TokenizeError> {
@@ -28,7 +33,8 @@ pub(super) fn round_trip(model: &Model, rows: &[Row], encoded: &PackedRows) -> C
     const NAME: &str = "template round trip";
     let mut problem = None;
     let mut kept = 0;
-    for (row, known) in rows.iter().zip(encoded.iter()) {
+    let comparable = || rows.iter().zip(encoded.iter()).filter(|(row, _)| ends_with_text(row));
+    for (row, known) in comparable() {
         match as_probe(model, row) {
             Ok(probe) => {
                 let tokens = [probe.context.as_slice(), probe.replies[0].1.as_slice()].concat();
@@ -43,8 +49,10 @@ pub(super) fn round_trip(model: &Model, rows: &[Row], encoded: &PackedRows) -> C
             }
         }
     }
-    let kept_of =
-        format!("{kept} of {} rows have the same tokens in training and in a probe, up to the reply's end", rows.len());
+    let kept_of = format!(
+        "{kept} of {} rows have the same tokens in training and in a probe, up to the reply's end",
+        comparable().count()
+    );
     let check = match problem {
         None => Check::pass(NAME, kept_of),
         Some(problem) => Check::fail(
@@ -59,7 +67,7 @@ pub(super) fn round_trip(model: &Model, rows: &[Row], encoded: &PackedRows) -> C
 /// Whether what is trained begins where the model begins to write.
 pub(super) fn reply_start(model: &Model, rows: &[Row]) -> Check {
     const NAME: &str = "start of the reply";
-    let rendered = rows.iter().filter_map(|row| {
+    let rendered = rows.iter().filter(|row| ends_with_text(row)).filter_map(|row| {
         let whole = model.template.render_row(row).ok()?;
         let prompt = model.template.text(Chat { messages: row.split().0, ..row.chat() }, true).ok()?;
         let start = whole.spans.last()?.start;
