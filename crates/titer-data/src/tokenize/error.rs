@@ -82,7 +82,7 @@ pub enum TokenizeError {
     /// Rows with such a token.
     #[error(
         "{count} of {all} rows have a token that lies half in the chat template's header and half in the reply, such as {token:?} \
-         in `{id}`; they are: {names}; say `skip_split_tokens = true` under [model], or --skip-split-tokens, to train and score \
+         in the first of {names}; say `skip_split_tokens = true` under [model], or --skip-split-tokens, to train and score \
          from the next token on; or leave these rows out"
     )]
     SplitRows {
@@ -90,9 +90,7 @@ pub enum TokenizeError {
         count: usize,
         /// Of how many.
         all: usize,
-        /// The first of them.
-        id: String,
-        /// The text of its token.
+        /// The text of the token in the first of them.
         token: String,
         /// The names of the first of them.
         names: String,
