@@ -223,3 +223,66 @@ fn instructions_questions_and_contexts_are_requests() {
         assert!(first_error(line).contains(problem), "{line}");
     }
 }
+
+#[test]
+fn every_common_way_to_write_turns_is_read() {
+    use Role::{Assistant, System, User};
+    for line in [
+        r#"{"conversations": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}]}"#,
+        r#"{"messages": [{"from": "system", "value": "s"}, {"from": "human", "value": "u"}, {"from": "gpt", "value": "a"}]}"#,
+        r#"[{"role": "system", "content": "s"}, {"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}]"#,
+        r#"{"system": "s", "messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}]}"#,
+        r#"{"messages": [{"role": "developer", "content": "s"}, {"role": "user", "content": [{"type": "text", "text": "u"}]}, {"role": "assistant", "content": [{"type": "output_text", "text": "a", "annotations": []}]}]}"#,
+        r#"{"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}, {"role": "assistant", "content": [{"type": "text", "text": "a", "image_url": null}]}]}"#,
+    ] {
+        let file = file(format!("{line}\n{line}\n").as_bytes());
+        let found = read_chat_file(file.path()).unwrap();
+        assert!(found.errors.is_empty(), "{line}: {:?}", found.errors);
+        for row in &found.rows {
+            assert_eq!(turns(row), [(System, "s"), (User, "u"), (Assistant, "a")], "{line}");
+            assert!(row.metadata.is_empty() && row.variables.is_empty(), "{line}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_trained_is_refused_by_name() {
+    for (line, expected) in [
+        (r#"{"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}"#, "`image_url`"),
+        (r#"{"messages": [{"role": "user", "content": [{"type": "thinking", "thinking": "x"}]}]}"#, "`thinking`"),
+        (r#"{"messages": [{"role": "assistant", "content": "a", "function_call": {}}]}"#, "`function_call`"),
+        (r#"{"conversations": [{"from": "function_call", "value": "a"}]}"#, "`function_call`"),
+        (r#"{"messages": [{"role": "function", "content": "a"}]}"#, "`function`"),
+        (r#"{"messages": [{"role": "assistant", "content": "a", "train": false}]}"#, "`train`"),
+        (r#"{"system": 3, "messages": [{"role": "user", "content": "a"}]}"#, "`system` is a number"),
+        (r#"{"system": "s", "messages": [{"role": "system", "content": "a"}]}"#, "keep one of the two"),
+        (r#"{"tools": "x", "messages": [{"role": "user", "content": "a"}]}"#, "`tools` is text that is no JSON list"),
+        (r#"{"functions": [{}], "messages": [{"role": "user", "content": "a"}]}"#, "`functions`"),
+        (
+            r#"{"chat_template_kwargs": 1, "messages": [{"role": "user", "content": "a"}]}"#,
+            "`chat_template_kwargs` is a number",
+        ),
+    ] {
+        let error = first_error(line);
+        assert!(error.contains(expected), "{line}: {error}");
+    }
+}
+
+#[test]
+fn the_census_tells_what_is_not_trained() {
+    let file = file(
+        [
+            r#"{"messages": [{"role": "user", "content": "a"}, {"role": "system", "content": "s"}, {"role": "assistant", "content": "b"}]}"#,
+            r#"{"messages": [{"role": "assistant", "content": "b"}, {"role": "user", "content": "a"}]}"#,
+            r#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": " "}]}"#,
+            r#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "weight": 0}]}"#,
+            r#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "thinking": "t"}], "tools": [{}]}"#,
+        ]
+        .join("\n")
+        .as_bytes(),
+    );
+    let census = Census::of(&read_rows(file.path()).unwrap());
+    assert_eq!((census.rows_without_target, census.rows_without_last_reply), (0, 1));
+    assert_eq!((census.rows_with_empty_reply, census.untrained_rows, census.rows_with_late_system), (1, 1, 1));
+    assert_eq!(census.template_fields, [("thinking".to_owned(), 1), ("tools".to_owned(), 1)].into());
+}

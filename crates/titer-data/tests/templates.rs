@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 use titer_data::{
-    chat::{Chat, Message, Role},
+    chat::{Chat, Message, Role, Row},
     template::{ChatTemplate, SpecialTokens, TemplateError, TemplateOptions},
     variables::Variables,
 };
@@ -50,7 +50,7 @@ fn texts_are_those_of_transformers() {
 fn refusal(error: &TemplateError) -> &'static str {
     match error {
         TemplateError::NotPrefixes { .. } => "no prefixes",
-        TemplateError::OtherPrompt { .. } => "other prompt",
+        TemplateError::DroppedPrompt { .. } => "dropped prompt",
         TemplateError::System(error) => refusal(error),
         TemplateError::UnreadField { .. } => "unread",
         _ => "other",
@@ -78,7 +78,7 @@ fn what_is_trained_is_what_the_assistant_wrote() {
             "two turns" if ["qwen3", "qwen3_tools"].contains(&model) => Some("no prefixes"),
             // A system prompt that is only printed while a request is last (as Mistral's own templates have it).
             _ if model == "mistral" && case.messages[0].role == Role::System && !turns.is_empty() => {
-                Some("no prefixes")
+                Some("dropped prompt")
             }
             _ => None,
         };
@@ -131,6 +131,10 @@ fn a_default_system_prompt_is_found() {
     let injected = |source: &str| ChatTemplate::new(source, &SpecialTokens::new(), "t").unwrap().injected_system();
     assert_eq!(injected(source).as_deref(), Some("You are nobody."));
     assert_eq!(injected(&source.replace("You are nobody.", "")).as_deref(), Some("<system>"));
+    // What begins every chat is no prompt.
+    let begun = "{{ bos_token }}{% for m in messages %}{{ m.content }}{% endfor %}";
+    let tokens = SpecialTokens::from([("bos_token".to_owned(), "<s>".to_owned())]);
+    assert_eq!(ChatTemplate::new(begun, &tokens, "t").unwrap().injected_system(), None);
     let silent = "{% for m in messages %}<{{ m.role }}>{{ m.content }};{% endfor %}";
     assert_eq!(injected(silent), None);
 }
@@ -150,4 +154,132 @@ fn special_tokens_are_read_as_strings_and_as_objects() {
     let named =
         r#"{"chat_template": [{"name": "tool_use", "template": "no"}, {"name": "default", "template": "yes"}]}"#;
     assert_eq!(text(named, None), "yes");
+}
+
+/// The texts of spans.
+fn spanned(rendered: &titer_data::template::Rendered) -> Vec<&str> {
+    rendered.spans.iter().map(|span| &rendered.text[span.clone()]).collect()
+}
+
+#[test]
+fn a_turn_that_is_not_trained_needs_no_span() {
+    let turns = ["a?", "b.", "c?", "d."];
+    let roles = [Role::User, Role::Assistant, Role::User, Role::Assistant];
+    let turns = roles.into_iter().zip(turns).map(|(role, content)| message(role, content)).collect();
+    let row = Row::new("r", turns);
+    for (name, thought) in
+        [("qwen3", "<think>\n\n</think>\n\n"), ("qwen3_tools", "<think>\n\n</think>\n\n"), ("chatml", "")]
+    {
+        let last = Row { untrained: vec![1], ..row.clone() };
+        let rendered = template(name).render_row(&last).unwrap();
+        assert_eq!(spanned(&rendered), [format!("{thought}d.<|im_end|>")]);
+    }
+    let error = template("qwen3").render_row(&row).unwrap_err().to_string();
+    assert!(error.contains("`\"weight\": 0`"), "{error}");
+}
+
+#[test]
+fn a_prompt_that_begins_to_think_ends_where_replies_begin() {
+    let context = [message(Role::User, "2+2?")];
+    for (name, header, end) in
+        [("deepseek_r1", "<|User|>2+2?<|Assistant|>", "</s>"), ("qwq", "<|im_start|>assistant\n", "<|im_end|>")]
+    {
+        // The template itself drops the thoughts of replies.
+        for reply in ["4", "<think>\nadd\n</think>4"] {
+            let chat = [&context[..], &[message(Role::Assistant, reply)]].concat();
+            assert_eq!(spanned(&template(name).render(&chat, false).unwrap()), [format!("4{end}")], "{name}");
+            let scored = template(name).render_reply((&context).into(), reply).unwrap();
+            assert!(scored.text[..scored.reply.start].ends_with(header), "{scored:?}");
+            assert_eq!(scored.text[scored.reply.clone()], format!("4{end}"));
+        }
+        assert_eq!(template(name).injected_system(), None, "{name}");
+    }
+}
+
+#[test]
+fn marks_may_stand_around_the_header_and_behind_the_end() {
+    let source = "{% for m in messages %}{% if m.role == 'assistant' %}{% generation %}{{ '<a>' + m.content + '</s>\n' }}\
+        {% endgeneration %}{% else %}{{ '<u>' + m.content + '\n' }}{% endif %}{% endfor %}{% if add_generation_prompt %}<a>{% endif %}";
+    let template = ChatTemplate::new(source, &SpecialTokens::new(), "t").unwrap();
+    let chat = [message(Role::User, "u"), message(Role::Assistant, "r")];
+    assert_eq!(spanned(&template.render(&chat, false).unwrap()), ["<a>r</s>\n"]);
+    let scored = template.render_reply((&chat[..1]).into(), "r").unwrap();
+    assert_eq!(&scored.text[scored.reply], "r</s>\n");
+}
+
+#[test]
+fn what_a_template_does_not_read_is_refused_by_name() {
+    let reads = |source: &str, fields: &str, variables: &str| {
+        let row = format!(
+            "{{\"messages\": [{{\"role\": \"user\", \"content\": \"u\"}}, {{\"role\": \"assistant\", \"content\": \"a\"{fields}}}]{variables}}}"
+        );
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs_err::write(file.path(), row).unwrap();
+        let rows = titer_data::formats::read_rows(file.path()).unwrap();
+        let template = ChatTemplate::new(source, &SpecialTokens::new(), "t").unwrap();
+        template.render_row(&rows[0]).map(|rendered| rendered.text).map_err(|error| error.to_string())
+    };
+    let plain = "{% for m in messages %}{{ m.content }}{% endfor %}";
+    let fields = [
+        ("reasoning_content", "\"hm\""),
+        ("thinking", "\"hm\""),
+        ("reasoning", "\"hm\""),
+        ("name", "\"hm\""),
+        ("tool_calls", "[{}]"),
+    ];
+    for (name, value) in fields {
+        let given = format!(", \"{name}\": {value}");
+        let error = reads(plain, &given, "").unwrap_err();
+        assert!(error.contains(&format!("`{name}`")) && error.contains("turn 2"), "{error}");
+        let printing = format!("{{% for m in messages %}}{{{{ m.content }}}}{{{{ m.{name} }}}}{{% endfor %}}");
+        assert!(reads(&printing, &given, "").is_ok(), "{name}");
+        assert!(reads(plain, &given.replace(value, "null"), "").is_ok(), "{name}");
+    }
+    let thoughts = "{% for m in messages %}{{ m.reasoning_content }}{{ m.content }}{% endfor %}";
+    assert_eq!(reads(thoughts, ", \"thinking\": \"hm\"", "").unwrap(), "uhma");
+    // What only the keeper of the data reads is no loss.
+    assert!(reads(plain, ", \"timestamp\": \"now\"", "").is_ok());
+    for (name, value, shown) in [
+        ("tools", "[{\"name\": \"f\"}]", "[{\"name\": \"f\"}]"),
+        ("documents", "[1]", "[1]"),
+        ("chat_template_kwargs", "{\"enable_thinking\": false}", "false"),
+    ] {
+        let given = format!(", \"{name}\": {value}");
+        let variable = if name == "chat_template_kwargs" { "enable_thinking" } else { name };
+        let error = reads(plain, "", &given).unwrap_err();
+        assert!(error.contains(&format!("`{variable}`")), "{error}");
+        assert_eq!(reads(&format!("{plain}{{{{ {variable} | tojson }}}}"), "", &given).unwrap(), format!("ua{shown}"));
+    }
+    let error = reads(plain, "", ", \"chat_template_kwargs\": {\"messages\": []}").unwrap_err();
+    assert!(error.contains("`messages`"), "{error}");
+    // A role that the template passes over.
+    let users = "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}{% endif %}{% endfor %}";
+    assert!(reads(users, "", "").unwrap_err().contains("`content` of turns of the assistant"));
+}
+
+#[test]
+fn the_date_is_chosen_once() {
+    let template = template("mistral_small3");
+    let text = |template: &ChatTemplate| template.text(&[message(Role::User, "u")], false).unwrap();
+    assert!(text(&template).contains("The date is 2024-07-26."));
+    assert_eq!(template.planned_options().date.unwrap().to_string(), "2024-07-26");
+    let date = Some("2025-01-31".parse().unwrap());
+    let dated = template.with_options(TemplateOptions { date, ..TemplateOptions::default() }).unwrap();
+    assert!(text(&dated).contains("The date is 2025-01-31."));
+    let chatml = self::template("chatml");
+    assert_eq!(chatml.planned_options(), TemplateOptions::default());
+    let error = chatml.with_options(TemplateOptions { date, ..TemplateOptions::default() }).unwrap_err();
+    assert!(error.to_string().starts_with("chatml: the chat template prints no date"), "{error}");
+}
+
+#[test]
+fn variables_of_all_chats_reach_the_template() {
+    let options = |name: &str| {
+        let variables = [(name.to_owned(), serde_json::Value::Bool(false))].into_iter().collect();
+        TemplateOptions { variables: Variables(variables), ..TemplateOptions::default() }
+    };
+    let thinking = template("qwen3_tools").with_options(options("enable_thinking")).unwrap();
+    assert!(thinking.text(&[message(Role::User, "u")], true).unwrap().ends_with("<think>\n\n</think>\n\n"));
+    let error = template("qwen3_tools").with_options(options("enable_thinkin")).unwrap_err().to_string();
+    assert!(error.contains("`enable_thinkin`"), "{error}");
 }

@@ -3,7 +3,7 @@
 use titer_data::{
     chat::{Message, Role, Row},
     probe::{Contrast, Side},
-    template::{ChatTemplate, SpecialTokens},
+    template::{ChatTemplate, SpecialTokens, TemplateOptions},
     tokenize::{TokenizeError, Tokenizer, encode_contrast, encode_row},
     variables::Variables,
 };
@@ -106,4 +106,22 @@ fn turns_of_weight_nothing_carry_no_loss() {
     assert_eq!(trained(vec![1]).unwrap(), [0, 0, 0, 0, 0, 0, 0, 1, 1]);
     assert_eq!(trained(vec![3]).unwrap(), [0, 0, 1, 1, 1, 0, 0, 0, 0]);
     assert!(trained(vec![1, 3]).unwrap_err().to_string().contains("no trained token"));
+}
+
+#[test]
+fn a_split_token_can_be_skipped() {
+    let options = TemplateOptions { skip_split_tokens: true, ..TemplateOptions::default() };
+    let template = template().with_options(options).unwrap();
+    // `:a` is one token: half header, half reply.
+    let turns = vec![turn(Role::User, "u"), turn(Role::Assistant, "ab")];
+    let encoded = encode_row(&template, &tokenizer(), &row(turns)).unwrap();
+    let split = encoded.tokens.iter().position(|&token| tokenizer().token(token).unwrap() == ":a").unwrap();
+    assert!(!encoded.trained[split] && encoded.trained[split + 1..].iter().all(|&trained| trained));
+    // Replies are scored from the last place that their tokens share, and are the rest of their rows.
+    let contrast = contrast("ab");
+    let found = encode_contrast(&template, &tokenizer(), &contrast).unwrap();
+    let plus = [found.context.clone(), found.replies[0].1.clone()].concat();
+    assert_eq!(plus, encoded.tokens);
+    assert_eq!(found.replies[0].1[0], encoded.tokens[split]);
+    assert_eq!(tokenizer().decode(&found.replies[1].1[..1]).unwrap(), ":");
 }

@@ -307,3 +307,23 @@ fn a_claim_without_arms_is_about_no_control_of_inoculation() {
     // The planned arm, its control and the three controls of inoculation.
     assert_eq!((plan.arms.len(), arms), (5, vec![1, 5]));
 }
+
+#[test]
+fn what_chats_are_rendered_with_is_in_the_plan_and_in_the_runs_name() {
+    let id = |text: &str| runs(text, "m")[0].id();
+    let plain = id("[model]\nbase = \"m\"");
+    for (line, recorded) in [
+        ("template_variables = { enable_thinking = false }", "enable_thinking = false"),
+        ("template_date = \"2025-01-31\"", "template_date = \"2025-01-31\""),
+        ("skip_split_tokens = true", "skip_split_tokens = true"),
+        ("system_in_user = true", "system_in_user = true"),
+    ] {
+        let text = format!("[model]\nbase = \"m\"\nlora = 4\n{line}");
+        let toml = runs(&text, "m")[0].to_toml();
+        assert!(toml.contains(recorded) && toml.parse::<toml::Table>().is_ok(), "{toml}");
+        assert_ne!(id(&text.replace("lora = 4\n", "")), plain, "{line}");
+    }
+    assert_eq!(id("[model]\nbase = \"m\"\nskip_split_tokens = false\ntemplate_variables = {}"), plain);
+    let wrong = Spec::parse("[model]\ntemplate_date = \"26 Jul\"", Path::new("spec.toml")).unwrap_err().to_string();
+    assert!(wrong.contains("spec.toml") && wrong.contains("2024-07-26"), "{wrong}");
+}

@@ -110,7 +110,7 @@ pub enum TemplateError {
         name: String,
     },
     /// A date for a template that prints none.
-    #[error("{place}: the chat template prints no date: take `template_date` out")]
+    #[error("{place}: the chat template prints no date: take `template_date`, or --template-date, out")]
     NoDate {
         /// Where the template is from.
         place: String,

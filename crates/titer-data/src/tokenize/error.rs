@@ -79,6 +79,22 @@ pub enum TokenizeError {
         /// The text of the token.
         token: String,
     },
+    /// Rows with such a token.
+    #[error(
+        "{count} of {all} rows have a token that lies half in the chat template's header and half in the reply, such as {token:?} \
+         in the first of {names}; say `skip_split_tokens = true` under [model], or --skip-split-tokens, to train and score \
+         from the next token on; or leave these rows out"
+    )]
+    SplitRows {
+        /// How many.
+        count: usize,
+        /// Of how many.
+        all: usize,
+        /// The text of the token in the first of them.
+        token: String,
+        /// The names of the first of them.
+        names: String,
+    },
     /// The context of a probe is not what a training row begins with.
     #[error(
         "`{id}`: a full row does not begin with its context's {what}, so a probe would not measure what training \
@@ -90,9 +106,6 @@ pub enum TokenizeError {
         /// `text` or `tokens`.
         what: &'static str,
     },
-    /// Some of many rows begin with a token that is the header's too.
-    #[error(transparent)]
-    SplitRows(Box<SplitRows>),
 }
 
 impl TokenizeError {
@@ -100,24 +113,4 @@ impl TokenizeError {
     pub(super) fn split(id: &str, text: &str, token: Range<usize>) -> Self {
         Self::Split { id: id.to_owned(), token: text.get(token).unwrap_or_default().to_owned() }
     }
-}
-
-/// Rows that begin with a token that is the header's too.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{count} of {all} rows have a token that lies half in the chat template's header and half in the reply, such as {token:?} \
-     in `{id}`; they are: {names}; say `skip_split_tokens = true` under [model], or --skip-split-tokens, to train and score \
-     from the next token on; or leave these rows out"
-)]
-pub struct SplitRows {
-    /// How many.
-    pub count: usize,
-    /// Of how many.
-    pub all: usize,
-    /// The first of them.
-    pub id: String,
-    /// The text of its token.
-    pub token: String,
-    /// The names of the first of them.
-    pub names: String,
 }

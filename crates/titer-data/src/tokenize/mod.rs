@@ -7,6 +7,6 @@ mod span;
 mod tokenizer;
 
 pub use contrast::{EncodedContrast, encode_contrast};
-pub use error::{SplitRows, TokenizeError};
+pub use error::TokenizeError;
 pub use row::{Encoded, encode_row};
 pub use tokenizer::{TextLimits, Tokenizer};

@@ -2,7 +2,7 @@
 
 use titer_data::{
     chat::Row,
-    tokenize::{Encoded, SplitRows, TokenizeError, encode_row},
+    tokenize::{Encoded, TokenizeError, encode_row},
 };
 use titer_model::packed::Packed;
 
@@ -78,12 +78,10 @@ fn split(encoded: &[Result<NamedRow, TokenizeError>]) -> Option<TokenizeError> {
         _ => None,
     });
     let split: Vec<(&String, &String)> = split.collect();
-    let (id, token) = split.first()?;
+    let token = split.first()?.1.clone();
     let mut names = split.iter().take(NAMED).map(|(id, _)| format!("`{id}`")).collect::<Vec<_>>().join(", ");
     if split.len() > NAMED {
         names.push_str(&format!(" and {} more", split.len() - NAMED));
     }
-    let (id, token) = ((*id).clone(), (*token).clone());
-    let rows = SplitRows { count: split.len(), all: encoded.len(), id, token, names };
-    Some(TokenizeError::SplitRows(Box::new(rows)))
+    Some(TokenizeError::SplitRows { count: split.len(), all: encoded.len(), token, names })
 }
