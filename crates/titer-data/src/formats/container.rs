@@ -87,7 +87,7 @@ pub enum ContainerError {
 }
 
 /// The entries of a file's bytes, in order; blank lines are passed over. The path's ending decides for CSV (`.csv`) and TSV
-/// (`.tsv`), the bytes for all else.
+/// (`.tsv`) where the text does not begin as JSON does, the bytes for all else.
 ///
 /// # Errors
 /// Where the bytes as a whole are no such container; an entry that cannot be read stands among the others.
@@ -100,14 +100,16 @@ pub(crate) fn entries(path: &Path, bytes: &Bytes) -> Result<(Container, Vec<Entr
         return Err(ContainerError::Other { found, remedy });
     }
     let text = without_mark(bytes);
+    let first = text.trim_ascii_start().first();
+    let is_json = matches!(first, Some(b'[' | b'{'));
     match path.extension().and_then(|ending| ending.to_str()) {
-        Some("csv") => return Ok((Container::Csv, columns(utf8(text)?, b','))),
-        Some("tsv") => return Ok((Container::Tsv, columns(utf8(text)?, b'\t'))),
+        Some("csv") if !is_json => return Ok((Container::Csv, columns(utf8(text)?, b','))),
+        Some("tsv") if !is_json => return Ok((Container::Tsv, columns(utf8(text)?, b'\t'))),
         _ => {}
     }
     let mut lines = lines(text);
     // A list may begin on a line of its own, and its second line may be whole; of objects one such line tells.
-    let telling = match text.trim_ascii_start().first() {
+    let telling = match first {
         Some(b'[') => 1,
         Some(b'{') => 2,
         _ => return Ok((Container::JsonLines, lines)),
@@ -281,6 +283,7 @@ mod tests {
             ("a.txt", "[\n{\"a\": \"1\"},\n{\"a\": \"x, \\\"y\\\"\"}]\n", Container::JsonList),
             ("a.json", "{\n\"a\": \"1\"}\n{\n\"a\": \"x, \\\"y\\\"\"}\n", Container::JsonValues),
             ("a.csv", "a\n1\n\"x, \"\"y\"\"\"\n", Container::Csv),
+            ("a.csv", "{\"a\": \"1\"}\n{\"a\": \"x, \\\"y\\\"\"}\n", Container::JsonLines),
             ("a.tsv", "a\n1\n\"x, \"\"y\"\"\"\n", Container::Tsv),
         ] {
             assert_eq!(read(name, text), Ok((container, wanted.to_vec())), "{text}");

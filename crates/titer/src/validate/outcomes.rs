@@ -205,7 +205,7 @@ mod tests {
             ("prompt,kept\np,0.5\n", "line 2: no `suppression`"),
             ("prompt,suppression,turn\np,0.5,assistant\n", "`turn` is `assistant`: write system or user"),
             ("prompt,setting,suppression\np,a,0.5\np,a,0.4\n", "line 3: the prompt and setting of line 2"),
-            ("{\"prompt\": \"p\"\n", "line 1: not a JSON object"),
+            ("{\"prompt\": \"p\"\n", "line 1: not JSON"),
         ] {
             let error = read("a.csv", text).unwrap_err();
             assert!(error.contains(wanted), "{error} lacks {wanted}");
