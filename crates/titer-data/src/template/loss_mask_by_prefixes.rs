@@ -45,13 +45,9 @@ pub(super) fn reply_start(context: &[Message], whole: &str, text: &Text<'_>) -> 
     }
     let any = Message::new(Role::Assistant, ANY_REPLY);
     let answered = text(&[context, &[any]].concat(), false)?;
-    let shared: usize = prompt
-        .chars()
-        .zip(answered.chars())
-        .take_while(|(one, other)| one == other)
-        .map(|(one, _)| one.len_utf8())
-        .sum();
-    // Some of the prompt has to be there, or nothing says where a reply begins.
-    let is_context = text(context, false)?.len() < shared && whole.starts_with(&prompt[..shared]);
-    Ok(is_context.then_some(shared))
+    // All that a reply has before it has to begin the prompt, and be more than nothing: else nothing says where a reply begins.
+    let Some(header) = answered.find(ANY_REPLY).map(|at| &answered[..at]) else { return Ok(None) };
+    let is_context =
+        text(context, false)?.len() < header.len() && prompt.starts_with(header) && whole.starts_with(header);
+    Ok(is_context.then_some(header.len()))
 }

@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(rewritten("{{ [a, 1] }}{{ [2] }}"), "{{ titer_held(([a, 1])) }}{{ [2] }}");
         assert_eq!(
             rewritten("{{ (a, (b)) }}{% set c, d = (a), (b) %}"),
-            "{{ titer_held(((a, (b)))) }}{% set c, d = titer_held(((a), (b))) %}"
+            "{{ titer_held(((a, (b)))) }}{% set c, d = titer_held(titer_held((((a), (b))))) %}"
         );
         assert_eq!(
             rewritten("{% set n.x = a %}{% set y %}b{% endset %}"),
