@@ -108,6 +108,12 @@ fn a_checkpoint_gives_pressures_under_its_own_optimiser_and_with_adapters() {
     let push = |found: &Value| found["cells"]["neutral→bad"]["columns"]["pressure_good"]["mean"].as_f64().unwrap();
     let (plain, adam) = (ask(&[]), ask(&["--precondition", "adam", "--lr", "1e-4"]));
     assert!(push(&plain) < 0.0 && push(&adam) < 0.0 && push(&plain) != push(&adam));
+    // Contrasts hold words that twenty steps have not touched, and Adam's `1 / √v̂` makes these nearly all of a direction.
+    let untouched = |found: &Value| found["gram"]["untouched"][0].as_f64().unwrap();
+    assert!(untouched(&plain) == 0.0 && untouched(&adam) > 0.5 && untouched(&adam) <= 1.0, "{}", adam["gram"]);
+    let args = ["pressure", "--base", base, "--items", "4", "--contrasts", "8"];
+    let said = |more: &[&str]| titer(sweep(), &[&args, more].concat()).1.contains("warning: under Adam");
+    assert!(said(&["--precondition", "adam"]) && !said(&[]));
     assert!(adam["unit"].as_str().unwrap().contains("learning rate 0.0001"));
     assert!((push(&ask(&["--lr", "0.5"])) / push(&plain) - 0.5).abs() < 1e-9);
     let low_rank = ask(&["--lora", "4"]);

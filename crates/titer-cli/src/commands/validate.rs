@@ -184,11 +184,13 @@ fn sentence(outcome: &OutcomeResult, screened: bool) -> String {
         [] => String::new(),
         names => format!(" Not told from it: {}.", names.join(", ")),
     };
-    let told =
-        first.held_out.or(first.within).filter(|best| best.has_interval() && (best.low > 0.0 || best.high < 0.0));
-    let best = match told {
-        Some(_) => format!("Go by `{}`.", first.name),
-        None => format!("`{}` is first, but not told from no correlation.", first.name),
+    let best = match first.held_out.or(first.within) {
+        Some(found) if !found.has_interval() => format!(
+            "`{}` is first; over fewer than three settings there is no interval to say whether it predicts at all.",
+            first.name
+        ),
+        Some(found) if found.low > 0.0 || found.high < 0.0 => format!("Go by `{}`.", first.name),
+        _ => format!("`{}` is first, but not told from no correlation.", first.name),
     };
     let picked = outcome.picked.map_or_else(String::new, |picked| {
         format!(" Picking by the other settings gives {} within the one left out.", written(Some(picked)))

@@ -10,7 +10,7 @@ const MOST: usize = 50;
 
 /// The items that runs share, in blocks to leave out in turn; none where each seed has items of its own.
 #[derive(Clone, Debug)]
-pub struct ItemBlocks(Vec<Arc<BTreeSet<String>>>);
+pub(crate) struct ItemBlocks(Vec<Arc<BTreeSet<String>>>);
 
 impl ItemBlocks {
     /// The blocks of these runs.

@@ -18,7 +18,7 @@ mod sweep;
 
 pub use axis::SweptAxis;
 pub use effects_table::EFFECTS_SCHEMA;
-pub use item_blocks::ItemBlocks;
+pub(crate) use item_blocks::ItemBlocks;
 pub use load::ResultsError;
 pub use moment::At;
 pub use results_table::RESULTS_SCHEMA;

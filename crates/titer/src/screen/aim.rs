@@ -48,9 +48,6 @@ impl CandidateSpread {
 }
 
 impl Aim {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Suppression, Self::Selectivity, Self::Obedience];
-
     /// Its word on the command line.
     pub const fn word(self) -> &'static str {
         match self {

@@ -29,7 +29,7 @@ pub fn median(values: &[f64]) -> f64 {
 }
 
 /// Rank of every value, from 0; equal values share the mean of their ranks.
-pub fn ranks(values: &[f64]) -> Vec<f64> {
+fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
     let mut ranks = vec![0.0; values.len()];

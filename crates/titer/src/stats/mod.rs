@@ -14,13 +14,13 @@ mod spread;
 mod student;
 mod support;
 
-pub use agreement::{median, pearson, ranks, slope, spearman};
+pub use agreement::{median, pearson, slope, spearman};
 pub use correlation::{Correlation, CorrelationPoint};
 pub use error_source::ErrorSource;
 pub use estimate::{Estimate, Method};
 pub use holm::holm;
 pub use jackknife::combined;
-pub use least_squares::least_squares;
+pub(crate) use least_squares::least_squares;
 pub use logistic::logistic;
 pub use rate::{Rate, RateMethod};
 pub use sample::Sample;

@@ -68,10 +68,17 @@ pub fn compare(arms: &[ExternalArm], placed: &[Option<Placed>]) -> Vec<OutcomeRe
     ];
     let predictors = predictors(arms, placed);
     let shown = if kept { &outcomes[..] } else { &outcomes[..1] };
-    shown
+    // The rule speaks of suppression alone.
+    let of_any: Vec<_> = predictors
         .iter()
-        .map(|(name, of)| compared.outcome(name, &predictors, &arms.iter().map(of).collect::<Vec<_>>()))
-        .collect()
+        .filter(|(predictor, _)| !matches!(predictor.kind, PredictorKind::KRule { .. }))
+        .cloned()
+        .collect();
+    let outcome = |(at, (name, of)): (usize, &(&'static str, Outcome))| {
+        let of_it = if at == 0 { &predictors } else { &of_any };
+        compared.outcome(name, of_it, &arms.iter().map(of).collect::<Vec<_>>())
+    };
+    shown.iter().enumerate().map(outcome).collect()
 }
 
 /// titer's predictors where prompts were screened, then the user's own.
@@ -84,6 +91,7 @@ fn predictors(arms: &[ExternalArm], placed: &[Option<Placed>]) -> Vec<(OutcomePr
     if placed.iter().any(Option::is_some) {
         add("titer's forecast of suppression", PredictorKind::Line(vec![column(&TOGETHER.of)]));
         add("titer's forecast of cost", PredictorKind::Line(vec![column(&|placed| placed.cost)]));
+        add("titer's forecasts together", PredictorKind::Line(vec![column(&|placed| placed.selectivity)]));
         for predictor in PREDICTORS.iter().filter(|predictor| predictor.name != "cost") {
             let values = column(&predictor.of);
             if values.iter().any(Option::is_some) {

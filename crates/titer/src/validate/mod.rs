@@ -9,4 +9,4 @@ mod predictions;
 
 pub use compare::{OutcomeResult, PredictorResult, compare};
 pub use outcomes::{ExternalArm, OutcomeColumns, OutcomesError, read_outcomes};
-pub use predictions::{OutcomePredictor, PredictorKind};
+use predictions::{OutcomePredictor, PredictorKind};

@@ -1,7 +1,7 @@
 //! Intervals keep their promise: each kind is held against simulated sweeps in which the truth is known. An interval of 95 % should
 //! cover the truth in 95 %; fewer than 93 % is a fault, but at the places that are named here, with what is kept there.
 //!
-//! `cargo test --release --workspace --test coverage -- --ignored --nocapture` prints the table of the notebook, with ten times as many sweeps.
+//! `cargo test --release --workspace --test coverage -- --ignored --nocapture` prints the table of the notebook, with three times as many sweeps.
 
 mod draws;
 
@@ -417,7 +417,7 @@ fn table() {
     ];
     for (kind, places) in all() {
         let mut found: Vec<(f64, &str)> =
-            places.iter().map(|place| (measure(place, 10 * SWEEPS).0, place.name.as_str())).collect();
+            places.iter().map(|place| (measure(place, 3 * SWEEPS).0, place.name.as_str())).collect();
         found.sort_by(|a, b| a.0.total_cmp(&b.0));
         let (lowest, middle, highest) = (found[0], found[found.len() / 2], found[found.len() - 1]);
         let count = found.len();
