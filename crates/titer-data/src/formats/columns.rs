@@ -13,11 +13,14 @@ use super::{
 /// The values of one line, by column.
 pub type Columns = Map<String, Value>;
 
-/// Every line of a file with its number, from 1, or what is wrong with it.
+/// A line's number, from 1, and its values or what is wrong with it.
+pub type NumberedColumns = (usize, Result<Columns, String>);
+
+/// Every line of a file.
 ///
 /// # Errors
 /// Where the file cannot be read, or holds no entries that could be read one by one.
-pub fn read_columns(path: &Path) -> Result<Vec<(usize, Result<Columns, String>)>, ReadError> {
+pub fn read_columns(path: &Path) -> Result<Vec<NumberedColumns>, ReadError> {
     let bytes = fs_err::read(path)?.into();
     let unreadable = |problem| ReadError::Container { path: path.to_owned(), problem };
     let columns = |entry: Entry| {

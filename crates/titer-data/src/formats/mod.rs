@@ -11,7 +11,7 @@ mod prompts;
 mod read;
 mod turns;
 
-pub use columns::{Columns, read_columns};
+pub use columns::{Columns, NumberedColumns, read_columns};
 pub use container::{Container, ContainerError};
 pub(crate) use container::{Entry, records};
 pub use contrasts::{ContrastProblem, ContrastsError, parse_contrasts, read_contrasts};
