@@ -100,8 +100,7 @@ pub(crate) fn entries(path: &Path, bytes: &Bytes) -> Result<(Container, Vec<Entr
         return Err(ContainerError::Other { found, remedy });
     }
     let text = without_mark(bytes);
-    let first = text.trim_ascii_start().first();
-    let is_json = matches!(first, Some(b'[' | b'{'));
+    let is_json = begins_as_json(text);
     match path.extension().and_then(|ending| ending.to_str()) {
         Some("csv") if !is_json => return Ok((Container::Csv, columns(utf8(text)?, b','))),
         Some("tsv") if !is_json => return Ok((Container::Tsv, columns(utf8(text)?, b'\t'))),
@@ -109,7 +108,7 @@ pub(crate) fn entries(path: &Path, bytes: &Bytes) -> Result<(Container, Vec<Entr
     }
     let mut lines = lines(text);
     // A list may begin on a line of its own, and its second line may be whole; of objects one such line tells.
-    let telling = match first {
+    let telling = match text.trim_ascii_start().first() {
         Some(b'[') => 1,
         Some(b'{') => 2,
         _ => return Ok((Container::JsonLines, lines)),
@@ -133,9 +132,7 @@ pub(crate) fn entries(path: &Path, bytes: &Bytes) -> Result<(Container, Vec<Entr
 /// As [`entries`].
 pub(crate) fn records(path: &Path, bytes: &Bytes) -> Result<Vec<Entry>, ContainerError> {
     match entries(path, bytes)? {
-        (Container::JsonLines, lines) if !lines.iter().any(|line| matches!(line.value, Ok(Value::Object(_)))) => {
-            Ok(columns(text_of(bytes)?, b','))
-        }
+        (Container::JsonLines, _) if !begins_as_json(without_mark(bytes)) => Ok(columns(text_of(bytes)?, b',')),
         (_, entries) => Ok(entries),
     }
 }
@@ -146,6 +143,11 @@ pub(crate) fn records(path: &Path, bytes: &Bytes) -> Result<Vec<Entry>, Containe
 /// Where they are not UTF-8.
 pub(super) fn text_of(bytes: &[u8]) -> Result<&str, ContainerError> {
     utf8(without_mark(bytes))
+}
+
+/// Whether a text begins with a JSON list or object.
+fn begins_as_json(text: &[u8]) -> bool {
+    matches!(text.trim_ascii_start().first(), Some(b'[' | b'{'))
 }
 
 /// The bytes without the byte order mark that some programs put before UTF-8.
