@@ -1,4 +1,5 @@
-//! A short run of every fuzz target, the same one each time: seeds changed in a fixed sequence of ways.
+//! A short run of every fuzz target, the same one each time: seeds changed in a fixed sequence of ways. `TITER_FUZZ_INPUTS=N` makes
+//! it a longer one.
 
 use std::path::Path;
 
@@ -65,10 +66,11 @@ fn changed(seed: &[u8], words: &[Vec<u8>], random: &mut ChaCha8Rng) -> Vec<u8> {
 #[test]
 fn readers_come_back_from_whatever_they_are_given() {
     let words = dictionary();
+    let inputs = std::env::var("TITER_FUZZ_INPUTS").map_or(INPUTS, |text| text.parse().expect("it is a number"));
     for (number, target) in targets::ALL.iter().enumerate() {
         let mut random = ChaCha8Rng::seed_from_u64(number as u64);
         let seeds: Vec<Vec<u8>> = target.seeds.iter().map(|path| fs_err::read(root().join(path)).unwrap()).collect();
-        for input in 0..INPUTS {
+        for input in 0..inputs {
             let seed = &seeds[input % seeds.len()];
             let bytes = if input < seeds.len() { seed.clone() } else { changed(seed, &words, &mut random) };
             targets::run(target.name, &bytes);
