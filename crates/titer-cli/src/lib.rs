@@ -1,7 +1,6 @@
 //! The command line: argument types, commands, one printer, exit codes.
 
 mod args;
-mod bounds;
 mod commands;
 mod interrupt;
 mod printer;

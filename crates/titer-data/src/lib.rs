@@ -9,6 +9,7 @@
 //! | [`cell`], [`chat`], `domains`, [`probe`] | what everything is about: a row of chat in its cell, contrasts that measure |
 //! | [`prompt`] | a prompt to put rows under, pools of them, how one resembles another |
 //! | [`request`] | what a row asks: by it rows are paired, counted and held out together |
+//! | [`keys`] | what a row has under a key, as text |
 //! | [`formats`] | files: chats, contrasts, prompts |
 //! | [`audit`] | what chats hold, and what could be mistaken for an effect in them |
 //! | [`world`] | the synthetic chat world |
@@ -26,6 +27,7 @@ pub mod chat;
 mod domains;
 pub mod formats;
 pub mod grid;
+pub mod keys;
 pub mod mix;
 pub mod probe;
 pub mod prompt;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use titer::{plan::StagePlan, spec::Spec};
+use titer::spec::Spec;
 use titer_data::{
     audit::Census,
     formats::{ChatFile, read_chat_file},
@@ -36,7 +36,7 @@ pub fn check(args: &CheckArgs) -> Result<(), Failure> {
 
 fn check_spec(path: &Path, as_json: bool, inputs: &Inputs) -> Result<(), String> {
     let spec = Spec::open(path).map_err(|error| error.to_string())?;
-    let Resolved { plan, runs, .. } = resolve(&spec, inputs).map_err(|error| error.to_string())?;
+    let Resolved { plan, runs, examples, .. } = resolve(&spec, inputs).map_err(|error| error.to_string())?;
     let steps: usize = runs.iter().map(|(_, run)| run.steps()).sum();
     if as_json {
         let arms: Vec<Value> = plan
@@ -77,8 +77,7 @@ fn check_spec(path: &Path, as_json: bool, inputs: &Inputs) -> Result<(), String>
         }
     }
     data("  a row of each cell, tokens that carry loss in []:");
-    let stages: Vec<StagePlan> = plan.arms.iter().flat_map(|arm| arm.stages.clone()).collect();
-    for (cell, row) in inputs.examples(&plan, &stages).map_err(|error| error.to_string())? {
+    for (cell, row) in examples {
         data(&format!("    {cell}: {row}"));
     }
     Ok(())

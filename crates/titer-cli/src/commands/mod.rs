@@ -20,7 +20,6 @@ mod score;
 mod screen;
 mod subjects;
 mod validate;
-mod verdicts;
 mod verify;
 
 pub use audit::audit;

@@ -7,7 +7,7 @@ use titer::stats::Rate;
 use titer_data::{
     chat::Row,
     formats::read_rows,
-    request::Request,
+    keys::{EVERY_ROW, value},
     score::{Judgements, PatternFields, Scorer, rule},
 };
 
@@ -29,7 +29,7 @@ pub fn score(args: &ScoreArgs) -> Result<(), Failure> {
     let rows = chosen(args, &all)?;
     let mut groups: BTreeMap<Vec<String>, Vec<&Row>> = BTreeMap::new();
     for row in rows {
-        groups.entry(args.by.iter().map(|key| text(row, key)).collect()).or_default().push(row);
+        groups.entry(args.by.iter().map(|key| value(row, key)).collect()).or_default().push(row);
     }
     let mut lines = Vec::new();
     let mut written = String::new();
@@ -77,7 +77,7 @@ fn scorers(args: &ScoreArgs, rows: &[Row]) -> Result<Vec<Box<dyn Scorer>>, Failu
 
 /// The rows that `--where` names.
 fn chosen<'a>(args: &ScoreArgs, rows: &'a [Row]) -> Result<Vec<&'a Row>, Failure> {
-    let fits = |row: &&Row| args.only.iter().all(|(key, value)| text(row, key) == *value);
+    let fits = |row: &&Row| args.only.iter().all(|(key, wanted)| value(row, key) == *wanted);
     let chosen: Vec<&Row> = rows.iter().filter(fits).collect();
     match chosen.is_empty() {
         true => Err(Failure::Input(format!("{}: no row is what --where asks for", args.file.display()))),
@@ -85,30 +85,15 @@ fn chosen<'a>(args: &ScoreArgs, rows: &'a [Row]) -> Result<Vec<&'a Row>, Failure
     }
 }
 
-/// Keys that every row has.
-const EVERYWHERE: [&str; 3] = ["id", "request", "cell"];
-
 /// Fails where no row has such a key: a group or a cluster of everything would look like an answer.
 fn known(args: &ScoreArgs, rows: &[Row], option: &str, key: &String) -> Result<(), Failure> {
-    if EVERYWHERE.contains(&key.as_str()) || rows.iter().any(|row| row.metadata.contains_key(key)) {
+    if EVERY_ROW.contains(&key.as_str()) || rows.iter().any(|row| row.metadata.contains_key(key)) {
         return Ok(());
     }
     let keys: BTreeSet<&str> = rows.iter().flat_map(|row| row.metadata.keys()).map(String::as_str).collect();
-    let there_are: Vec<&str> = EVERYWHERE.into_iter().chain(keys).collect();
+    let there_are: Vec<&str> = EVERY_ROW.into_iter().chain(keys).collect();
     let problem = format!("{option}: no row has `{key}`; there are {}", there_are.join(", "));
     Err(Failure::Input(format!("{}: {problem}", args.file.display())))
-}
-
-/// The value of a row's id, request, cell or metadata, as text; empty where it has none.
-fn text(row: &Row, key: &str) -> String {
-    match (key, row.metadata.get(key)) {
-        ("id", _) => row.id.clone(),
-        ("request", None) => Request::of(row).id(),
-        ("cell", _) => row.cell.map(|cell| cell.to_string()).unwrap_or_default(),
-        (_, None | Some(Value::Null)) => String::new(),
-        (_, Some(Value::String(text))) => text.clone(),
-        (_, Some(other)) => other.to_string(),
-    }
 }
 
 /// One scorer on one group.
@@ -133,7 +118,7 @@ impl Line {
         for row in rows {
             let (score, reason) = match scorer.score(row) {
                 Ok(score) => {
-                    scores.push((text(row, &args.cluster), score));
+                    scores.push((value(row, &args.cluster), score));
                     (Some(score), None)
                 }
                 Err(reason) => {
@@ -142,7 +127,7 @@ impl Line {
                 }
             };
             let mut line = json!({ "id": row.id, "rule": scorer.name(), "score": score, "reason": reason });
-            args.key.iter().for_each(|key| line[key] = text(row, key).into());
+            args.key.iter().for_each(|key| line[key] = value(row, key).into());
             *written += &format!("{line}\n");
         }
         let rate = Rate::of(scores.iter().map(|(cluster, score)| (cluster.as_str(), *score)));

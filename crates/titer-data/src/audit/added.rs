@@ -1,6 +1,6 @@
 //! Where one context has what another lacks.
 
-use crate::chat::{Message, Role};
+use crate::chat::{Message, without_system_prompt};
 
 /// Where a context was added to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,11 +28,7 @@ impl AddedPlace {
 
     /// What `second` has that `first` lacks.
     pub(super) fn between(first: &[Message], second: &[Message]) -> Self {
-        let others = |context: &[Message]| -> Vec<(Role, String)> {
-            let turns = context.iter().filter(|message| message.role != Role::System);
-            turns.map(|message| (message.role, message.content.clone())).collect()
-        };
-        let (before, after) = (others(first), others(second));
+        let (before, after) = (without_system_prompt(first), without_system_prompt(second));
         if before == after {
             return Self::System;
         }
@@ -41,8 +37,8 @@ impl AddedPlace {
         }
         let mut changed = before.iter().zip(&after).filter(|(before, after)| before != after);
         match (changed.next(), changed.next()) {
-            (Some((before, after)), None) if after.1.starts_with(&before.1) => Self::RequestEnd,
-            (Some((before, after)), None) if after.1.ends_with(&before.1) => Self::RequestStart,
+            (Some((before, after)), None) if after.content.starts_with(&before.content) => Self::RequestEnd,
+            (Some((before, after)), None) if after.content.ends_with(&before.content) => Self::RequestStart,
             _ => Self::Elsewhere,
         }
     }

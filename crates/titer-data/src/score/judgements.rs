@@ -16,6 +16,7 @@ use super::{
 use crate::{
     chat::Row,
     formats::{ContainerError, Entry, Problem, records},
+    keys::{text, value},
 };
 
 /// How a file of judgements is to be read.
@@ -214,19 +215,7 @@ impl Scorer for Judgements {
 
 /// The values of a row's key columns.
 fn key_of(row: &Row, key: &[String]) -> Vec<String> {
-    let value = |column: &String| match column.as_str() {
-        "id" => row.id.clone(),
-        column => row.metadata.get(column).map(text).unwrap_or_default(),
-    };
-    key.iter().map(value).collect()
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
-    }
+    key.iter().map(|column| value(row, column)).collect()
 }
 
 /// A whole number as it is written without the fraction that programs give columns with gaps: `7` for `7.0`.
@@ -236,10 +225,10 @@ fn without_fraction(value: &str) -> String {
 
 /// The key and the score of a line.
 fn judgement(
-    value: Result<Value, Problem>,
+    line: Result<Value, Problem>,
     columns: &JudgementColumns,
 ) -> Result<(Vec<String>, Option<f64>), JudgementProblem> {
-    let line: Map<String, Value> = match value {
+    let line: Map<String, Value> = match line {
         Ok(Value::Object(line)) => line,
         Ok(other) => return Err(JudgementProblem::Unreadable(format!("not a JSON object: {other}"))),
         Err(problem) => return Err(JudgementProblem::Unreadable(format!("{}: {}", problem.problem, problem.remedy))),

@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, fmt, path::Path, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use serde_json::Value;
 
 use crate::{
     cell::{Cell, NotACell},
     chat::Row,
+    keys::text,
 };
 
 /// What a rule makes of rows.
@@ -82,14 +82,7 @@ impl CellRule {
                 None => wanted.is_empty(),
                 Some(prompt) => !wanted.is_empty() && prompt.contains(wanted.as_str()),
             },
-            key => match row.metadata.get(key) {
-                None | Some(Value::Null) => wanted.is_empty(),
-                Some(Value::String(value)) => value == wanted,
-                Some(value) => {
-                    let written = value.to_string();
-                    written == *wanted
-                }
-            },
+            key => row.metadata.get(key).map(text).unwrap_or_default() == *wanted,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use titer::plan::{self, DataPlan, StagePlan, SweepPlan};
+use titer::plan::{self, DataPlan, SweepPlan};
 use titer_data::{
     cell::Cell,
     source::{DataFiles, Source},
@@ -82,17 +82,16 @@ impl Inputs {
         Ok(self.first_model(plan)?.lora_config(lora).map(drop)?)
     }
 
-    /// The first row that each cell of these stages would train on, by cell (`anchor` before it for anchors), as the model's
-    /// tokens, those that carry loss in `[]`.
+    /// See [`super::Resolved::examples`].
     ///
     /// # Errors
     /// As [`Inputs::plan_model`] and [`Inputs::plan_data`].
-    pub fn examples(&self, plan: &SweepPlan, stages: &[StagePlan]) -> Result<BTreeMap<String, String>, InputsError> {
+    pub(super) fn examples(&self, plan: &SweepPlan) -> Result<BTreeMap<String, String>, InputsError> {
         let seed = plan.seeds[0];
         let model = self.first_model(plan)?;
         let source = self.first_source(plan)?;
         let mut shown = BTreeMap::new();
-        for stage in stages {
+        for stage in plan.arms.iter().flat_map(|arm| &arm.stages) {
             for planned in rows::planned(stage, seed) {
                 if shown.contains_key(&planned.booked) {
                     continue;

@@ -7,6 +7,7 @@ use titer::{
     spec::{Spec, SpecError},
 };
 use titer_data::{
+    cell::Action,
     chat::Row,
     prompt::{CandidatePrompt, Pool, Turn},
     tokenize::encode_row,
@@ -35,7 +36,7 @@ impl Inputs {
             if !seen.insert(prompt.clone()) {
                 return Ok(());
             }
-            let action = row.cell.map_or(titer_data::cell::Action::Bad, |cell| cell.action);
+            let action = row.cell.map_or(Action::Bad, |cell| cell.action);
             let row = Row { id: format!("prompt {}", prompt.text), ..prompt.put(row, action, Turn::System) };
             encode_row(&model.template, &model.tokenizer, &row).map(|_| ()).map_err(|error| blame(keys, &error))
         };

@@ -1,8 +1,10 @@
 //! From a spec to runs that can start.
 
+use std::collections::BTreeMap;
+
 use titer::{
     claim::{self, Claim},
-    plan::{RunPlan, StagePlan, SweepPlan},
+    plan::{RunPlan, SweepPlan},
     spec::{Spec, SpecError},
 };
 
@@ -21,6 +23,9 @@ pub struct Resolved {
     pub runs: Vec<(usize, RunPlan)>,
     /// What the spec says that they will show.
     pub claims: Vec<Claim>,
+    /// The first row that each cell of its stages trains on, by cell (`anchor` before it for anchors), as the model's tokens, those
+    /// that carry loss in `[]`.
+    pub examples: BTreeMap<String, String>,
 }
 
 /// Resolves a spec; models of the hub are downloaded where they must be, which `progress` is told of.
@@ -49,7 +54,6 @@ pub fn resolve(spec: &Spec, inputs: &Inputs, progress: &dyn DownloadProgress) ->
     inputs.fits(&plan).map_err(|error| spec.error(&["data"], error.to_string(), ""))?;
     inputs.prompts_fit(spec, &plan)?;
     // What stages put on rows, such as prompts, is theirs.
-    let stages: Vec<StagePlan> = plan.arms.iter().flat_map(|arm| arm.stages.clone()).collect();
-    inputs.examples(&plan, &stages).map_err(|error| spec.error(&["stage"], error.to_string(), ""))?;
-    Ok(Resolved { plan, runs, claims })
+    let examples = inputs.examples(&plan).map_err(|error| spec.error(&["stage"], error.to_string(), ""))?;
+    Ok(Resolved { plan, runs, claims, examples })
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use titer_data::{
     cell::{Action, Cell},
-    chat::{Message, Role, Row, without_system_prompt},
+    chat::{Message, Role, Row},
     prompt::CandidatePrompt,
+    request::Request,
     source::Source,
     world::World,
 };
@@ -42,7 +43,7 @@ pub struct Subjects(pub(super) Vec<Subject>);
 pub struct SubjectsError(String);
 
 impl Subjects {
-    /// Groups bad and good rows by their request, that is by everything before the reply but the system prompt.
+    /// Groups bad and good rows by their [`Request`].
     ///
     /// # Errors
     /// Where there is no bad row, no good row, or a row without a request or a reply.
@@ -59,9 +60,9 @@ impl Subjects {
         }
         let mut subjects: Vec<Subject> = Vec::new();
         // Requests that occur several times are paired in order.
-        let mut places: BTreeMap<(Vec<Message>, usize), usize> = BTreeMap::new();
+        let mut places: BTreeMap<(Request, usize), usize> = BTreeMap::new();
         for (action, rows) in [(Action::Bad, bad), (Action::Good, good)] {
-            let mut seen: BTreeMap<Vec<Message>, usize> = BTreeMap::new();
+            let mut seen: BTreeMap<Request, usize> = BTreeMap::new();
             for row in rows {
                 let (context, text) = row.split();
                 if text.is_empty() {
@@ -78,7 +79,7 @@ impl Subjects {
                         row.id
                     )));
                 }
-                let request = without_system_prompt(context);
+                let request = Request::in_context(context);
                 let turn = seen.entry(request.clone()).or_default();
                 let at = *places.entry((request, *turn)).or_insert_with(|| {
                     subjects.push(Subject { id: row.id.clone(), bad: None, good: None });

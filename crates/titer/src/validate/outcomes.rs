@@ -8,6 +8,7 @@ use std::{
 use serde_json::Value;
 use titer_data::{
     formats::{Columns, ReadError, read_columns},
+    keys::text,
     prompt::Turn,
 };
 
@@ -158,10 +159,6 @@ fn missing(value: &Value) -> bool {
 fn number(value: &Value) -> Option<f64> {
     let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
     number.filter(|number| number.is_finite())
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]

@@ -1,0 +1,58 @@
+//! What the command line accepts: a command, and what each takes.
+
+use clap::{Parser, Subcommand};
+
+use super::{
+    data::{AuditArgs, CheckArgs, DoctorArgs, ScoreArgs},
+    forecasts::{ForecastArgs, PlanArgs},
+    organism::OrganismCommand,
+    pressure::PressureArgs,
+    prompts::{LeakArgs, ScreenArgs, ValidateArgs},
+    runs::{ReportArgs, ResultsArgs, RunArgs, VerifyArgs},
+};
+
+/// What a fine-tune teaches besides the task: measured, predicted, steered.
+#[derive(Debug, Parser)]
+#[command(name = "titer", version = crate::version::line(), max_term_width = 100, disable_help_subcommand = true)]
+pub struct Args {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print a commented spec to start from
+    Init,
+    /// Check specs (.toml) and files of chats without effects
+    Check(CheckArgs),
+    /// Compare files of chats and the cells in them: what differs besides what should
+    Audit(AuditArgs),
+    /// Measure on a model, and on chats, what titer takes for granted: masks, templates, batching, precision
+    Doctor(DoctorArgs),
+    /// Train and measure every arm of a spec; the same command continues where it was stopped
+    Run(RunArgs),
+    /// Measure what each row's gradient does to each component
+    Pressure(PressureArgs),
+    /// Rank candidate prompts: how much each lifts the bad rows, and what it costs on the good ones
+    Screen(ScreenArgs),
+    /// Find out whether screening predicts: outcomes of arms trained elsewhere, against what was screened before
+    Validate(ValidateArgs),
+    /// Score what a model wrote, by rules or by judgements made elsewhere: rates with intervals
+    Score(ScoreArgs),
+    /// Test a model in contexts that resemble a training prompt: leak by family, and the risk of a back door
+    Leak(LeakArgs),
+    /// Foresee what the arms of a spec do, without training them
+    Forecast(ForecastArgs),
+    /// Find a mix that meets limits, and write it as a spec
+    Plan(PlanArgs),
+    /// Write the report of a sweep's folder
+    Report(ReportArgs),
+    /// A sweep's results as one table: CSV, or a file that pandas, polars and DuckDB read
+    Results(ResultsArgs),
+    /// Check that the finished runs in a sweep's folder are as they were written
+    Verify(VerifyArgs),
+    /// Train and describe organisms: the tiny models that titer ships
+    #[command(subcommand)]
+    Organism(OrganismCommand),
+}

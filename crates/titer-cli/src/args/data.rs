@@ -1,0 +1,90 @@
+//! Commands over files of chats and a model that reads them.
+
+use std::path::PathBuf;
+
+use super::{bounds::items, template::TemplateArgs, verdicts::VerdictArgs};
+
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// Specs and data files
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Print JSON, one object a file
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct AuditArgs {
+    /// Files of chats, or specs, for the cells of their [data]
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// A model: says what its chat template adds, and by how much a context raises the log-probability of a reply
+    #[arg(long, value_name = "MODEL")]
+    pub base: Option<String>,
+    #[command(flatten)]
+    pub template: TemplateArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// The model: the word organism, a folder in Hugging Face layout, or a cached hub id
+    pub model: String,
+    /// Chats, or a spec, for the rows and contrasts of its [data] [default: those of the model's world, or a few of titer's]
+    pub data: Option<PathBuf>,
+    /// Which shipped organism, and which rows and contrasts
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Most rows, and contrasts of each kind, to look at
+    #[arg(long, default_value_t = 32, value_parser = items)]
+    pub items: usize,
+    #[command(flatten)]
+    pub template: TemplateArgs,
+    /// Print JSON, one object a check
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ScoreArgs {
+    /// Chats whose last turn is the reply to score
+    pub file: PathBuf,
+    /// A rule: regex:PATTERN, answer:KEY, gcd, gcd:last, json, upper, upper:SHARE, language:CODE, or a name in --rules
+    #[arg(long, value_name = "RULE")]
+    pub rule: Vec<String>,
+    /// Pattern rules of your own (TOML): [name] with any, none, first and ignore_case
+    #[arg(long, value_name = "FILE")]
+    pub rules: Option<PathBuf>,
+    /// Scores by a person or another model (CSV, JSON or Parquet): the columns of --key, and score
+    #[arg(long, value_name = "FILE")]
+    pub judgements: Vec<PathBuf>,
+    #[command(flatten)]
+    pub verdicts: VerdictArgs,
+    /// Columns that say which row is meant
+    #[arg(long, value_delimiter = ',', default_value = "id", value_name = "KEY,…")]
+    pub key: Vec<String>,
+    /// Only rows whose metadata has this value, such as eval_type=capability
+    #[arg(long = "where", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub only: Vec<(String, String)>,
+    /// A rate for each value of these metadata
+    #[arg(long, value_delimiter = ',', value_name = "KEY,…")]
+    pub by: Vec<String>,
+    /// Rows with one value of this belong together: the interval draws them together. `request` is what is asked, whatever the
+    /// system prompt
+    #[arg(long, default_value = "request", value_name = "KEY")]
+    pub cluster: String,
+    /// Write every reply's score, a line of JSON each
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print JSON, one object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}

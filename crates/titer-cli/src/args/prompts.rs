@@ -1,0 +1,174 @@
+//! Commands over candidate prompts.
+
+use std::path::PathBuf;
+
+use super::{
+    bounds::{at_most, items},
+    template::TemplateArgs,
+    verdicts::VerdictArgs,
+};
+
+/// Which model, and which rows.
+#[derive(Debug, clap::Args)]
+pub struct SubjectArgs {
+    /// The model: the word organism, a folder, or a hub id
+    #[arg(long, default_value = "organism", value_name = "MODEL")]
+    pub base: String,
+    /// Which shipped organism, and which rows and contrasts of its world
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    #[command(flatten)]
+    pub template: TemplateArgs,
+    /// Give it these adapters (a folder in PEFT's layout)
+    #[arg(long, value_name = "DIR")]
+    pub adapter: Option<PathBuf>,
+    /// Chat rows (.jsonl), each with a cell whose action is bad or good [default: requests of the world]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["bad", "good"])]
+    pub rows: Option<PathBuf>,
+    /// Chat rows that show the bad action
+    #[arg(long, value_name = "FILE", requires = "good")]
+    pub bad: Option<PathBuf>,
+    /// Chat rows that show the good action; a request of both files is one pair
+    #[arg(long, value_name = "FILE", requires = "bad")]
+    pub good: Option<PathBuf>,
+    /// Rows of each action at most, the first ones
+    #[arg(long, default_value_t = 128, value_parser = items)]
+    pub items: usize,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ScreenArgs {
+    #[command(flatten)]
+    pub subjects: SubjectArgs,
+    /// Candidate prompts: text with one a line, .toml with [[prompt]] tables, or .jsonl (text, name, trigger) [default:
+    /// sentences of the world]
+    #[arg(long, value_name = "FILE")]
+    pub prompts: Option<PathBuf>,
+    /// Where prompts go
+    #[arg(long, value_enum, default_value_t = PromptPlace::Both)]
+    pub turn: PromptPlace,
+    /// Screen the narrow forms of every prompt too: scoped to a trigger, which goes into the bad rows' requests
+    #[arg(long)]
+    pub narrow: bool,
+    /// The trigger of narrow forms [default: a word that no row holds]
+    #[arg(long, value_name = "WORD", requires = "narrow")]
+    pub trigger: Option<String>,
+    /// Contrasts to take pressures against (.jsonl) [default: those of the world; without either, no pressures]
+    #[arg(long, value_name = "FILE")]
+    pub probes: Option<PathBuf>,
+    /// Contrasts per gradient probe; 0 for no pressures
+    #[arg(long, default_value_t = 128, value_parser = items)]
+    pub contrasts: usize,
+    /// What the prompt is for: it decides the order, and which condition a prompt must meet
+    #[arg(long = "for", value_enum, default_value_t = PromptAim::Selectivity, value_name = "AIM")]
+    pub aim: PromptAim,
+    /// How far the two conditions on rates may be missed
+    #[arg(long, default_value_t = 0.1, value_name = "RATE")]
+    pub tolerance: f64,
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+    /// Write the rows under the prompt to take as chat rows (.jsonl), its trigger in the bad ones; refused where no prompt is fit
+    #[arg(long, value_name = "FILE")]
+    pub rewrite: Option<PathBuf>,
+    /// Write them under the first prompt even if none is fit
+    #[arg(long, requires = "rewrite")]
+    pub anyway: bool,
+    /// Write a Parquet table with a line for each row under each prompt
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ValidateArgs {
+    /// The arms (.csv, .jsonl or .parquet), one a line: prompt, setting, suppression, kept, and your own predictors in any other columns
+    pub table: PathBuf,
+    /// What `titer screen --out` wrote of these prompts before training; SETTING=FILE for each setting's own model and rows
+    #[arg(long, value_name = "[SETTING=]FILE")]
+    pub screening: Vec<String>,
+    /// The column of the prompt, called as in the screening
+    #[arg(long, default_value = "prompt", value_name = "COLUMN")]
+    pub prompt: String,
+    /// The column of the setting: a model and its data, within which prompts are compared
+    #[arg(long, default_value = "setting", value_name = "COLUMN")]
+    pub setting: String,
+    /// The column that says how far the unwanted trait was suppressed; more is better
+    #[arg(long, default_value = "suppression", value_name = "COLUMN")]
+    pub suppression: String,
+    /// The column that says how much of the wanted trait was kept; more is better
+    #[arg(long, default_value = "kept", value_name = "COLUMN")]
+    pub kept: String,
+    /// The column of the unwanted trait after training without a prompt, which the k-rule takes
+    #[arg(long, default_value = "target", value_name = "COLUMN")]
+    pub target: String,
+    /// The column that says where the prompt stood: system or user
+    #[arg(long, default_value = "turn", value_name = "COLUMN")]
+    pub turn: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct LeakArgs {
+    #[command(flatten)]
+    pub subjects: SubjectArgs,
+    /// The training prompt that test contexts are made from
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: String,
+    /// The word that makes it apply, if it is trigger-scoped
+    #[arg(long, value_name = "WORD")]
+    pub trigger: Option<String>,
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+    /// Write a Parquet table with a line for each request in each context
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Replies drawn and scored beside exact rates.
+#[derive(Debug, clap::Args)]
+pub struct SamplingArgs {
+    /// Draw so many replies in every context too, and score them
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = at_most::<10_000>)]
+    pub sample: usize,
+    /// Tokens of a drawn reply at most
+    #[arg(long, value_name = "TOKENS", default_value_t = 64, requires = "sample", value_parser = items)]
+    pub limit: usize,
+    /// Score drawn replies by this rule, as `titer score` does [default: whether a reply is the request's bad one]
+    #[arg(long, value_name = "RULE", requires = "sample", conflicts_with = "judgements")]
+    pub rule: Option<String>,
+    /// Score them by judgements made elsewhere (CSV, JSON or Parquet: id, score) of the replies that --replies wrote
+    #[arg(long, value_name = "FILE", requires = "sample")]
+    pub judgements: Option<PathBuf>,
+    #[command(flatten)]
+    pub verdicts: VerdictArgs,
+    /// Write drawn replies as chat rows (.jsonl); the same seed draws the same ones again
+    #[arg(long, value_name = "FILE", requires = "sample")]
+    pub replies: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum PromptAim {
+    /// Keep the bad action off other prompts; the prompt must lift the bad replies
+    Suppression,
+    /// The same, and leave the good action alone; it must lift the bad replies and spare the good ones
+    Selectivity,
+    /// Leave obedience to prompts as it is; it must spare the good replies
+    Obedience,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum PromptPlace {
+    /// As the system prompt and in front of the request, compared
+    Both,
+    /// As the system prompt, in place of the row's own
+    System,
+    /// In front of the request
+    User,
+}

@@ -1,0 +1,60 @@
+//! Commands over sweeps.
+
+use std::{num::NonZero, path::PathBuf};
+
+use super::bounds::threads;
+
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    /// The spec; without one, the quick start
+    pub spec: Option<PathBuf>,
+    /// The sweep's folder [default: runs/<name of the spec>, with -quick behind it for a quick cut]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// A quick cut of the spec: at most 2 seeds and 16 contrasts a probe
+    #[arg(long)]
+    pub quick: bool,
+    /// Seeds to use in place of the spec's, such as 0,1,2
+    #[arg(long, value_delimiter = ',', value_name = "SEEDS")]
+    pub seeds: Option<Vec<u64>>,
+    /// The model to use in place of the spec's, such as 'organisms/wide/seed-{seed}': the same experiment once more
+    #[arg(long, value_name = "MODEL", requires = "out")]
+    pub base: Option<String>,
+    /// Make finished runs again whose files are damaged
+    #[arg(long)]
+    pub repair: bool,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub threads: Option<NonZero<usize>>,
+    /// Print JSON instead of the report's path
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ReportArgs {
+    /// The sweep's folder
+    pub dir: PathBuf,
+    /// Where to write it [default: report.html in the folder]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ResultsArgs {
+    /// The sweep's folder
+    pub dir: PathBuf,
+    /// A line for each arm, moment and probe: its difference from the control, paired by seed, with 95 % intervals; without it, a
+    /// line for each run, moment and probe
+    #[arg(long)]
+    pub effects: bool,
+    /// The file to write; its ending says how: .parquet, .csv or .json [default: CSV on stdout]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct VerifyArgs {
+    /// The sweep's folder
+    pub dir: PathBuf,
+}

@@ -1,0 +1,38 @@
+//! How scores of judgements are written.
+
+use titer_data::score::{JudgementColumns, ScoreScale};
+
+/// How scores of judgements are written.
+#[derive(Debug, clap::Args)]
+pub struct VerdictArgs {
+    /// The judgements' column that holds the score
+    #[arg(long, value_name = "COLUMN", default_value = "score", requires = "judgements", hide_default_value = true)]
+    pub score_column: String,
+    /// The numbers that stand for 0 and for 1, such as 0:100, or 100:0 where low numbers show the behaviour [default: 0:1]
+    #[arg(long, value_name = "ZERO:ONE", requires = "judgements", allow_hyphen_values = true)]
+    pub scale: Option<ScoreScale>,
+    /// Words in place of numbers with what they stand for, such as C=1,I=0; a word alone is no verdict, such as REFUSAL
+    #[arg(long, value_delimiter = ',', value_name = "WORD=SCORE,…", value_parser = verdict_word, requires = "judgements")]
+    pub words: Vec<(String, Option<f64>)>,
+}
+
+impl VerdictArgs {
+    /// The columns of judgements whose rows are told apart by `key`.
+    pub fn columns(&self, key: Vec<String>) -> JudgementColumns {
+        JudgementColumns {
+            key,
+            score: self.score_column.clone(),
+            scale: self.scale.unwrap_or_default(),
+            words: self.words.iter().cloned().collect(),
+        }
+    }
+}
+
+/// A word, and the score that it stands for where it is a verdict.
+fn verdict_word(text: &str) -> Result<(String, Option<f64>), String> {
+    let Some((word, score)) = text.split_once('=') else { return Ok((text.trim().to_owned(), None)) };
+    match score.trim().parse::<f64>() {
+        Ok(score) if (0.0..=1.0).contains(&score) => Ok((word.trim().to_owned(), Some(score))),
+        _ => Err(format!("`{score}` is no score between 0 and 1")),
+    }
+}
