@@ -27,77 +27,24 @@ use titer_model::{
     io::{Weights, read_adapter_config, read_config},
 };
 
-/// A reader, and files of the repository that it reads, to begin with.
-pub struct Target {
-    /// Its name.
-    pub name: &'static str,
-    /// Reads bytes.
-    pub run: fn(&[u8]),
-    /// Paths from the repository's root.
-    pub seeds: &'static [&'static str],
-}
+/// What reads bytes.
+pub type Reader = fn(&[u8]);
 
-/// All of them.
-pub const ALL: [Target; 13] = [
-    Target {
-        name: "spec",
-        run: spec,
-        seeds: &[
-            "experiments/quickstart.toml",
-            "experiments/q1-dose-response.toml",
-            "experiments/q3-prevention.toml",
-            "experiments/reward-hacking.toml",
-        ],
-    },
-    Target { name: "claim", run: claim, seeds: &["fuzz/seeds/claim.txt"] },
-    Target {
-        name: "chats",
-        run: chats,
-        seeds: &[
-            "fuzz/seeds/chats.jsonl",
-            "fuzz/seeds/chats.json",
-            "crates/titer-cli/tests/cli/formats.in/sharegpt.jsonl",
-        ],
-    },
-    Target { name: "contrasts", run: contrasts, seeds: &["crates/titer-cli/tests/cli/forecast.in/contrasts.jsonl"] },
-    Target { name: "prompts", run: prompts, seeds: &["fuzz/seeds/prompts.jsonl", "fuzz/seeds/prompts.toml"] },
-    Target {
-        name: "judgements",
-        run: judgements,
-        seeds: &["fuzz/seeds/judgements.csv", "crates/titer-cli/tests/cli/score.in/list.json"],
-    },
-    Target { name: "template", run: template, seeds: &["fuzz/seeds/template.jinja", "fuzz/seeds/tools.jinja"] },
-    Target { name: "tokenizer", run: tokenizer, seeds: &["organism/seed-0/tokenizer.json"] },
-    Target {
-        name: "config",
-        run: config,
-        seeds: &[
-            "crates/titer-model/tests/reference/families/llama/config.json",
-            "crates/titer-model/tests/reference/families/gemma3/config.json",
-        ],
-    },
-    Target {
-        name: "safetensors",
-        run: safetensors,
-        seeds: &["crates/titer-model/tests/reference/families/llama/model.safetensors"],
-    },
-    Target { name: "adapter", run: adapter, seeds: &["crates/titer-model/tests/reference/lora/adapter_config.json"] },
-    Target {
-        name: "parquet",
-        run: parquet,
-        seeds: &[
-            "crates/titer-data/tests/reference/messages.parquet",
-            "crates/titer-data/tests/reference/conversations.parquet",
-        ],
-    },
-    Target {
-        name: "table",
-        run: table,
-        seeds: &[
-            "crates/titer-cli/tests/cli/results.in/sweep/1b26dac78b4ef118/probes.parquet",
-            "crates/titer-cli/tests/cli/results.in/sweep/1b26dac78b4ef118/cells.parquet",
-        ],
-    },
+/// All readers with their names.
+pub const ALL: [(&str, Reader); 13] = [
+    ("spec", spec),
+    ("claim", claim),
+    ("chats", chats),
+    ("contrasts", contrasts),
+    ("prompts", prompts),
+    ("judgements", judgements),
+    ("template", template),
+    ("tokenizer", tokenizer),
+    ("config", config),
+    ("safetensors", safetensors),
+    ("adapter", adapter),
+    ("parquet", parquet),
+    ("table", table),
 ];
 
 /// Lets a target read bytes.
@@ -105,8 +52,8 @@ pub const ALL: [Target; 13] = [
 /// # Panics
 /// Where there is no such target; and where it has found a fault.
 pub fn run(name: &str, bytes: &[u8]) {
-    let target = ALL.iter().find(|target| target.name == name).expect("there is such a target");
-    (target.run)(bytes);
+    let (_, reader) = ALL.iter().find(|(known, _)| *known == name).expect("there is such a target");
+    reader(bytes);
 }
 
 fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {

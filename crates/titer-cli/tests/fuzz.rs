@@ -9,6 +9,52 @@ use rand_chacha::ChaCha8Rng;
 #[path = "../../../fuzz/targets.rs"]
 mod targets;
 
+/// Files to begin with, by target: paths from the repository's root.
+const SEEDS: [(&str, &[&str]); 13] = [
+    (
+        "spec",
+        &[
+            "experiments/quickstart.toml",
+            "experiments/q1-dose-response.toml",
+            "experiments/q3-prevention.toml",
+            "experiments/reward-hacking.toml",
+        ],
+    ),
+    ("claim", &["fuzz/seeds/claim.txt"]),
+    (
+        "chats",
+        &["fuzz/seeds/chats.jsonl", "fuzz/seeds/chats.json", "crates/titer-cli/tests/cli/formats.in/sharegpt.jsonl"],
+    ),
+    ("contrasts", &["crates/titer-cli/tests/cli/forecast.in/contrasts.jsonl"]),
+    ("prompts", &["fuzz/seeds/prompts.jsonl", "fuzz/seeds/prompts.toml"]),
+    ("judgements", &["fuzz/seeds/judgements.csv", "crates/titer-cli/tests/cli/score.in/list.json"]),
+    ("template", &["fuzz/seeds/template.jinja", "fuzz/seeds/tools.jinja"]),
+    ("tokenizer", &["organism/seed-0/tokenizer.json"]),
+    (
+        "config",
+        &[
+            "crates/titer-model/tests/reference/families/llama/config.json",
+            "crates/titer-model/tests/reference/families/gemma3/config.json",
+        ],
+    ),
+    ("safetensors", &["crates/titer-model/tests/reference/families/llama/model.safetensors"]),
+    ("adapter", &["crates/titer-model/tests/reference/lora/adapter_config.json"]),
+    (
+        "parquet",
+        &[
+            "crates/titer-data/tests/reference/messages.parquet",
+            "crates/titer-data/tests/reference/conversations.parquet",
+        ],
+    ),
+    (
+        "table",
+        &[
+            "crates/titer-cli/tests/cli/results.in/sweep/1b26dac78b4ef118/probes.parquet",
+            "crates/titer-cli/tests/cli/results.in/sweep/1b26dac78b4ef118/cells.parquet",
+        ],
+    ),
+];
+
 /// Changed inputs of each target.
 const INPUTS: usize = 600;
 
@@ -66,14 +112,15 @@ fn changed(seed: &[u8], words: &[Vec<u8>], random: &mut ChaCha8Rng) -> Vec<u8> {
 #[test]
 fn readers_come_back_from_whatever_they_are_given() {
     let words = dictionary();
+    assert!(targets::ALL.iter().map(|(name, _)| name).eq(SEEDS.iter().map(|(name, _)| name)), "every target has seeds");
     let inputs = std::env::var("TITER_FUZZ_INPUTS").map_or(INPUTS, |text| text.parse().expect("it is a number"));
-    for (number, target) in targets::ALL.iter().enumerate() {
+    for (number, (target, seeds)) in SEEDS.iter().enumerate() {
         let mut random = ChaCha8Rng::seed_from_u64(number as u64);
-        let seeds: Vec<Vec<u8>> = target.seeds.iter().map(|path| fs_err::read(root().join(path)).unwrap()).collect();
+        let seeds: Vec<Vec<u8>> = seeds.iter().map(|path| fs_err::read(root().join(path)).unwrap()).collect();
         for input in 0..inputs {
             let seed = &seeds[input % seeds.len()];
             let bytes = if input < seeds.len() { seed.clone() } else { changed(seed, &words, &mut random) };
-            targets::run(target.name, &bytes);
+            targets::run(target, &bytes);
         }
     }
 }
