@@ -1,7 +1,9 @@
 //! What a chat template may cost: it may come from anyone, and says what to do in a language that has loops.
 
 use std::{
-    sync::mpsc::{self, RecvTimeoutError},
+    cell::RefCell,
+    io,
+    sync::mpsc::{self, RecvTimeoutError, Sender},
     thread,
     time::Duration,
 };
@@ -65,15 +67,41 @@ pub(super) fn excess(source: &str) -> Option<String> {
 /// What `work` returns, done with a stack and in a time that a template cannot use up; an error in words where it takes longer, or
 /// there is no memory for a stack.
 pub(super) fn contained<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
-    let (done, result) = mpsc::channel();
+    let (done, result) = mpsc::sync_channel(1);
     let work = move || {
         // Nobody listens to who comes too late.
         let _ = done.send(work());
     };
-    let worker = thread::Builder::new().name("template".to_owned()).stack_size(STACK).spawn(work);
-    worker.map_err(|error| format!("it cannot be begun: {error}"))?;
-    result.recv_timeout(TIME).map_err(|error| match error {
-        RecvTimeoutError::Timeout => format!("it takes longer than {} s", TIME.as_secs()),
-        RecvTimeoutError::Disconnected => "the template engine failed on it".to_owned(),
+    WORKER.with_borrow_mut(|worker| {
+        let begun = match worker.take() {
+            Some(waiting) => waiting,
+            None => begin().map_err(|error| format!("it cannot be begun: {error}"))?,
+        };
+        // One that is gone drops the work, and with it what it would have sent.
+        let _ = begun.send(Box::new(work));
+        let done = result.recv_timeout(TIME).map_err(|error| match error {
+            RecvTimeoutError::Timeout => format!("it takes longer than {} s", TIME.as_secs()),
+            RecvTimeoutError::Disconnected => "the template engine failed on it".to_owned(),
+        })?;
+        *worker = Some(begun);
+        Ok(done)
     })
+}
+
+type Work = Box<dyn FnOnce() + Send>;
+
+thread_local! {
+    /// The worker of this thread, kept between templates, since a chat is rendered in microseconds and a thread is not made in
+    /// them. One that was too late, or failed, is left to itself.
+    static WORKER: RefCell<Option<Sender<Work>>> = const { RefCell::new(None) };
+}
+
+/// A thread with a stack for templates, which does what it is sent until nobody can send any more.
+fn begin() -> io::Result<Sender<Work>> {
+    let (sender, work) = mpsc::channel::<Work>();
+    thread::Builder::new()
+        .name("template".to_owned())
+        .stack_size(STACK)
+        .spawn(move || work.iter().for_each(|work| work()))?;
+    Ok(sender)
 }

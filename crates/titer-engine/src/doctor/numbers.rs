@@ -75,7 +75,7 @@ pub(super) fn batching(model: &Model, rows: &PackedRows) -> Check {
 pub(super) fn precision(files: &Files, rows: &PackedRows, single: &[f64]) -> Result<Check, DoctorError> {
     const NAME: &str = "precision";
     let (decoder, params) = files.open_in(Cpu::<f64>::new())?;
-    let encoded: Vec<&Encoded> = rows.iter().map(|row| &row.encoded).collect();
+    let encoded: Vec<&Encoded> = rows.iter().map(|row| &*row.encoded).collect();
     let shards = pack(&decoder, &encoded);
     let scores = score(&decoder, &params, &shards);
     let double = shards.iter().zip(scores).flat_map(|(packed, scores)| reply_log_probs(packed, &scores));

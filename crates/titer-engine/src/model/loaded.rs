@@ -4,9 +4,10 @@ use std::{path::Path, sync::Arc};
 
 use titer::spec::Lora;
 use titer_data::{
+    chat::Row,
     probe::Contrast,
     template::{ChatTemplate, TemplateOptions},
-    tokenize::{EncodedContrast, TokenizeError, Tokenizer},
+    tokenize::{Encoded, EncodedContrast, TokenizeError, Tokenizer},
     world::World,
 };
 use titer_model::{
@@ -49,8 +50,8 @@ pub struct Model {
     pub world: Option<World>,
     /// The adapters that are all that is trained; `None` where everything is.
     pub lora: Option<LoraConfig>,
-    /// Contrasts as its tokens.
-    pub(crate) contrasts: EncodedOnce,
+    /// Rows and contrasts as its tokens.
+    pub(crate) encoded: EncodedOnce,
 }
 
 impl Model {
@@ -68,7 +69,15 @@ impl Model {
         let config = String::from_utf8_lossy(&files.tokenizer_config);
         let template = ChatTemplate::from_tokenizer_config(&config, own.as_deref(), &files.name())?;
         let world = files.world_seed()?.map(World::new);
-        Ok(Self { decoder, params, tokenizer, template, world, lora: None, contrasts: EncodedOnce::default() })
+        Ok(Self { decoder, params, tokenizer, template, world, lora: None, encoded: EncodedOnce::default() })
+    }
+
+    /// The tokens of a row, encoded when they are first asked for.
+    ///
+    /// # Errors
+    /// Where it cannot be encoded.
+    pub fn encoded_row(&self, row: &Row) -> Result<Arc<Encoded>, TokenizeError> {
+        self.encoded.row(&self.template, &self.tokenizer, row)
     }
 
     /// The tokens of a contrast, encoded when they are first asked for.
@@ -76,7 +85,7 @@ impl Model {
     /// # Errors
     /// Where it cannot be encoded.
     pub fn encoded(&self, contrast: &Contrast) -> Result<Arc<EncodedContrast>, TokenizeError> {
-        self.contrasts.get(&self.template, &self.tokenizer, contrast)
+        self.encoded.contrast(&self.template, &self.tokenizer, contrast)
     }
 
     /// The same model, its chats rendered with these options.
@@ -84,8 +93,11 @@ impl Model {
     /// # Errors
     /// Where its chat template would not read one of them.
     pub fn with_template_options(self, options: &TemplateOptions) -> Result<Self, ModelError> {
+        if options == self.template.options() {
+            return Ok(self);
+        }
         let template = self.template.with_options(options.clone())?;
-        Ok(Self { template, contrasts: EncodedOnce::default(), ..self })
+        Ok(Self { template, encoded: EncodedOnce::default(), ..self })
     }
 
     /// Finds and reads the model behind `base`, see [`Files::find`], all of it in memory and ready to train.

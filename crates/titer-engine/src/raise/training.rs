@@ -73,6 +73,6 @@ pub fn raise(recipe: &Recipe, steps: usize, progress: &dyn Fn(Raising)) -> Resul
         losses.push(nats / targets as f64);
         progress(Raising { step: step + 1, loss: nats / targets as f64 });
     }
-    let (world, contrasts) = (Some(world), EncodedOnce::default());
-    Ok(Raised { model: Model { decoder, params, tokenizer, template, world, lora: None, contrasts }, losses })
+    let (world, encoded) = (Some(world), EncodedOnce::default());
+    Ok(Raised { model: Model { decoder, params, tokenizer, template, world, lora: None, encoded }, losses })
 }

@@ -1,8 +1,10 @@
 //! Rows as a model's tokens.
 
+use std::sync::Arc;
+
 use titer_data::{
     chat::Row,
-    tokenize::{Encoded, TokenizeError, encode_row},
+    tokenize::{Encoded, TokenizeError},
 };
 use titer_model::packed::Packed;
 
@@ -25,7 +27,7 @@ pub struct NamedRow {
     /// The text of that token; empty for all of them.
     pub token: String,
     /// Its tokens.
-    pub encoded: Encoded,
+    pub encoded: Arc<Encoded>,
 }
 
 impl NamedRow {
@@ -42,7 +44,7 @@ impl EncodedRows {
     /// Where a row cannot be encoded, has nothing to train on, or is too long for the model.
     pub fn encode(model: &Model, rows: &[Row]) -> Result<Self, TokenizeError> {
         let named = |row: &Row| {
-            let encoded = encode_row(&model.template, &model.tokenizer, row)?;
+            let encoded = model.encoded_row(row)?;
             let cell = row.cell.map_or_else(String::new, |cell| cell.to_string());
             Ok(NamedRow { cell, id: row.id.clone(), position: -1, token: String::new(), encoded })
         };
@@ -53,7 +55,7 @@ impl EncodedRows {
 
     /// Some of the rows as the engine takes them.
     pub fn pack(&self, model: &Model, rows: &[usize]) -> Vec<Packed> {
-        let encoded: Vec<&Encoded> = rows.iter().map(|&at| &self.0[at].encoded).collect();
+        let encoded: Vec<&Encoded> = rows.iter().map(|&at| &*self.0[at].encoded).collect();
         pack(&model.decoder, &encoded)
     }
 

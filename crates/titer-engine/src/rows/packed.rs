@@ -1,5 +1,7 @@
 //! Rows, encoded and packed once, to be looked at in many states of a model.
 
+use std::sync::Arc;
+
 use titer_data::{
     chat::Row,
     tokenize::{Encoded, TokenizeError},
@@ -35,10 +37,10 @@ impl PackedRows {
             let one = |(at, _): (usize, &bool)| NamedRow {
                 position: at as i64,
                 token: model.tokenizer.token(row.encoded.tokens[at]).unwrap_or_default(),
-                encoded: Encoded {
+                encoded: Arc::new(Encoded {
                     tokens: row.encoded.tokens[..=at].to_vec(),
                     trained: (0..=at).map(|token| token == at).collect(),
-                },
+                }),
                 ..row.clone()
             };
             targets.map(one).collect()
@@ -47,7 +49,7 @@ impl PackedRows {
     }
 
     fn packed(model: &Model, rows: EncodedRows) -> Self {
-        let encoded: Vec<&Encoded> = rows.0.iter().map(|row| &row.encoded).collect();
+        let encoded: Vec<&Encoded> = rows.0.iter().map(|row| &*row.encoded).collect();
         Self { shards: pack(&model.decoder, &encoded), rows }
     }
 
