@@ -36,6 +36,13 @@ fn press(dir: &Path) -> String {
     refusal(dir, &["pressure", "--base", "model", "--rows", "rows.jsonl", "--probes", "probes.jsonl"])
 }
 
+/// Gives every component the two contrasts that runs need.
+fn probe_twice(dir: &Path) {
+    let probes = fs_err::read_to_string(dir.join("probes.jsonl")).unwrap();
+    let twice = probes.lines().flat_map(|line| [line.to_owned(), line.replace("you can", "can can")]);
+    fs_err::write(dir.join("probes.jsonl"), twice.collect::<Vec<_>>().join("\n")).unwrap();
+}
+
 fn change(path: &Path, with: impl Fn(&mut Value)) {
     let mut value: Value = serde_json::from_slice(&fs_err::read(path).unwrap()).unwrap();
     with(&mut value);
@@ -227,10 +234,7 @@ fn prompts_that_never_reach_the_model_are_neither_ranked_nor_trained() {
     let of_stage = spec.replace("evil be", "be evil") + "[stage.prompts]\n\"bad→good\" = [\"evil be\"]\n";
     fs_err::write(dir.join("spec.toml"), spec).unwrap();
     fs_err::write(dir.join("of_stage.toml"), of_stage).unwrap();
-    // Every component needs two contrasts.
-    let probes = fs_err::read_to_string(dir.join("probes.jsonl")).unwrap();
-    let twice = probes.lines().flat_map(|line| [line.to_owned(), line.replace("you can", "can can")]);
-    fs_err::write(dir.join("probes.jsonl"), twice.collect::<Vec<_>>().join("\n")).unwrap();
+    probe_twice(dir);
     for spec in ["spec.toml", "of_stage.toml"] {
         let (code, _, error) = titer(dir, dir, &["check", spec]);
         assert_eq!(code, 0, "{error}");
@@ -259,5 +263,28 @@ fn prompts_that_never_reach_the_model_are_neither_ranked_nor_trained() {
             assert!(error.contains("the model would never see it"), "{error}");
         }
         assert!(!dir.join("never").exists(), "nothing half-written");
+    }
+}
+
+#[test]
+fn layers_that_stand_in_one_tensor_take_no_fresh_adapter() {
+    let (dir, model) = folder();
+    let dir = dir.path();
+    fs_err::remove_dir_all(&model).unwrap();
+    small_model::of_family("phi3", &model);
+    probe_twice(dir);
+    let spec = |targets: &str| {
+        format!(
+            "seeds = [0]\n[model]\nbase = \"model\"\n[model.lora]\nr = 2\nalpha = 4\ntargets = [{targets}]\n[data]\nrows = \"rows.jsonl\"\n\
+             probes = \"probes.jsonl\"\n[[stage]]\nrows = 2\nbatch = 2\nmix = {{ \"bad→good\" = 1.0 }}\n"
+        )
+    };
+    let check = |targets: &str| {
+        fs_err::write(dir.join("spec.toml"), spec(targets)).unwrap();
+        refusal(dir, &["check", "spec.toml"])
+    };
+    for targets in ["", "\"q_proj\"", "\"down_proj\", \"up_proj\""] {
+        let error = check(targets);
+        assert!(error.contains("together with other layers") && error.contains("o_proj, down_proj"), "{error}");
     }
 }

@@ -55,6 +55,7 @@ fn refusal(error: &TemplateError) -> &'static str {
         TemplateError::DroppedPrompt { .. } => "dropped prompt",
         TemplateError::System(error) => refusal(error),
         TemplateError::UnreadField { .. } => "unread",
+        TemplateError::CutReply { .. } => "cut reply",
         _ => "other",
     }
 }
@@ -80,6 +81,8 @@ fn what_is_trained_is_what_the_assistant_wrote() {
             // A thought that only the last turn keeps.
             "two turns" if ["qwen3", "qwen3_tools"].contains(&model) => Some("no prefixes"),
             "called" if model == "qwen3_tools" => Some("no prefixes"),
+            // A thought that no turn keeps.
+            "two turns" if ["deepseek_r1", "qwq"].contains(&model) => Some("cut reply"),
             // A system prompt that is only printed while a request is last (as Mistral's own templates have it).
             _ if model == "mistral" && case.messages[0].role == Role::System && !turns.is_empty() => {
                 Some("dropped prompt")
@@ -191,14 +194,20 @@ fn a_prompt_that_begins_to_think_ends_where_replies_begin() {
     for (name, header, end) in
         [("deepseek_r1", "<|User|>2+2?<|Assistant|>", "</s>"), ("qwq", "<|im_start|>assistant\n", "<|im_end|>")]
     {
-        // The template itself drops the thoughts of replies.
-        for reply in ["4", "<think>\nadd\n</think>4"] {
-            let chat = [&context[..], &[message(Role::Assistant, reply)]].concat();
-            assert_eq!(spanned(&template(name).render(&chat, false).unwrap()), [format!("4{end}")], "{name}");
-            let scored = template(name).render_reply((&context).into(), reply).unwrap();
-            assert!(scored.text[..scored.reply.start].ends_with(header), "{scored:?}");
-            assert_eq!(scored.text[scored.reply.clone()], format!("4{end}"));
-        }
+        let chat = |reply: &str| [&context[..], &[message(Role::Assistant, reply)]].concat();
+        assert_eq!(spanned(&template(name).render(&chat("4"), false).unwrap()), [format!("4{end}")], "{name}");
+        let scored = template(name).render_reply((&context).into(), "4").unwrap();
+        assert!(scored.text[..scored.reply.start].ends_with(header), "{scored:?}");
+        assert_eq!(scored.text[scored.reply.clone()], format!("4{end}"));
+        // The template itself drops the thoughts of replies, which says so of those that are trained or scored.
+        let thought = "<think>\nadd\n</think>4";
+        let error = template(name).render(&chat(thought), false).unwrap_err();
+        assert!(matches!(error, TemplateError::CutReply { turn: 2 }), "{name}: {error}");
+        let error = template(name).render_reply((&context).into(), thought).unwrap_err();
+        assert!(matches!(error, TemplateError::CutReply { turn: 2 }), "{name}: {error}");
+        let more = [chat(thought), vec![message(Role::User, "3+3?"), message(Role::Assistant, "6")]].concat();
+        let last = Row { untrained: vec![1], ..Row::new("r", more) };
+        assert_eq!(spanned(&template(name).render_row(&last).unwrap()), [format!("6{end}")], "{name}");
         assert_eq!(template(name).injected_system(), None, "{name}");
     }
 }

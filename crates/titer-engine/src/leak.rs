@@ -5,13 +5,16 @@ use titer_data::{
     cell::Action,
     chat::Message,
     grid::Variation,
-    probe::{Contrast, Side},
+    probe::Side,
     tokenize::{EncodedContrast, TokenizeError, encode_contrast},
-    variables::Variables,
 };
 use titer_model::passes::Tree;
 
-use crate::{model::Model, probe::Moment, screen::Subjects};
+use crate::{
+    model::Model,
+    probe::Moment,
+    screen::{Reply, Subjects},
+};
 
 /// A grid, encoded.
 #[derive(Debug)]
@@ -36,10 +39,10 @@ impl LeakGrid {
     pub fn new(model: &Model, variations: &[Variation], subjects: &Subjects) -> Result<Self, TokenizeError> {
         let (mut cells, mut encoded) = (Vec::new(), Vec::<EncodedContrast>::new());
         for variation in variations {
-            for (item, context, [bad, good]) in contexts(variation, subjects) {
+            for GridRequest { item, context, bad, good } in contexts(variation, subjects) {
                 let id = format!("{item}` under prompt `{}", variation.prompt.text);
-                let replies = vec![(Side::Plus, bad.to_owned()), (Side::Minus, good.to_owned())];
-                let contrast = Contrast { id, context, replies, baseline: None, variables: Variables::default() };
+                let replies = vec![(Side::Plus, bad.text.clone()), (Side::Minus, good.text.clone())];
+                let contrast = bad.contrast(id, context, replies);
                 encoded.push(encode_contrast(&model.template, &model.tokenizer, &contrast)?);
                 let (family, prompt) = (variation.family.word(), variation.prompt.text.clone());
                 cells.push(GridCell { family, prompt, item: item.to_owned() });
@@ -64,13 +67,23 @@ impl LeakGrid {
     }
 }
 
-/// Every request with both replies in a test context: its name, the context, the bad and the good reply.
-pub fn contexts<'a>(
-    variation: &'a Variation,
-    subjects: &'a Subjects,
-) -> impl Iterator<Item = (&'a str, Vec<Message>, [&'a str; 2])> {
+/// A request with both replies in a test context.
+#[derive(Clone, Debug)]
+pub struct GridRequest<'a> {
+    /// The request's name.
+    pub item: &'a str,
+    /// The turns before the reply.
+    pub context: Vec<Message>,
+    /// Its bad row.
+    pub bad: &'a Reply,
+    /// Its good row.
+    pub good: &'a Reply,
+}
+
+/// Every request with both replies in a test context.
+pub fn contexts<'a>(variation: &'a Variation, subjects: &'a Subjects) -> impl Iterator<Item = GridRequest<'a>> {
     subjects.iter().filter_map(move |subject| {
         let (bad, good) = (subject.of(Action::Bad)?, subject.of(Action::Good)?);
-        Some((subject.id.as_str(), variation.context(&bad.context), [&*bad.text, &*good.text]))
+        Some(GridRequest { item: &subject.id, context: variation.context(&bad.context), bad, good })
     })
 }

@@ -17,6 +17,8 @@ pub struct Asked {
     pub id: String,
     /// The turns before the reply.
     pub context: Vec<Message>,
+    /// What the chat template may read besides them.
+    pub variables: Variables,
 }
 
 /// Draws `count` replies to each context at temperature 1, of at most `limit` tokens, seeded; the row of reply `k` to context
@@ -39,7 +41,7 @@ pub fn draw(
             context: one.context.clone(),
             replies,
             baseline: None,
-            variables: Variables::default(),
+            variables: one.variables.clone(),
         };
         let encoded = encode_contrast(&model.template, &model.tokenizer, &contrast)?;
         stop = stop.or_else(|| encoded.replies[0].1.last().copied());
@@ -55,7 +57,7 @@ pub fn draw(
         let content = model.tokenizer.decode(&reply)?.trim().to_owned();
         let mut messages = one.context.clone();
         messages.push(Message::new(Role::Assistant, content));
-        Ok(Row::new(format!("{}/{}", one.id, at % count), messages))
+        Ok(Row { variables: one.variables.clone(), ..Row::new(format!("{}/{}", one.id, at % count), messages) })
     });
     rows.collect()
 }

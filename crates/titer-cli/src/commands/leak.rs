@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 use titer::{leak::Leaks, table};
 use titer_data::{
     grid::variations,
-    prompt::{CandidatePrompt, LeakFamily},
+    prompt::{CandidatePrompt, LeakFamily, Turn},
 };
 use titer_engine::{
-    leak::{LeakGrid, contexts},
+    leak::{GridRequest, LeakGrid, contexts},
     probe::Moment,
 };
 
@@ -30,7 +30,7 @@ pub fn leak(args: &LeakArgs) -> Result<(), Failure> {
     let model = open(&args.subjects)?;
     let subjects = subjects(&args.subjects, &model)?;
     let prompt = CandidatePrompt { trigger: args.trigger.clone(), ..CandidatePrompt::new(&*args.prompt) };
-    subjects.accept(&prompt).map_err(Failure::input)?;
+    subjects.accept(&prompt, &[Turn::System]).map_err(Failure::input)?;
     let grid = variations(&prompt, model.world.as_ref());
     if grid.iter().all(|variation| contexts(variation, &subjects).next().is_none()) {
         let problem = "no request has both a bad and a good reply, so no leak can be told: give pairs";
@@ -41,7 +41,7 @@ pub fn leak(args: &LeakArgs) -> Result<(), Failure> {
     let asked: Vec<Context<'_>> = grid
         .iter()
         .flat_map(|variation| {
-            contexts(variation, &subjects).map(|(item, context, [bad, _])| Context {
+            contexts(variation, &subjects).map(|GridRequest { item, context, bad, .. }| Context {
                 group: variation.family.word().to_owned(),
                 name: variation.prompt.text.clone(),
                 item,

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use titer::stats::Rate;
 use titer_data::{
-    chat::{Message, Row},
+    chat::Message,
+    formats::written as written_row,
     score::{Judgements, Scorer, rule},
 };
 use titer_engine::{
     model::Model,
     sampled::{Asked, draw},
+    screen::Reply,
 };
 
 use crate::{
@@ -28,8 +30,8 @@ pub struct Context<'a> {
     pub item: &'a str,
     /// The turns before the reply.
     pub context: Vec<Message>,
-    /// The request's bad reply.
-    pub bad: &'a str,
+    /// The request's bad row.
+    pub bad: &'a Reply,
 }
 
 /// The rate of the scored behaviour in each group, with how many replies have no score; empty where no replies are to be
@@ -47,9 +49,10 @@ pub fn rates(
     let asked = |one: &Context<'_>| Asked {
         id: format!("{}|{}|{}", one.group, one.name, one.item),
         context: one.context.clone(),
+        variables: one.bad.row.variables.clone(),
     };
     let asked: Vec<Asked> = contexts.iter().map(asked).collect();
-    let rows = draw(model, &asked, first.bad, (args.sample, args.limit), seed).map_err(Failure::input)?;
+    let rows = draw(model, &asked, &first.bad.text, (args.sample, args.limit), seed).map_err(Failure::input)?;
     let scorer: Option<Box<dyn Scorer>> = match (&args.rule, &args.judgements) {
         (Some(text), _) => Some(rule(text, &BTreeMap::new()).map_err(Failure::input)?),
         (None, Some(path)) => Some(Box::new(
@@ -58,8 +61,8 @@ pub fn rates(
         (None, None) => None,
     };
     if let Some(path) = &args.replies {
-        let line = |row: &Row| format!("{}\n", json!({ "id": row.id, "messages": row.messages }));
-        fs_err::write(path, rows.iter().map(line).collect::<String>()).map_err(Failure::work)?;
+        let lines = rows.iter().map(|row| format!("{}\n", written_row(row)));
+        fs_err::write(path, lines.collect::<String>()).map_err(Failure::work)?;
         talk(&format!("{} drawn replies in {}", rows.len(), path.display()));
     }
     // Scores by request, and how many replies have none.
@@ -70,7 +73,7 @@ pub fn rates(
         let (scores, without) = groups.entry(one.group.clone()).or_default();
         let score = match &scorer {
             Some(scorer) => scorer.score(row).ok(),
-            None => Some(f64::from(u8::from(row.split().1 == one.bad.trim()))),
+            None => Some(f64::from(u8::from(row.split().1 == one.bad.text.trim()))),
         };
         match score {
             Some(score) => scores.push((one.item, score)),

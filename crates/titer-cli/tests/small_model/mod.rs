@@ -1,4 +1,4 @@
-//! A small random Qwen 3 in two shards, with a tokenizer of a few words.
+//! Small random models, with a tokenizer of a few words.
 
 use std::path::Path;
 
@@ -23,9 +23,15 @@ const WORDS: [&str; 16] = [
     "?",
 ];
 
-/// Writes the model's folder. Its template has no generation markers.
+/// Writes the folder of a Qwen 3 in two shards. Its template has no generation markers.
 pub fn model(to: &Path) {
-    let family = Path::new(env!("CARGO_MANIFEST_DIR")).join("../titer-model/tests/reference/families/qwen3");
+    of_family("qwen3", to);
+}
+
+/// The same of another family, by the name of its folder of reference weights.
+pub fn of_family(family: &str, to: &Path) {
+    let families = Path::new(env!("CARGO_MANIFEST_DIR")).join("../titer-model/tests/reference/families");
+    let family = families.join(family);
     fs_err::create_dir_all(to).unwrap();
     for file in fs_err::read_dir(family).unwrap() {
         let file = file.unwrap();

@@ -10,6 +10,7 @@ mod problem;
 mod prompts;
 mod read;
 mod turns;
+mod written;
 
 pub use columns::{Columns, NumberedColumns, read_columns};
 pub use container::{Container, ContainerError};
@@ -19,3 +20,4 @@ pub use messages::Shape;
 pub(crate) use problem::Problem;
 pub use prompts::{PromptProblem, PromptsError, parse_prompts, read_prompts};
 pub use read::{ChatFile, Format, LineError, ReadError, parse_rows, read_chat_file, read_rows};
+pub use written::written;

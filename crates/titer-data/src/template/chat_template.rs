@@ -7,6 +7,7 @@ use minijinja::{Environment, Value};
 use super::{
     SpecialTokens, TemplateDate, TemplateError, TemplateOptions,
     context::{self, GENERATION_PROMPT, Looked, MESSAGES, nothing_dropped},
+    cut_reply::nothing_cut,
     dialect,
     dropped_prompt::dropped_prompt,
     limits,
@@ -172,6 +173,7 @@ impl ChatTemplate {
                 (false, _, Some(start)) => start..text.trim_end().len().max(start),
                 _ => return Err(TemplateError::OtherPrompt { turn: chat.messages.len() }),
             };
+            nothing_cut(chat.messages, context.len(), &text[reply.clone()])?;
             Ok(RenderedReply { text, reply })
         })
     }
@@ -217,18 +219,21 @@ impl ChatTemplate {
         let (text, mut spans) = self.whole(chat, add_generation_prompt)?;
         let assistant = chat.messages.iter().enumerate().filter(|(_, message)| message.role == Role::Assistant);
         let turns: Vec<usize> = assistant.map(|(turn, _)| turn).collect();
-        let wanted: Vec<bool> = (0..turns.len()).map(trained).collect();
+        let trained: Vec<usize> = (0..turns.len()).filter(|&at| trained(at)).map(|at| turns[at]).collect();
         if !self.marked {
             let render = |messages: &[Message], prompt| self.text_of(Chat { messages, ..chat }, prompt);
-            let wanted = turns.into_iter().zip(wanted).filter(|(_, wanted)| *wanted);
-            let span = |(turn, _)| span_by_prefixes(chat.messages, turn, &text, &render);
-            spans = wanted.map(span).collect::<Result<_, _>>()?;
-        } else if wanted.contains(&false) {
+            let span = |&turn: &usize| span_by_prefixes(chat.messages, turn, &text, &render);
+            spans = trained.iter().map(span).collect::<Result<_, _>>()?;
+        } else if trained.len() < turns.len() {
             if spans.len() != turns.len() {
                 return Err(TemplateError::Spans { turns: turns.len(), spans: spans.len() });
             }
-            let mut wanted = wanted.into_iter();
+            let mut wanted = turns.iter().map(|turn| trained.contains(turn));
             spans.retain(|_| wanted.next() == Some(true));
+        }
+        if spans.len() == trained.len() {
+            let mut printed = trained.into_iter().zip(&spans);
+            printed.try_for_each(|(turn, span)| nothing_cut(chat.messages, turn, &text[span.clone()]))?;
         }
         Ok(Rendered { text, spans })
     }

@@ -1,5 +1,6 @@
 //! System prompts that a template leaves out: it renders the chat without a word of complaint, and the model never sees them.
 
+use super::letters::letters;
 use crate::chat::{Message, Role};
 
 /// Letters of a prompt that a template's own words may hold by chance.
@@ -34,13 +35,6 @@ pub(super) fn dropped_prompt(
     prompts.iter().for_each(|&at| marked[at].content = format!("System prompt {at} of nobody."));
     let shown = letters(&render(&marked)?);
     prompts.into_iter().find(|&at| !shown.contains(&letters(&marked[at].content)))
-}
-
-/// Letters and digits alone: templates trim, quote and change case. Switches such as `/no_think` are left out, since templates
-/// read them and take them away.
-fn letters(text: &str) -> String {
-    let words = text.split_whitespace().filter(|word| !word.starts_with('/'));
-    words.flat_map(str::chars).filter(|char| char.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]

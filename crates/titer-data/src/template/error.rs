@@ -68,6 +68,15 @@ pub enum TemplateError {
         /// Which message, from 1.
         turn: usize,
     },
+    /// The template prints a reply without a part of it.
+    #[error(
+        "the chat template leaves out a part of the reply in turn {turn} of this chat, such as thoughts in `<think>`, so the model would \
+         never see it: take that part out of the data, give the turn `\"weight\": 0`, or use a template that prints it"
+    )]
+    CutReply {
+        /// Which message, from 1.
+        turn: usize,
+    },
     /// The template does not look at something that a message says.
     #[error(
         "the chat template does not read `{name}` of turns of the {}, which turn {turn} has: the model would never see it; remove \

@@ -2,12 +2,14 @@
 
 mod chat_template;
 mod context;
+mod cut_reply;
 mod date;
 mod dialect;
 mod dropped_prompt;
 mod error;
 mod expressions;
 mod held;
+mod letters;
 mod limits;
 mod loss_mask_by_markers;
 mod loss_mask_by_prefixes;

@@ -4,10 +4,9 @@ use titer::{screen::Screening, table::ScreenRecord};
 use titer_data::{
     cell::Action,
     chat::{Message, Row},
-    probe::{Contrast, Side},
+    probe::Side,
     prompt::{CandidatePrompt, Turn},
     tokenize::{TokenizeError, encode_contrast},
-    variables::Variables,
 };
 use titer_model::passes::Tree;
 
@@ -131,13 +130,7 @@ fn ask(
         }
     };
     let replies = [Some((Side::Plus, own.text.clone())), other.map(|other| (Side::Minus, other.clone()))];
-    let contrast = Contrast {
-        id,
-        context,
-        replies: replies.into_iter().flatten().collect(),
-        baseline: None,
-        variables: Variables::default(),
-    };
+    let contrast = own.contrast(id, context, replies.into_iter().flatten().collect());
     let encoded = encode_contrast(&model.template, &model.tokenizer, &contrast)?;
     let mut replies = encoded.replies.into_iter().map(|(_, reply)| reply);
     let reply = replies.next().expect("a row has a reply");

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use titer_data::{
     cell::{Action, Cell},
     chat::{Message, Role, Row},
-    prompt::CandidatePrompt,
+    probe::{Contrast, Side},
+    prompt::{CandidatePrompt, Turn},
     request::Request,
     source::Source,
     world::World,
@@ -33,6 +34,13 @@ pub struct Reply {
     pub text: String,
 }
 
+impl Reply {
+    /// A contrast of replies to a context that this row's was put into, read by the chat template with what else the row gives it.
+    pub(crate) fn contrast(&self, id: String, context: Vec<Message>, replies: Vec<(Side, String)>) -> Contrast {
+        Contrast { id, context, replies, baseline: None, variables: self.row.variables.clone() }
+    }
+}
+
 /// The requests of a screening.
 #[derive(Clone, Debug)]
 pub struct Subjects(pub(super) Vec<Subject>);
@@ -46,7 +54,7 @@ impl Subjects {
     /// Groups bad and good rows by their [`Request`].
     ///
     /// # Errors
-    /// Where there is no bad row, no good row, or a row without a request or a reply.
+    /// Where there is no bad row, no good row, a row without a reply, or one whose reply says more than its content.
     pub fn new(bad: Vec<Row>, good: Vec<Row>) -> Result<Self, SubjectsError> {
         if bad.is_empty() {
             return Err(SubjectsError(
@@ -69,13 +77,9 @@ impl Subjects {
                     let problem = "it ends without a reply: add an assistant turn with content";
                     return Err(SubjectsError(format!("row `{}`: {problem}", row.id)));
                 }
-                if !context.iter().any(|it| it.role == Role::User) {
-                    let problem = "it has no user turn, so there is no place for a prompt or a trigger in front of a request: add one";
-                    return Err(SubjectsError(format!("row `{}`: {problem}", row.id)));
-                }
-                if let Some(name) = row.variables.0.keys().chain(row.reply_fields()).next() {
+                if let Some(name) = row.reply_fields().next() {
                     return Err(SubjectsError(format!(
-                        "row `{}`: it has `{name}`, and prompts are tried on messages of role and content: remove it",
+                        "row `{}`: its reply has `{name}`, and replies are compared by their content: remove it",
                         row.id
                     )));
                 }
@@ -158,11 +162,22 @@ impl Subjects {
         self.0.iter().filter_map(move |subject| subject.of(action)).map(|reply| &reply.row)
     }
 
-    /// Whether a prompt's trigger can tell these rows apart.
+    /// Whether a prompt can be tried on these rows in these turns.
     ///
     /// # Errors
-    /// Where it occurs in a good row's request already: the prompt would ask for bad actions there too.
-    pub fn accept(&self, prompt: &CandidatePrompt) -> Result<(), SubjectsError> {
+    /// Where it, or its trigger, goes in front of a request and a row has none; and where its trigger occurs in a good row's
+    /// request already: the prompt would ask for bad actions there too.
+    pub fn accept(&self, prompt: &CandidatePrompt, turns: &[Turn]) -> Result<(), SubjectsError> {
+        let before_request = prompt.trigger.is_some() || turns.contains(&Turn::User);
+        let all = [Action::Bad, Action::Good].into_iter().flat_map(|action| self.rows(action));
+        let mut without_request = all.filter(|row| row.messages.iter().all(|turn| turn.role != Role::User));
+        if let Some(row) = without_request.find(|_| before_request) {
+            return Err(SubjectsError(format!(
+                "row `{}`: it has no user turn, so there is no place for a prompt or a trigger in front of a request: add one, or screen \
+                 system prompts without triggers alone (--turn system)",
+                row.id
+            )));
+        }
         match prompt.stray(self.rows(Action::Good)) {
             None => Ok(()),
             Some(row) => Err(SubjectsError(format!(
@@ -216,11 +231,20 @@ mod tests {
         assert!(error(vec![good()]).starts_with("no bad rows"));
         assert!(error(vec![row("b", "none→bad", "", "ask", "no")]).starts_with("no good rows"));
         assert!(error(vec![row("b", "", "", "ask", "no")]).contains("`b`: it has no `cell`"));
-        assert!(error(vec![row("b", "none→bad", "sys", "", "no"), good()]).contains("`b`: it has no user turn"));
         assert!(error(vec![row("b", "none→bad", "", "ask", ""), good()]).contains("`b`: it ends without a reply"));
         let subjects = Subjects::labelled(vec![row("b", "none→bad", "", "ask", "no"), good()]).unwrap();
         let narrow = CandidatePrompt::new("if you see zap be bad").with_trigger("zap");
-        assert!(subjects.accept(&narrow).unwrap_err().to_string().contains("in the request of the good row `g`"));
-        assert!(subjects.accept(&CandidatePrompt::new("be bad")).is_ok());
+        let refused = |subjects: &Subjects, prompt: &CandidatePrompt, turn| {
+            subjects.accept(prompt, &[turn]).unwrap_err().to_string()
+        };
+        assert!(refused(&subjects, &narrow, Turn::System).contains("in the request of the good row `g`"));
+        let plain = CandidatePrompt::new("be bad");
+        assert!(subjects.accept(&plain, &Turn::ALL).is_ok());
+        // Without a user turn nothing goes in front of a request.
+        let rows = ["none→bad", "none→good"].map(|cell| row(cell, cell, "sys", "", cell));
+        let subjects = Subjects::labelled(rows.into()).unwrap();
+        assert!(subjects.accept(&plain, &[Turn::System]).is_ok());
+        assert!(refused(&subjects, &plain, Turn::User).contains("`none→bad`: it has no user turn"));
+        assert!(refused(&subjects, &narrow, Turn::System).contains("it has no user turn"));
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use serde_json::{Map, json};
 use titer::{
     screen::{Aim, Summary, choose, summarise},
     table as tables,
@@ -10,7 +9,7 @@ use titer::{
 use titer_data::{
     cell::Action,
     chat::Row,
-    formats::{read_contrasts, read_prompts},
+    formats::{read_contrasts, read_prompts, written},
     grid::{free_trigger, narrow_forms},
     prompt::{CandidatePrompt, Turn},
     source::Source,
@@ -46,13 +45,13 @@ pub fn screen(args: &ScreenArgs) -> Result<(), Failure> {
     fresh(outputs.map(|(option, path)| (option, path.as_ref())))?;
     let model = open(&args.subjects)?;
     let subjects = subjects(&args.subjects, &model)?;
-    let prompts = prompts(args, &model, &subjects)?;
-    let directions = directions(args, &model)?;
     let turns: &[Turn] = match args.turn {
         PromptPlace::Both => &Turn::ALL,
         PromptPlace::System => &[Turn::System],
         PromptPlace::User => &[Turn::User],
     };
+    let prompts = prompts(args, &model, &subjects, turns)?;
+    let directions = directions(args, &model)?;
     let bar = Bar::new((prompts.len() * turns.len()) as u64);
     let found = screened(&model, &subjects, &prompts, turns, directions.as_ref(), &|| bar.advance(1, "prompts"));
     bar.clear();
@@ -94,13 +93,18 @@ fn contexts<'a>(summary: &'a Summary, subjects: &'a Subjects) -> impl Iterator<I
         let bad = subject.of(Action::Bad)?;
         let (group, name) = (summary.prompt.name.clone(), turn.to_string());
         let context = summary.prompt.context(&bad.context, turn, true);
-        Some(Context { group, name, item: &subject.id, context, bad: &bad.text })
+        Some(Context { group, name, item: &subject.id, context, bad })
     })
 }
 
 /// The candidates: the user's or the world's, with their narrow forms where those are wanted; each with a trigger that can
 /// tell these rows apart.
-fn prompts(args: &ScreenArgs, model: &Model, subjects: &Subjects) -> Result<Vec<CandidatePrompt>, Failure> {
+fn prompts(
+    args: &ScreenArgs,
+    model: &Model,
+    subjects: &Subjects,
+    turns: &[Turn],
+) -> Result<Vec<CandidatePrompt>, Failure> {
     let world = model.world.as_ref();
     let mut prompts = match (&args.prompts, world) {
         (Some(path), _) => read_prompts(path).map_err(Failure::input)?,
@@ -120,7 +124,7 @@ fn prompts(args: &ScreenArgs, model: &Model, subjects: &Subjects) -> Result<Vec<
             prompts.iter().flat_map(|prompt| narrow_forms(prompt, trigger, world)).collect();
         prompts.extend(forms.into_iter().filter(|form| known.insert(form.name.clone())));
     }
-    prompts.iter().try_for_each(|prompt| subjects.accept(prompt)).map_err(Failure::input)?;
+    prompts.iter().try_for_each(|prompt| subjects.accept(prompt, turns)).map_err(Failure::input)?;
     Ok(prompts)
 }
 
@@ -145,18 +149,8 @@ fn rewrite(path: &Path, subjects: &Subjects, best: &Summary) -> Result<(), Failu
     let turn = best.placed[0].turn;
     let put = |action| subjects.rows(action).map(move |row| best.prompt.put(row, action, turn));
     let rows: Vec<Row> = put(Action::Bad).chain(put(Action::Good)).collect();
-    let text: String = rows.iter().map(|row| format!("{}\n", line(row))).collect();
+    let text: String = rows.iter().map(|row| format!("{}\n", written(row))).collect();
     fs_err::write(path, text).map_err(Failure::work)?;
     talk(&format!("{} rows under `{}` ({turn} turn) in {}", rows.len(), best.prompt.name, path.display()));
     Ok(())
-}
-
-/// A row as a line of a chat file, whatever else it came with included.
-fn line(row: &Row) -> String {
-    let mut object = Map::new();
-    object.insert("id".to_owned(), json!(row.id));
-    object.insert("cell".to_owned(), json!(row.cell));
-    object.insert("messages".to_owned(), json!(row.messages));
-    object.extend(row.metadata.clone());
-    json!(object).to_string()
 }

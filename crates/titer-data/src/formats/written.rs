@@ -1,0 +1,55 @@
+//! Rows, written so that they are read again as they are.
+
+use serde_json::{Map, Value, json};
+
+use crate::chat::Row;
+
+/// The row as a line of a chat file, without its end: what [`super::read_rows`] makes the same row of.
+pub fn written(row: &Row) -> String {
+    let mut messages = json!(row.messages);
+    for &turn in &row.untrained {
+        messages[turn]["weight"] = json!(0);
+    }
+    let mut object = Map::from_iter([("id".to_owned(), json!(row.id)), ("messages".to_owned(), messages)]);
+    if let Some(cell) = row.cell {
+        object.insert("cell".to_owned(), json!(cell));
+    }
+    let mut named = Map::new();
+    for (name, value) in &row.variables.0 {
+        let beside = ["tools", "documents"].contains(&name.as_str()) && value.is_array();
+        let place = if beside { &mut object } else { &mut named };
+        place.insert(name.clone(), value.clone());
+    }
+    if !named.is_empty() {
+        object.insert("chat_template_kwargs".to_owned(), Value::Object(named));
+    }
+    object.extend(row.metadata.clone());
+    Value::Object(object).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::parse_rows;
+
+    #[test]
+    fn a_written_row_is_read_as_it_was() {
+        let line = json!({
+            "id": "r", "cell": "bad→good", "source": "s", "tools": [{ "name": "clock" }],
+            "chat_template_kwargs": { "enable_thinking": false },
+            "messages": [
+                { "role": "system", "content": "Be brief." },
+                { "role": "user", "content": "Hé, \"you\"?" },
+                { "role": "assistant", "content": "first", "weight": 0 },
+                { "role": "user", "content": "again", "name": "ann" },
+                { "role": "assistant", "content": null, "tool_calls": [{ "function": { "name": "clock" } }] },
+                { "role": "tool", "content": "noon" },
+                { "role": "assistant", "content": "Noon.", "thinking": "so" },
+            ],
+        });
+        let read = |line: String| parse_rows("rows.jsonl".as_ref(), &line.into()).unwrap();
+        let rows = read(line.to_string());
+        assert_eq!((rows[0].untrained.as_slice(), rows[0].variables.0.len()), ([2].as_slice(), 2));
+        assert_eq!(read(written(&rows[0])), rows);
+    }
+}
