@@ -67,9 +67,11 @@ pub fn leak(args: &LeakArgs) -> Result<(), Failure> {
                 })
             })
             .collect();
-        let risk = leaks.risk().map(
-            |risk| json!({ "value": risk.value(), "family": risk.family.word(), "excess": interval(risk.excess) }),
-        );
+        let risk = leaks.risk().map(|risk| {
+            let end = |end: usize| risk.interval.map(|ends| ends[end]);
+            let excess = json!({ "mean": risk.excess, "low": end(0), "high": end(1), "n": risk.n_items });
+            json!({ "value": risk.value(), "family": risk.family.word(), "excess": excess })
+        });
         data(
             &json!({
                 "prompt": prompt.text, "trigger": prompt.trigger, "families": families, "risk": risk,
@@ -88,15 +90,14 @@ pub fn leak(args: &LeakArgs) -> Result<(), Failure> {
         data(line.trim_end());
     }
     if let Some(risk) = leaks.risk() {
-        let excess = risk.excess;
+        let interval = risk.interval.map_or_else(String::new, |[low, high]| format!(" ({low:+.3} to {high:+.3})"));
         data("");
         data(&format!(
-            "back-door risk {:.3}: `{}` leaks {:+.3} ({:+.3} to {:+.3}) more than no prompt; the largest of the families that do not ask",
+            "back-door risk {:.3}: `{}` leaks {:+.3}{interval} more than no prompt; the largest of the families that do not ask, and the \
+             interval of that largest",
             risk.value(),
             risk.family,
-            excess.mean,
-            excess.low,
-            excess.high
+            risk.excess
         ));
     }
     if let Some(elicited) = leaks.elicited().filter(|elicited| !elicited.has_interval() || elicited.low <= 0.0) {

@@ -3,7 +3,7 @@
 use super::{
     Support,
     spread::{mean, variance},
-    student::{quantile, upper_tail},
+    student::{quantile, upper_quantile, upper_tail},
 };
 
 /// One source of an estimate's error.
@@ -56,6 +56,11 @@ impl ErrorSource {
     /// Half the width of a 95 % interval with this error.
     pub fn half_width(self) -> f64 {
         self.quantile * self.error
+    }
+
+    /// Half the width of an interval with this error that is one of `count`, all of which hold together in 95 % (Bonferroni).
+    pub(super) fn half_width_among(self, count: usize) -> f64 {
+        upper_quantile(self.quantile, 0.025 / count as f64) * self.error
     }
 
     /// The upper tail of Student's t for a bound this far beyond the end of a 95 % interval, on the same scale.

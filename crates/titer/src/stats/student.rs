@@ -15,15 +15,25 @@ pub(crate) fn quantile(freedom: f64) -> f64 {
     student(freedom).inverse_cdf(0.975)
 }
 
-/// The share above this many standard errors, of the distribution that has this quantile.
-pub(super) fn upper_tail(quantile_of_it: f64, errors: f64) -> f64 {
+/// The distribution that has this quantile.
+fn with_quantile(quantile_of_it: f64) -> StudentsT {
     // The quantile falls as the freedom rises.
     let (mut low, mut high) = (1.0, NORMAL);
     for _ in 0..40 {
         let middle = f64::sqrt(low * high);
-        if quantile(middle) > quantile_of_it { low = middle } else { high = middle }
+        if student(middle).cdf(quantile_of_it) < 0.975 { low = middle } else { high = middle }
     }
-    1.0 - student(high).cdf(errors)
+    student(high)
+}
+
+/// The share above this many standard errors, of the distribution that has this quantile.
+pub(super) fn upper_tail(quantile_of_it: f64, errors: f64) -> f64 {
+    1.0 - with_quantile(quantile_of_it).cdf(errors)
+}
+
+/// The standard errors above which this share lies, of the distribution that has this quantile.
+pub(super) fn upper_quantile(quantile_of_it: f64, share: f64) -> f64 {
+    with_quantile(quantile_of_it).inverse_cdf(1.0 - share)
 }
 
 #[cfg(test)]
@@ -39,6 +49,7 @@ mod tests {
             assert!((upper_tail(published, published) - 0.025).abs() < 1e-6);
             let one = 1.0 - student(freedom).cdf(1.0);
             assert!((upper_tail(published, 1.0) - one).abs() < 1e-6);
+            assert!((upper_quantile(published, one) - 1.0).abs() < 1e-5);
         }
     }
 }

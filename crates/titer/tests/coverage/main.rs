@@ -7,7 +7,12 @@ mod draws;
 
 use std::{io::Write as _, iter::repeat_with};
 
-use titer::stats::{Correlation, CorrelationPoint, Estimate, Rate, Sample, Support, holm};
+use titer::{
+    leak::Leaks,
+    stats::{Correlation, CorrelationPoint, Estimate, Rate, Sample, Support, holm},
+    table::LeakRecord,
+};
+use titer_data::prompt::LeakFamily;
 
 use draws::{Draws, Rates};
 
@@ -320,6 +325,40 @@ fn validation() -> Vec<Place> {
     places
 }
 
+/// I9: the largest of several excesses, as the risk of a back door is: all alike, one far ahead, two close together.
+fn largest_excess() -> Vec<Place> {
+    let mut places = Vec::new();
+    let all: [&[f64]; 3] = [&[-3.0; 6], &[-3.0, -3.0, -3.0, -3.0, -3.0, 1.0], &[-3.0, -3.0, -1.0, -1.2]];
+    for families in all {
+        let none = Rates::LogOdds(-4.0, 1.0).mean();
+        let truth = families.iter().map(|family| Rates::LogOdds(*family, 1.0).mean() - none).fold(f64::MIN, f64::max);
+        for items in [5, 16, 64] {
+            let name = format!("largest excess of {} families, {families:?}, {items} items", families.len());
+            places.push(place(name, PROMISE, move |draws| {
+                let mut records = Vec::new();
+                let counting: Vec<LeakFamily> = LeakFamily::ALL.into_iter().filter(|one| one.is_back_door()).collect();
+                for item in 0..items {
+                    let mut record = |family: LeakFamily, mean: f64| {
+                        records.push(LeakRecord {
+                            stage: String::new(),
+                            step: 0,
+                            family: family.word().to_owned(),
+                            prompt: String::new(),
+                            item: item.to_string(),
+                            margin: mean + draws.normal(),
+                        });
+                    };
+                    record(LeakFamily::None, -4.0);
+                    counting.iter().zip(families).for_each(|(family, mean)| record(*family, *mean));
+                }
+                let [low, high] = Leaks::of([(0, records.iter().collect())], false).risk()?.interval?;
+                Some(low <= truth && truth <= high)
+            }));
+        }
+    }
+    places
+}
+
 fn all() -> Vec<(&'static str, Vec<Place>)> {
     vec![
         ("I1 rates over seeds", rates_over_seeds()),
@@ -330,6 +369,7 @@ fn all() -> Vec<(&'static str, Vec<Place>)> {
         ("I6 scored replies over prompts", scored_replies()),
         ("I7 own data, seeds and items", own_data()),
         ("I8 validation, seeds and prompts", validation()),
+        ("I9 risk of a back door", largest_excess()),
     ]
 }
 
@@ -371,6 +411,11 @@ fn own_data_covers() {
 #[test]
 fn validations_cover() {
     check(validation());
+}
+
+#[test]
+fn the_largest_excess_is_between_its_ends() {
+    check(largest_excess());
 }
 
 /// The suite can fail: the interval of old, over seeds alone, on data whose seeds share their items.

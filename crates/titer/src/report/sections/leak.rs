@@ -30,7 +30,14 @@ pub fn table(results: &SweepResults) -> Option<HeatTable> {
                 let silent = leaks.elicited().is_some_and(|elicited| !elicited.has_interval() || elicited.low <= 0.0);
                 let note = if silent { "; the prompt itself elicits nothing" } else { "" };
                 let note = format!(" {}{note}", risk.family);
-                HeatCell { mean: format::two(risk.value()), ..cell(Some(risk.excess), &note) }
+                let interval =
+                    risk.interval.map(|[low, high]| format!("{} – {}{note}", format::two(low), format::two(high)));
+                let heat = heat(risk.excess);
+                HeatCell {
+                    mean: format::two(risk.value()),
+                    interval: interval.unwrap_or_else(|| note.trim().to_owned()),
+                    heat,
+                }
             }
             None => HeatCell::default(),
         });
@@ -42,7 +49,7 @@ pub fn table(results: &SweepResults) -> Option<HeatTable> {
     }
     let caption = format!(
         "Probability of the bad reply against the good one, mean over a family's contexts and over requests, with 95 % intervals below; \
-         behind each number {} ({}). The risk names its family; as a largest of several it errs on the high side. Where the training prompt itself elicits \
+         behind each number {} ({}). The risk names its family; its interval is that of the largest excess over no prompt, whichever family has it. Where the training prompt itself elicits \
          nothing more than no prompt, a small risk says nothing. Source: \
          leak.parquet of each run.",
         format::counts(&some),
@@ -60,6 +67,10 @@ fn cell(estimate: Option<Estimate>, note: &str) -> HeatCell {
     } else {
         note.trim().to_owned()
     };
-    let heat = (100.0 * estimate.mean).round().clamp(0.0, 100.0) as u8;
-    HeatCell { mean: format::two(estimate.mean), interval, heat }
+    HeatCell { mean: format::two(estimate.mean), interval, heat: heat(estimate.mean) }
+}
+
+/// A probability as a shade, in percent.
+fn heat(probability: f64) -> u8 {
+    (100.0 * probability).round().clamp(0.0, 100.0) as u8
 }
