@@ -45,6 +45,7 @@ pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Verify(args) => commands::verify(&args),
         Command::Organism(OrganismCommand::Train(args)) => commands::organism::train(&args),
         Command::Organism(OrganismCommand::Card(args)) => commands::organism::card(&args),
+        Command::Completions(args) => commands::completions(&args),
     };
     match result {
         Ok(()) => 0,

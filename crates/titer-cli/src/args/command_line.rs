@@ -55,4 +55,12 @@ pub enum Command {
     /// Train and describe organisms: the tiny models that titer ships
     #[command(subcommand)]
     Organism(OrganismCommand),
+    /// Print what a shell needs to complete titer's commands and options
+    Completions(CompletionsArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
 }

@@ -11,7 +11,7 @@ mod runs;
 mod template;
 mod verdicts;
 
-pub use command_line::{Args, Command};
+pub use command_line::{Args, Command, CompletionsArgs};
 pub use data::{AuditArgs, CheckArgs, DoctorArgs, ScoreArgs};
 pub use forecasts::{ForecastArgs, PlanArgs};
 pub use organism::{CardArgs, OrganismCommand, TrainArgs};

@@ -57,4 +57,7 @@ pub struct ResultsArgs {
 pub struct VerifyArgs {
     /// The sweep's folder
     pub dir: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod check;
+mod completions;
 mod data;
 mod doctor;
 mod forecast;
@@ -24,6 +25,7 @@ mod verify;
 
 pub use audit::audit;
 pub use check::check;
+pub use completions::completions;
 pub use doctor::doctor;
 pub use forecast::forecast;
 pub use init::init;

@@ -1,5 +1,6 @@
 //! `titer verify`
 
+use serde_json::json;
 use titer::{
     forecast::SavedForecast,
     store::{Depth, Sweep},
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// Reads every file of every finished run in a sweep's folder, those of other versions of its spec too, and prints a line for
-/// everything that is wrong.
+/// everything that is wrong; or one JSON object.
 pub fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     let sweep = Sweep::open(&args.dir).map_err(Failure::input)?;
     let mut problems: Vec<String> = Vec::new();
@@ -26,7 +27,12 @@ pub fn verify(args: &VerifyArgs) -> Result<(), Failure> {
         } += 1;
         problems.extend(found.damage.iter().map(ToString::to_string));
     }
-    problems.iter().for_each(|problem| data(problem));
+    if args.json {
+        let counts = json!({ "whole": whole, "damaged": damaged, "unverified": unverified, "problems": problems });
+        data(&counts.to_string());
+    } else {
+        problems.iter().for_each(|problem| data(problem));
+    }
     talk(&format!(
         "finished runs: {whole} as they were written, {damaged} damaged, {unverified} unverified (an older titer wrote no hashes)"
     ));

@@ -1,0 +1,16 @@
+//! `titer completions`
+
+use clap::CommandFactory as _;
+
+use crate::{
+    args::{Args, CompletionsArgs},
+    printer::{Failure, data},
+};
+
+/// Prints the script of a shell.
+pub fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Args::command(), "titer", &mut script);
+    data(String::from_utf8_lossy(&script).trim_end());
+    Ok(())
+}
