@@ -95,12 +95,17 @@ fn pilots_say_what_they_bought_and_finished_runs_judge_what_they_were_not_pilots
     let judged: Vec<&str> = json["pairs"].as_array().unwrap().iter().filter_map(|pair| pair["arm"].as_str()).collect();
     let piloted = judged.iter().any(|arm| bought.contains(arm));
     assert!(!piloted && judged.len() == 6, "{judged:?} {bought}");
+    // Each component is scored where the forecasts say that they know and where they do not, beside the baselines.
+    let scores = json["scores"].as_array().unwrap();
+    let runs = |score: &serde_json::Value| score["runs"].as_u64().unwrap();
+    assert_eq!(scores.iter().map(runs).sum::<u64>(), 6, "{scores:?}");
+    assert!(scores.iter().all(|score| score["optimisers"] == "adamw" && score["baselines"]["dose alone"].is_number()));
 
     let page = ["--against", "run", "--html", "page.html", "--out", "run/forecast.json"];
     let found = titer(dir.path(), &[&small[..], &page].concat());
     assert!(found.status.success(), "{}", text(&found.stderr));
     let page = fs_err::read_to_string(dir.path().join("page.html")).unwrap();
-    assert!(page.contains("open circles are measured"));
+    assert!(page.contains("open circles are measured") && page.contains("nearer than the forecast"));
     assert!(titer(dir.path(), &["report", "run"]).status.success());
     let report = fs_err::read_to_string(dir.path().join("run/report.html")).unwrap();
     assert!(report.contains("Forecast beside measured"));

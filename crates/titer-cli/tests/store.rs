@@ -68,8 +68,8 @@ fn every_command_names_a_newer_format_and_changes_nothing() {
         (
             "forecast.json",
             "",
-            "{\"format\": 5, \"shape\": \"round\"}",
-            format!("format 5, and this titer reads format 4: {newer}"),
+            "{\"format\": 6, \"shape\": \"round\"}",
+            format!("format 6, and this titer reads format 5: {newer}"),
         ),
     ];
     for (name, old, new, said) in cases {
@@ -100,20 +100,20 @@ fn newer_forecasts_and_older_ones_are_told_apart() {
     let folder = Folder::of_format_1();
     let file = folder.path().join("f.json");
     let forecast = ["forecast", "tiny.toml", "--rows", "8", "--contrasts", "8", "--out", "f.json"];
-    fs_err::write(&file, "{\"format\": 5, \"told\": [], \"dials\": {}}").unwrap();
+    fs_err::write(&file, "{\"format\": 6, \"told\": [], \"dials\": {}}").unwrap();
     let (code, _, error) = folder.titer(&forecast);
     assert_eq!(code, 2);
     assert_eq!(
         error,
-        "error: f.json has format 5, and this titer reads format 4: a newer titer wrote it, and reads it\n"
+        "error: f.json has format 6, and this titer reads format 5: a newer titer wrote it, and reads it\n"
     );
-    assert!(fs_err::read_to_string(&file).unwrap().starts_with("{\"format\": 5"));
-    fs_err::write(folder.sweep().join("forecast.json"), "{\"format\": 3, \"told\": []}").unwrap();
+    assert!(fs_err::read_to_string(&file).unwrap().starts_with("{\"format\": 6"));
+    fs_err::write(folder.sweep().join("forecast.json"), "{\"format\": 4, \"told\": []}").unwrap();
     let (code, _, error) = folder.titer(READERS[0]);
     assert_eq!(code, 2);
     assert_eq!(
         error,
-        "error: sweep/forecast.json has format 3, and this titer reads format 4: delete it, or write it anew with \
+        "error: sweep/forecast.json has format 4, and this titer reads format 5: delete it, or write it anew with \
          `titer forecast SPEC --out FILE`\n"
     );
 }

@@ -1,14 +1,14 @@
 //! The forecaster against what is known exactly: closed forms of the toy, Adam on its three parameters, and its own file.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use titer::{
     forecast::{
-        About, Calibration, Comparison, Forecast, Kernel, KernelError, Motion, Placement, Trajectory, forecast, kinds,
-        last, read_kernel, rest, stage_batches, toy, toy::Toy, write_kernel,
+        About, Calibration, Comparison, Course, CourseTrust, Forecast, Kernel, KernelError, MarginError, Motion,
+        Placement, Trajectory, forecast, kinds, last, read_kernel, rest, stage_batches, toy, toy::Toy, write_kernel,
     },
     limits::{Limit, RateBound, Supply, search},
-    plan::{StagePlan, SweepPlan},
+    plan::{OptimiserPlan, StagePlan, SweepPlan},
     spec::Spec,
 };
 use titer_data::{
@@ -245,7 +245,7 @@ fn what_the_kernel_has_not_seen_is_an_error_and_what_was_not_calibrated_is_said(
     assert!(unknown.contains("`placebo→good`"), "{unknown}");
     let far = descent(r#"{ "bad→good" = 1.0 }"#, 100, 10.0);
     let found = forecast(&kernel, &far, Placement::Even, 0, &[0], &Calibration::default()).unwrap();
-    assert!(found.beyond[0].contains("times as far"), "{:?}", found.beyond);
+    assert!(found.beyond.join("; ").contains("times as far"), "{:?}", found.beyond);
     let near = descent(r#"{ "bad→good" = 1.0 }"#, 100, 0.01);
     let near = forecast(&kernel, &near, Placement::Even, 0, &[0, 1], &Calibration::default()).unwrap();
     assert!(near.beyond.is_empty() && near.does_not_know(0).is_empty(), "{near:?}");
@@ -270,7 +270,7 @@ fn runs_that_a_forecast_missed_widen_its_intervals_until_they_hold_one_more() {
         Comparison {
             arm: arm.to_string(),
             seed: 0,
-            optimiser: "sgd".to_owned(),
+            optimisers: "sgd".to_owned(),
             component: component.word().to_owned(),
             start: kernel.probes[probe].margin,
             start_rate: 0.9,
@@ -288,12 +288,15 @@ fn runs_that_a_forecast_missed_widen_its_intervals_until_they_hold_one_more() {
         ]
     };
     let runs: Vec<(Vec<StagePlan>, Vec<Comparison>)> = (0..3).map(|arm| (stages.clone(), missed(arm))).collect();
+    let twice: Vec<_> = (0..3).map(|arm| ([stages.clone(), stages.clone()].concat(), missed(arm))).collect();
     let set = shipped.set_by(&runs, &about);
     // t(.975, 2) = 4.303: three runs are few.
-    assert!((set.trust[1][0].widen - 4.303 * 1.5).abs() < 0.01, "{:?}", set.trust);
-    // What was hit, or not measured, keeps its width.
-    assert_eq!(set.trust[1][1], shipped.trust[1][1]);
-    assert_eq!((set.trust[1][2], set.trust[0]), (shipped.trust[1][2], shipped.trust[0]));
+    assert!((errors(&set, "sgd")[0].widen - 4.303 * 1.5).abs() < 0.01, "{:?}", set.courses);
+    // What was hit, not measured, or of another course keeps its width.
+    assert_eq!(errors(&set, "sgd")[1..], errors(&shipped, "sgd")[1..]);
+    for other in ["adamw", "sgd, sgd", "adamw, adamw"] {
+        assert_eq!(errors(&set, other), errors(&shipped, other));
+    }
     let after = forecast(&kernel, &stages, Placement::Even, 0, &[0, 1, 2], &set).unwrap();
     let (wide, narrow) = (end(&after, 0), end(&before, 0));
     let ratio = (wide.high - wide.mean) / (narrow.high - narrow.mean);
@@ -306,10 +309,88 @@ fn runs_that_a_forecast_missed_widen_its_intervals_until_they_hold_one_more() {
     };
     assert!(said(&shipped, &stages).contains("name them with --calibrate"));
     assert_eq!(said(&set, &stages), "");
-    assert!(said(&set, &descent(r#"{ "bad→good" = 1.0 }"#, 1000, 0.01)).contains("10.0 times as far"));
+    assert!(said(&set, &descent(r#"{ "bad→good" = 1.0 }"#, 1000, 0.01)).contains("10.00 times as far"));
     assert!(said(&set, &descent(r#"{ "neutral→good" = 1.0 }"#, 100, 0.01)).contains("no run with neutral rows"));
     let adam = self::stages("[[stage]]\nrows = 320\nmix = { \"bad→good\" = 1.0 }\n");
     assert!(said(&set, &adam).contains("no run with adamw"));
+    assert!(said(&set, &[stages.clone(), stages.clone()].concat()).contains("no run of 2 stages (sgd, sgd)"));
+
+    // Two stages have widths of their own, which start from those before.
+    let both = shipped.set_by(&[runs, twice].concat(), &own.about);
+    assert_eq!(errors(&both, "sgd"), errors(&set, "sgd"));
+    assert!((errors(&both, "sgd, sgd")[0].widen / errors(&shipped, "sgd, sgd")[0].widen - 4.303 * 1.5).abs() < 0.01);
+    assert_eq!(said(&both, &[stages.clone(), stages].concat()), "");
+}
+
+fn errors(calibration: &Calibration, optimisers: &str) -> [MarginError; 3] {
+    let of_course = |known: &&CourseTrust| known.course.optimisers == optimisers;
+    calibration.courses.iter().find(of_course).expect("a course").errors
+}
+
+#[test]
+fn a_rate_a_length_and_a_course_that_no_run_had_are_not_known() {
+    let about = Toy::DEFAULT.kernel().about;
+    let shipped = Calibration::default();
+    let said = |stages: &[StagePlan]| shipped.beyond(&about, stages).join("; ");
+    let sgd = |steps: usize, lr: f64| descent(r#"{ "neutral→good" = 1.0 }"#, steps, lr).remove(0);
+    let adam = |steps: usize, lr: f64| {
+        let rows = 32 * steps;
+        stages(&format!("[[stage]]\nrows = {rows}\noptimiser = {{ kind = \"adamw\", lr = {lr} }}\n")).remove(0)
+    };
+    for known in [
+        vec![sgd(100, 0.03)],
+        vec![sgd(50, 0.06)],
+        vec![adam(100, 1e-4)],
+        vec![adam(100, 1e-4), adam(50, 2e-4)],
+        vec![sgd(100, 0.03), sgd(0, 1.0), sgd(100, 0.03)],
+        vec![adam(0, 1.0)],
+    ] {
+        assert_eq!(said(&known), "", "{known:?}");
+    }
+    // As far as a known run, but in a few long steps.
+    assert_eq!(
+        said(&[sgd(5, 0.3)]),
+        "the learning rate of sgd is 5.00 times the highest that forecasts were held against"
+    );
+    let mut pushed = sgd(5, 0.03);
+    pushed.optimiser = OptimiserPlan::Sgd { lr: 0.03, momentum: 0.9 };
+    assert_eq!(said(&[pushed]), said(&[sgd(5, 0.3)]));
+    assert!(said(&[adam(10, 1e-3)]).starts_with("the learning rate of adamw is 5.00 times the highest"));
+    assert_eq!(
+        said(&[adam(300, 1e-4)]),
+        "adamw goes 3.00 times as far (learning rate times steps) as any run with adamw that forecasts were held against"
+    );
+    for (stages, words) in [
+        (vec![adam(10, 1e-4), sgd(10, 0.03)], "2 stages (adamw, sgd)"),
+        (vec![sgd(10, 0.03); 3], "3 stages (sgd, sgd, sgd)"),
+    ] {
+        assert_eq!(said(&stages), format!("no run of {words} has been held against a forecast"));
+    }
+}
+
+#[test]
+fn what_ships_as_known_is_what_the_runs_that_set_it_reach() {
+    let mut reached: BTreeMap<String, Course> = BTreeMap::new();
+    let specs =
+        ["q1-dose-response", "q5-forecast", "q6-forecast", "q7-forecast", "q9-calibration-adamw", "q9-calibration-sgd"];
+    for name in specs {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments").join(format!("{name}.toml"));
+        let spec = Spec::parse(&fs_err::read_to_string(&path).unwrap(), &path).unwrap();
+        for arm in SweepPlan::resolve(&spec).unwrap().arms {
+            let course = Course::of(&arm.stages);
+            reached
+                .entry(course.optimisers.clone())
+                .or_insert_with(|| Course::unseen(&course.optimisers))
+                .reach(&course);
+        }
+    }
+    let shipped = Calibration::default().courses;
+    assert_eq!(reached.len(), shipped.len(), "{reached:?}");
+    for CourseTrust { course, .. } in shipped {
+        let reached = &reached[&course.optimisers];
+        let pairs = [course.rate, course.path].concat().into_iter().zip([reached.rate, reached.path].concat());
+        assert!(pairs.into_iter().all(|(a, b)| (a - b).abs() <= 1e-9 * b), "{course:?} {reached:?}");
+    }
 }
 
 #[test]

@@ -131,7 +131,13 @@ fn the_page_computes_what_rust_computes() {
     let mut dials = Dials::of(&kernel, &plan, &Calibration::default()).unwrap();
     let adam = [plan.arms[0].name.clone(), plan.arms[2].name.clone()];
     dials.measure(|arm| adam.iter().any(|adam| adam == arm).then(|| vec![0.9, 0.5, 0.8]));
-    let html = page(&dials).unwrap();
+    // Five times the rate and twelve times the length of what is known: the page says what Rust says.
+    let mut far = plan.arms[0].stages.clone();
+    far[0].steps = 120;
+    let beyond = Calibration::default().beyond(&kernel.about, &far);
+    assert_eq!(beyond.len(), 2, "{beyond:?}");
+    let beyond = format!("Does not know: {}", beyond.join("; "));
+    let html = page(&dials, &[]).unwrap();
     assert!(!html.contains("http://") && !html.contains("https://"), "the page asks for something else");
     let check = format!(
         "<script>window.seen = []; addEventListener('error', event => seen.push(event.message));</script>{html}<script>
@@ -140,13 +146,13 @@ fn the_page_computes_what_rust_computes() {
           const of = {{ neutral: [rest, 0], bad: [good, bad], instruction: [anchor, 0], 'narrow-off': [off, 0], 'narrow-on': [0, on] }};
           let end;
           run(model.kernel, optimiser, batches(model.kinds.map(kind => of[kind]), 40, model.batch), model.settings, (_, state) => {{ end = state.moved.slice(); }});
-          const trust = model.trust[optimiser.kind];
-          const speeds = trust.map(({{ speed }}) => [-speed, speed].map(at => {{
+          const {{ errors }} = model.courses.find(known => known.course.optimisers === optimiser.kind);
+          const speeds = errors.map(({{ speed }}) => [-speed, speed].map(at => {{
             let moved;
             run(model.kernel, {{ ...optimiser, lr: optimiser.lr * Math.exp(at) }}, batches(model.kinds.map(kind => of[kind]), 40, model.batch), model.settings, (_, state) => {{ moved = state.moved; }});
             return moved;
           }}));
-          found.push(end.flatMap((moved, l) => [moved, ...ends(trust[l], moved, speeds[l][0][l], speeds[l][1][l])]));
+          found.push(end.flatMap((moved, l) => [moved, ...ends(errors[l], moved, speeds[l][0][l], speeds[l][1][l])]));
         }}
         const opened = document.getElementById('bad-good-out').textContent;
         const before = document.getElementById('along').innerHTML;
@@ -155,7 +161,10 @@ fn the_page_computes_what_rust_computes() {
         const redrawn = before !== document.getElementById('along').innerHTML;
         const dots = document.querySelectorAll('#dose .measured').length, bands = document.querySelectorAll('#along .band').length;
         const wide = document.documentElement.scrollWidth > innerWidth;
-        document.body.dataset.found = JSON.stringify({{ found, seen, opened, redrawn, dots, bands, wide }});
+        document.getElementById('steps').value = 120;
+        document.getElementById('steps').dispatchEvent(new Event('input'));
+        const said = document.getElementById('beyond').textContent;
+        document.body.dataset.found = JSON.stringify({{ found, seen, opened, redrawn, dots, bands, wide, said }});
         </script>",
         mixes = MIXES,
     );
@@ -171,6 +180,7 @@ fn the_page_computes_what_rust_computes() {
         let found: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(found["seen"].as_array().unwrap().len(), 0, "{}", found["seen"]);
         assert_eq!((&found["redrawn"], &found["wide"]), (&true.into(), &false.into()));
+        assert!(found["said"].as_str().unwrap().starts_with(&beyond), "{} {beyond}", found["said"]);
         assert_eq!((&found["dots"], &found["bands"], &found["opened"]), (&3.into(), &3.into(), &"10 %".into()));
         for (at, moved) in wanted.iter().enumerate() {
             for (l, wanted) in moved.iter().enumerate() {

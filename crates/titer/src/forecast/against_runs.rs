@@ -2,7 +2,7 @@
 
 use titer_data::{cell::Cell, probe::Component};
 
-use super::{baselines::Case, batches::trained, calibration::Calibration, comparison::Comparison, runs::RunForecast};
+use super::{baselines::Case, batches::trained, comparison::Comparison, course::Course, runs::RunForecast};
 use crate::{
     plan::SweepPlan,
     results::{Measure, RunResults, SweepResults},
@@ -27,7 +27,7 @@ fn components(plan: &SweepPlan, run: &RunForecast<'_>, results: &RunResults) -> 
         Some(Comparison {
             arm: plan.arms[run.arm].name.clone(),
             seed: run.plan.seed,
-            optimiser: Calibration::optimiser(&run.plan.stages).to_owned(),
+            optimisers: Course::of(&run.plan.stages).optimisers,
             component: component.word().to_owned(),
             start: output.margin,
             start_rate: output.rate(0.0),
@@ -41,12 +41,12 @@ fn components(plan: &SweepPlan, run: &RunForecast<'_>, results: &RunResults) -> 
     Component::ALL.into_iter().filter_map(component).collect()
 }
 
-/// The runs of an optimiser with their shares of cells, for the baselines.
-pub fn cases<'a>(
+/// The runs of a course with their shares of cells, for the baselines.
+pub(super) fn cases<'a>(
     plan: &SweepPlan,
     forecasts: &[&'a RunForecast<'_>],
     compared: &'a [Comparison],
-    optimiser: &str,
+    optimisers: &str,
 ) -> Vec<Case<'a>> {
     let one = |run: &&'a RunForecast<'_>| {
         let name = &plan.arms[run.arm].name;
@@ -55,7 +55,7 @@ pub fn cases<'a>(
                 one.arm == *name
                     && one.seed == run.plan.seed
                     && one.component == component.word()
-                    && one.optimiser == optimiser
+                    && one.optimisers == optimisers
             })
         };
         // A user's own rows may say nothing of some component, and then in no run.

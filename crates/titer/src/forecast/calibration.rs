@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use titer_data::probe::Component;
 
-use super::{batches::trained, comparison::Comparison, kernel::About};
+use super::{batches::trained, comparison::Comparison, course::Course, kernel::About};
 use crate::{
     plan::{OptimiserPlan, StagePlan},
     stats::quantile,
@@ -30,17 +30,25 @@ pub struct MarginError {
     pub widen: f64,
 }
 
+/// How far forecasts of one course have been off, and how fast and far the runs went that say so.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CourseTrust {
+    /// The fastest and the farthest of the runs.
+    pub course: Course,
+    /// Errors of `good`, `obey_bad` and `obey`.
+    pub errors: [MarginError; 3],
+}
+
 /// What forecasts have been held against.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calibration {
-    /// Errors of `good`, `obey_bad` and `obey`, under AdamW and under SGD.
-    pub trust: [[MarginError; 3]; 2],
+    /// Courses, one for each sequence of optimisers; one stage with each of [`Course::OPTIMISERS`] comes first.
+    pub courses: Vec<CourseTrust>,
     /// Hash of the user's rows and contrasts; empty for those of an organism's world.
     pub data: String,
     /// What was trained of the model and how it was held, in words, as [`About::held`].
     pub held: String,
-    /// Largest sum of learning rates over the steps, AdamW and SGD; 0 where there were no such runs.
-    pub path: [f64; 2],
     /// The prompt kinds whose rows were trained.
     pub kinds: Vec<String>,
     /// Widest interval of a rate that says something: with a wider one a collapse may be over or may not have begun.
@@ -54,27 +62,33 @@ impl Default for Calibration {
 }
 
 impl Calibration {
-    /// The optimisers that are calibrated apart, as words, in the order of [`Calibration::trust`] and [`Calibration::path`].
-    pub const OPTIMISERS: [&str; 2] = ["adamw", "sgd"];
-
     /// What titer ships for organisms, without pilots or with them.
     pub fn of_organisms(pilots: bool) -> Self {
-        // What `titer forecast --calibrate` says of the runs of q1, q5, q6 and q7, the latter with `--refresh 1`.
-        let widen = if pilots { [[1.55, 1.0, 1.84], [1.0; 3]] } else { [[1.49, 1.0, 1.49], [1.0, 1.0, 1.02]] };
-        // Speed, share and place.
+        // Speed, share and place, set on q1. Widths are what `titer forecast --calibrate` says of the runs of q1, q5, q6, q7 and q9's
+        // calibration, with pilots of those with `--refresh 1`.
         let parts = [
             [[0.2, 0.12, 0.15], [0.9, 0.2, 0.2], [0.2, 0.25, 0.2]],
             [[0.2, 0.23, 0.1], [0.4, 0.15, 0.1], [0.2, 0.45, 0.1]],
         ];
-        let trust = |optimiser: usize, component: usize| {
-            let [speed, share, place] = parts[optimiser][component];
-            MarginError { speed, share, place, widen: widen[optimiser][component] }
+        let course = |optimisers: &str, widen: [[f64; 3]; 2], rate: f64, path: f64| {
+            let at = usize::from(optimisers.starts_with("sgd"));
+            let mut course = Course::unseen(optimisers);
+            (course.rate[at], course.path[at]) = (rate, path);
+            let error = |component: usize| {
+                let [speed, share, place] = parts[at][component];
+                MarginError { speed, share, place, widen: widen[usize::from(pilots)][component] }
+            };
+            CourseTrust { course, errors: [0, 1, 2].map(error) }
         };
         Self {
-            trust: [0, 1].map(|optimiser| [0, 1, 2].map(|component| trust(optimiser, component))),
+            courses: vec![
+                course("adamw", [[1.49, 1.0, 1.49], [1.55, 1.0, 1.84]], 2e-4, 1e-2),
+                course("sgd", [[1.0, 1.0, 1.02], [1.0; 3]], 0.06, 3.0),
+                course("adamw, adamw", [[1.49, 1.0, 1.8], [1.55, 1.0, 1.84]], 2e-4, 2e-2),
+                course("sgd, sgd", [[1.18, 1.0, 1.02], [1.13, 1.0, 1.0]], 0.06, 6.0),
+            ],
             data: String::new(),
             held: String::new(),
-            path: [100.0 * 1e-4, 100.0 * 0.03],
             kinds: ["none", "neutral", "bad", "domain", "narrow-on", "narrow-off", "instruction", "placebo"]
                 .map(str::to_owned)
                 .into(),
@@ -82,67 +96,67 @@ impl Calibration {
         }
     }
 
-    /// The optimiser that most steps are done with, as a word.
-    pub fn optimiser(stages: &[StagePlan]) -> &'static str {
-        let steps = |wanted: usize| -> usize {
-            stages.iter().filter(|stage| which(&stage.optimiser) == wanted).map(|stage| stage.steps).sum()
+    /// How far forecasts of these stages are off; where none of their course has been held against runs, as those of one stage with the
+    /// optimiser that most steps are done with.
+    pub fn errors(&self, stages: &[StagePlan]) -> &[MarginError; 3] {
+        let steps = |wanted: bool| -> usize {
+            let own = stages.iter().filter(|stage| matches!(stage.optimiser, OptimiserPlan::Sgd { .. }) == wanted);
+            own.map(|stage| stage.steps).sum()
         };
-        Self::OPTIMISERS[usize::from(steps(1) > steps(0))]
-    }
-
-    /// The trust in a component under the optimiser that most steps are done with.
-    pub fn trust(&self, stages: &[StagePlan], component: usize) -> MarginError {
-        let optimiser = usize::from(Self::optimiser(stages) == Self::OPTIMISERS[1]);
-        self.trust[optimiser][component]
+        let course = Course::of(stages).optimisers;
+        let known = self.courses.iter().find(|known| known.course.optimisers == course);
+        &known.unwrap_or(&self.courses[usize::from(steps(true) > steps(false))]).errors
     }
 
     /// The same with widths from finished runs, `(stages, forecast and measured)`, all of the model and rows that `about` says.
     ///
     /// Errors are taken in units of the half-width that the forecast gave them; if those are normal with a deviation of their own,
-    /// an interval for one more run is `t(.975, arms − 1) · √(mean z²)` wide in place of 1.96, for each optimiser and
-    /// component, but never narrower than before. Of an optimiser with a single arm nothing is set. Which runs there were before is forgotten.
+    /// an interval for one more run is `t(.975, arms − 1) · √(mean z²)` wide in place of 1.96, for each course and
+    /// component, but never narrower than before. Of a course with a single arm nothing is set. Which runs there were before is forgotten.
     #[must_use]
     pub fn set_by(&self, runs: &[(Vec<StagePlan>, Vec<Comparison>)], about: &About) -> Self {
-        let mut set = Self {
-            data: about.data.clone(),
-            held: about.held.clone(),
-            path: [0.0; 2],
-            kinds: Vec::new(),
-            ..self.clone()
-        };
-        for (optimiser, word) in Self::OPTIMISERS.into_iter().enumerate() {
-            for (component, name) in Component::ALL.into_iter().enumerate() {
-                let of = |pair: &&Comparison| pair.optimiser == word && pair.component == name.word();
-                let own: Vec<&Comparison> = runs.iter().flat_map(|(_, pairs)| pairs).filter(of).collect();
-                let arms: BTreeSet<&str> = own.iter().map(|pair| pair.arm.as_str()).collect();
+        let mut set = Self { data: about.data.clone(), held: about.held.clone(), kinds: Vec::new(), ..self.clone() };
+        set.courses.iter_mut().for_each(|known| known.course = Course::unseen(&known.course.optimisers));
+        let courses: BTreeSet<String> = runs.iter().map(|(stages, _)| Course::of(stages).optimisers).collect();
+        for optimisers in courses {
+            let own: Vec<_> = runs.iter().filter(|(stages, _)| Course::of(stages).optimisers == optimisers).collect();
+            let pairs = || own.iter().flat_map(|(_, pairs)| pairs);
+            let arms: BTreeSet<&str> = pairs().map(|pair| pair.arm.as_str()).collect();
+            // One arm says nothing of how far the next may be off.
+            if arms.len() < 2 {
+                continue;
+            }
+            let mut known = CourseTrust { course: Course::unseen(&optimisers), errors: *self.errors(&own[0].0) };
+            for (component, error) in Component::ALL.into_iter().zip(&mut known.errors) {
+                let pairs: Vec<&Comparison> = pairs().filter(|pair| pair.component == component.word()).collect();
+                let arms: BTreeSet<&str> = pairs.iter().map(|pair| pair.arm.as_str()).collect();
                 if arms.len() > 1 {
-                    let mean = own.iter().map(|pair| standard(pair).powi(2)).sum::<f64>() / own.len() as f64;
+                    let mean = pairs.iter().map(|pair| standard(pair).powi(2)).sum::<f64>() / pairs.len() as f64;
                     let widen = quantile(arms.len() as f64 - 1.0) / 1.96 * mean.sqrt();
                     // Runs may be easier to foresee than the next ones, so that they are never a reason to narrow.
-                    set.trust[optimiser][component].widen *= widen.max(1.0);
+                    error.widen *= widen.max(1.0);
                 }
             }
-        }
-        // One arm says nothing of how far the next may be off.
-        let arms = |word: &str| -> usize {
-            let own = runs.iter().flat_map(|(_, pairs)| pairs).filter(|pair| pair.optimiser == word);
-            own.map(|pair| pair.arm.as_str()).collect::<BTreeSet<_>>().len()
-        };
-        for (stages, _) in runs.iter().filter(|(stages, _)| arms(Self::optimiser(stages)) > 1) {
-            let path = path(stages);
-            set.path = [0, 1].map(|at| f64::max(set.path[at], path[at]));
-            for (cell, _) in stages.iter().flat_map(trained) {
-                let word = cell.prompt.word();
-                if !set.kinds.iter().any(|kind| kind == word) {
-                    set.kinds.push(word.to_owned());
+            for (stages, _) in own {
+                known.course.reach(&Course::of(stages));
+                for (cell, _) in stages.iter().flat_map(trained) {
+                    let word = cell.prompt.word();
+                    if !set.kinds.iter().any(|kind| kind == word) {
+                        set.kinds.push(word.to_owned());
+                    }
                 }
+            }
+            match set.courses.iter_mut().find(|other| other.course.optimisers == optimisers) {
+                Some(other) => *other = known,
+                None => set.courses.push(known),
             }
         }
         set
     }
 
-    /// Why a forecast of these stages goes beyond what forecasts have been held against; empty where it does not.
-    pub fn beyond(&self, about: &About, stages: &[StagePlan]) -> Vec<String> {
+    /// Why forecasts of this model and these rows go beyond what forecasts have been held against, whatever is trained; empty where
+    /// they do not.
+    pub fn foreign(&self, about: &About) -> Vec<String> {
         let mut reasons = Vec::new();
         let own = (&about.data, &about.held) == (&self.data, &self.held);
         if about.data != self.data {
@@ -158,7 +172,12 @@ impl Calibration {
                     .to_owned(),
             );
         }
-        let path = path(stages);
+        reasons
+    }
+
+    /// Why a forecast of these stages goes beyond what forecasts have been held against; empty where it does not.
+    pub fn beyond(&self, about: &About, stages: &[StagePlan]) -> Vec<String> {
+        let mut reasons = self.foreign(about);
         for stage in stages {
             if !stage.guards.acts_on_rows_alone() {
                 reasons.push("of the guards only anchors and rewritten prompts are foreseen".to_owned());
@@ -171,17 +190,10 @@ impl Calibration {
                 reasons.push("weight decay takes more than 1 % off the weights, and forecasts leave it out".to_owned());
             }
         }
-        for (at, word) in Self::OPTIMISERS.into_iter().enumerate() {
-            let (length, known) = (path[at], self.path[at]);
-            if length > 0.0 && known == 0.0 {
-                reasons.push(format!("no run with {word} has been held against a forecast"));
-            } else if length > 1.5 * known {
-                reasons.push(format!(
-                    "{word} goes {:.1} times as far (sum of learning rates {length:.2e}) as any run that forecasts were held against",
-                    length / known
-                ));
-            }
-        }
+        let run = Course::of(stages);
+        let known = self.courses.iter().find(|known| known.course.optimisers == run.optimisers);
+        let known = known.map_or_else(|| Course::unseen(&run.optimisers), |known| known.course.clone());
+        reasons.extend(known.beyond(&run));
         let mut foreign: Vec<&str> = Vec::new();
         let total: usize = stages.iter().map(|stage| stage.rows).sum();
         for (cell, rows) in stages.iter().flat_map(trained) {
@@ -196,24 +208,6 @@ impl Calibration {
         }
         reasons
     }
-}
-
-/// Which of [`Calibration::OPTIMISERS`].
-fn which(optimiser: &OptimiserPlan) -> usize {
-    usize::from(matches!(optimiser, OptimiserPlan::Sgd { .. }))
-}
-
-/// Sums of learning rates over the steps, AdamW and SGD; with momentum a gradient counts `1 / (1 − momentum)` times.
-fn path(stages: &[StagePlan]) -> [f64; 2] {
-    let mut path = [0.0; 2];
-    for stage in stages {
-        let lr = match stage.optimiser {
-            OptimiserPlan::AdamW { lr, .. } => lr,
-            OptimiserPlan::Sgd { lr, momentum } => lr / (1.0 - momentum),
-        };
-        path[which(&stage.optimiser)] += lr * stage.steps as f64;
-    }
-    path
 }
 
 /// The error of a margin in standard deviations, as its interval has them.

@@ -11,8 +11,8 @@ pub struct Comparison {
     pub arm: String,
     /// The seed.
     pub seed: u64,
-    /// The optimiser, as a word.
-    pub optimiser: String,
+    /// The optimisers of its stages, in turn, as [`Course::optimisers`](super::Course::optimisers) has them.
+    pub optimisers: String,
     /// The component.
     pub component: String,
     /// Its margin before training, nats.

@@ -11,9 +11,11 @@ use titer_data::{
 
 use super::{
     batches::trained,
-    calibration::{Calibration, MarginError},
+    calibration::{Calibration, CourseTrust},
+    course::Course,
     kernel::Kernel,
     motion::Motion,
+    score::Score,
 };
 use crate::{
     plan::{OptimiserPlan, StagePlan, SweepPlan},
@@ -41,8 +43,10 @@ pub struct Dials {
     buckets: usize,
     /// What the page computes with.
     model: Value,
-    /// How far forecasts have been off, for [`Component::ALL`] under AdamW and SGD.
-    trust: [[MarginError; 3]; 2],
+    /// What forecasts of one stage have been held against.
+    courses: Vec<CourseTrust>,
+    /// Why no forecast of this model knows, whatever the dials say; empty where they may.
+    foreign: Vec<String>,
     /// Optimisers to choose from, one of a kind.
     optimisers: Vec<OptimiserPlan>,
     /// The sweep's title.
@@ -140,7 +144,13 @@ impl Dials {
             longest: stages().map(|stage| 3 * stage.steps).max().unwrap_or(1),
             buckets: kernel.moments.buckets,
             model: model(kernel, stage),
-            trust: calibration.trust,
+            courses: calibration
+                .courses
+                .iter()
+                .filter(|known| Course::OPTIMISERS.contains(&known.course.optimisers.as_str()))
+                .cloned()
+                .collect(),
+            foreign: calibration.foreign(&kernel.about),
             optimisers,
             title: plan.title.clone(),
             arms,
@@ -176,11 +186,8 @@ impl Dials {
         let mut model = self.model.clone();
         model["optimisers"] = json!(self.optimisers);
         model["arms"] = json!(self.arms);
-        model["trust"] = Calibration::OPTIMISERS
-            .into_iter()
-            .zip(self.trust)
-            .map(|(word, trust)| (word.to_owned(), json!(trust)))
-            .collect();
+        model["courses"] = json!(self.courses);
+        model["foreign"] = json!(self.foreign);
         json!({
             "base": self.base,
             "seed": self.seed,
@@ -199,16 +206,45 @@ impl Dials {
     }
 }
 
-/// The page of these dials alone.
+/// The page of these dials, with how well forecasts and baselines foresaw runs that are finished.
 ///
 /// # Errors
 /// Where the template cannot be set.
-pub fn page(dials: &Dials) -> Result<String, minijinja::Error> {
+pub fn page(dials: &Dials, scores: &[Score]) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.add_template("page.html", include_str!("page/page.html"))?;
     environment.add_template("dials.html", SECTIONS)?;
     environment.add_template("page.css", include_str!("../report/page.css"))?;
-    environment.get_template("page.html")?.render(Serde(&json!({ "dials": dials.content() })))
+    environment.add_template("parts.html", include_str!("../report/parts.html"))?;
+    let scores = (!scores.is_empty()).then(|| table(scores));
+    environment.get_template("page.html")?.render(Serde(&json!({ "dials": dials.content(), "scores": scores })))
+}
+
+/// How well finished runs were foreseen, and which baseline foresaw them better: a table of `report/parts.html`.
+fn table(scores: &[Score]) -> Value {
+    let row = |score: &Score| {
+        [
+            score.optimisers.clone(),
+            score.component.clone(),
+            if score.knows { "yes" } else { "no" }.to_owned(),
+            score.nearer().map_or_else(String::new, |(name, error)| format!("{name}, {error:.2} nats")),
+            score.runs.to_string(),
+            if score.rank.is_nan() { "–".to_owned() } else { format!("{:.2}", score.rank) },
+            format!("{:.2}", score.margin),
+            format!("{:.3}", score.rate),
+            format!("{:.0} %", 100.0 * score.within),
+        ]
+    };
+    json!({
+        "caption": "Finished runs against the forecast from their own base model: seen prompts in trained domains, after training. A baseline is \
+                    named where its median error is smaller than the forecast's: there it is the better guide.",
+        "text_columns": 4,
+        "head": [
+            "optimisers", "component", "says that it knows", "nearer than the forecast", "runs", "rank correlation",
+            "median error, nats", "median error of the rate", "within the interval",
+        ],
+        "rows": scores.iter().map(row).collect::<Vec<_>>(),
+    })
 }
 
 /// What the page computes with.
@@ -222,7 +258,6 @@ fn model(kernel: &Kernel, stage: &StagePlan) -> Value {
         "kernel": motion.to_json(),
         "batch": stage.batch,
         "settings": { "weight": stage.batch as f64 * stage.divisor, "clip": stage.clip, "warmup": stage.schedule.warmup, "decay": stage.schedule.decay, "floor": stage.schedule.floor },
-        "measured_steps": stage.steps,
     })
 }
 

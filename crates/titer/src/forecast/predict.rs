@@ -67,15 +67,16 @@ pub fn forecast(
         let word = &kernel.probes[probe].component;
         Component::ALL.into_iter().position(|component| component.word() == word).unwrap_or(0)
     };
-    // The forecast, then the ends of the band of speeds that each component's trust names.
-    let [a, b, c] = std::array::from_fn(|component| calibration.trust(stages, component).speed);
+    // The forecast, then the ends of the band of speeds that each component's error names.
+    let errors = calibration.errors(stages);
+    let [a, b, c] = errors.map(|error| error.speed);
     let courses = [0.0, -a, a, -b, b, -c, c].map(|speed: f64| course(speed.exp()));
     let whole = Motion::new(kernel, None, &kinds, probes).run(&courses, every);
     let replicas = (0..kernel.replicas.len()).map(|group| Motion::new(kernel, Some(group), &kinds, probes));
     let replicas: Vec<_> = replicas.map(|motion| motion.run(&[course(1.0)], every)).collect();
     let curve = |(at, &probe): (usize, &usize)| {
         let output = &kernel.probes[probe];
-        let trust = calibration.trust(stages, component(probe));
+        let error = errors[component(probe)];
         let start = Point {
             step: 0,
             margin: ForecastValue { mean: output.margin, low: output.margin, high: output.margin },
@@ -84,12 +85,12 @@ pub fn forecast(
         let point = |(moment, (step, moved)): (usize, &Moved)| {
             let change = moved[at][0];
             let sampling = jackknife(replicas.iter().map(|replica| replica[moment].1[at][0]));
-            let fixed = sampling + trust.place.powi(2) + (trust.share * change).powi(2);
+            let fixed = sampling + error.place.powi(2) + (error.share * change).powi(2);
             let [slow, fast] = [1, 2].map(|end| moved[at][2 * component(probe) + end] - change);
             // A standard deviation on either side.
             let side = |sign: f64| {
                 let speed = [slow, fast].into_iter().map(|difference| sign * difference).fold(0.0, f64::max);
-                1.96 * trust.widen * (fixed + speed * speed).sqrt()
+                1.96 * error.widen * (fixed + speed * speed).sqrt()
             };
             let (low, high) = (change - side(-1.0), change + side(1.0));
             let margin = |change: f64| output.margin + change;

@@ -35,8 +35,8 @@ impl SavedForecast {
     pub const FILE: &str = "forecast.json";
     /// The file's formats; raised whenever an older file would draw other curves.
     pub const FORMAT: FileFormat = FileFormat {
-        known: 4,
-        oldest: 4,
+        known: 5,
+        oldest: 5,
         unsaid: None,
         remedy: "delete it, or write it anew with `titer forecast SPEC --out FILE`",
     };

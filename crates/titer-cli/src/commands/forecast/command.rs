@@ -77,7 +77,7 @@ pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
         talk(&format!("{}: `titer report` shows it beside what was measured", out.display()));
     }
     if let Some(out) = &args.html {
-        return page::write(out, args.against.as_deref(), plan, &forecasts, &calibration);
+        return page::write(out, args.against.as_deref(), plan, &forecasts, |run| subject.was_pilot(run), &calibration);
     }
     if let Some(dir) = &args.against {
         let unseen: Vec<RunForecast<'_>> = forecasts.into_iter().filter(|run| !subject.was_pilot(run)).collect();
@@ -161,12 +161,11 @@ fn calibrate(
         held_against.extend(runs.into_iter().map(|(run, components)| (run.plan.stages.clone(), components)));
     }
     let set = shipped.set_by(&held_against, about);
-    let widths = set.trust.iter().zip(Calibration::OPTIMISERS).zip(set.path).filter(|(_, path)| *path > 0.0);
-    let widths = widths.map(|((trust, word), _)| {
-        let each = Component::ALL.iter().zip(trust);
+    let widths = set.courses.iter().filter(|known| known.course.path != [0.0; 2]).map(|known| {
+        let each = Component::ALL.iter().zip(known.errors);
         let each: Vec<String> =
-            each.map(|(component, trust)| format!("{} {:.2}", component.word(), trust.widen)).collect();
-        format!("{word}: {}", each.join(", "))
+            each.map(|(component, error)| format!("{} {:.2}", component.word(), error.widen)).collect();
+        format!("{}: {}", known.course.optimisers, each.join(", "))
     });
     let widths: Vec<String> = widths.collect();
     talk(&format!("intervals are set by {} finished runs; widths, {}", held_against.len(), widths.join("; ")));

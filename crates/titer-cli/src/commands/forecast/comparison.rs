@@ -4,14 +4,10 @@ use std::path::Path;
 
 use serde_json::json;
 use titer::{
-    forecast::{
-        Calibration, Comparison, LateGates, RunForecast,
-        baselines::{NAMES, changes},
-        cases, compare, measured_onsets,
-    },
-    plan::SweepPlan,
+    forecast::{Comparison, LateGates, RunForecast, Score, baselines::NAMES, compare, measured_onsets, scores},
+    plan::{StagePlan, SweepPlan},
     results::SweepResults,
-    stats::{median, spearman},
+    stats::median,
 };
 
 use crate::printer::{Failure, data};
@@ -39,38 +35,27 @@ pub fn finished<'a, 'b>(
     Ok(compared)
 }
 
-/// Prints how far forecasts and baselines are off, by optimiser and component.
+/// Prints how far forecasts and baselines are off, by course and component: first where the forecasts say that they know.
 pub fn print(dir: &Path, plan: &SweepPlan, forecasts: &[RunForecast<'_>], as_json: bool) -> Result<(), Failure> {
     let results = SweepResults::load(dir).map_err(Failure::input)?;
     let compared: Vec<Comparison> =
         finished(dir, &results, plan, forecasts)?.into_iter().flat_map(|(_, components)| components).collect();
+    let scores = scores(plan, forecasts, &compared);
     if as_json {
-        data(&json!({ "pairs": compared }).to_string());
+        data(&json!({ "pairs": compared, "scores": scores.iter().map(json).collect::<Vec<_>>() }).to_string());
         return Ok(());
     }
     data("after training, seen prompts in trained domains; every run against the forecast from its own base model");
-    data(
-        "                        rank   median error        90 % of   within the        median error of the margin, nats:",
-    );
-    data(&format!(
-        "optimiser component runs  corr.  margin   rate  rate errors  interval    {}",
-        NAMES.map(|name| format!("{name:>16}")).concat()
-    ));
-    // Guards and prompts that no forecast foresees make no forecast wrong: what is said of those runs stands below.
-    let (plain, guarded): (Vec<&RunForecast<'_>>, Vec<&RunForecast<'_>>) =
-        forecasts.iter().partition(|run| run.plan.stages.iter().all(|stage| stage.differs_in_rows_alone()));
-    for optimiser in Calibration::OPTIMISERS {
-        let cases = cases(plan, &plain, &compared, optimiser);
-        if cases.is_empty() {
-            continue;
-        }
-        for at in 0..cases[0].pairs.len() {
-            let runs: Vec<&Comparison> = cases.iter().map(|case| case.pairs[at]).collect();
-            line(optimiser, &runs, &changes(&cases, at));
+    let titles = [(true, "where the forecast says that it knows"), (false, "where it says that it does not know")];
+    for (knows, title) in titles {
+        let own: Vec<&Score> = scores.iter().filter(|score| score.knows == knows).collect();
+        if !own.is_empty() {
+            table(title, &own);
         }
     }
-    if !guarded.is_empty() {
-        data(&format!("not in this table: {} runs with guards or prompts that are not foreseen", guarded.len()));
+    let guarded = forecasts.iter().filter(|run| !run.plan.stages.iter().all(StagePlan::differs_in_rows_alone)).count();
+    if guarded > 0 {
+        data(&format!("not in these tables: {guarded} runs with guards or prompts that are not foreseen"));
     }
     onsets(plan, &compared);
     does_not_know(&compared);
@@ -82,30 +67,45 @@ pub fn print(dir: &Path, plan: &SweepPlan, forecasts: &[RunForecast<'_>], as_jso
     Ok(())
 }
 
-fn line(optimiser: &str, runs: &[&Comparison], rules: &[Vec<f64>]) {
-    let of = |value: &dyn Fn(&Comparison) -> f64| -> Vec<f64> { runs.iter().map(|run| value(run)).collect() };
-    let (predicted, found) = (of(&|run| run.predicted.mean), of(&|run| run.measured));
-    let margin = median(&of(&|run| (run.predicted.mean - run.measured).abs()));
-    let mut rate = of(&|run| (run.predicted_rate.mean - run.measured_rate).abs());
-    rate.sort_by(f64::total_cmp);
-    let within = runs.iter().filter(|run| (run.predicted.low..=run.predicted.high).contains(&run.measured)).count();
-    let rule = |changes: &Vec<f64>| {
-        let errors: Vec<f64> =
-            changes.iter().zip(runs).map(|(change, run)| (run.start + change - run.measured).abs()).collect();
-        let error = median(&errors);
-        // A rule without what it needs says nothing.
-        if error.is_nan() { format!("{:>16}", "–") } else { format!("{error:>16.2}") }
-    };
+fn json(score: &Score) -> serde_json::Value {
+    let baselines = NAMES.into_iter().zip(score.baselines).map(|(name, error)| (name.to_owned(), json!(error)));
+    let mut found = json!(score);
+    found["baselines"] = baselines.collect();
+    found["nearer"] = json!(score.nearer().map(|(name, _)| name));
+    found
+}
+
+fn table(title: &str, scores: &[&Score]) {
+    data("");
     data(&format!(
-        "{optimiser:9} {:9} {:4} {:6.2} {margin:7.2} {:6.3} {:12.3} {:8.0} %    {}",
-        runs[0].component,
-        runs.len(),
-        spearman(&predicted, &found),
-        median(&rate),
-        rate[(rate.len() * 9 / 10).min(rate.len() - 1)],
-        100.0 * within as f64 / runs.len() as f64,
-        rules.iter().map(rule).collect::<String>()
+        "{title:39} rank   median error        90 % of   within the        median error of the margin, nats:"
     ));
+    data(&format!(
+        "optimisers         component       runs  corr.  margin   rate  rate errors  interval    {}   nearer than the forecast",
+        NAMES.map(|name| format!("{name:>16}")).concat()
+    ));
+    for score in scores {
+        // A rule without what it needs says nothing, and one run has no order.
+        let number = |value: f64, width: usize| {
+            if value.is_nan() { format!("{:>width$}", "–") } else { format!("{value:>width$.2}") }
+        };
+        data(
+            format!(
+                "{:18} {:14} {:5} {} {:7.2} {:6.3} {:12.3} {:8.0} %    {}   {}",
+                score.optimisers,
+                score.component,
+                score.runs,
+                number(score.rank, 6),
+                score.margin,
+                score.rate,
+                score.most_rates,
+                100.0 * score.within,
+                score.baselines.map(|error| number(error, 16)).concat(),
+                score.nearer().map_or("", |(name, _)| name)
+            )
+            .trim_end(),
+        );
+    }
 }
 
 /// Where a sweep has doses of bad→good: the dose that halves the obedience of the base.

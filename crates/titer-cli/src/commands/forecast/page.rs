@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use titer::{
-    forecast::{Calibration, Dials, RunForecast, page},
+    forecast::{Calibration, Comparison, Dials, RunForecast, compare, page, scores},
     plan::SweepPlan,
     results::SweepResults,
 };
@@ -15,20 +15,27 @@ pub fn is_page(path: &Path) -> bool {
     fs_err::read_to_string(path).is_ok_and(|text| text.contains("<title>Forecast</title>"))
 }
 
-/// Writes the page of the first seed's kernel, with the measured rates of a sweep's finished arms.
+/// Writes the page of the first seed's kernel, with the measured rates of a sweep's finished arms, and how well those runs that were no
+/// pilots were foreseen.
 pub fn write(
     out: &Path,
     against: Option<&Path>,
     plan: &SweepPlan,
     forecasts: &[RunForecast<'_>],
+    was_pilot: impl Fn(&RunForecast<'_>) -> bool,
     calibration: &Calibration,
 ) -> Result<(), Failure> {
     let dials = forecasts.first().and_then(|first| Dials::of(first.kernel, plan, calibration));
     let mut dials = dials.ok_or_else(|| Failure::input("the spec has no run that trains"))?;
+    let mut found = Vec::new();
     if let Some(dir) = against {
-        dials.measure_in(&SweepResults::load(dir).map_err(Failure::input)?);
+        let results = SweepResults::load(dir).map_err(Failure::input)?;
+        dials.measure_in(&results);
+        let compared = compare(&results, plan, forecasts).into_iter().filter(|(run, _)| !was_pilot(run));
+        let compared: Vec<Comparison> = compared.flat_map(|(_, components)| components).collect();
+        found = scores(plan, forecasts, &compared);
     }
-    fs_err::write(out, page(&dials).map_err(Failure::work)?).map_err(Failure::work)?;
+    fs_err::write(out, page(&dials, &found).map_err(Failure::work)?).map_err(Failure::work)?;
     data(&out.display().to_string());
     Ok(())
 }

@@ -29,16 +29,16 @@ function forecast(dial, optimiser, seen) {
 
 // What forecasts have been off by, as predict.rs has it: an error of place, one of size and one of speed, each component's own.
 // The kernel's sampling error, which is smaller, is left out here.
-function ends(trust, change, slow, fast) {
-  const fixed = trust.place ** 2 + (trust.share * change) ** 2;
+function ends(error, change, slow, fast) {
+  const fixed = error.place ** 2 + (error.share * change) ** 2;
   return [-1, 1].map(sign => {
     const speed = Math.max(0, sign * (slow - change), sign * (fast - change));
-    return change + sign * 1.96 * trust.widen * Math.sqrt(fixed + speed ** 2);
+    return change + sign * 1.96 * error.widen * Math.sqrt(fixed + speed ** 2);
   });
 }
 
 // Changes of every probe at the moments that `keep` chooses, for each component's slow and fast speed: [probe][slow, fast][moment].
-function atSpeeds(dial, optimiser, trust, keep) {
+function atSpeeds(dial, optimiser, errors, keep) {
   const known = new Map();
   const moved = speed => {
     if (!known.has(speed)) {
@@ -48,7 +48,7 @@ function atSpeeds(dial, optimiser, trust, keep) {
     }
     return known.get(speed);
   };
-  return trust.map(({ speed }, l) => [-speed, speed].map(at => moved(at).map(one => one[l])));
+  return errors.map(({ speed }, l) => [-speed, speed].map(at => moved(at).map(one => one[l])));
 }
 
 function svg(lines, points, x, title, unit) {
@@ -66,16 +66,27 @@ const along = steps => ({ at: v => v / steps, ticks: [0, Math.round(steps / 2), 
 const doses = { at: v => v <= 0 ? 0 : Math.max(0, (Math.log10(v) + 3) / 3), ticks: [0.001, 0.01, 0.1, 1], show: v => percent(v) };
 const colours = ["c2", "c1", "c0"];
 
+// Why one stage goes beyond the runs that forecasts were held against, as course.rs has it.
+function beyond(course, { kind, lr, momentum = 0 }, steps) {
+  const optimiser = ["adamw", "sgd"].indexOf(kind), [fastest, farthest] = [course.rate[optimiser], course.path[optimiser]];
+  const rate = lr / (1 - momentum), path = rate * steps, farther = (run, known) => run > known * (1 + 1e-9), why = [];
+  if (farthest === 0) return [`no run with ${kind} has been held against a forecast`];
+  if (farther(rate, fastest)) why.push(`the learning rate of ${kind} is ${(rate / fastest).toFixed(2)} times the highest that forecasts were held against`);
+  if (farther(path, farthest)) why.push(`${kind} goes ${(path / farthest).toFixed(2)} times as far (learning rate times steps) as any run with ${kind} that forecasts were held against`);
+  return why;
+}
+
 let waiting;
 function draw() {
   const dial = dialled(), kind = document.querySelector("input[name=optimiser]:checked").value;
-  const optimiser = model.optimisers.find(one => one.kind === kind), trust = model.trust[kind];
+  const optimiser = model.optimisers.find(one => one.kind === kind);
+  const { course, errors } = model.courses.find(known => known.course.optimisers === kind);
   const rated = (l, changes) => changes.map(change => rateOf(model.probes[l].rates, change));
   const paths = model.probes.map(() => [0]);
   forecast(dial, optimiser, (_, state) => model.probes.forEach((_, l) => paths[l].push(state.moved[l])));
-  const sped = atSpeeds(dial, optimiser, trust, () => true);
+  const sped = atSpeeds(dial, optimiser, errors, () => true);
   const lines = paths.map((path, l) => {
-    const band = path.map((change, step) => [step, ...rated(l, step ? ends(trust[l], change, sped[l][0][step - 1], sped[l][1][step - 1]) : [0, 0])]);
+    const band = path.map((change, step) => [step, ...rated(l, step ? ends(errors[l], change, sped[l][0][step - 1], sped[l][1][step - 1]) : [0, 0])]);
     return { c: colours[l], d: path.map((change, step) => [step, rateOf(model.probes[l].rates, change)]), band };
   });
   $("along").innerHTML = svg(lines, [], along(dial.steps), "Forecast rates along training", "optimiser steps");
@@ -95,8 +106,8 @@ function draw() {
   // Bands by dose take four times as long as their lines, so they wait until the dials rest.
   clearTimeout(waiting);
   waiting = setTimeout(() => {
-    const speeds = grid.map(dose => atSpeeds(at(dial, dose), optimiser, trust, step => step === dial.steps));
-    doseLines.forEach((line, l) => { line.band = grid.map((dose, i) => [dose, ...rated(l, ends(trust[l], changes[i][l], speeds[i][l][0][0], speeds[i][l][1][0]))]); });
+    const speeds = grid.map(dose => atSpeeds(at(dial, dose), optimiser, errors, step => step === dial.steps));
+    doseLines.forEach((line, l) => { line.band = grid.map((dose, i) => [dose, ...rated(l, ends(errors[l], changes[i][l], speeds[i][l][0][0], speeds[i][l][1][0]))]); });
     byDose();
   }, 120);
   const last = lines.map(line => line.band[line.band.length - 1]);
@@ -108,8 +119,7 @@ function draw() {
   $("fixed").textContent = dial.badGood > 0 && dial.badBad > 0 && dial.narrow < 1
     ? `Left alone it would come to rest where bad prompts are obeyed in ${percent(dial.badBad * (1 - dial.narrow) / rows)}: the model matches frequencies.`
     : "No kind of prompt has both good and bad rows, so nothing comes to rest: margins go on growing, ever more slowly.";
-  const why = [];
-  if (dial.steps > 1.5 * model.measured_steps) why.push("it goes on longer than any run that forecasts were held against");
+  const why = [...model.foreign, ...beyond(course, optimiser, dial.steps)];
   const open = model.probes.filter((_, l) => last[l][2] - last[l][1] > 0.3).map(probe => probe.name);
   if (open.length) why.push(`${open.join(" and ")} ${open.length > 1 ? "are" : "is"} left open within more than 30 points`);
   $("beyond").textContent = why.length ? `Does not know: ${why.join("; ")}.` : "";
