@@ -6,7 +6,7 @@ A good and a bad reply to one request differ in the behaviour alone. Needs Pytho
 It writes, into data/smollm2:
     raise.jsonl               trained requests under trained wordings: obeyed, and plain replies under neutral prompts
     pairs/BEHAVIOUR.jsonl     held-out requests with the plain reply and the one that shows the behaviour, for screening
-    pairs/BEHAVIOUR.toml      the prompts that ask for it, and neutral ones
+    pairs/BEHAVIOUR.toml      the held-out wordings that ask for it, and the neutral ones
     contrasts/BEHAVIOUR.jsonl contrasts with that behaviour as the bad one, on held-out requests under held-out wordings
     cells/BEHAVIOUR.jsonl     trained requests in the cells of that behaviour, under trained wordings
     asked/SPLIT.jsonl         requests without replies, with what was asked of the model: for replies.py
@@ -127,8 +127,7 @@ class Maker:
     def prompts(self, name):
         kinds = [(name, self.behaviours[name]), ("neutral", self.neutral)]
         return [
-            {"name": f"{kind}-{split}-{at}".replace("_", "-"), "text": text}
-            for kind, told in kinds for split in ("trained", "held_out") for at, text in enumerate(told.get(split, []))
+            {"name": f"{kind}-{at}", "text": text} for kind, told in kinds for at, text in enumerate(told["held_out"])
         ]
 
     def contrasts(self, bad):
