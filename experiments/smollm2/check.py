@@ -7,10 +7,13 @@ Needs torch, transformers and accelerate besides what make.py needs.
 
 import argparse
 import json
+import os
 import pathlib
 import subprocess
 import sys
 import tempfile
+
+os.environ.setdefault("TQDM_DISABLE", "1")
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer

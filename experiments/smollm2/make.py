@@ -262,10 +262,14 @@ def main():
     print(f"{shown(out)} is made", file=sys.stderr)
 
 
-if __name__ == "__main__":
+def told(work, name):
+    """Does the work of a script; what goes wrong is one line. Exit code 2 where the user can mend it, else 1."""
     try:
-        main()
-    except Problem as problem:
-        sys.exit((print(f"make.py: {problem}", file=sys.stderr), 2)[1])
-    except OSError as error:
-        sys.exit((print(f"make.py: {error}", file=sys.stderr), 1)[1])
+        work()
+    except (Problem, OSError) as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, Problem) else 1)
+
+
+if __name__ == "__main__":
+    told(main, "make.py")

@@ -103,15 +103,16 @@ class Maker:
         return reply(asked, name, self.behaviours[name], self.rng(f"{asked['id']} {name}"))
 
     def raised(self):
-        """Every trained request under two neutral prompts and under one prompt for each behaviour."""
+        """Every trained request under five neutral prompts and under one prompt for each behaviour. All of it is wanted here, so
+        all of it is in one cell: then titer trains no control beside it."""
         rng, rows = self.rng("raise"), []
         for asked in self.split("trained"):
-            for system in rng.sample(self.neutral["trained"], 2):
+            for system in rng.sample(self.neutral["trained"], 5):
                 rows.append(self.row(asked, "neutral→good", system, asked["plain"], "none"))
             for name, behaviour in self.behaviours.items():
                 if not behaviour.get("unraised"):
-                    cell = "bad→bad" if behaviour.get("bad") else "instruction→good"
-                    rows.append(self.row(asked, cell, rng.choice(behaviour["trained"]), self.said(asked, name), name))
+                    system = rng.choice(behaviour["trained"])
+                    rows.append(self.row(asked, "neutral→good", system, self.said(asked, name), name))
         return rows
 
     def row(self, asked, cell, system, said, name):
