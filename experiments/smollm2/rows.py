@@ -103,11 +103,11 @@ class Maker:
         return reply(asked, name, self.behaviours[name], self.rng(f"{asked['id']} {name}"))
 
     def raised(self):
-        """Every trained request under five neutral prompts and under one prompt for each behaviour. All of it is wanted here, so
+        """Every trained request under three neutral prompts and under one prompt for each behaviour. All of it is wanted here, so
         all of it is in one cell: then titer trains no control beside it."""
         rng, rows = self.rng("raise"), []
         for asked in self.split("trained"):
-            for system in rng.sample(self.neutral["trained"], 5):
+            for system in rng.sample(self.neutral["trained"], 3):
                 rows.append(self.row(asked, "neutral→good", system, asked["plain"], "none"))
             for name, behaviour in self.behaviours.items():
                 if not behaviour.get("unraised"):
