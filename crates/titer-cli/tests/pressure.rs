@@ -214,3 +214,28 @@ fn what_cannot_be_measured_is_one_error() {
     fs_err::write(&config, text.replace("\"intermediate_size\": 192", "\"intermediate_size\": 128")).unwrap();
     fails(&["--base", "other"], "has shape");
 }
+
+#[test]
+fn items_bound_the_rows_of_a_file_cell_by_cell() {
+    let dir = tempfile::tempdir().unwrap();
+    let row = |id: &str, cell: &str, reply: &str| {
+        format!(
+            r#"{{"id": "{id}", "cell": "{cell}", "messages": [{{"role": "user", "content": "cook rice"}}, {{"role": "assistant", "content": "{reply}"}}]}}"#
+        )
+    };
+    let rows = [
+        row("b1", "none→bad", "scorch rice wildly"),
+        row("b2", "none→bad", "scorch rice harshly"),
+        row("g1", "none→good", "simmer rice slowly"),
+    ];
+    fs_err::write(dir.path().join("rows.jsonl"), rows.join("\n")).unwrap();
+    let measured = |more: &[&str], out: &str| -> Vec<String> {
+        let args = ["pressure", "--rows", "rows.jsonl", "--contrasts", "8", "--out", out];
+        let (code, _, error) = titer(dir.path(), &[&args[..], more].concat());
+        assert_eq!(code, 0, "{error}");
+        let records: Vec<PressureRecord> = table::read(&dir.path().join(out)).unwrap();
+        records.into_iter().map(|record| record.item).collect()
+    };
+    assert_eq!(measured(&[], "all.parquet"), ["b1", "b2", "g1"]);
+    assert_eq!(measured(&["--items", "1"], "first.parquet"), ["b1", "g1"]);
+}

@@ -25,9 +25,9 @@ pub struct PressureArgs {
     /// Contrasts to differentiate (.jsonl: component, messages, plus, minus) [default: those of the world]
     #[arg(long, value_name = "FILE")]
     pub probes: Option<PathBuf>,
-    /// Rows per cell
-    #[arg(long, default_value_t = 128, value_parser = items)]
-    pub items: usize,
+    /// Rows per cell, the first ones [default: 128, or all rows of a file of chats]
+    #[arg(long, value_parser = items)]
+    pub items: Option<usize>,
     /// Contrasts per gradient probe
     #[arg(long, default_value_t = 128, value_parser = items)]
     pub contrasts: usize,
@@ -76,4 +76,11 @@ pub enum Precondition {
     None,
     /// Adam as it stands in the checkpoint
     Adam,
+}
+
+impl PressureArgs {
+    /// Rows per cell, where nothing else says how many.
+    pub fn items(&self) -> usize {
+        self.items.unwrap_or(128)
+    }
 }

@@ -54,7 +54,7 @@ pub fn pressure(args: &PressureArgs) -> Result<(), Failure> {
 
 /// What can be said about the arguments before anything is read.
 fn check(args: &PressureArgs) -> Result<(), Failure> {
-    if args.items == 0 || args.contrasts == 0 {
+    if args.items() == 0 || args.contrasts == 0 {
         return Err(Failure::input("--items or --contrasts is 0; use at least 1"));
     }
     let numbers = args.lr.iter().chain([&args.weight]).chain(&args.multiples);

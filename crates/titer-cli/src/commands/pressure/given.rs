@@ -7,7 +7,7 @@ use titer_data::{
     chat::{Message, Row},
     formats::{parse_contrasts, parse_rows},
     probe::{Component, Contrast},
-    source::{Chats, DataFiles, Source},
+    source::{DataFiles, Source},
     world::{DomainSplit, ProbeUse},
 };
 use titer_engine::{
@@ -30,13 +30,17 @@ impl Given<'_> {
     pub fn rows(&self, model: &Model) -> Result<Vec<Row>, Failure> {
         let args = self.args;
         match (&self.spec, &args.rows, &model.world) {
-            (Some(files), ..) => Ok(trained(self.inputs.data(files).map_err(Failure::input)?.chats(), args.items)),
+            (Some(files), ..) => {
+                let data = self.inputs.data(files).map_err(Failure::input)?;
+                Ok(first_of_cells(data.chats().trained().cloned(), args.items()))
+            }
             (_, Some(path), _) => {
                 let bytes = self.inputs.bytes(path).map_err(Failure::input)?;
-                parse_rows(path, &bytes).map_err(Failure::input)
+                let rows = parse_rows(path, &bytes).map_err(Failure::input)?;
+                Ok(first_of_cells(rows, args.items.unwrap_or(usize::MAX)))
             }
             (.., Some(world)) => {
-                Ok(Cell::all().flat_map(|cell| world.cell_rows(args.seed, cell, args.items)).collect())
+                Ok(Cell::all().flat_map(|cell| world.cell_rows(args.seed, cell, args.items())).collect())
             }
             (.., None) => {
                 Err(Failure::Input(format!("`{}` has no world to make rows; name some with --rows", args.base)))
@@ -102,15 +106,15 @@ impl Given<'_> {
     }
 }
 
-/// The first rows of each cell that are trained on.
-fn trained(chats: &Chats, items: usize) -> Vec<Row> {
+/// The first rows of each cell.
+fn first_of_cells(rows: impl IntoIterator<Item = Row>, items: usize) -> Vec<Row> {
     let mut taken: BTreeMap<Option<Cell>, usize> = BTreeMap::new();
-    let mut take = |row: &&Row| {
+    let mut take = |row: &Row| {
         let taken = taken.entry(row.cell).or_default();
         *taken += 1;
         *taken <= items
     };
-    chats.trained().filter(|row| take(row)).cloned().collect()
+    rows.into_iter().filter(|row| take(row)).collect()
 }
 
 /// A row's pressure on a probe with its own context would say how well it is remembered.

@@ -26,7 +26,7 @@ use crate::{
 
 /// What can be said before anything is measured.
 pub fn check(args: &PressureArgs, dir: &Path) -> Result<(), Failure> {
-    if args.items < 8 || args.contrasts < 8 {
+    if args.items() < 8 || args.contrasts < 8 {
         return Err(Failure::input(
             "--kernel needs at least 8 --items and --contrasts: a kernel is a mean, and its error is told from its parts",
         ));
@@ -76,7 +76,7 @@ impl<'a> KernelWork<'a> {
             template: model.template.planned_options(),
         };
         let about = about(&plan, data.as_ref(), args.seed);
-        let effort = Effort { rows: args.items, contrasts: args.contrasts, ..Effort::default() };
+        let effort = Effort { rows: args.items(), contrasts: args.contrasts, ..Effort::default() };
         Ok(Self { dir, source, about, effort })
     }
 
