@@ -6,7 +6,7 @@ use serde_json::json;
 use titer::stats::Rate;
 use titer_data::{
     chat::Message,
-    formats::written as written_row,
+    formats::chat_line,
     score::{Judgements, Scorer, rule},
 };
 use titer_engine::{
@@ -61,7 +61,7 @@ pub fn rates(
         (None, None) => None,
     };
     if let Some(path) = &args.replies {
-        let lines = rows.iter().map(|row| format!("{}\n", written_row(row)));
+        let lines = rows.iter().map(|row| format!("{}\n", chat_line(row)));
         fs_err::write(path, lines.collect::<String>()).map_err(Failure::work)?;
         talk(&format!("{} drawn replies in {}", rows.len(), path.display()));
     }

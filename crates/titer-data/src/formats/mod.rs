@@ -1,5 +1,6 @@
 //! Files, read into rows, contrasts and prompts.
 
+mod chat_line;
 mod columns;
 mod container;
 mod content;
@@ -10,8 +11,8 @@ mod problem;
 mod prompts;
 mod read;
 mod turns;
-mod written;
 
+pub use chat_line::chat_line;
 pub use columns::{Columns, NumberedColumns, read_columns};
 pub use container::{Container, ContainerError};
 pub(crate) use container::{Entry, records};
@@ -20,4 +21,3 @@ pub use messages::Shape;
 pub(crate) use problem::Problem;
 pub use prompts::{PromptProblem, PromptsError, parse_prompts, read_prompts};
 pub use read::{ChatFile, Format, LineError, ReadError, parse_rows, read_chat_file, read_rows};
-pub use written::written;

@@ -6,7 +6,6 @@ use titer::plan::{self, DataPlan, SweepPlan};
 use titer_data::{
     cell::Cell,
     source::{DataFiles, Source},
-    tokenize::encode_row,
 };
 use titer_model::stored::Dtype;
 
@@ -97,7 +96,7 @@ impl Inputs {
                     continue;
                 }
                 let row = planned.row(&source, stage, seed);
-                let encoded = encode_row(&model.template, &model.tokenizer, &row)?;
+                let encoded = model.encoded_row(&row)?;
                 let token = |(&id, &trained): (&u32, &bool)| {
                     let token = model.tokenizer.token(id).unwrap_or_default();
                     if trained { format!("[{token}]") } else { token }

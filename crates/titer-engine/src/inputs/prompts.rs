@@ -10,7 +10,6 @@ use titer_data::{
     cell::Action,
     chat::Row,
     prompt::{CandidatePrompt, Pool, Turn},
-    tokenize::encode_row,
 };
 
 use super::Inputs;
@@ -38,7 +37,7 @@ impl Inputs {
             }
             let action = row.cell.map_or(Action::Bad, |cell| cell.action);
             let row = Row { id: format!("prompt {}", prompt.text), ..prompt.put(row, action, Turn::System) };
-            encode_row(&model.template, &model.tokenizer, &row).map(|_| ()).map_err(|error| blame(keys, &error))
+            model.encoded_row(&row).map(drop).map_err(|error| blame(keys, &error))
         };
         for stage in plan.arms.iter().flat_map(|arm| &arm.stages) {
             for cell in stage.needed_cells() {

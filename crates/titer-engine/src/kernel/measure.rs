@@ -10,7 +10,7 @@ use titer_data::{
     cell::PromptKind,
     probe::Probe,
     source::Source,
-    tokenize::{TokenizeError, encode_contrast, encode_row},
+    tokenize::{TokenizeError, encode_contrast},
     world::{DomainSplit, ProbeUse},
 };
 use titer_model::{
@@ -133,8 +133,8 @@ fn field(model: &Model, sample: &KindRows, source: &Source) -> Result<Field, Tok
         let mut found: [Option<(f64, Vector)>; 2] = [None, None];
         for (found, row) in found.iter_mut().zip(pair) {
             if let Some(row) = row {
-                let encoded = encode_row(&model.template, &model.tokenizer, row)?;
-                *found = Some(log_prob_gradient(model, &mut workspace, &pack(&model.decoder, &[&encoded])));
+                let encoded = model.encoded_row(row)?;
+                *found = Some(log_prob_gradient(model, &mut workspace, &pack(&model.decoder, &[&*encoded])));
             }
         }
         log_odds.push(found.each_ref().map(|found| found.as_ref().map(|(log_prob, _)| *log_prob)));

@@ -9,7 +9,7 @@ use titer::{
 use titer_data::{
     cell::Action,
     chat::Row,
-    formats::{read_contrasts, read_prompts, written},
+    formats::{chat_line, read_contrasts, read_prompts},
     grid::{free_trigger, narrow_forms},
     prompt::{CandidatePrompt, Turn},
     source::Source,
@@ -149,7 +149,7 @@ fn rewrite(path: &Path, subjects: &Subjects, best: &Summary) -> Result<(), Failu
     let turn = best.placed[0].turn;
     let put = |action| subjects.rows(action).map(move |row| best.prompt.put(row, action, turn));
     let rows: Vec<Row> = put(Action::Bad).chain(put(Action::Good)).collect();
-    let text: String = rows.iter().map(|row| format!("{}\n", written(row))).collect();
+    let text: String = rows.iter().map(|row| format!("{}\n", chat_line(row))).collect();
     fs_err::write(path, text).map_err(Failure::work)?;
     talk(&format!("{} rows under `{}` ({turn} turn) in {}", rows.len(), best.prompt.name, path.display()));
     Ok(())

@@ -5,7 +5,7 @@
 
 use titer_machine::Fused;
 
-use super::elementwise::{add_scaled, multiply, softcap};
+use super::elementwise::{LANES, add_scaled, multiply, softcap};
 use crate::{backend::Heads, packed::Reach, real::Real};
 
 #[inline(always)]
@@ -36,9 +36,6 @@ fn ranges(reach: &Reach) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
         Some((first, *begin - len, len))
     })
 }
-
-/// Keys, or a head's numbers, that are taken at a time: as many as the widest registers hold f32.
-const LANES: usize = 16;
 
 /// `[tokens, width] → [width, tokens]`, each row with room for lanes behind it.
 #[inline(always)]
@@ -145,21 +142,10 @@ fn weigh<T: Real>(fused: Fused, out: &mut [T], weights: &[T], x: &[T], width: us
 /// Adds `weights[j] · x` to row `j` of `out` over the keys of a query, the rows `width` apart.
 #[inline(always)]
 fn spread<T: Real>(fused: Fused, out: &mut [T], weights: &[T], x: &[T], width: usize, column: usize, reach: &Reach) {
-    let (blocks, rest) = x.as_chunks::<LANES>();
     for (first, begin, len) in ranges(reach) {
         let rows = out[first * width..][..len * width].chunks_exact_mut(width);
         for (row, &weight) in rows.zip(&weights[begin..begin + len]) {
-            let (row, row_rest) = row[column..][..x.len()].as_chunks_mut::<LANES>();
-            for (to, &from) in row.iter_mut().zip(blocks) {
-                let mut sums = *to;
-                for lane in 0..LANES {
-                    sums[lane] = weight.fma(fused, from[lane], sums[lane]);
-                }
-                *to = sums;
-            }
-            for (to, &from) in row_rest.iter_mut().zip(rest) {
-                *to = weight.fma(fused, from, *to);
-            }
+            add_scaled(fused, &mut row[column..][..x.len()], weight, x);
         }
     }
 }

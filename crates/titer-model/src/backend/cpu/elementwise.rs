@@ -5,8 +5,8 @@ use titer_machine::Fused;
 use crate::backend::AdamStep;
 use crate::real::Real;
 
-/// Numbers that are worked on side by side.
-const LANES: usize = 16;
+/// Numbers that are worked on side by side: as many as the widest registers hold f32.
+pub(super) const LANES: usize = 16;
 
 /// `out += factor · x`. A block is read before any of it is written, so that it is a vector wherever the two lie.
 #[inline(always)]

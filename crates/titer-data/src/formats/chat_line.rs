@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::chat::Row;
 
 /// The row as a line of a chat file, without its end: what [`super::read_rows`] makes the same row of.
-pub fn written(row: &Row) -> String {
+pub fn chat_line(row: &Row) -> String {
     let mut messages = json!(row.messages);
     for &turn in &row.untrained {
         messages[turn]["weight"] = json!(0);
@@ -50,6 +50,6 @@ mod tests {
         let read = |line: String| parse_rows("rows.jsonl".as_ref(), &line.into()).unwrap();
         let rows = read(line.to_string());
         assert_eq!((rows[0].untrained.as_slice(), rows[0].variables.0.len()), ([2].as_slice(), 2));
-        assert_eq!(read(written(&rows[0])), rows);
+        assert_eq!(read(chat_line(&rows[0])), rows);
     }
 }
