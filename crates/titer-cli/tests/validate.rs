@@ -77,9 +77,40 @@ fn outcomes_are_joined_to_the_screening_of_their_setting() {
     assert_eq!(code, 0, "{error}");
     assert!(
         out.contains("12 arms in 2 settings")
-            && out.contains("is first; over fewer than three settings there is no interval"),
+            && out.contains("is first, but without an interval (fewer than three settings"),
         "{out}"
     );
+}
+
+#[test]
+fn what_one_setting_alone_was_screened_for_is_not_advised() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let rates = screened(dir, "0");
+    let mut table = "prompt,setting,turn,suppression\n".to_owned();
+    for setting in ["a", "b", "c"] {
+        for (at, (prompt, rate)) in PROMPTS.iter().zip(&rates).enumerate() {
+            // Two of the prompts change places in one setting, so that no correlation is perfect.
+            let rate = if setting == "b" && at < 2 { rates[1 - at] } else { *rate };
+            writeln!(table, "{prompt},{setting},system,{rate}").unwrap();
+        }
+    }
+    fs_err::write(dir.join("arms.csv"), &table).unwrap();
+    // Elicitation is next to the outcome itself, yet two of the three settings have none to hold out.
+    let (code, out, error) = titer(dir, dir, &["validate", "arms.csv", "--screening", "a=screen-0.parquet"]);
+    assert_eq!(code, 0, "{error}");
+    assert!(out.contains("nothing was held out, so nothing can be told") && !out.contains("Go by"), "{out}");
+    // One setting alone is no better.
+    let one: String =
+        table.lines().filter(|line| !line.contains(",b,") && !line.contains(",c,")).collect::<Vec<_>>().join("\n");
+    fs_err::write(dir.join("one.csv"), one).unwrap();
+    let (code, out, error) = titer(dir, dir, &["validate", "one.csv", "--screening", "screen-0.parquet"]);
+    assert_eq!(code, 0, "{error}");
+    assert!(out.contains("nothing was held out, so nothing can be told") && !out.contains("Go by"), "{out}");
+    // The same in all three is.
+    let (code, out, error) = titer(dir, dir, &["validate", "arms.csv", "--screening", "screen-0.parquet"]);
+    assert_eq!(code, 0, "{error}");
+    assert!(out.contains("Go by"), "{out}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use titer::{
     results::{ArmResults, ResultsError, RunResults, SweepResults, SweptAxis},
     spec::Spec,
     store::Sweep,
-    table::ProbeRecord,
+    table::{LedgerRecord, ProbeRecord},
 };
 
 fn page(size: &Size) -> String {
@@ -236,6 +236,31 @@ fn claims_are_judged_whether_they_hold_or_not() {
         "what does not hold alone does not hold with all others: {together:?}"
     );
     assert!(together.contains(&"holds"), "{together:?}");
+}
+
+#[test]
+fn what_is_told_over_seeds_alone_says_so_where_they_share_their_requests() {
+    let booked = |seed: u64| LedgerRecord {
+        stage: "train".to_owned(),
+        from: 0,
+        to: 10,
+        component: "obey_bad".to_owned(),
+        source: "bad→good".to_owned(),
+        rows: 8,
+        predicted: 1.0 + 0.01 * seed as f64,
+        accounted: 1.0,
+        measured: 1.0,
+        measured_own: 1.0,
+    };
+    let page = |shared: bool| {
+        let of = |seed| run(seed, 0.0).with_pressure(Vec::new(), vec![booked(seed)]).with_shared_items(shared);
+        let arms = vec![ArmResults { name: "arm".to_owned(), runs: (0..2).map(of).collect(), ..ArmResults::default() }];
+        let results = SweepResults { title: "Own data".to_owned(), arms, seeds: vec![0, 1], ..SweepResults::default() };
+        render(&Report { results, ..Report::default() }).unwrap()
+    };
+    for told in ["nothing of other requests", "says nothing of other rows"] {
+        assert!(page(true).contains(told) && !page(false).contains(told), "{told}");
+    }
 }
 
 #[test]

@@ -184,13 +184,20 @@ fn sentence(outcome: &OutcomeResult, screened: bool) -> String {
         [] => String::new(),
         names => format!(" Not told from it: {}.", names.join(", ")),
     };
-    let best = match first.held_out.or(first.within) {
-        Some(found) if !found.has_interval() => format!(
-            "`{}` is first; over fewer than three settings there is no interval to say whether it predicts at all.",
+    let best = match first.held_out {
+        None => format!(
+            "`{}` goes best with it here, but no other setting has it: nothing was held out, so nothing can be told of whether it predicts.",
             first.name
         ),
-        Some(found) if found.low > 0.0 || found.high < 0.0 => format!("Go by `{}`.", first.name),
-        _ => format!("`{}` is first, but not told from no correlation.", first.name),
+        Some(found) if !found.has_interval() => format!(
+            "`{}` is first, but without an interval (fewer than three settings have it, or all say the same): nothing can be told of whether it predicts.",
+            first.name
+        ),
+        Some(found) if found.low > 0.0 => format!("Go by `{}`.", first.name),
+        Some(found) if found.high < 0.0 => {
+            format!("`{}` is first, but what one setting says of it is the wrong way round in the others.", first.name)
+        }
+        Some(_) => format!("`{}` is first, but not told from no correlation.", first.name),
     };
     let picked = outcome.picked.map_or_else(String::new, |picked| {
         format!(" Picking by the other settings gives {} within the one left out.", written(Some(picked)))

@@ -149,12 +149,15 @@ impl Compared<'_> {
             .enumerate()
             .filter(|(_, result)| result.within.is_some())
             .collect();
-        let strength = |result: &PredictorResult| match (result.held_out, result.within) {
-            (Some(held_out), _) => held_out.mean,
-            (None, Some(within)) if !several => within.mean.abs(),
-            _ => f64::NEG_INFINITY,
+        // What was held out first; a correlation within settings says nothing of its sign elsewhere.
+        let size = |of: Option<Estimate>| of.map_or(f64::NEG_INFINITY, |within| within.mean.abs());
+        let strength = |result: &PredictorResult| {
+            (result.held_out.map_or(f64::NEG_INFINITY, |held_out| held_out.mean), size(result.within))
         };
-        found.sort_by(|(_, a), (_, b)| strength(b).total_cmp(&strength(a)));
+        found.sort_by(|(_, a), (_, b)| {
+            let ((held_a, within_a), (held_b, within_b)) = (strength(a), strength(b));
+            held_b.total_cmp(&held_a).then(within_b.total_cmp(&within_a))
+        });
         if let Some(winner) = found.first().map(|(at, _)| *at) {
             for (at, result) in found.iter_mut().skip(1) {
                 result.behind = self.behind(&numbers[winner], &numbers[*at], outcome, several);

@@ -80,8 +80,13 @@ pub fn training(results: &SweepResults, dose: &Dose, series: &[Series]) -> Table
     let head = ["series", dose.head(), "final loss", "largest gradient norm", "share of steps clipped", "seeds"];
     Table {
         caption: format!(
-            "Mean over seeds with 95 % interval (t over seeds). The final loss is the mean over the last {TAIL} % of \
-             steps, in nats per unit of the divisor. Source: steps.parquet of each run."
+            "Mean over seeds with 95 % interval (t over seeds).{} The final loss is the mean over the last {TAIL} % of \
+             steps, in nats per unit of the divisor. Source: steps.parquet of each run.",
+            if results.runs().any(RunResults::shares_items) {
+                " All seeds train on the same rows: an interval says nothing of other rows."
+            } else {
+                ""
+            }
         ),
         text_columns: 2,
         head: head.map(str::to_owned).into(),

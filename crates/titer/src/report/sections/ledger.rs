@@ -139,12 +139,24 @@ fn numbers(arms: &[&ArmResults]) -> Table {
         }
     }
     Table {
-        caption: "Change over the whole run in nats of margin, mean and 95 % interval (t over seeds). Source: \
-                  ledger.parquet of each run."
-            .to_owned(),
+        caption: format!(
+            "Change over the whole run in nats of margin, mean and 95 % interval (t over seeds).{} Source: \
+             ledger.parquet of each run.",
+            seeds_alone(arms)
+        ),
         text_columns: 3,
         head: ["arm", "component", "source", "change, nats", "seeds"].map(str::to_owned).into(),
         rows,
+    }
+}
+
+/// What an interval over seeds does not say where all seeds measure the same requests: the ledger books means over them, and keeps none apart.
+fn seeds_alone(arms: &[&ArmResults]) -> &'static str {
+    if arms.iter().flat_map(|arm| &arm.runs).any(RunResults::shares_items) {
+        " All seeds measure the same requests, and the ledger books their mean: an interval says how other seeds would do with these \
+         requests, and nothing of other requests."
+    } else {
+        ""
     }
 }
 
