@@ -47,7 +47,7 @@ pub struct PressureArgs {
     #[arg(long, value_name = "TYPE")]
     pub dtype: Option<Dtype>,
     /// One line a target token in the table of --out
-    #[arg(long, requires = "out", conflicts_with = "verify")]
+    #[arg(long, conflicts_with = "verify")]
     pub per_token: bool,
     /// Hold pressures against one real step on each row
     #[arg(long)]

@@ -8,7 +8,7 @@ use titer_engine::{
     inputs::{self, Inputs, Resolved},
 };
 
-use crate::progress::DownloadBar;
+use crate::{listener::listener, progress::DownloadBar};
 
 /// Sees to it that the model behind `base` is on this machine, downloading it from the hub where it must.
 pub fn fetch(base: &str) -> Result<(), HubError> {
@@ -23,8 +23,16 @@ const QUICKSTART: &str = include_str!("../../../../experiments/quickstart.toml")
 
 /// The spec of this path; without one, the quick start.
 pub fn open_spec(path: Option<&Path>, base: Option<&String>) -> Result<Spec, SpecError> {
-    let spec = path.map_or_else(|| Spec::parse(QUICKSTART, Path::new("quickstart.toml")), Spec::open)?;
+    let spec = path.map_or_else(|| Spec::parse(QUICKSTART, Path::new("quickstart.toml")), read_spec)?;
     Ok(Spec { base: base.cloned().or(spec.base), ..spec })
+}
+
+/// The spec of a file, or of the text that a listener has in its place.
+pub fn read_spec(path: &Path) -> Result<Spec, SpecError> {
+    match listener().and_then(|listener| listener.spec(path)) {
+        Some(text) => Spec::parse(&text, path),
+        None => Spec::open(path),
+    }
 }
 
 /// A spec's plan, runs and claims; data or a model that cannot be used are blamed on the line that asks for them.

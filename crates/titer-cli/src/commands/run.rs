@@ -23,10 +23,14 @@ use super::open::{open_spec, resolve};
 use crate::{
     args::RunArgs,
     interrupt::say_when_stopped,
+    listener::listener,
     printer::{Failure, data, talk},
     progress::SweepBar,
     version::COMMIT,
 };
+
+/// What is said to who stops a sweep.
+const STOPPED: &str = "\nstopped; finished runs are kept, and the same command goes on with the others";
 
 /// Does a sweep's unfinished runs, writes its report and prints where that is.
 pub fn run(args: &RunArgs) -> Result<(), Failure> {
@@ -49,7 +53,9 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         None => SavedForecast::read(&out),
     }
     .map_err(Failure::input)?;
-    say_when_stopped("\nstopped; finished runs are kept, and the same command goes on with the others");
+    if listener().is_none() {
+        say_when_stopped(STOPPED);
+    }
     let sweep = Sweep::create(&out, &plan, &runs).map_err(failure)?;
     repair(&sweep, args.repair)?;
     let finished: BTreeSet<_> = sweep.runs().into_iter().filter(|run| run.done).map(|run| run.id).collect();
@@ -74,6 +80,9 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     let result = execute(&sweep, &runs, &EngineRunner { inputs: &inputs, commit: COMMIT }, threads, &bar);
     bar.clear();
     result.map_err(Failure::work)?;
+    if listener().is_some_and(|listener| listener.stopped()) {
+        return Err(Failure::work(STOPPED));
+    }
 
     if let Some(file) = foretold {
         let text = fs_err::read(file).map_err(Failure::work)?;

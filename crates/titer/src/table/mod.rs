@@ -18,7 +18,7 @@ mod value;
 pub use column::{Column, Values};
 pub use error::TableError;
 pub use field::Field;
-pub use file::{parse, read, write, write_labelled};
+pub use file::{columns, parse, read, write, write_labelled};
 pub use labels::{ARM, Labels, RUN, SEED, put_axes, unitless};
 pub use parquet::encode;
 pub use record::Record;
