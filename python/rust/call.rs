@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     path::PathBuf,
-    sync::{Arc, mpsc},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     time::Duration,
 };
 
@@ -36,6 +36,7 @@ pub fn call(
 ) -> PyResult<Said> {
     let hearing = Arc::new(Hearing::new(specs));
     let (done, waiting) = mpsc::channel();
+    let waiting = Mutex::new(waiting);
     let listener = Arc::clone(&hearing);
     std::thread::Builder::new()
         .name("titer".to_owned())
@@ -47,7 +48,7 @@ pub fn call(
     let mut told = 0;
     let mut interrupted: Option<PyErr> = None;
     let result = loop {
-        match py.detach(|| waiting.recv_timeout(LOOK)) {
+        match py.detach(|| waiting.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(LOOK)) {
             Ok(result) => break result,
             Err(mpsc::RecvTimeoutError::Timeout) => {}
             // Its message is on stderr already.

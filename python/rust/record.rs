@@ -34,7 +34,7 @@ fn records<R: Record>(tables: &Map<String, Value>) -> PyResult<Vec<R>> {
     let name = R::FILE.trim_end_matches(".parquet");
     let none = Vec::new();
     let lines = tables.get(name).and_then(Value::as_array).unwrap_or(&none);
-    let values = |field: &str| lines.iter().map(move |line| &line[field]);
+    let values = |field: &'static str| lines.iter().map(move |line| &line[field]);
     let columns = R::FIELDS.iter().zip(R::values(&[])).map(|(field, kind)| {
         let of = values(field.name);
         let values = match kind {

@@ -236,10 +236,11 @@ def embedding_scale(module: nn.Embedding) -> float:
 
 def slopes(module: nn.Module, x: Tensor) -> Tensor:
     """`∂y/∂w` of a module that is linear in its weight and takes each coordinate by itself: its answer to ones less that to zeros."""
+    weight = typing.cast(Tensor, module.weight)
     hooks, module._forward_hooks = module._forward_hooks, type(module._forward_hooks)()
     try:
         answers = [
-            functional_call(module, {"weight": make(module.weight)}, (x,)) for make in (torch.ones_like, torch.zeros_like)
+            functional_call(module, {"weight": make(weight)}, (x,)) for make in (torch.ones_like, torch.zeros_like)
         ]
     finally:
         module._forward_hooks = hooks
