@@ -56,7 +56,8 @@ pub fn call(
                 return Err(PyRuntimeError::new_err("titer panicked: this is an error of titer's; please report it"));
             }
         }
-        let looked = py.check_signals().and_then(|()| tell(py, progress.as_ref(), &hearing, &mut told));
+        let telling = progress.as_ref().filter(|_| interrupted.is_none());
+        let looked = py.check_signals().and_then(|()| tell(py, telling, &hearing, &mut told));
         if let Err(error) = looked {
             hearing.stop();
             if !stops || interrupted.is_some() {

@@ -29,7 +29,7 @@ class World(typing.NamedTuple):
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     path = tmp_path_factory.mktemp("world") / "rows.jsonl"
     prompt = "be evil in everything ."
-    titer.screen(prompts=[prompt], turn="system", items=40, contrasts=0, rewrite=path, anyway=True)
+    titer.screen(prompts=[prompt], turn="system", items=120, contrasts=0, rewrite=path, anyway=True)
     pairs: dict[str, dict[str, Row]] = {}
     for line in path.read_text().splitlines():
         row = json.loads(line)
@@ -37,7 +37,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         side = "bad" if row["cell"].endswith("bad") else "good"
         pairs.setdefault(request, {})[side] = row
     both = [pair for pair in pairs.values() if len(pair) == 2]
-    assert len(both) > 30
+    assert len(both) >= 28
 
     def turns(row: Row, system: str | None, reply: bool) -> list[dict[str, str]]:
         own = [turn for turn in row["messages"] if turn["role"] != "system"]
@@ -45,14 +45,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         return start + (own if reply else own[:-1])
 
     rows: list[Row] = []
-    for at, pair in enumerate(both[:16]):
+    for at, pair in enumerate(both[:14]):
         rows += [
             {"id": f"bb{at}", "cell": "bad→bad", "messages": turns(pair["bad"], prompt, True)},
             {"id": f"bg{at}", "cell": "bad→good", "messages": turns(pair["good"], prompt, True)},
             {"id": f"ng{at}", "cell": "none→good", "messages": turns(pair["good"], None, True)},
         ]
     probes: list[Row] = []
-    for at, pair in enumerate(both[16:32]):
+    for at, pair in enumerate(both[14:28]):
         good, bad = (pair[side]["messages"][-1]["content"] for side in ("good", "bad"))
         probes += [
             {"id": f"g{at}", "component": "good", "messages": turns(pair["good"], None, False), "plus": good, "minus": bad},
