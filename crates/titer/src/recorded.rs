@@ -39,8 +39,8 @@ pub enum RecordedError {
     Run(#[from] RunFailed),
 }
 
-/// Writes a run of the only arm of `spec`, on a model and rows with these hashes, into the folder of a sweep of its own. Nothing
-/// was trained as its control, so the arm is its own.
+/// Writes a run of the first arm of `spec`, on a model and rows with these hashes, into the folder of a sweep of its own. What titer adds as
+/// its control stays without a run.
 ///
 /// # Errors
 /// Where the spec makes no sense, the folder holds something else, or the file system refuses.
@@ -52,10 +52,6 @@ pub fn record(
     tables: &RecordedTables,
 ) -> Result<(), RecordedError> {
     let mut plan = SweepPlan::resolve(spec)?;
-    plan.arms.truncate(1);
-    for arm in &mut plan.arms {
-        (arm.control, arm.inoculation) = (0, Vec::new());
-    }
     plan.command = "a training loop of its own, measured by titer's hooks".to_owned();
     let data = plan.data.clone().map(|files| DataPlan { blake3: data_hash.to_owned(), files });
     let model = |base: &str, _: u64| {
@@ -69,7 +65,7 @@ pub fn record(
     };
     let runs = plan.runs(data.as_ref(), model)?;
     let sweep = Sweep::create(dir, &plan, &runs)?;
-    execute(&sweep, &runs, &Written(tables), std::num::NonZero::<usize>::MIN, &Silent)?;
+    execute(&sweep, &runs[..runs.len().min(1)], &Written(tables), std::num::NonZero::<usize>::MIN, &Silent)?;
     Ok(())
 }
 
