@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`mod@caught`] | a panic of a library as an error |
 //! | `stream` | random streams and text hashes, all from a seed |
+//! | [`word`] | what the values of a small set are called |
 //! | [`cell`], [`chat`], `domains`, [`probe`] | what everything is about: a row of chat in its cell, contrasts that measure |
 //! | [`prompt`] | a prompt to put rows under, pools of them, how one resembles another |
 //! | [`request`] | what a row asks: by it rows are paired, counted and held out together |
@@ -38,4 +39,5 @@ mod stream;
 pub mod template;
 pub mod tokenize;
 pub mod variables;
+pub mod word;
 pub mod world;

@@ -133,7 +133,7 @@ fn unmet(path: &Path, limits: &[Limit], found: &SearchResult) -> String {
 
 /// The planned arm's forecast of a limit's probe; the planned arm is the first.
 fn foreseen<'a>(forecast: &'a [ArmForecast], limit: &Limit) -> Option<&'a ArmForecast> {
-    forecast.iter().find(|one| one.arm == forecast[0].arm && one.name() == limit.probe)
+    forecast.iter().find(|one| one.arm == forecast[0].arm && one.split().short_name() == limit.probe)
 }
 
 /// By what share of its interval each limit is kept.

@@ -12,6 +12,7 @@ use minijinja::{
     Environment, Error, ErrorKind, UndefinedBehavior,
     value::{Kwargs, Value, ValueKind},
 };
+use titer_data::probe::Component;
 
 use super::{ClaimProblem, Quantity, State, Vocabulary, WarningNumber, What};
 use crate::{results::Measure, stats::Support};
@@ -162,7 +163,7 @@ impl Formula {
         {
             let split = move |words: &Vocabulary, [probe]: [&str; 1]| {
                 let split = words.split(probe)?;
-                if measure == Measure::Gap && split.component != "obey_bad" {
+                if measure == Measure::Gap && split.component != Component::ObeyBad {
                     let remedy = "write gap('obey_bad/…'), or take the margin";
                     return Err(ClaimProblem::new(format!("`{probe}` has no gap, only obey_bad has one"), remedy));
                 }

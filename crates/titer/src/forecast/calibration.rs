@@ -128,7 +128,7 @@ impl Calibration {
             }
             let mut known = CourseTrust { course: Course::unseen(&optimisers), errors: *self.errors(&own[0].0) };
             for (component, error) in Component::ALL.into_iter().zip(&mut known.errors) {
-                let pairs: Vec<&Comparison> = pairs().filter(|pair| pair.component == component.word()).collect();
+                let pairs: Vec<&Comparison> = pairs().filter(|pair| pair.component == component).collect();
                 let arms: BTreeSet<&str> = pairs.iter().map(|pair| pair.arm.as_str()).collect();
                 if arms.len() > 1 {
                     let mean = pairs.iter().map(|pair| standard(pair).powi(2)).sum::<f64>() / pairs.len() as f64;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use titer_data::cell::Cell;
+
 use super::{Measure, RunResults, Runs, Split, SweptAxis};
 use crate::plan::{RunId, Setting};
 
@@ -60,7 +62,7 @@ const MOSTLY_OTHER: f64 = 0.9;
 impl SweepResults {
     /// Every split that any run measured, in alphabetical order.
     pub fn splits(&self) -> Vec<Split> {
-        let mut splits: Vec<Split> = self.runs().flat_map(|run| run.probes.keys().cloned()).collect();
+        let mut splits: Vec<Split> = self.runs().flat_map(|run| run.probes.keys().copied()).collect();
         splits.sort_unstable();
         splits.dedup();
         splits
@@ -82,9 +84,9 @@ impl SweepResults {
         }
     }
 
-    /// Every cell that any run measured, in alphabetical order.
-    pub fn cells(&self) -> Vec<String> {
-        let mut cells: Vec<String> = self.runs().flat_map(|run| run.cells.keys().cloned()).collect();
+    /// Every cell that any run measured, in the order of [`Cell::all`].
+    pub fn cells(&self) -> Vec<Cell> {
+        let mut cells: Vec<Cell> = self.runs().flat_map(|run| run.cells.keys().copied()).collect();
         cells.sort_unstable();
         cells.dedup();
         cells

@@ -7,7 +7,7 @@ use titer::{
     stats::{Estimate, Support},
     table::PressureRecord,
 };
-use titer_data::probe::Component;
+use titer_data::{cell, probe::Component};
 use titer_engine::pressure::{Directions, StageWarning};
 
 use crate::printer::data;
@@ -33,8 +33,8 @@ const COLUMNS: [Column; 13] = [
 
 /// Prints means over each cell's rows.
 pub fn print(directions: &Directions, records: &[PressureRecord], warning: &StageWarning, unit: &str, as_json: bool) {
-    let mut cells: BTreeMap<&str, Vec<&PressureRecord>> = BTreeMap::new();
-    records.iter().for_each(|record| cells.entry(&record.cell).or_default().push(record));
+    let mut cells: BTreeMap<String, Vec<&PressureRecord>> = BTreeMap::new();
+    records.iter().for_each(|record| cells.entry(cell::written(record.cell)).or_default().push(record));
     if as_json { print_json(directions, &cells, warning, unit) } else { print_table(directions, &cells, warning, unit) }
 }
 
@@ -46,7 +46,7 @@ fn estimate(rows: &[&PressureRecord], value: fn(&PressureRecord) -> f64) -> Opti
 
 fn print_table(
     directions: &Directions,
-    cells: &BTreeMap<&str, Vec<&PressureRecord>>,
+    cells: &BTreeMap<String, Vec<&PressureRecord>>,
     warning: &StageWarning,
     unit: &str,
 ) {
@@ -108,7 +108,7 @@ fn short(value: f64) -> String {
 
 fn print_json(
     directions: &Directions,
-    cells: &BTreeMap<&str, Vec<&PressureRecord>>,
+    cells: &BTreeMap<String, Vec<&PressureRecord>>,
     warning: &StageWarning,
     unit: &str,
 ) {

@@ -40,7 +40,7 @@ pub fn components(
     Some(Gallery {
         id: "effect",
         choices: MEASURES.map(Measure::choice).into(),
-        rows: rows(series, families, panels, |family| family.title.clone()),
+        rows: rows(series, families, panels, |family| family.title.to_owned()),
         table: table(caption.to_owned(), dose, series, families, &value, format::difference),
     })
 }

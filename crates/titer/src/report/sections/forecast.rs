@@ -3,7 +3,7 @@
 use crate::{
     forecast::{ArmForecast, SavedForecast},
     report::{format, view::Table},
-    results::{At, Measure, Split, SweepResults},
+    results::{At, Measure, SweepResults},
 };
 
 /// One line for each forecast; `None` where the sweep has none.
@@ -11,12 +11,7 @@ pub fn table(results: &SweepResults, forecast: Option<&SavedForecast>) -> Option
     let forecast = forecast?;
     let row = |foreseen: &ArmForecast| {
         let arm = results.arms.iter().find(|arm| arm.name == foreseen.arm)?;
-        let split = Split {
-            component: foreseen.component.clone(),
-            prompts: foreseen.prompts.clone(),
-            domains: foreseen.domains.clone(),
-        };
-        let measured = arm.finished().probe(&split, Measure::Rate, At::End).estimate()?;
+        let measured = arm.finished().probe(&foreseen.split(), Measure::Rate, At::End).estimate()?;
         let within = (foreseen.rate.low..=foreseen.rate.high).contains(&measured.mean);
         Some(vec![
             foreseen.arm.clone(),

@@ -117,7 +117,7 @@ pub fn rows(
 ) -> Vec<GalleryRow> {
     let panel = |(family, drawings): (&&SplitFamily, Vec<Drawing>)| Panel {
         title: title(family),
-        word: family.component.clone(),
+        word: family.component.to_string(),
         drawings,
     };
     let row = |(one, drawings): (&Series, Vec<Vec<Drawing>>)| GalleryRow {
@@ -153,9 +153,9 @@ pub fn table(
                 row.extend(titled.then(|| one.title.clone()));
                 row.extend([
                     dose.value(position),
-                    split.component.clone(),
-                    split.prompts.clone(),
-                    split.domains.clone(),
+                    split.component.to_string(),
+                    split.prompts.to_string(),
+                    split.domains.to_string(),
                 ]);
                 row.extend([written(Measure::Rate), write(&margin)]);
                 row.extend(gaps.then(|| written(Measure::Gap)));

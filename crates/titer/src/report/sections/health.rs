@@ -34,7 +34,7 @@ pub fn other_replies(results: &SweepResults, families: &[&SplitFamily]) -> Table
         let (name, mean, most) =
             worst.map_or(("–", f64::NAN, f64::NAN), |(arm, mean, most)| (arm.name.as_str(), mean, most));
         let numbers = [before, most_before, mean, most].map(small);
-        [family.title.clone(), name.to_owned()].into_iter().chain(numbers).collect()
+        [family.title.to_owned(), name.to_owned()].into_iter().chain(numbers).collect()
     };
     let head =
         ["component", "arm with the largest mean after", "mean before", "most before", "mean after", "most after"];

@@ -20,7 +20,7 @@ pub fn level(results: &SweepResults, arm: usize, split: &Split, measure: Measure
 
 /// Rows of one panel for each component, one row for each series.
 pub fn components(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> Gallery {
-    let rows = rows(series, families, panels(results, dose, series, families), |family| family.title.clone());
+    let rows = rows(series, families, panels(results, dose, series, families), |family| family.title.to_owned());
     gallery("response", results, dose, series, families, rows)
 }
 
@@ -28,8 +28,8 @@ pub fn components(results: &SweepResults, dose: &Dose, series: &[Series], famili
 pub fn targeted(results: &SweepResults, dose: &Dose, series: &[Series], family: &SplitFamily) -> Gallery {
     let drawn = panels(results, dose, series, &[family]).into_iter().flatten();
     let panel = |(one, drawings): (&Series, Vec<Drawing>)| {
-        let title = if one.title.is_empty() { &family.title } else { &one.title };
-        Panel { title: title.clone(), word: String::new(), drawings }
+        let title = if one.title.is_empty() { family.title } else { &one.title };
+        Panel { title: title.to_owned(), word: String::new(), drawings }
     };
     let rows = vec![GalleryRow { title: String::new(), panels: series.iter().zip(drawn).map(panel).collect() }];
     gallery("targeted", results, dose, series, &[family], rows)

@@ -89,7 +89,7 @@ fn table(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&Sp
                     rows.push(vec![
                         one.title.clone(),
                         label.clone(),
-                        split.component.clone(),
+                        split.component.to_string(),
                         step.to_string(),
                         written(Measure::Rate),
                         written(Measure::Margin),
