@@ -14,7 +14,7 @@
 //! ⟨P D_j, ∇m_l⟩ = Σ_b K_jlb / √v_b,    v_b = Σ_jk c_j c_k Q_jkb + Σ_kind noise_b
 //! ```
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use titer_data::{
     cell::PromptKind,
     probe::{Component, ProbePrompts},
@@ -73,7 +73,7 @@ pub struct Kind {
     /// The kind.
     pub prompt: PromptKind,
     /// The request domains; none for a user's own rows.
-    #[serde(with = "domains_or_empty")]
+    #[serde(serialize_with = "or_empty", deserialize_with = "none_if_empty")]
     pub domains: Option<DomainSplit>,
     /// `x` at the start: log-odds of the good action against the bad one, nats.
     pub action: f64,
@@ -133,19 +133,15 @@ impl ProbeOutput {
 }
 
 /// Domains as a kernel's file has them: empty where its kinds do not differ in them.
-mod domains_or_empty {
-    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
-    use titer_data::world::DomainSplit;
+#[expect(clippy::ref_option, reason = "serde gives a reference")]
+fn or_empty<S: Serializer>(domains: &Option<DomainSplit>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(domains.map_or("", DomainSplit::word))
+}
 
-    #[expect(clippy::ref_option, reason = "serde gives a reference")]
-    pub fn serialize<S: Serializer>(domains: &Option<DomainSplit>, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(domains.map_or("", DomainSplit::word))
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DomainSplit>, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        (!text.is_empty()).then(|| text.parse().map_err(D::Error::custom)).transpose()
-    }
+/// The same read back.
+fn none_if_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DomainSplit>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    (!text.is_empty()).then(|| text.parse().map_err(D::Error::custom)).transpose()
 }
 
 /// Products of directions `j` with gradients `l` of margins: for plain descent, and by bucket.
