@@ -3,7 +3,7 @@
 /// From now on, an interrupt (Ctrl-C) or a request to terminate prints `message` once and ends the process with the exit code that
 /// shells give it: 130 or 143. What is on the disk stays as it is, which is what the store is made for.
 #[cfg(unix)]
-pub fn say_when_stopped(message: &'static str) {
+pub(crate) fn say_when_stopped(message: &'static str) {
     use signal_hook::{
         consts::{SIGINT, SIGTERM},
         iterator::Signals,

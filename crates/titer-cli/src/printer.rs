@@ -11,7 +11,7 @@ use titer::stats::Estimate;
 
 /// Why a command did not do its work. Decides the exit code.
 #[derive(Debug)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// The user's input is at fault: exit code 2.
     Input(String),
     /// Something else is: exit code 1.
@@ -20,12 +20,12 @@ pub enum Failure {
 
 impl Failure {
     /// The user's input is at fault.
-    pub fn input(problem: impl fmt::Display) -> Self {
+    pub(crate) fn input(problem: impl fmt::Display) -> Self {
         Self::Input(problem.to_string())
     }
 
     /// Something else is.
-    pub fn work(problem: impl fmt::Display) -> Self {
+    pub(crate) fn work(problem: impl fmt::Display) -> Self {
         Self::Work(problem.to_string())
     }
 }
@@ -57,13 +57,13 @@ fn shortened(line: &str) -> Cow<'_, str> {
 }
 
 /// An estimate as JSON: mean, interval and how many items are behind it.
-pub fn interval(estimate: Estimate) -> Value {
+pub(crate) fn interval(estimate: Estimate) -> Value {
     json!({ "mean": estimate.mean, "low": estimate.low, "high": estimate.high, "n": estimate.n_items })
 }
 
 /// Writes a line of data to stdout. A reader that has left is no error; anything else that keeps data from being written ends
 /// the process with exit code 1.
-pub fn data(line: &str) {
+pub(crate) fn data(line: &str) {
     if let Err(error) = writeln!(io::stdout().lock(), "{line}")
         && error.kind() != io::ErrorKind::BrokenPipe
     {
@@ -73,7 +73,7 @@ pub fn data(line: &str) {
 }
 
 /// Writes a line of talk to stderr.
-pub fn talk(line: &str) {
+pub(crate) fn talk(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 

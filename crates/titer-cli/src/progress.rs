@@ -23,11 +23,11 @@ use titer_engine::{
 use crate::printer::talk;
 
 /// A bar over optimiser steps with a message and the time left; hidden where stderr is no terminal.
-pub struct Bar(ProgressBar);
+pub(crate) struct Bar(ProgressBar);
 
 impl Bar {
     /// A bar of this many steps.
-    pub fn new(steps: u64) -> Self {
+    pub(crate) fn new(steps: u64) -> Self {
         let bar = if std::io::stderr().is_terminal() { ProgressBar::new(steps) } else { ProgressBar::hidden() };
         let template = "{bar:30.cyan/dim} {percent:>3} %  {msg}  {eta} left";
         let style = ProgressStyle::with_template(template).expect("the template is valid");
@@ -36,13 +36,13 @@ impl Bar {
     }
 
     /// Advances it.
-    pub fn advance(&self, steps: u64, message: &str) {
+    pub(crate) fn advance(&self, steps: u64, message: &str) {
         self.0.set_message(message.to_owned());
         self.0.inc(steps);
     }
 
     /// Removes it.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.0.finish_and_clear();
     }
 }
@@ -55,7 +55,7 @@ impl Drop for Bar {
 
 /// The progress of kernels: a bar for each measurement and, of pilots, for each training.
 #[derive(Default)]
-pub struct KernelBar(Mutex<Option<Bar>>);
+pub(crate) struct KernelBar(Mutex<Option<Bar>>);
 
 impl KernelBar {
     fn set(&self, bar: Option<Bar>) {
@@ -90,11 +90,11 @@ impl PilotProgress for KernelBar {
 }
 
 /// The progress of a download, file by file.
-pub struct DownloadBar(ProgressBar);
+pub(crate) struct DownloadBar(ProgressBar);
 
 impl DownloadBar {
     /// Nothing yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let bar = if std::io::stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
         let template = "{bar:30.cyan/dim} {bytes} of {total_bytes}  {bytes_per_sec}  {msg}  {eta} left";
         let style = ProgressStyle::with_template(template).expect("the template is valid");
@@ -103,7 +103,7 @@ impl DownloadBar {
     }
 
     /// Removes it.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.0.finish_and_clear();
     }
 }
@@ -126,7 +126,7 @@ impl hub::DownloadProgress for DownloadBar {
 }
 
 /// The progress of a sweep: arms and runs done, the step and loss of the run that moved last, time left.
-pub struct SweepBar {
+pub(crate) struct SweepBar {
     bar: Bar,
     plain: bool,
     runs: usize,
@@ -141,7 +141,7 @@ pub struct SweepBar {
 
 impl SweepBar {
     /// Over the runs that are still to do, given as `(run, arm, steps)`.
-    pub fn new(todo: &[(usize, usize, usize)]) -> Self {
+    pub(crate) fn new(todo: &[(usize, usize, usize)]) -> Self {
         let mut left = BTreeMap::new();
         todo.iter().for_each(|(_, arm, _)| *left.entry(*arm).or_insert(0) += 1);
         Self {
@@ -158,7 +158,7 @@ impl SweepBar {
     }
 
     /// Removes the bar.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.bar.clear();
     }
 

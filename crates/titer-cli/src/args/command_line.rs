@@ -14,14 +14,14 @@ use super::{
 /// What a fine-tune teaches besides the task: measured, predicted, steered.
 #[derive(Debug, Parser)]
 #[command(name = "titer", version = crate::version::line(), max_term_width = 100, disable_help_subcommand = true)]
-pub struct Args {
+pub(crate) struct Args {
     /// What to do
     #[command(subcommand)]
     pub command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Print a commented spec to start from
     Init,
     /// Check specs (.toml) and files of chats without effects
@@ -60,7 +60,7 @@ pub enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct CompletionsArgs {
+pub(crate) struct CompletionsArgs {
     /// The shell
     pub shell: clap_complete::Shell,
 }

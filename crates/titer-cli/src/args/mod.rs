@@ -11,10 +11,10 @@ mod runs;
 mod template;
 mod verdicts;
 
-pub use command_line::{Args, Command, CompletionsArgs};
-pub use data::{AuditArgs, CheckArgs, DoctorArgs, ScoreArgs};
-pub use forecasts::{ForecastArgs, PlanArgs};
-pub use organism::{CardArgs, OrganismCommand, TrainArgs};
-pub use pressure::{Precondition, PressureArgs};
-pub use prompts::{LeakArgs, PromptAim, PromptPlace, SamplingArgs, ScreenArgs, SubjectArgs, ValidateArgs};
-pub use runs::{ReportArgs, ResultsArgs, RunArgs, VerifyArgs};
+pub(crate) use command_line::{Args, Command, CompletionsArgs};
+pub(crate) use data::{AuditArgs, CheckArgs, DoctorArgs, ScoreArgs};
+pub(crate) use forecasts::{ForecastArgs, PlanArgs};
+pub(crate) use organism::{CardArgs, OrganismCommand, TrainArgs};
+pub(crate) use pressure::{Precondition, PressureArgs};
+pub(crate) use prompts::{LeakArgs, PromptAim, PromptPlace, SamplingArgs, ScreenArgs, SubjectArgs, ValidateArgs};
+pub(crate) use runs::{ReportArgs, ResultsArgs, RunArgs, VerifyArgs};

@@ -5,7 +5,7 @@ use std::{num::NonZero, path::PathBuf};
 use super::bounds::threads;
 
 #[derive(Debug, clap::Args)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     /// The spec; without one, the quick start
     pub spec: Option<PathBuf>,
     /// The sweep's folder [default: runs/<name of the spec>, with -quick behind it for a quick cut]
@@ -32,7 +32,7 @@ pub struct RunArgs {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct ReportArgs {
+pub(crate) struct ReportArgs {
     /// The sweep's folder
     pub dir: PathBuf,
     /// Where to write it [default: report.html in the folder]
@@ -41,7 +41,7 @@ pub struct ReportArgs {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct ResultsArgs {
+pub(crate) struct ResultsArgs {
     /// The sweep's folder
     pub dir: PathBuf,
     /// A line for each arm, moment and probe: its difference from the control, paired by seed, with 95 % intervals; without it, a
@@ -54,7 +54,7 @@ pub struct ResultsArgs {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct VerifyArgs {
+pub(crate) struct VerifyArgs {
     /// The sweep's folder
     pub dir: PathBuf,
     /// Print JSON

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Finds a mix for limits and writes it as a spec, with its forecast beside it.
-pub fn plan(args: &PlanArgs) -> Result<(), Failure> {
+pub(crate) fn plan(args: &PlanArgs) -> Result<(), Failure> {
     if args.out.extension().is_none_or(|extension| extension != "toml") {
         return Err(Failure::Input(format!(
             "{}: a plan is a spec; name a file that ends in .toml",

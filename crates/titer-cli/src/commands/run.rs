@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Does a sweep's unfinished runs, writes its report and prints where that is.
-pub fn run(args: &RunArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let mut spec = open_spec(args.spec.as_deref(), args.base.as_ref()).map_err(Failure::input)?;
     if args.quick {
         spec.cut();

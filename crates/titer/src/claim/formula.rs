@@ -93,7 +93,7 @@ impl Formula {
     }
 
     /// What it measures.
-    pub fn quantities(&self) -> &[Quantity] {
+    pub(crate) fn quantities(&self) -> &[Quantity] {
         &self.quantities
     }
 

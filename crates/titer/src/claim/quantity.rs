@@ -43,7 +43,7 @@ pub enum What {
 
 impl Quantity {
     /// Whether it is a probability.
-    pub fn is_rate(&self) -> bool {
+    pub(crate) fn is_rate(&self) -> bool {
         match &self.what {
             What::Probe(measure, _) => measure.support() == Support::Rate,
             What::Leak(_) => true,

@@ -9,15 +9,15 @@ use crate::{
 };
 
 /// Shares of the base's obedience to bad prompts that are half-way to deafness, and deaf.
-pub const HALF: f64 = 0.5;
+pub(crate) const HALF: f64 = 0.5;
 /// See [`HALF`].
-pub const DEAF: f64 = 0.25;
+pub(crate) const DEAF: f64 = 0.25;
 
 /// Share of a stage's steps, at its end, that its loss is the mean of.
 const TAIL: usize = 10;
 
 /// A quantity of a run of an arm; `None` where the run has not measured it or is never in that state.
-pub fn read(arm: &ArmResults, run: &RunResults, Quantity { what, at }: &Quantity) -> Option<f64> {
+pub(super) fn read(arm: &ArmResults, run: &RunResults, Quantity { what, at }: &Quantity) -> Option<f64> {
     match what {
         What::Probe(measure, split) => run.mean(split, *measure, step(run, at, run.measured().last()?)?),
         What::Surprise(cell) => run.mean_surprise(*cell, step(run, at, run.measured().last()?)?),

@@ -156,7 +156,7 @@ impl Calibration {
 
     /// Why forecasts of this model and these rows go beyond what forecasts have been held against, whatever is trained; empty where
     /// they do not.
-    pub fn foreign(&self, about: &About) -> Vec<String> {
+    pub(crate) fn foreign(&self, about: &About) -> Vec<String> {
         let mut reasons = Vec::new();
         let own = (&about.data, &about.held) == (&self.data, &self.held);
         if about.data != self.data {

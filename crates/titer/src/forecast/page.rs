@@ -28,7 +28,7 @@ const KINDS: [PromptKind; 5] =
     [PromptKind::Neutral, PromptKind::Bad, PromptKind::Instruction, PromptKind::NarrowOff, PromptKind::NarrowOn];
 
 /// The sections, for a page's template to include; they are given [`Dials::content`] as `dials`.
-pub const SECTIONS: &str = include_str!("page/dials.html");
+pub(crate) const SECTIONS: &str = include_str!("page/dials.html");
 
 /// A kernel with dials to turn, and the arms of a sweep as positions of these.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

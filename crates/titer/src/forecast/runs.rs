@@ -78,7 +78,7 @@ impl ArmForecast {
 }
 
 /// The rates of every arm and probe after training, means over seeds.
-pub fn forecast_arms(plan: &SweepPlan, runs: &[RunForecast<'_>]) -> Vec<ArmForecast> {
+pub(crate) fn forecast_arms(plan: &SweepPlan, runs: &[RunForecast<'_>]) -> Vec<ArmForecast> {
     let mut arms = Vec::new();
     for (at, arm) in plan.arms.iter().enumerate() {
         let seeds: Vec<&RunForecast<'_>> = runs.iter().filter(|run| run.arm == at).collect();

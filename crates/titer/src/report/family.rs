@@ -10,7 +10,7 @@ use crate::results::{Measure, Split, SweepResults};
 
 /// The splits of one component that share a panel.
 #[derive(Clone, Debug)]
-pub struct SplitFamily {
+pub(super) struct SplitFamily {
     /// The panel's title.
     pub title: &'static str,
     /// The component.
@@ -26,7 +26,7 @@ const PROMPTS: [ProbePrompts; 3] = [ProbePrompts::Seen, ProbePrompts::Paraphrase
 
 impl SplitFamily {
     /// Every family that the data has: the three components, then the targeted prompts.
-    pub fn all(results: &SweepResults) -> Vec<Self> {
+    pub(super) fn all(results: &SweepResults) -> Vec<Self> {
         let mut families: Vec<Self> = Vec::new();
         for split in results.splits() {
             let targeted = split.is_targeted();
@@ -52,12 +52,12 @@ impl SplitFamily {
     }
 
     /// The split that stands for the family where there is room for one: seen prompts, trained domains.
-    pub fn leading(&self) -> &Split {
+    pub(super) fn leading(&self) -> &Split {
         &self.splits[0]
     }
 
     /// Whether a measure exists for it; only prompts have a gap.
-    pub fn has(&self, measure: Measure) -> bool {
+    pub(super) fn has(&self, measure: Measure) -> bool {
         measure != Measure::Gap || self.component == Component::ObeyBad
     }
 }

@@ -99,7 +99,7 @@ impl RunResults {
     }
 
     /// Whether items of one name are one item in all seeds, as on a user's own data; an organism draws them anew for each.
-    pub fn shares_items(&self) -> bool {
+    pub(crate) fn shares_items(&self) -> bool {
         self.shared_items
     }
 
@@ -115,7 +115,7 @@ impl RunResults {
     }
 
     /// The same with its stages in order, each with the run's steps at its end.
-    pub fn with_stages(self, stages: Vec<(String, i64)>) -> Self {
+    pub(crate) fn with_stages(self, stages: Vec<(String, i64)>) -> Self {
         Self { stages: stages.into(), ..self }
     }
 
@@ -125,7 +125,7 @@ impl RunResults {
     }
 
     /// The same with the instruction set that computed it, where that is known.
-    pub fn with_instruction_set(self, instruction_set: Option<String>) -> Self {
+    pub(crate) fn with_instruction_set(self, instruction_set: Option<String>) -> Self {
         Self { instruction_set, ..self }
     }
 
@@ -170,7 +170,7 @@ impl RunResults {
     }
 
     /// The same with what its guards did.
-    pub fn with_guards(self, guards: Vec<GuardRecord>) -> Self {
+    pub(crate) fn with_guards(self, guards: Vec<GuardRecord>) -> Self {
         Self { guards: guards.into(), ..self }
     }
 
@@ -180,7 +180,7 @@ impl RunResults {
     }
 
     /// The same with the hashes of the claims that its spec made when it started, where that was written down.
-    pub fn with_claims(self, claims: Option<Vec<String>>) -> Self {
+    pub(crate) fn with_claims(self, claims: Option<Vec<String>>) -> Self {
         Self { claims, ..self }
     }
 
@@ -190,7 +190,7 @@ impl RunResults {
     }
 
     /// The same with what was said about its stages before they trained.
-    pub fn with_warnings(self, warnings: Vec<WarningRecord>) -> Self {
+    pub(crate) fn with_warnings(self, warnings: Vec<WarningRecord>) -> Self {
         Self { warnings: warnings.into(), ..self }
     }
 
@@ -205,18 +205,18 @@ impl RunResults {
     }
 
     /// The mean pressure of a cell's rows on a component.
-    pub fn mean_pressure(&self, cell: Cell, component: Component, step: i64) -> Option<f64> {
+    pub(crate) fn mean_pressure(&self, cell: Cell, component: Component, step: i64) -> Option<f64> {
         Some(self.pressures.get(&cell)?.get(&step)?[component.index()])
     }
 
     /// The mean surprise of a cell's rows, nats.
-    pub fn mean_surprise(&self, cell: Cell, step: i64) -> Option<f64> {
+    pub(crate) fn mean_surprise(&self, cell: Cell, step: i64) -> Option<f64> {
         let items = self.cells.get(&cell)?.get(&step)?;
         self.mean_of(items.iter().map(|(item, surprise)| (item, *surprise)))
     }
 
     /// The stage that had run last, or ran, when probes were measured at this step; `base` before training.
-    pub fn stage_at(&self, step: i64) -> Option<&str> {
+    pub(crate) fn stage_at(&self, step: i64) -> Option<&str> {
         self.moments.get(&step).map(String::as_str)
     }
 

@@ -112,7 +112,7 @@ impl SweepResults {
     }
 
     /// What a reader calls an axis: the field without its stage, unless stages share it.
-    pub fn axis_label(&self, name: &str) -> String {
+    pub(crate) fn axis_label(&self, name: &str) -> String {
         let short = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
         let stage = name.split('.').next().unwrap_or_default();
         let (own, shared) = (short(name), self.axes.iter().filter(|axis| short(&axis.name) == short(name)).count() > 1);
@@ -132,7 +132,7 @@ impl SweepResults {
     }
 
     /// The arm that an arm is compared with.
-    pub fn control_of(&self, arm: usize) -> Option<&ArmResults> {
+    pub(crate) fn control_of(&self, arm: usize) -> Option<&ArmResults> {
         self.arms[arm].control.and_then(|control| self.arms.get(control))
     }
 }

@@ -203,9 +203,9 @@ impl Spec {
     }
 
     /// Seeds of a quick cut, at most.
-    pub const QUICK_SEEDS: usize = 2;
+    pub(crate) const QUICK_SEEDS: usize = 2;
     /// Contrasts per probe of a quick cut, at most.
-    pub const QUICK_ITEMS: usize = 16;
+    pub(crate) const QUICK_ITEMS: usize = 16;
 
     /// An error at a key of this spec, named by its path of keys and indices; at the deepest part that is there.
     pub fn error(&self, keys: &[&str], problem: impl Into<String>, remedy: impl Into<String>) -> SpecError {

@@ -19,7 +19,10 @@ pub use column::{Column, Values};
 pub use error::TableError;
 pub use field::Field;
 pub use file::{parse, read, write, write_labelled};
-pub use labels::{ARM, Labels, RUN, SEED, put_axes, unitless};
+pub(crate) use labels::ARM;
+pub(crate) use labels::SEED;
+pub(crate) use labels::put_axes;
+pub use labels::{Labels, RUN, unitless};
 pub use parquet::encode;
 pub use record::Record;
 pub use records::{

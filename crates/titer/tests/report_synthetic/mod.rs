@@ -12,7 +12,7 @@ use titer::{
 use toml::{Table, Value};
 
 /// How large the sweep is.
-pub struct Size {
+pub(crate) struct Size {
     pub seeds: u64,
     pub items: usize,
     /// Runs that are left unfinished.
@@ -49,7 +49,7 @@ const STEPS: [i64; 5] = [0, 25, 50, 75, 100];
 type Arm = (Vec<(&'static str, Value)>, f64, bool, bool);
 
 /// Writes a sweep of two optimisers × two rests × nine doses into an empty folder.
-pub fn sweep(dir: &Path, size: &Size) {
+pub(crate) fn sweep(dir: &Path, size: &Size) {
     let mut arms: Vec<Arm> = Vec::new();
     for adam in [true, false] {
         for rest in ["neutral→good", "bad→bad"] {

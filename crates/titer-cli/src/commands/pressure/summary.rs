@@ -32,7 +32,13 @@ const COLUMNS: [Column; 13] = [
 ];
 
 /// Prints means over each cell's rows.
-pub fn print(directions: &Directions, records: &[PressureRecord], warning: &StageWarning, unit: &str, as_json: bool) {
+pub(super) fn print(
+    directions: &Directions,
+    records: &[PressureRecord],
+    warning: &StageWarning,
+    unit: &str,
+    as_json: bool,
+) {
     let mut cells: BTreeMap<String, Vec<&PressureRecord>> = BTreeMap::new();
     records.iter().for_each(|record| cells.entry(cell::written(record.cell)).or_default().push(record));
     if as_json { print_json(directions, &cells, warning, unit) } else { print_table(directions, &cells, warning, unit) }
@@ -87,7 +93,7 @@ fn print_table(
 const UNTOUCHED: f64 = 0.5;
 
 /// What to say where pressures under Adam are about weights that training has hardly touched.
-pub fn untouched(directions: &Directions) -> Option<String> {
+pub(super) fn untouched(directions: &Directions) -> Option<String> {
     let parts = Component::ALL.iter().zip(directions.untouched).filter(|(_, share)| *share > UNTOUCHED);
     let parts: Vec<String> =
         parts.map(|(component, share)| format!("{:.1} % of {}", 100.0 * share, component.word())).collect();

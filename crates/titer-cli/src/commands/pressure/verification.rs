@@ -64,7 +64,7 @@ const PREDICTORS: [Predictor; 6] = [
 ];
 
 /// Prints agreement within every cell, and of the baselines beside it.
-pub fn print(records: &[VerifyRecord], as_json: bool) {
+pub(super) fn print(records: &[VerifyRecord], as_json: bool) {
     let (multiples, cells) = (distinct(records, |row| row.multiple), distinct(records, |row| cell::written(row.cell)));
     let of = |multiple: f64, cell: &str, component: Component| -> Vec<&VerifyRecord> {
         let wanted = |row: &&VerifyRecord| {

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The table; `None` where no run has measured a cell.
-pub fn table(results: &SweepResults, dose: &Dose, series: &[Series]) -> Option<HeatTable> {
+pub(crate) fn table(results: &SweepResults, dose: &Dose, series: &[Series]) -> Option<HeatTable> {
     let cells = results.cells();
     if cells.is_empty() {
         return None;

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// One line for each forecast; `None` where the sweep has none.
-pub fn table(results: &SweepResults, forecast: Option<&SavedForecast>) -> Option<Table> {
+pub(crate) fn table(results: &SweepResults, forecast: Option<&SavedForecast>) -> Option<Table> {
     let forecast = forecast?;
     let row = |foreseen: &ArmForecast| {
         let arm = results.arms.iter().find(|arm| arm.name == foreseen.arm)?;
@@ -33,7 +33,7 @@ pub fn table(results: &SweepResults, forecast: Option<&SavedForecast>) -> Option
 }
 
 /// The forecast's dials, with the measured rates of the arms that they can be set to.
-pub fn dials(results: &SweepResults, forecast: Option<&SavedForecast>) -> Option<serde_json::Value> {
+pub(crate) fn dials(results: &SweepResults, forecast: Option<&SavedForecast>) -> Option<serde_json::Value> {
     let mut dials = forecast?.dials.clone();
     dials.measure_in(results);
     Some(dials.content())

@@ -43,7 +43,7 @@ fn guarded(results: &SweepResults) -> bool {
 
 /// For every arm whose first stage has targets: the change that was asked of each component, and what it came to, on probes of the kinds that
 /// the guard looked at (in other contexts) and on the others. `None` where no guard had targets.
-pub fn targets(results: &SweepResults) -> Option<Table> {
+pub(crate) fn targets(results: &SweepResults) -> Option<Table> {
     let mut rows = Vec::new();
     for arm in &results.arms {
         let mut asked: BTreeMap<String, (f64, f64, Vec<String>)> = BTreeMap::new();
@@ -141,7 +141,7 @@ const PANELS: [(&str, Split); 2] = [
 
 /// Goodness gained against obedience lost, a point an arm: at the end of the first stage, and where the wanted data has
 /// been learnt equally well. `None` where nothing was guarded.
-pub fn pareto(results: &SweepResults) -> Option<Gallery> {
+pub(crate) fn pareto(results: &SweepResults) -> Option<Gallery> {
     if !guarded(results) {
         return None;
     }
@@ -302,7 +302,7 @@ fn pareto_table(results: &SweepResults) -> Table {
 }
 
 /// What every guard did: how often it had to act, and how far it moved.
-pub fn work(results: &SweepResults) -> Option<Table> {
+pub(crate) fn work(results: &SweepResults) -> Option<Table> {
     let mut rows = Vec::new();
     for arm in &results.arms {
         let mut probes: BTreeMap<(String, String), [Vec<f64>; 5]> = BTreeMap::new();

@@ -42,7 +42,7 @@ fn named(dose: &Dose) -> bool {
 
 /// The levels at the largest dose beside the control's, as one sentence about the first series; of arms with names the lowest and
 /// the highest. Empty where nothing is finished.
-pub fn sentence(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> String {
+pub(crate) fn sentence(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> String {
     let Some((one, (position, arm))) = series.iter().find_map(|one| Some((one, end(results, one)?))) else {
         return String::new();
     };
@@ -87,7 +87,7 @@ pub fn sentence(results: &SweepResults, dose: &Dose, series: &[Series], families
 
 /// One row for each series: every component's rate (or margin, see [`SweepResults::measures`]) in the control and at the largest dose, and the smallest dose that
 /// halves obedience to bad prompts. Of arms with names one row for each.
-pub fn table(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> Table {
+pub(crate) fn table(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> Table {
     // Names are enough where nothing else is swept.
     let titled = !named(dose) || series.iter().any(|one| !one.title.is_empty());
     let mut head: Vec<String> = titled.then(|| "series".to_owned()).into_iter().collect();

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What the answer has to add where inoculation was trained without its controls; empty where all are there.
-pub fn note(results: &SweepResults) -> String {
+pub(crate) fn note(results: &SweepResults) -> String {
     let arms: Vec<_> = results.arms.iter().filter(|arm| arm.inoculates && !is_control(results, arm)).collect();
     if arms.is_empty() {
         return String::new();
@@ -29,7 +29,7 @@ pub fn note(results: &SweepResults) -> String {
 
 /// One row for each inoculated arm: the bad action on neutral prompts in it and without a prompt, how much of that its own prompts
 /// and those of its controls suppress, and what is left of obedience. `None` where no arm has a control of inoculation.
-pub fn table(results: &SweepResults) -> Option<Table> {
+pub(crate) fn table(results: &SweepResults) -> Option<Table> {
     let [measure, ..] = results.measures();
     let leak = |arm: &ArmResults| leak(arm, measure);
     let shown = results.arms.iter().filter(|arm| !arm.inoculation.is_empty() && !arm.runs.is_empty());

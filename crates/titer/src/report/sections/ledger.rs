@@ -26,7 +26,7 @@ const UNEXPLAINED: &str = "unexplained";
 type Course = BTreeMap<String, BTreeMap<i64, f64>>;
 
 /// One row of panels an arm, a panel a component; `None` where no run has kept a ledger.
-pub fn gallery(results: &SweepResults) -> Option<Gallery> {
+pub(crate) fn gallery(results: &SweepResults) -> Option<Gallery> {
     let kept: Vec<&ArmResults> =
         results.arms.iter().filter(|arm| arm.runs.iter().any(|run| !run.ledger().is_empty())).collect();
     if kept.is_empty() {
@@ -161,7 +161,7 @@ fn seeds_alone(arms: &[&ArmResults]) -> &'static str {
 }
 
 /// How far the ledger is off: relative errors of single intervals and of whole runs.
-pub fn errors(results: &SweepResults) -> Option<Table> {
+pub(crate) fn errors(results: &SweepResults) -> Option<Table> {
     let mut rows = Vec::new();
     let mut all: [Vec<f64>; 4] = Default::default();
     for arm in &results.arms {

@@ -17,7 +17,7 @@ const AMOUNTS: [&str; 5] = ["q0", "q1", "q2", "q3", "q4"];
 
 /// Rows of one panel for each component, one row for each series; `None` where nothing was measured between the
 /// start and the end.
-pub fn components(
+pub(crate) fn components(
     results: &SweepResults,
     dose: &Dose,
     series: &[Series],

@@ -21,7 +21,7 @@ struct TrainedPrompt {
 }
 
 /// The table; `None` where fewer arms than [`FEWEST`] were screened.
-pub fn table(results: &SweepResults) -> Option<Table> {
+pub(crate) fn table(results: &SweepResults) -> Option<Table> {
     let seeds: Vec<Vec<TrainedPrompt>> = results.seeds.iter().map(|seed| trained(results, *seed)).collect();
     let seeds: Vec<Vec<TrainedPrompt>> = seeds.into_iter().filter(|arms| arms.len() >= FEWEST).collect();
     let arms = seeds.iter().map(Vec::len).max()?;

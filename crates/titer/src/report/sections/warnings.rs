@@ -32,7 +32,7 @@ const SIGNS: [Sign; 4] = [
 
 /// Panels of what was known before the last stage against what leaked after it, a point a run; `None` where no arm has an
 /// earlier stage, so that all runs of a seed start it as the same model, and where rates, so the leak, say little.
-pub fn gallery(results: &SweepResults) -> Option<Gallery> {
+pub(crate) fn gallery(results: &SweepResults) -> Option<Gallery> {
     if results.measures()[0] != Measure::Rate {
         return None;
     }
