@@ -114,15 +114,14 @@ fn compute(out: &mut MatMut<'_, f32>, accum: Accum, a: MatRef<'_, f32>, b: MatRe
                 unsafe { pack_right(right, b.from(depth, 0), columns, here, &block[..count]) };
                 let mut row = 0;
                 for start in (0..tiles).step_by(group) {
-                    let group = start..(start + group).min(tiles);
+                    let mut heights = [0; GROUP];
+                    let heights = &mut heights[..group.min(tiles - start)];
+                    heights.iter_mut().enumerate().for_each(|(at, height)| *height = part(rows, tiles, start + at));
                     if packs {
                         // SAFETY: likewise.
-                        unsafe {
-                            pack_left(left, a.from(row, depth), here, group.clone().map(|tile| part(rows, tiles, tile)))
-                        };
+                        unsafe { pack_left(left, a.from(row, depth), here, heights) };
                     }
-                    for (place, tile) in group.enumerate() {
-                        let high = part(rows, tiles, tile);
+                    for (place, &mut high) in heights.iter_mut().enumerate() {
                         // SAFETY: likewise; a packed tile has its rows side by side.
                         let a = unsafe {
                             match packs {
@@ -219,15 +218,16 @@ unsafe fn pack_right(to: &mut [f32], b: Strided, columns: usize, inner: usize, p
 
 /// Packs tiles of rows of the left side, `[rows, inner]` with its rows side by side: each as `[inner, its rows]`.
 #[target_feature(enable = "avx512f,avx512vl")]
-unsafe fn pack_left(to: &mut [f32], a: Strided, inner: usize, heights: impl Iterator<Item = usize> + Clone) {
+unsafe fn pack_left(to: &mut [f32], a: Strided, inner: usize, heights: &[usize]) {
     // SAFETY: all of it; the caller's rows are in the matrix and in `to`. What is written beyond a tile's rows is written again, or not read.
     unsafe {
         for k in 0..inner {
             let mut from = a.at.add(k * a.column);
-            for (tile, high) in heights.clone().enumerate() {
+            let mut to = to.as_mut_ptr();
+            for &high in heights {
                 let numbers = _mm256_maskz_loadu_ps(mask(high) as __mmask8, from);
-                _mm256_storeu_ps(to.as_mut_ptr().add(tile * ROWS * DEPTH + k * high), numbers);
-                from = from.add(high);
+                _mm256_storeu_ps(to.add(k * high), numbers);
+                (from, to) = (from.add(high), to.add(ROWS * DEPTH));
             }
         }
     }
