@@ -245,3 +245,18 @@ fn items_bound_the_rows_of_a_file_cell_by_cell() {
     assert_eq!(measured(&[], "all.parquet"), ["b1", "b2", "g1"]);
     assert_eq!(measured(&["--items", "1"], "first.parquet"), ["b1", "g1"]);
 }
+
+#[test]
+fn a_run_that_trains_nothing_has_pressures_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = "title = \"Base\"\nseeds = [0]\npressure = \"at the end\"\n[[stage]]\nrows = 0\nmix = { rest = \"neutral→good\" }\n[probes]\nitems = 4\nevery = 0\n";
+    fs_err::write(dir.path().join("spec.toml"), spec).unwrap();
+    let (code, _, error) = titer(dir.path(), &["run", "spec.toml", "--out", "sweep"]);
+    assert_eq!(code, 0, "{error}");
+    let runs = fs_err::read_dir(dir.path().join("sweep")).unwrap().map(|entry| entry.unwrap().path());
+    for run in runs.filter(|path| path.is_dir()) {
+        let records: Vec<PressureRecord> = table::read(&run.join("pressures.parquet")).unwrap();
+        assert!(!records.is_empty() && records.iter().all(|record| record.step == 0), "{records:?}");
+        assert!(table::read::<LedgerRecord>(&run.join("ledger.parquet")).unwrap().is_empty());
+    }
+}
