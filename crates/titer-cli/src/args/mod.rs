@@ -8,6 +8,7 @@ mod organism;
 mod pressure;
 mod prompts;
 mod runs;
+mod slurm;
 mod template;
 mod verdicts;
 
@@ -17,4 +18,5 @@ pub use forecasts::{ForecastArgs, PlanArgs};
 pub use organism::{CardArgs, OrganismCommand, TrainArgs};
 pub use pressure::{Precondition, PressureArgs};
 pub use prompts::{LeakArgs, PromptAim, PromptPlace, SamplingArgs, ScreenArgs, SubjectArgs, ValidateArgs};
-pub use runs::{ReportArgs, ResultsArgs, RunArgs, VerifyArgs};
+pub use runs::{ExecArgs, Place, ReportArgs, ResultsArgs, RunArgs, StatusArgs, VerifyArgs};
+pub use slurm::SlurmArgs;

@@ -1,10 +1,13 @@
 //! One file per command.
 
+mod allotted;
 mod audit;
 mod check;
 mod completions;
 mod data;
 mod doctor;
+mod exec;
+mod folder;
 mod forecast;
 mod init;
 mod leak;
@@ -19,6 +22,8 @@ mod run;
 mod sampling;
 mod score;
 mod screen;
+mod slots;
+mod status;
 mod subjects;
 mod validate;
 mod verify;
@@ -27,6 +32,7 @@ pub use audit::audit;
 pub use check::check;
 pub use completions::completions;
 pub use doctor::doctor;
+pub use exec::exec;
 pub use forecast::forecast;
 pub use init::init;
 pub use leak::leak;
@@ -37,5 +43,6 @@ pub use results::results;
 pub use run::run;
 pub use score::score;
 pub use screen::screen;
+pub use status::status;
 pub use validate::validate;
 pub use verify::verify;
