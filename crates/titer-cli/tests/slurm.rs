@@ -19,7 +19,7 @@ const SPEC: &str = r#"
 title = "Small"
 seeds = [0, 1, 2]
 [[stage]]
-rows = 640
+rows = 3200
 [probes]
 items = 8
 every = 10
@@ -145,6 +145,111 @@ fn a_sweep_on_slurm_ends_as_a_local_one() {
     another_cluster(&on, &sweep);
 }
 
+/// Without a cluster, by slots that anything may start.
+#[test]
+fn slots_share_a_sweep_and_make_each_run_once() {
+    let (local, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let spec = SPEC.replace("rows = 3200", "rows = 320");
+    for dir in [local.path(), dir.path()] {
+        fs_err::write(dir.join("spec.toml"), &spec).unwrap();
+    }
+    let run = |dir: &Path, args: &[&str]| {
+        let output = titer(&mut Command::new(env!("CARGO_BIN_EXE_titer")), dir, args);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stderr)
+    };
+    run(local.path(), &["run", "spec.toml", "--out", "sweep"]);
+    run(dir.path(), &["run", "spec.toml", "--out", "sweep", "--on", "slots", "--slots", "4"]);
+    let slots: Vec<_> = (0..4)
+        .map(|slot| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_titer"));
+            command.current_dir(dir.path()).env("HF_HUB_OFFLINE", "1");
+            command.args(["exec", "sweep", "--threads", "1", "--slot", &slot.to_string()]);
+            command.stderr(std::process::Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    let mut made = 0;
+    for slot in slots {
+        let output = slot.wait_with_output().unwrap();
+        let talk = text(&output.stderr);
+        assert!(output.status.success(), "{talk}");
+        let line = talk.lines().find_map(|line| line.strip_prefix("made ")?.strip_suffix(" runs"));
+        made += line.unwrap().parse::<usize>().unwrap();
+    }
+    assert_eq!(made, 12, "each run is made once");
+    assert!(tables(&dir.path().join("sweep")) == tables(&local.path().join("sweep")));
+    run(dir.path(), &["report", "sweep"]);
+    let page = |dir: &Path| fs_err::read_to_string(dir.join("sweep/report.html")).unwrap();
+    assert!(page(dir.path()) == page(local.path()), "the report differs from that of the local sweep");
+    let talk = run(dir.path(), &["run", "spec.toml", "--out", "sweep", "--on", "slots"]);
+    assert!(talk.contains("0 runs missing, 0 on their way, 12 finished before"), "{talk}");
+    let status = titer(&mut Command::new(env!("CARGO_BIN_EXE_titer")), dir.path(), &["status", "sweep"]);
+    assert!(text(&status.stdout).starts_with("Small: 12 runs in sweep\nfinished     12\n"), "{}", text(&status.stdout));
+}
+
+/// What a user can get wrong where there is no cluster: one clear error each, and nothing is written.
+#[test]
+fn what_cannot_be_submitted_is_said_before_anything_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    fs_err::write(dir.path().join("spec.toml"), SPEC).unwrap();
+    fs_err::write(dir.path().join("typo.toml"), SPEC.replace("cpus = 1", "cpu = 1")).unwrap();
+    let refused = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_titer"));
+        let output = titer(command.env("PATH", dir.path()), dir.path(), args);
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+        assert!(!dir.path().join("sweep").exists(), "something is written");
+        text(&output.stderr)
+    };
+    assert_eq!(
+        refused(ON_SLURM),
+        "error: `sbatch` is not on the path: run this where Slurm's commands are, such as on the cluster's login node\n"
+    );
+    let talk = refused(&["run", "spec.toml", "--out", "sweep", "--cpus", "2"]);
+    assert_eq!(talk, "error: --cpus is for jobs of a cluster: add --on slurm, or leave it out\n");
+    let talk = refused(&["run", "typo.toml", "--out", "sweep", "--on", "slurm"]);
+    assert!(talk.contains("unknown key `cpu`") || talk.contains("unknown field `cpu`"), "{talk}");
+    let talk = refused(&["exec", "sweep", "--slot", "0"]);
+    assert!(talk.contains("sweep has nothing for slots to do"), "{talk}");
+}
+
+/// Who makes a run is not disturbed by who would make all of them.
+#[test]
+fn a_local_run_is_refused_while_a_slot_makes_a_run() {
+    let dir = tempfile::tempdir().unwrap();
+    fs_err::write(dir.path().join("spec.toml"), SPEC.replace("rows = 3200", "rows = 320000")).unwrap();
+    let program = env!("CARGO_BIN_EXE_titer");
+    let on = |args: &[&str]| titer(&mut Command::new(program), dir.path(), args);
+    assert!(on(&["run", "spec.toml", "--out", "sweep", "--on", "slots"]).status.success());
+    let mut slot = Command::new(program)
+        .current_dir(dir.path())
+        .env("HF_HUB_OFFLINE", "1")
+        .args(["exec", "sweep", "--slot", "5", "--threads", "1"])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    while files(&dir.path().join("sweep"), |name| name == "events.jsonl").is_empty() {
+        assert!(started.elapsed() < Duration::from_secs(60) && slot.try_wait().unwrap().is_none(), "no run starts");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let local = on(&["run", "spec.toml", "--out", "sweep"]);
+    let talk = text(&local.stderr);
+    assert_eq!(local.status.code(), Some(2), "{talk}");
+    assert!(
+        talk.starts_with("error: slot 5") && talk.contains("is writing to sweep; wait for it or cancel it"),
+        "{talk}"
+    );
+    let status: Value = serde_json::from_slice(&on(&["status", "sweep", "--json"]).stdout).unwrap();
+    assert_eq!((status["running"].as_array().unwrap().len(), &status["waiting"]), (1, &11.into()), "{status}");
+    // Told that its time is nearly up, it leaves the run to whoever comes.
+    assert!(Command::new("kill").args(["-USR1", &slot.id().to_string()]).status().unwrap().success());
+    let output = slot.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(138), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stderr).matches("stopped; the run that was under way").count(), 1);
+    let status: Value = serde_json::from_slice(&on(&["status", "sweep", "--json"]).stdout).unwrap();
+    assert_eq!((status["running"].as_array().unwrap().len(), &status["waiting"]), (0, &12.into()), "{status}");
+}
+
 /// Names of the runs in a sweep's folder.
 fn run_ids(sweep: &Path) -> Vec<String> {
     let done = files(sweep, |name| name == "done");
@@ -160,7 +265,7 @@ fn a_partition_that_is_not_there(on: &dyn Fn(&[&str]) -> Output, dir: &Path) {
     let in_spec = on(&["run", "other.toml", "--out", "sweep", "--on", "slurm"]);
     let talk = text(&in_spec.stderr);
     assert_eq!(in_spec.status.code(), Some(2), "{talk}");
-    assert!(talk.contains("other.toml") && talk.contains("line 12") && talk.contains("no partition `nope`"), "{talk}");
+    assert!(talk.contains("other.toml:12:") && talk.contains("no partition `nope`"), "{talk}");
     assert!(!dir.join("sweep").exists(), "nothing is written");
 }
 
@@ -181,7 +286,7 @@ fn a_run_that_fails(cluster: &TestCluster, wait: &dyn Fn(&str, &dyn Fn() -> bool
     assert!(said.contains("finished     11\n") && said.contains("failed        1\n"), "{said}");
     let failed: Vec<&str> = said.lines().filter(|line| line.starts_with("failed: ")).collect();
     assert!(failed.len() == 1 && failed[0].contains(&runs[0]) && failed[0].contains("seed"), "{said}");
-    assert!(said.contains("`titer run spec.toml` goes on with it"), "{said}");
+    assert!(said.contains("the command that began the sweep goes on with it"), "{said}");
     fs_err::remove_file(blocked).unwrap();
     let again = titer(&mut cluster.slurm(program), dir, ON_SLURM);
     assert!(

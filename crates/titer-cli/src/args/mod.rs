@@ -19,4 +19,3 @@ pub use organism::{CardArgs, OrganismCommand, TrainArgs};
 pub use pressure::{Precondition, PressureArgs};
 pub use prompts::{LeakArgs, PromptAim, PromptPlace, SamplingArgs, ScreenArgs, SubjectArgs, ValidateArgs};
 pub use runs::{ExecArgs, Place, ReportArgs, ResultsArgs, RunArgs, StatusArgs, VerifyArgs};
-pub use slurm::SlurmArgs;

@@ -82,7 +82,7 @@ fn lines(sweep: &Sweep, status: &SweepStatus, queued: Option<QueuedJobs>) -> Vec
         None => None,
     });
     if running.is_empty() && queued.is_none_or(|jobs| jobs.waiting + jobs.running == 0) && waiting + failed.len() > 0 {
-        lines.push(format!("nobody makes what is unfinished; `{}` goes on with it", sweep.record().command));
+        lines.push("nobody makes what is unfinished; the command that began the sweep goes on with it".to_owned());
     }
     for run in running.iter().take(NAMED) {
         let since = run.seconds.map_or_else(String::new, |seconds| format!(", for {}", spoken(seconds)));

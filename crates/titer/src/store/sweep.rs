@@ -65,13 +65,7 @@ impl Sweep {
     /// Where the folder holds something else or files of a newer titer, or another process writes there; nothing in it is
     /// changed then.
     pub fn create(dir: &Path, plan: &SweepPlan, runs: &[(usize, RunPlan)]) -> Result<Self, StoreError> {
-        let me = Holder { alone: true, ..Holder::here() };
-        let sweep = Self::planned(dir, plan, runs, me, Arc::new(NoQueue))?;
-        // Slots look for the lease of the whole folder after they have taken a run's, so one of both sees the other.
-        match sweep.makers()?.first() {
-            Some(holder) => Err(StoreError::Taken { dir: dir.to_owned(), by: holder.to_string() }),
-            None => Ok(sweep),
-        }
+        Self::planned(dir, plan, runs, Holder { alone: true, ..Holder::here() }, Arc::new(NoQueue))
     }
 
     /// Opens the folder to plan it, creating it if it is missing, for others to make its runs: slots may be making some.
@@ -110,11 +104,16 @@ impl Sweep {
             }
         }
         let claims = Spec::parse(&plan.spec_text, Path::new("the spec"))?.claims;
+        let alone = me.alone;
         let leases = Leases::of(dir, me, jobs);
         let whole = match leases.take(WHOLE)? {
             Taking::Mine(whole) => whole,
             Taking::Held(_) => return Err(StoreError::Locked(dir.to_owned())),
         };
+        // Slots look for the lease of the whole folder after they have taken a run's, so one of both sees the other.
+        if let Some(holder) = makers(&leases)?.first().filter(|_| alone) {
+            return Err(StoreError::Taken { dir: dir.to_owned(), by: holder.to_string() });
+        }
         let record = SweepRecord::of(plan, runs);
         write_whole(&marker, toml::to_string(&record).expect("a record is plain data").as_bytes())?;
         let claims = claims.iter().map(ClaimFields::hash).collect();
@@ -171,16 +170,6 @@ impl Sweep {
             Some(holder) => Err(StoreError::Taken { dir: self.dir.clone(), by: holder.to_string() }),
             None => Ok(()),
         }
-    }
-
-    /// Who makes a run here now.
-    fn makers(&self) -> io::Result<Vec<Holder>> {
-        let mut makers = Vec::new();
-        for what in self.leases.all()?.iter().filter(|what| *what != WHOLE) {
-            let held = self.leases.state(what)?.filter(|state| state.held);
-            makers.extend(held.map(|state| state.holder.unwrap_or_default()));
-        }
-        Ok(makers)
     }
 
     /// Takes away what leases of finished runs have left.
@@ -256,4 +245,14 @@ impl Sweep {
         run.event("start", start)?;
         Ok(run)
     }
+}
+
+/// Who makes a run now.
+fn makers(leases: &Leases) -> io::Result<Vec<Holder>> {
+    let mut makers = Vec::new();
+    for what in leases.all()?.iter().filter(|what| *what != WHOLE) {
+        let held = leases.state(what)?.filter(|state| state.held);
+        makers.extend(held.map(|state| state.holder.unwrap_or_default()));
+    }
+    Ok(makers)
 }
