@@ -39,8 +39,8 @@ pub struct RunArgs {
     /// Threads [default: all cores, or those of the job that this is part of]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<NonZero<usize>>,
-    /// Where runs are made
-    #[arg(long, value_name = "PLACE", value_enum, default_value_t = Place::Here)]
+    /// Where runs are made: here, by slots of a Slurm cluster (slurm), or by slots that you start with `titer exec` (slots)
+    #[arg(long, value_name = "PLACE", value_enum, default_value_t = Place::Here, hide_possible_values = true)]
     pub on: Place,
     /// Print JSON instead of the report's path
     #[arg(long)]
