@@ -36,7 +36,7 @@ pub(super) fn check(fields: &SlurmFields) -> Result<(), SlurmError> {
         }
     }
     let counts = [("cpus", fields.cpus), ("at_once", fields.at_once), ("slots", fields.slots)];
-    for (name, _) in counts.iter().filter(|(_, value)| *value == Some(0)) {
+    if let Some((name, _)) = counts.iter().find(|(_, value)| *value == Some(0)) {
         return Err(SlurmError::Value(format!("slurm.{name} is 0: give at least 1, or leave it out")));
     }
     match fields.lines.iter().find(|line| line.contains(['\n', '\r'])) {
