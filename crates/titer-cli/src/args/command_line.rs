@@ -8,7 +8,7 @@ use super::{
     organism::OrganismCommand,
     pressure::PressureArgs,
     prompts::{LeakArgs, ScreenArgs, ValidateArgs},
-    runs::{ReportArgs, ResultsArgs, RunArgs, VerifyArgs},
+    runs::{ExecArgs, ReportArgs, ResultsArgs, RunArgs, StatusArgs, VerifyArgs},
 };
 
 /// What a fine-tune teaches besides the task: measured, predicted, steered.
@@ -32,6 +32,10 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Train and measure every arm of a spec; the same command continues where it was stopped
     Run(RunArgs),
+    /// Make runs of a submitted sweep, one at a time, beside other slots that do the same
+    Exec(ExecArgs),
+    /// How far a sweep is: finished, running, waiting, failed and why, and how long there is to go
+    Status(StatusArgs),
     /// Measure what each row's gradient does to each component
     Pressure(PressureArgs),
     /// Rank candidate prompts: how much each lifts the bad rows, and what it costs on the good ones

@@ -8,6 +8,7 @@ mod organism;
 mod pressure;
 mod prompts;
 mod runs;
+mod slurm;
 mod template;
 mod verdicts;
 
@@ -17,4 +18,4 @@ pub(crate) use forecasts::{ForecastArgs, PlanArgs};
 pub(crate) use organism::{CardArgs, OrganismCommand, TrainArgs};
 pub(crate) use pressure::{Precondition, PressureArgs};
 pub(crate) use prompts::{LeakArgs, PromptAim, PromptPlace, SamplingArgs, ScreenArgs, SubjectArgs, ValidateArgs};
-pub(crate) use runs::{ReportArgs, ResultsArgs, RunArgs, VerifyArgs};
+pub(crate) use runs::{ExecArgs, Place, ReportArgs, ResultsArgs, RunArgs, StatusArgs, VerifyArgs};

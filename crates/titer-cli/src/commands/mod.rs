@@ -1,10 +1,13 @@
 //! One file per command.
 
+mod allotted;
 mod audit;
 mod check;
 mod completions;
 mod data;
 mod doctor;
+mod exec;
+mod folder;
 mod forecast;
 mod init;
 mod leak;
@@ -19,6 +22,8 @@ mod run;
 mod sampling;
 mod score;
 mod screen;
+mod slots;
+mod status;
 mod subjects;
 mod validate;
 mod verify;
@@ -27,6 +32,7 @@ pub(crate) use audit::audit;
 pub(crate) use check::check;
 pub(crate) use completions::completions;
 pub(crate) use doctor::doctor;
+pub(crate) use exec::exec;
 pub(crate) use forecast::forecast;
 pub(crate) use init::init;
 pub(crate) use leak::leak;
@@ -37,5 +43,6 @@ pub(crate) use results::results;
 pub(crate) use run::run;
 pub(crate) use score::score;
 pub(crate) use screen::screen;
+pub(crate) use status::status;
 pub(crate) use validate::validate;
 pub(crate) use verify::verify;
