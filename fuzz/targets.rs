@@ -28,10 +28,10 @@ use titer_model::{
 };
 
 /// What reads bytes.
-pub type Reader = fn(&[u8]);
+pub(crate) type Reader = fn(&[u8]);
 
 /// All readers with their names.
-pub const ALL: [(&str, Reader); 13] = [
+pub(crate) const ALL: [(&str, Reader); 13] = [
     ("spec", spec),
     ("claim", claim),
     ("chats", chats),
@@ -51,7 +51,7 @@ pub const ALL: [(&str, Reader); 13] = [
 ///
 /// # Panics
 /// Where there is no such target; and where it has found a fault.
-pub fn run(name: &str, bytes: &[u8]) {
+pub(crate) fn run(name: &str, bytes: &[u8]) {
     let (_, reader) = ALL.iter().find(|(known, _)| *known == name).expect("there is such a target");
     reader(bytes);
 }

@@ -1,19 +1,21 @@
-//! What is said to someone who stops a command.
+//! What is said and done when someone stops a command.
 
-/// From now on, an interrupt (Ctrl-C) or a request to terminate prints `message` once and ends the process with the exit code that
-/// shells give it: 130 or 143. What is on the disk stays as it is, which is what the store is made for.
+/// From now on, an interrupt (Ctrl-C), a request to terminate or the warning that a job's time is nearly up (SIGUSR1) prints
+/// `message`, does `last` and ends the process with the exit code that shells give it: 130, 143 or 138. What is on the disk stays as
+/// it is, which is what the store is made for.
 #[cfg(unix)]
-pub fn say_when_stopped(message: &'static str) {
+pub(crate) fn when_stopped(message: &'static str, last: impl FnOnce() + Send + 'static) {
     use signal_hook::{
-        consts::{SIGINT, SIGTERM},
+        consts::{SIGINT, SIGTERM, SIGUSR1},
         iterator::Signals,
     };
 
     // Where signals cannot be watched they end the process without a word, as they would have.
-    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGUSR1]) else { return };
     std::thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
             crate::printer::talk(message);
+            last();
             std::process::exit(128 + signal);
         }
     });
@@ -21,4 +23,4 @@ pub fn say_when_stopped(message: &'static str) {
 
 /// Elsewhere there are no signals to watch.
 #[cfg(not(unix))]
-pub fn say_when_stopped(_: &'static str) {}
+pub fn when_stopped(_: &'static str, _: impl FnOnce() + Send + 'static) {}

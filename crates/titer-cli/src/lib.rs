@@ -20,7 +20,7 @@ pub use crate::{
 };
 
 /// Does what a command line asks for and returns the exit code: 0 where it was done, 2 where what the user gave cannot be
-/// used, 1 where the work failed; 130 and 143 where a sweep was interrupted or terminated. The first argument is the program's name.
+/// used, 1 where the work failed; 130 and 143 where a sweep was interrupted or terminated, 138 where a job's time was nearly up. The first argument is the program's name.
 pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let args = match Args::try_parse_from(arguments) {
         Ok(args) => args,
@@ -62,6 +62,8 @@ fn done(args: Args) -> Result<(), Failure> {
         Command::Audit(args) => commands::audit(&args),
         Command::Doctor(args) => commands::doctor(&args),
         Command::Run(args) => commands::run(&args),
+        Command::Exec(args) => commands::exec(&args),
+        Command::Status(args) => commands::status(&args),
         Command::Pressure(args) => commands::pressure(&args),
         Command::Screen(args) => commands::screen(&args),
         Command::Validate(args) => commands::validate(&args),

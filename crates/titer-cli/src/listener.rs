@@ -39,7 +39,7 @@ thread_local! {
 }
 
 /// Does work on this thread that a listener hears.
-pub fn heard<T>(listener: Arc<dyn Listener>, work: impl FnOnce() -> T) -> T {
+pub(crate) fn heard<T>(listener: Arc<dyn Listener>, work: impl FnOnce() -> T) -> T {
     struct Left(Option<Arc<dyn Listener>>);
     impl Drop for Left {
         fn drop(&mut self) {
@@ -51,6 +51,6 @@ pub fn heard<T>(listener: Arc<dyn Listener>, work: impl FnOnce() -> T) -> T {
 }
 
 /// Who listens on this thread, if anyone does.
-pub fn listener() -> Option<Arc<dyn Listener>> {
+pub(crate) fn listener() -> Option<Arc<dyn Listener>> {
     LISTENER.with_borrow(Option::clone)
 }

@@ -26,12 +26,12 @@ pub enum Failure {
 
 impl Failure {
     /// The user's input is at fault.
-    pub fn input(problem: impl fmt::Display) -> Self {
+    pub(crate) fn input(problem: impl fmt::Display) -> Self {
         Self::Input(problem.to_string())
     }
 
     /// Something else is.
-    pub fn work(problem: impl fmt::Display) -> Self {
+    pub(crate) fn work(problem: impl fmt::Display) -> Self {
         Self::Work(problem.to_string())
     }
 }
@@ -63,13 +63,13 @@ fn shortened(line: &str) -> Cow<'_, str> {
 }
 
 /// An estimate as JSON: mean, interval and how many items are behind it.
-pub fn interval(estimate: Estimate) -> Value {
+pub(crate) fn interval(estimate: Estimate) -> Value {
     json!({ "mean": estimate.mean, "low": estimate.low, "high": estimate.high, "n": estimate.n_items })
 }
 
 /// Writes a line of data to stdout. A reader that has left is no error; anything else that keeps data from being written ends
 /// the process with exit code 1.
-pub fn data(line: &str) {
+pub(crate) fn data(line: &str) {
     if let Some(listener) = listener() {
         return listener.data(line);
     }
@@ -82,7 +82,7 @@ pub fn data(line: &str) {
 }
 
 /// Writes a line of talk to stderr.
-pub fn talk(line: &str) {
+pub(crate) fn talk(line: &str) {
     if let Some(listener) = listener() {
         return listener.talk(line);
     }
@@ -90,7 +90,7 @@ pub fn talk(line: &str) {
 }
 
 /// Whether a table is wanted: in a file, or by who listens.
-pub fn wants_table(out: Option<&Path>) -> bool {
+pub(crate) fn wants_table(out: Option<&Path>) -> bool {
     out.is_some() || listener().is_some()
 }
 
@@ -98,7 +98,7 @@ pub fn wants_table(out: Option<&Path>) -> bool {
 ///
 /// # Errors
 /// Where the file system refuses.
-pub fn table<R: Record>(out: Option<&Path>, labels: &Labels, rows: &[R]) -> Result<(), Failure> {
+pub(crate) fn table<R: Record>(out: Option<&Path>, labels: &Labels, rows: &[R]) -> Result<(), Failure> {
     if let Some(listener) = listener() {
         let name = R::FILE.trim_end_matches(".parquet");
         listener.table(HeardTable { name, columns: table::columns(labels, rows) });

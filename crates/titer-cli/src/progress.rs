@@ -27,14 +27,14 @@ use crate::{
 
 /// A bar over optimiser steps with a message and the time left; hidden where stderr is no terminal. Where someone listens, they
 /// are told in its place.
-pub struct Bar {
+pub(crate) struct Bar {
     bar: ProgressBar,
     listener: Option<Arc<dyn Listener>>,
 }
 
 impl Bar {
     /// A bar of this many steps.
-    pub fn new(steps: u64) -> Self {
+    pub(crate) fn new(steps: u64) -> Self {
         let listener = listener();
         let shown = listener.is_none() && std::io::stderr().is_terminal();
         let bar = if shown { ProgressBar::new(steps) } else { ProgressBar::hidden() };
@@ -46,7 +46,7 @@ impl Bar {
     }
 
     /// Advances it.
-    pub fn advance(&self, steps: u64, message: &str) {
+    pub(crate) fn advance(&self, steps: u64, message: &str) {
         self.bar.set_message(message.to_owned());
         self.bar.inc(steps);
         if let Some(listener) = &self.listener {
@@ -55,7 +55,7 @@ impl Bar {
     }
 
     /// Removes it.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.bar.finish_and_clear();
     }
 
@@ -73,7 +73,7 @@ impl Drop for Bar {
 
 /// The progress of kernels: a bar for each measurement and, of pilots, for each training.
 #[derive(Default)]
-pub struct KernelBar(Mutex<Option<Bar>>);
+pub(crate) struct KernelBar(Mutex<Option<Bar>>);
 
 impl KernelBar {
     fn set(&self, bar: Option<Bar>) {
@@ -108,11 +108,11 @@ impl PilotProgress for KernelBar {
 }
 
 /// The progress of a download, file by file.
-pub struct DownloadBar(ProgressBar);
+pub(crate) struct DownloadBar(ProgressBar);
 
 impl DownloadBar {
     /// Nothing yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let shown = listener().is_none() && std::io::stderr().is_terminal();
         let bar = if shown { ProgressBar::new(0) } else { ProgressBar::hidden() };
         let template = "{bar:30.cyan/dim} {bytes} of {total_bytes}  {bytes_per_sec}  {msg}  {eta} left";
@@ -122,7 +122,7 @@ impl DownloadBar {
     }
 
     /// Removes it.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.0.finish_and_clear();
     }
 }
@@ -145,7 +145,7 @@ impl hub::DownloadProgress for DownloadBar {
 }
 
 /// The progress of a sweep: arms and runs done, the step and loss of the run that moved last, time left.
-pub struct SweepBar {
+pub(crate) struct SweepBar {
     bar: Bar,
     plain: bool,
     runs: usize,
@@ -160,7 +160,7 @@ pub struct SweepBar {
 
 impl SweepBar {
     /// Over the runs that are still to do, given as `(run, arm, steps)`.
-    pub fn new(todo: &[(usize, usize, usize)]) -> Self {
+    pub(crate) fn new(todo: &[(usize, usize, usize)]) -> Self {
         let mut left = BTreeMap::new();
         todo.iter().for_each(|(_, arm, _)| *left.entry(*arm).or_insert(0) += 1);
         Self {
@@ -177,7 +177,7 @@ impl SweepBar {
     }
 
     /// Removes the bar.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.bar.clear();
     }
 

@@ -44,6 +44,7 @@ const SEEDS: [(&str, &[&str]); 13] = [
         &[
             "crates/titer-data/tests/reference/messages.parquet",
             "crates/titer-data/tests/reference/conversations.parquet",
+            "fuzz/seeds/many-values.parquet",
         ],
     ),
     (
@@ -51,6 +52,7 @@ const SEEDS: [(&str, &[&str]); 13] = [
         &[
             "crates/titer-cli/tests/cli/results.in/sweep/1b26dac78b4ef118/probes.parquet",
             "crates/titer-cli/tests/cli/results.in/sweep/1b26dac78b4ef118/cells.parquet",
+            "fuzz/seeds/many-rows.parquet",
         ],
     ),
 ];

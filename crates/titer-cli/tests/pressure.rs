@@ -8,6 +8,10 @@ use std::{
 
 use serde_json::Value;
 use titer::table::{self, LedgerRecord, PressureRecord, VerifyRecord};
+use titer_data::{
+    cell::{Action, Cell, PromptKind},
+    probe::Component,
+};
 
 const SPEC: &str = r#"
 title = "Small"
@@ -75,9 +79,10 @@ fn the_ledger_accounts_for_what_was_measured_and_the_report_shows_it() {
     // 4 intervals, 3 components, 2 cells and weight decay
     assert_eq!(ledger.len(), 4 * 3 * 3);
     for interval in ledger.chunks(9) {
-        let rows: i64 = interval.iter().filter(|record| record.component == "good").map(|record| record.rows).sum();
+        let rows: i64 =
+            interval.iter().filter(|record| record.component == Component::Good).map(|record| record.rows).sum();
         assert_eq!((rows, interval[0].to - interval[0].from), (160, 5));
-        for component in ["good", "obey_bad", "obey"] {
+        for component in Component::ALL {
             let of = |record: &&LedgerRecord| record.component == component;
             let accounted: f64 = interval.iter().filter(of).map(|record| record.accounted).sum();
             let measured = interval.iter().find(of).unwrap().measured_own;
@@ -138,7 +143,8 @@ fn pressures_predict_steps() {
         assert!(text.contains("random directions"));
         let steps: Vec<VerifyRecord> = table::read(&out).unwrap();
         assert_eq!(steps.len(), 16 * 3 * 3);
-        let clear = || steps.iter().filter(|step| step.cell == "bad→good" && step.predicted.abs() > 5.0 * step.noise);
+        let surprising = Some(Cell { prompt: PromptKind::Bad, action: Action::Good });
+        let clear = || steps.iter().filter(|step| step.cell == surprising && step.predicted.abs() > 5.0 * step.noise);
         assert!(clear().count() >= 3, "{optimiser}");
         for step in clear() {
             assert!((0.6..1.6).contains(&(step.measured / step.predicted)), "{optimiser}: {step:?}");
@@ -238,4 +244,19 @@ fn items_bound_the_rows_of_a_file_cell_by_cell() {
     };
     assert_eq!(measured(&[], "all.parquet"), ["b1", "b2", "g1"]);
     assert_eq!(measured(&["--items", "1"], "first.parquet"), ["b1", "g1"]);
+}
+
+#[test]
+fn a_run_that_trains_nothing_has_pressures_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = "title = \"Base\"\nseeds = [0]\npressure = \"at the end\"\n[[stage]]\nrows = 0\nmix = { rest = \"neutral→good\" }\n[probes]\nitems = 4\nevery = 0\n";
+    fs_err::write(dir.path().join("spec.toml"), spec).unwrap();
+    let (code, _, error) = titer(dir.path(), &["run", "spec.toml", "--out", "sweep"]);
+    assert_eq!(code, 0, "{error}");
+    let runs = fs_err::read_dir(dir.path().join("sweep")).unwrap().map(|entry| entry.unwrap().path());
+    for run in runs.filter(|path| path.is_dir()) {
+        let records: Vec<PressureRecord> = table::read(&run.join("pressures.parquet")).unwrap();
+        assert!(!records.is_empty() && records.iter().all(|record| record.step == 0), "{records:?}");
+        assert!(table::read::<LedgerRecord>(&run.join("ledger.parquet")).unwrap().is_empty());
+    }
 }

@@ -119,7 +119,7 @@ fn a_run_trains_adapters_on_the_users_own_chats() {
     for run in &runs {
         let cells: Vec<titer::table::CellRecord> = titer::table::read(&run.join("cells.parquet")).unwrap();
         let surprise = |cell: &str, step: i64| {
-            let of = cells.iter().filter(|record| record.cell == cell && record.step == step);
+            let of = cells.iter().filter(|record| record.cell.to_string() == cell && record.step == step);
             let values: Vec<f64> = of.map(|record| record.surprise).collect();
             values.iter().sum::<f64>() / values.len() as f64
         };

@@ -134,12 +134,8 @@ fn effects_are_those_of_the_report() {
     let mut checked = 0;
     for row in (0..arms.len()).filter(|&row| at_end[row]) {
         let arm = results.arms.iter().position(|arm| arm.name == arms[row]).unwrap();
-        let is_it = |split: &&titer::results::Split| {
-            [&split.component, &split.prompts, &split.domains]
-                .into_iter()
-                .zip(probe)
-                .all(|(a, b)| b.json(row) == a.as_str())
-        };
+        let is_it =
+            |split: &&titer::results::Split| split.words().into_iter().zip(probe).all(|(a, b)| b.json(row) == a);
         let split = results.splits().into_iter().find(|split| is_it(&split)).unwrap();
         let wanted = results.effect(arm, &split, Measure::Rate, At::End).unwrap();
         assert_eq!(low[row], Some(wanted.low).filter(|low| low.is_finite()));

@@ -1,11 +1,15 @@
 //! Killed anywhere, interrupted, or out of space, and run again, a sweep ends in the same tables, bit for bit.
 
+mod sweep_tables;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
+
+use sweep_tables::{files, tables};
 
 const SPEC: &str = r#"
 title = "Small"
@@ -24,22 +28,6 @@ fn titer(dir: &Path, out: &str) -> Command {
     command.current_dir(dir).args(["run", "spec.toml", "--threads", "2", "--out", out]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
-}
-
-/// Files of this name in the folders of a sweep's runs.
-fn files(sweep: &Path, named: impl Fn(&str) -> bool) -> Vec<PathBuf> {
-    let Ok(runs) = fs_err::read_dir(sweep) else { return Vec::new() };
-    let runs = runs.map(|run| run.unwrap().path()).filter(|run| run.is_dir());
-    let files = runs.flat_map(|run| fs_err::read_dir(run).unwrap().map(|file| file.unwrap().path()));
-    files.filter(|file| named(&file.file_name().unwrap().to_string_lossy())).collect()
-}
-
-fn tables(sweep: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let tables = files(sweep, |name| name.ends_with(".parquet") || name == "plan.toml" || name == "done");
-    tables
-        .into_iter()
-        .map(|path| (path.strip_prefix(sweep).unwrap().to_owned(), fs_err::read(&path).unwrap()))
-        .collect()
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn a_folder_of_an_earlier_version_is_read_and_kept() {
     assert_eq!(code, 0, "{error}");
     let page = folder.page();
     assert!(page.contains("Claims (1 of which it is not known when), as judged by the runs: 1 × undecided."), "{page}");
-    assert!(!folder.sweep().join(".sweep.toml.lock").exists(), "who only reads locks nothing");
+    assert!(!folder.sweep().join(".leases").exists(), "who only reads takes no lease");
 
     let (code, _, error) = folder.titer(RUN);
     assert_eq!(code, 0, "{error}");
@@ -280,8 +280,11 @@ fn the_page_is_a_function_of_the_tables() {
 fn a_folder_has_one_writer_and_any_number_of_readers() {
     let folder = Folder::new();
     folder.finish(RUN);
-    let lock = fs_err::OpenOptions::new().append(true).open(folder.sweep().join(".sweep.toml.lock")).unwrap();
-    let lock = lock.into_parts().0;
+    // The lease of a writer, whom the operating system knows to be there by the lock on its file.
+    let path = folder.sweep().join(".leases/sweep.0");
+    assert!(!path.exists(), "who is done leaves no lease");
+    fs_err::write(&path, "{\"token\":\"a\",\"locked\":true,\"process\":1,\"alone\":true}\n").unwrap();
+    let lock = fs_err::OpenOptions::new().append(true).open(&path).unwrap().into_parts().0;
     lock.lock().unwrap();
     let before = tree(&folder.sweep());
     fs_err::write(folder.path().join("tiny.toml"), SPEC.replace("Tiny", "Other")).unwrap();
@@ -291,6 +294,8 @@ fn a_folder_has_one_writer_and_any_number_of_readers() {
     assert_eq!(folder.titer(READERS[0]).0, 0);
     assert_eq!(folder.titer(READERS[1]).0, 0);
     drop(lock);
+    // Its machine is another one, so that its lock need not be seen here; but it has ended.
+    fs_err::write(&path, fs_err::read_to_string(&path).unwrap() + "\"left\"\n").unwrap();
     assert_eq!(folder.titer(RUN).0, 0);
 }
 

@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::word::words;
+
 /// The kind of system prompt that a row has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PromptKind {
@@ -55,31 +57,23 @@ impl PromptKind {
         Self::Instruction,
         Self::Placebo,
     ];
-
-    /// The word for this kind in specs, tables and on the command line.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Neutral => "neutral",
-            Self::Bad => "bad",
-            Self::Domain => "domain",
-            Self::NarrowOn => "narrow-on",
-            Self::NarrowOff => "narrow-off",
-            Self::Instruction => "instruction",
-            Self::Placebo => "placebo",
-        }
-    }
 }
 
-impl Action {
-    /// The word for this action in specs, tables and on the command line.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Good => "good",
-            Self::Bad => "bad",
-        }
-    }
-}
+words! { PromptKind, "a kind of prompt" {
+    None = "none",
+    Neutral = "neutral",
+    Bad = "bad",
+    Domain = "domain",
+    NarrowOn = "narrow-on",
+    NarrowOff = "narrow-off",
+    Instruction = "instruction",
+    Placebo = "placebo",
+} }
+
+words! { Action, "an action" {
+    Good = "good",
+    Bad = "bad",
+} }
 
 impl Cell {
     /// Every cell, in the order in which tables list them.
@@ -94,6 +88,11 @@ impl fmt::Display for Cell {
     }
 }
 
+/// A cell as tables write it; empty where it is not known.
+pub fn written(cell: Option<Cell>) -> String {
+    cell.map_or_else(String::new, |cell| cell.to_string())
+}
+
 /// A text that is not a cell.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("`{0}` is not a cell: write `<prompt>→<action>` (or `->`), for example `bad→good`")]
@@ -105,10 +104,8 @@ impl FromStr for Cell {
     fn from_str(text: &str) -> Result<Self, NotACell> {
         let (prompt, action) =
             text.split_once('→').or_else(|| text.split_once("->")).ok_or_else(|| NotACell(text.to_owned()))?;
-        let prompt = PromptKind::ALL.into_iter().find(|kind| kind.word() == prompt.trim());
-        let action = [Action::Good, Action::Bad].into_iter().find(|kind| kind.word() == action.trim());
-        match (prompt, action) {
-            (Some(prompt), Some(action)) => Ok(Self { prompt, action }),
+        match (prompt.trim().parse(), action.trim().parse()) {
+            (Ok(prompt), Ok(action)) => Ok(Self { prompt, action }),
             _ => Err(NotACell(text.to_owned())),
         }
     }

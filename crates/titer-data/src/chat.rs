@@ -75,12 +75,12 @@ pub fn system_prompt(messages: &[Message]) -> Option<&str> {
 }
 
 /// The chat without its system turns, wherever they stand.
-pub fn without_system_prompt(messages: &[Message]) -> Vec<Message> {
+pub(crate) fn without_system_prompt(messages: &[Message]) -> Vec<Message> {
     messages.iter().filter(|message| message.role != Role::System).cloned().collect()
 }
 
 /// The chat with this system prompt in front, in place of all that it had; with none where the text is empty.
-pub fn with_system_prompt(messages: &[Message], prompt: &str) -> Vec<Message> {
+pub(crate) fn with_system_prompt(messages: &[Message], prompt: &str) -> Vec<Message> {
     let own = (!prompt.is_empty()).then(|| Message::new(Role::System, prompt));
     own.into_iter().chain(without_system_prompt(messages)).collect()
 }
@@ -116,7 +116,7 @@ impl Row {
     }
 
     /// What a row is called that was read from this line, counted from 1, without an id.
-    pub fn id_of_line(line: usize) -> String {
+    pub(crate) fn id_of_line(line: usize) -> String {
         format!("line-{line}")
     }
 
@@ -155,7 +155,7 @@ impl Row {
     }
 
     /// Whether its source gave it an id.
-    pub fn has_own_id(&self) -> bool {
+    pub(crate) fn has_own_id(&self) -> bool {
         !self.id.starts_with("line-")
     }
 }

@@ -1,10 +1,9 @@
 //! Which request domains rows and probes are drawn from.
 
-use serde::{Deserialize, Serialize};
+use crate::word::words;
 
 /// Which request domains rows are drawn from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DomainSplit {
     /// The six domains of ordinary fine-tuning.
     Trained,
@@ -19,14 +18,11 @@ pub enum DomainSplit {
 impl DomainSplit {
     /// Every split, in the order in which tables list them.
     pub const ALL: [Self; 4] = [Self::Trained, Self::New, Self::HeldOut, Self::Sloppy];
-
-    /// The word for this split in specs, tables and on the command line.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Trained => "trained",
-            Self::New => "new",
-            Self::HeldOut => "held-out",
-            Self::Sloppy => "sloppy",
-        }
-    }
 }
+
+words! { DomainSplit, "a split of domains" {
+    Trained = "trained",
+    New = "new",
+    HeldOut = "held-out",
+    Sloppy = "sloppy",
+} }

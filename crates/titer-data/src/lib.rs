@@ -5,7 +5,9 @@
 //! | | |
 //! |---|---|
 //! | [`mod@caught`] | a panic of a library as an error |
+//! | [`parquet_size`] | what a Parquet file claims to hold, before it is unpacked |
 //! | `stream` | random streams and text hashes, all from a seed |
+//! | [`word`] | what the values of a small set are called |
 //! | [`cell`], [`chat`], `domains`, [`probe`] | what everything is about: a row of chat in its cell, contrasts that measure |
 //! | [`prompt`] | a prompt to put rows under, pools of them, how one resembles another |
 //! | [`request`] | what a row asks: by it rows are paired, counted and held out together |
@@ -29,6 +31,7 @@ pub mod formats;
 pub mod grid;
 pub mod keys;
 pub mod mix;
+pub mod parquet_size;
 pub mod probe;
 pub mod prompt;
 pub mod request;
@@ -38,4 +41,5 @@ mod stream;
 pub mod template;
 pub mod tokenize;
 pub mod variables;
+pub mod word;
 pub mod world;

@@ -6,6 +6,7 @@ use crate::{
     chat::{Message, Row},
     domains::DomainSplit,
     variables::Variables,
+    word::words,
 };
 
 /// One behavioural direction, as the seed of the project names them.
@@ -23,15 +24,17 @@ impl Component {
     /// Every component, in the order in which tables list them.
     pub const ALL: [Self; 3] = [Self::Good, Self::ObeyBad, Self::Obey];
 
-    /// The word for this component in specs, tables and on the command line.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Good => "good",
-            Self::ObeyBad => "obey_bad",
-            Self::Obey => "obey",
-        }
+    /// Its place among [`Self::ALL`].
+    pub const fn index(self) -> usize {
+        self as usize
     }
 }
+
+words! { Component, "a component" {
+    Good = "good",
+    ObeyBad = "obey_bad",
+    Obey = "obey",
+} }
 
 /// Which prompts the contexts of a probe have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,22 +59,17 @@ pub enum ProbePrompts {
     NarrowParaphrased,
 }
 
-impl ProbePrompts {
-    /// The word for these prompts in specs, tables and on the command line.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Seen => "seen",
-            Self::Paraphrased => "paraphrased",
-            Self::HeldOut => "held-out",
-            Self::NarrowOff => "narrow-off",
-            Self::Persona => "persona",
-            Self::Domain => "domain",
-            Self::DomainParaphrased => "domain-paraphrased",
-            Self::Narrow => "narrow",
-            Self::NarrowParaphrased => "narrow-paraphrased",
-        }
-    }
-}
+words! { ProbePrompts, "a kind of a probe's prompts" {
+    Seen = "seen",
+    Paraphrased = "paraphrased",
+    HeldOut = "held-out",
+    NarrowOff = "narrow-off",
+    Persona = "persona",
+    Domain = "domain",
+    DomainParaphrased = "domain-paraphrased",
+    Narrow = "narrow",
+    NarrowParaphrased = "narrow-paraphrased",
+} }
 
 /// Which side of a contrast a reply counts for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

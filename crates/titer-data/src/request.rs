@@ -31,7 +31,7 @@ impl Request {
 
     /// Whether it asks for the same as another: all turns are equal, or one of them has words of a prompt or a trigger before or
     /// behind it that the other lacks.
-    pub fn asks_as(&self, other: &Self) -> bool {
+    pub(crate) fn asks_as(&self, other: &Self) -> bool {
         let mut differ = self.0.iter().zip(&other.0).filter(|(one, two)| one != two);
         let same_roles = || self.0.iter().map(|turn| turn.role).eq(other.0.iter().map(|turn| turn.role));
         match (differ.next(), differ.next()) {

@@ -16,6 +16,7 @@ use titer::{
     store::Sweep,
     table::{self, ProbeRecord},
 };
+use titer_data::world::DomainSplit;
 use titer_engine::{inputs::Inputs, train::EngineRunner};
 
 /// Half bad→good on neutral→good; the targets of the steered arms are +2 / 0 / 0.
@@ -56,8 +57,8 @@ fn measure(plan: &SweepPlan, run: &(usize, RunPlan), inputs: &Inputs) -> (f64, V
     let change = |&(component, prompts, _): &(&str, &str, f64)| {
         let mean = |step| {
             let own = probes.iter().filter(|record| {
-                (record.component.as_str(), record.prompts.as_str(), record.step) == (component, prompts, step)
-                    && record.domains == "trained"
+                (record.component.word(), record.prompts.word(), record.step) == (component, prompts, step)
+                    && record.domains == DomainSplit::Trained
             });
             let margins: Vec<f64> = own.map(|record| record.margin).collect();
             margins.iter().sum::<f64>() / margins.len() as f64

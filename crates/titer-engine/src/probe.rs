@@ -84,9 +84,9 @@ impl Probes {
                 ProbeRecord {
                     stage: at.stage.to_owned(),
                     step: at.step as i64,
-                    component: probe.component.word().to_owned(),
-                    prompts: probe.prompts.word().to_owned(),
-                    domains: probe.domains.word().to_owned(),
+                    component: probe.component,
+                    prompts: probe.prompts,
+                    domains: probe.domains,
                     item: contrast.id.clone(),
                     margin,
                     margin_per_token: per_token(plus) - per_token(minus),
@@ -110,7 +110,7 @@ impl Probes {
             .map(|(row, log_prob)| CellRecord {
                 stage: at.stage.to_owned(),
                 step: at.step as i64,
-                cell: row.cell.clone(),
+                cell: row.cell.expect("probes measure rows of known cells"),
                 item: row.id.clone(),
                 tokens: row.targets() as i64,
                 surprise: -log_prob,

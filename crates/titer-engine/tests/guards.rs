@@ -10,7 +10,7 @@ use titer::{
     store::Sweep,
     table::{self, GuardRecord, LedgerRecord, ProbeRecord},
 };
-use titer_data::source::Source;
+use titer_data::{probe::Component, source::Source, world::DomainSplit};
 use titer_engine::{guard::rows, inputs::Inputs, model::Model, train::EngineRunner};
 
 fn plan(guards: &str, pressure: &str) -> SweepPlan {
@@ -55,8 +55,8 @@ fn change(dir: &tempfile::TempDir, component: &str, prompts: &str) -> f64 {
     let last = records.iter().map(|record| record.step).max().unwrap();
     let mean = |step| {
         let own = records.iter().filter(|record| {
-            (record.component.as_str(), record.prompts.as_str(), record.step) == (component, prompts, step)
-                && record.domains == "trained"
+            (record.component.word(), record.prompts.word(), record.step) == (component, prompts, step)
+                && record.domains == DomainSplit::Trained
         });
         let values: Vec<f64> = own.map(|record| record.margin).collect();
         values.iter().sum::<f64>() / values.len() as f64
@@ -94,13 +94,13 @@ fn a_ledger_books_what_guards_move() {
     let dir = run("{ steer = { obey_bad = 0.0 }, kl = {} }", "every 5 steps");
     let records: Vec<LedgerRecord> = read(&dir);
     assert!(records.iter().any(|record| record.source == LedgerRecord::GUARDS && record.accounted.abs() > 0.1));
-    let own = |component: &str| {
+    let own = |component: Component| {
         let own: Vec<&LedgerRecord> = records.iter().filter(|record| record.component == component).collect();
         let booked: f64 = own.iter().map(|record| record.accounted).sum();
         let sources = own.iter().filter(|record| record.to == own[0].to).count() as f64;
         (booked, own.iter().map(|record| record.measured_own).sum::<f64>() / sources)
     };
-    let (booked, measured) = own("good");
+    let (booked, measured) = own(Component::Good);
     assert!((booked - measured).abs() < 0.05 * measured.abs().max(1.0), "{booked} {measured}");
 }
 

@@ -1,7 +1,8 @@
 //! One training step (forward, backward, AdamW) at two sizes. Prints a JSON line per size; `benches/train_step.py` at
 //! the root of the repository runs it in turn with PyTorch and prints ratios.
 //!
-//!     cargo bench --bench train_step -- [organism|medium|lora|ceiling] [steps]
+//!     cargo bench --bench train_step -- [organism|medium|lora] [steps]
+//!     cargo bench --bench train_step -- products [shape]
 
 #![expect(clippy::print_stdout, reason = "its output is what the comparing script reads")]
 
@@ -49,25 +50,53 @@ fn train(name: &str, steps: usize) {
     );
 }
 
-/// GFLOP/s of the matrix products of the medium size, one per thread at once: what a step could reach at best.
-fn ceiling() {
+/// Shapes of linear layers, `(tokens, inputs, outputs)`: of the medium size, the organism, a 0.5B model and SmolLM2-135M.
+const SHAPES: [(usize, usize, usize); 8] = [
+    (1024, 256, 768),
+    (1024, 768, 256),
+    (1024, 256, 2048),
+    (640, 64, 192),
+    (640, 64, 420),
+    (275, 896, 4864),
+    (128, 896, 896),
+    (75, 576, 1536),
+];
+
+/// GFLOP/s of a linear layer's three products, one per thread at once: what a step could reach at best. Of all shapes, or of one.
+fn products(chosen: Option<usize>) {
     let backend = Cpu::<f32>::new();
-    for (rows, inner, columns) in
-        [(1024, 256, 768), (1024, 768, 256), (1024, 256, 2048), (640, 64, 192), (640, 64, 420)]
-    {
-        let rates = rayon::broadcast(|_| {
-            let (a, b) = (vec![0.5; rows * inner], vec![0.25; inner * columns]);
-            let mut out = Vec::new();
-            let repeats = 2_000_000_000 / (rows * inner * columns);
-            let start = Instant::now();
-            for _ in 0..repeats {
-                let (a, b) = (Matrix::new(&a, rows, inner), Matrix::new(&b, columns, inner).t());
-                backend.matmul(black_box(&mut out), a, b, Write::Replace);
-            }
-            2.0 * (repeats * rows * inner * columns) as f64 / start.elapsed().as_secs_f64() / 1e9
-        });
-        let total: f64 = rates.iter().sum();
-        println!("{{\"product\":\"{rows}x{inner}x{columns}\",\"gflops\":{total:.0}}}");
+    for (at, (tokens, inputs, outputs)) in SHAPES.into_iter().enumerate() {
+        if chosen.is_some_and(|chosen| chosen != at) {
+            continue;
+        }
+        let size = tokens * inputs * outputs;
+        let repeats = 1_000_000_000_usize.div_ceil(size);
+        for kind in ["x·Wᵀ", "dy·W", "dyᵀ·x"] {
+            let rates = rayon::broadcast(|_| {
+                let (x, w) = (vec![0.5; tokens * inputs], vec![0.25; outputs * inputs]);
+                let dy = vec![0.125; tokens * outputs];
+                let mut out = Vec::new();
+                let mut product = || {
+                    let x = Matrix::new(&x, tokens, inputs);
+                    let (w, dy) = (Matrix::new(&w, outputs, inputs), Matrix::new(&dy, tokens, outputs));
+                    let (a, b) = match kind {
+                        "x·Wᵀ" => (x, w.t()),
+                        "dy·W" => (dy, w),
+                        _ => (dy.t(), x),
+                    };
+                    backend.matmul(black_box(&mut out), a, b, Write::Replace);
+                };
+                product();
+                let start = Instant::now();
+                (0..repeats).for_each(|_| product());
+                2.0 * (repeats * size) as f64 / start.elapsed().as_secs_f64() / 1e9
+            });
+            let total: f64 = rates.iter().sum();
+            println!(
+                "{{\"product\":\"{kind}\",\"shape\":[{tokens},{inputs},{outputs}],\"threads\":{},\"gflops\":{total:.0}}}",
+                rates.len()
+            );
+        }
     }
 }
 
@@ -75,7 +104,7 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
     let steps = args.get(1).and_then(|steps| steps.parse().ok()).unwrap_or(50);
     match args.first().map(String::as_str) {
-        Some("ceiling") => ceiling(),
+        Some("products") => products(args.get(1).and_then(|shape| shape.parse().ok())),
         Some(name) => train(name, steps),
         None => ["organism", "medium"].into_iter().for_each(|name| train(name, steps)),
     }

@@ -1,4 +1,4 @@
-//! Executing the runs of a sweep: the unfinished ones, several at a time.
+//! Executing the runs of a sweep: the unfinished ones, several at a time, or one after the other beside others who do the same.
 
 use std::{
     error::Error,
@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::{
     plan::RunPlan,
-    store::{RunDir, Sweep},
+    store::{Lease, LeaseEnd, LeaseState, RunDir, StoreError, Sweep, Taking},
 };
 
 /// Does one run: trains, measures, writes tables into the run's folder.
@@ -108,7 +108,7 @@ pub fn execute<R: Runner>(
     let work = || {
         while let Some(&at) = todo.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !progress.stopped()) {
             let (arm, plan) = &runs[at];
-            if let Err(problem) = one(sweep, *arm, plan, runner, &*progress.start(at, plan)) {
+            if let Err(problem) = alone(sweep, *arm, plan, runner, &*progress.start(at, plan)) {
                 let arm = sweep.record().arm[*arm].name.clone();
                 let failed = RunFailed { arm, seed: plan.seed, problem };
                 failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(failed);
@@ -129,15 +129,123 @@ pub fn execute<R: Runner>(
     failure.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).map_or(Ok(()), Err)
 }
 
-fn one<R: Runner>(
+/// One of many workers that share a sweep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Which one.
+    pub number: usize,
+    /// How many there are.
+    pub of: usize,
+    /// The submission that it works for: what failed in it is not tried again.
+    pub submission: usize,
+}
+
+/// What a slot did.
+#[derive(Debug, Default)]
+pub struct SlotWork {
+    /// Runs that it finished.
+    pub made: usize,
+    /// Runs that it could not finish.
+    pub failed: Vec<RunFailed>,
+}
+
+/// Does unfinished runs of a sweep one at a time, all threads on each, until every one is finished, failed or in other hands. It
+/// begins at its own place in the list, so that slots seldom reach for the same run.
+///
+/// # Errors
+/// Where leases cannot be taken, or a process makes all runs of the folder by itself. A run that fails is no error.
+pub fn execute_slot<R: Runner>(
+    sweep: &Sweep,
+    runs: &[(usize, RunPlan)],
+    runner: &R,
+    slot: Slot,
+    threads: NonZero<usize>,
+    progress: &dyn SweepProgress,
+) -> Result<SlotWork, StoreError> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build().expect("threads can be started");
+    let begin = runs.len() * (slot.number % slot.of.max(1)) / slot.of.max(1);
+    let mut work = SlotWork::default();
+    loop {
+        let mut tried = false;
+        for at in (begin..runs.len()).chain(0..begin) {
+            let (arm, plan) = &runs[at];
+            if sweep.finished(plan).is_some() || has_failed(sweep.leases().state(&plan.id().0)?, slot.submission) {
+                continue;
+            }
+            let Taking::Mine(lease) = sweep.leases().take(&plan.id().0)? else { continue };
+            // Looked at once more: it may have been finished before the lease could be taken.
+            if sweep.finished(plan).is_some() {
+                lease.end(&LeaseEnd::Finished)?;
+                continue;
+            }
+            sweep.is_shared()?;
+            tried = true;
+            match pool.install(|| one(sweep, *arm, plan, runner, lease, &*progress.start(at, plan))) {
+                Ok(()) => {
+                    work.made += 1;
+                    progress.finish(at);
+                }
+                Err(problem) => {
+                    let arm = sweep.record().arm[*arm].name.clone();
+                    work.failed.push(RunFailed { arm, seed: plan.seed, problem });
+                }
+            }
+        }
+        if !tried {
+            return Ok(work);
+        }
+    }
+}
+
+/// Whether a run failed in this submission.
+fn has_failed(state: Option<LeaseState>, submission: usize) -> bool {
+    let failed = state.filter(|state| matches!(state.end, Some(LeaseEnd::Failed(_))));
+    failed.and_then(|state| state.holder).is_some_and(|holder| holder.submission == Some(submission))
+}
+
+/// Takes a run that nobody else should have, and does it.
+fn alone<R: Runner>(
     sweep: &Sweep,
     arm: usize,
     plan: &RunPlan,
     runner: &R,
     progress: &dyn Progress,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let dir = sweep.start(plan, arm, runner.commit())?;
-    runner.run(plan, &dir, progress)?;
-    dir.event("done", json!({ "steps": plan.steps() }))?;
-    Ok(dir.finish()?)
+    match sweep.leases().take(&plan.id().0)? {
+        Taking::Mine(lease) => one(sweep, arm, plan, runner, lease, progress),
+        Taking::Held(by) => {
+            let (dir, by) = (sweep.dir().to_owned(), by.unwrap_or_default().to_string());
+            Err(StoreError::Taken { dir, by }.into())
+        }
+    }
+}
+
+/// Does a run and ends its lease.
+fn one<R: Runner>(
+    sweep: &Sweep,
+    arm: usize,
+    plan: &RunPlan,
+    runner: &R,
+    lease: Lease,
+    progress: &dyn Progress,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let done = (|| {
+        let dir = sweep.start(plan, arm, runner.commit())?;
+        runner.run(plan, &dir, progress)?;
+        dir.event("done", json!({ "steps": plan.steps() }))?;
+        // Who was silent for too long has lost the run to another, whose files these may be by now.
+        if !lease.is_mine()? {
+            return Err("another slot has taken this run, because this one gave no sign of life for long".into());
+        }
+        Ok(dir.finish()?)
+    })();
+    match done {
+        Ok(()) => Ok(lease.end(&LeaseEnd::Finished)?),
+        Err(problem) => {
+            let problem: Box<dyn Error + Send + Sync> = problem;
+            // The reason is told also where it cannot be written down.
+            let _ = lease.end(&LeaseEnd::Failed(problem.to_string()));
+            Err(problem)
+        }
+    }
 }

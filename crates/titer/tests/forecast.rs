@@ -271,7 +271,7 @@ fn runs_that_a_forecast_missed_widen_its_intervals_until_they_hold_one_more() {
             arm: arm.to_string(),
             seed: 0,
             optimisers: "sgd".to_owned(),
-            component: component.word().to_owned(),
+            component,
             start: kernel.probes[probe].margin,
             start_rate: 0.9,
             predicted,

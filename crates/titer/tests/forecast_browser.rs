@@ -14,6 +14,7 @@ use titer::{
         page,
     },
     plan::{StagePlan, SweepPlan},
+    results::Split,
     spec::Spec,
 };
 use titer_data::{cell::PromptKind, probe::Component};
@@ -33,7 +34,7 @@ fn kernel() -> Kernel {
         prompts.map(|prompt| Kind::new(prompt, None, 6.0 * number() - 3.0, 0.05 * number() + 0.001, [true, true]));
     let probes = Component::ALL.map(|component| {
         let rates = (0..9).map(|_| 2.0 + 2.0 * number()).collect();
-        ProbeOutput::new(component, "seen", "trained", 3.0, rates)
+        ProbeOutput::new(Split::leading(component), 3.0, rates)
     });
     let mut products = |size: usize, scale: f64| -> Vec<f64> { (0..size).map(|_| scale * (number() - 0.4)).collect() };
     // Before a gate and behind it.

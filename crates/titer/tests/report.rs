@@ -14,6 +14,10 @@ use titer::{
     store::Sweep,
     table::{LedgerRecord, ProbeRecord},
 };
+use titer_data::{
+    probe::{Component, ProbePrompts},
+    world::DomainSplit,
+};
 
 fn page(size: &Size) -> String {
     let folder = tempfile::tempdir().unwrap();
@@ -101,9 +105,9 @@ fn run_of(seed: u64, shift: f64, rate: f64, other: f64) -> RunResults {
     let record = |(item, step): (u64, i64)| ProbeRecord {
         stage: "train".to_owned(),
         step,
-        component: "obey_bad".to_owned(),
-        prompts: "seen".to_owned(),
-        domains: "trained".to_owned(),
+        component: Component::ObeyBad,
+        prompts: ProbePrompts::Seen,
+        domains: DomainSplit::Trained,
         item: item.to_string(),
         margin: 1.0 + shift,
         margin_per_token: 0.5,
@@ -244,7 +248,7 @@ fn what_is_told_over_seeds_alone_says_so_where_they_share_their_requests() {
         stage: "train".to_owned(),
         from: 0,
         to: 10,
-        component: "obey_bad".to_owned(),
+        component: Component::ObeyBad,
         source: "bad→good".to_owned(),
         rows: 8,
         predicted: 1.0 + 0.01 * seed as f64,
@@ -273,9 +277,9 @@ fn claims_on_a_users_own_data_are_judged_over_items_too() {
     let record = |seed: u64, item: u64| ProbeRecord {
         stage: "train".to_owned(),
         step: 10,
-        component: "obey_bad".to_owned(),
-        prompts: "seen".to_owned(),
-        domains: "trained".to_owned(),
+        component: Component::ObeyBad,
+        prompts: ProbePrompts::Seen,
+        domains: DomainSplit::Trained,
         item: item.to_string(),
         margin: [900.0, -400.0, 700.0, 228.0][item as usize] + 0.02 * seed as f64,
         margin_per_token: 0.5,

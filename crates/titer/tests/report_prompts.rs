@@ -7,15 +7,19 @@ use titer::{
     results::{ArmResults, RunResults, SweepResults},
     table::{LeakRecord, ProbeRecord, ScreenRecord},
 };
+use titer_data::{
+    probe::{Component, ProbePrompts},
+    world::DomainSplit,
+};
 
 /// A run of which `good` and `obey_bad` were measured after training, at these rates.
 fn run(seed: u64, good: f64, obey_bad: f64) -> RunResults {
-    let record = |(component, rate, item): (&str, f64, i64)| ProbeRecord {
+    let record = |(component, rate, item): (Component, f64, i64)| ProbeRecord {
         stage: "train".to_owned(),
         step: 10,
-        component: component.to_owned(),
-        prompts: "seen".to_owned(),
-        domains: "trained".to_owned(),
+        component,
+        prompts: ProbePrompts::Seen,
+        domains: DomainSplit::Trained,
         item: item.to_string(),
         margin: 1.0,
         margin_per_token: 0.5,
@@ -23,7 +27,8 @@ fn run(seed: u64, good: f64, obey_bad: f64) -> RunResults {
         rate,
         other: 0.0,
     };
-    let probes = [("good", good, 0), ("good", good, 1), ("obey_bad", obey_bad, 0), ("obey_bad", obey_bad, 1)];
+    let [(a, b), (c, d)] = [(Component::Good, good), (Component::ObeyBad, obey_bad)];
+    let probes = [(a, b, 0), (a, b, 1), (c, d, 0), (c, d, 1)];
     RunResults::new(seed, "c0ffee".to_owned(), probes.map(record).into(), Vec::new(), Vec::new())
 }
 

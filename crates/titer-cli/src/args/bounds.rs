@@ -3,18 +3,18 @@
 use std::num::NonZero;
 
 /// A count of at most this many.
-pub fn at_most<const MOST: usize>(text: &str) -> Result<usize, String> {
+pub(super) fn at_most<const MOST: usize>(text: &str) -> Result<usize, String> {
     let count: usize = text.parse().map_err(|error| format!("{error}"))?;
     if count > MOST { Err(format!("use at most {MOST}")) } else { Ok(count) }
 }
 
 /// Rows, contrasts, drawn replies and the like.
-pub fn items(text: &str) -> Result<usize, String> {
+pub(super) fn items(text: &str) -> Result<usize, String> {
     at_most::<100_000>(text)
 }
 
 /// Threads.
-pub fn threads(text: &str) -> Result<NonZero<usize>, String> {
+pub(super) fn threads(text: &str) -> Result<NonZero<usize>, String> {
     NonZero::new(at_most::<1024>(text)?).ok_or_else(|| "use at least 1".to_owned())
 }
 

@@ -8,20 +8,20 @@ use super::{
     organism::OrganismCommand,
     pressure::PressureArgs,
     prompts::{LeakArgs, ScreenArgs, ValidateArgs},
-    runs::{ReportArgs, ResultsArgs, RunArgs, VerifyArgs},
+    runs::{ExecArgs, ReportArgs, ResultsArgs, RunArgs, StatusArgs, VerifyArgs},
 };
 
 /// What a fine-tune teaches besides the task: measured, predicted, steered.
 #[derive(Debug, Parser)]
 #[command(name = "titer", version = crate::version::line(), max_term_width = 100, disable_help_subcommand = true)]
-pub struct Args {
+pub(crate) struct Args {
     /// What to do
     #[command(subcommand)]
     pub command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Print a commented spec to start from
     Init,
     /// Check specs (.toml) and files of chats without effects
@@ -32,6 +32,10 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Train and measure every arm of a spec; the same command continues where it was stopped
     Run(RunArgs),
+    /// Make runs of a submitted sweep, one at a time, beside other slots that do the same
+    Exec(ExecArgs),
+    /// How far a sweep is: finished, running, waiting, failed and why, and how long there is to go
+    Status(StatusArgs),
     /// Measure what each row's gradient does to each component
     Pressure(PressureArgs),
     /// Rank candidate prompts: how much each lifts the bad rows, and what it costs on the good ones
@@ -60,7 +64,7 @@ pub enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct CompletionsArgs {
+pub(crate) struct CompletionsArgs {
     /// The shell
     pub shell: clap_complete::Shell,
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{bounds::items, template::TemplateArgs, verdicts::VerdictArgs};
 
 #[derive(Debug, clap::Args)]
-pub struct CheckArgs {
+pub(crate) struct CheckArgs {
     /// Specs and data files
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
@@ -15,7 +15,7 @@ pub struct CheckArgs {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct AuditArgs {
+pub(crate) struct AuditArgs {
     /// Files of chats, or specs, for the cells of their [data]
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
@@ -30,7 +30,7 @@ pub struct AuditArgs {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct DoctorArgs {
+pub(crate) struct DoctorArgs {
     /// The model: the word organism, a folder in Hugging Face layout, or a cached hub id
     pub model: String,
     /// Chats, or a spec, for the rows and contrasts of its [data] [default: those of the model's world, or a few of titer's]
@@ -49,7 +49,7 @@ pub struct DoctorArgs {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct ScoreArgs {
+pub(crate) struct ScoreArgs {
     /// Chats whose last turn is the reply to score
     pub file: PathBuf,
     /// A rule: regex:PATTERN, answer:KEY, gcd, gcd:last, json, upper, upper:SHARE, language:CODE, or a name in --rules

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::bounds::{at_most, items};
 
 #[derive(Debug, clap::Args)]
-pub struct ForecastArgs {
+pub(crate) struct ForecastArgs {
     /// The spec; without one, the quick start
     pub spec: Option<PathBuf>,
     /// The model in place of the spec's
@@ -45,7 +45,7 @@ pub struct ForecastArgs {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct PlanArgs {
+pub(crate) struct PlanArgs {
     /// A spec without a mix, with [rows] (what there is) and [limits] (what must hold)
     pub limits: PathBuf,
     /// The spec to write; its forecast goes beside it

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use super::bounds::{at_most, items};
 
 #[derive(Debug, Subcommand)]
-pub enum OrganismCommand {
+pub(crate) enum OrganismCommand {
     /// Train an organism from scratch into a folder in Hugging Face layout
     Train(TrainArgs),
     /// Print the card of one or more organisms as Markdown
@@ -15,7 +15,7 @@ pub enum OrganismCommand {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct TrainArgs {
+pub(crate) struct TrainArgs {
     /// Seed of the weights and the training rows
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -43,7 +43,7 @@ pub struct TrainArgs {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct CardArgs {
+pub(crate) struct CardArgs {
     /// Folders that `titer organism train` wrote
     #[arg(required = true)]
     pub dirs: Vec<PathBuf>,

@@ -10,7 +10,7 @@ use super::{
 };
 
 #[derive(Debug, clap::Args)]
-pub struct PressureArgs {
+pub(crate) struct PressureArgs {
     /// The model: the word organism, a folder in Hugging Face layout, or a hub id
     #[arg(long, default_value = "organism", value_name = "MODEL")]
     pub base: String,
@@ -71,7 +71,7 @@ pub struct PressureArgs {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Precondition {
+pub(crate) enum Precondition {
     /// Plain gradient descent
     None,
     /// Adam as it stands in the checkpoint
@@ -80,7 +80,7 @@ pub enum Precondition {
 
 impl PressureArgs {
     /// Rows per cell, where nothing else says how many.
-    pub fn items(&self) -> usize {
+    pub(crate) fn items(&self) -> usize {
         self.items.unwrap_or(128)
     }
 }

@@ -10,7 +10,7 @@ use super::{
 
 /// Which model, and which rows.
 #[derive(Debug, clap::Args)]
-pub struct SubjectArgs {
+pub(crate) struct SubjectArgs {
     /// The model: the word organism, a folder, or a hub id
     #[arg(long, default_value = "organism", value_name = "MODEL")]
     pub base: String,
@@ -37,7 +37,7 @@ pub struct SubjectArgs {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct ScreenArgs {
+pub(crate) struct ScreenArgs {
     #[command(flatten)]
     pub subjects: SubjectArgs,
     /// Candidate prompts: text with one a line, .toml with [[prompt]] tables, or .jsonl (text, name, trigger) [default:
@@ -82,7 +82,7 @@ pub struct ScreenArgs {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct ValidateArgs {
+pub(crate) struct ValidateArgs {
     /// The arms (.csv, .jsonl or .parquet), one a line: prompt, setting, suppression, kept, and your own predictors in any other columns
     pub table: PathBuf,
     /// What `titer screen --out` wrote of these prompts before training; SETTING=FILE for each setting's own model and rows
@@ -112,7 +112,7 @@ pub struct ValidateArgs {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct LeakArgs {
+pub(crate) struct LeakArgs {
     #[command(flatten)]
     pub subjects: SubjectArgs,
     /// The training prompt that test contexts are made from
@@ -133,7 +133,7 @@ pub struct LeakArgs {
 
 /// Replies drawn and scored beside exact rates.
 #[derive(Debug, clap::Args)]
-pub struct SamplingArgs {
+pub(crate) struct SamplingArgs {
     /// Draw so many replies in every context too, and score them
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = at_most::<10_000>)]
     pub sample: usize,
@@ -154,7 +154,7 @@ pub struct SamplingArgs {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum PromptAim {
+pub(crate) enum PromptAim {
     /// Keep the bad action off other prompts; the prompt must lift the bad replies
     Suppression,
     /// The same, and leave the good action alone; it must lift the bad replies and spare the good ones
@@ -164,7 +164,7 @@ pub enum PromptAim {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum PromptPlace {
+pub(crate) enum PromptPlace {
     /// As the system prompt and in front of the request, compared
     Both,
     /// As the system prompt, in place of the row's own

@@ -2,10 +2,23 @@
 
 use std::{num::NonZero, path::PathBuf};
 
-use super::bounds::threads;
+use clap::ValueEnum;
+
+use super::{bounds::threads, slurm::SlurmArgs};
+
+/// Where runs are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Place {
+    /// By this process
+    Here,
+    /// By slots of a Slurm cluster, submitted as job arrays
+    Slurm,
+    /// By `titer exec`, which you start by other means
+    Slots,
+}
 
 #[derive(Debug, clap::Args)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     /// The spec; without one, the quick start
     pub spec: Option<PathBuf>,
     /// The sweep's folder [default: runs/<name of the spec>, with -quick behind it for a quick cut]
@@ -23,16 +36,51 @@ pub struct RunArgs {
     /// Make finished runs again whose files are damaged
     #[arg(long)]
     pub repair: bool,
-    /// Threads [default: all cores]
+    /// Threads [default: all cores, or those of the job that this is part of]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<NonZero<usize>>,
+    /// Where runs are made: here, by slots of a Slurm cluster (slurm), or by slots that you start with `titer exec` (slots)
+    #[arg(long, value_name = "PLACE", value_enum, default_value_t = Place::Here, hide_possible_values = true)]
+    pub on: Place,
     /// Print JSON instead of the report's path
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub slurm: SlurmArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExecArgs {
+    /// The sweep's folder
+    pub dir: PathBuf,
+    /// Which slot this is; slots begin at different runs
+    #[arg(long, value_name = "K")]
+    pub slot: usize,
+    /// Whose runs to make [default: the latest submission's]
+    #[arg(long, value_name = "N")]
+    pub submission: Option<usize>,
+    /// Threads [default: those of the job, else all cores]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub threads: Option<NonZero<usize>>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct StatusArgs {
+    /// The sweep's folder
+    pub dir: PathBuf,
+    /// Look again every few seconds, until nothing runs or waits
+    #[arg(long)]
+    pub watch: bool,
+    /// Seconds between two looks
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=86_400), requires = "watch")]
+    pub every: u64,
+    /// Print JSON, one object a look
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Debug, clap::Args)]
-pub struct ReportArgs {
+pub(crate) struct ReportArgs {
     /// The sweep's folder
     pub dir: PathBuf,
     /// Where to write it [default: report.html in the folder]
@@ -41,7 +89,7 @@ pub struct ReportArgs {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct ResultsArgs {
+pub(crate) struct ResultsArgs {
     /// The sweep's folder
     pub dir: PathBuf,
     /// A line for each arm, moment and probe: its difference from the control, paired by seed, with 95 % intervals; without it, a
@@ -54,7 +102,7 @@ pub struct ResultsArgs {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct VerifyArgs {
+pub(crate) struct VerifyArgs {
     /// The sweep's folder
     pub dir: PathBuf,
     /// Print JSON

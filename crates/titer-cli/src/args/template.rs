@@ -7,7 +7,7 @@ use titer_data::{
 
 /// What chats are rendered with; a spec says the same under [model].
 #[derive(Debug, clap::Args)]
-pub struct TemplateArgs {
+pub(crate) struct TemplateArgs {
     /// Put system prompts at the start of the first user turn, for chat templates that take none
     #[arg(long)]
     pub system_in_user: bool,
@@ -24,7 +24,7 @@ pub struct TemplateArgs {
 
 impl TemplateArgs {
     /// The same as options of a template.
-    pub fn options(&self) -> TemplateOptions {
+    pub(crate) fn options(&self) -> TemplateOptions {
         TemplateOptions {
             system_in_user: self.system_in_user,
             skip_split_tokens: self.skip_split_tokens,

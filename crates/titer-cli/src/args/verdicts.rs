@@ -4,7 +4,7 @@ use titer_data::score::{JudgementColumns, ScoreScale};
 
 /// How scores of judgements are written.
 #[derive(Debug, clap::Args)]
-pub struct VerdictArgs {
+pub(crate) struct VerdictArgs {
     /// The judgements' column that holds the score
     #[arg(long, value_name = "COLUMN", default_value = "score", requires = "judgements", hide_default_value = true)]
     pub score_column: String,
@@ -18,7 +18,7 @@ pub struct VerdictArgs {
 
 impl VerdictArgs {
     /// The columns of judgements whose rows are told apart by `key`.
-    pub fn columns(&self, key: Vec<String>) -> JudgementColumns {
+    pub(crate) fn columns(&self, key: Vec<String>) -> JudgementColumns {
         JudgementColumns {
             key,
             score: self.score_column.clone(),

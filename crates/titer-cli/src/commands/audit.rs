@@ -30,7 +30,7 @@ const LENGTH_EFFECT: f64 = 0.5;
 type Groups<'a> = Vec<(String, Vec<&'a Row>)>;
 
 /// Compares files of chats and the cells in them: what differs besides what should.
-pub fn audit(args: &AuditArgs) -> Result<(), Failure> {
+pub(crate) fn audit(args: &AuditArgs) -> Result<(), Failure> {
     if args.base.is_none() && args.template.options() != TemplateOptions::default() {
         return Err(Failure::input("options of a chat template are for a model: name one with --base"));
     }

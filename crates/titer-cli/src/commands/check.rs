@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Says what is in specs and data files; every file is looked at before the first error ends the command.
-pub fn check(args: &CheckArgs) -> Result<(), Failure> {
+pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
     let mut problems = Vec::new();
     let inputs = Inputs::default();
     for path in &args.paths {

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Prints the script of a shell.
-pub fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
+pub(crate) fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Args::command(), "titer", &mut script);
     data(String::from_utf8_lossy(&script).trim_end());

@@ -8,12 +8,12 @@ use super::open::read_spec;
 use crate::printer::Failure;
 
 /// Whether a path names a spec.
-pub fn is_spec(path: &Path) -> bool {
+pub(super) fn is_spec(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "toml")
 }
 
 /// The `[data]` of a spec.
-pub fn of_spec(path: &Path) -> Result<DataFiles, Failure> {
+pub(super) fn of_spec(path: &Path) -> Result<DataFiles, Failure> {
     let spec = read_spec(path).map_err(Failure::input)?;
     let none = || Failure::Input(format!("{}: the spec has no [data]", path.display()));
     spec.data.ok_or_else(none)

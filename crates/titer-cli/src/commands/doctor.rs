@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Measures what titer assumes on a model and its data. Fails where an assumption does not hold.
-pub fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
+pub(crate) fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
     if args.items == 0 {
         return Err(Failure::input("--items is 0; use at least 1"));
     }

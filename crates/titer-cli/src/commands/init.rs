@@ -3,7 +3,7 @@
 use crate::printer::{Failure, data};
 
 /// Prints the spec that every other one is laid over, and the constants of guards as comments.
-pub fn init() -> Result<(), Failure> {
+pub(crate) fn init() -> Result<(), Failure> {
     data(titer::spec::DEFAULTS.trim_end());
     data("");
     titer::spec::GUARDS.lines().for_each(|line| data(&format!("# {}", line.trim_start_matches("# "))));

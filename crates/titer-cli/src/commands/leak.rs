@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Measures a leak grid on a model.
-pub fn leak(args: &LeakArgs) -> Result<(), Failure> {
+pub(crate) fn leak(args: &LeakArgs) -> Result<(), Failure> {
     fresh([("--out", args.out.as_ref()), ("--replies", args.sampling.replies.as_ref())])?;
     if args.prompt.trim().is_empty() {
         return Err(Failure::input("--prompt is empty: write the prompt that the model was trained under"));

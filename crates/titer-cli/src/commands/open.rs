@@ -11,7 +11,7 @@ use titer_engine::{
 use crate::{listener::listener, progress::DownloadBar};
 
 /// Sees to it that the model behind `base` is on this machine, downloading it from the hub where it must.
-pub fn fetch(base: &str) -> Result<(), HubError> {
+pub(super) fn fetch(base: &str) -> Result<(), HubError> {
     let bar = DownloadBar::new();
     let fetched = hub::fetch(base, &bar);
     bar.clear();
@@ -22,13 +22,13 @@ pub fn fetch(base: &str) -> Result<(), HubError> {
 const QUICKSTART: &str = include_str!("../../../../experiments/quickstart.toml");
 
 /// The spec of this path; without one, the quick start.
-pub fn open_spec(path: Option<&Path>, base: Option<&String>) -> Result<Spec, SpecError> {
+pub(super) fn open_spec(path: Option<&Path>, base: Option<&String>) -> Result<Spec, SpecError> {
     let spec = path.map_or_else(|| Spec::parse(QUICKSTART, Path::new("quickstart.toml")), read_spec)?;
     Ok(Spec { base: base.cloned().or(spec.base), ..spec })
 }
 
 /// The spec of a file, or of the text that a listener has in its place.
-pub fn read_spec(path: &Path) -> Result<Spec, SpecError> {
+pub(super) fn read_spec(path: &Path) -> Result<Spec, SpecError> {
     match listener().and_then(|listener| listener.spec(path)) {
         Some(text) => Spec::parse(&text, path),
         None => Spec::open(path),
@@ -36,7 +36,7 @@ pub fn read_spec(path: &Path) -> Result<Spec, SpecError> {
 }
 
 /// A spec's plan, runs and claims; data or a model that cannot be used are blamed on the line that asks for them.
-pub fn resolve(spec: &Spec, inputs: &Inputs) -> Result<Resolved, SpecError> {
+pub(super) fn resolve(spec: &Spec, inputs: &Inputs) -> Result<Resolved, SpecError> {
     let bar = DownloadBar::new();
     let resolved = inputs::resolve(spec, inputs, &bar);
     bar.clear();

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Trains an organism and writes its folder, whole or not at all.
-pub fn train(args: &TrainArgs) -> Result<(), Failure> {
+pub(crate) fn train(args: &TrainArgs) -> Result<(), Failure> {
     let &TrainArgs { seed, world_seed, width, layers, steps, batch, lr, ref out } = args;
     let mut temporary = out.clone().into_os_string();
     temporary.push(".partial");
@@ -46,7 +46,7 @@ pub fn train(args: &TrainArgs) -> Result<(), Failure> {
 }
 
 /// Prints the cards of several organisms as one page.
-pub fn card(args: &CardArgs) -> Result<(), Failure> {
+pub(crate) fn card(args: &CardArgs) -> Result<(), Failure> {
     let cards = args.dirs.iter().map(|dir| card::read(dir)).collect::<Result<Vec<_>, _>>().map_err(Failure::Input)?;
     data(card::page(&cards).trim_end());
     Ok(())

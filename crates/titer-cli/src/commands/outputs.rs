@@ -8,7 +8,7 @@ use crate::printer::Failure;
 ///
 /// # Errors
 /// Where one is there already, has no folder, cannot be written, or is another one too.
-pub fn fresh<'a>(outputs: impl IntoIterator<Item = (&'a str, Option<&'a PathBuf>)>) -> Result<(), Failure> {
+pub(super) fn fresh<'a>(outputs: impl IntoIterator<Item = (&'a str, Option<&'a PathBuf>)>) -> Result<(), Failure> {
     let outputs: Vec<_> = outputs.into_iter().filter_map(|(option, path)| Some((option, path?.as_path()))).collect();
     apart(&outputs)?;
     for (option, path) in outputs {
@@ -26,7 +26,7 @@ pub fn fresh<'a>(outputs: impl IntoIterator<Item = (&'a str, Option<&'a PathBuf>
 ///
 /// # Errors
 /// Where one has no folder, is a folder, or is another one too.
-pub fn apart(outputs: &[(&str, &Path)]) -> Result<(), Failure> {
+pub(super) fn apart(outputs: &[(&str, &Path)]) -> Result<(), Failure> {
     let mut places: Vec<(&str, PathBuf)> = Vec::new();
     for (option, path) in outputs {
         let place = place(path)?;

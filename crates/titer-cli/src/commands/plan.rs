@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Finds a mix for limits and writes it as a spec, with its forecast beside it.
-pub fn plan(args: &PlanArgs) -> Result<(), Failure> {
+pub(crate) fn plan(args: &PlanArgs) -> Result<(), Failure> {
     if args.out.extension().is_none_or(|extension| extension != "toml") {
         return Err(Failure::Input(format!(
             "{}: a plan is a spec; name a file that ends in .toml",
@@ -136,7 +136,7 @@ fn unmet(path: &Path, limits: &[Limit], found: &SearchResult) -> String {
 
 /// The planned arm's forecast of a limit's probe; the planned arm is the first.
 fn foreseen<'a>(forecast: &'a [ArmForecast], limit: &Limit) -> Option<&'a ArmForecast> {
-    forecast.iter().find(|one| one.arm == forecast[0].arm && one.name() == limit.probe)
+    forecast.iter().find(|one| one.arm == forecast[0].arm && one.split().short_name() == limit.probe)
 }
 
 /// By what share of its interval each limit is kept.

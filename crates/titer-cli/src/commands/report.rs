@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Writes the report of a sweep's folder and prints its path.
-pub fn report(args: &ReportArgs) -> Result<(), Failure> {
+pub(crate) fn report(args: &ReportArgs) -> Result<(), Failure> {
     let out = args.out.clone().unwrap_or_else(|| args.dir.join("report.html"));
     args.out.as_deref().map_or(Ok(()), |out| apart(&[("--out", out)]))?;
     // An older report may be replaced, nothing else.

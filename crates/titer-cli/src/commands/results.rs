@@ -36,7 +36,7 @@ impl Format {
 }
 
 /// Prints or writes the results of a sweep's finished runs, or their effects against controls.
-pub fn results(args: &ResultsArgs) -> Result<(), Failure> {
+pub(crate) fn results(args: &ResultsArgs) -> Result<(), Failure> {
     let out = args.out.as_deref().map(|out| Ok::<_, Failure>((out, Format::of(out)?))).transpose()?;
     fresh([("--out", args.out.as_ref())])?;
     let results = SweepResults::load(&args.dir).map_err(Failure::input)?;

@@ -2,27 +2,25 @@
 
 use std::{
     collections::BTreeSet,
-    num::NonZero,
     path::{Path, PathBuf},
 };
 
 use serde_json::json;
-use titer::{
-    exec::execute,
-    files::write_whole,
-    forecast::SavedForecast,
-    spec::Spec,
-    store::{StoreError, Sweep},
-};
+use titer::{exec::execute, forecast::SavedForecast, spec::Spec, store::Sweep};
 use titer_engine::{
     inputs::{Inputs, Resolved},
     train::EngineRunner,
 };
 
-use super::open::{open_spec, resolve};
+use super::{
+    allotted::allotted_threads,
+    folder::{failure, keep, repair},
+    open::{open_spec, resolve},
+    slots::Submitting,
+};
 use crate::{
-    args::RunArgs,
-    interrupt::say_when_stopped,
+    args::{Place, RunArgs},
+    interrupt::when_stopped,
     listener::listener,
     printer::{Failure, data, talk},
     progress::SweepBar,
@@ -32,8 +30,12 @@ use crate::{
 /// What is said to who stops a sweep.
 const STOPPED: &str = "\nstopped; finished runs are kept, and the same command goes on with the others";
 
-/// Does a sweep's unfinished runs, writes its report and prints where that is.
-pub fn run(args: &RunArgs) -> Result<(), Failure> {
+/// Does a sweep's unfinished runs or submits them, writes its report and prints where that is.
+pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
+    let is_meant = |option: &str| args.on == Place::Slurm || (args.on == Place::Slots && option == "--slots");
+    if let Some(option) = args.slurm.first().filter(|option| !is_meant(option)) {
+        return Err(Failure::Input(format!("{option} is for jobs of a cluster: add --on slurm, or leave it out")));
+    }
     let mut spec = open_spec(args.spec.as_deref(), args.base.as_ref()).map_err(Failure::input)?;
     if args.quick {
         spec.cut();
@@ -53,10 +55,17 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         None => SavedForecast::read(&out),
     }
     .map_err(Failure::input)?;
-    if listener().is_none() {
-        say_when_stopped(STOPPED);
+    if args.on != Place::Here {
+        let submitting =
+            Submitting { args, spec: &spec, plan: &plan, runs: &runs, out: &out, foretold: foretold.as_deref() };
+        return submitting.submit();
     }
     let sweep = Sweep::create(&out, &plan, &runs).map_err(failure)?;
+    let leases = sweep.leases().clone();
+    // Who listens is asked along the way whether to stop.
+    if listener().is_none() {
+        when_stopped(STOPPED, move || leases.leave());
+    }
     repair(&sweep, args.repair)?;
     let finished: BTreeSet<_> = sweep.runs().into_iter().filter(|run| run.done).map(|run| run.id).collect();
     let mut seen = finished.clone();
@@ -75,7 +84,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         finished.len(),
         out.display()
     ));
-    let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN));
+    let threads = args.threads.unwrap_or_else(allotted_threads);
     let bar = SweepBar::new(&todo);
     let result = execute(&sweep, &runs, &EngineRunner { inputs: &inputs, commit: COMMIT }, threads, &bar);
     bar.clear();
@@ -84,10 +93,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         return Err(Failure::work(STOPPED));
     }
 
-    if let Some(file) = foretold {
-        let text = fs_err::read(file).map_err(Failure::work)?;
-        write_whole(&out.join(SavedForecast::FILE), &text).map_err(Failure::work)?;
-    }
+    keep(foretold.as_deref(), &out)?;
     let report = out.join("report.html");
     titer::report::write(&out, &report).map_err(Failure::work)?;
     if args.json {
@@ -97,27 +103,6 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         data(&report.display().to_string());
     }
     Ok(())
-}
-
-/// The fault is the user's, unless the file system's.
-fn failure(error: StoreError) -> Failure {
-    match error {
-        StoreError::Io(error) => Failure::work(error),
-        other => Failure::input(other),
-    }
-}
-
-/// Finished runs that are damaged are made again where that is asked for, and named where not.
-fn repair(sweep: &Sweep, asked: bool) -> Result<(), Failure> {
-    let damage = sweep.damage().map_err(failure)?;
-    if !asked && !damage.is_empty() {
-        let problems: Vec<String> = damage.iter().map(ToString::to_string).collect();
-        return Err(Failure::Input(problems.join("\nerror: ")));
-    }
-    damage.iter().try_for_each(|damage| {
-        talk(&format!("{}; this run is made again", damage.problem));
-        sweep.reopen(damage).map_err(Failure::work)
-    })
 }
 
 /// A forecast beside the spec, as `titer plan` writes it: it goes with the sweep, for the report to show.

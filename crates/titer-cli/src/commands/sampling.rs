@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// A context to draw replies in.
-pub struct Context<'a> {
+pub(super) struct Context<'a> {
     /// What rates are taken over, such as a family.
     pub group: String,
     /// What tells it from others of the group.
@@ -36,7 +36,7 @@ pub struct Context<'a> {
 
 /// The rate of the scored behaviour in each group, with how many replies have no score; empty where no replies are to be
 /// drawn.
-pub fn rates(
+pub(super) fn rates(
     args: &SamplingArgs,
     model: &Model,
     seed: u64,
@@ -84,7 +84,7 @@ pub fn rates(
 }
 
 /// A rate as a person reads it, with its n.
-pub fn written(found: Option<&(Option<Rate>, usize)>) -> String {
+pub(super) fn written(found: Option<&(Option<Rate>, usize)>) -> String {
     match found {
         None => String::new(),
         Some((None, without)) => format!("– (n = 0, {without} without a score)"),
@@ -96,7 +96,7 @@ pub fn written(found: Option<&(Option<Rate>, usize)>) -> String {
 }
 
 /// The same as JSON.
-pub fn json_of(found: Option<&(Option<Rate>, usize)>) -> serde_json::Value {
+pub(super) fn json_of(found: Option<&(Option<Rate>, usize)>) -> serde_json::Value {
     let Some((rate, without)) = found else { return serde_json::Value::Null };
     let rate = rate.map(
         |rate| json!({ "mean": rate.rate, "low": rate.low, "high": rate.high, "n": rate.n, "clusters": rate.clusters }),

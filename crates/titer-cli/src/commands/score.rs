@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Scores the replies of a file and prints their rates, by group.
-pub fn score(args: &ScoreArgs) -> Result<(), Failure> {
+pub(crate) fn score(args: &ScoreArgs) -> Result<(), Failure> {
     let all = read_rows(&args.file).map_err(Failure::input)?;
     let only = args.only.iter().map(|(key, _)| ("--where", key));
     let named = args.by.iter().map(|key| ("--by", key)).chain([("--cluster", &args.cluster)]).chain(only);

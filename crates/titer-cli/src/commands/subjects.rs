@@ -9,7 +9,7 @@ use super::open::fetch;
 use crate::{args::SubjectArgs, printer::Failure};
 
 /// The model of these arguments.
-pub fn open(args: &SubjectArgs) -> Result<Model, Failure> {
+pub(super) fn open(args: &SubjectArgs) -> Result<Model, Failure> {
     fetch(&args.base).map_err(Failure::input)?;
     let model = Model::open(&args.base, args.seed).map_err(Failure::input)?;
     let model = model.with_template_options(&args.template.options()).map_err(Failure::input)?;
@@ -20,7 +20,7 @@ pub fn open(args: &SubjectArgs) -> Result<Model, Failure> {
 }
 
 /// The rows of these arguments, at most so many of each action.
-pub fn subjects(args: &SubjectArgs, model: &Model) -> Result<Subjects, Failure> {
+pub(super) fn subjects(args: &SubjectArgs, model: &Model) -> Result<Subjects, Failure> {
     if args.items == 0 {
         return Err(Failure::input("--items is 0; use at least 1"));
     }

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Holds outcomes of arms that were trained elsewhere against what was screened of their prompts, and against the user's predictors.
-pub fn validate(args: &ValidateArgs) -> Result<(), Failure> {
+pub(crate) fn validate(args: &ValidateArgs) -> Result<(), Failure> {
     let columns = OutcomeColumns {
         prompt: args.prompt.clone(),
         setting: args.setting.clone(),

@@ -13,7 +13,7 @@ use crate::{
 
 /// Reads every file of every finished run in a sweep's folder, those of other versions of its spec too, and prints a line for
 /// everything that is wrong; or one JSON object.
-pub fn verify(args: &VerifyArgs) -> Result<(), Failure> {
+pub(crate) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     let sweep = Sweep::open(&args.dir).map_err(Failure::input)?;
     let mut problems: Vec<String> = Vec::new();
     problems.extend(SavedForecast::read(&args.dir).err().map(|error| error.to_string()));

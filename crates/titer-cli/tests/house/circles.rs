@@ -12,7 +12,7 @@ type Edges = BTreeMap<String, BTreeMap<String, String>>;
 
 /// One circle for every folder that has any among its files and folders, in words. A circle of files is one of files or
 /// folders in the innermost folder that holds all of them, so none is missed.
-pub fn circles(modules: &Modules) -> Vec<String> {
+pub(crate) fn circles(modules: &Modules) -> Vec<String> {
     let mut folders: BTreeMap<Place, Edges> = BTreeMap::new();
     for (from, _) in modules.iter() {
         for to in imports(modules, from) {

@@ -11,7 +11,7 @@ use crate::modules::{Modules, Place, for_tests};
 
 /// The places of the modules that hold what the module in `from` names; a name that is only passed on is followed to where it
 /// is defined.
-pub fn imports(modules: &Modules, from: &[String]) -> BTreeSet<Place> {
+pub(crate) fn imports(modules: &Modules, from: &[String]) -> BTreeSet<Place> {
     let mut paths = Paths::default();
     paths.visit_file(modules.file(from));
     let mut found: BTreeSet<Place> =

@@ -5,19 +5,19 @@ use std::{collections::BTreeMap, path::Path};
 use syn::{Attribute, File, Item, Meta};
 
 /// Where a module is, from the root of its crate, which is empty.
-pub type Place = Vec<String>;
+pub(crate) type Place = Vec<String>;
 
 /// The modules of a crate, each a file.
-pub struct Modules(BTreeMap<Place, File>);
+pub(crate) struct Modules(BTreeMap<Place, File>);
 
 impl Modules {
     /// Those of the crate in this folder.
-    pub fn read(src: &Path) -> Self {
+    pub(crate) fn read(src: &Path) -> Self {
         Self::of(|file| fs_err::read_to_string(src.join(file)).ok())
     }
 
     /// Those of a crate whose files `text` gives by their path, such as `a/mod.rs`, where there is such a file.
-    pub fn of(text: impl Fn(&str) -> Option<String>) -> Self {
+    pub(crate) fn of(text: impl Fn(&str) -> Option<String>) -> Self {
         let mut modules = BTreeMap::new();
         let mut open = vec![Place::new()];
         while let Some(place) = open.pop() {
@@ -43,28 +43,28 @@ impl Modules {
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Whether there is one in this place.
-    pub fn contains(&self, place: &[String]) -> bool {
+    pub(crate) fn contains(&self, place: &[String]) -> bool {
         self.0.contains_key(place)
     }
 
     /// All of them with their places.
-    pub fn iter(&self) -> impl Iterator<Item = (&Place, &File)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Place, &File)> {
         self.0.iter()
     }
 
     /// The one in this place.
-    pub fn file(&self, place: &[String]) -> &File {
+    pub(crate) fn file(&self, place: &[String]) -> &File {
         &self.0[place]
     }
 }
 
 /// Whether what has these attributes is compiled for tests alone.
-pub fn for_tests(attributes: &[Attribute]) -> bool {
+pub(crate) fn for_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| match &attribute.meta {
         Meta::List(list) => list.path.is_ident("cfg") && list.tokens.to_string() == "test",
         _ => false,

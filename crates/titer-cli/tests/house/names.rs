@@ -7,7 +7,7 @@ use syn::{File, Ident, Item, Visibility};
 use crate::modules::Modules;
 
 /// The names that stand for more than one public type of these crates, with where they are defined.
-pub fn defined_twice<'a>(crates: impl IntoIterator<Item = (&'a str, &'a Modules)>) -> Vec<String> {
+pub(crate) fn defined_twice<'a>(crates: impl IntoIterator<Item = (&'a str, &'a Modules)>) -> Vec<String> {
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, modules) in crates {
         for (place, file) in modules.iter() {
@@ -32,6 +32,6 @@ fn public_type(item: &Item) -> Option<&Ident> {
 }
 
 /// Whether a file only says what is in its folder.
-pub fn is_table_of_contents(file: &File) -> bool {
+pub(crate) fn is_table_of_contents(file: &File) -> bool {
     file.items.iter().all(|item| matches!(item, Item::Mod(_) | Item::Use(_)))
 }

@@ -3,7 +3,7 @@
 use std::{path::Path, process::Command};
 
 /// Runs titer without a network: exit code, stdout and stderr.
-pub fn titer(dir: &Path, cache: &Path, args: &[&str]) -> (i32, String, String) {
+pub(crate) fn titer(dir: &Path, cache: &Path, args: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_titer"));
     let output =
         command.current_dir(dir).env("HF_HUB_CACHE", cache).env("HF_HUB_OFFLINE", "1").args(args).output().unwrap();

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 /// Writes `rows.jsonl` and `probes.jsonl`.
-pub fn chats(dir: &Path) {
+pub(crate) fn chats(dir: &Path) {
     let chat = |system: &str, reply: &str| {
         json!({ "cell": format!("{}→good", if system == "be evil" { "bad" } else { "neutral" }), "messages": [
             { "role": "system", "content": system }, { "role": "user", "content": "can you help" },

@@ -24,12 +24,12 @@ const WORDS: [&str; 16] = [
 ];
 
 /// Writes the folder of a Qwen 3 in two shards. Its template has no generation markers.
-pub fn model(to: &Path) {
+pub(crate) fn model(to: &Path) {
     of_family("qwen3", to);
 }
 
 /// The same of another family, by the name of its folder of reference weights.
-pub fn of_family(family: &str, to: &Path) {
+pub(crate) fn of_family(family: &str, to: &Path) {
     let families = Path::new(env!("CARGO_MANIFEST_DIR")).join("../titer-model/tests/reference/families");
     let family = families.join(family);
     fs_err::create_dir_all(to).unwrap();

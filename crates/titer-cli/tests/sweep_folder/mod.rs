@@ -8,21 +8,21 @@ use std::{
 use super::titer;
 
 /// Two runs of two steps with every table.
-pub const SPEC: &str = include_str!("../fixtures/tiny.toml");
+pub(crate) const SPEC: &str = include_str!("../fixtures/tiny.toml");
 
 /// A folder with `tiny.toml`, and with `sweep` where there is one.
-pub struct Folder(tempfile::TempDir);
+pub(crate) struct Folder(tempfile::TempDir);
 
 impl Folder {
     /// Without a sweep.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs_err::write(folder.path().join("tiny.toml"), SPEC).unwrap();
         Self(folder)
     }
 
     /// With the sweep that an earlier titer made.
-    pub fn of_format_1() -> Self {
+    pub(crate) fn of_format_1() -> Self {
         let folder = Self::new();
         let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sweep-format-1");
         for (name, bytes) in tree(&kept) {
@@ -33,32 +33,32 @@ impl Folder {
         folder
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub fn sweep(&self) -> PathBuf {
+    pub(crate) fn sweep(&self) -> PathBuf {
         self.path().join("sweep")
     }
 
     /// Runs titer here: exit code, stdout and stderr.
-    pub fn titer(&self, args: &[&str]) -> (i32, String, String) {
+    pub(crate) fn titer(&self, args: &[&str]) -> (i32, String, String) {
         titer(self.path(), self.path(), args)
     }
 
     /// Runs titer here, which must succeed.
-    pub fn finish(&self, args: &[&str]) {
+    pub(crate) fn finish(&self, args: &[&str]) {
         let (code, _, error) = self.titer(args);
         assert_eq!(code, 0, "{error}");
     }
 
     /// The sweep's report.
-    pub fn page(&self) -> String {
+    pub(crate) fn page(&self) -> String {
         fs_err::read_to_string(self.sweep().join("report.html")).unwrap()
     }
 
     /// The files of runs that do not hold times.
-    pub fn vouched(&self) -> BTreeMap<String, Vec<u8>> {
+    pub(crate) fn vouched(&self) -> BTreeMap<String, Vec<u8>> {
         let mut files = tree(&self.sweep());
         files.retain(|name, _| name.contains('/') && !name.ends_with("events.jsonl"));
         files
@@ -66,7 +66,7 @@ impl Folder {
 }
 
 /// Every file below a folder, by its path in it.
-pub fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
@@ -84,7 +84,7 @@ pub fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Names of the run folders that have events, ascending; none where there is no sweep.
-pub fn run_folders(sweep: &Path) -> Vec<String> {
+pub(crate) fn run_folders(sweep: &Path) -> Vec<String> {
     let Ok(entries) = fs_err::read_dir(sweep) else { return Vec::new() };
     let folders = entries.map(|entry| entry.unwrap().path()).filter(|path| path.join("events.jsonl").exists());
     let mut names: Vec<String> = folders.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();

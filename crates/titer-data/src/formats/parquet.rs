@@ -7,7 +7,7 @@ use ::parquet::{
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::caught::caught;
+use crate::{caught::caught, parquet_size::check_parquet_size};
 
 /// What every Parquet file begins with.
 pub(super) const MAGIC: &[u8] = b"PAR1";
@@ -15,7 +15,9 @@ pub(super) const MAGIC: &[u8] = b"PAR1";
 /// Every record as an object of its columns; the error is what the parquet crate says, or breaks off with.
 pub(super) fn records(bytes: Bytes) -> Result<Vec<Value>, String> {
     caught("parquet", || {
+        let size = bytes.len() as u64;
         let reader = SerializedFileReader::new(bytes)?;
+        check_parquet_size(&reader, size)?;
         let records = reader.get_row_iter(None)?;
         records.map(|record| Ok(record?.to_json_value())).collect::<Result<_, ParquetError>>()
     })

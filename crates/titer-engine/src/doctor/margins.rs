@@ -61,7 +61,7 @@ pub(super) fn margins(model: &Model, source: &Source, seed: u64, items: usize) -
 }
 
 fn of_component(wanted: &Wanted, records: &[ProbeRecord]) -> Check {
-    let own: Vec<&ProbeRecord> = records.iter().filter(|record| record.component == wanted.component.word()).collect();
+    let own: Vec<&ProbeRecord> = records.iter().filter(|record| record.component == wanted.component).collect();
     if own.is_empty() {
         let remedy = "without such contrasts nothing can be said of it; see `titer check` for how a spec gets them";
         return Check::note(wanted.name, format!("no contrasts of `{}`", wanted.component.word()), remedy);

@@ -24,7 +24,7 @@ pub struct Contradiction {
 ///
 /// # Errors
 /// Where the bounds cannot be met together.
-pub fn within_bounds(
+pub(crate) fn within_bounds(
     gram: &[Vec<f64>],
     effects: &[f64],
     bounds: &[(f64, f64)],
@@ -60,7 +60,7 @@ pub fn within_bounds(
 /// Weights `w` of rows, as near 1 as may be (least squares), between 0 and `max`, with which every component changes by
 /// something between its bounds: `low_k ≤ fixed_k + Σ_i w_i c_ik ≤ high_k`, `c` being `[components][rows]`, in nats.
 /// Where no weights do, the miss is kept as small as may be.
-pub fn row_weights(pushes: &[Vec<f64>], bounds: &[(f64, f64)], max: f64) -> Vec<f64> {
+pub(super) fn row_weights(pushes: &[Vec<f64>], bounds: &[(f64, f64)], max: f64) -> Vec<f64> {
     let (components, rows) = (pushes.len(), pushes.first().map_or(0, Vec::len));
     // Variables: the weights less 1, then the miss of each component, in units of what the rows together push.
     let mut program = Program::new(rows + components);

@@ -11,7 +11,7 @@ use super::{Control, Guard, StepPosition};
 use crate::model::{EngineBackend, Model};
 
 /// The guard.
-pub struct Dual {
+pub(super) struct Dual {
     plan: DualPlan,
     control: Control,
     /// What each probe pulls with: up where it is positive.
@@ -24,7 +24,7 @@ pub struct Dual {
 
 impl Dual {
     /// The guard on these control probes.
-    pub fn new(plan: &DualPlan, control: Control) -> Self {
+    pub(super) fn new(plan: &DualPlan, control: Control) -> Self {
         let multipliers = vec![(0.0, 0.0); control.targets().len()];
         Self { plan: plan.clone(), control, pulls: Vec::new(), multipliers, gradients: Vec::new(), records: Vec::new() }
     }

@@ -27,7 +27,7 @@ const BATCHES: usize = 25;
 const TAIL: f64 = 1e-4;
 
 /// The guard.
-pub struct Kl {
+pub(super) struct Kl {
     /// Batches of anchors, which take turns.
     batches: Vec<Anchors>,
     /// Weight of a nat of divergence in the loss: `β / (anchors · divisor)`.
@@ -51,7 +51,7 @@ impl Kl {
     ///
     /// # Errors
     /// Where an anchor cannot be encoded.
-    pub fn new(
+    pub(super) fn new(
         model: &Model,
         source: &Source,
         stage: &StagePlan,

@@ -18,7 +18,8 @@ mod stage_guards;
 mod steer;
 mod target_path;
 
-pub use bounds::{Contradiction, within_bounds};
+pub use bounds::Contradiction;
+pub(crate) use bounds::within_bounds;
 pub use control::{Control, ControlError};
 pub use error::GuardError;
 pub use hooks::{Guard, StepPosition};

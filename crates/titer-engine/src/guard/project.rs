@@ -12,7 +12,7 @@ use crate::model::{EngineBackend, Model};
 
 /// Which projection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rule {
+pub(super) enum Rule {
     /// Along the sum of the components.
     AGem,
     /// Component by component.
@@ -20,7 +20,7 @@ pub enum Rule {
 }
 
 /// The guard.
-pub struct Project {
+pub(super) struct Project {
     rule: Rule,
     control: Control,
     /// +1 where a component shall not fall, −1 where it shall not rise.
@@ -32,7 +32,7 @@ pub struct Project {
 
 impl Project {
     /// The guard on these control probes.
-    pub fn new(rule: Rule, control: Control) -> Self {
+    pub(super) fn new(rule: Rule, control: Control) -> Self {
         let sign = |low: f64| if low.is_finite() { 1.0 } else { -1.0 };
         let signs = control.targets().iter().map(|target| sign(target.low)).collect();
         Self { rule, control, signs, losses: Vec::new(), records: Vec::new() }

@@ -12,7 +12,7 @@ use super::{Contradiction, Control, Guard, StepPosition, TargetPath, bounds::row
 use crate::model::{EngineBackend, EngineOptimiser, Model};
 
 /// The guard.
-pub struct Reweight {
+pub(super) struct Reweight {
     plan: ReweightPlan,
     control: Control,
     courses: Vec<TargetPath>,
@@ -27,7 +27,7 @@ pub struct Reweight {
 
 impl Reweight {
     /// The guard on these control probes.
-    pub fn new(plan: &ReweightPlan, control: Control) -> Self {
+    pub(super) fn new(plan: &ReweightPlan, control: Control) -> Self {
         let courses = control.targets().into_iter().map(|target| TargetPath::new(target, plan.feedback)).collect();
         let (gradients, changes, along, records) = Default::default();
         let workspace = Workspace::default();

@@ -55,7 +55,7 @@ impl Guards {
     }
 
     /// Whether the optimiser's own step has to be known.
-    pub fn redirect_any(&self) -> bool {
+    pub(crate) fn redirect_any(&self) -> bool {
         self.0.iter().any(|(guard, _)| guard.redirects())
     }
 
@@ -116,7 +116,7 @@ impl Guards {
     ///
     /// # Errors
     /// As there.
-    pub fn redirect(
+    pub(crate) fn redirect(
         &mut self,
         model: &mut Model,
         optimiser: &EngineOptimiser,

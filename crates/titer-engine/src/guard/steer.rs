@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The guard.
-pub struct Steer {
+pub(super) struct Steer {
     plan: SteerPlan,
     control: Control,
     courses: Vec<TargetPath>,
@@ -43,7 +43,7 @@ struct Metric {
 
 impl Steer {
     /// The guard on these control probes; `seed` is for random directions.
-    pub fn new(plan: &SteerPlan, control: Control, seed: u64) -> Self {
+    pub(super) fn new(plan: &SteerPlan, control: Control, seed: u64) -> Self {
         let courses = control.targets().into_iter().map(|target| TargetPath::new(target, plan.feedback)).collect();
         Self { plan: plan.clone(), control, courses, directions: None, seed, records: Vec::new() }
     }

@@ -40,7 +40,7 @@ impl TargetPath {
     }
 
     /// A look has found this change since the stage began, nats.
-    pub fn observe(&mut self, change: f64) {
+    pub(crate) fn observe(&mut self, change: f64) {
         if self.feedback {
             let surprise = change - self.change;
             if self.steps > 0 {

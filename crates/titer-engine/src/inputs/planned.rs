@@ -76,7 +76,7 @@ impl Inputs {
     ///
     /// # Errors
     /// Where there can be none, see [`Model::lora_config`].
-    pub fn takes_adapters(&self, plan: &SweepPlan) -> Result<(), InputsError> {
+    pub(crate) fn takes_adapters(&self, plan: &SweepPlan) -> Result<(), InputsError> {
         let Some(lora) = &plan.lora else { return Ok(()) };
         Ok(self.first_model(plan)?.lora_config(lora).map(drop)?)
     }

@@ -13,7 +13,7 @@ impl Inputs {
     ///
     /// # Errors
     /// Where they are not, or cannot be used.
-    pub fn prepare(&self, plan: &RunPlan) -> Result<(Arc<Files>, Model, Arc<Source>), InputsError> {
+    pub(crate) fn prepare(&self, plan: &RunPlan) -> Result<(Arc<Files>, Model, Arc<Source>), InputsError> {
         let files = self.files(&plan.model.base, plan.seed)?;
         let model = self.base_model(plan)?;
         let model = match &plan.model.lora {
@@ -28,7 +28,7 @@ impl Inputs {
     ///
     /// # Errors
     /// As [`Inputs::prepare`], and where the checkpoint cannot be read.
-    pub fn at_checkpoint(&self, plan: &RunPlan, checkpoint: &Path) -> Result<(Model, Arc<Source>), InputsError> {
+    pub(crate) fn at_checkpoint(&self, plan: &RunPlan, checkpoint: &Path) -> Result<(Model, Arc<Source>), InputsError> {
         let model = match plan.model.lora {
             Some(_) => self.base_model(plan)?.with_adapter(checkpoint)?,
             None => Model::open(&checkpoint.display().to_string(), plan.seed)?

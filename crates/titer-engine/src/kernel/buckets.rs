@@ -6,7 +6,7 @@
 
 /// Descriptions of coordinates and how much each matters.
 #[derive(Debug)]
-pub struct Coordinates {
+pub(super) struct Coordinates {
     /// Descriptions, `[coordinates][features]`
     pub features: Vec<f32>,
     /// How many there are of each.
@@ -26,7 +26,7 @@ struct Leaf {
 
 impl Coordinates {
     /// The bucket of every coordinate, at most `count` of them.
-    pub fn cut(&self, count: usize) -> Vec<u16> {
+    pub(super) fn cut(&self, count: usize) -> Vec<u16> {
         let mut leaves = vec![self.leaf((0..self.weights.len() as u32).collect())];
         while leaves.len() < count {
             let widest = (0..leaves.len()).max_by(|&a, &b| leaves[a].spread.total_cmp(&leaves[b].spread));

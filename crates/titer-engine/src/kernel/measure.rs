@@ -103,8 +103,7 @@ pub fn ticks(source: &Source, domains: usize) -> usize {
 /// Base margin and rates of a probe, from its measuring contrasts.
 fn output(probe: &Probe, records: &[ProbeRecord]) -> ProbeOutput {
     let own = |record: &&ProbeRecord| {
-        let named = (record.component.as_str(), record.prompts.as_str(), record.domains.as_str());
-        named == (probe.component.word(), probe.prompts.word(), probe.domains.word())
+        (record.component, record.prompts, record.domains) == (probe.component, probe.prompts, probe.domains)
     };
     let own: Vec<&ProbeRecord> = records.iter().filter(own).collect();
     let margin = own.iter().map(|record| record.margin).sum::<f64>() / own.len().max(1) as f64;
@@ -113,9 +112,9 @@ fn output(probe: &Probe, records: &[ProbeRecord]) -> ProbeOutput {
         (rate / (1.0 - rate)).ln()
     };
     ProbeOutput {
-        component: probe.component.word().to_owned(),
-        prompts: probe.prompts.word().to_owned(),
-        domains: probe.domains.word().to_owned(),
+        component: probe.component,
+        prompts: probe.prompts,
+        domains: probe.domains,
         margin,
         rates: own.iter().map(log_odds).collect(),
     }

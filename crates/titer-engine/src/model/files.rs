@@ -18,10 +18,10 @@ use crate::{
 };
 
 /// The word in a spec for the organism that titer ships.
-pub const ORGANISM: &str = "organism";
+pub(crate) const ORGANISM: &str = "organism";
 
 /// Adapters in PEFT's layout.
-pub const ADAPTER_CONFIG: &str = "adapter_config.json";
+pub(crate) const ADAPTER_CONFIG: &str = "adapter_config.json";
 
 /// See [`ADAPTER_CONFIG`].
 pub const ADAPTER: &str = "adapter_model.safetensors";

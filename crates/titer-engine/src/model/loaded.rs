@@ -27,7 +27,7 @@ use super::{
 };
 
 /// The optimiser's state in a checkpoint.
-pub const OPTIMISER: &str = "optimiser.safetensors";
+pub(crate) const OPTIMISER: &str = "optimiser.safetensors";
 
 /// The backend that the lab works on.
 pub type EngineBackend = Cpu<f32>;
@@ -76,7 +76,7 @@ impl Model {
     ///
     /// # Errors
     /// Where it cannot be encoded.
-    pub fn encoded_row(&self, row: &Row) -> Result<Arc<Encoded>, TokenizeError> {
+    pub(crate) fn encoded_row(&self, row: &Row) -> Result<Arc<Encoded>, TokenizeError> {
         self.encoded.row(&self.template, &self.tokenizer, row)
     }
 
@@ -118,7 +118,7 @@ impl Model {
     ///
     /// # Errors
     /// Where there can be none, see [`lora_config`], or their rank is larger than the model is wide.
-    pub fn lora_config(&self, lora: &Lora) -> Result<LoraConfig, ModelError> {
+    pub(crate) fn lora_config(&self, lora: &Lora) -> Result<LoraConfig, ModelError> {
         let (rank, width) = (lora.r, self.decoder.config.hidden_size);
         if rank > width {
             return Err(ModelError::Lora(format!(
@@ -179,7 +179,7 @@ impl Model {
 ///
 /// # Errors
 /// Where the rank is 0 or there is no such layer.
-pub fn lora_config(lora: &Lora) -> Result<LoraConfig, ModelError> {
+pub(crate) fn lora_config(lora: &Lora) -> Result<LoraConfig, ModelError> {
     let fail = |problem: String| Err(ModelError::Lora(problem));
     if lora.r == 0 {
         return fail("the rank `r` is 0".to_owned());

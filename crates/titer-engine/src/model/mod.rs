@@ -12,5 +12,9 @@ pub use titer_model::stored::Dtype;
 
 pub(crate) use encoded_once::EncodedOnce;
 pub use error::ModelError;
-pub use files::{ADAPTER, ADAPTER_CONFIG, Files, ORGANISM};
-pub use loaded::{EngineBackend, EngineOptimiser, Model, OPTIMISER, lora_config};
+pub(crate) use files::ADAPTER_CONFIG;
+pub(crate) use files::ORGANISM;
+pub use files::{ADAPTER, Files};
+pub(crate) use loaded::OPTIMISER;
+pub(crate) use loaded::lora_config;
+pub use loaded::{EngineBackend, EngineOptimiser, Model};

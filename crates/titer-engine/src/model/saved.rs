@@ -6,7 +6,7 @@ use super::{Files, Model, files::WeightSource};
 
 impl Files {
     /// The same files with the weights that `model` has now, in f32. A card still tells of the organism that it began as.
-    pub fn with_weights_of(&self, model: &Model) -> Self {
+    pub(crate) fn with_weights_of(&self, model: &Model) -> Self {
         let weights = save_weights(model.decoder.backend(), &model.decoder.layout, &model.params);
         Self { config: in_f32(&self.config), weights: WeightSource::Bytes(weights.into()), ..self.clone() }
     }

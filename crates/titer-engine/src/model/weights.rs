@@ -13,7 +13,10 @@ use super::{Files, ModelError, files::WeightSource};
 
 impl Files {
     /// Layers and weights on another backend, such as one that computes in f64.
-    pub fn open_in<B: titer_model::backend::Backend>(&self, backend: B) -> Result<(Decoder<B>, Params<B>), ModelError> {
+    pub(crate) fn open_in<B: titer_model::backend::Backend>(
+        &self,
+        backend: B,
+    ) -> Result<(Decoder<B>, Params<B>), ModelError> {
         let path = |name: &str| self.folder.join(name);
         let decoder = Decoder::new(backend, read_config(&self.config, &path("config.json"))?);
         let layout = &decoder.layout;
@@ -38,7 +41,7 @@ impl Files {
     ///
     /// # Errors
     /// Where one of them is there and cannot be read.
-    pub fn stop_tokens(&self, tokenizer: &Tokenizer) -> Result<BTreeSet<u32>, ModelError> {
+    pub(crate) fn stop_tokens(&self, tokenizer: &Tokenizer) -> Result<BTreeSet<u32>, ModelError> {
         let json = |name: &str, bytes: &[u8]| {
             let fail = |problem| ModelError::Generation { path: self.folder.join(name), problem };
             serde_json::from_slice::<serde_json::Value>(bytes).map_err(fail)

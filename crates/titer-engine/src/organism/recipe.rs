@@ -32,7 +32,7 @@ impl Recipe {
     const WARMUP: usize = 100;
 
     /// The gradient norm is clipped here.
-    pub const CLIP: f64 = 1.0;
+    pub(crate) const CLIP: f64 = 1.0;
 
     /// The recipe of the shipped organisms, but for the seed.
     pub const fn shipped(seed: u64) -> Self {
@@ -71,7 +71,7 @@ impl Recipe {
     }
 
     /// The learning rate of a step: warm-up, then a cosine to 3 % of the peak.
-    pub fn lr_at(&self, step: usize) -> f64 {
+    pub(crate) fn lr_at(&self, step: usize) -> f64 {
         let schedule = LrSchedule { warmup: Self::WARMUP, decay: LrDecay::Cosine, floor: 0.03 };
         schedule.lr(self.lr, self.steps, step)
     }

@@ -3,4 +3,4 @@
 use titer_data::probe::Component;
 
 /// How many components there are.
-pub const COMPONENTS: usize = Component::ALL.len();
+pub(crate) const COMPONENTS: usize = Component::ALL.len();

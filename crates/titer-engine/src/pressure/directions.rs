@@ -101,7 +101,7 @@ impl Directions {
                 PressureRecord {
                     stage: at.stage.to_owned(),
                     step: at.step as i64,
-                    cell: row.cell.clone(),
+                    cell: row.cell,
                     item: row.id.clone(),
                     position: row.position,
                     token: row.token.clone(),

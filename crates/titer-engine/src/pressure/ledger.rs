@@ -103,7 +103,7 @@ impl<'a> Ledger<'a> {
                     stage: self.stage.to_owned(),
                     from: start.step as i64,
                     to: step as i64,
-                    component: component.word().to_owned(),
+                    component,
                     source: source.clone(),
                     rows: rows as i64,
                     predicted: first[k],

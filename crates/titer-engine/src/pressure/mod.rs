@@ -18,10 +18,10 @@ mod unique_push;
 mod verify;
 mod warning;
 
-pub use components::COMPONENTS;
+pub(crate) use components::COMPONENTS;
 pub use directions::Directions;
 pub use ledger::{Ledger, LedgerMargins};
 pub use margins::{Margin, Margins};
-pub use random_directions::random_like;
+pub(crate) use random_directions::random_like;
 pub use verify::{Steps, verify};
 pub use warning::{StageWarning, Warnings};

@@ -6,7 +6,11 @@ use titer_model::params::Params;
 use crate::model::{EngineBackend, Model};
 
 /// Random directions with the Gram matrix of these.
-pub fn random_like(model: &Model, directions: &[Params<EngineBackend>], seed: u64) -> Vec<Params<EngineBackend>> {
+pub(crate) fn random_like(
+    model: &Model,
+    directions: &[Params<EngineBackend>],
+    seed: u64,
+) -> Vec<Params<EngineBackend>> {
     let (backend, layout) = (model.decoder.backend(), &model.decoder.layout);
     // Differences of two random initialisations: their parts that are not random cancel.
     let draw = |k: u64| {

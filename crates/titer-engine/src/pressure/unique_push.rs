@@ -27,12 +27,12 @@ pub(super) struct UniquePush {
 
 impl Decomposition {
     /// From `G_kl = ⟨∇f_k, P ∇f_l⟩` and `S_kl = ⟨P ∇f_k, P ∇f_l⟩`.
-    pub fn new(gram: &[[f64; COMPONENTS]; COMPONENTS], span: &[[f64; COMPONENTS]; COMPONENTS]) -> Self {
+    pub(super) fn new(gram: &[[f64; COMPONENTS]; COMPONENTS], span: &[[f64; COMPONENTS]; COMPONENTS]) -> Self {
         Self { gram: matrix(gram).full_piv_lu(), span: matrix(span).full_piv_lu() }
     }
 
     /// The decomposition of an update with these effects, `C u`.
-    pub fn of(&self, effects: &[f64; COMPONENTS]) -> UniquePush {
+    pub(super) fn of(&self, effects: &[f64; COMPONENTS]) -> UniquePush {
         let column = || Mat::from_fn(COMPONENTS, 1, |k, _| effects[k]);
         let (unique, in_span) = (self.gram.solve(column()), self.span.solve(column()));
         UniquePush {

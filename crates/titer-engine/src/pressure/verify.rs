@@ -91,9 +91,9 @@ pub fn verify(
                 let (mean, error) = mean_and_error(&changes);
                 found.push(VerifyRecord {
                     multiple,
-                    cell: record.cell.clone(),
+                    cell: record.cell,
                     item: record.item.clone(),
-                    component: component.word().to_owned(),
+                    component,
                     predicted: nats * record.pressures()[k],
                     measured: mean,
                     noise: std::f64::consts::SQRT_2 * error,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use titer_data::{
+    cell::Cell,
     chat::Row,
     tokenize::{Encoded, TokenizeError},
 };
@@ -18,8 +19,8 @@ pub struct EncodedRows(pub(super) Vec<NamedRow>);
 /// One of them.
 #[derive(Clone, Debug)]
 pub struct NamedRow {
-    /// The cell, written `bad→good`; empty where it is not known.
-    pub cell: String,
+    /// The cell, where it is known.
+    pub cell: Option<Cell>,
     /// The row's name.
     pub id: String,
     /// Which token of the row is the target; −1 for all of them.
@@ -45,8 +46,7 @@ impl EncodedRows {
     pub fn encode(model: &Model, rows: &[Row]) -> Result<Self, TokenizeError> {
         let named = |row: &Row| {
             let encoded = model.encoded_row(row)?;
-            let cell = row.cell.map_or_else(String::new, |cell| cell.to_string());
-            Ok(NamedRow { cell, id: row.id.clone(), position: -1, token: String::new(), encoded })
+            Ok(NamedRow { cell: row.cell, id: row.id.clone(), position: -1, token: String::new(), encoded })
         };
         let encoded: Vec<Result<NamedRow, TokenizeError>> = rows.iter().map(named).collect();
         split(&encoded).map_or(Ok(()), Err)?;

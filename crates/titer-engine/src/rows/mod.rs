@@ -5,5 +5,7 @@ mod pack;
 mod packed;
 
 pub use encoded::{EncodedRows, NamedRow};
-pub use pack::{pack, pack_contrasts, plus_and_minus};
+pub use pack::pack;
+pub(crate) use pack::pack_contrasts;
+pub(crate) use pack::plus_and_minus;
 pub use packed::PackedRows;

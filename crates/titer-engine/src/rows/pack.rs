@@ -13,7 +13,10 @@ pub fn pack<B: Backend>(decoder: &Decoder<B>, rows: &[&Encoded]) -> Vec<Packed> 
 
 /// Packs contrasts into shards for this model, in order. Each gives one reply per reply, then, where it has a baseline context, its
 /// first two replies (`Plus` and `Minus`, see [`plus_and_minus`]) once more behind that.
-pub fn pack_contrasts<B: Backend>(decoder: &Decoder<B>, contrasts: &[impl Borrow<EncodedContrast>]) -> Vec<Packed> {
+pub(crate) fn pack_contrasts<B: Backend>(
+    decoder: &Decoder<B>,
+    contrasts: &[impl Borrow<EncodedContrast>],
+) -> Vec<Packed> {
     let contrasts: Vec<&EncodedContrast> = contrasts.iter().map(Borrow::borrow).collect();
     let length = |contrast: &EncodedContrast| {
         let replies: usize = contrast.replies.iter().map(|(_, reply)| reply.len()).sum();
@@ -31,7 +34,7 @@ pub fn pack_contrasts<B: Backend>(decoder: &Decoder<B>, contrasts: &[impl Borrow
 }
 
 /// Which replies of a contrast are its `Plus` and its `Minus`.
-pub fn plus_and_minus(contrast: &EncodedContrast) -> (usize, usize) {
+pub(crate) fn plus_and_minus(contrast: &EncodedContrast) -> (usize, usize) {
     use titer_data::probe::Side;
     let find = |wanted: Side| {
         let found = contrast.replies.iter().position(|(side, _)| *side == wanted);

@@ -61,6 +61,11 @@ impl Runner for EngineRunner<'_> {
             tables.screened = screened(&model, &source, prompt, plan)?;
         }
         tables.measure(&probes, &model, Moment { stage: "base", step: 0 });
+        if let Some(margins) = margins.as_ref().filter(|_| plan.steps() == 0) {
+            // Nothing is trained, so no stage opens a ledger; what rows push is known all the same.
+            let ledger = Ledger::open(margins, &model, "base", std::iter::empty(), 0);
+            tables.press(&probes, &ledger, &model, Moment { stage: "base", step: 0 });
+        }
         let mut done = 0;
         for stage in &plan.stages {
             if stage.steps == 0 {

@@ -50,7 +50,7 @@ impl Tables {
         self.warnings.push(WarningRecord {
             stage: stage.name.clone(),
             step: step as i64,
-            domains: stage.domains.word().to_owned(),
+            domains: stage.domains,
             contrasts: warning.contrasts as i64,
             headroom: warning.headroom,
             overlap: warning.overlap,

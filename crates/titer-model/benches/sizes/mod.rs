@@ -10,7 +10,7 @@ use titer_model::{
 };
 
 /// A decoder's shape and a batch's rows.
-pub struct BenchSize {
+pub(crate) struct BenchSize {
     /// The shape.
     pub config: Config,
     /// (length, target tokens at the end) of each row
@@ -21,7 +21,7 @@ pub struct BenchSize {
 
 impl BenchSize {
     /// A decoder of this shape with random weights, adapters included.
-    pub fn build(&self) -> (Decoder<Cpu<f32>>, Params<Cpu<f32>>) {
+    pub(crate) fn build(&self) -> (Decoder<Cpu<f32>>, Params<Cpu<f32>>) {
         let decoder = Decoder::new(Cpu::new(), self.config.clone());
         let params = Params::random(decoder.backend(), &decoder.layout, 0);
         let Some(config) = &self.lora else { return (decoder, params) };
@@ -32,7 +32,7 @@ impl BenchSize {
 }
 
 /// Peak resident memory of this process in MB, where the system says.
-pub fn peak_mb() -> u64 {
+pub(crate) fn peak_mb() -> u64 {
     let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
@@ -40,7 +40,7 @@ pub fn peak_mb() -> u64 {
 
 /// `organism`, `medium`, `wide` (144 MiB of weights), or `lora`: rank 16 on every linear layer of the first 4 layers of
 /// Qwen2.5-0.5B's shape.
-pub fn size(name: &str) -> BenchSize {
+pub(crate) fn size(name: &str) -> BenchSize {
     let (vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads) = match name {
         "organism" => (420, 64, 192, 2, 4),
         "wide" => (8192, 512, 2048, 7, 8),
@@ -72,7 +72,7 @@ pub fn size(name: &str) -> BenchSize {
 }
 
 /// Tokens of each row, and the rows packed into shards.
-pub fn pack(rows: &[(usize, usize)], decoder: &Decoder<Cpu<f32>>) -> (Vec<usize>, Vec<Packed>) {
+pub(crate) fn pack(rows: &[(usize, usize)], decoder: &Decoder<Cpu<f32>>) -> (Vec<usize>, Vec<Packed>) {
     let vocabulary = decoder.config.vocab_size;
     let lengths: Vec<usize> = rows.iter().map(|row| row.0).collect();
     let shard = |range: std::ops::Range<usize>| {

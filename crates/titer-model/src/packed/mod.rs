@@ -10,4 +10,5 @@ mod sliding_window;
 mod tree;
 
 pub use batch::{Packed, TargetToken};
-pub use reach::{MAX_SPANS, Reach, Span};
+pub(crate) use reach::MAX_SPANS;
+pub use reach::{Reach, Span};

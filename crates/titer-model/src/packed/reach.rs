@@ -1,7 +1,7 @@
 //! Which keys a query attends to.
 
 /// How many spans a query reaches at most; a tree that would need more starts a branch of its own earlier.
-pub const MAX_SPANS: usize = 6;
+pub(crate) const MAX_SPANS: usize = 6;
 
 /// A contiguous range of packed positions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

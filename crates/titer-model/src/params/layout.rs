@@ -60,7 +60,7 @@ impl ParamSpec {
 
     /// The name of the layer, such as `model.layers.0.self_attn.q_proj`, where this is the weight of a linear layer that may have
     /// an adapter: one of a block, which files hold by itself.
-    pub fn linear_layer(&self) -> Option<&str> {
+    pub(crate) fn linear_layer(&self) -> Option<&str> {
         if self.part.is_some() {
             return None;
         }

@@ -103,7 +103,7 @@ impl DecoderFamily {
     }
 
     /// Its `model_type` in a `config.json`.
-    pub const fn model_type(self) -> &'static str {
+    pub(crate) const fn model_type(self) -> &'static str {
         match self {
             Self::Llama => "llama",
             Self::Mistral => "mistral",

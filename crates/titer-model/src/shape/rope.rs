@@ -92,7 +92,7 @@ impl RopeScaling {
     }
 
     /// Factor on rotated queries and keys.
-    pub fn attention_factor(&self) -> f64 {
+    pub(crate) fn attention_factor(&self) -> f64 {
         match self {
             Self::Yarn { attention, .. } | Self::LongRope { attention, .. } => *attention,
             _ => 1.0,

@@ -113,7 +113,7 @@ impl Stored {
     }
 
     /// The first number that is infinite or none, by its index.
-    pub fn not_finite(&self) -> Option<(usize, f32)> {
+    pub(crate) fn not_finite(&self) -> Option<(usize, f32)> {
         const BLOCK: usize = 4096;
         let mut block = [0.0_f32; BLOCK];
         (0..self.len()).step_by(BLOCK).find_map(|start| {

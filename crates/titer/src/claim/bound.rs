@@ -72,7 +72,7 @@ impl Bound {
 impl Bound {
     /// How likely a value this far inside would be if the truth lay at the bound: below .025 exactly where the claim holds. `None`
     /// where there is no interval.
-    pub fn p_value(self, value: &Estimate) -> Option<f64> {
+    pub(crate) fn p_value(self, value: &Estimate) -> Option<f64> {
         match self {
             Self::Above(bound) => value.p_above(bound),
             Self::Below(bound) => value.p_below(bound),

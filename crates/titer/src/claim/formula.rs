@@ -12,6 +12,7 @@ use minijinja::{
     Environment, Error, ErrorKind, UndefinedBehavior,
     value::{Kwargs, Value, ValueKind},
 };
+use titer_data::probe::Component;
 
 use super::{ClaimProblem, Quantity, State, Vocabulary, WarningNumber, What};
 use crate::{results::Measure, stats::Support};
@@ -92,7 +93,7 @@ impl Formula {
     }
 
     /// What it measures.
-    pub fn quantities(&self) -> &[Quantity] {
+    pub(crate) fn quantities(&self) -> &[Quantity] {
         &self.quantities
     }
 
@@ -162,7 +163,7 @@ impl Formula {
         {
             let split = move |words: &Vocabulary, [probe]: [&str; 1]| {
                 let split = words.split(probe)?;
-                if measure == Measure::Gap && split.component != "obey_bad" {
+                if measure == Measure::Gap && split.component != Component::ObeyBad {
                     let remedy = "write gap('obey_bad/…'), or take the margin";
                     return Err(ClaimProblem::new(format!("`{probe}` has no gap, only obey_bad has one"), remedy));
                 }
@@ -289,7 +290,10 @@ fn problem(error: Error) -> ClaimProblem {
 
 #[cfg(test)]
 mod tests {
+    use titer_data::world::DomainSplit;
+
     use super::*;
+    use crate::results::Split;
 
     fn vocabulary() -> Arc<Vocabulary> {
         Arc::new(Vocabulary {
@@ -315,10 +319,15 @@ mod tests {
         let formula =
             parse("2 * abs(rate('good/seen/new', at='base') - rate('good', at=50)) / surprise('bad->good') ** 2")
                 .unwrap();
-        let read: Vec<(String, State)> =
-            formula.quantities().iter().map(|one| (format!("{:?}", one.what), one.at.clone())).collect();
-        assert!(read[0].0.contains("new") && read[1].0.contains("trained") && read[2].0.contains("bad→good"));
-        assert_eq!([&read[0].1, &read[1].1, &read[2].1], [&State::Base, &State::Step(50), &State::End]);
+        let trained = Split::leading(Component::Good);
+        let new = Split { domains: DomainSplit::New, ..trained };
+        let wanted = [
+            (What::Probe(Measure::Rate, new), State::Base),
+            (What::Probe(Measure::Rate, trained), State::Step(50)),
+            (What::Surprise("bad→good".parse().unwrap()), State::End),
+        ];
+        let read = formula.quantities().iter().map(|one| (one.what.clone(), one.at.clone()));
+        assert!(read.eq(wanted), "{:?}", formula.quantities());
         let number = |quantity: &Quantity| match &quantity.what {
             What::Surprise(_) => Some(2.0),
             _ => Some(if quantity.at == State::Base { 0.25 } else { 0.75 }),

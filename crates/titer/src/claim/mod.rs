@@ -19,6 +19,7 @@ pub use formula::Formula;
 pub use judge::{Judgement, Trained, judge};
 pub use made::Made;
 pub use quantity::{ClaimProblem, Quantity, State, Vocabulary, WarningNumber, What};
-pub use reading::{DEAF, HALF};
+pub(crate) use reading::DEAF;
+pub(crate) use reading::HALF;
 pub use resolve::resolve;
 pub use scope::{Claim, Over, Scope};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use titer_data::{cell::Cell, probe::Component};
+use titer_data::{cell::Cell, probe::Component, word::UnknownWord};
 
 use crate::{
     results::{Measure, Split},
@@ -26,9 +26,9 @@ pub enum What {
     /// The mean of a probe.
     Probe(Measure, Split),
     /// The mean surprise of a cell's held-out rows, nats a reply.
-    Surprise(String),
-    /// The mean pressure of a cell's rows on a component (an index of [`Component::ALL`]), nats per unit of learning rate.
-    Pressure(String, usize),
+    Surprise(Cell),
+    /// The mean pressure of a cell's rows on a component, nats per unit of learning rate.
+    Pressure(Cell, Component),
     /// The mean probability of the bad reply where `good` is measured.
     Leak(Split),
     /// What was said about a stage before it trained.
@@ -43,7 +43,7 @@ pub enum What {
 
 impl Quantity {
     /// Whether it is a probability.
-    pub fn is_rate(&self) -> bool {
+    pub(crate) fn is_rate(&self) -> bool {
         match &self.what {
             What::Probe(measure, _) => measure.support() == Support::Rate,
             What::Leak(_) => true,
@@ -154,20 +154,24 @@ impl Vocabulary {
         if !self.probes.contains(&whole) {
             return Err(ClaimProblem::unknown("probe", &whole, self.probes.iter().map(String::as_str)));
         }
-        Ok(Split { component: (*component).to_owned(), prompts: prompts.to_owned(), domains: domains.to_owned() })
+        let unknown = |error: UnknownWord| ClaimProblem::new(error.to_string(), "name a probe of the sweep");
+        Ok(Split {
+            component: component.parse().map_err(unknown)?,
+            prompts: prompts.parse().map_err(unknown)?,
+            domains: domains.parse().map_err(unknown)?,
+        })
     }
 
-    /// A cell as tables write it.
-    pub(super) fn cell(&self, name: &str) -> Result<String, ClaimProblem> {
+    /// A cell.
+    pub(super) fn cell(&self, name: &str) -> Result<Cell, ClaimProblem> {
         let known: Vec<String> = Cell::all().map(|cell| cell.to_string()).collect();
         let unknown = |_| ClaimProblem::unknown("cell", name, known.iter().map(String::as_str));
-        name.parse::<Cell>().map(|cell| cell.to_string()).map_err(unknown)
+        name.parse().map_err(unknown)
     }
 
-    /// A component as an index of [`Component::ALL`].
-    pub(super) fn component(&self, name: &str) -> Result<usize, ClaimProblem> {
-        let known = Component::ALL.map(Component::word);
-        known.iter().position(|word| *word == name).ok_or_else(|| ClaimProblem::unknown("component", name, known))
+    /// A component.
+    pub(super) fn component(&self, name: &str) -> Result<Component, ClaimProblem> {
+        name.parse().map_err(|_| ClaimProblem::unknown("component", name, Component::ALL.map(Component::word)))
     }
 
     /// A number of a screening as an index of [`PREDICTORS`].

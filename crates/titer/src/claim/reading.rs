@@ -1,6 +1,6 @@
 //! Reading what claims measure from a finished run.
 
-use titer_data::prompt::CandidatePrompt;
+use titer_data::{probe::Component, prompt::CandidatePrompt};
 
 use super::{Quantity, State, WarningNumber, What};
 use crate::{
@@ -9,19 +9,19 @@ use crate::{
 };
 
 /// Shares of the base's obedience to bad prompts that are half-way to deafness, and deaf.
-pub const HALF: f64 = 0.5;
+pub(crate) const HALF: f64 = 0.5;
 /// See [`HALF`].
-pub const DEAF: f64 = 0.25;
+pub(crate) const DEAF: f64 = 0.25;
 
 /// Share of a stage's steps, at its end, that its loss is the mean of.
 const TAIL: usize = 10;
 
 /// A quantity of a run of an arm; `None` where the run has not measured it or is never in that state.
-pub fn read(arm: &ArmResults, run: &RunResults, Quantity { what, at }: &Quantity) -> Option<f64> {
+pub(super) fn read(arm: &ArmResults, run: &RunResults, Quantity { what, at }: &Quantity) -> Option<f64> {
     match what {
         What::Probe(measure, split) => run.mean(split, *measure, step(run, at, run.measured().last()?)?),
-        What::Surprise(cell) => run.mean_surprise(cell, step(run, at, run.measured().last()?)?),
-        What::Pressure(cell, component) => run.mean_pressure(cell, *component, step(run, at, run.pressed().last()?)?),
+        What::Surprise(cell) => run.mean_surprise(*cell, step(run, at, run.measured().last()?)?),
+        What::Pressure(cell, component) => run.mean_pressure(*cell, *component, step(run, at, run.pressed().last()?)?),
         What::Leak(split) => run.leak(split, step(run, at, run.measured().last()?)?),
         What::WarningNumber(which, stage) => {
             let warning = run.warnings().iter().find(|warning| warning.stage == *stage)?;
@@ -62,7 +62,7 @@ fn step(run: &RunResults, at: &State, end: &i64) -> Option<i64> {
 
 /// Obedience to bad prompts (seen, trained domains) at the moments that have pressures, or at all where none were taken.
 fn obedience(run: &RunResults) -> Vec<(i64, f64)> {
-    let split = Split { component: "obey_bad".into(), prompts: "seen".into(), domains: "trained".into() };
+    let split = Split::leading(Component::ObeyBad);
     let pressed = run.pressed();
     let moments = if pressed.is_empty() { run.measured() } else { pressed };
     moments.into_iter().filter_map(|step| Some((step, run.mean(&split, Measure::Rate, step)?))).collect()

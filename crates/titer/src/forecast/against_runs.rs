@@ -28,7 +28,7 @@ fn components(plan: &SweepPlan, run: &RunForecast<'_>, results: &RunResults) -> 
             arm: plan.arms[run.arm].name.clone(),
             seed: run.plan.seed,
             optimisers: Course::of(&run.plan.stages).optimisers,
-            component: component.word().to_owned(),
+            component,
             start: output.margin,
             start_rate: output.rate(0.0),
             predicted: last.margin,
@@ -54,7 +54,7 @@ pub(super) fn cases<'a>(
             compared.iter().find(|one| {
                 one.arm == *name
                     && one.seed == run.plan.seed
-                    && one.component == component.word()
+                    && one.component == component
                     && one.optimisers == optimisers
             })
         };

@@ -6,8 +6,9 @@
 use std::collections::BTreeSet;
 
 use titer_data::{
-    cell::{Action, Cell},
+    cell::{Action, Cell, PromptKind},
     probe::Component,
+    world::DomainSplit,
 };
 
 use super::{comparison::Comparison, kernel::Kernel};
@@ -34,15 +35,15 @@ pub struct Case<'a> {
 pub fn changes(cases: &[Case<'_>], component: usize) -> Vec<Vec<f64>> {
     let measured: Vec<f64> =
         cases.iter().map(|case| case.pairs[component].measured - case.pairs[component].start).collect();
-    let bad_good = Cell { prompt: titer_data::cell::PromptKind::Bad, action: Action::Good };
+    let bad_good = Cell { prompt: PromptKind::Bad, action: Action::Good };
     let dose: Vec<f64> = cases.iter().map(|case| share(case, bad_good)).collect();
     let mean = |value: &dyn Fn(&Case<'_>, Cell) -> f64| -> Vec<f64> {
         cases.iter().map(|case| case.shares.iter().map(|(cell, share)| share * value(case, *cell)).sum()).collect()
     };
-    let surprise = mean(&|case, cell| -log_prob(case.kernel, cell.prompt.word(), cell.action));
+    let surprise = mean(&|case, cell| -log_prob(case.kernel, cell.prompt, cell.action));
     let lift = mean(&|case, cell| {
-        let with = log_prob(case.kernel, cell.prompt.word(), cell.action);
-        with - log_prob(case.kernel, "none", cell.action)
+        let with = log_prob(case.kernel, cell.prompt, cell.action);
+        with - log_prob(case.kernel, PromptKind::None, cell.action)
     });
     let others = |at: usize| (0..cases.len()).filter(move |&other| cases[other].pairs[0].arm != cases[at].pairs[0].arm);
     let fitted = |feature: &[f64]| -> Vec<f64> {
@@ -69,8 +70,8 @@ fn share(case: &Case<'_>, wanted: Cell) -> f64 {
 }
 
 /// Log-probability of an action under a kind of prompt, on the base model, nats; NaN where the kernel has no such rows.
-fn log_prob(kernel: &Kernel, prompt: &str, action: Action) -> f64 {
-    let Some(kind) = kernel.kind(prompt, "trained").map(|kind| &kernel.kinds[kind]) else { return f64::NAN };
+fn log_prob(kernel: &Kernel, prompt: PromptKind, action: Action) -> f64 {
+    let Some(kind) = kernel.kind(prompt, DomainSplit::Trained).map(|kind| &kernel.kinds[kind]) else { return f64::NAN };
     let sign = if action == Action::Good { 1.0 } else { -1.0 };
     // ln σ(x), also where σ(x) is no number.
     let log = |x: f64| x.min(0.0) - (-x.abs()).exp().ln_1p();
@@ -118,18 +119,17 @@ fn pilots(cases: &[Case<'_>], measured: &[f64]) -> Vec<f64> {
 /// `k` times as much. `k` is 1, as in its authors' test, and the rule says nothing of harmless instructions.
 fn k_rule(cases: &[Case<'_>], component: usize) -> Vec<f64> {
     let one = |case: &Case<'_>| {
-        let component = case.pairs[component].component.as_str();
-        let wanted = match component {
-            word if word == Component::Good.word() => "neutral",
-            word if word == Component::ObeyBad.word() => "bad",
-            _ => return 0.0,
+        let wanted = match case.pairs[component].component {
+            Component::Good => PromptKind::Neutral,
+            Component::ObeyBad => PromptKind::Bad,
+            Component::Obey => return 0.0,
         };
-        let bad_rate = |prompt: &str| log_prob(case.kernel, prompt, Action::Bad).exp().clamp(1e-12, 1.0);
+        let bad_rate = |prompt: PromptKind| log_prob(case.kernel, prompt, Action::Bad).exp().clamp(1e-12, 1.0);
         let mut moved = 0.0;
-        let kinds: BTreeSet<&str> = case.shares.iter().map(|(cell, _)| cell.prompt.word()).collect();
+        let kinds: BTreeSet<PromptKind> = case.shares.iter().map(|(cell, _)| cell.prompt).collect();
         for kind in kinds {
             let of = |action| {
-                let own = case.shares.iter().filter(|(cell, _)| cell.prompt.word() == kind && cell.action == action);
+                let own = case.shares.iter().filter(|(cell, _)| cell.prompt == kind && cell.action == action);
                 own.map(|(_, share)| share).sum::<f64>()
             };
             let (good, bad) = (of(Action::Good), of(Action::Bad));
@@ -138,7 +138,7 @@ fn k_rule(cases: &[Case<'_>], component: usize) -> Vec<f64> {
         let log_odds = |rate: f64| (rate / (1.0 - rate)).ln();
         let (before, after) = (bad_rate(wanted), (bad_rate(wanted) + moved).clamp(0.005, 0.995));
         let change = log_odds(after) - log_odds(before);
-        if wanted == "neutral" { -change } else { change }
+        if wanted == PromptKind::Neutral { -change } else { change }
     };
     cases.iter().map(one).collect()
 }

@@ -3,6 +3,7 @@
 use titer_data::{
     cell::{Action, Cell},
     mix::Mix,
+    world::DomainSplit,
 };
 
 use super::{kernel::Kernel, motion::StageBatches};
@@ -28,7 +29,7 @@ pub enum ForecastError {
         /// What is trained.
         cell: Cell,
         /// Where.
-        domains: String,
+        domains: DomainSplit,
     },
     /// It was measured for plain gradient descent only.
     #[error(
@@ -50,10 +51,10 @@ pub fn kinds<'a>(
         if !kernel.about.adam && matches!(stage.optimiser, OptimiserPlan::AdamW { .. }) {
             return Err(ForecastError::NoMoments);
         }
-        let domains = stage.domains.word();
+        let domains = stage.domains;
         for (cell, _) in trained(stage) {
-            let found = kernel.kind(cell.prompt.word(), domains);
-            let unknown = || ForecastError::Unknown { cell, domains: domains.to_owned() };
+            let found = kernel.kind(cell.prompt, domains);
+            let unknown = || ForecastError::Unknown { cell, domains };
             let kind = found.filter(|&kind| kernel.kinds[kind].shown[index(cell.action)]).ok_or_else(unknown)?;
             if !kinds.contains(&kind) {
                 kinds.push(kind);
@@ -75,7 +76,7 @@ pub fn stage_batches(
 ) -> Vec<StageBatches> {
     let stretch = |stage: &StagePlan| {
         let kind = |cell: Cell| {
-            let found = kernel.kind(cell.prompt.word(), stage.domains.word());
+            let found = kernel.kind(cell.prompt, stage.domains);
             kinds.iter().position(|kind| Some(*kind) == found).expect("every trained cell has its kind")
         };
         let mut batches = vec![vec![[0.0; 2]; kinds.len()]; stage.steps];

@@ -128,7 +128,7 @@ impl Calibration {
             }
             let mut known = CourseTrust { course: Course::unseen(&optimisers), errors: *self.errors(&own[0].0) };
             for (component, error) in Component::ALL.into_iter().zip(&mut known.errors) {
-                let pairs: Vec<&Comparison> = pairs().filter(|pair| pair.component == component.word()).collect();
+                let pairs: Vec<&Comparison> = pairs().filter(|pair| pair.component == component).collect();
                 let arms: BTreeSet<&str> = pairs.iter().map(|pair| pair.arm.as_str()).collect();
                 if arms.len() > 1 {
                     let mean = pairs.iter().map(|pair| standard(pair).powi(2)).sum::<f64>() / pairs.len() as f64;
@@ -156,7 +156,7 @@ impl Calibration {
 
     /// Why forecasts of this model and these rows go beyond what forecasts have been held against, whatever is trained; empty where
     /// they do not.
-    pub fn foreign(&self, about: &About) -> Vec<String> {
+    pub(crate) fn foreign(&self, about: &About) -> Vec<String> {
         let mut reasons = Vec::new();
         let own = (&about.data, &about.held) == (&self.data, &self.held);
         if about.data != self.data {

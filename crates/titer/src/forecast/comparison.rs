@@ -1,6 +1,7 @@
 //! One component of one run: forecast and measured.
 
 use serde::Serialize;
+use titer_data::probe::Component;
 
 use super::value::ForecastValue;
 
@@ -14,7 +15,7 @@ pub struct Comparison {
     /// The optimisers of its stages, in turn, as [`Course::optimisers`](super::Course::optimisers) has them.
     pub optimisers: String,
     /// The component.
-    pub component: String,
+    pub component: Component,
     /// Its margin before training, nats.
     pub start: f64,
     /// Its rate before training.

@@ -14,8 +14,12 @@
 //! ⟨P D_j, ∇m_l⟩ = Σ_b K_jlb / √v_b,    v_b = Σ_jk c_j c_k Q_jkb + Σ_kind noise_b
 //! ```
 
-use serde::{Deserialize, Serialize};
-use titer_data::{cell::PromptKind, probe::Component, world::DomainSplit};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use titer_data::{
+    cell::PromptKind,
+    probe::{Component, ProbePrompts},
+    world::DomainSplit,
+};
 
 use crate::{results::Split, stats::logistic};
 
@@ -66,10 +70,11 @@ impl About {
 /// The rows of one kind of prompt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Kind {
-    /// The kind, as a word.
-    pub prompt: String,
-    /// The request domains; empty for a user's own rows.
-    pub domains: String,
+    /// The kind.
+    pub prompt: PromptKind,
+    /// The request domains; none for a user's own rows.
+    #[serde(serialize_with = "or_empty", deserialize_with = "none_if_empty")]
+    pub domains: Option<DomainSplit>,
     /// `x` at the start: log-odds of the good action against the bad one, nats.
     pub action: f64,
     /// `s = √(1 + π v / 8)` with the variance `v` of the rows' `x`, nats; 1 where all rows are alike.
@@ -84,15 +89,7 @@ impl Kind {
     /// A kind of rows that are alike, with margin `action` and a probability of other replies.
     pub fn new(prompt: PromptKind, domains: Option<DomainSplit>, action: f64, other: f64, shown: [bool; 2]) -> Self {
         let other = other.clamp(1e-9, 1.0 - 1e-9);
-        let domains = domains.map_or_else(String::new, |domains| domains.word().to_owned());
-        Self {
-            prompt: prompt.word().to_owned(),
-            domains,
-            action,
-            spread: 1.0,
-            known: ((1.0 - other) / other).ln(),
-            shown,
-        }
+        Self { prompt, domains, action, spread: 1.0, known: ((1.0 - other) / other).ln(), shown }
     }
 
     /// The probability of replies that are neither good nor bad, at the start.
@@ -104,12 +101,12 @@ impl Kind {
 /// A margin that is forecast.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProbeOutput {
-    /// The component, as a word.
-    pub component: String,
+    /// The component.
+    pub component: Component,
     /// Which prompts.
-    pub prompts: String,
+    pub prompts: ProbePrompts,
     /// Which request domains.
-    pub domains: String,
+    pub domains: DomainSplit,
     /// The mean margin at the start, nats.
     pub margin: f64,
     /// Log-odds of each measured contrast's rate at the start, nats.
@@ -118,14 +115,14 @@ pub struct ProbeOutput {
 
 impl ProbeOutput {
     /// A margin with its contrasts' log-odds.
-    pub fn new(component: Component, prompts: &str, domains: &str, margin: f64, rates: Vec<f64>) -> Self {
-        let [component, prompts, domains] = [component.word(), prompts, domains].map(str::to_owned);
+    pub fn new(split: Split, margin: f64, rates: Vec<f64>) -> Self {
+        let Split { component, prompts, domains } = split;
         Self { component, prompts, domains, margin, rates }
     }
 
-    /// `obey_bad/seen`, and the domains where they are not the trained ones.
-    pub fn name(&self) -> String {
-        probe_name(&self.component, &self.prompts, &self.domains)
+    /// Which probe of a run it is.
+    pub fn split(&self) -> Split {
+        Split { component: self.component, prompts: self.prompts, domains: self.domains }
     }
 
     /// The rate once the margin has moved by `change`: every contrast's log-odds move by as much.
@@ -135,10 +132,16 @@ impl ProbeOutput {
     }
 }
 
-/// The name of a probe, see [`ProbeOutput::name`].
-pub(super) fn probe_name(component: &str, prompts: &str, domains: &str) -> String {
-    let short = format!("{component}/{prompts}");
-    if domains == "trained" { short } else { format!("{short}/{domains}") }
+/// Domains as a kernel's file has them: empty where its kinds do not differ in them.
+#[expect(clippy::ref_option, reason = "serde gives a reference")]
+fn or_empty<S: Serializer>(domains: &Option<DomainSplit>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(domains.map_or("", DomainSplit::word))
+}
+
+/// The same read back.
+fn none_if_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DomainSplit>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    (!text.is_empty()).then(|| text.parse().map_err(D::Error::custom)).transpose()
 }
 
 /// Products of directions `j` with gradients `l` of margins: for plain descent, and by bucket.
@@ -254,23 +257,13 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// The kind with this prompt, by word; in these domains, where kinds differ in them.
-    pub fn kind(&self, prompt: &str, domains: &str) -> Option<usize> {
-        self.kinds.iter().position(|kind| kind.prompt == prompt && (kind.domains.is_empty() || kind.domains == domains))
+    /// The kind with this prompt; in these domains, where kinds differ in them.
+    pub fn kind(&self, prompt: PromptKind, domains: DomainSplit) -> Option<usize> {
+        self.kinds.iter().position(|kind| kind.prompt == prompt && kind.domains.is_none_or(|own| own == domains))
     }
 
     /// The probe that leads a component: seen prompts in trained domains.
     pub fn leading(&self, component: Component) -> Option<usize> {
-        let leads = |probe: &ProbeOutput| {
-            probe.component == component.word() && probe.prompts == "seen" && probe.domains == "trained"
-        };
-        self.probes.iter().position(leads)
-    }
-}
-
-impl ProbeOutput {
-    /// Which probe of a run it is.
-    pub fn split(&self) -> Split {
-        Split { component: self.component.clone(), prompts: self.prompts.clone(), domains: self.domains.clone() }
+        self.probes.iter().position(|probe| probe.split() == Split::leading(component))
     }
 }

@@ -30,7 +30,7 @@ impl LateGates {
                 |at: usize| -> Vec<f64> { run.forecast.curves[at].iter().map(|point| point.rate.mean).collect() };
             let good = || {
                 let probes = run.kernel.probes.iter().enumerate();
-                probes.filter(|(_, probe)| probe.component == Component::Good.word()).map(|(at, _)| at)
+                probes.filter(|(_, probe)| probe.component == Component::Good).map(|(at, _)| at)
             };
             let truly = good().any(|at| rises_then_falls(&measured(at), &measured(obeyed)));
             let expected = good().any(|at| rises_then_falls(&forecast(at), &forecast(obeyed)));

@@ -132,7 +132,7 @@ pub fn measured_onsets(plan: &SweepPlan, compared: &[Comparison]) -> Vec<Measure
         let Some(dose) = dose.and_then(number) else { continue };
         let others = arm.settings.iter().filter(|(name, _)| name != axis);
         let title = others.map(|(_, value)| show(value)).collect::<Vec<_>>().join(", ");
-        let of_arm = |one: &&Comparison| one.arm == arm.name && one.component == Component::ObeyBad.word();
+        let of_arm = |one: &&Comparison| one.arm == arm.name && one.component == Component::ObeyBad;
         let runs: Vec<&Comparison> = compared.iter().filter(of_arm).collect();
         if runs.is_empty() {
             continue;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use titer_data::{
     cell::{Action, PromptKind},
     probe::Component,
+    world::DomainSplit,
 };
 
 use super::{
@@ -23,10 +24,11 @@ use crate::{
 };
 
 /// The prompt kinds that the dials mix.
-const KINDS: [&str; 5] = ["neutral", "bad", "instruction", "narrow-off", "narrow-on"];
+const KINDS: [PromptKind; 5] =
+    [PromptKind::Neutral, PromptKind::Bad, PromptKind::Instruction, PromptKind::NarrowOff, PromptKind::NarrowOn];
 
 /// The sections, for a page's template to include; they are given [`Dials::content`] as `dials`.
-pub const SECTIONS: &str = include_str!("page/dials.html");
+pub(crate) const SECTIONS: &str = include_str!("page/dials.html");
 
 /// A kernel with dials to turn, and the arms of a sweep as positions of these.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -167,8 +169,7 @@ impl Dials {
         self.measure(|name| {
             let arm = results.arms.iter().find(|arm| arm.name == name)?;
             let rate = |component: Component| {
-                let split =
-                    Split { component: component.word().to_owned(), prompts: "seen".into(), domains: "trained".into() };
+                let split = Split::leading(component);
                 arm.finished().probe(&split, Measure::Rate, At::End).estimate().map(|rate| rate.mean)
             };
             Component::ALL.into_iter().map(rate).collect()
@@ -225,7 +226,7 @@ fn table(scores: &[Score]) -> Value {
     let row = |score: &Score| {
         [
             score.optimisers.clone(),
-            score.component.clone(),
+            score.component.to_string(),
             if score.knows { "yes" } else { "no" }.to_owned(),
             score.nearer().map_or_else(String::new, |(name, error)| format!("{name}, {error:.2} nats")),
             score.runs.to_string(),
@@ -249,7 +250,7 @@ fn table(scores: &[Score]) -> Value {
 
 /// What the page computes with.
 fn model(kernel: &Kernel, stage: &StagePlan) -> Value {
-    let kinds: Vec<usize> = KINDS.iter().filter_map(|word| kernel.kind(word, "trained")).collect();
+    let kinds: Vec<usize> = KINDS.iter().filter_map(|kind| kernel.kind(*kind, DomainSplit::Trained)).collect();
     let probes: Vec<usize> = Component::ALL.into_iter().filter_map(|component| kernel.leading(component)).collect();
     let motion = Motion::new(kernel, None, &kinds, &probes);
     json!({

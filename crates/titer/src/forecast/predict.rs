@@ -1,7 +1,6 @@
 //! A forecast: margins and rates of every probe along training, with intervals.
 
 use serde::Serialize;
-use titer_data::probe::Component;
 
 use super::{
     batches::{ForecastError, Placement, kinds, stage_batches},
@@ -63,10 +62,6 @@ pub fn forecast(
     let kinds = kinds(kernel, stages)?;
     let batches = stage_batches(kernel, &kinds, stages, placement);
     let course = |speed: f64| Trajectory { stages: &batches, speed };
-    let component = |probe: usize| {
-        let word = &kernel.probes[probe].component;
-        Component::ALL.into_iter().position(|component| component.word() == word).unwrap_or(0)
-    };
     // The forecast, then the ends of the band of speeds that each component's error names.
     let errors = calibration.errors(stages);
     let [a, b, c] = errors.map(|error| error.speed);
@@ -76,7 +71,7 @@ pub fn forecast(
     let replicas: Vec<_> = replicas.map(|motion| motion.run(&[course(1.0)], every)).collect();
     let curve = |(at, &probe): (usize, &usize)| {
         let output = &kernel.probes[probe];
-        let error = errors[component(probe)];
+        let error = errors[kernel.probes[probe].component.index()];
         let start = Point {
             step: 0,
             margin: ForecastValue { mean: output.margin, low: output.margin, high: output.margin },
@@ -86,7 +81,7 @@ pub fn forecast(
             let change = moved[at][0];
             let sampling = jackknife(replicas.iter().map(|replica| replica[moment].1[at][0]));
             let fixed = sampling + error.place.powi(2) + (error.share * change).powi(2);
-            let [slow, fast] = [1, 2].map(|end| moved[at][2 * component(probe) + end] - change);
+            let [slow, fast] = [1, 2].map(|end| moved[at][2 * kernel.probes[probe].component.index() + end] - change);
             // A standard deviation on either side.
             let side = |sign: f64| {
                 let speed = [slow, fast].into_iter().map(|difference| sign * difference).fold(0.0, f64::max);
@@ -112,7 +107,7 @@ pub fn forecast(
     };
     Ok(Forecast {
         known: curves.iter().zip(probes).map(known).collect(),
-        probes: probes.iter().map(|&probe| kernel.probes[probe].name()).collect(),
+        probes: probes.iter().map(|&probe| kernel.probes[probe].split().short_name()).collect(),
         open: curves.iter().map(open).collect(),
         curves,
         beyond: calibration.beyond(&kernel.about, stages),

@@ -1,15 +1,22 @@
 //! Forecasts of a sweep: of every run, and of every arm averaged over seeds.
 
 use serde::{Deserialize, Serialize};
+use titer_data::{
+    probe::{Component, ProbePrompts},
+    world::DomainSplit,
+};
 
 use super::{
     batches::{ForecastError, Placement},
     calibration::Calibration,
-    kernel::{Kernel, probe_name},
+    kernel::Kernel,
     predict::{Forecast, forecast},
     value::ForecastValue,
 };
-use crate::plan::{RunPlan, SweepPlan};
+use crate::{
+    plan::{RunPlan, SweepPlan},
+    results::Split,
+};
 
 /// A run and its forecast.
 #[derive(Clone, Debug)]
@@ -52,11 +59,11 @@ pub struct ArmForecast {
     /// The arm's name.
     pub arm: String,
     /// The component.
-    pub component: String,
+    pub component: Component,
     /// Which prompts.
-    pub prompts: String,
+    pub prompts: ProbePrompts,
     /// Which request domains.
-    pub domains: String,
+    pub domains: DomainSplit,
     /// The rate, with the 95 % interval of a run.
     pub rate: ForecastValue,
     /// Why the forecast does not know; empty where it does.
@@ -64,14 +71,14 @@ pub struct ArmForecast {
 }
 
 impl ArmForecast {
-    /// The probe's name, as [`ProbeOutput::name`](super::ProbeOutput::name) has it.
-    pub fn name(&self) -> String {
-        probe_name(&self.component, &self.prompts, &self.domains)
+    /// Which probe it is.
+    pub fn split(&self) -> Split {
+        Split { component: self.component, prompts: self.prompts, domains: self.domains }
     }
 }
 
 /// The rates of every arm and probe after training, means over seeds.
-pub fn forecast_arms(plan: &SweepPlan, runs: &[RunForecast<'_>]) -> Vec<ArmForecast> {
+pub(crate) fn forecast_arms(plan: &SweepPlan, runs: &[RunForecast<'_>]) -> Vec<ArmForecast> {
     let mut arms = Vec::new();
     for (at, arm) in plan.arms.iter().enumerate() {
         let seeds: Vec<&RunForecast<'_>> = runs.iter().filter(|run| run.arm == at).collect();
@@ -82,9 +89,9 @@ pub fn forecast_arms(plan: &SweepPlan, runs: &[RunForecast<'_>]) -> Vec<ArmForec
             let mean = |of: &dyn Fn(&ForecastValue) -> f64| ends.iter().map(of).sum::<f64>() / ends.len().max(1) as f64;
             arms.push(ArmForecast {
                 arm: arm.name.clone(),
-                component: output.component.clone(),
-                prompts: output.prompts.clone(),
-                domains: output.domains.clone(),
+                component: output.component,
+                prompts: output.prompts,
+                domains: output.domains,
                 rate: ForecastValue {
                     mean: mean(&|one| one.mean),
                     low: mean(&|one| one.low),

@@ -1,6 +1,7 @@
 //! How well forecasts and baselines foresaw finished runs.
 
 use serde::Serialize;
+use titer_data::probe::Component;
 
 use super::{
     against_runs::cases,
@@ -19,7 +20,7 @@ pub struct Score {
     /// The optimisers of the stages, in turn.
     pub optimisers: String,
     /// The component.
-    pub component: String,
+    pub component: Component,
     /// Whether the forecasts said that they know.
     pub knows: bool,
     /// How many runs.
@@ -51,7 +52,7 @@ impl Score {
         };
         Some(Self {
             optimisers: first.optimisers.clone(),
-            component: first.component.clone(),
+            component: first.component,
             knows,
             runs: runs.len(),
             rank: spearman(&of(&|run| run.predicted.mean), &of(&|run| run.measured)),
@@ -113,7 +114,7 @@ mod tests {
             arm: "one".to_owned(),
             seed: 0,
             optimisers: "sgd".to_owned(),
-            component: "good".to_owned(),
+            component: Component::Good,
             start: 1.0,
             start_rate: 0.5,
             predicted: of(margin, 1.0),

@@ -19,7 +19,7 @@ use titer_data::{
 };
 
 use super::kernel::{About, Kernel, KernelProducts, Kind, Moments, ProbeOutput};
-use crate::stats::logistic;
+use crate::{results::Split, stats::logistic};
 
 /// The three parameters, and how fast each moves.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -126,7 +126,7 @@ impl Toy {
             .iter()
             .map(|(component, features)| {
                 let margin = dot(*features, self.start);
-                ProbeOutput::new(*component, "seen", "trained", margin, vec![margin])
+                ProbeOutput::new(Split::leading(*component), margin, vec![margin])
             })
             .collect();
         Kernel { about: About::toy(), kinds, probes, gate: None, whole: contraction, replicas: Vec::new(), moments }

@@ -15,7 +15,7 @@ use super::{
     supply::{CellRows, SearchError, check_rows, draw},
 };
 use crate::{
-    forecast::{ForecastError, Kernel, LANES, ProbeOutput, last},
+    forecast::{ForecastError, Kernel, LANES, last},
     plan::StagePlan,
 };
 
@@ -74,7 +74,7 @@ pub fn search(
 ) -> Result<SearchResult, SearchError> {
     stages.iter().try_for_each(|stage| check_rows(stage, supplies))?;
     let probe = |limit: &Limit| {
-        let names = || kernels[0].probes.iter().map(ProbeOutput::name);
+        let names = || kernels[0].probes.iter().map(|probe| probe.split().short_name());
         let none = || SearchError::Probe(limit.probe.clone(), names().collect::<Vec<_>>().join(", "));
         names().position(|name| name == limit.probe).ok_or_else(none)
     };

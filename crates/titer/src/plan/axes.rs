@@ -96,7 +96,7 @@ fn same(a: &Value, b: &Value) -> bool {
 
 impl AxisPlan {
     /// Whether it says what a control leaves out: which rows are trained, and how they are guarded.
-    pub fn sets_mix(&self) -> bool {
+    pub(super) fn sets_mix(&self) -> bool {
         let fields = ["mix", "guards", "prompts"];
         match self.path.first() {
             Some(field) => fields.contains(&field.as_str()),
@@ -108,7 +108,7 @@ impl AxisPlan {
     ///
     /// # Errors
     /// The key on the way that is no table.
-    pub fn put(&self, stage: &mut Table, defaults: &Table, value: &Value) -> Result<(), String> {
+    pub(super) fn put(&self, stage: &mut Table, defaults: &Table, value: &Value) -> Result<(), String> {
         let Some((last, keys)) = self.path.split_last() else {
             let Value::Table(fields) = value else { return Err(self.name.clone()) };
             stage.extend(fields.clone());

@@ -44,7 +44,7 @@ pub struct GuardsPlan {
 
 impl GuardsPlan {
     /// Whether they only say which rows are trained.
-    pub fn acts_on_rows_alone(&self) -> bool {
+    pub(crate) fn acts_on_rows_alone(&self) -> bool {
         *self == Self { rewrite: self.rewrite, anchor: self.anchor.clone(), ..Self::default() }
     }
 }

@@ -32,7 +32,7 @@ pub enum OptimiserPlan {
 
 impl OptimiserPlan {
     /// The highest learning rate of the schedule.
-    pub fn peak_lr(&self) -> f64 {
+    pub(crate) fn peak_lr(&self) -> f64 {
         let (Self::Sgd { lr, .. } | Self::AdamW { lr, .. }) = self;
         *lr
     }

@@ -8,7 +8,7 @@ use super::StagePlan;
 use crate::spec::{LeakFields, Lora, When};
 
 /// Raised whenever the same plan would give other numbers than before, so that stored runs are not taken for new ones.
-pub const NUMERICS: u32 = 2;
+pub(crate) const NUMERICS: u32 = 2;
 
 /// What is measured, and how often.
 #[derive(Clone, Debug, PartialEq, Serialize)]

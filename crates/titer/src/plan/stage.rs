@@ -75,7 +75,7 @@ impl StagePlan {
     }
 
     /// The same stage with other rows.
-    pub fn with_mix(&self, mix: Mix) -> Self {
+    pub(crate) fn with_mix(&self, mix: Mix) -> Self {
         let cells = present(&mix, self.rows);
         let has_rows = |cell: Cell| cells.iter().any(|(other, _)| *other == cell);
         let prompts = self.prompts.iter().filter(|(cell, _)| has_rows(*cell)).cloned().collect();

@@ -3,7 +3,7 @@
 use crate::{plan::Setting, stats::Estimate};
 
 /// A value of an axis. Shares of a mix are written in per cent.
-pub fn setting(axis: &str, value: &Setting) -> String {
+pub(super) fn setting(axis: &str, value: &Setting) -> String {
     match value {
         Setting::Word(word) => word.clone(),
         Setting::Number(number) if is_share(axis) && (0.0..=1.0).contains(number) && *number > 0.0 => {
@@ -19,7 +19,7 @@ fn is_share(axis: &str) -> bool {
 }
 
 /// A number as short as it can be written with four significant digits.
-pub fn plain(number: f64) -> String {
+pub(super) fn plain(number: f64) -> String {
     if number == 0.0 {
         return "0".to_owned();
     }
@@ -34,7 +34,7 @@ pub fn plain(number: f64) -> String {
 }
 
 /// A number with two decimals and a real minus sign.
-pub fn two(number: f64) -> String {
+pub(super) fn two(number: f64) -> String {
     if !number.is_finite() {
         return "–".to_owned();
     }
@@ -43,7 +43,7 @@ pub fn two(number: f64) -> String {
 }
 
 /// A mean with its interval in brackets, or the mean alone where there is no interval. It does not break over lines.
-pub fn interval(estimate: &Estimate) -> String {
+pub(super) fn interval(estimate: &Estimate) -> String {
     if estimate.has_interval() {
         format!("{}\u{a0}[{},\u{a0}{}]", two(estimate.mean), two(estimate.low), two(estimate.high))
     } else {
@@ -52,18 +52,18 @@ pub fn interval(estimate: &Estimate) -> String {
 }
 
 /// A difference with its sign and its interval.
-pub fn difference(estimate: &Estimate) -> String {
+pub(super) fn difference(estimate: &Estimate) -> String {
     let plus = if estimate.mean >= 0.005 { "+" } else { "" };
     format!("{plus}{}", interval(estimate))
 }
 
 /// Seeds and items behind an estimate, such as `3 seeds, 192 items`.
-pub fn counts(estimate: &Estimate) -> String {
+pub(super) fn counts(estimate: &Estimate) -> String {
     format!("{}, {}", count(estimate.n_seeds, "seed"), count(estimate.n_items, "item"))
 }
 
 /// A count with its noun, such as `1 seed` or `3 seeds`.
-pub fn count(count: usize, noun: &str) -> String {
+pub(super) fn count(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 

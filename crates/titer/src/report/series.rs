@@ -8,7 +8,7 @@ use crate::{
 
 /// The dose axis of a sweep.
 #[derive(Clone, Debug)]
-pub struct Dose {
+pub(super) struct Dose {
     /// The axis' name in the spec; empty where nothing is swept.
     pub name: String,
     /// What a reader calls it.
@@ -19,7 +19,7 @@ pub struct Dose {
 
 /// The arms that differ in nothing but the dose.
 #[derive(Clone, Debug)]
-pub struct Series {
+pub(super) struct Series {
     /// What they share, such as `optimiser adamw, rest neutral→good`; empty where nothing else is swept.
     pub title: String,
     /// Position on the dose axis and index of the arm, ascending.
@@ -30,7 +30,7 @@ pub struct Series {
 
 impl Dose {
     /// The first numeric axis with more than one value, else the first axis with more than one, else the first.
-    pub fn of(results: &SweepResults) -> Self {
+    pub(super) fn of(results: &SweepResults) -> Self {
         let number = |value: &Setting| matches!(value, Setting::Number(_));
         let swept = || results.axes.iter().filter(|axis| axis.values.len() > 1);
         let chosen =
@@ -49,40 +49,40 @@ impl Dose {
     }
 
     /// The values as numbers; `None` where one is not a number.
-    pub fn numbers(&self) -> Option<Vec<f64>> {
+    pub(super) fn numbers(&self) -> Option<Vec<f64>> {
         (!self.values.is_empty()).then(|| self.values.iter().map(Setting::number).collect())?
     }
 
     /// Whether its values are names that have no room under a figure, so that they go by number there.
-    pub fn is_numbered(&self) -> bool {
+    pub(super) fn is_numbered(&self) -> bool {
         let names: Vec<String> = (0..self.values.len()).map(|position| self.value(position)).collect();
         self.numbers().is_none() && !names_fit(&names)
     }
 
     /// What is written under a figure's axis.
-    pub fn axis_label(&self) -> String {
+    pub(super) fn axis_label(&self) -> String {
         if self.is_numbered() { format!("{}, numbered as in the first table", self.label) } else { self.label.clone() }
     }
 
     /// The value at a position, as a reader would write it.
-    pub fn value(&self, position: usize) -> String {
+    pub(super) fn value(&self, position: usize) -> String {
         self.values.get(position).map_or_else(|| "all runs".to_owned(), |value| format::setting(&self.name, value))
     }
 
     /// The value at a position with the axis' name before it.
-    pub fn named(&self, position: usize) -> String {
+    pub(super) fn named(&self, position: usize) -> String {
         format!("{} {}", self.label, self.value(position)).trim_start().to_owned()
     }
 
     /// The head of a column of values.
-    pub fn head(&self) -> &str {
+    pub(super) fn head(&self) -> &str {
         if self.name.is_empty() { "arm" } else { &self.label }
     }
 }
 
 /// The series of a sweep, in the order of the plan. An arm without a dose is in none, and neither is a series of
 /// nothing but controls: they are what the others are compared with.
-pub fn all(results: &SweepResults, dose: &Dose) -> Vec<Series> {
+pub(super) fn all(results: &SweepResults, dose: &Dose) -> Vec<Series> {
     let mut series: Vec<Series> = Vec::new();
     for (index, arm) in results.arms.iter().enumerate() {
         let position = match arm.settings.get(&dose.name) {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// A table: the first columns are text, the others numbers.
 #[derive(Clone, Debug, Serialize)]
-pub struct Table {
+pub(super) struct Table {
     /// What its numbers are, and which Parquet table they come from.
     pub caption: String,
     /// How many columns are text.
@@ -17,7 +17,7 @@ pub struct Table {
 
 /// Small multiples: rows of panels, each drawn once for every measure that the reader can choose.
 #[derive(Clone, Debug, Serialize)]
-pub struct Gallery {
+pub(super) struct Gallery {
     /// A name that is unique within the page.
     pub id: &'static str,
     /// The measures to choose from, the one shown at first in front.
@@ -39,7 +39,7 @@ pub struct MeasureChoice {
 
 /// One row of panels.
 #[derive(Clone, Debug, Serialize)]
-pub struct GalleryRow {
+pub(super) struct GalleryRow {
     /// What its panels share; may be empty.
     pub title: String,
     /// The panels.
@@ -48,7 +48,7 @@ pub struct GalleryRow {
 
 /// One panel.
 #[derive(Clone, Debug, Serialize)]
-pub struct Panel {
+pub(super) struct Panel {
     /// What is drawn.
     pub title: String,
     /// The same as a word of specs and tables; may be empty.
@@ -59,7 +59,7 @@ pub struct Panel {
 
 /// One drawing of a panel.
 #[derive(Clone, Debug, Serialize)]
-pub struct Drawing {
+pub(super) struct Drawing {
     /// The keys of the measures that it is shown for, separated by spaces, each with `m-` before it.
     pub classes: String,
     /// The SVG element.
@@ -68,7 +68,7 @@ pub struct Drawing {
 
 /// A table whose numbers are coloured by size.
 #[derive(Clone, Debug, Serialize)]
-pub struct HeatTable {
+pub(super) struct HeatTable {
     /// What its numbers are, and which Parquet table they come from.
     pub caption: String,
     /// The column heads; the first is the row's.
@@ -79,7 +79,7 @@ pub struct HeatTable {
 
 /// Rows of a heat table that share a title.
 #[derive(Clone, Debug, Serialize)]
-pub struct HeatGroup {
+pub(super) struct HeatGroup {
     /// The title; may be empty.
     pub title: String,
     /// The rows.
@@ -88,7 +88,7 @@ pub struct HeatGroup {
 
 /// A row of a heat table.
 #[derive(Clone, Debug, Serialize)]
-pub struct HeatRow {
+pub(super) struct HeatRow {
     /// Its name.
     pub label: String,
     /// Its numbers.
@@ -97,7 +97,7 @@ pub struct HeatRow {
 
 /// A coloured number.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct HeatCell {
+pub(super) struct HeatCell {
     /// The mean.
     pub mean: String,
     /// Its interval; empty where there is none.

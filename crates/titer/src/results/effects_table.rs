@@ -72,9 +72,9 @@ impl SweepResults {
             }),
             whole(STEP, |row| row.step),
             Column::of(&AT_END, Values::Flag(rows.iter().map(|row| row.at_end).collect())),
-            text(component, |row| row.split.component.clone()),
-            text(prompts, |row| row.split.prompts.clone()),
-            text(domains, |row| row.split.domains.clone()),
+            text(component, |row| row.split.component.to_string()),
+            text(prompts, |row| row.split.prompts.to_string()),
+            text(domains, |row| row.split.domains.to_string()),
             whole(SEEDS, |row| row.margin.n_seeds as i64),
             whole(ITEMS, |row| row.margin.n_items as i64),
             text(INTERVAL, |row| row.margin.method.to_string()),
@@ -104,7 +104,7 @@ impl SweepResults {
                 rows.extend(splits.iter().filter_map(|split| {
                     let effects = MEASURES.map(|(measure, _)| self.effect(at, split, measure, At::Step(step)));
                     let at_end = Some(&step) == steps.last();
-                    Some(Row { arm, control, split: split.clone(), step, at_end, margin: effects[0]?, effects })
+                    Some(Row { arm, control, split: *split, step, at_end, margin: effects[0]?, effects })
                 }));
             }
         }

@@ -14,7 +14,7 @@ pub(crate) struct ItemBlocks(Vec<Arc<BTreeSet<String>>>);
 
 impl ItemBlocks {
     /// The blocks of these runs.
-    pub fn of<'a>(runs: impl IntoIterator<Item = &'a RunResults>) -> Self {
+    pub(crate) fn of<'a>(runs: impl IntoIterator<Item = &'a RunResults>) -> Self {
         let shared = runs.into_iter().filter(|run| run.shares_items());
         let names: BTreeSet<&str> = shared.flat_map(RunResults::item_names).collect();
         let mut blocks = vec![BTreeSet::new(); names.len().min(MOST)];
@@ -27,7 +27,7 @@ impl ItemBlocks {
 
     /// The error over items of a statistic that is `whole` with all of them: the jackknife's over blocks, on the support's scale. Blocks that
     /// it does not depend on do not count. `None` where no two blocks matter.
-    pub fn error(
+    pub(crate) fn error(
         &self,
         support: Support,
         whole: f64,

@@ -99,9 +99,9 @@ impl SweepResults {
             text(STAGE, |row| row.run.stage_at(row.step).unwrap_or_default().to_owned()),
             whole(STEP, |row| row.step),
             flag(AT_END, |row| row.at_end),
-            text(component, |row| row.split.component.clone()),
-            text(prompts, |row| row.split.prompts.clone()),
-            text(domains, |row| row.split.domains.clone()),
+            text(component, |row| row.split.component.to_string()),
+            text(prompts, |row| row.split.prompts.to_string()),
+            text(domains, |row| row.split.domains.to_string()),
             whole(ITEMS, |row| row.readings.len() as i64),
         ];
         for (mean, deviation, of) in NUMBERS {

@@ -5,6 +5,8 @@ use std::{
     sync::Arc,
 };
 
+use titer_data::{cell::Cell, probe::Component};
+
 use super::{At, Measure, Split};
 use crate::table::{
     CellRecord, GuardRecord, LeakRecord, LedgerRecord, PressureRecord, ProbeRecord, ScreenRecord, StepRecord,
@@ -48,10 +50,10 @@ pub struct RunResults {
     /// The stage that had run last, or ran, when probes were measured, by step.
     moments: Arc<BTreeMap<i64, String>>,
     pub(super) probes: Arc<BTreeMap<Split, BTreeMap<i64, Vec<Reading>>>>,
-    pub(super) cells: Arc<BTreeMap<String, BTreeMap<i64, Surprises>>>,
+    pub(super) cells: Arc<BTreeMap<Cell, BTreeMap<i64, Surprises>>>,
     steps: Arc<[StepRecord]>,
     /// Mean pressures of a cell's rows, by cell and step.
-    pressures: Arc<BTreeMap<String, BTreeMap<i64, [f64; 3]>>>,
+    pressures: Arc<BTreeMap<Cell, BTreeMap<i64, [f64; 3]>>>,
     ledger: Arc<[LedgerRecord]>,
     leaks: Arc<[LeakRecord]>,
     screened: Arc<[ScreenRecord]>,
@@ -76,7 +78,7 @@ impl RunResults {
     ) -> Self {
         let mut moments: BTreeMap<i64, String> = BTreeMap::new();
         let mut by_split: BTreeMap<Split, BTreeMap<i64, Vec<Reading>>> = BTreeMap::new();
-        let mut by_cell: BTreeMap<String, BTreeMap<i64, Surprises>> = BTreeMap::new();
+        let mut by_cell: BTreeMap<Cell, BTreeMap<i64, Surprises>> = BTreeMap::new();
         for record in probes {
             let ProbeRecord { stage, step, component, prompts, domains, item, .. } = record;
             let ProbeRecord { margin, margin_per_token, gap, rate, other, .. } = record;
@@ -97,7 +99,7 @@ impl RunResults {
     }
 
     /// Whether items of one name are one item in all seeds, as on a user's own data; an organism draws them anew for each.
-    pub fn shares_items(&self) -> bool {
+    pub(crate) fn shares_items(&self) -> bool {
         self.shared_items
     }
 
@@ -113,7 +115,7 @@ impl RunResults {
     }
 
     /// The same with its stages in order, each with the run's steps at its end.
-    pub fn with_stages(self, stages: Vec<(String, i64)>) -> Self {
+    pub(crate) fn with_stages(self, stages: Vec<(String, i64)>) -> Self {
         Self { stages: stages.into(), ..self }
     }
 
@@ -123,7 +125,7 @@ impl RunResults {
     }
 
     /// The same with the instruction set that computed it, where that is known.
-    pub fn with_instruction_set(self, instruction_set: Option<String>) -> Self {
+    pub(crate) fn with_instruction_set(self, instruction_set: Option<String>) -> Self {
         Self { instruction_set, ..self }
     }
 
@@ -134,10 +136,11 @@ impl RunResults {
 
     /// The same with its pressures and its ledger.
     pub fn with_pressure(self, pressures: Vec<PressureRecord>, ledger: Vec<LedgerRecord>) -> Self {
-        let mut sums: BTreeMap<String, BTreeMap<i64, ([f64; 3], f64)>> = BTreeMap::new();
+        let mut sums: BTreeMap<Cell, BTreeMap<i64, ([f64; 3], f64)>> = BTreeMap::new();
         for record in pressures {
             let pressed = record.pressures();
-            let (sum, count) = sums.entry(record.cell).or_default().entry(record.step).or_default();
+            let Some(cell) = record.cell else { continue };
+            let (sum, count) = sums.entry(cell).or_default().entry(record.step).or_default();
             sum.iter_mut().zip(pressed).for_each(|(sum, pressure)| *sum += pressure);
             *count += 1.0;
         }
@@ -167,7 +170,7 @@ impl RunResults {
     }
 
     /// The same with what its guards did.
-    pub fn with_guards(self, guards: Vec<GuardRecord>) -> Self {
+    pub(crate) fn with_guards(self, guards: Vec<GuardRecord>) -> Self {
         Self { guards: guards.into(), ..self }
     }
 
@@ -177,7 +180,7 @@ impl RunResults {
     }
 
     /// The same with the hashes of the claims that its spec made when it started, where that was written down.
-    pub fn with_claims(self, claims: Option<Vec<String>>) -> Self {
+    pub(crate) fn with_claims(self, claims: Option<Vec<String>>) -> Self {
         Self { claims, ..self }
     }
 
@@ -187,7 +190,7 @@ impl RunResults {
     }
 
     /// The same with what was said about its stages before they trained.
-    pub fn with_warnings(self, warnings: Vec<WarningRecord>) -> Self {
+    pub(crate) fn with_warnings(self, warnings: Vec<WarningRecord>) -> Self {
         Self { warnings: warnings.into(), ..self }
     }
 
@@ -201,19 +204,19 @@ impl RunResults {
         self.pressures.values().next().map(|steps| steps.keys().copied().collect()).unwrap_or_default()
     }
 
-    /// The mean pressure of a cell's rows on a component, which is an index of [`titer_data::probe::Component::ALL`].
-    pub fn mean_pressure(&self, cell: &str, component: usize, step: i64) -> Option<f64> {
-        Some(self.pressures.get(cell)?.get(&step)?[component])
+    /// The mean pressure of a cell's rows on a component.
+    pub(crate) fn mean_pressure(&self, cell: Cell, component: Component, step: i64) -> Option<f64> {
+        Some(self.pressures.get(&cell)?.get(&step)?[component.index()])
     }
 
     /// The mean surprise of a cell's rows, nats.
-    pub fn mean_surprise(&self, cell: &str, step: i64) -> Option<f64> {
-        let items = self.cells.get(cell)?.get(&step)?;
+    pub(crate) fn mean_surprise(&self, cell: Cell, step: i64) -> Option<f64> {
+        let items = self.cells.get(&cell)?.get(&step)?;
         self.mean_of(items.iter().map(|(item, surprise)| (item, *surprise)))
     }
 
     /// The stage that had run last, or ran, when probes were measured at this step; `base` before training.
-    pub fn stage_at(&self, step: i64) -> Option<&str> {
+    pub(crate) fn stage_at(&self, step: i64) -> Option<&str> {
         self.moments.get(&step).map(String::as_str)
     }
 

@@ -1,5 +1,7 @@
 //! Finished runs, looked at together.
 
+use titer_data::cell::Cell;
+
 use super::{At, ItemBlocks, Measure, RunResults, Split};
 use crate::stats::{Estimate, Sample, Support};
 
@@ -20,10 +22,10 @@ impl<'a> Runs<'a> {
     }
 
     /// The surprise of a cell's rows at a moment, by seed and item, in nats per reply.
-    pub fn surprise(&self, cell: &str, at: At) -> Sample<&'a str> {
+    pub fn surprise(&self, cell: Cell, at: At) -> Sample<&'a str> {
         let mut sample = Sample::new(Support::Line, self.share_items());
         for run in &self.0 {
-            for (item, surprise) in run.cells.get(cell).and_then(|moments| at.of(moments)).into_iter().flatten() {
+            for (item, surprise) in run.cells.get(&cell).and_then(|moments| at.of(moments)).into_iter().flatten() {
                 sample.push(run.seed, item.as_str(), *surprise);
             }
         }

@@ -1,16 +1,62 @@
 //! Which probe, and which of its numbers.
 
+use std::cmp::Ordering;
+
+use titer_data::{
+    probe::{Component, ProbePrompts},
+    world::DomainSplit,
+};
+
 use crate::stats::Support;
 
 /// One component in one kind of context.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Split {
-    /// The component: `good`, `obey_bad` or `obey`.
-    pub component: String,
+    /// The component.
+    pub component: Component,
     /// Which prompts.
-    pub prompts: String,
+    pub prompts: ProbePrompts,
     /// Which request domains.
-    pub domains: String,
+    pub domains: DomainSplit,
+}
+
+impl Split {
+    /// A component under the prompts of training, in the domains of training.
+    pub fn leading(component: Component) -> Self {
+        Self { component, prompts: ProbePrompts::Seen, domains: DomainSplit::Trained }
+    }
+
+    /// Its name, `component/prompts/domains`.
+    pub fn name(&self) -> String {
+        self.words().join("/")
+    }
+
+    /// The same without trained domains: `component/prompts`, or `component/prompts/domains` where they are others.
+    pub fn short_name(&self) -> String {
+        let [component, prompts, domains] = self.words();
+        match self.domains {
+            DomainSplit::Trained => format!("{component}/{prompts}"),
+            _ => format!("{component}/{prompts}/{domains}"),
+        }
+    }
+
+    /// Component, prompts and domains as tables write them.
+    pub fn words(&self) -> [&'static str; 3] {
+        [self.component.word(), self.prompts.word(), self.domains.word()]
+    }
+}
+
+/// Tables list splits by their words.
+impl Ord for Split {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.words().cmp(&other.words())
+    }
+}
+
+impl PartialOrd for Split {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// Which number of a probe.

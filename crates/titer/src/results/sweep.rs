@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use titer_data::cell::Cell;
+
 use super::{Measure, RunResults, Runs, Split, SweptAxis};
 use crate::plan::{RunId, Setting};
 
@@ -60,7 +62,7 @@ const MOSTLY_OTHER: f64 = 0.9;
 impl SweepResults {
     /// Every split that any run measured, in alphabetical order.
     pub fn splits(&self) -> Vec<Split> {
-        let mut splits: Vec<Split> = self.runs().flat_map(|run| run.probes.keys().cloned()).collect();
+        let mut splits: Vec<Split> = self.runs().flat_map(|run| run.probes.keys().copied()).collect();
         splits.sort_unstable();
         splits.dedup();
         splits
@@ -82,9 +84,9 @@ impl SweepResults {
         }
     }
 
-    /// Every cell that any run measured, in alphabetical order.
-    pub fn cells(&self) -> Vec<String> {
-        let mut cells: Vec<String> = self.runs().flat_map(|run| run.cells.keys().cloned()).collect();
+    /// Every cell that any run measured, in the order of [`Cell::all`].
+    pub fn cells(&self) -> Vec<Cell> {
+        let mut cells: Vec<Cell> = self.runs().flat_map(|run| run.cells.keys().copied()).collect();
         cells.sort_unstable();
         cells.dedup();
         cells
@@ -110,7 +112,7 @@ impl SweepResults {
     }
 
     /// What a reader calls an axis: the field without its stage, unless stages share it.
-    pub fn axis_label(&self, name: &str) -> String {
+    pub(crate) fn axis_label(&self, name: &str) -> String {
         let short = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
         let stage = name.split('.').next().unwrap_or_default();
         let (own, shared) = (short(name), self.axes.iter().filter(|axis| short(&axis.name) == short(name)).count() > 1);
@@ -130,7 +132,7 @@ impl SweepResults {
     }
 
     /// The arm that an arm is compared with.
-    pub fn control_of(&self, arm: usize) -> Option<&ArmResults> {
+    pub(crate) fn control_of(&self, arm: usize) -> Option<&ArmResults> {
         self.arms[arm].control.and_then(|control| self.arms.get(control))
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct CandidateSpread {
 
 impl CandidateSpread {
     /// Over the prompts in all their places.
-    pub fn of<'a>(placed: impl Iterator<Item = &'a Placed> + Clone) -> Self {
+    pub(super) fn of<'a>(placed: impl Iterator<Item = &'a Placed> + Clone) -> Self {
         let spread = |of: fn(&Placed) -> Option<Estimate>| {
             let means = placed.clone().filter_map(of).map(|estimate| estimate.mean);
             ItemSpread::of(means).filter(|spread| spread.deviation > 0.0)

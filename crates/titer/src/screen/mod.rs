@@ -13,5 +13,6 @@ mod requests;
 pub use aim::Aim;
 pub use choice::{Choice, choose};
 pub use placed::Placed;
-pub use predictor::{PREDICTORS, Predictor, TOGETHER};
+pub(crate) use predictor::TOGETHER;
+pub use predictor::{PREDICTORS, Predictor};
 pub use ranking::{Screening, Summary, summarise};

@@ -15,7 +15,7 @@ pub struct Predictor {
 }
 
 /// Elicitation and lift together, which only prompts that were screened together have.
-pub const TOGETHER: Predictor =
+pub(crate) const TOGETHER: Predictor =
     Predictor { name: "elicitation and lift", support: Support::Line, of: |placed| placed.suppression };
 
 /// Those that a prompt has by itself, in the order in which tables list them.

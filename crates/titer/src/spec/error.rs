@@ -35,7 +35,7 @@ impl SpecError {
     }
 
     /// File, line, column and problem, without the text of the line and the remedy.
-    pub fn headline(&self) -> String {
+    pub(crate) fn headline(&self) -> String {
         let place = self.place.as_ref().map_or_else(String::new, |(line, column, _)| format!(":{line}:{column}"));
         format!("{}{place}: {}", self.path.display(), self.problem)
     }

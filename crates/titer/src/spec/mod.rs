@@ -10,6 +10,7 @@ mod lora;
 mod mix;
 mod prompts;
 mod read;
+mod slurm;
 mod suggest;
 mod when;
 
@@ -24,5 +25,6 @@ pub use lora::Lora;
 pub use mix::MixField;
 pub use prompts::PromptsField;
 pub use read::{Axis, DEFAULTS, GUARDS, Spec, parse_toml};
+pub use slurm::SlurmFields;
 pub(crate) use suggest::{nearest, plain, suggestion};
 pub use when::When;

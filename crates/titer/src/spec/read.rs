@@ -13,7 +13,7 @@ use toml::{
 };
 
 use super::{
-    ClaimFields, ControlKind, LeakFields, Lora, ModelFields, ProbeFields, SpecError, StageFields, When,
+    ClaimFields, ControlKind, LeakFields, Lora, ModelFields, ProbeFields, SlurmFields, SpecError, StageFields, When,
     fields::seen_from,
     suggest::{plain, suggestion},
 };
@@ -67,6 +67,8 @@ pub struct Spec {
     pub axes: Vec<Axis>,
     /// What the runs should show.
     pub claims: Vec<ClaimFields>,
+    /// `[slurm]`
+    pub slurm: SlurmFields,
     /// Whether it has been [cut](Spec::cut).
     pub quick: bool,
 }
@@ -105,6 +107,8 @@ struct File {
     sweep: Table,
     #[serde(default)]
     claim: Vec<ClaimFields>,
+    #[serde(default)]
+    slurm: SlurmFields,
 }
 
 impl Spec {
@@ -146,6 +150,7 @@ impl Spec {
             stages: if file.stage.is_empty() { vec![Table::new()] } else { stages },
             axes: Vec::new(),
             claims: file.claim,
+            slurm: file.slurm,
             quick: false,
         };
         for (name, values) in file.sweep {
@@ -203,9 +208,9 @@ impl Spec {
     }
 
     /// Seeds of a quick cut, at most.
-    pub const QUICK_SEEDS: usize = 2;
+    pub(crate) const QUICK_SEEDS: usize = 2;
     /// Contrasts per probe of a quick cut, at most.
-    pub const QUICK_ITEMS: usize = 16;
+    pub(crate) const QUICK_ITEMS: usize = 16;
 
     /// An error at a key of this spec, named by its path of keys and indices; at the deepest part that is there.
     pub fn error(&self, keys: &[&str], problem: impl Into<String>, remedy: impl Into<String>) -> SpecError {

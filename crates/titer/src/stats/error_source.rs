@@ -25,7 +25,7 @@ pub(super) struct MeanOnScale {
 
 impl MeanOnScale {
     /// Of the mean of at least two values; `None` where all are equal, since nothing then says how far others may lie.
-    pub fn of(values: &[f64], support: Support) -> Option<Self> {
+    pub(super) fn of(values: &[f64], support: Support) -> Option<Self> {
         if values.len() < 2 || values.iter().all(|value| *value == values[0]) {
             return None;
         }
@@ -43,7 +43,7 @@ impl MeanOnScale {
 impl ErrorSource {
     /// Of a statistic that was computed without one of its units, each in turn, on the support's scale: the jackknife's error,
     /// `√((n − 1)/n · Σ (θ₋ᵢ − mean θ₋)²)`. `None` with fewer than two, where one of them is not finite, and where all are equal.
-    pub fn jackknife(left_out: &[f64]) -> Option<Self> {
+    pub(crate) fn jackknife(left_out: &[f64]) -> Option<Self> {
         let known = left_out.len() > 1 && left_out.iter().all(|value| value.is_finite());
         if !known || left_out.iter().all(|value| *value == left_out[0]) {
             return None;

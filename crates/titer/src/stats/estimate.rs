@@ -69,7 +69,7 @@ impl Estimate {
 
     /// From the items of each seed, `[seeds][items]`. Seeds count equally, however many items they have, because a seed owns its base model, its
     /// data and its items. Seeds without items do not count; `None` where no seed has any.
-    pub fn of_seeds(seeds: &[Vec<f64>], support: Support) -> Option<Self> {
+    pub(crate) fn of_seeds(seeds: &[Vec<f64>], support: Support) -> Option<Self> {
         let seeds: Vec<&Vec<f64>> = seeds.iter().filter(|items| !items.is_empty()).collect();
         match seeds.as_slice() {
             [items] => Self::over_items(items, support),
@@ -83,7 +83,7 @@ impl Estimate {
 
     /// From the means of seeds and the means of the items that all of them measure: other seeds and other items would both give other
     /// numbers. Seeds that agree to the last bit are one model, measured again. `None` where there are no numbers.
-    pub fn of_seeds_and_items(seeds: &[f64], items: &[f64], support: Support) -> Option<Self> {
+    pub(crate) fn of_seeds_and_items(seeds: &[f64], items: &[f64], support: Support) -> Option<Self> {
         let over_items = Self::over_items(items, support)?;
         let found = Self { mean: mean(seeds), n_seeds: seeds.len(), ..over_items };
         Some(match MeanOnScale::of(seeds, support) {
@@ -109,7 +109,7 @@ impl Estimate {
     }
 
     /// The same with the error over items added to that over seeds, or alone where the seeds have none.
-    pub fn and_over_items(self, items: Option<ErrorSource>) -> Self {
+    pub(crate) fn and_over_items(self, items: Option<ErrorSource>) -> Self {
         match (items, self.source) {
             (None, _) => self,
             (Some(items), None) => self.around([self.support.to_scale(self.mean); 2], items, Method::Items),
@@ -126,7 +126,7 @@ impl Estimate {
     }
 
     /// The ends of its interval as one of `count` intervals that all hold together in 95 %; `None` where it has none.
-    pub fn ends_among(&self, count: usize) -> Option<[f64; 2]> {
+    pub(crate) fn ends_among(&self, count: usize) -> Option<[f64; 2]> {
         let source = self.source?;
         let wider = source.half_width_among(count) - source.half_width();
         let end = |end: f64, by: f64| self.support.from_scale(self.support.to_scale(end) + by);
@@ -151,7 +151,7 @@ impl Estimate {
     }
 
     /// The same for a number below `bound`.
-    pub fn p_below(&self, bound: f64) -> Option<f64> {
+    pub(crate) fn p_below(&self, bound: f64) -> Option<f64> {
         let at = |end: f64| self.support.to_scale(end);
         self.source.map(|source| source.tail(at(bound) - at(self.high)))
     }

@@ -9,7 +9,7 @@ use super::{ErrorSource, Estimate, Method, Support};
 /// An item has at most one number in each group; leaving out an item leaves out all its numbers. The variance is the
 /// jackknife's (delete one item), `(n − 1)/n · Σ (θ₋ᵢ − mean θ₋)²`: with all items in all groups that is the interval of the paired
 /// differences, with none shared it is close to the one of unpaired means. `None` where a group is empty.
-pub fn combined<I: Ord + Clone>(groups: &[(f64, &BTreeMap<I, f64>)]) -> Option<Estimate> {
+pub(crate) fn combined<I: Ord + Clone>(groups: &[(f64, &BTreeMap<I, f64>)]) -> Option<Estimate> {
     if groups.iter().any(|(_, values)| values.is_empty()) {
         return None;
     }

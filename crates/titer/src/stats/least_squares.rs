@@ -5,7 +5,7 @@ type FittedPoint = (Vec<f64>, f64);
 
 /// The coefficients of `y ≈ c₀ + c₁ x₁ + c₂ x₂ + …` with the least squares, the constant first: `[1 + features]`. A feature that is constant, or that others
 /// give, gets 0. `None` without points.
-pub fn least_squares(points: &[FittedPoint]) -> Option<Vec<f64>> {
+pub(crate) fn least_squares(points: &[FittedPoint]) -> Option<Vec<f64>> {
     let width = points.first()?.0.len();
     let count = points.len() as f64;
     let mean = |of: &dyn Fn(&FittedPoint) -> f64| points.iter().map(of).sum::<f64>() / count;

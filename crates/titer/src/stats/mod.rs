@@ -19,7 +19,7 @@ pub use correlation::{Correlation, CorrelationPoint};
 pub use error_source::ErrorSource;
 pub use estimate::{Estimate, Method};
 pub use holm::holm;
-pub use jackknife::combined;
+pub(crate) use jackknife::combined;
 pub(crate) use least_squares::least_squares;
 pub use logistic::logistic;
 pub use rate::{Rate, RateMethod};

@@ -48,7 +48,7 @@ impl<I: Ord + Clone> Sample<I> {
 
     /// Both samples combined number by number, by seed and item, with names of their own; what is not in both is left out. The results
     /// lie where these numbers do.
-    pub fn map_with(&self, other: &Self, with: impl Fn(f64, f64) -> f64) -> Sample<String>
+    pub(crate) fn map_with(&self, other: &Self, with: impl Fn(f64, f64) -> f64) -> Sample<String>
     where
         I: ToString,
     {

@@ -15,7 +15,7 @@ pub enum Support {
 
 impl Support {
     /// A number on the scale. What a 64-bit number cannot tell from an end of the support is as far from it as it can tell.
-    pub fn to_scale(self, value: f64) -> f64 {
+    pub(crate) fn to_scale(self, value: f64) -> f64 {
         let above = |rest: f64| rest.max(f64::EPSILON / 2.0);
         match self {
             Self::Line => value,
@@ -43,7 +43,7 @@ impl Support {
     }
 
     /// The support of a difference of two such numbers.
-    pub fn of_difference(self) -> Self {
+    pub(crate) fn of_difference(self) -> Self {
         if self == Self::Rate { Self::Signed } else { Self::Line }
     }
 }

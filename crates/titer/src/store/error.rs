@@ -14,6 +14,32 @@ pub enum StoreError {
     /// Another process writes there.
     #[error("another titer is writing to {0}; wait for it, or choose another folder with --out")]
     Locked(PathBuf),
+    /// Another process or job makes a run of it.
+    #[error("{by} is writing to {}; wait for it or cancel it, or choose another folder with --out", dir.display())]
+    Taken {
+        /// The sweep's folder.
+        dir: PathBuf,
+        /// Who.
+        by: String,
+    },
+    /// A cluster has been given the sweep, and this is another one.
+    #[error(
+        "{} was submitted to cluster {theirs}, and this is {ours}: neither sees the other's queue, so both would make the same \
+         runs. Choose another folder with --out; or, where nothing of it waits or runs on {theirs} any more, delete {}",
+        dir.display(),
+        dir.join("slots").display()
+    )]
+    TwoClusters {
+        /// The sweep's folder.
+        dir: PathBuf,
+        /// The cluster that it was submitted to.
+        theirs: String,
+        /// Where this titer is.
+        ours: String,
+    },
+    /// Nobody has said what slots are to do.
+    #[error("{} has nothing for slots to do: `titer run SPEC --on slurm --out {}` submits it", .0.display(), .0.display())]
+    NotSubmitted(PathBuf),
     /// There is no sweep.
     #[error("{0} holds no sweep: there is no sweep.toml; name the folder that `titer run` wrote")]
     NoSweep(PathBuf),

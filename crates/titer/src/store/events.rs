@@ -54,3 +54,12 @@ pub(super) fn start(run: &Path) -> Result<Start, String> {
     }
     Ok(start)
 }
+
+/// When a run started and when it was finished, in seconds since 1970, as far as its events say.
+pub(super) fn times(run: &Path) -> (Option<f64>, Option<f64>) {
+    let text = fs_err::read_to_string(run.join(FILE)).unwrap_or_default();
+    let events = || text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let of =
+        |name: &str| events().find(|event| event["event"] == name).and_then(|event| event["unix_seconds"].as_f64());
+    (of("start"), of("done"))
+}

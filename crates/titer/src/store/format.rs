@@ -39,7 +39,7 @@ impl FileFormat {
     ///
     /// # Errors
     /// Where it is not one that is read.
-    pub fn of_toml(&self, path: &Path, table: &toml::Table) -> Result<u32, FormatError> {
+    pub(crate) fn of_toml(&self, path: &Path, table: &toml::Table) -> Result<u32, FormatError> {
         let said = table.get("format");
         self.check(path, said.map(|said| (said.as_integer(), said.to_string())))
     }

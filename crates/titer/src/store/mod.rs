@@ -2,7 +2,7 @@
 //!
 //! A sweep is a folder, a run is a folder in it named by the hash of its plan, with exactly one writer. A finished run
 //! has a `done` file, written last, with the hashes of what it vouches for; one without is made again. Every file says its
-//! [`FileFormat`], by one rule. See `ARCHITECTURE.md` for the files.
+//! [`FileFormat`], by one rule; only [`Leases`] have none, which are gone with who writes. See `ARCHITECTURE.md` for the files.
 
 mod depth;
 mod done;
@@ -11,9 +11,11 @@ mod events;
 mod finished;
 mod format;
 mod labels;
+mod lease;
 mod plan;
 mod record;
 mod run;
+mod submission;
 mod sweep;
 
 pub use depth::Depth;
@@ -21,7 +23,9 @@ pub use error::{Damage, StoreError};
 pub use events::Start;
 pub use finished::{FinishedRun, Inspection};
 pub use format::{FileFormat, FormatError};
+pub use lease::{Holder, Jobs, Lease, LeaseEnd, LeaseState, Leases, NoQueue, Taking};
 pub use plan::{StoredPlan, StoredStage};
 pub use record::{ArmRecord, AxisRecord, SweepRecord};
 pub use run::RunDir;
+pub use submission::Submission;
 pub use sweep::{StoredRun, Sweep};

@@ -2,23 +2,26 @@
 
 use std::{
     collections::BTreeSet,
-    fs::TryLockError,
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use serde_json::json;
 use titer_machine::InstructionSet;
 
-use super::{Damage, Depth, FinishedRun, StoreError, StoredPlan, SweepRecord, run::RunDir};
+use super::{
+    Damage, Depth, FinishedRun, Holder, Jobs, Lease, Leases, NoQueue, StoreError, StoredPlan, SweepRecord, Taking,
+    run::RunDir,
+};
 use crate::{
     files::write_whole,
     plan::{RunId, RunPlan, SweepPlan},
     spec::{ClaimFields, Spec},
 };
 
-/// The file that a writer holds locked; the lock goes with its process, the file stays.
-const LOCK: &str = ".sweep.toml.lock";
+/// What the lease of the whole folder is called.
+const WHOLE: &str = "sweep";
 
 /// A planned run of a sweep.
 #[derive(Clone, Debug)]
@@ -35,6 +38,13 @@ pub struct StoredRun {
     pub done: bool,
 }
 
+impl StoredRun {
+    /// When it started and when it was finished, in seconds since 1970, as far as its events say.
+    pub fn times(&self) -> (Option<f64>, Option<f64>) {
+        super::events::times(&self.dir)
+    }
+}
+
 /// A sweep's folder.
 #[derive(Debug)]
 pub struct Sweep {
@@ -42,23 +52,47 @@ pub struct Sweep {
     record: SweepRecord,
     /// Hashes of the claims that its spec makes; none where it is open to be read.
     claims: Vec<String>,
-    /// Held as long as this process writes; the file stays.
-    _lock: Option<std::fs::File>,
+    leases: Leases,
+    /// Of the whole folder, held as long as this process plans it, or makes all runs that are made.
+    _whole: Option<Lease>,
 }
 
 impl Sweep {
-    /// Opens the folder for writing, creating it if it is missing. Runs that another version of the spec left there
-    /// stay, and those that this one shares are reused.
+    /// Opens the folder to plan it and to make its runs, creating it if it is missing: nobody else does either meanwhile. Runs that
+    /// another version of the spec left there stay, and those that this one shares are reused.
     ///
     /// # Errors
     /// Where the folder holds something else or files of a newer titer, or another process writes there; nothing in it is
     /// changed then.
     pub fn create(dir: &Path, plan: &SweepPlan, runs: &[(usize, RunPlan)]) -> Result<Self, StoreError> {
-        let (marker, starting) = (dir.join(SweepRecord::FILE), dir.join(LOCK));
+        Self::planned(dir, plan, runs, Holder { alone: true, ..Holder::here() }, Arc::new(NoQueue))
+    }
+
+    /// Opens the folder to plan it, creating it if it is missing, for others to make its runs: slots may be making some.
+    ///
+    /// # Errors
+    /// As [`Sweep::create`], but for slots that write there.
+    pub fn plan(
+        dir: &Path,
+        plan: &SweepPlan,
+        runs: &[(usize, RunPlan)],
+        jobs: Arc<dyn Jobs>,
+    ) -> Result<Self, StoreError> {
+        Self::planned(dir, plan, runs, Holder::here(), jobs)
+    }
+
+    fn planned(
+        dir: &Path,
+        plan: &SweepPlan,
+        runs: &[(usize, RunPlan)],
+        me: Holder,
+        jobs: Arc<dyn Jobs>,
+    ) -> Result<Self, StoreError> {
+        let marker = dir.join(SweepRecord::FILE);
         let ours = if marker.exists() {
             SweepRecord::is_ours(dir)?
         } else {
-            !dir.exists() || starting.exists() || (dir.is_dir() && fs_err::read_dir(dir)?.next().is_none())
+            !dir.exists() || Leases::are_in(dir) || (dir.is_dir() && fs_err::read_dir(dir)?.next().is_none())
         };
         if !ours {
             return Err(StoreError::Foreign(dir.to_owned()));
@@ -70,17 +104,33 @@ impl Sweep {
             }
         }
         let claims = Spec::parse(&plan.spec_text, Path::new("the spec"))?.claims;
-        fs_err::create_dir_all(dir)?;
-        let lock = fs_err::OpenOptions::new().create(true).append(true).open(&starting)?.into_parts().0;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StoreError::Locked(dir.to_owned())),
-            Err(TryLockError::Error(error)) => return Err(error.into()),
+        let alone = me.alone;
+        let leases = Leases::of(dir, me, jobs);
+        let whole = match leases.take(WHOLE)? {
+            Taking::Mine(whole) => whole,
+            Taking::Held(_) => return Err(StoreError::Locked(dir.to_owned())),
+        };
+        // Slots look for the lease of the whole folder after they have taken a run's, so one of both sees the other.
+        if let Some(holder) = makers(&leases)?.first().filter(|_| alone) {
+            return Err(StoreError::Taken { dir: dir.to_owned(), by: holder.to_string() });
         }
         let record = SweepRecord::of(plan, runs);
         write_whole(&marker, toml::to_string(&record).expect("a record is plain data").as_bytes())?;
         let claims = claims.iter().map(ClaimFields::hash).collect();
-        Ok(Self { dir: dir.to_owned(), record, claims, _lock: Some(lock) })
+        let sweep = Self { dir: dir.to_owned(), record, claims, leases, _whole: Some(whole) };
+        sweep.tidy()?;
+        Ok(sweep)
+    }
+
+    /// Opens a planned sweep to make runs of it beside others; `jobs` knows which of them run.
+    ///
+    /// # Errors
+    /// Where there is none, or its record cannot be read.
+    pub fn join(dir: &Path, me: Holder, jobs: Arc<dyn Jobs>) -> Result<Self, StoreError> {
+        let sweep = Self::open(dir)?;
+        let claims = Spec::parse(&sweep.record.spec, Path::new("the spec"))?.claims;
+        let claims = claims.iter().map(ClaimFields::hash).collect();
+        Ok(Self { claims, leases: Leases::of(dir, me, jobs), ..sweep })
     }
 
     /// Opens a sweep to read it.
@@ -91,7 +141,8 @@ impl Sweep {
         if !dir.join(SweepRecord::FILE).exists() {
             return Err(StoreError::NoSweep(dir.to_owned()));
         }
-        Ok(Self { dir: dir.to_owned(), record: SweepRecord::read(dir)?, claims: Vec::new(), _lock: None })
+        let (record, leases) = (SweepRecord::read(dir)?, Leases::to_see(dir));
+        Ok(Self { dir: dir.to_owned(), record, claims: Vec::new(), leases, _whole: None })
     }
 
     /// The sweep's folder.
@@ -102,6 +153,33 @@ impl Sweep {
     /// What the sweep is.
     pub fn record(&self) -> &SweepRecord {
         &self.record
+    }
+
+    /// Who may write here, as leases say.
+    pub fn leases(&self) -> &Leases {
+        &self.leases
+    }
+
+    /// Makes sure that no process makes all runs of the folder by itself.
+    ///
+    /// # Errors
+    /// Where one does, or the file system refuses.
+    pub fn is_shared(&self) -> Result<(), StoreError> {
+        let alone = self.leases.state(WHOLE)?.filter(|state| state.held).and_then(|state| state.holder);
+        match alone.filter(|holder| holder.alone) {
+            Some(holder) => Err(StoreError::Taken { dir: self.dir.clone(), by: holder.to_string() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes away what leases of finished runs have left.
+    fn tidy(&self) -> io::Result<()> {
+        for what in self.leases.all()? {
+            if FinishedRun::at(&self.dir.join(&what)).is_some() {
+                self.leases.clear(&what)?;
+            }
+        }
+        Ok(())
     }
 
     /// Every planned run, in the order of the arms.
@@ -167,4 +245,14 @@ impl Sweep {
         run.event("start", start)?;
         Ok(run)
     }
+}
+
+/// Who makes a run now.
+fn makers(leases: &Leases) -> io::Result<Vec<Holder>> {
+    let mut makers = Vec::new();
+    for what in leases.all()?.iter().filter(|what| *what != WHOLE) {
+        let held = leases.state(what)?.filter(|state| state.held);
+        makers.extend(held.map(|state| state.holder.unwrap_or_default()));
+    }
+    Ok(makers)
 }

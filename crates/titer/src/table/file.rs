@@ -10,7 +10,7 @@ use parquet::{
         reader::{FileReader, SerializedFileReader},
     },
 };
-use titer_data::caught::caught;
+use titer_data::{caught::caught, parquet_size::check_parquet_size};
 
 use super::{
     column::Column,
@@ -68,7 +68,9 @@ pub fn parse<R: Record>(path: &Path, bytes: Bytes) -> Result<Vec<R>, TableError>
 
 fn rows<R: Record>(path: &Path, bytes: Bytes) -> Result<Vec<R>, TableError> {
     let damaged = |source| TableError::Parquet { path: path.to_owned(), source };
+    let size = bytes.len() as u64;
     let reader = SerializedFileReader::new(bytes).map_err(damaged)?;
+    check_parquet_size(&reader, size).map_err(damaged)?;
     let file = reader.metadata().file_metadata();
     let said = |key: &str| said(file.key_value_metadata(), key);
     let wanted = name::<R>();
@@ -114,6 +116,11 @@ pub(super) fn said(metadata: Option<&Vec<KeyValue>>, key: &str) -> Option<String
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use titer_data::{
+        cell::Cell,
+        probe::{Component, ProbePrompts},
+        world::DomainSplit,
+    };
 
     use super::*;
     use crate::table::{CellRecord, ProbeRecord, StepRecord, Values};
@@ -123,12 +130,13 @@ mod tests {
     }
 
     fn cells() -> impl Strategy<Value = Vec<CellRecord>> {
-        let row = (any::<i64>(), "[a-z→ ]{0,9}", any::<i64>(), any::<f64>());
+        let cell = prop::sample::select(Cell::all().collect::<Vec<_>>());
+        let row = (any::<i64>(), "[a-z→ ]{0,9}", cell, any::<i64>(), any::<f64>());
         prop::collection::vec(row, 0..40).prop_map(|rows| {
-            let record = |(step, cell, tokens, surprise)| CellRecord {
+            let record = |(step, item, cell, tokens, surprise)| CellRecord {
                 stage: "train".to_owned(),
                 step,
-                item: format!("{step:04}"),
+                item,
                 cell,
                 tokens,
                 surprise,
@@ -156,9 +164,9 @@ mod tests {
         let row = ProbeRecord {
             stage: "train".to_owned(),
             step: 0,
-            component: "good".to_owned(),
-            prompts: "seen".to_owned(),
-            domains: "trained".to_owned(),
+            component: Component::Good,
+            prompts: ProbePrompts::Seen,
+            domains: DomainSplit::Trained,
             item: "0000".to_owned(),
             margin: f64::NEG_INFINITY,
             margin_per_token: -1.0,

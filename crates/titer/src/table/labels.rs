@@ -8,9 +8,9 @@ use super::{
 /// The run's name.
 pub const RUN: Field = unitless("run", "The run: the start of its plan's hash, and its folder's name.");
 /// The arm's name.
-pub const ARM: Field = unitless("arm", "The arm's name.");
+pub(crate) const ARM: Field = unitless("arm", "The arm's name.");
 /// The seed.
-pub const SEED: Field = unitless("seed", "The seed: it owns the base model, the rows and the contrasts.");
+pub(crate) const SEED: Field = unitless("seed", "The seed: it owns the base model, the rows and the contrasts.");
 
 /// A column that has no unit.
 pub const fn unitless(name: &'static str, description: &'static str) -> Field {
@@ -24,7 +24,7 @@ pub struct Labels(Vec<Column>);
 impl Labels {
     /// The labels of a run: its name, the arm that it was made for, its seed, and that arm's value on every swept axis, each a
     /// column of one row.
-    pub fn of_run(run: &str, arm: &str, seed: u64, axes: Vec<Column>) -> Self {
+    pub(crate) fn of_run(run: &str, arm: &str, seed: u64, axes: Vec<Column>) -> Self {
         let texts = [(RUN, run), (ARM, arm)];
         let texts = texts.map(|(field, value)| Column::of(&field, Values::Text(vec![value.to_owned()])));
         let seed = Column::of(&SEED, Values::Whole(vec![seed as i64]));
@@ -49,7 +49,7 @@ impl Labels {
 
 /// Puts the columns of swept axes in front of a table's column number `at`: an axis is called as in the spec, or `sweep.NAME`
 /// where another column has that name already.
-pub fn put_axes(columns: &mut Vec<Column>, mut axes: Vec<Column>, at: usize) {
+pub(crate) fn put_axes(columns: &mut Vec<Column>, mut axes: Vec<Column>, at: usize) {
     axes.iter_mut().for_each(|axis| rename(axis, columns));
     columns.splice(at..at, axes);
 }

@@ -19,7 +19,8 @@ pub use column::{Column, Values};
 pub use error::TableError;
 pub use field::Field;
 pub use file::{columns, parse, read, write, write_labelled};
-pub use labels::{ARM, Labels, RUN, SEED, put_axes, unitless};
+pub(crate) use labels::{ARM, SEED, put_axes};
+pub use labels::{Labels, RUN, unitless};
 pub use parquet::encode;
 pub use record::Record;
 pub use records::{

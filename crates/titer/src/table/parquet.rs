@@ -23,13 +23,13 @@ use super::{
 };
 
 /// The version of titer that wrote a table.
-pub const VERSION_KEY: &str = "titer.version";
+pub(super) const VERSION_KEY: &str = "titer.version";
 /// Which table it is.
-pub const TABLE_KEY: &str = "titer.table";
+pub(super) const TABLE_KEY: &str = "titer.table";
 /// The version of its columns' names and meanings.
-pub const SCHEMA_KEY: &str = "titer.schema";
+pub(super) const SCHEMA_KEY: &str = "titer.schema";
 /// A JSON object: for every column, in order, its `unit` and `description`.
-pub const COLUMNS_KEY: &str = "titer.columns";
+pub(super) const COLUMNS_KEY: &str = "titer.columns";
 
 /// A table as the bytes of a Parquet file. Equal tables give equal bytes.
 pub fn encode(table: &str, schema: u32, columns: Vec<Column>) -> Result<Vec<u8>> {

@@ -2,7 +2,12 @@
 
 use parquet::{
     data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int64Type},
-    errors::Result,
+    errors::{ParquetError, Result},
+};
+use titer_data::{
+    cell::{Cell, written},
+    probe::{Component, ProbePrompts},
+    world::DomainSplit,
 };
 
 use super::column::Values;
@@ -17,7 +22,7 @@ pub trait Value: Sized {
     where
         Self: 'v;
 
-    /// The value from what Parquet stores; fails on text that is not UTF-8.
+    /// The value from what Parquet stores; fails on text that is not UTF-8 or not one of the words that are due.
     fn load(stored: <Self::Kind as DataType>::T) -> Result<Self>;
 }
 
@@ -54,5 +59,37 @@ impl Value for String {
 
     fn load(stored: ByteArray) -> Result<Self> {
         Ok(stored.as_utf8()?.to_owned())
+    }
+}
+
+/// What is a word of a small set, as text.
+macro_rules! word {
+    ($($name:ty),+) => { $(
+        impl Value for $name {
+            type Kind = ByteArrayType;
+
+            fn values<'v>(of: impl Iterator<Item = &'v Self>) -> Values {
+                Values::Text(of.map(ToString::to_string).collect())
+            }
+
+            fn load(stored: ByteArray) -> Result<Self> {
+                stored.as_utf8()?.parse().map_err(|error| ParquetError::External(Box::new(error)))
+            }
+        }
+    )+ };
+}
+
+word!(Cell, Component, DomainSplit, ProbePrompts);
+
+/// A cell, or empty text where it is not known.
+impl Value for Option<Cell> {
+    type Kind = ByteArrayType;
+
+    fn values<'v>(of: impl Iterator<Item = &'v Self>) -> Values {
+        Values::Text(of.map(|cell| written(*cell)).collect())
+    }
+
+    fn load(stored: ByteArray) -> Result<Self> {
+        if stored.as_utf8()?.is_empty() { Ok(None) } else { Cell::load(stored).map(Some) }
     }
 }

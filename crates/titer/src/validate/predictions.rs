@@ -4,7 +4,7 @@ use crate::stats::least_squares;
 
 /// A predictor: a number of every arm, several together, or a rule with one constant.
 #[derive(Clone, Debug)]
-pub struct OutcomePredictor {
+pub(super) struct OutcomePredictor {
     /// What the table calls it.
     pub name: String,
     /// How it predicts.
@@ -13,7 +13,7 @@ pub struct OutcomePredictor {
 
 /// How a predictor predicts.
 #[derive(Clone, Debug)]
-pub enum PredictorKind {
+pub(super) enum PredictorKind {
     /// These numbers of each arm, `[features][arms]`, by a straight line with the least squares.
     Line(Vec<Vec<Option<f64>>>),
     /// The published k-rule (arXiv 2510.05024): training leaves `k` times what the prompt did not elicit, so suppression is `T* − k (T* − T(base, prompt))`;
@@ -28,7 +28,7 @@ pub enum PredictorKind {
 
 impl OutcomePredictor {
     /// The predictor by itself, where it is one number: what it is before anything is fitted.
-    pub fn raw(&self, arm: usize) -> Option<f64> {
+    pub(super) fn raw(&self, arm: usize) -> Option<f64> {
         match &self.kind {
             PredictorKind::Line(features) if features.len() == 1 => features[0][arm],
             _ => None,
@@ -62,7 +62,7 @@ impl OutcomePredictor {
     }
 
     /// The prediction for every arm by the arms of the other settings, `[arms]`.
-    pub fn held_out(&self, settings: &[usize], outcome: &[Option<f64>]) -> Vec<Option<f64>> {
+    pub(super) fn held_out(&self, settings: &[usize], outcome: &[Option<f64>]) -> Vec<Option<f64>> {
         let predict = |arm: usize| {
             let others: Vec<usize> = (0..settings.len()).filter(|other| settings[*other] != settings[arm]).collect();
             self.predict(arm, &others, outcome)

@@ -9,7 +9,7 @@ use std::{
 ///
 /// # Panics
 /// Where there is none and `CI` is set.
-pub fn chromium() -> Option<PathBuf> {
+pub(crate) fn chromium() -> Option<PathBuf> {
     let names = ["chromium", "chromium-browser", "google-chrome"];
     let path = std::env::var_os("PATH")?;
     let found =
@@ -25,7 +25,7 @@ pub fn chromium() -> Option<PathBuf> {
 }
 
 /// Opens a page and gives back what the browser says.
-pub fn browse(browser: &Path, profile: &Path, page: &Path, more: &[String]) -> Output {
+pub(crate) fn browse(browser: &Path, profile: &Path, page: &Path, more: &[String]) -> Output {
     let flags = [
         "--headless",
         "--no-sandbox",

@@ -5,11 +5,11 @@ use rand_chacha::ChaCha8Rng;
 use titer::stats::logistic;
 
 /// Random numbers of the distributions that simulated sweeps are made of.
-pub struct Draws(ChaCha8Rng);
+pub(crate) struct Draws(ChaCha8Rng);
 
 /// How rates differ between seeds or items.
 #[derive(Clone, Copy, Debug)]
-pub enum Rates {
+pub(crate) enum Rates {
     /// Log-odds are normal: mean and deviation.
     LogOdds(f64, f64),
     /// Beta distribution with whole parameters: mean `a / (a + b)`.
@@ -17,20 +17,20 @@ pub enum Rates {
 }
 
 impl Draws {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
-    pub fn unit(&mut self) -> f64 {
+    pub(crate) fn unit(&mut self) -> f64 {
         self.0.random()
     }
 
-    pub fn below(&mut self, count: usize) -> usize {
+    pub(crate) fn below(&mut self, count: usize) -> usize {
         self.0.random_range(0..count)
     }
 
     /// Box and Muller.
-    pub fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
         radius * (std::f64::consts::TAU * self.unit()).cos()
     }
@@ -39,7 +39,7 @@ impl Draws {
         (0..shape).map(|_| -(1.0 - self.unit()).ln()).sum()
     }
 
-    pub fn rate(&mut self, rates: Rates) -> f64 {
+    pub(crate) fn rate(&mut self, rates: Rates) -> f64 {
         match rates {
             Rates::LogOdds(mean, deviation) => logistic(mean + deviation * self.normal()),
             Rates::Beta(a, b) => {
@@ -50,14 +50,14 @@ impl Draws {
     }
 
     /// Whether something of this probability happens.
-    pub fn happens(&mut self, probability: f64) -> bool {
+    pub(crate) fn happens(&mut self, probability: f64) -> bool {
         self.unit() < probability
     }
 }
 
 impl Rates {
     /// The mean of what is drawn.
-    pub fn mean(self) -> f64 {
+    pub(crate) fn mean(self) -> f64 {
         match self {
             // By the midpoints of 100,000 equal shares of ± 9 deviations.
             Self::LogOdds(mean, deviation) => {

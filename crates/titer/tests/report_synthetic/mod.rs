@@ -12,7 +12,7 @@ use titer::{
 use toml::{Table, Value};
 
 /// How large the sweep is.
-pub struct Size {
+pub(crate) struct Size {
     pub seeds: u64,
     pub items: usize,
     /// Runs that are left unfinished.
@@ -49,7 +49,7 @@ const STEPS: [i64; 5] = [0, 25, 50, 75, 100];
 type Arm = (Vec<(&'static str, Value)>, f64, bool, bool);
 
 /// Writes a sweep of two optimisers × two rests × nine doses into an empty folder.
-pub fn sweep(dir: &Path, size: &Size) {
+pub(crate) fn sweep(dir: &Path, size: &Size) {
     let mut arms: Vec<Arm> = Vec::new();
     for adam in [true, false] {
         for rest in ["neutral→good", "bad→bad"] {
@@ -143,9 +143,9 @@ fn write_tables(folder: &Path, seed: u64, items: usize, dose: f64, adam: bool, c
                 probes.push(ProbeRecord {
                     stage: "train".to_owned(),
                     step,
-                    component: component.to_owned(),
-                    prompts: prompts.to_owned(),
-                    domains: domains.to_owned(),
+                    component: component.parse().unwrap(),
+                    prompts: prompts.parse().unwrap(),
+                    domains: domains.parse().unwrap(),
                     item: format!("{item:04}"),
                     margin,
                     margin_per_token: margin / 3.0,
@@ -163,7 +163,7 @@ fn write_tables(folder: &Path, seed: u64, items: usize, dose: f64, adam: bool, c
             for step in [0, 100] {
                 let trained = if step == 0 || at != 4 { 1.0 } else { (1.0 - dose).powi(3) };
                 let surprise = base * trained + 0.05 * noise().abs();
-                let (stage, cell, item) = ("train".to_owned(), cell.to_owned(), format!("{item:04}"));
+                let (stage, cell, item) = ("train".to_owned(), cell.parse().unwrap(), format!("{item:04}"));
                 cells.push(CellRecord { stage, step, cell, item, tokens: 4, surprise });
             }
         }

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Forecasts every arm and seed of a spec.
-pub fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
+pub(crate) fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
     if args.rows < 8 || args.contrasts < 8 {
         return Err(Failure::input(
             "--rows and --contrasts need at least 8: a kernel is a mean, and its error is told from its parts",
@@ -173,6 +173,6 @@ fn calibrate(
 }
 
 /// A failure to get kernels, and whose fault it is.
-pub fn no_kernels(error: KernelsError) -> Failure {
+pub(crate) fn no_kernels(error: KernelsError) -> Failure {
     if error.is_input() { Failure::input(error) } else { Failure::work(error) }
 }

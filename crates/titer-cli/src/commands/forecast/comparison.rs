@@ -16,7 +16,7 @@ use crate::printer::{Failure, data};
 ///
 /// # Errors
 /// Where none of these runs is finished.
-pub fn finished<'a, 'b>(
+pub(super) fn finished<'a, 'b>(
     dir: &Path,
     results: &SweepResults,
     plan: &SweepPlan,
@@ -36,7 +36,7 @@ pub fn finished<'a, 'b>(
 }
 
 /// Prints how far forecasts and baselines are off, by course and component: first where the forecasts say that they know.
-pub fn print(dir: &Path, plan: &SweepPlan, forecasts: &[RunForecast<'_>], as_json: bool) -> Result<(), Failure> {
+pub(super) fn print(dir: &Path, plan: &SweepPlan, forecasts: &[RunForecast<'_>], as_json: bool) -> Result<(), Failure> {
     let results = SweepResults::load(dir).map_err(Failure::input)?;
     let compared: Vec<Comparison> =
         finished(dir, &results, plan, forecasts)?.into_iter().flat_map(|(_, components)| components).collect();

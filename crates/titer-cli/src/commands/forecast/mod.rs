@@ -6,4 +6,5 @@ mod onset;
 mod page;
 mod table;
 
-pub use command::{forecast, no_kernels};
+pub(crate) use command::forecast;
+pub(super) use command::no_kernels;

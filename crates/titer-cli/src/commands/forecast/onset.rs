@@ -8,7 +8,7 @@ use titer::{
 use crate::printer::data;
 
 /// Prints the onsets, and where arms whose rows oppose each other would come to rest.
-pub fn print(plan: &SweepPlan, onsets: &[Onset]) {
+pub(super) fn print(plan: &SweepPlan, onsets: &[Onset]) {
     if !onsets.is_empty() {
         data("");
         data("dose of bad→good that halves the rate of obey_bad, lowest to highest over seeds");

@@ -6,7 +6,7 @@ use titer_data::probe::Component;
 use crate::printer::data;
 
 /// Prints the rate of every component after training, its interval, and what is not known.
-pub fn print(plan: &SweepPlan, forecasts: &[RunForecast<'_>]) {
+pub(super) fn print(plan: &SweepPlan, forecasts: &[RunForecast<'_>]) {
     data("forecast rate after training, mean over seeds [95 % interval of a run]; seen prompts, trained domains");
     let width = plan.arms.iter().map(|arm| arm.name.chars().count()).max().unwrap_or(3);
     let heads = Component::ALL.map(|component| format!("{:>22}", component.word())).concat();

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Measures what every row's gradient does to each component; a table a row, and means a cell.
-pub fn pressure(args: &PressureArgs) -> Result<(), Failure> {
+pub(crate) fn pressure(args: &PressureArgs) -> Result<(), Failure> {
     check(args)?;
     let inputs = Inputs::default();
     let mut model = open(args, &inputs)?;

@@ -19,7 +19,7 @@ use titer_engine::{
 use crate::{args::PressureArgs, printer::Failure};
 
 /// What the command is given: its arguments, and what their files hold.
-pub struct Given<'a> {
+pub(super) struct Given<'a> {
     pub args: &'a PressureArgs,
     pub inputs: Inputs,
     /// `[data]` of the spec that `--rows` names.
@@ -27,7 +27,7 @@ pub struct Given<'a> {
 }
 
 impl Given<'_> {
-    pub fn rows(&self, model: &Model) -> Result<Vec<Row>, Failure> {
+    pub(super) fn rows(&self, model: &Model) -> Result<Vec<Row>, Failure> {
         let args = self.args;
         match (&self.spec, &args.rows, &model.world) {
             (Some(files), ..) => {
@@ -49,13 +49,13 @@ impl Given<'_> {
     }
 
     /// The contrasts of `--probes`, by component.
-    pub fn contrasts(&self, path: &Path) -> Result<[Vec<Contrast>; Component::ALL.len()], Failure> {
+    pub(super) fn contrasts(&self, path: &Path) -> Result<[Vec<Contrast>; Component::ALL.len()], Failure> {
         let bytes = self.inputs.bytes(path).map_err(Failure::input)?;
         parse_contrasts(path, &bytes).map_err(Failure::input)
     }
 
     /// The spec's rows and contrasts, or those of the model's world, where there is either.
-    pub fn source(&self, model: &Model) -> Result<Option<Arc<Source>>, Failure> {
+    pub(super) fn source(&self, model: &Model) -> Result<Option<Arc<Source>>, Failure> {
         match &self.spec {
             Some(files) => Ok(Some(Arc::clone(&self.inputs.data(files).map_err(Failure::input)?.source))),
             None => Ok(model.world.clone().map(Source::from).map(Arc::new)),
@@ -64,7 +64,7 @@ impl Given<'_> {
 
     /// The world's contrasts of this use, or the user's: of these, every second one is for measuring where there are steps
     /// to be measured.
-    pub fn margins(&self, model: &Model, rows: &[Row], probe_use: ProbeUse) -> Result<Margins, Failure> {
+    pub(super) fn margins(&self, model: &Model, rows: &[Row], probe_use: ProbeUse) -> Result<Margins, Failure> {
         let args = self.args;
         let Some(path) = &args.probes else {
             let source = self.source(model)?.ok_or_else(|| self.no_contrasts())?;
@@ -86,7 +86,7 @@ impl Given<'_> {
     }
 
     /// What could be said before inoculation in the world's trained domains, or by the user's contrasts.
-    pub fn warning(&self, model: &Model) -> Result<StageWarning, Failure> {
+    pub(super) fn warning(&self, model: &Model) -> Result<StageWarning, Failure> {
         let args = self.args;
         let warnings = match &args.probes {
             Some(path) => {

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// What can be said before anything is measured.
-pub fn check(args: &PressureArgs, dir: &Path) -> Result<(), Failure> {
+pub(super) fn check(args: &PressureArgs, dir: &Path) -> Result<(), Failure> {
     if args.items() < 8 || args.contrasts < 8 {
         return Err(Failure::input(
             "--kernel needs at least 8 --items and --contrasts: a kernel is a mean, and its error is told from its parts",
@@ -44,7 +44,7 @@ pub fn check(args: &PressureArgs, dir: &Path) -> Result<(), Failure> {
 }
 
 /// A kernel that was asked for.
-pub struct KernelWork<'a> {
+pub(super) struct KernelWork<'a> {
     dir: &'a Path,
     source: Arc<Source>,
     about: About,
@@ -53,7 +53,7 @@ pub struct KernelWork<'a> {
 
 impl<'a> KernelWork<'a> {
     /// The kernel of the model that is pressed, for a folder of kernels.
-    pub fn new(given: &Given<'_>, model: &Model, dir: &'a Path) -> Result<Self, Failure> {
+    pub(super) fn new(given: &Given<'_>, model: &Model, dir: &'a Path) -> Result<Self, Failure> {
         let (args, inputs) = (given.args, &given.inputs);
         let files = files(given);
         let data = files
@@ -81,7 +81,7 @@ impl<'a> KernelWork<'a> {
     }
 
     /// Measures it and puts it there.
-    pub fn write(self, model: &Model) -> Result<(), Failure> {
+    pub(super) fn write(self, model: &Model) -> Result<(), Failure> {
         let domains = [DomainSplit::Trained];
         let bar = KernelBar::default();
         let kernel = measure_kernel(model, &self.source, self.about, &domains, self.effort, &bar);

@@ -6,4 +6,4 @@ mod kernel;
 mod summary;
 mod verification;
 
-pub use command::pressure;
+pub(crate) use command::pressure;

@@ -7,7 +7,7 @@ use titer::{
     stats::{Estimate, Support},
     table::PressureRecord,
 };
-use titer_data::probe::Component;
+use titer_data::{cell, probe::Component};
 use titer_engine::pressure::{Directions, StageWarning};
 
 use crate::printer::data;
@@ -32,9 +32,15 @@ const COLUMNS: [Column; 13] = [
 ];
 
 /// Prints means over each cell's rows.
-pub fn print(directions: &Directions, records: &[PressureRecord], warning: &StageWarning, unit: &str, as_json: bool) {
-    let mut cells: BTreeMap<&str, Vec<&PressureRecord>> = BTreeMap::new();
-    records.iter().for_each(|record| cells.entry(&record.cell).or_default().push(record));
+pub(super) fn print(
+    directions: &Directions,
+    records: &[PressureRecord],
+    warning: &StageWarning,
+    unit: &str,
+    as_json: bool,
+) {
+    let mut cells: BTreeMap<String, Vec<&PressureRecord>> = BTreeMap::new();
+    records.iter().for_each(|record| cells.entry(cell::written(record.cell)).or_default().push(record));
     if as_json { print_json(directions, &cells, warning, unit) } else { print_table(directions, &cells, warning, unit) }
 }
 
@@ -46,7 +52,7 @@ fn estimate(rows: &[&PressureRecord], value: fn(&PressureRecord) -> f64) -> Opti
 
 fn print_table(
     directions: &Directions,
-    cells: &BTreeMap<&str, Vec<&PressureRecord>>,
+    cells: &BTreeMap<String, Vec<&PressureRecord>>,
     warning: &StageWarning,
     unit: &str,
 ) {
@@ -87,7 +93,7 @@ fn print_table(
 const UNTOUCHED: f64 = 0.5;
 
 /// What to say where pressures under Adam are about weights that training has hardly touched.
-pub fn untouched(directions: &Directions) -> Option<String> {
+pub(super) fn untouched(directions: &Directions) -> Option<String> {
     let parts = Component::ALL.iter().zip(directions.untouched).filter(|(_, share)| *share > UNTOUCHED);
     let parts: Vec<String> =
         parts.map(|(component, share)| format!("{:.1} % of {}", 100.0 * share, component.word())).collect();
@@ -108,7 +114,7 @@ fn short(value: f64) -> String {
 
 fn print_json(
     directions: &Directions,
-    cells: &BTreeMap<&str, Vec<&PressureRecord>>,
+    cells: &BTreeMap<String, Vec<&PressureRecord>>,
     warning: &StageWarning,
     unit: &str,
 ) {

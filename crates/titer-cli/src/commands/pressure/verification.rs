@@ -5,7 +5,7 @@ use titer::{
     stats::{median, slope, spearman},
     table::VerifyRecord,
 };
-use titer_data::probe::Component;
+use titer_data::{cell, probe::Component};
 
 use crate::printer::data;
 
@@ -18,7 +18,7 @@ const SIGN: f64 = 0.95;
 struct Agreement {
     multiple: f64,
     cell: String,
-    component: &'static str,
+    component: Component,
     n: usize,
     spearman: f64,
     slope: f64,
@@ -28,7 +28,7 @@ struct Agreement {
 }
 
 impl Agreement {
-    fn of(multiple: f64, cell: &str, component: &'static str, rows: &[&VerifyRecord]) -> Self {
+    fn of(multiple: f64, cell: &str, component: Component, rows: &[&VerifyRecord]) -> Self {
         let predicted: Vec<f64> = rows.iter().map(|row| row.predicted).collect();
         let measured: Vec<f64> = rows.iter().map(|row| row.measured).collect();
         let clear: Vec<_> = rows.iter().filter(|row| row.predicted.abs() > 2.0 * row.noise).collect();
@@ -64,16 +64,18 @@ const PREDICTORS: [Predictor; 6] = [
 ];
 
 /// Prints agreement within every cell, and of the baselines beside it.
-pub fn print(records: &[VerifyRecord], as_json: bool) {
-    let (multiples, cells) = (distinct(records, |row| row.multiple), distinct(records, |row| row.cell.clone()));
-    let of = |multiple: f64, cell: &str, component: &str| -> Vec<&VerifyRecord> {
-        let wanted = |row: &&VerifyRecord| row.multiple == multiple && row.cell == cell && row.component == component;
+pub(super) fn print(records: &[VerifyRecord], as_json: bool) {
+    let (multiples, cells) = (distinct(records, |row| row.multiple), distinct(records, |row| cell::written(row.cell)));
+    let of = |multiple: f64, cell: &str, component: Component| -> Vec<&VerifyRecord> {
+        let wanted = |row: &&VerifyRecord| {
+            row.multiple == multiple && cell::written(row.cell) == cell && row.component == component
+        };
         records.iter().filter(wanted).collect()
     };
     let mut found = Vec::new();
     for &multiple in &multiples {
         for cell in &cells {
-            for component in Component::ALL.map(Component::word) {
+            for component in Component::ALL {
                 found.push(Agreement::of(multiple, cell, component, &of(multiple, cell, component)));
             }
         }
@@ -83,7 +85,7 @@ pub fn print(records: &[VerifyRecord], as_json: bool) {
         .iter()
         .flat_map(|&multiple| PREDICTORS.map(|(name, value)| (multiple, name, value)))
         .map(|(multiple, name, value)| {
-            let within = cells.iter().flat_map(|cell| Component::ALL.map(|component| (cell, component.word())));
+            let within = cells.iter().flat_map(|cell| Component::ALL.map(|component| (cell, component)));
             let each = within.map(|(cell, component)| {
                 let rows = of(multiple, cell, component);
                 let side = |value: fn(&VerifyRecord) -> f64| rows.iter().map(|row| value(row)).collect::<Vec<_>>();

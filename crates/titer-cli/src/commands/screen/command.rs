@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// Ranks candidate prompts for an aim by what they do to bad and good rows before training, and says which to take.
-pub fn screen(args: &ScreenArgs) -> Result<(), Failure> {
+pub(crate) fn screen(args: &ScreenArgs) -> Result<(), Failure> {
     if !(args.tolerance.is_finite() && args.tolerance >= 0.0) {
         return Err(Failure::Input(format!(
             "--tolerance is {}; it is a difference of rates, 0 or above",

@@ -3,4 +3,4 @@
 mod command;
 mod table;
 
-pub use command::screen;
+pub(crate) use command::screen;

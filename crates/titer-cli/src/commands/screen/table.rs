@@ -17,7 +17,7 @@ use crate::printer::{data, interval};
 type Sampled = BTreeMap<String, (Option<Rate>, usize)>;
 
 /// Prompts in their order, and what becomes of it.
-pub struct Ranking<'a> {
+pub(super) struct Ranking<'a> {
     /// The prompts, the best first.
     pub ranked: &'a [Summary],
     /// What they are for.
@@ -29,7 +29,7 @@ pub struct Ranking<'a> {
 }
 
 /// Prints the prompts, the best first, and which to take.
-pub fn print(ranking: &Ranking<'_>, subjects: &Subjects, sampled: &Sampled, as_json: bool) {
+pub(super) fn print(ranking: &Ranking<'_>, subjects: &Subjects, sampled: &Sampled, as_json: bool) {
     if as_json { print_json(ranking, subjects, sampled) } else { print_table(ranking, subjects, sampled) }
 }
 

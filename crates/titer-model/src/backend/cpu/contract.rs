@@ -6,10 +6,10 @@
 
 use std::ops::Range;
 
-use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
+use faer::{Accum, MatMut, MatRef};
 use titer_machine::{Fused, vectorized};
 
-use super::elementwise::dot;
+use super::{elementwise::dot, product::product};
 use crate::{
     backend::{RowSums, TiedHead},
     real::Real,
@@ -99,7 +99,7 @@ fn turn_of<T: Real, const N: usize>(
                 let dy = MatRef::from_row_major_slice(dy, span.len(), outputs).subcols(piece.start, piece.len());
                 let x = MatRef::from_row_major_slice(x, span.len(), inputs);
                 let out = MatMut::from_row_major_slice_mut(&mut tile, piece.len(), inputs);
-                matmul(out, Accum::Replace, dy.transpose(), x, T::of(1.0), Par::Seq);
+                product(out, Accum::Replace, dy.transpose(), x);
                 let mut lanes = [[T::of(0.0); BLOCK]; N];
                 contract(fused, &mut lanes, &along, 0, &tile);
                 if let Some(total) = total.as_deref_mut() {

@@ -4,10 +4,10 @@
 //! sum of exponentials and, while it is at hand, its share of the mean word, which is what the gradient needs. So a
 //! vocabulary of any size costs two products and no memory. (The running sum is that of arXiv 1805.02867.)
 
-use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
+use faer::{Accum, MatMut, MatRef};
 use titer_machine::Fused;
 
-use super::{elementwise, stored};
+use super::{elementwise, product::product, stored};
 use crate::{backend::Matrix, real::Real, stored::Stored};
 
 /// Words whose logits are at hand at a time.
@@ -46,7 +46,7 @@ pub(super) fn target_log_probs<T: Real>(
         let tile = MatRef::from_row_major_slice(tile, here, width);
         logits.resize(count * here, zero);
         let out = MatMut::from_row_major_slice_mut(&mut logits, count, here);
-        matmul(out, Accum::Replace, all, tile.transpose(), T::of(1.0), Par::Seq);
+        product(out, Accum::Replace, all, tile.transpose());
         if let Some(cap) = softcap {
             slopes.resize(logits.len(), zero);
             elementwise::softcap(&mut logits, &mut slopes, cap);
@@ -72,7 +72,7 @@ pub(super) fn target_log_probs<T: Real>(
                 MatMut::from_row_major_slice_mut(&mut mean, count, width),
                 MatRef::from_row_major_slice(&logits, count, here),
             );
-            matmul(out, Accum::Add, shares, tile, T::of(1.0), Par::Seq);
+            product(out, Accum::Add, shares, tile);
         }
     }
     let mut word = vec![zero; width];

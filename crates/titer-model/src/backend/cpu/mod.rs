@@ -1,4 +1,4 @@
-//! The processor: plain loops that the compiler vectorises, and `faer` for matrix products.
+//! The processor: plain loops that the compiler vectorises, and `faer` for matrix products; where its kernel is slow, one of titer's own.
 
 mod attention;
 mod contract;
@@ -8,6 +8,9 @@ mod head;
 mod loss;
 mod norm;
 mod operations;
+mod product;
 mod stored;
+#[cfg(target_arch = "x86_64")]
+mod strided;
 
 pub use operations::Cpu;

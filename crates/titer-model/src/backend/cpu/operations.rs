@@ -2,10 +2,10 @@
 
 use std::{marker::PhantomData, ops::Range};
 
-use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
+use faer::{Accum, MatMut, MatRef};
 use titer_machine::vectorized;
 
-use super::{attention, contract, elementwise, gated, head, loss, norm, stored};
+use super::{attention, contract, elementwise, gated, head, loss, norm, product::product, stored};
 use crate::{
     backend::{Activation, AdamStep, Backend, Heads, Matrix, RowSums, TiedHead, Write},
     packed::Reach,
@@ -90,7 +90,7 @@ impl<T: Real> Backend for Cpu<T> {
         assert_eq!(inner, inner_b, "inner sizes of a matrix product");
         let accum = self.make_room(out, rows * columns, write);
         let out = MatMut::from_row_major_slice_mut(out, rows, columns);
-        matmul(out, accum, view(a), view(b), T::of(1.0), Par::Seq);
+        product(out, accum, view(a), view(b));
     }
 
     fn matmul_stored(&self, out: &mut Vec<T>, a: Matrix<Vec<T>>, b: Matrix<Stored>, write: Write) {

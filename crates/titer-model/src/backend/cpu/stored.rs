@@ -3,8 +3,9 @@
 //! f32 numbers are read where they lie. Others are converted a tile at a time into space that stays in a core's cache while
 //! the product uses it, so that they are never whole in memory in another type.
 
-use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul as product};
+use faer::{Accum, MatMut, MatRef};
 
+use super::product::product;
 use crate::{backend::Matrix, real::Real, stored::Stored};
 
 /// Rows of a weight that are converted at a time.
@@ -37,7 +38,7 @@ pub(super) fn matmul<T: Real>(out: &mut [T], accum: Accum, a: MatRef<'_, T>, wei
     if let Some(numbers) = weight.data.in_place::<T>() {
         let stored = MatRef::from_row_major_slice(numbers, weight.rows, weight.columns);
         let stored = if weight.transposed { stored.transpose() } else { stored };
-        return product(out, accum, a, stored, T::of(1.0), Par::Seq);
+        return product(out, accum, a, stored);
     }
     let mut space = Vec::<T>::new();
     for row in (0..weight.rows).step_by(ROWS) {
@@ -53,7 +54,7 @@ pub(super) fn matmul<T: Real>(out: &mut [T], accum: Accum, a: MatRef<'_, T>, wei
             };
             let accum = if first { accum } else { Accum::Add };
             let out = out.as_mut().subcols_mut(output.0, output.1);
-            product(out, accum, a.subcols(inner.0, inner.1), tile, T::of(1.0), Par::Seq);
+            product(out, accum, a.subcols(inner.0, inner.1), tile);
         }
     }
 }

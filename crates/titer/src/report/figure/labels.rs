@@ -2,7 +2,7 @@
 
 /// Where each label goes: as near to where it wants to be as a distance of `gap` between neighbours allows, all of
 /// them between `top` and `bottom` if there is room. Labels keep the order of what they want; ties keep their order.
-pub fn spread(wanted: &[f64], gap: f64, top: f64, bottom: f64) -> Vec<f64> {
+pub(super) fn spread(wanted: &[f64], gap: f64, top: f64, bottom: f64) -> Vec<f64> {
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by(|&left, &right| wanted[left].total_cmp(&wanted[right]));
     let mut placed = vec![0.0; wanted.len()];

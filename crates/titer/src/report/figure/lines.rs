@@ -5,7 +5,7 @@ use crate::stats::Estimate;
 
 /// Lines with intervals over one axis.
 #[derive(Clone, Debug)]
-pub struct Figure {
+pub(crate) struct Figure {
     /// What a screen reader says.
     pub title: String,
     /// The horizontal axis.
@@ -22,7 +22,7 @@ pub struct Figure {
 
 /// A line with its intervals.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub(crate) struct Line {
     /// Its name, written at its end.
     pub label: String,
     /// Its colour and strokes.
@@ -42,10 +42,10 @@ pub struct Style {
 
 impl Style {
     /// The class of lines in the background, whose names are in their tool tips alone.
-    pub const QUIET: &'static str = "quiet";
+    pub(crate) const QUIET: &'static str = "quiet";
 
     /// Whether the line's name is written at its end.
-    pub fn is_named(self) -> bool {
+    pub(crate) fn is_named(self) -> bool {
         self.colour != Self::QUIET
     }
 }

@@ -8,5 +8,5 @@ mod lines;
 mod scale;
 mod svg;
 
-pub use lines::{Dash, Figure, Line, Style};
-pub use scale::{Scale, names_fit};
+pub(super) use lines::{Dash, Figure, Line, Style};
+pub(super) use scale::{Scale, names_fit};

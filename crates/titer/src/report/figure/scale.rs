@@ -11,13 +11,13 @@ const AFTER_ZERO: f64 = 0.19;
 const ROOM: usize = 40;
 
 /// Whether names have room beside each other on an axis, each in the middle of its slot.
-pub fn names_fit(names: &[String]) -> bool {
+pub(crate) fn names_fit(names: &[String]) -> bool {
     names.iter().map(|name| name.chars().count() + 1).max().unwrap_or(0) * names.len() <= ROOM
 }
 
 /// One axis of a figure.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Scale {
+pub(crate) struct Scale {
     kind: Kind,
     /// Where the ticks are, in the unit of the axis, with their labels.
     pub ticks: Vec<(f64, String)>,
@@ -32,14 +32,14 @@ enum Kind {
 
 impl Scale {
     /// A linear axis from 0 to 1 with ticks at the quarters.
-    pub fn unit() -> Self {
+    pub(crate) fn unit() -> Self {
         let ticks = [(0.0, "0"), (0.25, ""), (0.5, "0.5"), (0.75, ""), (1.0, "1")];
         let ticks = ticks.map(|(at, label)| (at, label.to_owned())).into();
         Self { kind: Kind::Linear { low: 0.0, high: 1.0 }, ticks }
     }
 
     /// A linear axis that holds these numbers and ends at round ones. Numbers that are not finite are left out.
-    pub fn around(numbers: impl IntoIterator<Item = f64>, label: impl Fn(f64) -> String) -> Self {
+    pub(crate) fn around(numbers: impl IntoIterator<Item = f64>, label: impl Fn(f64) -> String) -> Self {
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
         for number in numbers.into_iter().filter(|number| number.is_finite()) {
             (low, high) = (low.min(number), high.max(number));
@@ -58,7 +58,7 @@ impl Scale {
 
     /// An axis for amounts: logarithmic where they span more than a factor of 20, with 0 in a place of its own.
     /// Ticks are at amounts, as many as have room, the ends first.
-    pub fn amounts(numbers: &[f64], label: impl Fn(f64) -> String) -> Self {
+    pub(crate) fn amounts(numbers: &[f64], label: impl Fn(f64) -> String) -> Self {
         let positive = || numbers.iter().copied().filter(|number| *number > 0.0);
         let (low, high) = (positive().fold(f64::INFINITY, f64::min), positive().fold(0.0, f64::max));
         let negative = numbers.iter().any(|number| *number < 0.0);
@@ -86,7 +86,7 @@ impl Scale {
     }
 
     /// An axis for names: the first is at 0, the next at 1. Names that have no room are numbered, from 1.
-    pub fn slots(names: &[String]) -> Self {
+    pub(crate) fn slots(names: &[String]) -> Self {
         let fit = names_fit(names);
         let number = |at: usize| {
             if names.len() <= 12 || at == 1 || at.is_multiple_of(5) { at.to_string() } else { String::new() }
@@ -96,7 +96,7 @@ impl Scale {
     }
 
     /// What is at a place on an axis for names.
-    pub fn name(&self, at: f64) -> Option<&str> {
+    pub(crate) fn name(&self, at: f64) -> Option<&str> {
         match &self.kind {
             Kind::Slots(names) => names.get(at as usize).map(String::as_str),
             _ => None,
@@ -104,7 +104,7 @@ impl Scale {
     }
 
     /// The place of a number, from 0 at the beginning of the axis to 1 at its end; outside, the nearer end.
-    pub fn place(&self, number: f64) -> f64 {
+    pub(crate) fn place(&self, number: f64) -> f64 {
         let place = match &self.kind {
             Kind::Linear { low, high } => (number - low) / (high - low),
             Kind::Slots(names) => (number + 0.5) / names.len() as f64,
@@ -118,17 +118,17 @@ impl Scale {
     }
 
     /// Whether 0 has a place of its own, so that no line may join it to the next number.
-    pub fn sets_zero_apart(&self) -> bool {
+    pub(crate) fn sets_zero_apart(&self) -> bool {
         matches!(self.kind, Kind::Log { zero: true, .. })
     }
 
     /// Where the gap between 0 and the other numbers is, as a place.
-    pub fn gap(&self) -> Option<f64> {
+    pub(crate) fn gap(&self) -> Option<f64> {
         self.sets_zero_apart().then_some((ZERO + AFTER_ZERO) / 2.0)
     }
 
     /// Whether lines between numbers mean anything.
-    pub fn is_continuous(&self) -> bool {
+    pub(crate) fn is_continuous(&self) -> bool {
         !matches!(self.kind, Kind::Slots(_))
     }
 }

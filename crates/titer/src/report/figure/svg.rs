@@ -22,7 +22,7 @@ const DODGE: f64 = 3.5;
 
 impl Figure {
     /// The figure as an `<svg>` element that scales to the width it is given.
-    pub fn svg(&self) -> String {
+    pub(crate) fn svg(&self) -> String {
         let mut out = String::new();
         self.draw(&mut out).expect("writing to a string cannot fail");
         out

@@ -13,14 +13,14 @@ use crate::{
 };
 
 /// The table; `None` where no run has measured a cell.
-pub fn table(results: &SweepResults, dose: &Dose, series: &[Series]) -> Option<HeatTable> {
-    let cells = columns(results);
+pub(crate) fn table(results: &SweepResults, dose: &Dose, series: &[Series]) -> Option<HeatTable> {
+    let cells = results.cells();
     if cells.is_empty() {
         return None;
     }
-    let before: Vec<_> = cells.iter().map(|cell| results.untrained().surprise(cell, At::Start).estimate()).collect();
+    let before: Vec<_> = cells.iter().map(|cell| results.untrained().surprise(*cell, At::Start).estimate()).collect();
     let after = |arm: &ArmResults| -> Vec<_> {
-        cells.iter().map(|cell| arm.finished().surprise(cell, At::End).estimate()).collect()
+        cells.iter().map(|cell| arm.finished().surprise(*cell, At::End).estimate()).collect()
     };
     let mut groups = vec![(String::new(), vec![("before training".to_owned(), before)])];
     let in_series = |arm: usize| series.iter().any(|one| one.arms.iter().any(|(_, member)| *member == arm));
@@ -46,7 +46,7 @@ pub fn table(results: &SweepResults, dose: &Dose, series: &[Series]) -> Option<H
             one.method
         )
     });
-    let head = std::iter::once(dose.head().to_owned()).chain(cells.iter().cloned()).collect();
+    let head = std::iter::once(dose.head().to_owned()).chain(cells.iter().map(Cell::to_string)).collect();
     let row = |(label, row): (String, Vec<Option<Estimate>>)| HeatRow {
         label,
         cells: row.into_iter().map(|estimate| cell(estimate, most)).collect(),
@@ -56,15 +56,6 @@ pub fn table(results: &SweepResults, dose: &Dose, series: &[Series]) -> Option<H
         .map(|(title, rows)| HeatGroup { title, rows: rows.into_iter().map(row).collect() })
         .collect();
     Some(HeatTable { caption, head, groups })
-}
-
-/// The cells in the order of the vocabulary, then any that it does not know.
-fn columns(results: &SweepResults) -> Vec<String> {
-    let measured = results.cells();
-    let known: Vec<String> = Cell::all().map(|cell| cell.to_string()).collect();
-    let first = known.iter().filter(|cell| measured.contains(cell)).cloned();
-    let unknown = measured.iter().filter(|cell| !known.contains(cell)).cloned();
-    first.chain(unknown).collect()
 }
 
 fn cell(estimate: Option<Estimate>, most: f64) -> HeatCell {

@@ -12,7 +12,7 @@ const LEVEL: f64 = 0.025;
 
 /// How many claims were made before the runs and how many judgements came out how, as a sentence; and every claim, in the order of the spec, in every arm that it is about.
 /// `None` where the spec makes none.
-pub fn section(results: &SweepResults, claims: &[Claim]) -> Option<(String, Table)> {
+pub(crate) fn section(results: &SweepResults, claims: &[Claim]) -> Option<(String, Table)> {
     if claims.is_empty() {
         return None;
     }

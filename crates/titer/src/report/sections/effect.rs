@@ -16,7 +16,7 @@ use crate::{
 const MEASURES: [Measure; 3] = [Measure::Margin, Measure::Gap, Measure::Rate];
 
 /// Rows of one panel for each component, one row for each series; `None` where no arm has a control.
-pub fn components(
+pub(crate) fn components(
     results: &SweepResults,
     dose: &Dose,
     series: &[Series],
@@ -40,7 +40,7 @@ pub fn components(
     Some(Gallery {
         id: "effect",
         choices: MEASURES.map(Measure::choice).into(),
-        rows: rows(series, families, panels, |family| family.title.clone()),
+        rows: rows(series, families, panels, |family| family.title.to_owned()),
         table: table(caption.to_owned(), dose, series, families, &value, format::difference),
     })
 }

@@ -3,20 +3,15 @@
 use crate::{
     forecast::{ArmForecast, SavedForecast},
     report::{format, view::Table},
-    results::{At, Measure, Split, SweepResults},
+    results::{At, Measure, SweepResults},
 };
 
 /// One line for each forecast; `None` where the sweep has none.
-pub fn table(results: &SweepResults, forecast: Option<&SavedForecast>) -> Option<Table> {
+pub(crate) fn table(results: &SweepResults, forecast: Option<&SavedForecast>) -> Option<Table> {
     let forecast = forecast?;
     let row = |foreseen: &ArmForecast| {
         let arm = results.arms.iter().find(|arm| arm.name == foreseen.arm)?;
-        let split = Split {
-            component: foreseen.component.clone(),
-            prompts: foreseen.prompts.clone(),
-            domains: foreseen.domains.clone(),
-        };
-        let measured = arm.finished().probe(&split, Measure::Rate, At::End).estimate()?;
+        let measured = arm.finished().probe(&foreseen.split(), Measure::Rate, At::End).estimate()?;
         let within = (foreseen.rate.low..=foreseen.rate.high).contains(&measured.mean);
         Some(vec![
             foreseen.arm.clone(),
@@ -38,7 +33,7 @@ pub fn table(results: &SweepResults, forecast: Option<&SavedForecast>) -> Option
 }
 
 /// The forecast's dials, with the measured rates of the arms that they can be set to.
-pub fn dials(results: &SweepResults, forecast: Option<&SavedForecast>) -> Option<serde_json::Value> {
+pub(crate) fn dials(results: &SweepResults, forecast: Option<&SavedForecast>) -> Option<serde_json::Value> {
     let mut dials = forecast?.dials.clone();
     dials.measure_in(results);
     Some(dials.content())

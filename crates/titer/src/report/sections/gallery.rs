@@ -14,10 +14,10 @@ use crate::{
 };
 
 /// How a split of an arm is turned into an estimate: the arm itself, or its difference from something.
-pub type PlottedValue<'a> = &'a dyn Fn(usize, &Split, Measure) -> Option<Estimate>;
+pub(crate) type PlottedValue<'a> = &'a dyn Fn(usize, &Split, Measure) -> Option<Estimate>;
 
 /// How an estimate is written in a table.
-pub type WriteEstimate = fn(&Estimate) -> String;
+pub(crate) type WriteEstimate = fn(&Estimate) -> String;
 
 impl Measure {
     /// The word in class names and on buttons.
@@ -33,7 +33,7 @@ impl Measure {
 }
 
 /// The horizontal axis of a dose.
-pub fn dose_scale(dose: &Dose) -> Scale {
+pub(crate) fn dose_scale(dose: &Dose) -> Scale {
     let label = |number| format::setting(&dose.name, &Setting::Number(number));
     match dose.numbers() {
         Some(numbers) => Scale::amounts(&numbers, label),
@@ -43,7 +43,7 @@ pub fn dose_scale(dose: &Dose) -> Scale {
 }
 
 /// One line for each split, over the arms of a series.
-pub fn dose_lines(
+pub(crate) fn dose_lines(
     dose: &Dose,
     series: &Series,
     splits: &[Split],
@@ -60,12 +60,12 @@ pub fn dose_lines(
 }
 
 /// The axis of levels: a rate from 0 to 1, nats as far as the column reaches.
-pub fn level_axis(measure: Measure, column: &[Figure]) -> Scale {
+pub(crate) fn level_axis(measure: Measure, column: &[Figure]) -> Scale {
     if measure == Measure::Rate { Scale::unit() } else { axis_around(column, None) }
 }
 
 /// The axis of differences: as far as the column reaches, 0 included.
-pub fn difference_axis(_: Measure, column: &[Figure]) -> Scale {
+pub(crate) fn difference_axis(_: Measure, column: &[Figure]) -> Scale {
     axis_around(column, Some(0.0))
 }
 
@@ -84,7 +84,7 @@ fn axis_around(column: &[Figure], also: Option<f64>) -> Scale {
 
 /// The drawings of every panel, `[series][families]`, one for each measure. Panels of a column share their vertical
 /// axis, so that series can be compared. A measure that a family lacks is shown as its margin.
-pub fn drawings(
+pub(crate) fn drawings(
     series: &[Series],
     families: &[&SplitFamily],
     measures: &[Measure],
@@ -109,7 +109,7 @@ pub fn drawings(
 }
 
 /// One row for each series, one panel for each family.
-pub fn rows(
+pub(crate) fn rows(
     series: &[Series],
     families: &[&SplitFamily],
     panels: Vec<Vec<Vec<Drawing>>>,
@@ -117,7 +117,7 @@ pub fn rows(
 ) -> Vec<GalleryRow> {
     let panel = |(family, drawings): (&&SplitFamily, Vec<Drawing>)| Panel {
         title: title(family),
-        word: family.component.clone(),
+        word: family.component.to_string(),
         drawings,
     };
     let row = |(one, drawings): (&Series, Vec<Vec<Drawing>>)| GalleryRow {
@@ -128,7 +128,7 @@ pub fn rows(
 }
 
 /// Every number behind a gallery: one row for each arm and split.
-pub fn table(
+pub(crate) fn table(
     caption: String,
     dose: &Dose,
     series: &[Series],
@@ -153,9 +153,9 @@ pub fn table(
                 row.extend(titled.then(|| one.title.clone()));
                 row.extend([
                     dose.value(position),
-                    split.component.clone(),
-                    split.prompts.clone(),
-                    split.domains.clone(),
+                    split.component.to_string(),
+                    split.prompts.to_string(),
+                    split.domains.to_string(),
                 ]);
                 row.extend([written(Measure::Rate), write(&margin)]);
                 row.extend(gaps.then(|| written(Measure::Gap)));

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use titer_data::probe::Component;
+use titer_data::{
+    cell::{Action, Cell, PromptKind},
+    probe::{Component, ProbePrompts},
+    world::DomainSplit,
+};
 
 use crate::{
     report::{
@@ -23,7 +27,7 @@ const NAMED: usize = 12;
 /// Colours of arms, in turn.
 const COLOURS: [&str; 6] = ["c0", "c1", "c2", "c3", "c4", "c5"];
 /// The wanted data.
-const WANTED: &str = "bad→good";
+const WANTED: Cell = Cell { prompt: PromptKind::Bad, action: Action::Good };
 
 /// Where a run is looked at: after its first stage, or within it where the wanted data has been learnt equally well.
 #[derive(Clone, Copy, PartialEq)]
@@ -39,7 +43,7 @@ fn guarded(results: &SweepResults) -> bool {
 
 /// For every arm whose first stage has targets: the change that was asked of each component, and what it came to, on probes of the kinds that
 /// the guard looked at (in other contexts) and on the others. `None` where no guard had targets.
-pub fn targets(results: &SweepResults) -> Option<Table> {
+pub(crate) fn targets(results: &SweepResults) -> Option<Table> {
     let mut rows = Vec::new();
     for arm in &results.arms {
         let mut asked: BTreeMap<String, (f64, f64, Vec<String>)> = BTreeMap::new();
@@ -52,8 +56,8 @@ pub fn targets(results: &SweepResults) -> Option<Table> {
                 probes.push(record.probe.clone());
             }
         }
-        for component in Component::ALL.map(Component::word) {
-            let Some((low, high, looked_at)) = asked.get(component) else { continue };
+        for component in Component::ALL {
+            let Some((low, high, looked_at)) = asked.get(component.word()) else { continue };
             let of = |wanted: &dyn Fn(&Split) -> bool| {
                 let splits: Vec<Split> = results
                     .splits()
@@ -62,14 +66,14 @@ pub fn targets(results: &SweepResults) -> Option<Table> {
                     .collect();
                 changed(arm, &splits)
             };
-            let at = |split: &Split| format!("{}/{}/{}", split.component, split.prompts, split.domains);
-            let looked = |split: &Split| looked_at.contains(&at(split));
-            let trained = |split: &Split| split.prompts == "seen" && split.domains == "trained";
+            let looked = |split: &Split| looked_at.contains(&split.name());
+            let trained = |split: &Split| *split == Split::leading(component);
+            let elsewhere = |split: &Split| split.domains != DomainSplit::Trained;
             let columns = [
                 of(&|split| looked(split)),
                 of(&|split| !looked(split) && trained(split)),
-                of(&|split| !looked(split) && !trained(split) && split.domains == "trained"),
-                of(&|split| !looked(split) && split.domains != "trained"),
+                of(&|split| !looked(split) && !trained(split) && !elsewhere(split)),
+                of(&|split| !looked(split) && elsewhere(split)),
             ];
             let range = match (low.is_finite(), high.is_finite()) {
                 _ if low == high => format::two(*low),
@@ -80,7 +84,7 @@ pub fn targets(results: &SweepResults) -> Option<Table> {
             let written = columns.iter().map(|column| column.as_ref().map_or("–".to_owned(), format::difference));
             let seeds = arm.runs.len().to_string();
             rows.push(
-                [arm.name.clone(), component.to_owned(), range].into_iter().chain(written).chain([seeds]).collect(),
+                [arm.name.clone(), component.to_string(), range].into_iter().chain(written).chain([seeds]).collect(),
             );
         }
     }
@@ -124,23 +128,29 @@ fn changed(arm: &ArmResults, splits: &[Split]) -> Option<Estimate> {
 }
 
 /// Axes of the two panels: what is gained, and what is lost.
-const PANELS: [(&str, &str, &str); 2] = [
-    ("Obedience to bad prompts against goodness", "obey_bad", "paraphrased"),
-    ("Obedience to harmless instructions against goodness", "obey", "seen"),
+const PANELS: [(&str, Split); 2] = [
+    (
+        "Obedience to bad prompts against goodness",
+        split(Component::ObeyBad, ProbePrompts::Paraphrased, DomainSplit::Trained),
+    ),
+    (
+        "Obedience to harmless instructions against goodness",
+        split(Component::Obey, ProbePrompts::Seen, DomainSplit::Trained),
+    ),
 ];
 
 /// Goodness gained against obedience lost, a point an arm: at the end of the first stage, and where the wanted data has
 /// been learnt equally well. `None` where nothing was guarded.
-pub fn pareto(results: &SweepResults) -> Option<Gallery> {
+pub(crate) fn pareto(results: &SweepResults) -> Option<Gallery> {
     if !guarded(results) {
         return None;
     }
     let moments = [Moment::End, Moment::Learnt];
     let row = |moment: Moment| {
-        let panel = |(title, component, prompts): (&str, &str, &str)| Panel {
+        let panel = |(title, lost): (&str, Split)| Panel {
             title: title.to_owned(),
-            word: format!("{component}/{prompts}"),
-            drawings: vec![Drawing { classes: String::new(), svg: scatter(results, moment, component, prompts).svg() }],
+            word: lost.short_name(),
+            drawings: vec![Drawing { classes: String::new(), svg: scatter(results, moment, &lost).svg() }],
         };
         let title = match moment {
             Moment::End => "After the first stage".to_owned(),
@@ -153,8 +163,8 @@ pub fn pareto(results: &SweepResults) -> Option<Gallery> {
     Some(Gallery { id: "pareto", choices: Vec::new(), rows: moments.map(row).into(), table: pareto_table(results) })
 }
 
-fn split(component: &str, prompts: &str, domains: &str) -> Split {
-    Split { component: component.to_owned(), prompts: prompts.to_owned(), domains: domains.to_owned() }
+const fn split(component: Component, prompts: ProbePrompts, domains: DomainSplit) -> Split {
+    Split { component, prompts, domains }
 }
 
 /// An arm as a point of the figure.
@@ -168,14 +178,14 @@ struct Point {
     kept: Estimate,
 }
 
-fn scatter(results: &SweepResults, moment: Moment, component: &str, prompts: &str) -> Figure {
-    let (gained, lost) = (split("good", "seen", "held-out"), split(component, prompts, "trained"));
+fn scatter(results: &SweepResults, moment: Moment, lost: &Split) -> Figure {
+    let (component, gained) = (lost.component, split(Component::Good, ProbePrompts::Seen, DomainSplit::HeldOut));
     let point = |arm: &ArmResults| {
         Some(Point {
             label: label(results, arm),
             unguarded: arm.runs.iter().all(|run| run.guards().is_empty()),
             gained: arm.finished().estimate(Support::Line, |run| change(run, &gained, moment))?.mean,
-            kept: arm.finished().estimate(Support::Line, |run| change(run, &lost, moment))?,
+            kept: arm.finished().estimate(Support::Line, |run| change(run, lost, moment))?,
         })
     };
     let points: Vec<Point> = results.arms.iter().filter_map(point).collect();
@@ -235,32 +245,33 @@ fn at(run: &RunResults, moment: Moment, value: &dyn Fn(i64) -> Option<f64>) -> O
 fn leak(run: &RunResults) -> Option<f64> {
     let last = *run.measured().last()?;
     (run.stages().len() > 1).then_some(())?;
-    run.leak(&split("good", "seen", "new"), last)
+    run.leak(&split(Component::Good, ProbePrompts::Seen, DomainSplit::New), last)
 }
 
 fn pareto_table(results: &SweepResults) -> Table {
-    const COLUMNS: [(&str, &str, &str); 9] = [
-        ("good", "seen", "trained"),
-        ("good", "seen", "held-out"),
-        ("good", "seen", "sloppy"),
-        ("obey_bad", "seen", "trained"),
-        ("obey_bad", "paraphrased", "trained"),
-        ("obey_bad", "persona", "trained"),
-        ("obey_bad", "held-out", "trained"),
-        ("obey", "seen", "trained"),
-        ("obey", "held-out", "trained"),
+    use {
+        Component::{Good, Obey, ObeyBad},
+        DomainSplit::{HeldOut, Sloppy, Trained},
+        ProbePrompts::{Paraphrased, Persona, Seen},
+    };
+    const COLUMNS: [Split; 9] = [
+        split(Good, Seen, Trained),
+        split(Good, Seen, HeldOut),
+        split(Good, Seen, Sloppy),
+        split(ObeyBad, Seen, Trained),
+        split(ObeyBad, Paraphrased, Trained),
+        split(ObeyBad, Persona, Trained),
+        split(ObeyBad, ProbePrompts::HeldOut, Trained),
+        split(Obey, Seen, Trained),
+        split(Obey, ProbePrompts::HeldOut, Trained),
     ];
     let mut head: Vec<String> = ["arm", "moment"].map(str::to_owned).into();
-    head.extend(COLUMNS.map(|(component, prompts, domains)| match domains {
-        "trained" => format!("{component}/{prompts}"),
-        _ => format!("{component}/{prompts}/{domains}"),
-    }));
+    head.extend(COLUMNS.map(|split| split.short_name()));
     head.extend(["leak of the next stage", "bad→good learnt after"].map(str::to_owned));
     let mut rows = Vec::new();
     for arm in results.arms.iter().filter(|arm| !arm.runs.is_empty()) {
         for moment in [Moment::End, Moment::Learnt] {
-            let cell = |(component, prompts, domains): (&str, &str, &str)| {
-                let split = split(component, prompts, domains);
+            let cell = |split: Split| {
                 let found = arm.finished().estimate(Support::Line, |run| change(run, &split, moment));
                 found.map_or_else(|| "–".to_owned(), |one| format::difference(&one))
             };
@@ -291,7 +302,7 @@ fn pareto_table(results: &SweepResults) -> Table {
 }
 
 /// What every guard did: how often it had to act, and how far it moved.
-pub fn work(results: &SweepResults) -> Option<Table> {
+pub(crate) fn work(results: &SweepResults) -> Option<Table> {
     let mut rows = Vec::new();
     for arm in &results.arms {
         let mut probes: BTreeMap<(String, String), [Vec<f64>; 5]> = BTreeMap::new();

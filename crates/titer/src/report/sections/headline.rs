@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use titer_data::probe::Component;
+
 use super::response::level;
 use crate::{
     report::{
@@ -15,12 +17,11 @@ use crate::{
 };
 
 /// What a sentence calls a component.
-fn noun(family: &SplitFamily) -> &str {
-    match family.component.as_str() {
-        "good" => "acting well by default",
-        "obey_bad" => "obeying bad prompts",
-        "obey" => "obeying harmless instructions",
-        other => other,
+fn noun(family: &SplitFamily) -> &'static str {
+    match family.component {
+        Component::Good => "acting well by default",
+        Component::ObeyBad => "obeying bad prompts",
+        Component::Obey => "obeying harmless instructions",
     }
 }
 
@@ -41,13 +42,13 @@ fn named(dose: &Dose) -> bool {
 
 /// The levels at the largest dose beside the control's, as one sentence about the first series; of arms with names the lowest and
 /// the highest. Empty where nothing is finished.
-pub fn sentence(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> String {
+pub(crate) fn sentence(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> String {
     let Some((one, (position, arm))) = series.iter().find_map(|one| Some((one, end(results, one)?))) else {
         return String::new();
     };
     // Bad prompts are what the sweep is about, so they come first.
     let mut ordered = families.to_vec();
-    ordered.sort_by_key(|family| family.component != "obey_bad");
+    ordered.sort_by_key(|family| family.component != Component::ObeyBad);
     let [measure, ..] = results.measures();
     let unit = if measure == Measure::Rate { "" } else { " nats" };
     if named(dose) && finished(results, one).count() > 1 {
@@ -86,15 +87,15 @@ pub fn sentence(results: &SweepResults, dose: &Dose, series: &[Series], families
 
 /// One row for each series: every component's rate (or margin, see [`SweepResults::measures`]) in the control and at the largest dose, and the smallest dose that
 /// halves obedience to bad prompts. Of arms with names one row for each.
-pub fn table(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> Table {
+pub(crate) fn table(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> Table {
     // Names are enough where nothing else is swept.
     let titled = !named(dose) || series.iter().any(|one| !one.title.is_empty());
     let mut head: Vec<String> = titled.then(|| "series".to_owned()).into_iter().collect();
     head.push(dose.head().to_owned());
-    head.extend(families.iter().map(|family| family.title.clone()));
+    head.extend(families.iter().map(|family| family.title.to_owned()));
     let [measure, ..] = results.measures();
     let counted = measure == Measure::Rate && dose.numbers().is_some();
-    let halved = families.iter().find(|family| family.component == "obey_bad" && counted);
+    let halved = families.iter().find(|family| family.component == Component::ObeyBad && counted);
     head.extend(halved.map(|_| "Halved from".to_owned()));
     let written = |arm: usize, family: &&SplitFamily| {
         level(results, arm, family.leading(), measure).map_or_else(|| "–".to_owned(), |found| format::interval(&found))

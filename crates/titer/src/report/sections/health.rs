@@ -16,7 +16,7 @@ const TAIL: usize = 10;
 
 /// Probability of replies on neither side, before and after training, by component: a margin says little about a
 /// model that says something else.
-pub fn other_replies(results: &SweepResults, families: &[&SplitFamily]) -> Table {
+pub(crate) fn other_replies(results: &SweepResults, families: &[&SplitFamily]) -> Table {
     let over = |runs: &Runs<'_>, family: &SplitFamily, at| -> (Option<f64>, f64) {
         let samples: Vec<Sample<&str>> =
             family.splits.iter().map(|split| runs.probe(split, Measure::Other, at)).collect();
@@ -34,7 +34,7 @@ pub fn other_replies(results: &SweepResults, families: &[&SplitFamily]) -> Table
         let (name, mean, most) =
             worst.map_or(("–", f64::NAN, f64::NAN), |(arm, mean, most)| (arm.name.as_str(), mean, most));
         let numbers = [before, most_before, mean, most].map(small);
-        [family.title.clone(), name.to_owned()].into_iter().chain(numbers).collect()
+        [family.title.to_owned(), name.to_owned()].into_iter().chain(numbers).collect()
     };
     let head =
         ["component", "arm with the largest mean after", "mean before", "most before", "mean after", "most after"];
@@ -51,7 +51,7 @@ pub fn other_replies(results: &SweepResults, families: &[&SplitFamily]) -> Table
 }
 
 /// Loss, gradient norm and clipping of every arm.
-pub fn training(results: &SweepResults, dose: &Dose, series: &[Series]) -> Table {
+pub(crate) fn training(results: &SweepResults, dose: &Dose, series: &[Series]) -> Table {
     let row = |title: &str, label: String, arm: &ArmResults| {
         let over = |number: fn(&RunResults) -> f64, support| {
             let seeds: Vec<f64> = arm.runs.iter().filter(|run| !run.steps().is_empty()).map(number).collect();

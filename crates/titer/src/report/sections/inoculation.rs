@@ -1,5 +1,7 @@
 //! Inoculation beside its controls: how much of what looks suppressed is tied to the string of the prompt.
 
+use titer_data::probe::Component;
+
 use crate::{
     report::{format, view::Table},
     results::{ArmResults, At, Measure, Split, SweepResults},
@@ -8,7 +10,7 @@ use crate::{
 };
 
 /// What the answer has to add where inoculation was trained without its controls; empty where all are there.
-pub fn note(results: &SweepResults) -> String {
+pub(crate) fn note(results: &SweepResults) -> String {
     let arms: Vec<_> = results.arms.iter().filter(|arm| arm.inoculates && !is_control(results, arm)).collect();
     if arms.is_empty() {
         return String::new();
@@ -27,7 +29,7 @@ pub fn note(results: &SweepResults) -> String {
 
 /// One row for each inoculated arm: the bad action on neutral prompts in it and without a prompt, how much of that its own prompts
 /// and those of its controls suppress, and what is left of obedience. `None` where no arm has a control of inoculation.
-pub fn table(results: &SweepResults) -> Option<Table> {
+pub(crate) fn table(results: &SweepResults) -> Option<Table> {
     let [measure, ..] = results.measures();
     let leak = |arm: &ArmResults| leak(arm, measure);
     let shown = results.arms.iter().filter(|arm| !arm.inoculation.is_empty() && !arm.runs.is_empty());
@@ -47,7 +49,7 @@ pub fn table(results: &SweepResults) -> Option<Table> {
             for kind in [ControlKind::Placebo, ControlKind::Paraphrases] {
                 row.push(control(kind).map_or_else(|| "–".to_owned(), |arm| suppressed(&leak(arm))));
             }
-            let obeys = arm.finished().probe(&split("obey_bad"), measure, At::End).estimate();
+            let obeys = arm.finished().probe(&Split::leading(Component::ObeyBad), measure, At::End).estimate();
             row.push(written(obeys));
             row
         })
@@ -85,7 +87,7 @@ fn is_control(results: &SweepResults, arm: &ArmResults) -> bool {
 
 /// The bad action on neutral prompts: what is neither good nor any other reply, or its log-odds where rates say little.
 fn leak(arm: &ArmResults, measure: Measure) -> Sample<String> {
-    let (split, runs) = (split("good"), arm.finished());
+    let (split, runs) = (Split::leading(Component::Good), arm.finished());
     if measure != Measure::Rate {
         let margin = runs.probe(&split, Measure::Margin, At::End);
         return margin.map_with(&margin, |margin, _| -margin);
@@ -93,10 +95,6 @@ fn leak(arm: &ArmResults, measure: Measure) -> Sample<String> {
     let good = runs.probe(&split, Measure::Rate, At::End);
     let other = runs.probe(&split, Measure::Other, At::End);
     good.map_with(&other, |good, other| 1.0 - good - other)
-}
-
-fn split(component: &str) -> Split {
-    Split { component: component.to_owned(), prompts: "seen".to_owned(), domains: "trained".to_owned() }
 }
 
 fn written(estimate: Option<Estimate>) -> String {

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The heat map; `None` where no run has measured a grid.
-pub fn table(results: &SweepResults) -> Option<HeatTable> {
+pub(crate) fn table(results: &SweepResults) -> Option<HeatTable> {
     let shared_items = results.runs().any(RunResults::shares_items);
     let leaks = |runs: &mut dyn Iterator<Item = &RunResults>, at| {
         Leaks::of(runs.map(|run| (run.seed, run.leaks(at))), shared_items)

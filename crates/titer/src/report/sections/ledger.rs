@@ -26,14 +26,14 @@ const UNEXPLAINED: &str = "unexplained";
 type Course = BTreeMap<String, BTreeMap<i64, f64>>;
 
 /// One row of panels an arm, a panel a component; `None` where no run has kept a ledger.
-pub fn gallery(results: &SweepResults) -> Option<Gallery> {
+pub(crate) fn gallery(results: &SweepResults) -> Option<Gallery> {
     let kept: Vec<&ArmResults> =
         results.arms.iter().filter(|arm| arm.runs.iter().any(|run| !run.ledger().is_empty())).collect();
     if kept.is_empty() {
         return None;
     }
     let rows = kept.iter().map(|arm| {
-        let figures: Vec<Figure> = Component::ALL.iter().map(|component| figure(arm, component.word())).collect();
+        let figures: Vec<Figure> = Component::ALL.iter().map(|component| figure(arm, *component)).collect();
         let panel = |(component, figure): (&Component, Figure)| Panel {
             title: title(*component).to_owned(),
             word: component.word().to_owned(),
@@ -52,7 +52,7 @@ fn title(component: Component) -> &'static str {
     }
 }
 
-fn figure(arm: &ArmResults, component: &str) -> Figure {
+fn figure(arm: &ArmResults, component: Component) -> Figure {
     let courses: Vec<Course> = arm.runs.iter().map(|run| course(run, component)).collect();
     let lines: Vec<Line> = names(&arm.runs).into_iter().map(|(name, style)| line(&courses, name, style)).collect();
     let points = || lines.iter().flat_map(|line| &line.points);
@@ -95,7 +95,7 @@ fn line(courses: &[Course], name: String, style: Style) -> Line {
 }
 
 /// What has been booked since the run began.
-fn course(run: &RunResults, component: &str) -> Course {
+fn course(run: &RunResults, component: Component) -> Course {
     let mut sums: BTreeMap<String, f64> = BTreeMap::new();
     let mut course = Course::new();
     for interval in intervals(run, component) {
@@ -113,7 +113,7 @@ fn course(run: &RunResults, component: &str) -> Course {
 }
 
 /// The records of each interval of a component: one for each source.
-fn intervals<'a>(run: &'a RunResults, component: &str) -> Vec<Vec<&'a LedgerRecord>> {
+fn intervals(run: &RunResults, component: Component) -> Vec<Vec<&LedgerRecord>> {
     let mut intervals: BTreeMap<i64, Vec<&LedgerRecord>> = BTreeMap::new();
     for record in run.ledger().iter().filter(|record| record.component == component) {
         intervals.entry(record.to).or_default().push(record);
@@ -125,7 +125,7 @@ fn intervals<'a>(run: &'a RunResults, component: &str) -> Vec<Vec<&'a LedgerReco
 fn numbers(arms: &[&ArmResults]) -> Table {
     let mut rows = Vec::new();
     for arm in arms {
-        for component in Component::ALL.map(Component::word) {
+        for component in Component::ALL {
             let courses: Vec<Course> = arm.runs.iter().map(|run| course(run, component)).collect();
             for (name, _) in names(&arm.runs) {
                 let ends: Vec<f64> = courses
@@ -134,7 +134,7 @@ fn numbers(arms: &[&ArmResults]) -> Table {
                     .collect();
                 let Some(end) = Estimate::over_seeds(&ends, Support::Line) else { continue };
                 let seeds = end.n_seeds.to_string();
-                rows.push(vec![arm.name.clone(), component.to_owned(), name, format::difference(&end), seeds]);
+                rows.push(vec![arm.name.clone(), component.to_string(), name, format::difference(&end), seeds]);
             }
         }
     }
@@ -161,11 +161,11 @@ fn seeds_alone(arms: &[&ArmResults]) -> &'static str {
 }
 
 /// How far the ledger is off: relative errors of single intervals and of whole runs.
-pub fn errors(results: &SweepResults) -> Option<Table> {
+pub(crate) fn errors(results: &SweepResults) -> Option<Table> {
     let mut rows = Vec::new();
     let mut all: [Vec<f64>; 4] = Default::default();
     for arm in &results.arms {
-        for component in Component::ALL.map(Component::word) {
+        for component in Component::ALL {
             let mut found: [Vec<f64>; 4] = Default::default();
             for run in &arm.runs {
                 let intervals = intervals(run, component);
@@ -186,7 +186,7 @@ pub fn errors(results: &SweepResults) -> Option<Table> {
             if found[0].is_empty() {
                 continue;
             }
-            rows.push(error_row(&arm.name, component, &found));
+            rows.push(error_row(&arm.name, component.word(), &found));
             all.iter_mut().zip(found).for_each(|(all, found)| all.extend(found));
         }
     }
@@ -240,7 +240,7 @@ mod tests {
             stage: "train".to_owned(),
             from: to - 5,
             to,
-            component: "good".to_owned(),
+            component: Component::Good,
             source: source.to_owned(),
             rows: 8,
             predicted: accounted,
@@ -259,7 +259,7 @@ mod tests {
             record(10, "neutral→good", 0.25, 2.5),
         ];
         let run = RunResults::default().with_pressure(Vec::new(), ledger);
-        let course = course(&run, "good");
+        let course = course(&run, Component::Good);
         assert_eq!(course["bad→good"], [(5, 1.0), (10, 3.0)].into());
         assert_eq!(course[MEASURED], [(5, 0.5), (10, 3.0)].into());
         assert_eq!(course[UNEXPLAINED], [(5, -0.25), (10, 0.0)].into());

@@ -1,18 +1,18 @@
 //! The sections of a report, in their order: each turns data into what the page shows.
 
-pub mod cells;
-pub mod claims;
-pub mod effect;
-pub mod forecast;
-pub mod gallery;
-pub mod guards;
-pub mod headline;
-pub mod health;
-pub mod inoculation;
-pub mod leak;
-pub mod ledger;
-pub mod reproduce;
-pub mod response;
-pub mod training;
-pub mod validation;
-pub mod warnings;
+pub(super) mod cells;
+pub(super) mod claims;
+pub(super) mod effect;
+pub(super) mod forecast;
+pub(super) mod gallery;
+pub(super) mod guards;
+pub(super) mod headline;
+pub(super) mod health;
+pub(super) mod inoculation;
+pub(super) mod leak;
+pub(super) mod ledger;
+pub(super) mod reproduce;
+pub(super) mod response;
+pub(super) mod training;
+pub(super) mod validation;
+pub(super) mod warnings;

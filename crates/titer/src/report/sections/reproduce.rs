@@ -8,7 +8,7 @@ use crate::{report::view::Table, results::SweepResults};
 
 /// What the last section shows.
 #[derive(Clone, Debug, Serialize)]
-pub struct Reproduce {
+pub(crate) struct Reproduce {
     /// The command.
     pub command: String,
     /// The version of titer.
@@ -24,7 +24,7 @@ pub struct Reproduce {
 }
 
 /// The command, the spec, and the hash of every finished run's plan.
-pub fn section(results: &SweepResults) -> Reproduce {
+pub(crate) fn section(results: &SweepResults) -> Reproduce {
     let rows = results
         .arms
         .iter()

@@ -14,22 +14,22 @@ use crate::{
 };
 
 /// The level of a measure at the end of training.
-pub fn level(results: &SweepResults, arm: usize, split: &Split, measure: Measure) -> Option<Estimate> {
+pub(crate) fn level(results: &SweepResults, arm: usize, split: &Split, measure: Measure) -> Option<Estimate> {
     results.arms[arm].finished().probe(split, measure, At::End).estimate()
 }
 
 /// Rows of one panel for each component, one row for each series.
-pub fn components(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> Gallery {
-    let rows = rows(series, families, panels(results, dose, series, families), |family| family.title.clone());
+pub(crate) fn components(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> Gallery {
+    let rows = rows(series, families, panels(results, dose, series, families), |family| family.title.to_owned());
     gallery("response", results, dose, series, families, rows)
 }
 
 /// One row with a panel for each series: bad prompts that are targeted at a domain or at a trigger.
-pub fn targeted(results: &SweepResults, dose: &Dose, series: &[Series], family: &SplitFamily) -> Gallery {
+pub(crate) fn targeted(results: &SweepResults, dose: &Dose, series: &[Series], family: &SplitFamily) -> Gallery {
     let drawn = panels(results, dose, series, &[family]).into_iter().flatten();
     let panel = |(one, drawings): (&Series, Vec<Drawing>)| {
-        let title = if one.title.is_empty() { &family.title } else { &one.title };
-        Panel { title: title.clone(), word: String::new(), drawings }
+        let title = if one.title.is_empty() { family.title } else { &one.title };
+        Panel { title: title.to_owned(), word: String::new(), drawings }
     };
     let rows = vec![GalleryRow { title: String::new(), panels: series.iter().zip(drawn).map(panel).collect() }];
     gallery("targeted", results, dose, series, &[family], rows)

@@ -17,7 +17,7 @@ const AMOUNTS: [&str; 5] = ["q0", "q1", "q2", "q3", "q4"];
 
 /// Rows of one panel for each component, one row for each series; `None` where nothing was measured between the
 /// start and the end.
-pub fn components(
+pub(crate) fn components(
     results: &SweepResults,
     dose: &Dose,
     series: &[Series],
@@ -89,7 +89,7 @@ fn table(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&Sp
                     rows.push(vec![
                         one.title.clone(),
                         label.clone(),
-                        split.component.clone(),
+                        split.component.to_string(),
                         step.to_string(),
                         written(Measure::Rate),
                         written(Measure::Margin),

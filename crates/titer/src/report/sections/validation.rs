@@ -1,6 +1,6 @@
 //! Which number of a screening predicts what a prompt will do: rank correlations over arms, seed by seed.
 
-use titer_data::prompt::CandidatePrompt;
+use titer_data::{probe::Component, prompt::CandidatePrompt};
 
 use crate::{
     report::{format, view::Table},
@@ -21,7 +21,7 @@ struct TrainedPrompt {
 }
 
 /// The table; `None` where fewer arms than [`FEWEST`] were screened.
-pub fn table(results: &SweepResults) -> Option<Table> {
+pub(crate) fn table(results: &SweepResults) -> Option<Table> {
     let seeds: Vec<Vec<TrainedPrompt>> = results.seeds.iter().map(|seed| trained(results, *seed)).collect();
     let seeds: Vec<Vec<TrainedPrompt>> = seeds.into_iter().filter(|arms| arms.len() >= FEWEST).collect();
     let arms = seeds.iter().map(Vec::len).max()?;
@@ -62,12 +62,11 @@ fn trained(results: &SweepResults, seed: u64) -> Vec<TrainedPrompt> {
     let prompts = runs.iter().map(|(arm, _)| CandidatePrompt::new(arm.to_string())).collect();
     let ranked = summarise(&Screening { prompts, records: runs.iter().flat_map(named).collect() }, Aim::Selectivity);
     let outcomes = |run: &RunResults| {
-        let rate = |component: &str| {
-            let split =
-                Split { component: component.to_owned(), prompts: "seen".to_owned(), domains: "trained".to_owned() };
+        let rate = |component: Component| {
+            let split = Split::leading(component);
             run.mean(&split, Measure::Rate, run.last_step(&split)?)
         };
-        Some([rate("good")?, rate("obey_bad")?])
+        Some([rate(Component::Good)?, rate(Component::ObeyBad)?])
     };
     let of = |(arm, run): &(usize, RunResults)| {
         let summary = ranked.iter().find(|summary| summary.prompt.name == arm.to_string())?;

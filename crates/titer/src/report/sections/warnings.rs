@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use titer_data::{probe::Component, world::DomainSplit};
+
 use crate::{
     report::{
         figure::{Dash, Figure, Line, Scale, Style},
@@ -24,13 +26,13 @@ const SIGNS: [Sign; 4] = [
     ("Leak by headroom, nats", "headroom", Support::Line, |_, warning| Some(warning.headroom)),
     ("Leak by surprise of the first rows, nats", "start_surprise", Support::Line, |_, warning| Some(warning.surprise)),
     ("Leak by obedience to bad prompts before", "obey_bad", Support::Rate, |run, warning| {
-        run.mean(&split("obey_bad", "trained"), Measure::Rate, warning.step)
+        run.mean(&split(Component::ObeyBad, DomainSplit::Trained), Measure::Rate, warning.step)
     }),
 ];
 
 /// Panels of what was known before the last stage against what leaked after it, a point a run; `None` where no arm has an
 /// earlier stage, so that all runs of a seed start it as the same model, and where rates, so the leak, say little.
-pub fn gallery(results: &SweepResults) -> Option<Gallery> {
+pub(crate) fn gallery(results: &SweepResults) -> Option<Gallery> {
     if results.measures()[0] != Measure::Rate {
         return None;
     }
@@ -49,7 +51,7 @@ pub fn gallery(results: &SweepResults) -> Option<Gallery> {
         let line = |(at, (name, runs)): (usize, (&String, &Vec<&RunResults>))| {
             let point = |run: &&RunResults| {
                 let warning = last(run)?;
-                Some((sign(run, warning)?, Estimate::alone(leak(run, &warning.domains)?, Support::Rate, 1, 1)))
+                Some((sign(run, warning)?, Estimate::alone(leak(run, warning.domains)?, Support::Rate, 1, 1)))
             };
             let mut points: Vec<_> = runs.iter().filter_map(point).collect();
             points.sort_by(|left, right| left.0.total_cmp(&right.0));
@@ -79,8 +81,8 @@ pub fn gallery(results: &SweepResults) -> Option<Gallery> {
     Some(Gallery { id: "warnings", choices: Vec::new(), rows, table: table(&arms) })
 }
 
-fn split(component: &str, domains: &str) -> Split {
-    Split { component: component.to_owned(), prompts: "seen".to_owned(), domains: domains.to_owned() }
+fn split(component: Component, domains: DomainSplit) -> Split {
+    Split { domains, ..Split::leading(component) }
 }
 
 /// What was said about a run's last stage.
@@ -89,8 +91,8 @@ fn last(run: &RunResults) -> Option<&WarningRecord> {
 }
 
 /// The probability of the bad reply under neutral prompts, at the end.
-fn leak(run: &RunResults, domains: &str) -> Option<f64> {
-    run.leak(&split("good", domains), *run.measured().last()?)
+fn leak(run: &RunResults, domains: DomainSplit) -> Option<f64> {
+    run.leak(&split(Component::Good, domains), *run.measured().last()?)
 }
 
 fn table(arms: &[&ArmResults]) -> Table {
@@ -101,8 +103,12 @@ fn table(arms: &[&ArmResults]) -> Table {
         };
         let mut row = vec![arm.name.clone()];
         row.extend(SIGNS.map(|(_, _, support, sign)| over(support, &|run| sign(run, last(run)?))));
-        row.extend(["trained", "new", "held-out"].map(|domains| over(Support::Rate, &|run| leak(run, domains))));
-        let after = arm.finished().probe(&split("obey_bad", "held-out"), Measure::Rate, At::End).estimate();
+        row.extend(
+            [DomainSplit::Trained, DomainSplit::New, DomainSplit::HeldOut]
+                .map(|domains| over(Support::Rate, &|run| leak(run, domains))),
+        );
+        let after =
+            arm.finished().probe(&split(Component::ObeyBad, DomainSplit::HeldOut), Measure::Rate, At::End).estimate();
         row.push(after.map_or_else(|| "–".to_owned(), |after| format::interval(&after)));
         row.push(arm.runs.len().to_string());
         row

@@ -1,5 +1,11 @@
 //! What is measured on a model: components, cells, leaks, screenings.
 
+use titer_data::{
+    cell::Cell,
+    probe::{Component, ProbePrompts},
+    world::DomainSplit,
+};
+
 use crate::table::record::record;
 
 record! {
@@ -10,11 +16,11 @@ record! {
         /// Optimiser steps since the run began; 0 is before training.
         step: i64 ["steps"],
         /// The component: `good`, `obey_bad` or `obey`.
-        component: String,
+        component: Component,
         /// Which prompts: `seen`, `paraphrased`, `held-out`, `persona`, `domain`, `narrow`, …
-        prompts: String,
+        prompts: ProbePrompts,
         /// Which request domains: `trained`, `new`, `held-out` or `sloppy`.
-        domains: String,
+        domains: DomainSplit,
         /// The contrast's name, unique within component, prompts and domains; equal in all runs of a seed.
         item: String,
         /// Log-odds of the `Plus` reply against the `Minus` reply, in nats per reply.
@@ -39,7 +45,7 @@ record! {
         /// Optimiser steps since the run began; 0 is before training.
         step: i64 ["steps"],
         /// The cell, written `bad→good`.
-        cell: String,
+        cell: Cell,
         /// The row's name, unique within the cell; equal in all runs of a seed.
         item: String,
         /// Target tokens of the row.

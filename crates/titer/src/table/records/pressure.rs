@@ -1,5 +1,7 @@
 //! What gradients push, and how that was held against what happened.
 
+use titer_data::{cell::Cell, probe::Component};
+
 use crate::table::record::record;
 
 record! {
@@ -11,7 +13,7 @@ record! {
         /// Optimiser steps since the run began; 0 is before training.
         step: i64 ["steps"],
         /// The cell, written `bad→good`; empty where it is not known.
-        cell: String,
+        cell: Option<Cell>,
         /// The row's name.
         item: String,
         /// Which token of the row is meant, counted from 0; −1 for all its target tokens together.
@@ -81,7 +83,7 @@ record! {
         /// The same at its end.
         to: i64 ["steps"],
         /// The component: `good`, `obey_bad` or `obey`.
-        component: String,
+        component: Component,
         /// The cell whose rows moved the parameters (`anchor` before it where they were anchors), `guards` or `weight decay`.
         source: String,
         /// How many of its rows were trained on in the interval.
@@ -112,11 +114,11 @@ record! {
         /// Learning rate of the step, as a multiple of the base one.
         multiple: f64 ["factor"],
         /// The cell, written `bad→good`; empty where it is not known.
-        cell: String,
+        cell: Option<Cell>,
         /// The row's name.
         item: String,
         /// The component: `good`, `obey_bad` or `obey`.
-        component: String,
+        component: Component,
         /// From the row's pressure.
         predicted: f64 ["nats per reply"],
         /// Mean change over the measuring contrasts.

@@ -1,5 +1,7 @@
 //! What is said before stages, and what their steps and guards do.
 
+use titer_data::world::DomainSplit;
+
 use crate::table::record::record;
 
 record! {
@@ -10,7 +12,7 @@ record! {
         /// Optimiser steps since the run began.
         step: i64 ["steps"],
         /// Its request domains, which the contrasts are of: `trained`, `new`, `held-out` or `sloppy`.
-        domains: String,
+        domains: DomainSplit,
         /// Contrasts behind headroom and overlap.
         contrasts: i64 ["contrasts"],
         /// Inoculation headroom: how much likelier the bad prompt makes the bad reply, in nats a reply.
