@@ -5,18 +5,21 @@ use std::path::{Path, PathBuf};
 use pyo3::prelude::*;
 use serde_json::{Value, json};
 use titer_data::{
+    cell::PromptKind,
     chat::Row,
     formats::{read_contrasts, read_rows},
     probe::{Component, Contrast, Side},
+    prompt::{CandidatePrompt, Turn},
+    source::halves,
     template::ChatTemplate,
     tokenize::{Tokenizer, encode_contrast, encode_row},
 };
 
 use crate::error;
 
-/// Encodes contrasts, and rows where there are some, with the tokenizer that was saved into `folder`. Gives JSON: `contrasts` by component, each with
-/// `id`, `context`, `plus`, `minus` and `baseline` (or none); `rows`, each with `id`, `cell` and `tokens` to the last one that is trained; and a
-/// `hash` of both. They must share no context.
+/// Encodes contrasts, and rows where there are some, with the tokenizer that was saved into `folder`. Gives JSON: `differentiated` and
+/// `measured` contrasts by component, halves as a run has them, each with `id`, `context`, `plus`, `minus` and `baseline` (or none);
+/// `rows`, see [`encode_rows`]; and a `hash` of both. They must share no context.
 #[pyfunction]
 pub fn encode(py: Python<'_>, folder: PathBuf, probes: PathBuf, rows: Option<PathBuf>) -> PyResult<String> {
     py.detach(|| {
@@ -25,15 +28,50 @@ pub fn encode(py: Python<'_>, folder: PathBuf, probes: PathBuf, rows: Option<Pat
         let rows = rows.map_or(Ok(Vec::new()), |path| read_rows(&path).map_err(error::input))?;
         titer_data::probe::apart(&rows, contrasts.iter().flatten()).map_err(error::input)?;
         let rows = rows.iter().map(|row| encoder.row(row)).collect::<PyResult<Vec<Value>>>()?;
-        let mut found = json!({ "rows": rows, "contrasts": {} });
+        let mut found = json!({ "rows": rows, "differentiated": {}, "measured": {} });
         for (component, contrasts) in Component::ALL.into_iter().zip(&contrasts) {
-            let contrasts =
-                contrasts.iter().map(|contrast| encoder.contrast(contrast)).collect::<PyResult<Vec<Value>>>()?;
-            found["contrasts"][component.word()] = contrasts.into();
+            let (differentiated, measured) = halves(contrasts);
+            for (half, contrasts) in [("differentiated", differentiated), ("measured", measured)] {
+                let contrasts = contrasts.iter().map(|one| encoder.contrast(one)).collect::<PyResult<Vec<Value>>>()?;
+                found[half][component.word()] = contrasts.into();
+            }
         }
         let hash = blake3::hash(found.to_string().as_bytes()).to_hex().to_string();
         found["hash"] = hash.into();
         Ok(found.to_string())
+    })
+}
+
+/// Encodes rows with the tokenizer that was saved into `folder`. Gives JSON, a list: `id`, `cell`, `tokens` to the last one that is trained,
+/// which of them are `trained`, and the tokens of the same row `bare` of its system prompt, where it has one. With `narrow`, a prompt and its
+/// trigger, rows under bad prompts have `narrow` besides: themselves under that prompt, the trigger in the requests of bad replies.
+#[pyfunction]
+#[pyo3(signature = (folder, rows, narrow=None))]
+pub fn encode_rows(
+    py: Python<'_>,
+    folder: PathBuf,
+    rows: PathBuf,
+    narrow: Option<(String, String)>,
+) -> PyResult<String> {
+    py.detach(|| {
+        let encoder = Encoder::open(&folder)?;
+        let rows = read_rows(&rows).map_err(error::input)?;
+        let prompt = narrow.map(|(text, trigger)| CandidatePrompt::new(text).with_trigger(trigger));
+        if let Some((stray, prompt)) = prompt.as_ref().and_then(|prompt| Some((prompt.stray(&rows)?, prompt))) {
+            let trigger = prompt.trigger.as_deref().unwrap_or_default();
+            return Err(error::input(format!(
+                "the trigger `{trigger}` occurs in the request of row `{}` already, so it cannot tell bad rows from good ones: choose another one",
+                stray.id
+            )));
+        }
+        let one = |row: &Row| {
+            let mut found = encoder.row(row)?;
+            if let Some((prompt, cell)) = prompt.as_ref().zip(row.cell).filter(|(_, cell)| cell.prompt == PromptKind::Bad) {
+                found["narrow"] = encoder.row(&prompt.put(row, cell.action, Turn::System))?;
+            }
+            Ok(found)
+        };
+        Ok(Value::from(rows.iter().map(one).collect::<PyResult<Vec<Value>>>()?).to_string())
     })
 }
 
@@ -55,11 +93,17 @@ impl Encoder {
     }
 
     fn row(&self, row: &Row) -> PyResult<Value> {
-        let mut encoded = encode_row(&self.template, &self.tokenizer, row).map_err(error::input)?;
+        let encode = |row: &Row| encode_row(&self.template, &self.tokenizer, row);
+        let mut encoded = encode(row).map_err(error::input)?;
         let last = encoded.trained.iter().rposition(|trained| *trained).unwrap_or_default();
         encoded.tokens.truncate(last + 1);
+        encoded.trained.truncate(last + 1);
         let cell = row.cell.map(|cell| cell.to_string()).unwrap_or_default();
-        Ok(json!({ "id": row.id, "cell": cell, "tokens": encoded.tokens }))
+        // A template may want a system prompt: then no trainer can lose it unseen.
+        let bare = row.system_prompt().and_then(|_| encode(&row.under("")).ok());
+        let bare = bare
+            .map(|bare| bare.tokens[..=bare.trained.iter().rposition(|trained| *trained).unwrap_or_default()].to_vec());
+        Ok(json!({ "id": row.id, "cell": cell, "tokens": encoded.tokens, "trained": encoded.trained, "bare": bare }))
     }
 
     fn contrast(&self, contrast: &Contrast) -> PyResult<Value> {

@@ -5,6 +5,7 @@ mod encode;
 mod error;
 mod hearing;
 mod record;
+mod steering;
 mod stream;
 
 use std::ffi::OsString;
@@ -30,7 +31,9 @@ fn _lab(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(toml_of, module)?)?;
     module.add_function(wrap_pyfunction!(call::call, module)?)?;
     module.add_function(wrap_pyfunction!(encode::encode, module)?)?;
+    module.add_function(wrap_pyfunction!(encode::encode_rows, module)?)?;
     module.add_function(wrap_pyfunction!(record::record, module)?)?;
     module.add_class::<stream::Columns>()?;
+    module.add_class::<steering::Steering>()?;
     error::add(module)
 }

@@ -10,6 +10,8 @@ import pytest
 
 import titer
 
+pytest.register_assert_rewrite("loops")
+
 REPOSITORY = Path(__file__).parents[2]
 ORGANISM = REPOSITORY / "organism" / "seed-0"
 

@@ -18,7 +18,7 @@ from conftest import World
 
 import titer
 
-SPEC: titer.SpecDict = {
+SPEC: titer.Spec = {
     "title": "Small",
     "seeds": [0],
     "stage": [{"name": "train", "rows": 64, "mix": {"rest": "neutral→good"}}],

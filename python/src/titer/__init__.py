@@ -12,17 +12,24 @@ errors are exceptions with the command's text. `titer.torch` measures inside oth
 
 from ._lab import InputError, TiterError, WorkError
 from .answer import Answer
+from .fields import Claim, Data, Guards, Model, Optimiser, Schedule, Spec, Stage
 from .report import Report
-from .spec import SpecDict
 from .sweep import Sweep, results, run
 from .table import Table
 from .verbs import audit, check, doctor, forecast, leak, plan, pressure, score, screen, validate
 
 __all__ = [
     "Answer",
+    "Claim",
+    "Data",
+    "Guards",
     "InputError",
+    "Model",
+    "Optimiser",
     "Report",
-    "SpecDict",
+    "Schedule",
+    "Spec",
+    "Stage",
     "Sweep",
     "Table",
     "TiterError",

@@ -9,7 +9,7 @@ from pathlib import Path
 from .command import Command
 from .progress import Progress
 from .report import Report
-from .spec import Spec, path_of
+from .spec import AnySpec, path_of
 from .table import Table
 
 
@@ -44,7 +44,7 @@ class Sweep:
 
 
 def run(
-    spec: Spec | None = None,
+    spec: AnySpec | None = None,
     *,
     out: str | os.PathLike[str] | None = None,
     model: str | None = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import typing
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from .answer import Answer
 from .command import Command, Template, of_template
 from .progress import Progress
 from .rows import Rows, path_of, prompts_path
-from .spec import Spec
+from .spec import AnySpec
 from .spec import path_of as spec_path
 
 File = typing.Union[str, "os.PathLike[str]"]
@@ -230,7 +231,7 @@ def score(
 
 
 def forecast(
-    spec: Spec | None = None,
+    spec: AnySpec | None = None,
     *,
     model: str | None = None,
     seeds: Sequence[int] | None = None,
@@ -265,7 +266,7 @@ def forecast(
 
 
 def plan(
-    limits: Spec,
+    limits: AnySpec,
     out: File,
     *,
     model: str | None = None,
@@ -283,13 +284,13 @@ def plan(
         return command.done(given, [path], progress)
 
 
-def check(*what: Spec | Rows) -> Answer:
+def check(*what: AnySpec | Rows) -> Answer:
     """What is in specs and files of chats, without effects: arms, steps and rows of each cell; a dict for each."""
     with Command("check") as command:
 
         def path(at: int, one: typing.Any) -> str:
-            if isinstance(one, (Mapping, str, os.PathLike)):
-                return spec_path(one, command)
+            if isinstance(one, (Mapping, str, os.PathLike)) or dataclasses.is_dataclass(one):
+                return spec_path(typing.cast(AnySpec, one), command)
             return path_of(one, command.folder, f"rows-{at}.jsonl")
 
         return command.done({"json": True}, [path(at, one) for at, one in enumerate(what, 1)])

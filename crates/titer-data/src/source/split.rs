@@ -250,7 +250,7 @@ fn held_out(rows: &[Row]) -> Result<Vec<bool>, IdTwice> {
 
 /// Contrasts to differentiate and contrasts to measure: in an order by their ids they take turns, so that both uses have some
 /// where there are two.
-fn halves(contrasts: &[Contrast]) -> (Vec<Contrast>, Vec<Contrast>) {
+pub fn halves(contrasts: &[Contrast]) -> (Vec<Contrast>, Vec<Contrast>) {
     let mut sorted: Vec<&Contrast> = contrasts.iter().collect();
     sorted.sort_by_key(|contrast| (hash([contrast.id.as_str()]), contrast.id.clone()));
     let every_second = |first: usize| sorted.iter().skip(first).step_by(2).map(|&contrast| contrast.clone()).collect();

@@ -13,20 +13,13 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from .._lab import InputError
-
-
-@dataclasses.dataclass
-class Place:
-    """Where a row lies in a batch of `[sequences, tokens]`."""
-
-    sequence: int
-    start: int
-    end: int
-    group: int
-    """Which sum its gradient goes into."""
+from .batch import Place
+from .devices import refuse_wrapped
+from .hooked import Hooked
+from .modules import embedding_scale, refuse, slopes
+from .quiet import is_quiet
 
 
 @dataclasses.dataclass
@@ -39,16 +32,17 @@ class Contracted:
     """`[rows]`: `‖∇_i‖²`"""
 
 
-class Captures:
+class Captures(Hooked):
     """Hooks on every trained module of a model. They do nothing but between `open` and `close`."""
 
     def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        refuse_wrapped(model)
         self.parameters: dict[str, nn.Parameter] = {}
-        self.sums: dict[int, dict[str, Tensor]] = {}
+        self.sums: dict[str, dict[str, Tensor]] = {}
         """By group: gradients of the loss, added up since `take` (float32)."""
         self.low = False
         """Whether a pass was seen in bf16 or f16."""
-        self._handles: list[typing.Any] = []
         self._places: list[Place] | None = None
         self._directions: Mapping[str, Tensor] | None = None
         self._kept: dict[tuple[str, int], Tensor] = {}
@@ -72,17 +66,15 @@ class Captures:
         self._scales = {place: embedding_scale(module) for place, module, _, _ in watched if isinstance(module, nn.Embedding)}
         for place, module, leaf, name in watched:
             self._leaves.append((place, leaf))
-            self._handles.append(module.register_forward_hook(self._watch(place, leaf, name)))
+            self.handles.append(module.register_forward_hook(self._watch(place, leaf, name)).remove)
 
     def remove(self) -> None:
         """Takes all hooks away."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
+        super().remove()
         self._places = None
 
     def open(self, places: Sequence[Place], shape: tuple[int, int], directions: Mapping[str, Tensor] | None) -> None:
-        """The next forward pass is over rows at these places of a batch of `shape`. With `directions` (by parameter, `[directions, *shape]`),
+        """The next forward pass is over rows at these places of a batch of `shape`; rows of a cell are a group. With `directions` (by parameter, `[directions, *shape]`),
         every row is contracted with them."""
         self._places, self._shape, self._directions = list(places), shape, directions
         self._fired.clear()
@@ -91,10 +83,10 @@ class Captures:
         count = next(iter(directions.values())).shape[0] if directions else 0
         self._dots = torch.zeros(len(places), count, dtype=torch.float64, device=device)
         self._squares = torch.zeros(len(places), dtype=torch.float64, device=device)
-        by_group: dict[int, list[Tensor]] = {}
+        by_group: dict[str, list[Tensor]] = {}
         for at in self._places:
             flat = torch.arange(at.start, at.end) + at.sequence * shape[1]
-            by_group.setdefault(at.group, []).append(flat)
+            by_group.setdefault(at.cell, []).append(flat)
         self._tokens = {group: torch.cat(flats).to(device) for group, flats in by_group.items()}
 
     @property
@@ -117,19 +109,20 @@ class Captures:
         self._kept.clear()
         return Contracted(self._dots, self._squares)
 
-    def abandon(self) -> None:
-        """After a pass that failed."""
+    def abandon(self) -> bool:
+        """Without a result; says whether there was a backward pass."""
         self._places = None
         self._kept.clear()
+        return bool(self._fired)
 
-    def take(self) -> dict[int, dict[str, Tensor]]:
+    def take(self) -> dict[str, dict[str, Tensor]]:
         """The sums since this was last asked."""
         sums, self.sums = self.sums, {}
         return sums
 
     def _watch(self, place: str, leaf: str, name: str) -> typing.Callable[..., None]:
         def forward(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            if self._places is None or not isinstance(output, Tensor) or not output.requires_grad:
+            if self._places is None or is_quiet() or not isinstance(output, Tensor) or not output.requires_grad:
                 return
             x = inputs[0].detach()
 
@@ -156,10 +149,14 @@ class Captures:
 
         elif isinstance(module, nn.Embedding):
             words, scale = x.reshape(flat), self._scales[place]
-            rows = module.weight.shape[0]
+            rows, padding = module.weight.shape[0], module.padding_idx
 
             def gradient(tokens: Tensor) -> Tensor:
-                return torch.zeros(rows, y.shape[1], device=y.device).index_add_(0, words[tokens], scale * y[tokens])
+                found = torch.zeros(rows, y.shape[1], device=y.device).index_add_(0, words[tokens], scale * y[tokens])
+                if padding is not None:
+                    # torch leaves the padding word where it is, also where a row has it among its own words.
+                    found[padding] = 0
+                return found
 
         elif leaf == "bias":
 
@@ -182,7 +179,7 @@ class Captures:
             start = row.sequence * self._shape[1]
             tile = gradient(torch.arange(start + row.start, start + row.end, device=y.device))
             self._dots[at] += (along @ tile.flatten()).double()
-            self._add(row.group, name, tile)
+            self._add(row.cell, name, tile)
             if name not in self._tied:
                 self._squares[at] += torch.linalg.vector_norm(tile, dtype=torch.float32).double().square()
             elif (name, at) in self._kept:
@@ -201,47 +198,9 @@ class Captures:
             return values
         raise InputError(f"{place}: its output has the shape {tuple(values.shape)}, which is not one line a token; freeze it")
 
-    def _add(self, group: int, name: str, gradient: Tensor) -> None:
+    def _add(self, group: str, name: str, gradient: Tensor) -> None:
         sums = self.sums.setdefault(group, {})
         if name in sums:
             sums[name] += gradient
         else:
             sums[name] = gradient.clone()
-
-
-def refuse(place: str, module: nn.Module, leaf: str, parameter: nn.Parameter) -> None:
-    """Fails on a module whose gradient would not be told by row."""
-    kind = type(module).__name__
-    if type(parameter).__name__ in ("DTensor", "FlatParameter") or hasattr(parameter, "ds_id"):
-        raise InputError(
-            f"{place}.{leaf} is sharded (FSDP, DeepSpeed); pressures are taken on whole parameters: train on one device, or with DDP off"
-        )
-    known = isinstance(module, (nn.Linear, nn.Embedding)) or leaf == "bias" or parameter.dim() == 1
-    if not known:
-        raise InputError(
-            f"{place}: titer knows linear layers, embeddings and norms, and not a trained `{kind}` with a `{leaf}` of {parameter.dim()} "
-            "dimensions; freeze it (requires_grad_(False)), or put adapters on linear layers only"
-        )
-
-
-def embedding_scale(module: nn.Embedding) -> float:
-    """What an embedding multiplies its words with: Gemma's are scaled."""
-    with torch.no_grad():
-        word = int(module.weight.float().norm(dim=1).argmax())
-        given = module.weight[word].float()
-        found = module(torch.tensor([word], device=module.weight.device))[0].float()
-        square = (given * given).sum()
-        return float((found * given).sum() / square) if float(square) > 0 else 1.0
-
-
-def slopes(module: nn.Module, x: Tensor) -> Tensor:
-    """`∂y/∂w` of a module that is linear in its weight and takes each coordinate by itself: its answer to ones less that to zeros."""
-    weight = typing.cast(Tensor, module.weight)
-    hooks, module._forward_hooks = module._forward_hooks, type(module._forward_hooks)()
-    try:
-        answers = [
-            functional_call(module, {"weight": make(weight)}, (x,)) for make in (torch.ones_like, torch.zeros_like)
-        ]
-    finally:
-        module._forward_hooks = hooks
-    return typing.cast(Tensor, answers[0] - answers[1])

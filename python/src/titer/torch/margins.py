@@ -6,7 +6,6 @@ code with the tokenizer's files, so that they are the tokens that `titer pressur
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
 import typing
@@ -14,6 +13,8 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
+
+from .quiet import quiet
 
 COMPONENTS = ("good", "obey_bad", "obey")
 
@@ -34,30 +35,20 @@ class Contrast:
 
 
 class Margins:
-    """Contrasts of each component, half of them to differentiate and half to measure."""
+    """Contrasts of each component: some to differentiate, others to measure."""
 
-    def __init__(self, model: nn.Module, contrasts: dict[str, list[Contrast]]) -> None:
-        self.model = model
-        self.differentiated = {component: contrasts[component][0::2] for component in COMPONENTS}
-        self.measured = {component: contrasts[component][1::2] for component in COMPONENTS}
+    def __init__(self, model: nn.Module, differentiated: dict[str, list[Contrast]], measured: dict[str, list[Contrast]]) -> None:
+        self.model, self.differentiated, self.measured = model, differentiated, measured
 
     def gradients(self, parameters: dict[str, nn.Parameter]) -> tuple[dict[str, Tensor], list[float]]:
         """`∇f_k` by parameter, `[3, *shape]` in float32, and `f_k`, on the contrasts that are differentiated."""
         found = {name: torch.zeros(3, *p.shape, device=p.device) for name, p in parameters.items()}
         values = []
-        with quiet(self.model):
-            for k, component in enumerate(COMPONENTS):
-                contrasts, value = self.differentiated[component], 0.0
-                for chunk in chunks(contrasts, CHUNK // 2):
-                    log_probs = reply_log_probs(self.model, sequences(chunk))
-                    margin = (log_probs[0::2] - log_probs[1::2]).sum() / len(contrasts)
-                    for (name, _), gradient in zip(
-                        parameters.items(), torch.autograd.grad(margin, list(parameters.values()), allow_unused=True)
-                    ):
-                        if gradient is not None:
-                            found[name][k] += gradient.float()
-                    value += float(margin.detach())
-                values.append(value)
+        for k, component in enumerate(COMPONENTS):
+            margins, gradients = differentiated(self.model, self.differentiated[component], parameters)
+            values.append(sum(margins) / len(margins))
+            for name, gradient in gradients.items():
+                found[name][k] = gradient
         return found, values
 
     def records(self, stage: str, step: int) -> tuple[list[dict[str, typing.Any]], list[float]]:
@@ -93,6 +84,34 @@ class Margins:
         return lines, means
 
 
+def margins(model: nn.Module, contrasts: Sequence[Contrast]) -> list[float]:
+    """The margin of each contrast, nats."""
+    found: list[float] = []
+    with quiet(model), torch.no_grad():
+        for chunk in chunks(contrasts, CHUNK // 2):
+            log_probs = reply_log_probs(model, sequences(chunk))
+            found += (log_probs[0::2] - log_probs[1::2]).tolist()
+    return found
+
+
+def differentiated(
+    model: nn.Module, contrasts: Sequence[Contrast], parameters: dict[str, nn.Parameter]
+) -> tuple[list[float], dict[str, Tensor]]:
+    """The margin of each contrast, nats, and the gradient of their mean by parameter, in float32."""
+    margins: list[float] = []
+    found: dict[str, Tensor] = {}
+    with quiet(model):
+        for chunk in chunks(contrasts, CHUNK // 2):
+            log_probs = reply_log_probs(model, sequences(chunk))
+            each = log_probs[0::2] - log_probs[1::2]
+            gradients = torch.autograd.grad(each.sum() / len(contrasts), list(parameters.values()), allow_unused=True)
+            for name, gradient in zip(parameters, gradients):
+                if gradient is not None:
+                    found[name] = found[name] + gradient.float() if name in found else gradient.float()
+            margins += each.tolist()
+    return margins, found
+
+
 def chunks(contrasts: Sequence[Contrast], size: int) -> Iterator[Sequence[Contrast]]:
     """Some at a time."""
     for at in range(0, len(contrasts), size):
@@ -123,17 +142,3 @@ def reply_log_probs(model: nn.Module, sequences: Sequence[tuple[list[int], int]]
     logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
     log_probs = torch.log_softmax(logits[:, :-1].float(), -1).gather(-1, ids[:, 1:, None])[..., 0]
     return (log_probs * replies).sum(1)
-
-
-@contextlib.contextmanager
-def quiet(model: nn.Module) -> Iterator[None]:
-    """Without dropout, without autocast, and with the gradients that are there left alone."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    device = next(model.parameters()).device.type
-    try:
-        with torch.enable_grad(), torch.autocast(device, enabled=False):
-            yield
-    finally:
-        for module, training in modes:
-            module.training = training

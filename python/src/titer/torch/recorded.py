@@ -11,7 +11,7 @@ import typing
 from .. import _lab
 
 if typing.TYPE_CHECKING:
-    from .meter import Pressure
+    from .pressure import Pressure
 
 
 @dataclasses.dataclass
@@ -24,11 +24,17 @@ class Tables:
     pressures: list[dict[str, typing.Any]] = dataclasses.field(default_factory=list)
     ledger: list[dict[str, typing.Any]] = dataclasses.field(default_factory=list)
 
+    def press(self, lines: list[dict[str, typing.Any]]) -> None:
+        """Adds rows' pressures, and their surprise where they have a cell."""
+        self.pressures += lines
+        kept = ("stage", "step", "cell", "item", "tokens", "surprise")
+        self.cells += [{key: line[key] for key in kept} for line in lines if line["cell"]]
+
 
 def record(pressure: Pressure) -> None:
     """Writes the folder."""
     tables, steps = pressure.tables, pressure.steps
-    batch = max(1, round(pressure._rows_seen / steps))
+    batch = max(1, round(pressure.rows_seen / steps))
     group = pressure.optimiser.param_groups[0]
     lr = max(float(step["lr"]) for step in tables.steps)
     counts: dict[str, int] = {}

@@ -6,77 +6,93 @@ Given Adam's second moment a step is linear in all gradients so far. With a firs
 
 from __future__ import annotations
 
-import math
 import typing
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .._lab import InputError
+from .layout import Group, Layout
 
 DECAY = "weight decay"
+GUARDS = "guards"
+"""The source of what guards did after steps."""
 BEFORE = "before"
 """The source of what was in the optimiser's state before."""
 
 
 class Shares:
-    """The running shares of groups, booked from a torch optimiser's own state."""
+    """The running shares of sources, booked from a torch optimiser's own state; all are vectors of `[coordinates]`."""
 
-    def __init__(self, optimiser: torch.optim.Optimizer, parameters: dict[str, nn.Parameter]) -> None:
-        self.optimiser, self.parameters = optimiser, parameters
-        self.kind = kind(optimiser)
-        groups = {id(p): group for group in optimiser.param_groups for p in group["params"]}
-        missing = [name for name, p in parameters.items() if id(p) not in groups]
-        if missing:
-            raise InputError(f"{missing[0]}: requires a gradient, but the optimiser does not have it; give it all trained parameters")
-        self.group_of = {name: groups[id(p)] for name, p in parameters.items()}
-        self.first: dict[str, dict[str, Tensor]] = {}
-        self.moved: dict[str, dict[str, Tensor]] = {}
-        for name, p in parameters.items():
-            state = optimiser.state.get(p, {})
-            kept = state.get("exp_avg" if self.kind == "adam" else "momentum_buffer")
-            if kept is not None and bool(kept.abs().sum() > 0):
-                self.first.setdefault(BEFORE, {})[name] = kept.detach().float().clone()
+    def __init__(self, optimiser: torch.optim.Optimizer, layout: Layout) -> None:
+        self.optimiser, self.layout, self.kind = optimiser, layout, kind(optimiser)
+        self._first: dict[str, Tensor] = {}
+        self._moved: dict[str, Tensor] = {}
+        kept = "exp_avg" if self.kind == "adam" else "momentum_buffer"
+        before = {name: self._state(name).get(kept) for name in layout.parameters}
+        flat = layout.flat({name: value for name, value in before.items() if value is not None})
+        if bool(flat.any()):
+            self._first[BEFORE] = flat
+
+    def _state(self, name: str) -> dict[str, typing.Any]:
+        return typing.cast("dict[str, typing.Any]", self.optimiser.state.get(self.layout.parameters[name], {}))
 
     @torch.no_grad()
-    def book(self, sums: dict[str, dict[str, Tensor]], clip: float) -> None:
+    def book(self, sums: dict[str, Tensor], clip: float) -> None:
         """After a step: `sums` are the gradients of each source that made it, `clip` what they were multiplied with."""
-        for source in sums:
-            self.first.setdefault(source, {})
-        for name, p in self.parameters.items():
-            group, state = self.group_of[name], self.optimiser.state[p]
-            lr, decay = float(group["lr"]), float(group.get("weight_decay", 0.0))
-            if self.kind == "adam":
-                beta1, beta2 = group["betas"]
-                step = float(state["step"])
-                spread = state["exp_avg_sq"].float().sqrt() / math.sqrt(1 - beta2**step) + group["eps"]
-                size, keep, take = lr / (1 - beta1**step), beta1, 1 - beta1
-            else:
-                spread, size, keep, take = None, lr, group["momentum"], 1.0
-            total = torch.zeros_like(p, dtype=torch.float32)
-            for source, first in self.first.items():
-                moment = first.get(name)
-                moment = torch.zeros_like(total) if moment is None else moment.mul_(keep)
-                gradient = sums.get(source, {}).get(name)
-                if gradient is not None:
-                    moment.add_(gradient, alpha=take * clip)
-                first[name] = moment
-                move = moment * -size if spread is None else moment / spread * -size
-                self._move(source, name, move)
-                total += move
-            if decay:
-                # θ⁺ = (1 − lr · decay) θ + shares
-                before = (p.float() - total) / (1 - lr * decay)
-                self._move(DECAY, name, before * (-lr * decay))
+        for source, gradient in sums.items():
+            self._first.setdefault(source, torch.zeros_like(gradient))
+        moves = {source: torch.empty_like(first) for source, first in self._first.items()}
+        for group, names, place in self.layout.groups:
+            spread, size, keep, take = self._rule(group, names)
+            for source, first in self._first.items():
+                moment = first[place].mul_(keep)
+                if source in sums:
+                    moment.add_(sums[source][place], alpha=take * clip)
+                moves[source][place] = moment * -size if spread is None else moment / spread * -size
+        total = torch.stack(list(moves.values())).sum(0)
+        for source, move in moves.items():
+            self._move(source, move)
+        self._decay(total)
 
-    def _move(self, source: str, name: str, move: Tensor) -> None:
-        moved = self.moved.setdefault(source, {})
-        moved[name] = moved[name] + move if name in moved else move
+    def _rule(self, group: Group, names: list[str]) -> tuple[Tensor | None, Tensor | float, float, float]:
+        """A step is `−size · m / spread`, with `m ← keep · m + take · g`."""
+        if self.kind == "sgd":
+            return None, float(group["lr"]), float(group["momentum"]), 1.0
+        beta1, beta2 = group["betas"]
+        # A parameter that never had a gradient has no state, and does not move.
+        states = {name: self._state(name) for name in names}
+        second = self.layout.flat({name: state["exp_avg_sq"] for name, state in states.items() if state}, names)
+        steps = [torch.as_tensor(state["step"] if state else 1.0, dtype=torch.float64, device="cpu") for state in states.values()]
+        counts = torch.tensor([self.layout.parameters[name].numel() for name in names])
+        step = torch.stack(steps)
+        step = step[0] if bool((step == step[0]).all()) else step.repeat_interleave(counts).to(second.device)
+        size = float(group["lr"]) / (1 - beta1**step)
+        spread = second.sqrt() / (1 - beta2**step).sqrt().float() + group["eps"]
+        return spread, size.float(), beta1, 1 - beta1
+
+    def _decay(self, total: Tensor) -> None:
+        """Books weight decay: `θ⁺ = (1 − lr · decay) θ + shares`."""
+        found = torch.zeros_like(total)
+        for group, names, place in self.layout.groups:
+            rate = float(group["lr"]) * float(group.get("weight_decay", 0.0))
+            if rate:
+                after = self.layout.flat(self.layout.parameters, names)
+                found[place] = (after - total[place]) * (-rate / (1 - rate))
+        if bool(found.any()):
+            self._move(DECAY, found)
+
+    def _move(self, source: str, move: Tensor) -> None:
+        self._moved[source] = self._moved[source] + move if source in self._moved else move
+
+    def move(self, source: str, moves: dict[str, Tensor]) -> None:
+        """Something else has moved the parameters."""
+        self._move(source, self.layout.flat(moves))
 
     def take(self) -> dict[str, dict[str, Tensor]]:
-        """How each source moved the parameters since this was last asked."""
-        moved, self.moved = self.moved, {}
-        return moved
+        """How each source moved each parameter since this was last asked."""
+        moved, self._moved = self._moved, {}
+        return {source: self.layout.split(flat) for source, flat in moved.items()}
 
 
 def kind(optimiser: torch.optim.Optimizer) -> str:
