@@ -5,12 +5,9 @@ use std::{convert::Infallible, path::Path};
 use bytes::Bytes;
 use parquet::{
     errors::ParquetError,
-    file::{
-        metadata::KeyValue,
-        reader::{FileReader, SerializedFileReader},
-    },
+    file::{metadata::KeyValue, reader::FileReader as _},
 };
-use titer_data::{caught::caught, parquet_size::check_parquet_size};
+use titer_data::{caught::caught, parquet_file::open_parquet};
 
 use super::{
     column::Column,
@@ -64,9 +61,7 @@ pub fn parse<R: Record>(path: &Path, bytes: Bytes) -> Result<Vec<R>, TableError>
 
 fn rows<R: Record>(path: &Path, bytes: Bytes) -> Result<Vec<R>, TableError> {
     let damaged = |source| TableError::Parquet { path: path.to_owned(), source };
-    let size = bytes.len() as u64;
-    let reader = SerializedFileReader::new(bytes).map_err(damaged)?;
-    check_parquet_size(&reader, size).map_err(damaged)?;
+    let reader = open_parquet(bytes).map_err(damaged)?;
     let file = reader.metadata().file_metadata();
     let said = |key: &str| said(file.key_value_metadata(), key);
     let wanted = name::<R>();
