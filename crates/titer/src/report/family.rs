@@ -89,7 +89,7 @@ impl Split {
             ProbePrompts::Paraphrased | ProbePrompts::DomainParaphrased => "c1",
             ProbePrompts::HeldOut | ProbePrompts::Narrow => "c2",
             ProbePrompts::Persona | ProbePrompts::NarrowParaphrased => "c3",
-            ProbePrompts::NarrowOff => "c4",
+            ProbePrompts::NarrowOff | ProbePrompts::Other => "c4",
         };
         let dash = match self.domains {
             DomainSplit::Trained => Dash::Solid,

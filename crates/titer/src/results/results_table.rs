@@ -19,7 +19,7 @@ pub(super) const AT_END: Field = unitless("at_end", "Whether it is the run's las
 /// The columns that name a probe.
 pub(super) const PROBE: [Field; 3] = [
     unitless("component", "The component: `good`, `obey_bad` or `obey`."),
-    unitless("prompts", "Which prompts: `seen`, `paraphrased`, `held-out`, `persona`, `domain`, `narrow`, …"),
+    unitless("prompts", "Which prompts: `seen`, `paraphrased`, `held-out`, `persona`, `other`, `domain`, `narrow`, …"),
     unitless("domains", "Which request domains: `trained`, `new`, `held-out` or `sloppy`."),
 ];
 

@@ -131,10 +131,7 @@ fn prompts(
 /// The components' gradients, where there are contrasts to take them from.
 fn directions(args: &ScreenArgs, model: &Model) -> Result<Option<Directions>, Failure> {
     let margins = match (&args.probes, &model.world) {
-        (Some(path), _) => {
-            let all = read_contrasts(path).map_err(Failure::input)?;
-            Margins::new(model, all.each_ref().map(|contrasts| contrasts.iter().collect()))
-        }
+        (Some(path), _) => Margins::of_probes(model, &read_contrasts(path).map_err(Failure::input)?),
         (None, Some(world)) if args.contrasts > 0 => {
             let source = Source::from(world.clone());
             Margins::of_source(model, &source, ProbeUse::Gradient, args.subjects.seed, args.contrasts)
