@@ -47,14 +47,14 @@ impl Margins {
         items: usize,
     ) -> Result<Self, TokenizeError> {
         let probes = source.probes(probe_use, seed, items);
-        let of = |component: Component| -> Vec<&Contrast> {
+        let contrasts_of = |component: Component| -> Vec<&Contrast> {
             let in_trained = probes.iter().filter(|probe| probe.domains == DomainSplit::Trained);
             let wanted = in_trained.filter(|probe| {
                 probe.component == component && matches!(probe.prompts, ProbePrompts::Seen | ProbePrompts::Paraphrased)
             });
             wanted.flat_map(|probe| &probe.contrasts).collect()
         };
-        Self::new(model, Component::ALL.map(of))
+        Self::new(model, Component::ALL.map(contrasts_of))
     }
 
     /// The margins on these contrasts, at least one for each component.
