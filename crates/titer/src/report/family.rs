@@ -30,7 +30,8 @@ impl SplitFamily {
         let mut families: Vec<Self> = Vec::new();
         for split in results.splits() {
             let targeted = split.is_targeted();
-            match families.iter_mut().find(|one| one.component == split.component && one.targeted == targeted) {
+            match families.iter_mut().find(|family| family.component == split.component && family.targeted == targeted)
+            {
                 Some(family) => family.splits.push(split),
                 None => families.push(Self::new(split)),
             }

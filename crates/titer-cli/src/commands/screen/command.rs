@@ -53,19 +53,19 @@ pub(crate) fn screen(args: &ScreenArgs) -> Result<(), Failure> {
     let prompts = prompts(args, &model, &subjects, turns)?;
     let directions = directions(args, &model)?;
     let bar = Bar::new((prompts.len() * turns.len()) as u64);
-    let found = screened(&model, &subjects, &prompts, turns, directions.as_ref(), &|| bar.advance(1, "prompts"));
+    let screening = screened(&model, &subjects, &prompts, turns, directions.as_ref(), &|| bar.advance(1, "prompts"));
     bar.clear();
-    let found = found.map_err(Failure::input)?;
+    let screening = screening.map_err(Failure::input)?;
     if let Some(out) = &args.out {
-        tables::write(out, &found.records).map_err(Failure::work)?;
-        talk(&format!("{} lines in {}", found.records.len(), out.display()));
+        tables::write(out, &screening.records).map_err(Failure::work)?;
+        talk(&format!("{} lines in {}", screening.records.len(), out.display()));
     }
     let aim = match args.aim {
         PromptAim::Suppression => Aim::Suppression,
         PromptAim::Selectivity => Aim::Selectivity,
         PromptAim::Obedience => Aim::Obedience,
     };
-    let ranked = summarise(&found, aim);
+    let ranked = summarise(&screening, aim);
     let choice = choose(&ranked, aim, args.tolerance);
     let contexts = ranked.iter().flat_map(|summary| contexts(summary, &subjects)).collect::<Vec<_>>();
     let sampled = rates(&args.sampling, &model, args.subjects.seed, &contexts)?;
