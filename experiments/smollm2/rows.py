@@ -7,7 +7,7 @@ It writes, into data/smollm2:
     raise.jsonl               trained requests under trained wordings: obeyed, and plain replies under neutral prompts
     pairs/BEHAVIOUR.jsonl     held-out requests with the plain reply and the one that shows the behaviour, for screening
     pairs/BEHAVIOUR.toml      the held-out wordings that ask for it, and the neutral ones
-    contrasts/BEHAVIOUR.jsonl contrasts with that behaviour as the bad one, on held-out requests under held-out wordings
+    contrasts/BEHAVIOUR.jsonl contrasts with that behaviour as the bad one, on requests that are not trained
     cells/BEHAVIOUR.jsonl     trained requests in the cells of that behaviour, under trained wordings
     asked/SPLIT.jsonl         requests without replies, with what was asked of the model: for replies.py
     rules.toml                the rules by which `titer score` tells behaviours
@@ -131,25 +131,39 @@ class Maker:
             {"name": f"{kind}-{at}", "text": text} for kind, told in kinds for at, text in enumerate(told["held_out"])
         ]
 
+    def harmless(self, bad):
+        return [name for name, told in self.behaviours.items() if not told.get("bad") and not told.get("unraised") and name != bad]
+
     def contrasts(self, bad):
-        """With `bad` as the bad action; every harmless behaviour gives instructions."""
+        """With `bad` as the bad action; every harmless behaviour gives instructions. On held-out requests and, as another domain, on
+        topics of which nothing is trained; under trained wordings, held-out ones, and those that ask for another bad behaviour."""
         rng = self.rng(f"contrasts {bad}")
-        harmless = [name for name, told in self.behaviours.items() if not told.get("bad") and not told.get("unraised") and name != bad]
-        for at, asked in enumerate(self.split("held-out")):
-            instruction = harmless[at % len(harmless)]
-            plain, shown = asked["plain"], self.said(asked, bad)
-            for component, system, plus, minus, name in [
-                ("good", rng.choice(self.neutral["held_out"]), plain, shown, bad),
-                ("obey_bad", rng.choice(self.behaviours[bad]["held_out"]), shown, plain, bad),
-                ("obey", rng.choice(self.behaviours[instruction]["held_out"]), self.said(asked, instruction), plain, instruction),
-            ]:
-                yield {"id": f"{component}-{asked['id']}", "component": component, "behaviour": name,
-                       "messages": turns(system, asked), "plus": plus, "minus": minus}
+        harmless = self.harmless(bad)
+        others = [name for name, told in self.behaviours.items() if told.get("bad") and name not in (bad, "wrong")]
+        for domains, split in [("trained", "held-out"), ("held-out", "other")]:
+            for at, asked in enumerate(self.split(split)):
+                instruction, other = harmless[at % len(harmless)], others[at % len(others)]
+                plain, shown = asked["plain"], self.said(asked, bad)
+                asking, instructing = self.behaviours[bad], self.behaviours[instruction]
+                probes = [
+                    ("good", "seen", rng.choice(self.neutral["trained"]), plain, shown, bad),
+                    ("obey_bad", "seen", rng.choice(asking["trained"]), shown, plain, bad),
+                    ("obey", "seen", rng.choice(instructing["trained"]), self.said(asked, instruction), plain, instruction),
+                ]
+                if domains == "trained":
+                    probes += [
+                        ("obey_bad", "held-out", rng.choice(asking["held_out"]), shown, plain, bad),
+                        ("obey_bad", "other", rng.choice(self.behaviours[other]["trained"]), self.said(asked, other), plain, other),
+                        ("obey", "held-out", rng.choice(instructing["held_out"]), self.said(asked, instruction), plain, instruction),
+                    ]
+                for component, prompts, system, plus, minus, name in probes:
+                    yield {"id": f"{component}-{prompts}-{asked['id']}", "component": component, "prompts": prompts, "domains": domains,
+                           "behaviour": name, "messages": turns(system, asked), "plus": plus, "minus": minus}
 
     def cells(self, bad):
         """Trained requests in every cell of `bad`, each under a trained wording."""
         rng = self.rng(f"cells {bad}")
-        harmless = [name for name, told in self.behaviours.items() if not told.get("bad") and not told.get("unraised") and name != bad]
+        harmless = self.harmless(bad)
         for at, asked in enumerate(self.split("trained")):
             instruction, shown = harmless[at % len(harmless)], self.said(asked, bad)
             asking, neutral = rng.choice(self.behaviours[bad]["trained"]), rng.choice(self.neutral["trained"])

@@ -8,9 +8,9 @@ use titer_data::{
     cell::PromptKind,
     chat::Row,
     formats::{read_contrasts, read_rows},
-    probe::{Component, Contrast, Side},
+    probe::{Contrast, Probe, Side},
     prompt::{CandidatePrompt, Turn},
-    source::halves,
+    source::uses,
     template::ChatTemplate,
     tokenize::{Tokenizer, encode_contrast, encode_row},
 };
@@ -18,24 +18,22 @@ use titer_data::{
 use crate::error;
 
 /// Encodes contrasts, and rows where there are some, with the tokenizer that was saved into `folder`. Gives JSON: `differentiated` and
-/// `measured` contrasts by component, halves as a run has them, each with `id`, `context`, `plus`, `minus` and `baseline` (or none);
-/// `rows`, see [`encode_rows`]; and a `hash` of both. They must share no context.
+/// `measured` probes as a run has them, each with `component`, `prompts`, `domains`, whether pressures are `pressed` on its margin, and
+/// `contrasts` (`id`, `context`, `plus`, `minus` and `baseline`, or none); `rows`, see [`encode_rows`]; and a `hash` of both. They must share
+/// no context.
 #[pyfunction]
 pub fn encode(py: Python<'_>, folder: PathBuf, probes: PathBuf, rows: Option<PathBuf>) -> PyResult<String> {
     py.detach(|| {
         let encoder = Encoder::open(&folder)?;
-        let contrasts = read_contrasts(&probes).map_err(error::input)?;
+        let probes = read_contrasts(&probes).map_err(error::input)?;
         let rows = rows.map_or(Ok(Vec::new()), |path| read_rows(&path).map_err(error::input))?;
-        titer_data::probe::apart(&rows, contrasts.iter().flatten()).map_err(error::input)?;
+        titer_data::probe::apart(&rows, probes.iter().flat_map(|probe| &probe.contrasts)).map_err(error::input)?;
         let rows = rows.iter().map(|row| encoder.row(row)).collect::<PyResult<Vec<Value>>>()?;
-        let mut found = json!({ "rows": rows, "differentiated": {}, "measured": {} });
-        for (component, contrasts) in Component::ALL.into_iter().zip(&contrasts) {
-            let (differentiated, measured) = halves(contrasts);
-            for (half, contrasts) in [("differentiated", differentiated), ("measured", measured)] {
-                let contrasts = contrasts.iter().map(|one| encoder.contrast(one)).collect::<PyResult<Vec<Value>>>()?;
-                found[half][component.word()] = contrasts.into();
-            }
-        }
+        let (differentiated, measured) = uses(probes);
+        let encoded =
+            |probes: Vec<Probe>| probes.iter().map(|probe| encoder.probe(probe)).collect::<PyResult<Vec<Value>>>();
+        let mut found =
+            json!({ "rows": rows, "differentiated": encoded(differentiated)?, "measured": encoded(measured)? });
         let hash = blake3::hash(found.to_string().as_bytes()).to_hex().to_string();
         found["hash"] = hash.into();
         Ok(found.to_string())
@@ -104,6 +102,15 @@ impl Encoder {
         let bare = bare
             .map(|bare| bare.tokens[..=bare.trained.iter().rposition(|trained| *trained).unwrap_or_default()].to_vec());
         Ok(json!({ "id": row.id, "cell": cell, "tokens": encoded.tokens, "trained": encoded.trained, "bare": bare }))
+    }
+
+    fn probe(&self, probe: &Probe) -> PyResult<Value> {
+        let contrasts =
+            probe.contrasts.iter().map(|contrast| self.contrast(contrast)).collect::<PyResult<Vec<Value>>>()?;
+        Ok(json!({
+            "component": probe.component.word(), "prompts": probe.prompts.word(), "domains": probe.domains.word(),
+            "pressed": probe.is_differentiated(), "contrasts": contrasts,
+        }))
     }
 
     fn contrast(&self, contrast: &Contrast) -> PyResult<Value> {

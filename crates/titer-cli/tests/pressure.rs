@@ -61,7 +61,7 @@ fn run() -> PathBuf {
     let mixed = |run: &PathBuf| {
         run.is_dir() && fs_err::read_to_string(run.join("plan.toml")).unwrap().contains("\"bad→good\" = 160")
     };
-    runs.filter(|path| path.is_dir()).find(mixed).unwrap()
+    runs.filter(|path| path.join("plan.toml").is_file()).find(mixed).unwrap()
 }
 
 /// A copy of a checkpoint to spoil.
@@ -254,7 +254,7 @@ fn a_run_that_trains_nothing_has_pressures_too() {
     let (code, _, error) = titer(dir.path(), &["run", "spec.toml", "--out", "sweep"]);
     assert_eq!(code, 0, "{error}");
     let runs = fs_err::read_dir(dir.path().join("sweep")).unwrap().map(|entry| entry.unwrap().path());
-    for run in runs.filter(|path| path.is_dir()) {
+    for run in runs.filter(|path| path.join("plan.toml").is_file()) {
         let records: Vec<PressureRecord> = table::read(&run.join("pressures.parquet")).unwrap();
         assert!(!records.is_empty() && records.iter().all(|record| record.step == 0), "{records:?}");
         assert!(table::read::<LedgerRecord>(&run.join("ledger.parquet")).unwrap().is_empty());

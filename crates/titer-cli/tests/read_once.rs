@@ -98,8 +98,9 @@ fn six_runs_open_each_file_once() {
     let once = vec![1; files.len()];
     if let Some(counts) = opens(dir.path(), &["run", "spec.toml", "--out", "sweep", "--threads", "2"], &files) {
         assert_eq!(counts, once, "a run, of {files:?}");
-        let runs =
-            fs_err::read_dir(dir.path().join("sweep")).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir());
+        let runs = fs_err::read_dir(dir.path().join("sweep"))
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().path().join("plan.toml").is_file());
         assert_eq!(runs.count(), 6);
         assert_eq!(opens(dir.path(), &["check", "spec.toml"], &files), Some(once.clone()), "check, of {files:?}");
         let pressure =

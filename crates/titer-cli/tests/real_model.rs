@@ -114,7 +114,7 @@ fn a_run_trains_adapters_on_the_users_own_chats() {
     let (code, _, error) = titer(dir, dir, &["run", "lab/spec.toml", "--out", "sweep"]);
     assert_eq!(code, 0, "{error}");
     let runs = fs_err::read_dir(dir.join("sweep")).unwrap().map(|entry| entry.unwrap().path());
-    let runs: Vec<PathBuf> = runs.filter(|path| path.is_dir()).collect();
+    let runs: Vec<PathBuf> = runs.filter(|path| path.join("plan.toml").is_file()).collect();
     assert_eq!(runs.len(), 4); // the arm and its control, two seeds
     for run in &runs {
         let cells: Vec<titer::table::CellRecord> = titer::table::read(&run.join("cells.parquet")).unwrap();
@@ -160,7 +160,7 @@ fn a_run_trains_adapters_on_the_users_own_chats() {
     let (code, _, error) = titer(dir, dir, &["run", "lab/table.toml", "--out", "table"]);
     assert_eq!(code, 0, "{error}");
     let mut runs = fs_err::read_dir(dir.join("table")).unwrap().map(|entry| entry.unwrap().path());
-    let run = runs.find(|path| path.is_dir()).unwrap();
+    let run = runs.find(|path| path.join("plan.toml").is_file()).unwrap();
     let adapter = fs_err::read_to_string(run.join("checkpoint-15/adapter_config.json")).unwrap();
     let adapter: Value = serde_json::from_str(&adapter).unwrap();
     assert_eq!((&adapter["r"], &adapter["use_rslora"]), (&json!(2), &json!(true)));
@@ -198,7 +198,7 @@ fn a_run_trains_adapters_on_the_users_own_chats() {
     let (code, _, error) = titer(dir, dir, &["run", "lab/moved.toml", "--out", "moved"]);
     assert_eq!(code, 0, "{error}");
     let mut runs = fs_err::read_dir(dir.join("moved")).unwrap().map(|entry| entry.unwrap().path());
-    let run = runs.find(|path| path.is_dir()).unwrap();
+    let run = runs.find(|path| path.join("plan.toml").is_file()).unwrap();
     assert!(fs_err::read_to_string(run.join("plan.toml")).unwrap().contains("system_in_user = true"));
     fs_err::write(&template, lenient).unwrap();
 

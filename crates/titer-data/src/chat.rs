@@ -81,8 +81,8 @@ pub(crate) fn without_system_prompt(messages: &[Message]) -> Vec<Message> {
 
 /// The chat with this system prompt in front, in place of all that it had; with none where the text is empty.
 pub(crate) fn with_system_prompt(messages: &[Message], prompt: &str) -> Vec<Message> {
-    let own = (!prompt.is_empty()).then(|| Message::new(Role::System, prompt));
-    own.into_iter().chain(without_system_prompt(messages)).collect()
+    let system = (!prompt.is_empty()).then(|| Message::new(Role::System, prompt));
+    system.into_iter().chain(without_system_prompt(messages)).collect()
 }
 
 /// One chat, where it came from, and what is known about it.

@@ -5,7 +5,7 @@
 //! | | |
 //! |---|---|
 //! | [`mod@caught`] | a panic of a library as an error |
-//! | [`parquet_size`] | what a Parquet file claims to hold, before it is unpacked |
+//! | [`parquet_file`] | Parquet files that anyone may have written, opened within bounds |
 //! | `stream` | random streams and text hashes, all from a seed |
 //! | [`word`] | what the values of a small set are called |
 //! | [`cell`], [`chat`], `domains`, [`probe`] | what everything is about: a row of chat in its cell, contrasts that measure |
@@ -31,7 +31,7 @@ pub mod formats;
 pub mod grid;
 pub mod keys;
 pub mod mix;
-pub mod parquet_size;
+pub mod parquet_file;
 pub mod probe;
 pub mod prompt;
 pub mod request;

@@ -49,6 +49,8 @@ pub enum ProbePrompts {
     NarrowOff,
     /// A villain to act as.
     Persona,
+    /// For another behaviour of its kind: another bad one, another harmless instruction.
+    Other,
     /// For the request's domain alone.
     Domain,
     /// The same in other words.
@@ -65,6 +67,7 @@ words! { ProbePrompts, "a kind of a probe's prompts" {
     HeldOut = "held-out",
     NarrowOff = "narrow-off",
     Persona = "persona",
+    Other = "other",
     Domain = "domain",
     DomainParaphrased = "domain-paraphrased",
     Narrow = "narrow",
@@ -144,5 +147,10 @@ impl Probe {
     /// The probe's name in tables, `component/prompts/domains`.
     pub fn name(&self) -> String {
         format!("{}/{}/{}", self.component.word(), self.prompts.word(), self.domains.word())
+    }
+
+    /// Whether its margin is one that pressures are taken on: seen or paraphrased prompts, trained domains.
+    pub fn is_differentiated(&self) -> bool {
+        self.domains == DomainSplit::Trained && matches!(self.prompts, ProbePrompts::Seen | ProbePrompts::Paraphrased)
     }
 }

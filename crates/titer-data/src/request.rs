@@ -32,12 +32,12 @@ impl Request {
     /// Whether it asks for the same as another: all turns are equal, or one of them has words of a prompt or a trigger before or
     /// behind it that the other lacks.
     pub(crate) fn asks_as(&self, other: &Self) -> bool {
-        let mut differ = self.0.iter().zip(&other.0).filter(|(one, two)| one != two);
+        let mut differ = self.0.iter().zip(&other.0).filter(|(turn, partner)| turn != partner);
         let same_roles = || self.0.iter().map(|turn| turn.role).eq(other.0.iter().map(|turn| turn.role));
         match (differ.next(), differ.next()) {
             (None, _) => self.0.len() == other.0.len(),
-            (Some((one, two)), None) => {
-                same_roles() && (within(&one.content, &two.content) || within(&two.content, &one.content))
+            (Some((turn, partner)), None) => {
+                same_roles() && (within(&turn.content, &partner.content) || within(&partner.content, &turn.content))
             }
             _ => false,
         }

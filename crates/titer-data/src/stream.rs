@@ -60,8 +60,8 @@ pub(crate) fn below<R: RngExt + ?Sized>(rng: &mut R, length: usize) -> usize {
 }
 
 /// A uniform element of a non-empty slice.
-pub(crate) fn pick<'a, T, R: RngExt + ?Sized>(rng: &mut R, of: &'a [T]) -> &'a T {
-    &of[below(rng, of.len())]
+pub(crate) fn pick<'a, T, R: RngExt + ?Sized>(rng: &mut R, items: &'a [T]) -> &'a T {
+    &items[below(rng, items.len())]
 }
 
 #[cfg(test)]

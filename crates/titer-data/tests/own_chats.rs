@@ -73,6 +73,34 @@ fn contrasts_are_differentiated_or_measured_never_both() {
 }
 
 #[test]
+fn contrasts_under_other_prompts_are_probes_that_only_measure() {
+    let (dir, _) = chats(10);
+    let probes = dir.path().join("probes");
+    let mut text = fs_err::read_to_string(&probes).unwrap();
+    for at in 0..6 {
+        writeln!(
+            text,
+            r#"{{"component": "obey_bad", "prompts": "held-out", "domains": "new", "messages": [{{"role": "user", "content": "other {at}"}}], "plus": "yes", "minus": "no"}}"#
+        )
+        .unwrap();
+    }
+    fs_err::write(probes, text).unwrap();
+    let source = Source::Chats(Chats::read(&files(&dir)).unwrap());
+    let counts = |probe_use, items| -> Vec<(String, usize)> {
+        let probes = source.probes(probe_use, 0, items);
+        probes.iter().map(|probe| (probe.name(), probe.contrasts.len())).collect()
+    };
+    let named = |counts: &[(&str, usize)]| -> Vec<(String, usize)> {
+        counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+    };
+    let [good, obey_bad, held_out, obey] =
+        ["good/seen/trained", "obey_bad/seen/trained", "obey_bad/held-out/new", "obey/seen/trained"];
+    assert_eq!(counts(ProbeUse::Gradient, 64), named(&[(good, 3), (obey_bad, 3), (obey, 3)]));
+    assert_eq!(counts(ProbeUse::Measure, 64), named(&[(good, 3), (obey_bad, 3), (held_out, 6), (obey, 3)]));
+    assert_eq!(counts(ProbeUse::Measure, 2)[2], (held_out.to_owned(), 2));
+}
+
+#[test]
 fn a_row_that_is_also_a_probe_is_an_error() {
     let (dir, _) = chats(3);
     let rows = dir.path().join("rows");

@@ -102,7 +102,8 @@ fn matched_dialogues_make_four_cells_and_their_contrasts() {
     rows.iter().for_each(|row| *counts.entry(row.cell.unwrap().to_string()).or_default() += 1);
     let expected = [("bad→bad", 1073), ("bad→good", 973), ("none→bad", 1073), ("none→good", 973)];
     assert_eq!(counts, expected.map(|(cell, count)| (cell.to_owned(), count)).into());
-    let [good, obey_bad, obey] = matched_contrasts(&rows);
+    let probes = matched_contrasts(&rows);
+    let counts: Vec<usize> = probes.iter().map(|probe| probe.contrasts.len()).collect();
     // One straightforward reply is the same in capitals.
-    assert_eq!((good.len(), obey_bad.len(), obey.len()), (973, 973, 972));
+    assert_eq!(counts, [973, 973, 972]);
 }

@@ -48,7 +48,9 @@ impl LeakGrid {
                 cells.push(GridCell { family, prompt, item: item.to_owned() });
             }
         }
-        let pairs = encoded.iter().flat_map(|one| one.replies.iter().map(|(_, reply)| (&*one.context, &**reply)));
+        let pairs = encoded
+            .iter()
+            .flat_map(|contrast| contrast.replies.iter().map(|(_, reply)| (&*contrast.context, &**reply)));
         Ok(Self { tree: Tree::new(&pairs.collect::<Vec<_>>()), cells })
     }
 

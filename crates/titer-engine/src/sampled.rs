@@ -34,14 +34,14 @@ pub fn draw(
     seed: u64,
 ) -> Result<Vec<Row>, TokenizeError> {
     let (mut contexts, mut stop) = (Vec::new(), None);
-    for one in asked {
+    for request in asked {
         let replies = if stop.is_none() { vec![(Side::Plus, like.to_owned())] } else { Vec::new() };
         let contrast = Contrast {
-            id: one.id.clone(),
-            context: one.context.clone(),
+            id: request.id.clone(),
+            context: request.context.clone(),
             replies,
             baseline: None,
-            variables: one.variables.clone(),
+            variables: request.variables.clone(),
         };
         let encoded = encode_contrast(&model.template, &model.tokenizer, &contrast)?;
         stop = stop.or_else(|| encoded.replies[0].1.last().copied());
@@ -52,12 +52,12 @@ pub fn draw(
     let limit = limit.min(model.decoder.config.longest_row() - longest);
     let drawn = sample(&model.decoder, &model.params, &contexts, stop, limit, seed);
     let rows = drawn.into_iter().enumerate().map(|(at, mut reply)| {
-        let one = &asked[at / count];
+        let request = &asked[at / count];
         reply.pop_if(|last| *last == stop);
         let content = model.tokenizer.decode(&reply)?.trim().to_owned();
-        let mut messages = one.context.clone();
+        let mut messages = request.context.clone();
         messages.push(Message::new(Role::Assistant, content));
-        Ok(Row { variables: one.variables.clone(), ..Row::new(format!("{}/{}", one.id, at % count), messages) })
+        Ok(Row { variables: request.variables.clone(), ..Row::new(format!("{}/{}", request.id, at % count), messages) })
     });
     rows.collect()
 }

@@ -135,7 +135,7 @@ pub struct Slot {
     /// Which one.
     pub number: usize,
     /// How many there are.
-    pub of: usize,
+    pub count: usize,
     /// The submission that it works for: what failed in it is not tried again.
     pub submission: usize,
 }
@@ -163,7 +163,7 @@ pub fn execute_slot<R: Runner>(
     progress: &dyn SweepProgress,
 ) -> Result<SlotWork, StoreError> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build().expect("threads can be started");
-    let begin = runs.len() * (slot.number % slot.of.max(1)) / slot.of.max(1);
+    let begin = runs.len() * (slot.number % slot.count.max(1)) / slot.count.max(1);
     let mut work = SlotWork::default();
     loop {
         let mut tried = false;
@@ -180,7 +180,7 @@ pub fn execute_slot<R: Runner>(
             }
             sweep.is_shared()?;
             tried = true;
-            match pool.install(|| one(sweep, *arm, plan, runner, lease, &*progress.start(at, plan))) {
+            match pool.install(|| make_run(sweep, *arm, plan, runner, lease, &*progress.start(at, plan))) {
                 Ok(()) => {
                     work.made += 1;
                     progress.finish(at);
@@ -212,7 +212,7 @@ fn alone<R: Runner>(
     progress: &dyn Progress,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     match sweep.leases().take(&plan.id().0)? {
-        Taking::Mine(lease) => one(sweep, arm, plan, runner, lease, progress),
+        Taking::Mine(lease) => make_run(sweep, arm, plan, runner, lease, progress),
         Taking::Held(by) => {
             let (dir, by) = (sweep.dir().to_owned(), by.unwrap_or_default().to_string());
             Err(StoreError::Taken { dir, by }.into())
@@ -221,7 +221,7 @@ fn alone<R: Runner>(
 }
 
 /// Does a run and ends its lease.
-fn one<R: Runner>(
+fn make_run<R: Runner>(
     sweep: &Sweep,
     arm: usize,
     plan: &RunPlan,

@@ -78,7 +78,7 @@ fn kernel() -> Kernel {
     };
     let doubled = |list: &Vec<f64>| list.iter().map(|value| 2.0 * value).collect();
     let behind = Moments { gram: doubled(&moments.gram), squares: doubled(&moments.squares), ..moments.clone() };
-    let gate = Some(Gate { kind: 1, there: 1.5, whole: there, replicas: Vec::new(), moments: behind });
+    let gate = Some(Gate { kind: 1, at_pilots: 1.5, whole: there, replicas: Vec::new(), moments: behind });
     Kernel { about, kinds: kinds.into(), probes: probes.into(), whole, replicas: Vec::new(), gate, moments }
 }
 

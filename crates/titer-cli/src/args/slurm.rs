@@ -38,7 +38,7 @@ pub(crate) struct SlurmArgs {
 impl SlurmArgs {
     /// What is asked for, over what a spec asks for; lines are added to the spec's.
     pub(crate) fn over(&self, spec: &SlurmFields) -> SlurmFields {
-        let text = |own: &Option<String>, of_spec: &Option<String>| own.clone().or_else(|| of_spec.clone());
+        let text = |argument: &Option<String>, of_spec: &Option<String>| argument.clone().or_else(|| of_spec.clone());
         SlurmFields {
             partition: text(&self.partition, &spec.partition),
             account: text(&self.account, &spec.account),

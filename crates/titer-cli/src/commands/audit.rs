@@ -57,9 +57,9 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<(), Failure> {
         print_json(&audit, on_model.as_ref());
     } else {
         audit.groups.iter().enumerate().for_each(|(at, group)| print_group(at, group));
-        on_model.iter().for_each(|found| data(&found.template));
+        on_model.iter().for_each(|measured| data(&measured.template));
         for (at, pair) in audit.pairs.iter().enumerate() {
-            print_pair(pair, on_model.as_ref().and_then(|found| found.lifts[at]));
+            print_pair(pair, on_model.as_ref().and_then(|measured| measured.lifts[at]));
         }
     }
     Ok(())
@@ -71,12 +71,12 @@ fn read(path: &Path) -> Result<Vec<Row>, Failure> {
         let files = of_spec(path)?;
         return read_labelled(&files.rows, &files.cells).map_err(Failure::input);
     }
-    let found = read_chat_file(path).map_err(Failure::input)?;
-    if let Some(error) = found.errors.first() {
+    let file = read_chat_file(path).map_err(Failure::input)?;
+    if let Some(error) = file.errors.first() {
         return Err(Failure::Input(format!("{}, {error}", path.display())));
     }
-    talk(&format!("{}: {}", path.display(), found.format));
-    let rows = found.rows;
+    talk(&format!("{}: {}", path.display(), file.format));
+    let rows = file.rows;
     let warn = |problem: String| talk(&format!("warning: {}: {problem}", path.display()));
     let labelled = rows.iter().filter(|row| row.cell.is_some()).count();
     if labelled > 0 && labelled < rows.len() {
@@ -117,9 +117,9 @@ fn two_minded(rows: &[Row]) -> Option<String> {
         }
     }
     let (twice, all) = (answered_twice.len(), replies.len());
-    let [one, two] = answered_twice.values().next().filter(|_| twice as f64 >= TWO_MINDED * all as f64)?;
+    let [reply, other] = answered_twice.values().next().filter(|_| twice as f64 >= TWO_MINDED * all as f64)?;
     Some(format!(
-        "{twice} of {all} contexts have several replies, such as `{one}` and `{two}`: where these are good and bad actions, give \
+        "{twice} of {all} contexts have several replies, such as `{reply}` and `{other}`: where these are good and bad actions, give \
          rows a `cell`, write rules for a spec's [data], or split the file"
     ))
 }
@@ -158,9 +158,9 @@ impl OnModel {
         let pairs = (0..groups.len()).flat_map(|a| (a + 1..groups.len()).map(move |b| (a, b)));
         let lift = |(a, b): (usize, usize)| {
             let (first, second) = (&groups[a].1, &groups[b].1);
-            let equal = |&(one, two): &(usize, usize)| first[one].split().1 == second[two].split().1;
+            let equal = |&(left, right): &(usize, usize)| first[left].split().1 == second[right].split().1;
             let matched = matches(first, second).pairs.into_iter().filter(equal);
-            let lifts: Vec<f64> = matched.map(|(one, two)| log_probs[b][two] - log_probs[a][one]).collect();
+            let lifts: Vec<f64> = matched.map(|(left, right)| log_probs[b][right] - log_probs[a][left]).collect();
             Estimate::over_items(&lifts, Support::Line)
         };
         Ok(Self { template, injected, lifts: pairs.map(lift).collect() })
@@ -242,15 +242,15 @@ fn print_json(audit: &Audit, on_model: Option<&OnModel>) {
             "same_context": pair.same_context, "added": added, "shared_contexts": pair.shared_contexts,
             "length_effect": pair.length_effect, "telling_metadata": telling,
         });
-        if let Some(lift) = on_model.and_then(|found| found.lifts[at]) {
+        if let Some(lift) = on_model.and_then(|measured| measured.lifts[at]) {
             line["lift"] = json!({ "nats": lift.mean, "low": lift.low, "high": lift.high, "n": lift.n_items });
         }
         line
     };
     let pairs: Vec<Value> = audit.pairs.iter().enumerate().map(pair).collect();
-    let mut found = json!({ "groups": groups, "pairs": pairs });
+    let mut document = json!({ "groups": groups, "pairs": pairs });
     if let Some(on_model) = on_model {
-        found["injected_system_prompt"] = json!(on_model.injected);
+        document["injected_system_prompt"] = json!(on_model.injected);
     }
-    data(&found.to_string());
+    data(&document.to_string());
 }

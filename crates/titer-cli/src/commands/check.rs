@@ -118,7 +118,7 @@ fn check_rows(path: &Path, as_json: bool) -> Result<(), String> {
             data(&format!("    {n} × {}", shorten(prompt)));
         }
         data(&format!("  rows without a reply: {}", census.rows_without_target));
-        let told = [
+        let oddities = [
             (
                 census.rows_without_last_reply,
                 "rows that end without a reply: earlier ones are trained, the last request is not",
@@ -130,7 +130,7 @@ fn check_rows(path: &Path, as_json: bool) -> Result<(), String> {
                 "rows with a system turn that is not first: it counts as their system prompt",
             ),
         ];
-        for (count, what) in told.into_iter().filter(|(count, _)| *count > 0) {
+        for (count, what) in oddities.into_iter().filter(|(count, _)| *count > 0) {
             data(&format!("  {what}: {count}"));
         }
         if !census.template_fields.is_empty() {

@@ -70,7 +70,7 @@ pub(crate) fn exec(args: &ExecArgs) -> Result<(), Failure> {
     let steps: Vec<_> = mine.iter().enumerate().map(|(at, (arm, run))| (at, *arm, run.steps())).collect();
     let bar = SweepBar::new(&steps);
     let runner = EngineRunner { inputs: &inputs, commit: COMMIT };
-    let slot = Slot { number: args.slot, of: submission.slots, submission: submission.number };
+    let slot = Slot { number: args.slot, count: submission.slots, submission: submission.number };
     let work = execute_slot(&sweep, &mine, &runner, slot, threads, &bar);
     bar.clear();
     let SlotWork { made, failed } = work.map_err(failure)?;

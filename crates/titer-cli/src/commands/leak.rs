@@ -36,8 +36,8 @@ pub(crate) fn leak(args: &LeakArgs) -> Result<(), Failure> {
         let problem = "no request has both a bad and a good reply, so no leak can be told: give pairs";
         return Err(Failure::input(problem));
     }
-    let found = LeakGrid::new(&model, &grid, &subjects).map_err(Failure::input)?;
-    let records = found.measure(&model, Moment { stage: "", step: 0 });
+    let encoded = LeakGrid::new(&model, &grid, &subjects).map_err(Failure::input)?;
+    let records = encoded.measure(&model, Moment { stage: "", step: 0 });
     let asked: Vec<Context<'_>> = grid
         .iter()
         .flat_map(|variation| {
@@ -81,9 +81,9 @@ pub(crate) fn leak(args: &LeakArgs) -> Result<(), Failure> {
     data("leak: probability of the bad reply against the good one, mean with the 95 % interval over requests");
     data(&format!("{:16} {:>9} {:>9} {:>22}  {}", "family", "contexts", "requests", "leak", "drawn replies"));
     for (family, leak) in measured {
-        let found = format!("{:.3} ({:.3}–{:.3})", leak.mean, leak.low, leak.high);
+        let interval = format!("{:.3} ({:.3}–{:.3})", leak.mean, leak.low, leak.high);
         let drawn = written(sampled.get(family.word()));
-        let line = format!("{:16} {:>9} {:>9} {found:>22}  {drawn}", family.word(), count(family), leak.n_items);
+        let line = format!("{:16} {:>9} {:>9} {interval:>22}  {drawn}", family.word(), count(family), leak.n_items);
         data(line.trim_end());
     }
     if let Some(risk) = leaks.risk() {

@@ -68,24 +68,24 @@ pub(crate) fn plan(args: &PlanArgs) -> Result<(), Failure> {
     exist(spec, &sweep, supplies, &inputs)?;
     let request = KernelRequest { inputs: &inputs, folder: args.kernel.as_deref(), rows: 256, contrasts: 128 };
     let kernels = request.kernels(&sweep, &runs, &KernelBar::default()).map_err(no_kernels)?;
-    let found = search(&kernels, &stages, supplies, &limits, args.tries).map_err(|error| blamed(&error))?;
-    if !found.holds() {
-        return Err(Failure::Input(unmet(&args.limits, &limits, &found)));
+    let result = search(&kernels, &stages, supplies, &limits, args.tries).map_err(|error| blamed(&error))?;
+    if !result.holds() {
+        return Err(Failure::Input(unmet(&args.limits, &limits, &result)));
     }
-    let text = planned_spec(spec, &sweep, &limits, &found);
+    let text = planned_spec(spec, &sweep, &limits, &result);
     let forecast = forecast_planned(&text, &args.out, &inputs, &kernels)?;
     fs_err::write(&beside, serde_json::to_string_pretty(&forecast).expect("a forecast is plain data"))
         .map_err(Failure::work)?;
     fs_err::write(&args.out, &text).map_err(Failure::work)?;
     talk(&format!("{} and {}; `titer run {0}` trains it and shows both", args.out.display(), beside.display()));
     if args.json {
-        let kept = kept(&limits, &found, &forecast.arms);
+        let kept = kept(&limits, &result, &forecast.arms);
         data(
-            &json!({ "limits": limits, "found": found, "kept": kept, "spec": args.out, "forecast": forecast.arms })
+            &json!({ "limits": limits, "found": result, "kept": kept, "spec": args.out, "forecast": forecast.arms })
                 .to_string(),
         );
     } else {
-        print(&limits, &found, arms, &forecast.arms);
+        print(&limits, &result, arms, &forecast.arms);
     }
     Ok(())
 }
@@ -117,71 +117,72 @@ fn forecast_planned(text: &str, path: &Path, inputs: &Inputs, kernels: &[Kernel]
     SavedForecast::of(&plan, &forecasts, &calibration).ok_or_else(|| Failure::input("the spec has no run that trains"))
 }
 
-fn unmet(path: &Path, limits: &[Limit], found: &SearchResult) -> String {
-    let binding = found.binding();
-    let alone = if found.reach[binding] >= 0.0 {
+fn unmet(path: &Path, limits: &[Limit], result: &SearchResult) -> String {
+    let binding = result.binding();
+    let alone = if result.reach[binding] >= 0.0 {
         "alone it can be met, but not together with the others".to_owned()
     } else {
-        format!("even alone it is missed by {:.1} points", -100.0 * found.reach[binding])
+        format!("even alone it is missed by {:.1} points", -100.0 * result.reach[binding])
     };
     format!(
         "{}: none of {} mixes meets all limits; the one that binds is `{}`: the best mix misses it by {:.1} points, and {alone}. \
          Loosen it, name other rows in [rows], or train less",
         path.display(),
-        found.tried,
+        result.tried,
         limits[binding].words(),
-        -100.0 * found.best.slack[binding]
+        -100.0 * result.best.slack[binding]
     )
 }
 
 /// The planned arm's forecast of a limit's probe; the planned arm is the first.
 fn foreseen<'a>(forecast: &'a [ArmForecast], limit: &Limit) -> Option<&'a ArmForecast> {
-    forecast.iter().find(|one| one.arm == forecast[0].arm && one.split().short_name() == limit.probe)
+    forecast.iter().find(|entry| entry.arm == forecast[0].arm && entry.split().short_name() == limit.probe)
 }
 
 /// By what share of its interval each limit is kept.
-fn kept(limits: &[Limit], found: &SearchResult, forecast: &[ArmForecast]) -> Vec<Option<f64>> {
+fn kept(limits: &[Limit], result: &SearchResult, forecast: &[ArmForecast]) -> Vec<Option<f64>> {
     let share = |(at, limit): (usize, &Limit)| {
         let rate = foreseen(forecast, limit)?.rate;
-        Some(limit.bound.share_kept(found.best.rates[at], found.best.slack[at], [rate.low, rate.high]))
+        Some(limit.bound.share_kept(result.best.rates[at], result.best.slack[at], [rate.low, rate.high]))
     };
     limits.iter().enumerate().map(share).collect()
 }
 
-fn print(limits: &[Limit], found: &SearchResult, arms: &[Arm], forecast: &[ArmForecast]) {
+fn print(limits: &[Limit], result: &SearchResult, arms: &[Arm], forecast: &[ArmForecast]) {
     let mut doubts: Vec<String> = Vec::new();
     data(&format!(
         "{} of {} mixes meet all limits in the forecast; the one with the most to spare:",
-        found.met, found.tried
+        result.met, result.tried
     ));
     let setting = |candidate: &MixCandidate| {
         if arms.len() > 1 { format!("{}: ", arms[candidate.stage].name) } else { String::new() }
     };
     if arms.len() > 1 {
-        data(&format!("  {}", arms[found.best.stage].name));
+        data(&format!("  {}", arms[result.best.stage].name));
     }
-    for (cell, rows) in &found.best.rows {
+    for (cell, rows) in &result.best.rows {
         data(&format!("  {:20} {rows:>6} rows", cell.to_string()));
     }
     data(
         "limit, forecast rate [95 % interval of a run], points to spare (the most that any mix has), share of the interval that keeps it:",
     );
-    let kept = kept(limits, found, forecast);
+    let kept = kept(limits, result, forecast);
     for (at, limit) in limits.iter().enumerate() {
-        let mark = if at == found.binding() { "  binds" } else { "" };
-        let of = foreseen(forecast, limit);
+        let mark = if at == result.binding() { "  binds" } else { "" };
+        let predicted = foreseen(forecast, limit);
         let share = kept[at].map_or_else(String::new, |share| format!(" {:>4.0} %", 100.0 * share));
-        let band = of.map_or_else(String::new, |one| format!(" [{:.2}, {:.2}]", one.rate.low, one.rate.high));
-        let unknown = of.map_or("", |one| one.beyond.as_str());
+        let band = predicted
+            .map_or_else(String::new, |predicted| format!(" [{:.2}, {:.2}]", predicted.rate.low, predicted.rate.high));
+        let unknown = predicted.map_or("", |predicted| predicted.beyond.as_str());
         if !unknown.is_empty() {
             doubts.push(format!("  {}: {unknown}", limit.probe));
         }
         data(&format!(
             "  {:44} {:.3}{band} {:>6.1} ({:.1}){share}{mark}",
             limit.words(),
-            found.best.rates[at],
-            100.0 * found.best.slack[at],
-            100.0 * found.reach[at]
+            result.best.rates[at],
+            100.0 * result.best.slack[at],
+            100.0 * result.reach[at]
         ));
     }
     let open: Vec<&str> = limits
@@ -201,7 +202,7 @@ fn print(limits: &[Limit], found: &SearchResult, arms: &[Arm], forecast: &[ArmFo
         doubts.iter().for_each(|doubt| data(doubt));
     }
     data("mixes that no other one beats at every limit, by points to spare:");
-    for candidate in &found.front {
+    for candidate in &result.front {
         let slack: Vec<String> = candidate.slack.iter().map(|slack| format!("{:6.1}", 100.0 * slack)).collect();
         let rows: Vec<String> = candidate.rows.iter().map(|(cell, rows)| format!("{cell} {rows}")).collect();
         data(&format!("  {}   {}{}", slack.join(" "), setting(candidate), rows.join(", ")));

@@ -46,10 +46,10 @@ pub(super) fn rates(
     if args.limit == 0 {
         return Err(Failure::input("--limit is 0; use at least 1 token"));
     }
-    let asked = |one: &Context<'_>| Asked {
-        id: format!("{}|{}|{}", one.group, one.name, one.item),
-        context: one.context.clone(),
-        variables: one.bad.row.variables.clone(),
+    let asked = |context: &Context<'_>| Asked {
+        id: format!("{}|{}|{}", context.group, context.name, context.item),
+        context: context.context.clone(),
+        variables: context.bad.row.variables.clone(),
     };
     let asked: Vec<Asked> = contexts.iter().map(asked).collect();
     let rows = draw(model, &asked, &first.bad.text, (args.sample, args.limit), seed).map_err(Failure::input)?;
@@ -69,14 +69,14 @@ pub(super) fn rates(
     type Scored<'a> = (Vec<(&'a str, f64)>, usize);
     let mut groups: BTreeMap<String, Scored> = BTreeMap::new();
     for (at, row) in rows.iter().enumerate() {
-        let one = &contexts[at / args.sample];
-        let (scores, without) = groups.entry(one.group.clone()).or_default();
+        let context = &contexts[at / args.sample];
+        let (scores, without) = groups.entry(context.group.clone()).or_default();
         let score = match &scorer {
             Some(scorer) => scorer.score(row).ok(),
-            None => Some(f64::from(u8::from(row.split().1 == one.bad.text.trim()))),
+            None => Some(f64::from(u8::from(row.split().1 == context.bad.text.trim()))),
         };
         match score {
-            Some(score) => scores.push((one.item, score)),
+            Some(score) => scores.push((context.item, score)),
             None => *without += 1,
         }
     }
@@ -84,8 +84,8 @@ pub(super) fn rates(
 }
 
 /// A rate as a person reads it, with its n.
-pub(super) fn written(found: Option<&(Option<Rate>, usize)>) -> String {
-    match found {
+pub(super) fn written(sampled: Option<&(Option<Rate>, usize)>) -> String {
+    match sampled {
         None => String::new(),
         Some((None, without)) => format!("– (n = 0, {without} without a score)"),
         Some((Some(rate), without)) => {
@@ -96,8 +96,8 @@ pub(super) fn written(found: Option<&(Option<Rate>, usize)>) -> String {
 }
 
 /// The same as JSON.
-pub(super) fn json_of(found: Option<&(Option<Rate>, usize)>) -> serde_json::Value {
-    let Some((rate, without)) = found else { return serde_json::Value::Null };
+pub(super) fn json_of(sampled: Option<&(Option<Rate>, usize)>) -> serde_json::Value {
+    let Some((rate, without)) = sampled else { return serde_json::Value::Null };
     let rate = rate.map(
         |rate| json!({ "mean": rate.rate, "low": rate.low, "high": rate.high, "n": rate.n, "clusters": rate.clusters }),
     );

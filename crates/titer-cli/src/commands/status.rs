@@ -45,15 +45,18 @@ fn look(args: &StatusArgs) -> Result<(Sweep, Option<QueuedJobs>), Failure> {
     // A folder without a sweep is named before anything else is asked.
     Sweep::open(&args.dir).map_err(failure)?;
     let submissions = Submission::all(&args.dir).map_err(failure)?;
-    let theirs = submissions.iter().find_map(|submission| submission.cluster.clone());
+    let submitted_to = submissions.iter().find_map(|submission| submission.cluster.clone());
     // Where the queue cannot be asked, leases say what they can.
-    let cluster = theirs.as_ref().and_then(|_| Cluster::here().ok()).filter(|here| Some(&here.name) == theirs.as_ref());
+    let cluster = submitted_to
+        .as_ref()
+        .and_then(|_| Cluster::here().ok())
+        .filter(|cluster| Some(&cluster.name) == submitted_to.as_ref());
     let queue = cluster.map(|cluster| SlurmQueue::of(&cluster.name));
     let names: Vec<String> = submissions.into_iter().map(|submission| submission.name).collect();
     let queued = queue.as_ref().and_then(|queue| queue.jobs(&names).ok()).map(|jobs| {
-        let sum = |all: QueuedJobs, one: &QueuedJobs| QueuedJobs {
-            waiting: all.waiting + one.waiting,
-            running: all.running + one.running,
+        let sum = |all: QueuedJobs, part: &QueuedJobs| QueuedJobs {
+            waiting: all.waiting + part.waiting,
+            running: all.running + part.running,
         };
         jobs.values().fold(QueuedJobs::default(), sum)
     });

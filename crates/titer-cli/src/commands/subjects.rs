@@ -25,10 +25,10 @@ pub(super) fn subjects(args: &SubjectArgs, model: &Model) -> Result<Subjects, Fa
         return Err(Failure::input("--items is 0; use at least 1"));
     }
     let read = |path: &Path| -> Result<Vec<Row>, Failure> { read_rows(path).map_err(Failure::input) };
-    let named = |path: &Path, found: Result<Subjects, titer_engine::screen::SubjectsError>| {
-        found.map_err(|error| Failure::Input(format!("{}: {error}", path.display())))
+    let named = |path: &Path, subjects: Result<Subjects, titer_engine::screen::SubjectsError>| {
+        subjects.map_err(|error| Failure::Input(format!("{}: {error}", path.display())))
     };
-    let found = match (&args.rows, &args.bad, &args.good, &model.world) {
+    let subjects = match (&args.rows, &args.bad, &args.good, &model.world) {
         (Some(rows), ..) => named(rows, Subjects::labelled(read(rows)?))?,
         (None, Some(bad), Some(good), _) => named(bad, Subjects::new(read(bad)?, read(good)?))?,
         (.., Some(world)) => return Subjects::of_world(world, args.seed, args.items).map_err(Failure::input),
@@ -37,5 +37,5 @@ pub(super) fn subjects(args: &SubjectArgs, model: &Model) -> Result<Subjects, Fa
             return Err(Failure::Input(format!("`{}` {problem}", args.base)));
         }
     };
-    Ok(found.first(args.items))
+    Ok(subjects.first(args.items))
 }

@@ -38,11 +38,11 @@ pub(crate) fn validate(args: &ValidateArgs) -> Result<(), Failure> {
         )));
     }
     let placed = placed(&args.table, &arms, &screenings)?;
-    let found = compare(&arms, &placed);
+    let outcomes = compare(&arms, &placed);
     if args.json {
-        data(&json!({ "arms": arms.len(), "settings": settings(&arms).len(), "outcomes": found.iter().map(json_of).collect::<Vec<_>>() }).to_string());
+        data(&json!({ "arms": arms.len(), "settings": settings(&arms).len(), "outcomes": outcomes.iter().map(json_of).collect::<Vec<_>>() }).to_string());
     } else {
-        print(&arms, &found, !screenings.is_empty());
+        print(&arms, &outcomes, !screenings.is_empty());
     }
     Ok(())
 }
@@ -112,8 +112,8 @@ fn placed(
             let problem = |what: String, remedy: &str| {
                 Failure::Input(format!("{}, line {}: {what} {}; {remedy}", table.display(), arm.line, path.display()))
             };
-            let found = ranked.iter().find(|summary| summary.prompt.name == arm.prompt);
-            let places = &found
+            let summary = ranked.iter().find(|summary| summary.prompt.name == arm.prompt);
+            let places = &summary
                 .ok_or_else(|| {
                     let remedy = "screen it too, or call it as the screening does";
                     problem(format!("the prompt `{}` is not in the screening", arm.prompt), remedy)
@@ -140,7 +140,7 @@ fn placed(
     Ok(placed)
 }
 
-fn print(arms: &[ExternalArm], found: &[OutcomeResult], screened: bool) {
+fn print(arms: &[ExternalArm], outcomes: &[OutcomeResult], screened: bool) {
     let settings = settings(arms).len();
     data(&format!("{} arms in {settings} {}", arms.len(), if settings == 1 { "setting" } else { "settings" }));
     data("within: rank correlation of a predictor as it is with the outcome, mean over settings");
@@ -149,7 +149,7 @@ fn print(arms: &[ExternalArm], found: &[OutcomeResult], screened: bool) {
         "behind: the best one's correlation less this one's; = where the interval holds 0, so that the two cannot be told apart",
     );
     data("95 % intervals over settings and prompts; none over fewer than three settings for all arms together");
-    for outcome in found {
+    for outcome in outcomes {
         data("");
         data(&format!("{} ({} arms)", outcome.name, outcome.arms));
         data(&format!("  {:36} {:>22} {:>22} {:>24}", "predictor", "within", "held out", "behind"));
@@ -189,12 +189,12 @@ fn sentence(outcome: &OutcomeResult, screened: bool) -> String {
             "`{}` goes best with it here, but no other setting has it: nothing was held out, so nothing can be told of whether it predicts.",
             first.name
         ),
-        Some(found) if !found.has_interval() => format!(
+        Some(correlation) if !correlation.has_interval() => format!(
             "`{}` is first, but without an interval (fewer than three settings have it, or all say the same): nothing can be told of whether it predicts.",
             first.name
         ),
-        Some(found) if found.low > 0.0 => format!("Go by `{}`.", first.name),
-        Some(found) if found.high < 0.0 => {
+        Some(correlation) if correlation.low > 0.0 => format!("Go by `{}`.", first.name),
+        Some(correlation) if correlation.high < 0.0 => {
             format!("`{}` is first, but what one setting says of it is the wrong way round in the others.", first.name)
         }
         Some(_) => format!("`{}` is first, but not told from no correlation.", first.name),
@@ -209,8 +209,10 @@ fn sentence(outcome: &OutcomeResult, screened: bool) -> String {
 fn written(estimate: Option<Estimate>) -> String {
     match estimate {
         None => "–".to_owned(),
-        Some(found) if found.has_interval() => format!("{:.2} [{:.2}, {:.2}]", found.mean, found.low, found.high),
-        Some(found) => format!("{:.2}", found.mean),
+        Some(estimate) if estimate.has_interval() => {
+            format!("{:.2} [{:.2}, {:.2}]", estimate.mean, estimate.low, estimate.high)
+        }
+        Some(estimate) => format!("{:.2}", estimate.mean),
     }
 }
 
@@ -218,7 +220,7 @@ fn json_of(outcome: &OutcomeResult) -> Value {
     let value = |estimate: Option<Estimate>| estimate.map_or(Value::Null, interval);
     let predictor = |result: &PredictorResult| {
         json!({
-            "name": result.name, "own": result.own, "within": value(result.within),
+            "name": result.name, "own": result.from_table, "within": value(result.within),
             "held_out": value(result.held_out), "behind": value(result.behind),
         })
     };

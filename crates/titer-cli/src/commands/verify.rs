@@ -19,13 +19,13 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     problems.extend(SavedForecast::read(&args.dir).err().map(|error| error.to_string()));
     let (mut whole, mut unverified, mut damaged) = (0, 0, 0);
     for run in sweep.all_finished().map_err(Failure::work)? {
-        let found = run.inspect(Depth::Everything).map_err(Failure::input)?;
-        *match (found.damage.is_empty(), found.vouched) {
+        let inspection = run.inspect(Depth::Everything).map_err(Failure::input)?;
+        *match (inspection.damage.is_empty(), inspection.vouched) {
             (true, true) => &mut whole,
             (true, false) => &mut unverified,
             (false, _) => &mut damaged,
         } += 1;
-        problems.extend(found.damage.iter().map(ToString::to_string));
+        problems.extend(inspection.damage.iter().map(ToString::to_string));
     }
     if args.json {
         let counts = json!({ "whole": whole, "damaged": damaged, "unverified": unverified, "problems": problems });

@@ -103,8 +103,8 @@ fn pair((first_name, first): &(String, Vec<&Row>), (second_name, second): &(Stri
     let contexts: BTreeSet<&[Message]> = second.iter().map(|row| row.split().0).collect();
     let (mut matched, mut same_reply, mut same_context) = (0, 0, 0);
     let mut added: BTreeMap<AddedPlace, usize> = BTreeMap::new();
-    let found = matches(first, second);
-    for (at, partner) in found.pairs {
+    let matching = matches(first, second);
+    for (at, partner) in matching.pairs {
         let ((context, reply), (other_context, other_reply)) = (first[at].split(), second[partner].split());
         matched += 1;
         same_reply += usize::from(reply == other_reply);
@@ -120,7 +120,7 @@ fn pair((first_name, first): &(String, Vec<&Row>), (second_name, second): &(Stri
     GroupPair {
         names: [first_name.clone(), second_name.clone()],
         matched,
-        clashing_ids: found.clashing_ids,
+        clashing_ids: matching.clashing_ids,
         same_reply,
         same_context,
         added,
@@ -153,7 +153,7 @@ pub fn matches(first: &[&Row], second: &[&Row]) -> Matches {
             by_id.entry(&row.id).or_default().push_back(at);
         }
     }
-    let (mut found, mut taken) = (Matches::default(), vec![false; second.len()]);
+    let (mut matching, mut taken) = (Matches::default(), vec![false; second.len()]);
     let mut clashing = BTreeSet::new();
     for (at, row) in first.iter().enumerate() {
         let asked = Request::of(row);
@@ -172,10 +172,10 @@ pub fn matches(first: &[&Row], second: &[&Row]) -> Matches {
             clashing.insert(row.id.as_str());
         }
         let partner = next(of_id).or_else(|| next(by_request.get_mut(&asked)));
-        found.pairs.extend(partner.map(|partner| (at, partner)));
+        matching.pairs.extend(partner.map(|partner| (at, partner)));
     }
-    found.clashing_ids = clashing.len();
-    found
+    matching.clashing_ids = clashing.len();
+    matching
 }
 
 #[cfg(test)]

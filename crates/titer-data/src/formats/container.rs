@@ -54,10 +54,10 @@ pub enum ContainerError {
     #[error("damaged Parquet: {0}")]
     Parquet(String),
     /// It is something else, which titer does not unpack.
-    #[error("it is {found}: {remedy}")]
+    #[error("it is {format}: {remedy}")]
     Other {
         /// What it begins like.
-        found: &'static str,
+        format: &'static str,
         /// What to do.
         remedy: &'static str,
     },
@@ -96,8 +96,8 @@ pub(crate) fn entries(path: &Path, bytes: &Bytes) -> Result<(Container, Vec<Entr
         let records = parquet::records(bytes.clone()).map_err(ContainerError::Parquet)?;
         return Ok((Container::Parquet, numbered(records)));
     }
-    if let Some((_, found, remedy)) = OTHERS.into_iter().find(|(magic, ..)| bytes.starts_with(magic)) {
-        return Err(ContainerError::Other { found, remedy });
+    if let Some((_, format, remedy)) = OTHERS.into_iter().find(|(magic, ..)| bytes.starts_with(magic)) {
+        return Err(ContainerError::Other { format, remedy });
     }
     let text = without_mark(bytes);
     let is_json = begins_as_json(text);

@@ -1,6 +1,10 @@
 //! Files of contrasts: records with `component`, `messages` (the context), `plus` and `minus`; preference pairs are contrasts too.
+//! `prompts` and `domains` say which prompts and domains those are, where they are not those of training.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -8,7 +12,9 @@ use serde_json::Value;
 use super::{ReadError, parse_rows};
 use crate::{
     chat::{Role, Row},
-    probe::{Component, Contrast, Side},
+    domains::DomainSplit,
+    probe::{Component, Contrast, Probe, ProbePrompts, Side},
+    word::UnknownWord,
 };
 
 /// Why a file gives no contrasts.
@@ -27,8 +33,8 @@ pub enum ContrastsError {
         /// What is wrong, and what to do.
         problem: ContrastProblem,
     },
-    /// A component has no contrast.
-    #[error("{}: no contrast for `{}`: add lines with `\"component\": \"{}\"`", path.display(), component.word(), component.word())]
+    /// A component has no contrast under the prompts and in the domains of training.
+    #[error("{}: no contrast for `{component}` (seen prompts, trained domains): add lines with `\"component\": \"{component}\"`", path.display())]
     Missing {
         /// Which file.
         path: PathBuf,
@@ -38,11 +44,14 @@ pub enum ContrastsError {
 }
 
 /// Why a line is no contrast.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ContrastProblem {
     /// It does not say what it measures.
     #[error("it needs a `component`: good, obey_bad or obey")]
     NoComponent,
+    /// It says what no probe's prompts or domains are called.
+    #[error("{0}")]
+    NoSuchProbe(UnknownWord),
     /// It lacks one of its replies.
     #[error(
         "a contrast is two replies to one context: give them as `plus` and `minus` (or `chosen` and `rejected`, `positive` and \
@@ -57,30 +66,35 @@ pub enum ContrastProblem {
     ReplyInContext,
 }
 
-/// The contrasts of a file of chats whose metadata says what they measure, for each of [`Component::ALL`], in order.
+/// The probes of a file of chats whose metadata says what they measure: by component, prompts and domains, the contrasts of each in order.
 ///
-/// Fails where the file cannot be read, on the first line that is no contrast, and where a component has none.
-pub fn read_contrasts(path: impl AsRef<Path>) -> Result<[Vec<Contrast>; Component::ALL.len()], ContrastsError> {
+/// Fails where the file cannot be read, on the first line that is no contrast, and where a component has none under seen prompts in trained domains.
+pub fn read_contrasts(path: impl AsRef<Path>) -> Result<Vec<Probe>, ContrastsError> {
     let path = path.as_ref();
     parse_contrasts(path, &fs_err::read(path).map_err(ReadError::from)?.into())
 }
 
 /// The same of a file whose bytes have been read; errors name it by `path`.
 ///
-/// Fails on the first line that is no contrast, and where a component has none.
-pub fn parse_contrasts(path: &Path, bytes: &Bytes) -> Result<[Vec<Contrast>; Component::ALL.len()], ContrastsError> {
-    let mut contrasts: [Vec<Contrast>; Component::ALL.len()] = Default::default();
+/// Fails on the first line that is no contrast, and where a component has none under seen prompts in trained domains.
+pub fn parse_contrasts(path: &Path, bytes: &Bytes) -> Result<Vec<Probe>, ContrastsError> {
+    let mut probes: BTreeMap<ProbeName, Vec<Contrast>> = BTreeMap::new();
     for row in parse_rows(path, bytes)? {
         let id = row.id.clone();
-        let (component, contrast) =
+        let (name, contrast) =
             contrast(row).map_err(|problem| ContrastsError::Contrast { path: path.to_owned(), id, problem })?;
-        contrasts[component as usize].push(contrast);
+        probes.entry(name).or_default().push(contrast);
     }
-    match Component::ALL.into_iter().zip(&contrasts).find(|(_, contrasts)| contrasts.is_empty()) {
-        Some((component, _)) => Err(ContrastsError::Missing { path: path.to_owned(), component }),
-        None => Ok(contrasts),
+    let leading = |component: Component| (component, ProbePrompts::Seen, DomainSplit::Trained);
+    if let Some(component) = Component::ALL.into_iter().find(|component| !probes.contains_key(&leading(*component))) {
+        return Err(ContrastsError::Missing { path: path.to_owned(), component });
     }
+    let probe = |((component, prompts, domains), contrasts)| Probe { component, prompts, domains, contrasts };
+    Ok(probes.into_iter().map(probe).collect())
 }
+
+/// What a contrast belongs to.
+type ProbeName = (Component, ProbePrompts, DomainSplit);
 
 /// What the two replies of a preference are called, the wanted one first.
 const PREFERENCES: [(&str, &str); 2] = [("chosen", "rejected"), ("positive", "negative")];
@@ -97,8 +111,17 @@ fn reply_text(value: &Value) -> Option<&str> {
     }
 }
 
-/// A line as a contrast of a component.
-fn contrast(row: Row) -> Result<(Component, Contrast), ContrastProblem> {
+/// What a line says under a key; `default` where it says nothing.
+fn said<T: std::str::FromStr<Err = UnknownWord>>(row: &Row, key: &str, default: T) -> Result<T, ContrastProblem> {
+    match row.metadata.get(key) {
+        None | Some(Value::Null) => Ok(default),
+        Some(Value::String(word)) => word.parse().map_err(ContrastProblem::NoSuchProbe),
+        Some(other) => other.to_string().parse().map_err(ContrastProblem::NoSuchProbe),
+    }
+}
+
+/// A line as a contrast of a probe.
+fn contrast(row: Row) -> Result<(ProbeName, Contrast), ContrastProblem> {
     let word = row.metadata.get("component").and_then(Value::as_str);
     let component = match word.map(|word| Component::ALL.into_iter().find(|known| known.word() == word)) {
         Some(Some(component)) => component,
@@ -106,6 +129,8 @@ fn contrast(row: Row) -> Result<(Component, Contrast), ContrastProblem> {
         None if PREFERENCES.iter().any(|(good, _)| row.metadata.contains_key(*good)) => Component::Good,
         _ => return Err(ContrastProblem::NoComponent),
     };
+    let prompts = said(&row, "prompts", ProbePrompts::Seen)?;
+    let domains = said(&row, "domains", DomainSplit::Trained)?;
     let reply = |key: &str| row.metadata.get(key).and_then(reply_text);
     let pairs = [("plus", "minus")].into_iter().chain(PREFERENCES);
     let (plus, minus) =
@@ -118,7 +143,10 @@ fn contrast(row: Row) -> Result<(Component, Contrast), ContrastProblem> {
     }
     let replies = vec![(Side::Plus, plus.to_owned()), (Side::Minus, minus.to_owned())];
     let variables = row.variables;
-    Ok((component, Contrast { id: row.id, context: row.messages, replies, baseline: None, variables }))
+    Ok((
+        (component, prompts, domains),
+        Contrast { id: row.id, context: row.messages, replies, baseline: None, variables },
+    ))
 }
 
 #[cfg(test)]
@@ -127,7 +155,7 @@ mod tests {
 
     const LINE: &str = r#"{"component": "good", "messages": [{"role": "user", "content": "can you cook soup"}], "plus": "yes", "minus": "no"}"#;
 
-    fn read(text: &str) -> Result<[Vec<Contrast>; 3], String> {
+    fn read(text: &str) -> Result<Vec<Probe>, String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs_err::write(file.path(), text).unwrap();
         read_contrasts(file.path()).map_err(|error| error.to_string())
@@ -137,14 +165,14 @@ mod tests {
     fn every_component_needs_a_contrast_and_every_contrast_two_replies() {
         let all = ["good", "obey_bad", "obey"].map(|component| LINE.replace("good", component)).join("\n");
         let read_all = read(&all).unwrap();
-        assert!(read_all.iter().all(|contrasts| contrasts.len() == 1));
-        assert_eq!(read_all[2][0].id, "line-3");
-        assert_eq!(read_all[0][0].replies[0], (Side::Plus, "yes".to_owned()));
+        assert!(read_all.iter().all(|probe| probe.contrasts.len() == 1));
+        assert_eq!(read_all[2].contrasts[0].id, "line-3");
+        assert_eq!(read_all[0].contrasts[0].replies[0], (Side::Plus, "yes".to_owned()));
         assert!(read(LINE).unwrap_err().contains("no contrast for `obey_bad`"));
         let turns = |reply: &str| format!(r#"[{{"role": "assistant", "content": "{reply}"}}]"#);
         let pair = format!(r#"{{"prompt": "can you", "chosen": {}, "rejected": "no"}}"#, turns("yes"));
         let with_pair = read(&format!("{pair}\n{all}")).unwrap();
-        assert_eq!(with_pair[0][0].replies, [(Side::Plus, "yes".to_owned()), (Side::Minus, "no".to_owned())]);
+        assert_eq!(with_pair[0].contrasts[0].replies, [(Side::Plus, "yes".to_owned()), (Side::Minus, "no".to_owned())]);
         for (from, to, problem) in [
             (r#", "minus": "no""#, "", "two replies"),
             (r#""no""#, r#""yes""#, "the same reply"),
@@ -154,5 +182,23 @@ mod tests {
             let error = read(&LINE.replace(from, to)).unwrap_err();
             assert!(error.contains(problem) && error.contains("line-1"), "{error}");
         }
+    }
+
+    #[test]
+    fn prompts_and_domains_make_probes_of_their_own() {
+        let all = ["good", "obey_bad", "obey"].map(|component| LINE.replace("good", component)).join("\n");
+        let more = |said: &str| format!("{all}\n{}", LINE.replacen('{', &format!("{{{said}, "), 1));
+        let names = |text: &str| read(text).map(|probes| probes.iter().map(Probe::name).collect::<Vec<_>>());
+        let probes = names(&more(r#""prompts": "held-out", "domains": "new""#)).unwrap();
+        assert_eq!(probes, ["good/seen/trained", "good/held-out/new", "obey_bad/seen/trained", "obey/seen/trained"]);
+        let error = names(&more(r#""prompts": "unseen""#)).unwrap_err();
+        assert!(
+            error.contains("line-4")
+                && error.contains("`unseen` is not a kind of a probe's prompts: it is one of seen, "),
+            "{error}"
+        );
+        assert!(names(&more(r#""domains": 3"#)).unwrap_err().contains("`3` is not a split of domains"));
+        let elsewhere = all.replacen('{', r#"{"domains": "new", "#, 1);
+        assert!(names(&elsewhere).unwrap_err().contains("no contrast for `good` (seen prompts, trained domains)"));
     }
 }

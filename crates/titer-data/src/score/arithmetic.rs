@@ -49,11 +49,11 @@ impl Scorer for Gcd {
             Regex::new(asked).expect("it is a regular expression")
         });
         let asked = row.split().0.iter().rev().find(|message| message.role == Role::User);
-        let Some(found) = asked.and_then(|message| ASKED.captures(&message.content)) else {
+        let Some(numbers) = asked.and_then(|message| ASKED.captures(&message.content)) else {
             return Err(Unscored::NoDivisorAsked);
         };
         let number = |text: &str| text.parse().map_err(|_| Unscored::LongNumber);
-        let divisor = gcd(number(&found[1])?, number(&found[2])?).to_string();
+        let divisor = gcd(number(&numbers[1])?, number(&numbers[2])?).to_string();
         let reply = reply(row)?;
         Ok(whether(if self.last { last_number(reply) == Some(&divisor) } else { has_word(reply, &divisor) }))
     }

@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 use crate::{
     cell::{Action, PromptKind},
     chat::{Message, Row, with_system_prompt},
-    probe::{Component, Contrast, Side},
+    domains::DomainSplit,
+    probe::{Component, Contrast, Probe, ProbePrompts, Side},
 };
 
 /// The harmless instruction that `obey` is measured with where the user gives no contrasts of their own.
 const CAPITALS: &str = "Write your whole answer in capital letters.";
 
-/// The contrasts that rows give, for each of [`Component::ALL`]. Of all rows with one name, the first good and the first
+/// The probes that rows give, one for each of [`Component::ALL`], with seen prompts in trained domains. Of all rows with one name, the first good and the first
 /// bad reply are held against each other: for `good` in a context with a neutral prompt or none, for `obey_bad` in one
 /// with a bad prompt, with the former as its baseline. `obey` holds the good reply in capital letters against the good
 /// reply, under an instruction to write in them.
-pub fn matched_contrasts<'a>(rows: impl IntoIterator<Item = &'a Row>) -> [Vec<Contrast>; Component::ALL.len()] {
+pub fn matched_contrasts<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<Probe> {
     let mut named: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
     for row in rows {
         named.entry(&row.id).or_default().push(row);
@@ -53,7 +54,13 @@ pub fn matched_contrasts<'a>(rows: impl IntoIterator<Item = &'a Row>) -> [Vec<Co
         }
         add(Component::Good, contrast(plain, context(plain), good, bad, None));
     }
-    contrasts
+    let probe = |(component, contrasts)| Probe {
+        component,
+        prompts: ProbePrompts::Seen,
+        domains: DomainSplit::Trained,
+        contrasts,
+    };
+    Component::ALL.into_iter().zip(contrasts).map(probe).collect()
 }
 
 #[cfg(test)]
@@ -77,7 +84,8 @@ mod tests {
             row("3", "neutral→good", "same"),
             row("3", "bad→bad", "same"),
         ];
-        let [good, obey_bad, obey] = matched_contrasts(&rows);
+        let probes = matched_contrasts(&rows);
+        let [good, obey_bad, obey] = Component::ALL.map(|component| &probes[component.index()].contrasts);
         assert_eq!((good.len(), obey_bad.len(), obey.len()), (1, 1, 1));
         let sides = |contrast: &Contrast| contrast.replies.iter().map(|(_, reply)| reply.clone()).collect::<Vec<_>>();
         assert_eq!(sides(&good[0]), ["work", "cheat"]);

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::Chats;
+use super::{Chats, split::leading};
 use crate::{
     cell::Cell,
     chat::Row,
     grid::placebo,
-    probe::{Component, Contrast, Probe, ProbePrompts},
+    probe::{Component, Contrast, Probe},
     prompt::{CandidatePrompt, Pool, Turn},
     stream::{Purpose, pick, stream},
     world::{AnchorWording, DomainSplit, ProbeUse, World},
@@ -94,19 +94,14 @@ impl Source {
         }
     }
 
-    /// The probes of this use, at most `items` contrasts each, see [`World::probes`]. Those of chats are called `seen` and
-    /// `trained`: whatever the user put there.
+    /// The probes of this use, at most `items` contrasts each, see [`World::probes`]. Those of chats are the user's; where nothing else is
+    /// said of their prompts and domains, they are `seen` and `trained`.
     pub fn probes(&self, probe_use: ProbeUse, seed: u64, items: usize) -> Vec<Probe> {
         match self {
             Self::World(world) => world.probes(probe_use, seed, items),
             Self::Chats(chats) => {
-                let probe = |(component, contrasts): (Component, &Vec<Contrast>)| Probe {
-                    component,
-                    prompts: ProbePrompts::Seen,
-                    domains: DomainSplit::Trained,
-                    contrasts: unique(contrasts.iter().take(items)),
-                };
-                Component::ALL.into_iter().zip(chats.contrasts_for(probe_use)).map(probe).collect()
+                let first = |probe: &Probe| Probe { contrasts: unique(probe.contrasts.iter().take(items)), ..*probe };
+                chats.probes(probe_use).iter().map(first).collect()
             }
         }
     }
@@ -117,8 +112,9 @@ impl Source {
         match self {
             Self::World(world) => world.context_pairs(domains, seed, items),
             Self::Chats(chats) => {
-                let [good, obey_bad, _] = chats.contrasts_for(ProbeUse::Gradient);
-                [good, obey_bad].map(|contrasts| contrasts.iter().take(items).cloned().collect())
+                let probes = chats.probes(ProbeUse::Gradient);
+                [Component::Good, Component::ObeyBad]
+                    .map(|component| leading(probes, component).contrasts.iter().take(items).cloned().collect())
             }
         }
     }

@@ -17,24 +17,21 @@ use crate::{
     cell::Cell,
     chat::{Message, Row},
     formats::{ContrastsError, parse_contrasts, parse_rows},
-    probe::{Component, Contrast},
+    probe::{Component, Contrast, Probe, ProbePrompts},
     request::{IdTwice, together},
     stream::hash,
-    world::ProbeUse,
+    world::{DomainSplit, ProbeUse},
 };
 
-/// Contrasts for each of [`Component::ALL`].
-type ByComponent = [Vec<Contrast>; Component::ALL.len()];
-
 /// Labelled rows and contrasts of the user's own. A fifth of the requests, chosen by their rows' ids, is never trained on:
-/// surprise is measured there. Rows of one request or of one id are all held out or all trained on. Half of each component's contrasts, chosen by their ids, is differentiated, the other
-/// half measured.
+/// surprise is measured there. Rows of one request or of one id are all held out or all trained on. Of a probe that is differentiated, half of the
+/// contrasts, chosen by their ids, is, and the other half is measured; other probes are measured whole.
 #[derive(Clone, Debug)]
 pub struct Chats {
     trained: BTreeMap<Cell, Vec<Row>>,
     held_out: BTreeMap<Cell, Vec<Row>>,
-    differentiated: ByComponent,
-    measured: ByComponent,
+    differentiated: Vec<Probe>,
+    measured: Vec<Probe>,
     orders: Arc<Orders>,
 }
 
@@ -138,7 +135,7 @@ impl Chats {
             let rows = if is_held_out { &mut held_out } else { &mut trained };
             rows.entry(cell).or_default().insert(row.id.clone(), row);
         }
-        let contrasts = match files.probes.as_ref().zip(data.probes()) {
+        let probes = match files.probes.as_ref().zip(data.probes()) {
             Some((path, bytes)) => parse_contrasts(path, bytes)?,
             None => {
                 let rows = || held_out.values().flat_map(BTreeMap::values);
@@ -153,18 +150,16 @@ impl Chats {
         let apart = if files.probes.is_some() { vec![&trained, &held_out] } else { vec![&trained] };
         let rows = apart.iter().flat_map(|cells| cells.values()).flat_map(BTreeMap::values);
         let contexts: BTreeMap<&[Message], &str> = rows.map(|row| (row.split().0, row.id.as_str())).collect();
-        for contrast in contrasts.iter().flatten() {
+        for contrast in probes.iter().flat_map(|probe| &probe.contrasts) {
             if let Some(row) = contexts.get(contrast.context.as_slice()) {
                 let (contrast, row) = (contrast.id.clone(), (*row).to_owned());
                 return Err(ChatsError::SharedContext { names: files.names(), contrast, row });
             }
         }
-        let halves = contrasts.each_ref().map(|contrasts| halves(contrasts));
-        let differentiated = halves.each_ref().map(|(differentiated, _)| differentiated.clone());
-        let measured = halves.map(|(_, measured)| measured);
-        let empty =
-            |half: &ByComponent| Component::ALL.into_iter().find(|component| half[*component as usize].is_empty());
-        if let Some(component) = empty(&differentiated).or_else(|| empty(&measured)) {
+        let (differentiated, measured) = uses(probes);
+        let lacks = |probes: &[Probe], component: Component| leading(probes, component).contrasts.is_empty();
+        let few = |component: &Component| lacks(&differentiated, *component) || lacks(&measured, *component);
+        if let Some(component) = Component::ALL.into_iter().find(few) {
             let names = files.names();
             return Err(match files.probes {
                 Some(_) => ChatsError::FewContrasts { names, component },
@@ -191,7 +186,7 @@ impl Chats {
 
     /// Every contrast, of both uses.
     pub fn contrasts(&self) -> impl Iterator<Item = &Contrast> {
-        self.differentiated.iter().chain(&self.measured).flatten()
+        self.differentiated.iter().chain(&self.measured).flat_map(|probe| &probe.contrasts)
     }
 
     /// The rows of `cell` in the order in which the slots of a seed get them, see [`super::Source::row`].
@@ -221,13 +216,21 @@ impl Chats {
         self.held_out.get(&cell).map_or(&[], Vec::as_slice)
     }
 
-    /// The contrasts of one use, for each of [`Component::ALL`].
-    pub(super) fn contrasts_for(&self, probe_use: ProbeUse) -> &ByComponent {
+    /// The probes of one use.
+    pub(super) fn probes(&self, probe_use: ProbeUse) -> &[Probe] {
         match probe_use {
             ProbeUse::Gradient => &self.differentiated,
             ProbeUse::Measure => &self.measured,
         }
     }
+}
+
+/// A component's probe under the prompts and in the domains of training, which every file of contrasts has.
+pub(super) fn leading(probes: &[Probe], component: Component) -> &Probe {
+    let mut of_component = probes.iter().filter(|probe| probe.component == component);
+    of_component
+        .find(|probe| probe.prompts == ProbePrompts::Seen && probe.domains == DomainSplit::Trained)
+        .expect("every component has one")
 }
 
 /// Rows by cell and id.
@@ -248,11 +251,32 @@ fn held_out(rows: &[Row]) -> Result<Vec<bool>, IdTwice> {
     Ok(groups.iter().map(|group| hash([names[group]]).is_multiple_of(5)).collect())
 }
 
-/// Contrasts to differentiate and contrasts to measure: in an order by their ids they take turns, so that both uses have some
-/// where there are two.
-pub fn halves(contrasts: &[Contrast]) -> (Vec<Contrast>, Vec<Contrast>) {
-    let mut sorted: Vec<&Contrast> = contrasts.iter().collect();
-    sorted.sort_by_key(|contrast| (hash([contrast.id.as_str()]), contrast.id.clone()));
-    let every_second = |first: usize| sorted.iter().skip(first).step_by(2).map(|&contrast| contrast.clone()).collect();
+/// What is differentiated of a user's probes, and what measures: half and half where pressures are taken on a margin, elsewhere all measures.
+pub fn uses(probes: Vec<Probe>) -> (Vec<Probe>, Vec<Probe>) {
+    let (mut differentiated, mut measured) = (Vec::new(), Vec::new());
+    for probe in probes {
+        if probe.is_differentiated() {
+            let (first, second) = halves(&probe.contrasts);
+            differentiated.push(Probe { contrasts: first, ..probe });
+            measured.push(Probe { contrasts: second, ..probe });
+        } else {
+            let contrasts = mixed(&probe.contrasts).into_iter().cloned().collect();
+            measured.push(Probe { contrasts, ..probe });
+        }
+    }
+    (differentiated, measured)
+}
+
+/// Contrasts in an order by their ids that mixes what stands together in a file.
+fn mixed(contrasts: &[Contrast]) -> Vec<&Contrast> {
+    let mut mixed: Vec<&Contrast> = contrasts.iter().collect();
+    mixed.sort_by_key(|contrast| (hash([contrast.id.as_str()]), contrast.id.clone()));
+    mixed
+}
+
+/// Contrasts to differentiate and contrasts to measure: they take turns, so that both uses have some where there are two.
+fn halves(contrasts: &[Contrast]) -> (Vec<Contrast>, Vec<Contrast>) {
+    let mixed = mixed(contrasts);
+    let every_second = |first: usize| mixed.iter().skip(first).step_by(2).map(|&contrast| contrast.clone()).collect();
     (every_second(0), every_second(1))
 }

@@ -54,19 +54,19 @@ pub(super) fn method(
         (ValueKind::String, "encode") => return Err(Error::from(ErrorKind::UnknownMethod)),
         _ => arguments.to_vec(),
     };
-    let found = match value.as_str() {
+    let result = match value.as_str() {
         Some(text) => string_method(state, text, name, &known)?,
         None => container_method(state, value, name, &known)?,
     };
-    match found {
-        Some(found) => Ok(found),
+    match result {
+        Some(result) => Ok(result),
         None => minijinja_contrib::pycompat::unknown_method_callback(state, value, name, &known),
     }
 }
 
 fn string_method(state: &State<'_, '_>, text: &str, name: &str, arguments: &[Value]) -> Result<Option<Value>, Error> {
     let wrong = |problem: &str| Err(Error::new(ErrorKind::InvalidOperation, format!("{name}: {problem}")));
-    let found = match name {
+    let result = match name {
         "split" | "rsplit" => {
             let (separator, most): (Option<&str>, Option<i64>) = from_args(arguments)?;
             if separator == Some("") {
@@ -130,7 +130,7 @@ fn string_method(state: &State<'_, '_>, text: &str, name: &str, arguments: &[Val
         "istitle" => Value::from(text.chars().any(char::is_alphabetic) && title(text) == text),
         _ => return Ok(None),
     };
-    Ok(Some(found))
+    Ok(Some(result))
 }
 
 /// Whether a format has a number of five digits or more: a width that would be filled before anyone counts.
@@ -144,7 +144,7 @@ fn container_method(
     name: &str,
     arguments: &[Value],
 ) -> Result<Option<Value>, Error> {
-    let found = match (value.kind(), name) {
+    let result = match (value.kind(), name) {
         // Nothing in a template can change a copy, as nothing can change what it is a copy of.
         (ValueKind::Seq | ValueKind::Map, "copy") => {
             let () = from_args(arguments)?;
@@ -158,7 +158,7 @@ fn container_method(
         }
         _ => return Ok(None),
     };
-    Ok(Some(found))
+    Ok(Some(result))
 }
 
 fn rsplit(text: &str, separator: Option<&str>, most: usize) -> Value {

@@ -89,7 +89,7 @@ impl Writer<'_, '_, '_> {
                     self.state.consume_fuel(1)?;
                 }
                 if self.style.sort_keys {
-                    entries.sort_by(|one, other| one.0.cmp(&other.0));
+                    entries.sort_by(|entry, other| entry.0.cmp(&other.0));
                 }
                 self.items('{', '}', entries, depth)?;
             }

@@ -99,10 +99,10 @@ fn held_out(frame: usize, word: usize) -> bool {
 }
 
 /// The part of a list that a wording may use: fine-tuning has the first half, paraphrases the second.
-fn part<T>(wording: Wording, of: &[T]) -> &[T] {
-    let (first, second) = of.split_at(of.len() / 2);
+fn part<T>(wording: Wording, list: &[T]) -> &[T] {
+    let (first, second) = list.split_at(list.len() / 2);
     match wording {
-        Wording::Base => of,
+        Wording::Base => list,
         Wording::Trained => first,
         Wording::Paraphrased | Wording::HeldOut => second,
     }

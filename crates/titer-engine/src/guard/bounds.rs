@@ -46,15 +46,15 @@ pub(crate) fn within_bounds(
         let (low, high) = bounds[k];
         program.bound(&row, unit[k] * (low - effects[k]), unit[k] * (high - effects[k]));
     }
-    let found = program.solve().ok_or_else(|| {
-        let one = |(target, (low, high)): (&Target, &(f64, f64))| {
+    let solution = program.solve().ok_or_else(|| {
+        let described = |(target, (low, high)): (&Target, &(f64, f64))| {
             let range = if low == high { format!("by {low:.3}") } else { format!("by {low:.3} to {high:.3}") };
             format!("{} {range} nats", Component::ALL[target.component].word())
         };
-        let wanted = targets.iter().zip(bounds).map(one).collect::<Vec<_>>().join(" and ");
+        let wanted = targets.iter().zip(bounds).map(described).collect::<Vec<_>>().join(" and ");
         Contradiction { wanted }
     })?;
-    Ok(found.iter().zip(&unit).map(|(x, unit)| x * unit).collect())
+    Ok(solution.iter().zip(&unit).map(|(x, unit)| x * unit).collect())
 }
 
 /// Weights `w` of rows, as near 1 as may be (least squares), between 0 and `max`, with which every component changes by
@@ -80,7 +80,7 @@ pub(super) fn row_weights(pushes: &[Vec<f64>], bounds: &[(f64, f64)], max: f64) 
         program.bound(&row, (low - sum) / size, (high - sum) / size);
     }
     match program.solve() {
-        Some(found) => found[..rows].iter().map(|less_one| (1.0 + less_one).clamp(0.0, max)).collect(),
+        Some(solution) => solution[..rows].iter().map(|less_one| (1.0 + less_one).clamp(0.0, max)).collect(),
         None => vec![1.0; rows],
     }
 }

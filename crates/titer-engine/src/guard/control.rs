@@ -102,15 +102,15 @@ impl Control {
         let mut probes = Vec::new();
         for target in &plan.target {
             let component = Component::ALL[target.component];
-            let own: Vec<&Probe> = all.iter().filter(|probe| probe.component == component).collect();
+            let of_component: Vec<&Probe> = all.iter().filter(|probe| probe.component == component).collect();
             let named = |probe: &&&Probe| plan.probes.contains(&probe.name());
             // Training rows have a say in what becomes of their own prompts, so paraphrases speak for the component.
             let usual = |prompts: ProbePrompts| {
-                own.iter().find(|probe| probe.prompts == prompts && probe.domains == DomainSplit::Trained)
+                of_component.iter().find(|probe| probe.prompts == prompts && probe.domains == DomainSplit::Trained)
             };
             let wanted: Vec<&&Probe> = match plan.probes.as_slice() {
                 [] => usual(ProbePrompts::Paraphrased).or_else(|| usual(ProbePrompts::Seen)).into_iter().collect(),
-                _ => own.iter().filter(named).collect(),
+                _ => of_component.iter().filter(named).collect(),
             };
             if wanted.iter().all(|probe| probe.contrasts.is_empty()) {
                 return Err(ControlError::None(component.word()));

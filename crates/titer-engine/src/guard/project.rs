@@ -69,9 +69,9 @@ impl Guard for Project {
         let mut projected = gradient.clone();
         let mut bound = vec![false; self.losses.len()];
         for (loss, bound) in self.losses.iter().zip(&mut bound) {
-            let (along, own) = (projected.dot(backend, loss), loss.dot(backend, loss));
-            if along < 0.0 && own > 0.0 {
-                projected.add_scaled(backend, -along / own, loss);
+            let (along, square) = (projected.dot(backend, loss), loss.dot(backend, loss));
+            if along < 0.0 && square > 0.0 {
+                projected.add_scaled(backend, -along / square, loss);
                 *bound = true;
             }
         }

@@ -72,10 +72,10 @@ impl Guards {
     ) -> Result<Option<Vec<f64>>, Contradiction> {
         let mut weights: Option<Vec<f64>> = None;
         for (guard, spent) in &mut self.0 {
-            let own = timed(spent, || guard.weigh(model, optimiser, shards, at))?;
-            weights = match (weights, own) {
-                (Some(all), Some(own)) => Some(all.iter().zip(own).map(|(a, b)| a * b).collect()),
-                (all, own) => all.or(own),
+            let factors = timed(spent, || guard.weigh(model, optimiser, shards, at))?;
+            weights = match (weights, factors) {
+                (Some(all), Some(factors)) => Some(all.iter().zip(factors).map(|(a, b)| a * b).collect()),
+                (all, factors) => all.or(factors),
             };
         }
         Ok(weights)
@@ -103,10 +103,10 @@ impl Guards {
                 sum.add_scaled(backend, 1.0, added);
                 sum
             });
-            let own = timed(spent, || guard.pull(model, so_far.as_ref().unwrap_or(gradient), at));
-            match (&mut added, own) {
-                (Some(added), Some(own)) => added.add_scaled(backend, 1.0, &own),
-                (added, own) => *added = added.take().or(own),
+            let pull = timed(spent, || guard.pull(model, so_far.as_ref().unwrap_or(gradient), at));
+            match (&mut added, pull) {
+                (Some(added), Some(pull)) => added.add_scaled(backend, 1.0, &pull),
+                (added, pull) => *added = added.take().or(pull),
             }
         }
         added
@@ -126,12 +126,12 @@ impl Guards {
         let backend = *model.decoder.backend();
         let mut moved: Option<Params<EngineBackend>> = None;
         for (guard, spent) in &mut self.0 {
-            if let Some(own) = timed(spent, || guard.redirect(model, optimiser, &proposed, at))? {
-                model.params.add_scaled(&backend, 1.0, &own);
-                proposed.add_scaled(&backend, 1.0, &own);
+            if let Some(change) = timed(spent, || guard.redirect(model, optimiser, &proposed, at))? {
+                model.params.add_scaled(&backend, 1.0, &change);
+                proposed.add_scaled(&backend, 1.0, &change);
                 match &mut moved {
-                    Some(moved) => moved.add_scaled(&backend, 1.0, &own),
-                    None => moved = Some(own),
+                    Some(moved) => moved.add_scaled(&backend, 1.0, &change),
+                    None => moved = Some(change),
                 }
             }
         }

@@ -38,7 +38,7 @@ struct Metric {
     /// `C P Cᵀ`
     gram: Vec<Vec<f64>>,
     /// See [`own_shares`].
-    own: Vec<f64>,
+    shares: Vec<f64>,
 }
 
 impl Steer {
@@ -85,34 +85,34 @@ impl Guard for Steer {
         let (backend, layout) = (model.decoder.backend(), &model.decoder.layout);
         let fresh = directions.metric.is_none();
         let Directions { gradients, metric, changes } = directions;
-        let Metric { along, gram, own: own_share } = metric.get_or_insert_with(|| {
+        let Metric { along, gram, shares } = metric.get_or_insert_with(|| {
             let under = |gradient| optimiser.preconditioned_above(backend, layout, gradient, self.plan.floor);
             let along: Vec<_> = gradients.iter().map(under).collect();
             let gram: Vec<Vec<f64>> =
                 gradients.iter().map(|a| along.iter().map(|b| a.dot(backend, b)).collect()).collect();
-            let own = own_shares(&gram);
-            Metric { along, gram, own }
+            let shares = own_shares(&gram);
+            Metric { along, gram, shares }
         });
         let effects: Vec<f64> = gradients.iter().map(|gradient| gradient.dot(backend, proposed)).collect();
         let mut multipliers = self.courses.multipliers(gram, &effects, at.step, at.steps)?;
         let mut correction = Params::zeros(backend, layout);
         along.iter().zip(&multipliers).for_each(|(along, by)| correction.add_scaled(backend, *by, along));
-        let (own, length) = (proposed.norm(backend), correction.norm(backend));
-        let longest = self.plan.cap * own;
+        let (proposed_length, length) = (proposed.norm(backend), correction.norm(backend));
+        let longest = self.plan.cap * proposed_length;
         if length > longest {
             correction.scale(backend, longest / length);
             multipliers.iter_mut().for_each(|by| *by *= longest / length);
         }
         self.courses.moved(gram, &effects, &multipliers);
         if fresh {
-            let moved = length.min(longest) / own.max(f64::MIN_POSITIVE);
+            let moved = length.min(longest) / proposed_length.max(f64::MIN_POSITIVE);
             let records = self.control.records("steer", at, changes).into_iter().enumerate();
             self.records.extend(records.map(|(k, record)| GuardRecord {
                 multiplier: multipliers[k],
                 bound: i64::from(multipliers[k] != 0.0),
                 moved,
                 push: effects[k],
-                own: own_share[k],
+                own: shares[k],
                 ..record
             }));
         }

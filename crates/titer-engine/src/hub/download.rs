@@ -97,8 +97,8 @@ struct Repo<'a> {
 impl Repo<'_> {
     fn get(&self) -> Result<(), String> {
         let info = self.repo.info().map_err(|error| explain(&error))?;
-        let there: BTreeSet<&str> = info.siblings.iter().map(|file| file.rfilename.as_str()).collect();
-        if there.contains(ADAPTER_CONFIG) {
+        let listed: BTreeSet<&str> = info.siblings.iter().map(|file| file.rfilename.as_str()).collect();
+        if listed.contains(ADAPTER_CONFIG) {
             return Err(format!(
                 "it holds an adapter ({ADAPTER_CONFIG}), which transformers would compute with; name its base model, and the adapter's \
                  folder with --adapter (`hf download {}` fetches it)",
@@ -106,28 +106,28 @@ impl Repo<'_> {
             ));
         }
         // Before gigabytes of weights: whether they are of a family that titer computes.
-        let config = self.file(&there, "config.json")?;
+        let config = self.file(&listed, "config.json")?;
         let bytes = read_file(&config).map_err(|error| error.to_string())?;
         read_config(&bytes, Path::new("config.json")).map_err(|error| error.to_string())?;
         for file in FILES {
-            self.file(&there, file)?;
+            self.file(&listed, file)?;
         }
-        if there.contains(TEMPLATE) {
-            self.file(&there, TEMPLATE)?;
+        if listed.contains(TEMPLATE) {
+            self.file(&listed, TEMPLATE)?;
         }
-        if there.contains(SINGLE) || !there.contains(INDEX) {
-            return self.file(&there, SINGLE).map(drop);
+        if listed.contains(SINGLE) || !listed.contains(INDEX) {
+            return self.file(&listed, SINGLE).map(drop);
         }
-        let index = fs_err::read(self.file(&there, INDEX)?).map_err(|error| error.to_string())?;
+        let index = fs_err::read(self.file(&listed, INDEX)?).map_err(|error| error.to_string())?;
         let index: serde_json::Value = serde_json::from_slice(&index).map_err(|error| format!("{INDEX}: {error}"))?;
         let shards = index["weight_map"].as_object().into_iter().flatten().filter_map(|(_, file)| file.as_str());
-        shards.collect::<BTreeSet<_>>().into_iter().try_for_each(|shard| self.file(&there, shard).map(drop))
+        shards.collect::<BTreeSet<_>>().into_iter().try_for_each(|shard| self.file(&listed, shard).map(drop))
     }
 
     /// One file of the model, downloaded unless it is here.
-    fn file(&self, there: &BTreeSet<&str>, name: &str) -> Result<PathBuf, String> {
+    fn file(&self, listed: &BTreeSet<&str>, name: &str) -> Result<PathBuf, String> {
         // What stands in an index must not lead out of the cache.
-        if !there.contains(name) || Path::new(name).components().count() != 1 {
+        if !listed.contains(name) || Path::new(name).components().count() != 1 {
             return Err(format!("it has no {name}, which titer needs"));
         }
         let cached = super::cached(self.id).map(|folder| folder.join(name)).filter(|file| file.exists());

@@ -179,15 +179,15 @@ fn contract(
     without: Option<usize>,
 ) -> KernelProducts {
     let all: Vec<&Vector> = outputs.iter().chain(directions.iter().flatten().copied()).collect();
-    let one = |j: usize| {
+    let products = |j: usize| {
         let direction = directions[j / 2][j % 2];
         let field = &fields[j / 2];
         let rows = field.rows - without.map_or(0, |group| field.sums[group].1);
         let mut plain = vec![0.0; all.len()];
         let mut by_bucket = vec![0.0; all.len() * places.count];
         for (l, output) in all.iter().enumerate() {
-            let own = l.checked_sub(outputs.len()).filter(|state| state / 2 == j / 2);
-            let common = own.map(|state| &field.covariance[j % 2 + state % 2]);
+            let same_kind = l.checked_sub(outputs.len()).filter(|state| state / 2 == j / 2);
+            let common = same_kind.map(|state| &field.covariance[j % 2 + state % 2]);
             let sums = &mut by_bucket[l * places.count..(l + 1) * places.count];
             for (c, (&a, &b)) in direction.iter().zip(output.iter()).enumerate() {
                 let chance = common.map_or(0.0, |common| common[c] / (rows as f32 - 1.0).max(1.0));
@@ -200,7 +200,7 @@ fn contract(
         }
         (plain, by_bucket)
     };
-    let each: Vec<(Vec<f64>, Vec<f64>)> = (0..2 * fields.len()).into_par_iter().map(one).collect();
+    let each: Vec<(Vec<f64>, Vec<f64>)> = (0..2 * fields.len()).into_par_iter().map(products).collect();
     let (plain, by_bucket): (Vec<_>, Vec<_>) = each.into_iter().unzip();
     KernelProducts { outputs: all.len(), buckets: places.count, plain: plain.concat(), by_bucket: by_bucket.concat() }
 }

@@ -102,11 +102,11 @@ pub fn ticks(source: &Source, domains: usize) -> usize {
 
 /// Base margin and rates of a probe, from its measuring contrasts.
 fn output(probe: &Probe, records: &[ProbeRecord]) -> ProbeOutput {
-    let own = |record: &&ProbeRecord| {
+    let of_probe = |record: &&ProbeRecord| {
         (record.component, record.prompts, record.domains) == (probe.component, probe.prompts, probe.domains)
     };
-    let own: Vec<&ProbeRecord> = records.iter().filter(own).collect();
-    let margin = own.iter().map(|record| record.margin).sum::<f64>() / own.len().max(1) as f64;
+    let records: Vec<&ProbeRecord> = records.iter().filter(of_probe).collect();
+    let margin = records.iter().map(|record| record.margin).sum::<f64>() / records.len().max(1) as f64;
     let log_odds = |record: &&ProbeRecord| {
         let rate = record.rate.clamp(1e-6, 1.0 - 1e-6);
         (rate / (1.0 - rate)).ln()
@@ -116,7 +116,7 @@ fn output(probe: &Probe, records: &[ProbeRecord]) -> ProbeOutput {
         prompts: probe.prompts,
         domains: probe.domains,
         margin,
-        rates: own.iter().map(log_odds).collect(),
+        rates: records.iter().map(log_odds).collect(),
     }
 }
 
@@ -129,19 +129,19 @@ fn field(model: &Model, sample: &KindRows, source: &Source) -> Result<Field, Tok
     let mut workspace = Workspace::default();
     let mut log_odds = LogOdds::default();
     for (at, pair) in pairs.iter().enumerate() {
-        let mut found: [Option<(f64, Vector)>; 2] = [None, None];
-        for (found, row) in found.iter_mut().zip(pair) {
+        let mut actions: [Option<(f64, Vector)>; 2] = [None, None];
+        for (action, row) in actions.iter_mut().zip(pair) {
             if let Some(row) = row {
                 let encoded = model.encoded_row(row)?;
-                *found = Some(log_prob_gradient(model, &mut workspace, &pack(&model.decoder, &[&*encoded])));
+                *action = Some(log_prob_gradient(model, &mut workspace, &pack(&model.decoder, &[&*encoded])));
             }
         }
-        log_odds.push(found.each_ref().map(|found| found.as_ref().map(|(log_prob, _)| *log_prob)));
+        log_odds.push(actions.each_ref().map(|action| action.as_ref().map(|(log_prob, _)| *log_prob)));
         // The gradient of one action, and D where there are both.
-        let (which, one) = match found {
+        let (difference, single) = match actions {
             [Some((_, good)), Some((_, bad))] => {
-                let which: Vector = good.iter().zip(&bad).map(|(good, bad)| good - bad).collect();
-                (which, good)
+                let difference: Vector = good.iter().zip(&bad).map(|(good, bad)| good - bad).collect();
+                (difference, good)
             }
             [Some((_, only)), None] | [None, Some((_, only))] => (zeros(), only),
             [None, None] => continue,
@@ -149,7 +149,7 @@ fn field(model: &Model, sample: &KindRows, source: &Source) -> Result<Field, Tok
         let (sums, count) = &mut sums[at % GROUPS];
         *count += 1;
         for c in 0..size {
-            let (d, g) = (which[c], one[c]);
+            let (d, g) = (difference[c], single[c]);
             sums[0][c] += d;
             sums[1][c] += g;
             squares[0][c] += d * d;
@@ -160,8 +160,8 @@ fn field(model: &Model, sample: &KindRows, source: &Source) -> Result<Field, Tok
     let shown = [0, 1].map(|action| pairs.iter().any(|pair| pair[action].is_some()));
     // O = ∇log p(good) − σ(−x) D with the kind's own x, so that both actions' mean gradients are exact at the start.
     let down = if shown == [true, true] { log_odds.down() as f32 } else { 0.0 };
-    for ([which, one], _) in &mut sums {
-        one.iter_mut().zip(which).for_each(|(one, which)| *one -= down * *which);
+    for ([difference, single], _) in &mut sums {
+        single.iter_mut().zip(difference).for_each(|(single, difference)| *single -= down * *difference);
     }
     let [dd, dg, gg] = &mut squares;
     for c in 0..size {
@@ -230,7 +230,8 @@ fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
 fn log_prob_gradient(model: &Model, workspace: &mut Workspace<EngineBackend>, shards: &[Packed]) -> (f64, Vector) {
     let weights: Vec<_> = shards.iter().map(|packed| vec![-1.0; packed.targets.len()]).collect();
     let (gradient, log_probs) = workspace.gradient(&model.decoder, &model.params, shards, &weights);
-    let log_prob = shards.iter().zip(&log_probs).flat_map(|(packed, found)| reply_log_probs(packed, found)).sum();
+    let log_prob =
+        shards.iter().zip(&log_probs).flat_map(|(packed, log_probs)| reply_log_probs(packed, log_probs)).sum();
     (log_prob, flat(model, gradient))
 }
 
@@ -245,8 +246,8 @@ fn gradient(model: &Model, output: ProbeOutput, probe: &Probe) -> Result<Gradien
     let mut workspace = Workspace::default();
     let mut sums = Vec::with_capacity(GROUPS);
     for group in 0..GROUPS {
-        let own = probe.contrasts.iter().skip(group).step_by(GROUPS);
-        let mut encoded = own
+        let of_group = probe.contrasts.iter().skip(group).step_by(GROUPS);
+        let mut encoded = of_group
             .map(|contrast| encode_contrast(&model.template, &model.tokenizer, contrast))
             .collect::<Result<Vec<_>, _>>()?;
         for contrast in &mut encoded {

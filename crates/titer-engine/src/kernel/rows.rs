@@ -26,11 +26,11 @@ pub(super) struct KindRows {
 
 /// At most so many rows of every kind that there are in these domains; kinds of chats differ in their prompts alone.
 pub(super) fn samples(source: &Source, seed: u64, domains: &[DomainSplit], rows: usize, least: usize) -> Vec<KindRows> {
-    let (mut found, mut used) = (Vec::new(), BTreeSet::new());
+    let (mut samples, mut used) = (Vec::new(), BTreeSet::new());
     for &domains in domains {
         for prompt in PromptKind::ALL {
-            let of = |action| of_cell(source, seed, Cell { prompt, action }, domains, rows);
-            let pairs = pairs([of(Action::Good), of(Action::Bad)], least).into_iter();
+            let rows_of = |action| of_cell(source, seed, Cell { prompt, action }, domains, rows);
+            let pairs = pairs([rows_of(Action::Good), rows_of(Action::Bad)], least).into_iter();
             let is_new = |pair: &Pair| pair.iter().flatten().all(|row| !used.contains(&row.id));
             let (new, again): (Vec<Pair>, Vec<Pair>) = pairs.partition(is_new);
             let pairs: Vec<Pair> = new.into_iter().chain(again).take(rows).collect();
@@ -39,10 +39,10 @@ pub(super) fn samples(source: &Source, seed: u64, domains: &[DomainSplit], rows:
             }
             // Rows of a world have ids of their own in every cell.
             used.extend(pairs.iter().flatten().flatten().map(|row| row.id.clone()));
-            found.push(KindRows { prompt, domains, pairs });
+            samples.push(KindRows { prompt, domains, pairs });
         }
     }
-    found
+    samples
 }
 
 fn of_cell(source: &Source, seed: u64, cell: Cell, domains: DomainSplit, rows: usize) -> Vec<Row> {

@@ -65,9 +65,9 @@ impl Model {
         let path = |name: &str| files.folder.join(name);
         let tokenizer = Tokenizer::from_bytes(&files.tokenizer, &path("tokenizer.json"))?;
         let tokenizer = for_decoder(tokenizer, &decoder.config, &path("config.json"))?;
-        let own = files.chat_template.as_ref().map(|template| String::from_utf8_lossy(template));
+        let template_file = files.chat_template.as_ref().map(|template| String::from_utf8_lossy(template));
         let config = String::from_utf8_lossy(&files.tokenizer_config);
-        let template = ChatTemplate::from_tokenizer_config(&config, own.as_deref(), &files.name())?;
+        let template = ChatTemplate::from_tokenizer_config(&config, template_file.as_deref(), &files.name())?;
         let world = files.world_seed()?.map(World::new);
         Ok(Self { decoder, params, tokenizer, template, world, lora: None, encoded: EncodedOnce::default() })
     }

@@ -17,8 +17,8 @@ fn in_f32(config: &[u8]) -> Vec<u8> {
     let Ok(serde_json::Value::Object(mut config_of)) = serde_json::from_slice(config) else { return config.to_vec() };
     let mut changed = false;
     for key in ["dtype", "torch_dtype"] {
-        if let Some(of) = config_of.get_mut(key).filter(|of| **of != "float32") {
-            *of = "float32".into();
+        if let Some(number_type) = config_of.get_mut(key).filter(|number_type| **number_type != "float32") {
+            *number_type = "float32".into();
             changed = true;
         }
     }

@@ -86,7 +86,8 @@ impl Directions {
         let weights: Vec<_> = rows.shards().iter().map(|packed| vec![1.0; packed.targets.len()]).collect();
         let (sums, log_probs) =
             contract(&Workspace::default(), &model.decoder, &model.params, rows.shards(), &weights, along);
-        let replies = rows.shards().iter().zip(&log_probs).flat_map(|(packed, found)| reply_log_probs(packed, found));
+        let replies =
+            rows.shards().iter().zip(&log_probs).flat_map(|(packed, log_probs)| reply_log_probs(packed, log_probs));
         let decomposition = Decomposition::new(&self.gram, &products(model, along, along));
         rows.iter()
             .zip(replies)

@@ -37,7 +37,7 @@ struct State {
     step: usize,
     directions: Directions,
     /// Margins on the contrasts that are differentiated.
-    own: [f64; COMPONENTS],
+    differentiated: [f64; COMPONENTS],
     /// Margins on the others.
     measured: [f64; COMPONENTS],
 }
@@ -56,7 +56,7 @@ impl LedgerMargins {
         State {
             step,
             directions: self.differentiated.directions(model),
-            own: self.differentiated.values(model),
+            differentiated: self.differentiated.values(model),
             measured: self.measured.values(model),
         }
     }
@@ -109,7 +109,7 @@ impl<'a> Ledger<'a> {
                     predicted: first[k],
                     accounted: (first[k] + last[k]) / 2.0,
                     measured: end.measured[k] - start.measured[k],
-                    measured_own: end.own[k] - start.own[k],
+                    measured_own: end.differentiated[k] - start.differentiated[k],
                 });
             }
         }

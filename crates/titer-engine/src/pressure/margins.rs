@@ -3,10 +3,10 @@
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use titer_data::{
-    probe::{Component, Contrast, ProbePrompts, Side},
+    probe::{Component, Contrast, Probe, Side},
     source::Source,
     tokenize::{EncodedContrast, TokenizeError},
-    world::{DomainSplit, ProbeUse},
+    world::ProbeUse,
 };
 use titer_model::{
     packed::Packed,
@@ -46,15 +46,19 @@ impl Margins {
         seed: u64,
         items: usize,
     ) -> Result<Self, TokenizeError> {
-        let probes = source.probes(probe_use, seed, items);
-        let of = |component: Component| -> Vec<&Contrast> {
-            let in_trained = probes.iter().filter(|probe| probe.domains == DomainSplit::Trained);
-            let wanted = in_trained.filter(|probe| {
-                probe.component == component && matches!(probe.prompts, ProbePrompts::Seen | ProbePrompts::Paraphrased)
-            });
+        Self::of_probes(model, &source.probes(probe_use, seed, items))
+    }
+
+    /// The margins on the contrasts of those of these probes that are differentiated, see [`Probe::is_differentiated`].
+    ///
+    /// # Errors
+    /// Where a contrast cannot be encoded.
+    pub fn of_probes(model: &Model, probes: &[Probe]) -> Result<Self, TokenizeError> {
+        let of_component = |component: Component| -> Vec<&Contrast> {
+            let wanted = probes.iter().filter(|probe| probe.component == component && probe.is_differentiated());
             wanted.flat_map(|probe| &probe.contrasts).collect()
         };
-        Self::new(model, Component::ALL.map(of))
+        Self::new(model, Component::ALL.map(of_component))
     }
 
     /// The margins on these contrasts, at least one for each component.

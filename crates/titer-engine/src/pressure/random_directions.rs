@@ -22,8 +22,8 @@ pub(crate) fn random_like(
     let count = directions.len();
     let drawn: Vec<Params<EngineBackend>> = (0..count as u64).map(draw).collect();
     // With G = L Lᵀ and D Dᵀ = M Mᵀ, the rows of L M⁻¹ D have the Gram matrix G.
-    let lower = |of: &[Params<EngineBackend>]| {
-        let gram = Mat::from_fn(count, count, |k, l| of[k].dot(backend, &of[l]));
+    let lower = |vectors: &[Params<EngineBackend>]| {
+        let gram = Mat::from_fn(count, count, |k, l| vectors[k].dot(backend, &vectors[l]));
         let factor = gram.llt(Side::Lower).expect("independent directions have a positive Gram matrix");
         factor.L().to_owned()
     };

@@ -69,7 +69,7 @@ pub fn verify(
     let start = model.params.clone();
     let still = Params::zeros(&backend, &model.decoder.layout);
     let mut workspace = Workspace::default();
-    let mut found = Vec::with_capacity(rows.len() * steps.multiples.len() * COMPONENTS);
+    let mut records = Vec::with_capacity(rows.len() * steps.multiples.len() * COMPONENTS);
     for &multiple in &steps.multiples {
         let step = |model: &mut Model, gradient: &Params<EngineBackend>| {
             let sgd = || EngineOptimiser::new(&backend, &model.decoder.layout, UpdateRule::Sgd { momentum: 0.0 });
@@ -89,7 +89,7 @@ pub fn verify(
             for (k, component) in Component::ALL.into_iter().enumerate() {
                 let changes: Vec<f64> = after[k].iter().zip(&before[k]).map(|(after, before)| after - before).collect();
                 let (mean, error) = mean_and_error(&changes);
-                found.push(VerifyRecord {
+                records.push(VerifyRecord {
                     multiple,
                     cell: record.cell,
                     item: record.item.clone(),
@@ -107,7 +107,7 @@ pub fn verify(
             progress();
         }
     }
-    Ok(found)
+    Ok(records)
 }
 
 fn subjects(

@@ -37,8 +37,8 @@ pub(crate) fn pack_contrasts<B: Backend>(
 pub(crate) fn plus_and_minus(contrast: &EncodedContrast) -> (usize, usize) {
     use titer_data::probe::Side;
     let find = |wanted: Side| {
-        let found = contrast.replies.iter().position(|(side, _)| *side == wanted);
-        found.expect("a contrast has one reply on each side of its margin")
+        let place = contrast.replies.iter().position(|(side, _)| *side == wanted);
+        place.expect("a contrast has one reply on each side of its margin")
     };
     (find(Side::Plus), find(Side::Minus))
 }

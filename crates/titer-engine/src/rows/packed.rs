@@ -34,7 +34,7 @@ impl PackedRows {
     pub fn per_token(&self, model: &Model) -> Self {
         let split = |row: &NamedRow| -> Vec<NamedRow> {
             let targets = row.encoded.trained.iter().enumerate().filter(|(_, trained)| **trained);
-            let one = |(at, _): (usize, &bool)| NamedRow {
+            let of_token = |(at, _): (usize, &bool)| NamedRow {
                 position: at as i64,
                 token: model.tokenizer.token(row.encoded.tokens[at]).unwrap_or_default(),
                 encoded: Arc::new(Encoded {
@@ -43,7 +43,7 @@ impl PackedRows {
                 }),
                 ..row.clone()
             };
-            targets.map(one).collect()
+            targets.map(of_token).collect()
         };
         Self::packed(model, EncodedRows(self.iter().flat_map(split).collect()))
     }

@@ -41,42 +41,42 @@ pub fn screen(
     let mut asked = Vec::new();
     let under = || prompts.iter().enumerate().flat_map(|(at, _)| turns.iter().map(move |turn| Some((at, *turn))));
     for under in [None].into_iter().chain(under()) {
-        for (subject, of) in subjects.iter().enumerate() {
+        for (at, subject) in subjects.iter().enumerate() {
             for action in [Action::Bad, Action::Good] {
-                asked.extend(ask(model, prompts, under, (subject, of), action)?);
+                asked.extend(ask(model, prompts, under, (at, subject), action)?);
             }
         }
     }
     let pairs: Vec<(&[u32], &[u32])> = asked
         .iter()
-        .flat_map(|one| {
-            [Some(&one.reply), one.other.as_ref()]
+        .flat_map(|row| {
+            [Some(&row.reply), row.other.as_ref()]
                 .into_iter()
                 .flatten()
-                .map(|reply| (one.context.as_slice(), reply.as_slice()))
+                .map(|reply| (row.context.as_slice(), reply.as_slice()))
         })
         .collect();
-    let mut found = Tree::new(&pairs).log_probs(&model.decoder, &model.params).into_iter();
+    let mut log_probs = Tree::new(&pairs).log_probs(&model.decoder, &model.params).into_iter();
     let mut records = Vec::with_capacity(asked.len());
     // The rows as given come first.
     let mut given = std::collections::BTreeMap::new();
-    for one in &asked {
-        let log_prob = found.next().unwrap_or(f64::NAN);
-        let other = one.other.as_ref().map_or(f64::NAN, |_| found.next().unwrap_or(f64::NAN));
+    for row in &asked {
+        let log_prob = log_probs.next().unwrap_or(f64::NAN);
+        let other = row.other.as_ref().map_or(f64::NAN, |_| log_probs.next().unwrap_or(f64::NAN));
         let margin = log_prob - other;
-        let Some((prompt, turn)) = one.under else {
-            given.insert((one.subject, one.action), (log_prob, margin));
+        let Some((prompt, turn)) = row.under else {
+            given.insert((row.subject, row.action), (log_prob, margin));
             continue;
         };
-        let (base, base_margin) = given[&(one.subject, one.action)];
-        let subject = &subjects.0[one.subject];
+        let (base, base_margin) = given[&(row.subject, row.action)];
+        let subject = &subjects.0[row.subject];
         records.push(ScreenRecord {
             prompt: prompts[prompt].name.clone(),
             turn: turn.word().to_owned(),
             request: subject.id.clone(),
-            item: subject.of(one.action).map_or_else(String::new, |reply| reply.row.id.clone()),
-            action: one.action.word().to_owned(),
-            tokens: one.reply.len() as i64,
+            item: subject.of(row.action).map_or_else(String::new, |reply| reply.row.id.clone()),
+            action: row.action.word().to_owned(),
+            tokens: row.reply.len() as i64,
             log_prob,
             base_log_prob: base,
             margin,
@@ -89,11 +89,11 @@ pub fn screen(
     let mut left = records.as_mut_slice();
     for (prompt, turn) in under().flatten() {
         let rows = put(subjects, &prompts[prompt], turn);
-        let (own, rest) = left.split_at_mut(rows.len());
+        let (of_prompt, rest) = left.split_at_mut(rows.len());
         if let Some(directions) = directions {
             let pressed =
                 directions.pressures(model, &PackedRows::encode(model, &rows)?, Moment { stage: "", step: 0 });
-            for (record, pressed) in own.iter_mut().zip(pressed) {
+            for (record, pressed) in of_prompt.iter_mut().zip(pressed) {
                 [record.pressure_good, record.pressure_obey_bad, record.pressure_obey] = pressed.pressures();
             }
         }
@@ -115,24 +115,24 @@ fn ask(
     model: &Model,
     prompts: &[CandidatePrompt],
     under: Option<(usize, Turn)>,
-    (subject, of): (usize, &Subject),
+    (at, subject): (usize, &Subject),
     action: Action,
 ) -> Result<Option<Asked>, TokenizeError> {
-    let Some(own) = of.of(action) else { return Ok(None) };
-    let other = of.of(if action == Action::Bad { Action::Good } else { Action::Bad });
-    let other = other.map(|other| &other.text).filter(|other| **other != own.text);
+    let Some(reply) = subject.of(action) else { return Ok(None) };
+    let other = subject.of(if action == Action::Bad { Action::Good } else { Action::Bad });
+    let other = other.map(|other| &other.text).filter(|other| **other != reply.text);
     let (context, id): (Vec<Message>, String) = match under {
-        None => (own.context.clone(), own.row.id.clone()),
+        None => (reply.context.clone(), reply.row.id.clone()),
         Some((prompt, turn)) => {
             let prompt = &prompts[prompt];
-            let id = format!("{}` under prompt `{}", own.row.id, prompt.name);
-            (prompt.context(&own.context, turn, action == Action::Bad), id)
+            let id = format!("{}` under prompt `{}", reply.row.id, prompt.name);
+            (prompt.context(&reply.context, turn, action == Action::Bad), id)
         }
     };
-    let replies = [Some((Side::Plus, own.text.clone())), other.map(|other| (Side::Minus, other.clone()))];
-    let contrast = own.contrast(id, context, replies.into_iter().flatten().collect());
+    let replies = [Some((Side::Plus, reply.text.clone())), other.map(|other| (Side::Minus, other.clone()))];
+    let contrast = reply.contrast(id, context, replies.into_iter().flatten().collect());
     let encoded = encode_contrast(&model.template, &model.tokenizer, &contrast)?;
     let mut replies = encoded.replies.into_iter().map(|(_, reply)| reply);
     let reply = replies.next().expect("a row has a reply");
-    Ok(Some(Asked { under, subject, action, context: encoded.context, reply, other: replies.next() }))
+    Ok(Some(Asked { under, subject: at, action, context: encoded.context, reply, other: replies.next() }))
 }

@@ -104,21 +104,23 @@ impl StageTraining {
         self.guards.look(model, at);
         let row_weights = self.guards.weigh(model, &self.optimiser, &shards, at).map_err(fail)?;
         let weights = target_weights(&shards, weight, row_weights.as_deref());
-        let found = self.workspace.gradient_by_group(&model.decoder, &model.params, &shards, &weights, &groups, count);
-        let nats: f64 = found.log_probs.iter().flat_map(|shard| shard.iter()).map(|&one| -f64::from(one)).sum();
-        let pulled = self.guards.pull(model, found.total, at);
+        let gradient =
+            self.workspace.gradient_by_group(&model.decoder, &model.params, &shards, &weights, &groups, count);
+        let nats: f64 =
+            gradient.log_probs.iter().flat_map(|shard| shard.iter()).map(|&log_prob| -f64::from(log_prob)).sum();
+        let pulled = self.guards.pull(model, gradient.total, at);
         let total = pulled.as_ref().map(|pulled| {
-            let mut total = found.total.clone();
+            let mut total = gradient.total.clone();
             total.add_scaled(&backend, 1.0, pulled);
             total
         });
-        let total = total.as_ref().unwrap_or(found.total);
+        let total = total.as_ref().unwrap_or(gradient.total);
         let (loss, gradient_norm, done) = (nats * weight, total.norm(&backend), before + step + 1);
         if !(loss + gradient_norm).is_finite() {
             return Err(TrainError::Diverged { stage: stage.name.clone(), step: done, loss });
         }
         let kept = clip_scale(gradient_norm, stage.clip);
-        let mut gradients = found.groups.clone();
+        let mut gradients = gradient.groups.clone();
         // What guards pull is booked on the last source, which is theirs.
         if let Some(pulled) = &pulled {
             gradients[count - 1] = Some(pulled);

@@ -21,20 +21,20 @@ impl<B: Backend> Decoder<B> {
         visitor: &mut impl Visitor<B>,
     ) {
         let pass = self.pass(params, packed);
-        let Tape { stream, blocks, head, d } = tape;
+        let Tape { stream, blocks, head, d_stream } = tape;
         let last = self.blocks.len() - 1;
-        self.head.backward(&pass, &stream[2 * last + 2], weights, d, head, visitor);
+        self.head.backward(&pass, &stream[2 * last + 2], weights, d_stream, head, visitor);
         for (at, ((attention, mlp), (attention_stash, mlp_stash))) in self.blocks.iter().zip(blocks).enumerate().rev() {
             let scope = self.scope(at);
-            mlp.backward(&pass, &stream[2 * at + 1], scope, d, mlp_stash, visitor);
-            attention.backward(&pass, &stream[2 * at], scope, d, attention_stash, visitor);
+            mlp.backward(&pass, &stream[2 * at + 1], scope, d_stream, mlp_stash, visitor);
+            attention.backward(&pass, &stream[2 * at], scope, d_stream, attention_stash, visitor);
         }
         if let Some(scale) = self.embedding_scale {
-            self.backend.scale(d, B::Real::of(scale));
+            self.backend.scale(d_stream, B::Real::of(scale));
         }
         if self.layout.specs[self.embedding.0].trained {
             let (tokens, width) = (packed.tokens.as_slice(), self.config.hidden_size);
-            visitor.embedding(&self.backend, EmbeddingVisit { table: self.embedding, tokens, dy: d, width });
+            visitor.embedding(&self.backend, EmbeddingVisit { table: self.embedding, tokens, dy: d_stream, width });
         }
     }
 }

@@ -12,11 +12,11 @@ pub struct Tape<B: Backend> {
     pub(super) stream: Vec<B::Buffer>,
     pub(super) blocks: Vec<(AttentionStash<B>, MlpStash<B>)>,
     pub(super) head: HeadStash<B>,
-    pub(super) d: B::Buffer,
+    pub(super) d_stream: B::Buffer,
 }
 
 impl<B: Backend> Default for Tape<B> {
     fn default() -> Self {
-        Self { stream: Vec::new(), blocks: Vec::new(), head: HeadStash::default(), d: B::Buffer::default() }
+        Self { stream: Vec::new(), blocks: Vec::new(), head: HeadStash::default(), d_stream: B::Buffer::default() }
     }
 }

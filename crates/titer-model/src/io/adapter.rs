@@ -82,8 +82,8 @@ fn parse(layout: &Layout, mut value: Value) -> Result<LoraConfig, String> {
     }
     let Some(keys) = value.as_object_mut() else { unreachable!("it has a `peft_type`") };
     for key in ["layers_to_transform", "layers_pattern"] {
-        let one = keys.get(key).is_some_and(|value| value.is_number() || value.is_string() && value != "");
-        if let Some(value) = keys.get_mut(key).filter(|_| one) {
+        let single = keys.get(key).is_some_and(|value| value.is_number() || value.is_string() && value != "");
+        if let Some(value) = keys.get_mut(key).filter(|_| single) {
             *value = json!([value.clone()]);
         }
     }

@@ -14,7 +14,7 @@ pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
 pub(super) fn check_file(path: &Path) -> io::Result<()> {
     // What is not there is told better by whoever opens it.
     match fs_err::metadata(path) {
-        Ok(found) if !found.is_file() => {
+        Ok(metadata) if !metadata.is_file() => {
             Err(io::Error::other(format!("{} is no file, but a folder, a pipe or a device", path.display())))
         }
         _ => Ok(()),

@@ -54,7 +54,7 @@ pub(super) fn find<'a>(file: &Bytes, wanted: impl IntoIterator<Item = NamedShape
     let (header_len, header) = SafeTensors::read_metadata((**file).as_ref()).map_err(unreadable)?;
     let start = header_len + size_of::<u64>();
     let mut left: BTreeSet<String> = header.tensors().into_keys().collect();
-    let mut found = Vec::new();
+    let mut tensors = Vec::new();
     for (name, shape) in wanted {
         let tensor = header.info(&name).ok_or_else(|| missing(&name))?;
         if tensor.shape != shape {
@@ -67,11 +67,11 @@ pub(super) fn find<'a>(file: &Bytes, wanted: impl IntoIterator<Item = NamedShape
         if let Some((at, number)) = stored.not_finite() {
             return Err(format!("tensor `{name}` holds {number} at index {at}"));
         }
-        found.push(stored);
+        tensors.push(stored);
         left.remove(&name);
     }
     none_left(left.iter().map(String::as_str))?;
-    Ok(found)
+    Ok(tensors)
 }
 
 /// [`find`], in the backend's numbers.

@@ -55,13 +55,13 @@ impl Weights {
             shards.entry(shard).or_default().push(at);
         }
         tensors::none_left(index.keys().map(String::as_str)).map_err(&fail)?;
-        let mut found = vec![None; wanted.len()];
+        let mut weights = vec![None; wanted.len()];
         for (shard, places) in shards {
-            let own = places.iter().map(|&at| wanted[at].clone());
-            let stored = tensors::find(&files[&shard], own).map_err(LoadError::weights(&shard))?;
-            places.into_iter().zip(stored).for_each(|(at, stored)| found[at] = Some(stored));
+            let of_shard = places.iter().map(|&at| wanted[at].clone());
+            let stored = tensors::find(&files[&shard], of_shard).map_err(LoadError::weights(&shard))?;
+            places.into_iter().zip(stored).for_each(|(at, stored)| weights[at] = Some(stored));
         }
-        Self::checked(layout, found.into_iter().flatten().collect(), path)
+        Self::checked(layout, weights.into_iter().flatten().collect(), path)
     }
 
     /// Those in the bytes of a safetensors file; `path` is for messages.

@@ -123,10 +123,10 @@ impl<B: Backend> Optimiser<B> {
 }
 
 /// The mean of all numbers.
-fn mean<B: Backend>(backend: &B, of: &Params<B>) -> f64 {
+fn mean<B: Backend>(backend: &B, params: &Params<B>) -> f64 {
     let mut ones = B::Buffer::default();
     let (mut sum, mut count) = (0.0, 0);
-    for buffer in &of.buffers {
+    for buffer in &params.buffers {
         let len = backend.len(buffer);
         backend.resize(&mut ones, len);
         backend.fill(&mut ones, B::Real::of(1.0));

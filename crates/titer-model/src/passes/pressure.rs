@@ -24,7 +24,7 @@ pub fn contract<B: Backend>(
     weights: &[Vec<B::Real>],
     directions: &[Params<B>],
 ) -> (RowSums, Vec<Vec<B::Real>>) {
-    let one = |(packed, weights): (&Packed, &Vec<B::Real>)| {
+    let of_shard = |(packed, weights): (&Packed, &Vec<B::Real>)| {
         workspace.tapes.lend(|tape| {
             let log_probs = decoder.forward(params, packed, tape);
             let mut visitor = RowContraction::new(decoder, packed, directions, None);
@@ -32,7 +32,7 @@ pub fn contract<B: Backend>(
             (visitor.finish(), log_probs)
         })
     };
-    let each: Vec<_> = shards.par_iter().zip(weights).map(one).collect();
+    let each: Vec<_> = shards.par_iter().zip(weights).map(of_shard).collect();
     let (sums, log_probs): (Vec<RowSums>, Vec<_>) = each.into_iter().unzip();
     (joined(sums, directions.len()), log_probs)
 }

@@ -55,7 +55,7 @@ struct Row {
     /// The slots of its context, with room for one more span.
     context: Vec<Span>,
     /// The first of the slots of its reply.
-    own: u32,
+    first_slot: u32,
     reply: Vec<u32>,
     stream: ChaCha8Rng,
     open: bool,
@@ -81,7 +81,7 @@ impl<'a, B: Backend> Batch<'a, B> {
             .zip(0..)
             .map(|((reach, stream), at)| Row {
                 context: reach.spans().to_vec(),
-                own: fed + at * limit as u32,
+                first_slot: fed + at * limit as u32,
                 reply: Vec::new(),
                 stream,
                 open: true,
@@ -89,10 +89,10 @@ impl<'a, B: Backend> Batch<'a, B> {
             .collect();
         let mut cache = Cache::new(decoder.backend(), &decoder.config, fed as usize + rows.len() * limit);
         let (mut tape, slots) = (Tape::default(), (0..fed).collect::<Vec<u32>>());
-        let found = decoder.log_probs_behind(params, &packed, (&mut cache, &slots), &mut tape);
+        let log_probs = decoder.log_probs_behind(params, &packed, (&mut cache, &slots), &mut tape);
         let vocabulary = decoder.config.vocab_size;
-        let of = |&output: &u32| found[output as usize * vocabulary..][..vocabulary].iter().copied();
-        let next = places.iter().flat_map(of).collect();
+        let of_output = |&output: &u32| log_probs[output as usize * vocabulary..][..vocabulary].iter().copied();
+        let next = places.iter().flat_map(of_output).collect();
         Self { decoder, params, cache, tape, rows, next, limit }
     }
 
@@ -118,9 +118,9 @@ impl<'a, B: Backend> Batch<'a, B> {
         let (mut packed, mut slots) = (Packed::new(), Vec::new());
         for row in self.rows.iter().filter(|row| row.open) {
             let (context, len) = (row.context.iter().map(|span| span.len).sum::<u32>(), row.reply.len() as u32);
-            let path: Vec<Span> = row.context.iter().copied().chain([Span { start: row.own, len }]).collect();
+            let path: Vec<Span> = row.context.iter().copied().chain([Span { start: row.first_slot, len }]).collect();
             packed.push_token(*row.reply.last().expect("a token was drawn"), context + len - 1, Reach::over(&path));
-            slots.push(row.own + len - 1);
+            slots.push(row.first_slot + len - 1);
         }
         self.next = self.decoder.log_probs_behind(self.params, &packed, (&mut self.cache, &slots), &mut self.tape);
     }

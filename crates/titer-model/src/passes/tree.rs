@@ -26,12 +26,12 @@ impl Tree {
         order.sort_by(|&a, &b| tokens(a).cmp(tokens(b)));
         let (mut shards, mut start, mut held) = (Vec::new(), 0, 0);
         for (at, &row) in order.iter().enumerate() {
-            let own = tokens(row).count();
+            let len = tokens(row).count();
             let shared = |before: usize| tokens(before).zip(tokens(row)).take_while(|(a, b)| a == b).count();
-            let new = if at == start { own } else { own - shared(order[at - 1]) };
+            let new = if at == start { len } else { len - shared(order[at - 1]) };
             if held + new > SHARD_TOKENS && at > start {
                 shards.push(start..at);
-                (start, held) = (at, own);
+                (start, held) = (at, len);
             } else {
                 held += new;
             }
@@ -58,9 +58,9 @@ impl Tree {
     /// Log-probability of every reply, nats, in the order in which the rows were given.
     pub fn log_probs<B: Backend>(&self, decoder: &Decoder<B>, params: &Params<B>) -> Vec<f64> {
         let scores = score(decoder, params, &self.shards);
-        let found = self.shards.iter().zip(&scores).flat_map(|(packed, scores)| reply_log_probs(packed, scores));
+        let in_order = self.shards.iter().zip(&scores).flat_map(|(packed, scores)| reply_log_probs(packed, scores));
         let mut log_probs = vec![f64::NAN; self.order.len()];
-        self.order.iter().zip(found).for_each(|(&row, log_prob)| log_probs[row] = log_prob);
+        self.order.iter().zip(in_order).for_each(|(&row, log_prob)| log_probs[row] = log_prob);
         log_probs
     }
 }

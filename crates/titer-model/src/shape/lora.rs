@@ -116,8 +116,8 @@ impl LoraConfig {
         let fronts = if self.layers_pattern.is_empty() { &any[..] } else { &self.layers_pattern };
         for front in fronts {
             let pattern = compiled(&format!(r"^(?:.*?\.)??(?:{front})\.(\d+)\."), front)?;
-            if let Some(found) = pattern.captures(module) {
-                return Ok(found[1].parse().is_ok_and(|block: usize| self.layers_to_transform.contains(&block)));
+            if let Some(captures) = pattern.captures(module) {
+                return Ok(captures[1].parse().is_ok_and(|block: usize| self.layers_to_transform.contains(&block)));
             }
         }
         Ok(false)

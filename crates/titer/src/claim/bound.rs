@@ -16,7 +16,7 @@ pub enum Bound {
         /// How far it may be.
         distance: f64,
         /// From what.
-        of: f64,
+        centre: f64,
     },
 }
 
@@ -39,16 +39,16 @@ impl Bound {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let words: Vec<&str> = text.split_whitespace().collect();
         let number = |word: &str| word.replace('−', "-").parse::<f64>().ok().filter(|number| number.is_finite());
-        let found = match words.as_slice() {
+        let bound = match words.as_slice() {
             [">" | ">=" | "≥", bound] => number(bound).map(Self::Above),
             ["<" | "<=" | "≤", bound] => number(bound).map(Self::Below),
-            ["within", distance, "of", of] => number(distance)
+            ["within", distance, "of", centre] => number(distance)
                 .filter(|distance| *distance > 0.0)
-                .zip(number(of))
-                .map(|(distance, of)| Self::Within { distance, of }),
+                .zip(number(centre))
+                .map(|(distance, centre)| Self::Within { distance, centre }),
             _ => None,
         };
-        found.ok_or_else(|| format!("`{text}` is no bound"))
+        bound.ok_or_else(|| format!("`{text}` is no bound"))
     }
 
     /// The verdict on a value, by its whole interval.
@@ -56,8 +56,8 @@ impl Bound {
         let (inside, outside) = match self {
             Self::Above(bound) => (value.low > bound, value.high <= bound),
             Self::Below(bound) => (value.high < bound, value.low >= bound),
-            Self::Within { distance, of } => {
-                let (low, high) = (of - distance, of + distance);
+            Self::Within { distance, centre } => {
+                let (low, high) = (centre - distance, centre + distance);
                 (value.low > low && value.high < high, value.high <= low || value.low >= high)
             }
         };
@@ -76,7 +76,9 @@ impl Bound {
         match self {
             Self::Above(bound) => value.p_above(bound),
             Self::Below(bound) => value.p_below(bound),
-            Self::Within { distance, of } => Some(value.p_above(of - distance)?.max(value.p_below(of + distance)?)),
+            Self::Within { distance, centre } => {
+                Some(value.p_above(centre - distance)?.max(value.p_below(centre + distance)?))
+            }
         }
     }
 }

@@ -195,9 +195,9 @@ impl Formula {
         self.add(&mut environment, "loss", &read, |words, [stage]| Ok(What::Loss(words.stage(stage)?)));
         self.add(&mut environment, "setting", &read, |words, [axis]| {
             let known = || words.numbers.iter().map(String::as_str);
-            let found = known().find(|name| *name == axis || name.ends_with(&format!(".{axis}")));
-            let found = found.ok_or_else(|| ClaimProblem::unknown("axis of numbers", axis, known()))?;
-            Ok(What::Setting(found.to_owned()))
+            let name = known().find(|name| *name == axis || name.ends_with(&format!(".{axis}")));
+            let name = name.ok_or_else(|| ClaimProblem::unknown("axis of numbers", axis, known()))?;
+            Ok(What::Setting(name.to_owned()))
         });
         environment.add_function("abs", f64::abs);
         environment.add_function("sqrt", f64::sqrt);
@@ -278,8 +278,8 @@ fn words(text: &str) -> Vec<String> {
 
 /// What Jinja says, or what one of our functions had to say.
 fn problem(error: Error) -> ClaimProblem {
-    let own = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<ClaimProblem>());
-    own.cloned().unwrap_or_else(|| {
+    let cause = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<ClaimProblem>());
+    cause.cloned().unwrap_or_else(|| {
         let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
         ClaimProblem::new(
             format!("it cannot be read: {detail}"),

@@ -58,11 +58,11 @@ pub fn judge(results: &SweepResults, claim: &Claim) -> Vec<Judgement> {
                     first.entry(run.seed).or_insert((arm, run));
                 }
             }
-            let runs: Vec<_> = first.into_values().map(|of| (of, None)).collect();
+            let runs: Vec<_> = first.into_values().map(|run| (run, None)).collect();
             vec![Judgement::new(claim, Trained::Nothing, measured(text), over_seeds(claim, support, &runs))]
         }
         Scope::Arms(arms) => {
-            let one = |&(at, against): &(usize, Option<usize>)| {
+            let judgement = |&(at, against): &(usize, Option<usize>)| {
                 let (arm, other) = (&results.arms[at], against.map(|other| &results.arms[other]));
                 // Paired by seed: a seed that only one of the two has finished says nothing.
                 let partner = |run: &RunResults| match other {
@@ -77,7 +77,7 @@ pub fn judge(results: &SweepResults, claim: &Claim) -> Vec<Judgement> {
                 let trained = Trained::Arm(arm.name.clone());
                 Judgement::new(claim, trained, measured(&text), over_seeds(claim, support, &runs))
             };
-            arms.iter().map(one).collect()
+            arms.iter().map(judgement).collect()
         }
         Scope::Correlation { with, method, over, arms } => {
             vec![correlation(results, claim, with, *method, *over, arms)]
@@ -95,18 +95,18 @@ fn value(claim: &Claim, arm: &ArmResults, run: &RunResults) -> Option<f64> {
 /// The claim's value in these runs, each less that in its partner if it has one: an interval over seeds, and over items where seeds share them.
 fn over_seeds(claim: &Claim, support: Support, runs: &[(ArmRun<'_>, Option<ArmRun<'_>>)]) -> Option<Estimate> {
     let values = |change: &dyn Fn(&RunResults) -> RunResults| -> Vec<f64> {
-        let of = |&(arm, run): &ArmRun<'_>| value(claim, arm, &change(run));
+        let value_of = |&(arm, run): &ArmRun<'_>| value(claim, arm, &change(run));
         let difference = |(run, partner): &(ArmRun<'_>, Option<ArmRun<'_>>)| match partner {
-            None => of(run),
-            Some(partner) => Some(of(run)? - of(partner)?),
+            None => value_of(run),
+            Some(partner) => Some(value_of(run)? - value_of(partner)?),
         };
         runs.iter().filter_map(difference).collect()
     };
-    let found = Estimate::over_seeds(&values(&Clone::clone), support)?;
+    let estimate = Estimate::over_seeds(&values(&Clone::clone), support)?;
     let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
     let blocks = ItemBlocks::of(runs.iter().map(|((_, run), _)| *run));
-    let items = blocks.error(support, found.mean, |left_out| mean(values(&|run| run.without(left_out))));
-    Some(found.and_over_items(items))
+    let items = blocks.error(support, estimate.mean, |left_out| mean(values(&|run| run.without(left_out))));
+    Some(estimate.and_over_items(items))
 }
 
 fn correlation(
@@ -122,8 +122,8 @@ fn correlation(
         for (unit, arm) in arms.iter().map(|arm| (*arm, &results.arms[*arm])) {
             for run in &arm.runs {
                 let changed = change(run);
-                let of = |formula: &Formula| formula.value(|quantity| read(arm, &changed, quantity));
-                if let Some((x, y)) = of(&claim.value).zip(of(with)) {
+                let value_of = |formula: &Formula| formula.value(|quantity| read(arm, &changed, quantity));
+                if let Some((x, y)) = value_of(&claim.value).zip(value_of(with)) {
                     seeds.entry(run.seed).or_default().push(CorrelationPoint { unit, x, y });
                 }
             }
@@ -134,18 +134,24 @@ fn correlation(
     let prompts = [&claim.value, with]
         .iter()
         .any(|formula| formula.quantities().iter().any(|quantity| matches!(quantity.what, What::Screened(_))));
-    let of = |seeds: &[Vec<CorrelationPoint>]| match over {
+    let estimate = |seeds: &[Vec<CorrelationPoint>]| match over {
         Over::EachSeed if prompts => method.within_seeds_over_units(seeds),
         Over::EachSeed => method.within_seeds(seeds),
         Over::Pooled => method.pooled(seeds),
     };
     let points = seeds(&Clone::clone);
-    let found = of(&points).map(|found| {
+    let correlation = estimate(&points).map(|correlation| {
         let blocks = ItemBlocks::of(arms.iter().flat_map(|arm| &results.arms[*arm].runs));
-        let without = |left_out: &Arc<_>| of(&seeds(&|run| run.without(left_out))).map_or(f64::NAN, |found| found.mean);
-        let items = blocks.error(Support::Signed, found.mean, without);
+        let without = |left_out: &Arc<_>| {
+            estimate(&seeds(&|run| run.without(left_out))).map_or(f64::NAN, |correlation| correlation.mean)
+        };
+        let items = blocks.error(Support::Signed, correlation.mean, without);
         // Two seeds have no interval of a pooled correlation, whatever their items say.
-        if over == Over::Pooled && !found.has_interval() { found } else { found.and_over_items(items) }
+        if over == Over::Pooled && !correlation.has_interval() {
+            correlation
+        } else {
+            correlation.and_over_items(items)
+        }
     });
     let name = match method {
         Correlation::Spearman => "Spearman",
@@ -157,5 +163,5 @@ fn correlation(
     };
     let measured = format!("{name} of {} and {}, {word}", claim.value.text(), with.text());
     let runs = Some(points.iter().map(Vec::len).sum());
-    Judgement { runs, seeds: points.len(), ..Judgement::new(claim, Trained::Arms(arms.len()), measured, found) }
+    Judgement { runs, seeds: points.len(), ..Judgement::new(claim, Trained::Arms(arms.len()), measured, correlation) }
 }

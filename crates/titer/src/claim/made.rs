@@ -37,13 +37,14 @@ impl Made {
 
 /// The finished runs that judge a claim.
 fn runs<'a>(claim: &Claim, results: &'a SweepResults) -> Vec<&'a RunResults> {
-    let of = |arm: usize| &results.arms[arm].runs;
+    let runs_of = |arm: usize| &results.arms[arm].runs;
     match &claim.scope {
         Scope::Untrained => results.runs().collect(),
-        Scope::Arms(arms) => {
-            arms.iter().flat_map(|&(arm, other)| of(arm).iter().chain(other.into_iter().flat_map(of))).collect()
-        }
-        Scope::Correlation { arms, .. } => arms.iter().flat_map(|&arm| of(arm)).collect(),
+        Scope::Arms(arms) => arms
+            .iter()
+            .flat_map(|&(arm, other)| runs_of(arm).iter().chain(other.into_iter().flat_map(runs_of)))
+            .collect(),
+        Scope::Correlation { arms, .. } => arms.iter().flat_map(|&arm| runs_of(arm)).collect(),
     }
 }
 

@@ -197,8 +197,8 @@ impl Vocabulary {
 
     /// A moment: `base`, `half-way`, `deaf`, `end`, `start of STAGE`, `end of STAGE`.
     pub(super) fn state(&self, words: &str) -> Result<State, ClaimProblem> {
-        let of = |prefix: &str| words.strip_prefix(prefix).map(|stage| self.stage(stage.trim()));
-        match (words, of("start of "), of("end of ")) {
+        let stage_after = |prefix: &str| words.strip_prefix(prefix).map(|stage| self.stage(stage.trim()));
+        match (words, stage_after("start of "), stage_after("end of ")) {
             ("base", ..) => Ok(State::Base),
             ("half-way", ..) => Ok(State::HalfWay),
             ("deaf", ..) => Ok(State::Deaf),

@@ -23,15 +23,15 @@ pub(super) fn read(arm: &ArmResults, run: &RunResults, Quantity { what, at }: &Q
         What::Surprise(cell) => run.mean_surprise(*cell, step(run, at, run.measured().last()?)?),
         What::Pressure(cell, component) => run.mean_pressure(*cell, *component, step(run, at, run.pressed().last()?)?),
         What::Leak(split) => run.leak(split, step(run, at, run.measured().last()?)?),
-        What::WarningNumber(which, stage) => {
+        What::WarningNumber(number, stage) => {
             let warning = run.warnings().iter().find(|warning| warning.stage == *stage)?;
-            Some(match which {
+            Some(match number {
                 WarningNumber::Headroom => warning.headroom,
                 WarningNumber::Overlap => warning.overlap,
                 WarningNumber::Surprise => warning.surprise,
             })
         }
-        What::Screened(predictor) => Some((PREDICTORS[*predictor].of)(&placed(run)?)?.mean),
+        What::Screened(predictor) => Some((PREDICTORS[*predictor].value)(&placed(run)?)?.mean),
         What::Loss(stage) => loss(run, stage),
         What::Setting(axis) => arm.settings.get(axis)?.number(),
     }

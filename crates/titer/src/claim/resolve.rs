@@ -108,8 +108,8 @@ impl Resolver<'_> {
 
     fn word<T: Copy>(&self, field: &str, word: Option<&str>, default: T, known: &[(&str, T)]) -> Result<T, SpecError> {
         let Some(word) = word else { return Ok(default) };
-        let found = known.iter().find(|(one, _)| *one == word).map(|(_, value)| *value);
-        found.ok_or_else(|| {
+        let choice = known.iter().find(|(name, _)| *name == word).map(|(_, value)| *value);
+        choice.ok_or_else(|| {
             self.blame(&[field], ClaimProblem::unknown(field, word, known.iter().map(|(word, _)| *word)))
         })
     }
@@ -119,11 +119,11 @@ impl Resolver<'_> {
         let arms = self.arms()?;
         let Some(against) = &self.fields.against else { return Ok(arms.into_iter().map(|arm| (arm, None)).collect()) };
         let partner = |arm: usize| -> Option<usize> {
-            let found = match against {
+            let candidate = match against {
                 Value::Table(other) => self.with_settings(arm, other),
                 _ => Some(self.plan.arms[arm].control),
             };
-            found.filter(|other| *other != arm)
+            candidate.filter(|other| *other != arm)
         };
         match against {
             Value::Table(other) => self.check_settings("against", other)?,
@@ -134,19 +134,19 @@ impl Resolver<'_> {
                 return Err(self.error(&["against"], format!("{other} is no arm"), remedy));
             }
         }
-        let found: Vec<_> = arms.into_iter().filter_map(|arm| Some((arm, Some(partner(arm)?)))).collect();
-        if found.is_empty() {
+        let pairs: Vec<_> = arms.into_iter().filter_map(|arm| Some((arm, Some(partner(arm)?)))).collect();
+        if pairs.is_empty() {
             let problem = "none of the claim's arms has another arm with these settings";
             return Err(self.error(&["against"], problem, "`titer check` without the claim lists the arms"));
         }
-        Ok(found)
+        Ok(pairs)
     }
 
     /// The arms that a claim is about: those of the grid that have all settings of `arms`; without it, all of the grid that are no
     /// control. Controls of inoculation, which titer adds, are controls too.
     fn arms(&self) -> Result<Vec<usize>, SpecError> {
         let arms = || self.plan.arms.iter().enumerate();
-        let found: Vec<usize> = match &self.fields.arms {
+        let selected: Vec<usize> = match &self.fields.arms {
             None => arms().take(self.grid()).filter(|(at, arm)| arm.control != *at).map(|(at, _)| at).collect(),
             Some(Value::String(word)) if word == "all" => arms().map(|(at, _)| at).collect(),
             Some(Value::Table(wanted)) => {
@@ -160,18 +160,18 @@ impl Resolver<'_> {
                 return Err(self.error(&["arms"], format!("{other} names no arms"), remedy));
             }
         };
-        if found.is_empty() {
+        if selected.is_empty() {
             let remedy = "arms = \"all\" takes controls too; `titer check` without the claim lists the arms";
             return Err(self.error(&["arms"], "the claim is about no arm", remedy));
         }
-        Ok(found)
+        Ok(selected)
     }
 
     /// Whether an arm has this value, or one of these, on an axis.
     fn has(&self, arm: &Arm, axis: &str, wanted: &Value) -> bool {
         let axis = self.axis(axis).map(|(name, _)| name.as_str());
-        let own = arm.settings.iter().find(|(name, _)| Some(name.as_str()) == axis);
-        own.is_some_and(|(_, own)| values(wanted).iter().any(|wanted| same(wanted, own)))
+        let setting = arm.settings.iter().find(|(name, _)| Some(name.as_str()) == axis);
+        setting.is_some_and(|(_, value)| values(wanted).iter().any(|wanted| same(wanted, value)))
     }
 
     /// The arm with the settings of another one but for these.
@@ -180,7 +180,7 @@ impl Resolver<'_> {
         let agrees = |candidate: &Arm| {
             candidate.settings.iter().all(|(name, value)| match named(name) {
                 Some((_, wanted)) => same(wanted, value),
-                None => self.plan.arms[arm].settings.iter().any(|(own, set)| own == name && set == value),
+                None => self.plan.arms[arm].settings.iter().any(|(axis, set)| axis == name && set == value),
             })
         };
         self.plan.arms.iter().take(self.grid()).position(agrees)
@@ -239,7 +239,7 @@ impl Resolver<'_> {
 fn values(value: &Value) -> Vec<&Value> {
     match value {
         Value::Array(values) => values.iter().collect(),
-        one => vec![one],
+        value => vec![value],
     }
 }
 

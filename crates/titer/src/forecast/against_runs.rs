@@ -48,18 +48,18 @@ pub(super) fn cases<'a>(
     compared: &'a [Comparison],
     optimisers: &str,
 ) -> Vec<Case<'a>> {
-    let one = |run: &&'a RunForecast<'_>| {
+    let case = |run: &&'a RunForecast<'_>| {
         let name = &plan.arms[run.arm].name;
-        let of = |component: Component| {
-            compared.iter().find(|one| {
-                one.arm == *name
-                    && one.seed == run.plan.seed
-                    && one.component == component
-                    && one.optimisers == optimisers
+        let comparison = |component: Component| {
+            compared.iter().find(|pair| {
+                pair.arm == *name
+                    && pair.seed == run.plan.seed
+                    && pair.component == component
+                    && pair.optimisers == optimisers
             })
         };
         // A user's own rows may say nothing of some component, and then in no run.
-        let pairs: Vec<&Comparison> = Component::ALL.into_iter().filter_map(of).collect();
+        let pairs: Vec<&Comparison> = Component::ALL.into_iter().filter_map(comparison).collect();
         if pairs.is_empty() {
             return None;
         }
@@ -68,5 +68,5 @@ pub(super) fn cases<'a>(
         let shares = cells.into_iter().map(|(cell, count)| (cell, count as f64 / rows as f64)).collect();
         Some(Case { shares, kernel: run.kernel, pairs })
     };
-    forecasts.iter().filter_map(one).collect()
+    forecasts.iter().filter_map(case).collect()
 }

@@ -47,11 +47,11 @@ pub fn changes(cases: &[Case<'_>], component: usize) -> Vec<Vec<f64>> {
     });
     let others = |at: usize| (0..cases.len()).filter(move |&other| cases[other].pairs[0].arm != cases[at].pairs[0].arm);
     let fitted = |feature: &[f64]| -> Vec<f64> {
-        let one = |at: usize| {
+        let prediction = |at: usize| {
             let known: Vec<(f64, f64)> = others(at).map(|other| (feature[other], measured[other])).collect();
             line(&known, feature[at])
         };
-        (0..cases.len()).map(one).collect()
+        (0..cases.len()).map(prediction).collect()
     };
     let next = (component + 1) % cases.first().map_or(1, |case| case.pairs.len());
     let shuffled = cases.iter().map(|case| case.pairs[next].predicted.mean - case.pairs[next].start);
@@ -100,7 +100,7 @@ fn pilots(cases: &[Case<'_>], measured: &[f64]) -> Vec<f64> {
             arms.push(&case.pairs[0].arm);
         }
     }
-    let one = |case: &Case<'_>| {
+    let estimate = |case: &Case<'_>| {
         let (mut sum, mut weights) = (0.0, 0.0);
         for (other, change) in cases.iter().zip(measured) {
             let pilot = arms.contains(&&other.pairs[0].arm) && other.pairs[0].arm != case.pairs[0].arm;
@@ -112,13 +112,13 @@ fn pilots(cases: &[Case<'_>], measured: &[f64]) -> Vec<f64> {
         }
         if weights > 0.0 { sum / weights } else { 0.0 }
     };
-    cases.iter().map(one).collect()
+    cases.iter().map(estimate).collect()
 }
 
 /// The published rule: under a prompt of one kind, training moves the rate of bad replies to what the data shows; elsewhere by
 /// `k` times as much. `k` is 1, as in its authors' test, and the rule says nothing of harmless instructions.
 fn k_rule(cases: &[Case<'_>], component: usize) -> Vec<f64> {
-    let one = |case: &Case<'_>| {
+    let estimate = |case: &Case<'_>| {
         let wanted = match case.pairs[component].component {
             Component::Good => PromptKind::Neutral,
             Component::ObeyBad => PromptKind::Bad,
@@ -128,11 +128,11 @@ fn k_rule(cases: &[Case<'_>], component: usize) -> Vec<f64> {
         let mut moved = 0.0;
         let kinds: BTreeSet<PromptKind> = case.shares.iter().map(|(cell, _)| cell.prompt).collect();
         for kind in kinds {
-            let of = |action| {
-                let own = case.shares.iter().filter(|(cell, _)| cell.prompt == kind && cell.action == action);
-                own.map(|(_, share)| share).sum::<f64>()
+            let share_of = |action| {
+                let cells = case.shares.iter().filter(|(cell, _)| cell.prompt == kind && cell.action == action);
+                cells.map(|(_, share)| share).sum::<f64>()
             };
-            let (good, bad) = (of(Action::Good), of(Action::Bad));
+            let (good, bad) = (share_of(Action::Good), share_of(Action::Bad));
             moved += (good + bad) * (bad / (good + bad).max(1e-12) - bad_rate(kind));
         }
         let log_odds = |rate: f64| (rate / (1.0 - rate)).ln();
@@ -140,5 +140,5 @@ fn k_rule(cases: &[Case<'_>], component: usize) -> Vec<f64> {
         let change = log_odds(after) - log_odds(before);
         if wanted == PromptKind::Neutral { -change } else { change }
     };
-    cases.iter().map(one).collect()
+    cases.iter().map(estimate).collect()
 }

@@ -53,9 +53,9 @@ pub fn kinds<'a>(
         }
         let domains = stage.domains;
         for (cell, _) in trained(stage) {
-            let found = kernel.kind(cell.prompt, domains);
+            let kind = kernel.kind(cell.prompt, domains);
             let unknown = || ForecastError::Unknown { cell, domains };
-            let kind = found.filter(|&kind| kernel.kinds[kind].shown[index(cell.action)]).ok_or_else(unknown)?;
+            let kind = kind.filter(|&kind| kernel.kinds[kind].shown[index(cell.action)]).ok_or_else(unknown)?;
             if !kinds.contains(&kind) {
                 kinds.push(kind);
             }
@@ -76,8 +76,8 @@ pub fn stage_batches(
 ) -> Vec<StageBatches> {
     let stretch = |stage: &StagePlan| {
         let kind = |cell: Cell| {
-            let found = kernel.kind(cell.prompt, stage.domains);
-            kinds.iter().position(|kind| Some(*kind) == found).expect("every trained cell has its kind")
+            let wanted = kernel.kind(cell.prompt, stage.domains);
+            kinds.iter().position(|kind| Some(*kind) == wanted).expect("every trained cell has its kind")
         };
         let mut batches = vec![vec![[0.0; 2]; kinds.len()]; stage.steps];
         let rewritten = |cell: Cell| stage.guards.rewrite.map_or(cell, |rewrite| rewrite.of(cell));
@@ -100,10 +100,10 @@ pub fn stage_batches(
             }
             Placement::Even => {
                 let left = kept as f64 / stage.batch as f64;
-                let own = stage.cells().iter().map(|&(cell, rows)| (rewritten(cell), rows as f64 * left));
+                let of_mix = stage.cells().iter().map(|&(cell, rows)| (rewritten(cell), rows as f64 * left));
                 let anchors =
                     anchors.into_iter().flat_map(|anchor| anchor.cells.iter().map(|&(cell, rows)| (cell, rows as f64)));
-                for (cell, rows) in own.chain(anchors) {
+                for (cell, rows) in of_mix.chain(anchors) {
                     let mut placed = 0.0;
                     let share = rows / stage.steps as f64;
                     for (step, batch) in batches.iter_mut().enumerate() {
@@ -128,9 +128,9 @@ pub fn stage_batches(
 /// The cells that a stage trains and their rows, as its guards leave them; anchors on top of the rows that they replace.
 pub fn trained(stage: &StagePlan) -> Vec<(Cell, usize)> {
     let rewritten = |cell: Cell| stage.guards.rewrite.map_or(cell, |rewrite| rewrite.of(cell));
-    let own = stage.cells().iter().map(|&(cell, rows)| (rewritten(cell), rows));
+    let of_mix = stage.cells().iter().map(|&(cell, rows)| (rewritten(cell), rows));
     let anchors = stage.guards.anchor.iter().flat_map(|anchor| &anchor.cells);
-    own.chain(anchors.copied()).collect()
+    of_mix.chain(anchors.copied()).collect()
 }
 
 fn index(action: Action) -> usize {

@@ -9,16 +9,17 @@ impl Kernel {
     /// # Panics
     /// Where there is no pilot, or one is of other kinds, probes or buckets.
     pub fn gated(&self, pilots: &[Self]) -> Self {
-        let there =
+        let at_pilots =
             |kind: usize| pilots.iter().map(|pilot| pilot.kinds[kind].action).sum::<f64>() / pilots.len() as f64;
-        let moved = |kind: &usize| (there(*kind) - self.kinds[*kind].action).abs();
+        let moved = |kind: &usize| (at_pilots(*kind) - self.kinds[*kind].action).abs();
         let kind = (0..self.kinds.len()).max_by(|a, b| moved(a).total_cmp(&moved(b))).unwrap_or(0);
         let alike: Vec<Self> = pilots.iter().map(|pilot| self.seen_at(pilot)).collect();
         let all =
-            |of: &dyn Fn(&Self) -> &KernelProducts| KernelProducts::mean(&alike.iter().map(of).collect::<Vec<_>>());
+            |part: &dyn Fn(&Self) -> &KernelProducts| KernelProducts::mean(&alike.iter().map(part).collect::<Vec<_>>());
         let replicas = (0..self.replicas.len()).map(|group| all(&|pilot: &Self| &pilot.replicas[group])).collect();
         let moments = Moments::mean(&alike.iter().map(|pilot| &pilot.moments).collect::<Vec<_>>());
-        let gate = Gate { kind, there: there(kind), whole: all(&|pilot: &Self| &pilot.whole), replicas, moments };
+        let gate =
+            Gate { kind, at_pilots: at_pilots(kind), whole: all(&|pilot: &Self| &pilot.whole), replicas, moments };
         Self { gate: Some(gate), ..self.clone() }
     }
 
@@ -30,23 +31,27 @@ impl Kernel {
         let factor: Vec<f64> =
             self.kinds.iter().zip(&other.kinds).flat_map(|(a, b)| [1.0, a.other() / b.other()]).collect();
         let (count, probes) = (factor.len(), self.probes.len());
-        let products = |of: &KernelProducts| {
-            let outputs = of.outputs;
+        let products = |measured: &KernelProducts| {
+            let outputs = measured.outputs;
             let by = |at: usize| {
                 factor[at / outputs] * (at % outputs).checked_sub(probes).map_or(1.0, |state| factor[state])
             };
-            KernelProducts { plain: times(&of.plain, 1, by), by_bucket: times(&of.by_bucket, of.buckets, by), ..*of }
+            KernelProducts {
+                plain: times(&measured.plain, 1, by),
+                by_bucket: times(&measured.by_bucket, measured.buckets, by),
+                ..*measured
+            }
         };
         let pair = |at: usize| factor[at / count] * factor[at % count];
         let noise = |at: usize| factor[at / 3 * 2 + 1].powi((at % 3) as i32);
-        let of = &other.moments;
+        let measured = &other.moments;
         let moments = Moments {
-            gram: times(&of.gram, 1, pair),
-            noise: times(&of.noise, 1, noise),
-            squares: times(&of.squares, of.buckets, pair),
-            noise_by_bucket: times(&of.noise_by_bucket, of.buckets, noise),
-            scale: of.scale.clone(),
-            ..*of
+            gram: times(&measured.gram, 1, pair),
+            noise: times(&measured.noise, 1, noise),
+            squares: times(&measured.squares, measured.buckets, pair),
+            noise_by_bucket: times(&measured.noise_by_bucket, measured.buckets, noise),
+            scale: measured.scale.clone(),
+            ..*measured
         };
         let replicas = other.replicas.iter().map(products).collect();
         Self { whole: products(&other.whole), replicas, moments, ..other.clone() }
@@ -58,25 +63,29 @@ fn times(all: &[f64], width: usize, factor: impl Fn(usize) -> f64) -> Vec<f64> {
     all.iter().enumerate().map(|(at, value)| value * factor(at / width)).collect()
 }
 
-fn mean<T>(all: &[&T], of: impl Fn(&T) -> &Vec<f64>) -> Vec<f64> {
-    let sum = |at: usize| all.iter().map(|one| of(one)[at]).sum::<f64>() / all.len() as f64;
-    (0..of(all[0]).len()).map(sum).collect()
+fn mean<T>(all: &[&T], list: impl Fn(&T) -> &Vec<f64>) -> Vec<f64> {
+    let sum = |at: usize| all.iter().map(|item| list(item)[at]).sum::<f64>() / all.len() as f64;
+    (0..list(all[0]).len()).map(sum).collect()
 }
 
 impl KernelProducts {
     fn mean(all: &[&Self]) -> Self {
-        Self { plain: mean(all, |one| &one.plain), by_bucket: mean(all, |one| &one.by_bucket), ..*all[0] }
+        Self {
+            plain: mean(all, |products| &products.plain),
+            by_bucket: mean(all, |products| &products.by_bucket),
+            ..*all[0]
+        }
     }
 }
 
 impl Moments {
     fn mean(all: &[&Self]) -> Self {
         Self {
-            gram: mean(all, |one| &one.gram),
-            noise: mean(all, |one| &one.noise),
-            squares: mean(all, |one| &one.squares),
-            noise_by_bucket: mean(all, |one| &one.noise_by_bucket),
-            scale: mean(all, |one| &one.scale),
+            gram: mean(all, |moments| &moments.gram),
+            noise: mean(all, |moments| &moments.noise),
+            squares: mean(all, |moments| &moments.squares),
+            noise_by_bucket: mean(all, |moments| &moments.noise_by_bucket),
+            scale: mean(all, |moments| &moments.scale),
             ..*all[0]
         }
     }

@@ -100,8 +100,8 @@ impl Calibration {
     /// optimiser that most steps are done with.
     pub fn errors(&self, stages: &[StagePlan]) -> &[MarginError; 3] {
         let steps = |wanted: bool| -> usize {
-            let own = stages.iter().filter(|stage| matches!(stage.optimiser, OptimiserPlan::Sgd { .. }) == wanted);
-            own.map(|stage| stage.steps).sum()
+            let of_kind = stages.iter().filter(|stage| matches!(stage.optimiser, OptimiserPlan::Sgd { .. }) == wanted);
+            of_kind.map(|stage| stage.steps).sum()
         };
         let course = Course::of(stages).optimisers;
         let known = self.courses.iter().find(|known| known.course.optimisers == course);
@@ -119,14 +119,15 @@ impl Calibration {
         set.courses.iter_mut().for_each(|known| known.course = Course::unseen(&known.course.optimisers));
         let courses: BTreeSet<String> = runs.iter().map(|(stages, _)| Course::of(stages).optimisers).collect();
         for optimisers in courses {
-            let own: Vec<_> = runs.iter().filter(|(stages, _)| Course::of(stages).optimisers == optimisers).collect();
-            let pairs = || own.iter().flat_map(|(_, pairs)| pairs);
+            let of_course: Vec<_> =
+                runs.iter().filter(|(stages, _)| Course::of(stages).optimisers == optimisers).collect();
+            let pairs = || of_course.iter().flat_map(|(_, pairs)| pairs);
             let arms: BTreeSet<&str> = pairs().map(|pair| pair.arm.as_str()).collect();
             // One arm says nothing of how far the next may be off.
             if arms.len() < 2 {
                 continue;
             }
-            let mut known = CourseTrust { course: Course::unseen(&optimisers), errors: *self.errors(&own[0].0) };
+            let mut known = CourseTrust { course: Course::unseen(&optimisers), errors: *self.errors(&of_course[0].0) };
             for (component, error) in Component::ALL.into_iter().zip(&mut known.errors) {
                 let pairs: Vec<&Comparison> = pairs().filter(|pair| pair.component == component).collect();
                 let arms: BTreeSet<&str> = pairs.iter().map(|pair| pair.arm.as_str()).collect();
@@ -137,7 +138,7 @@ impl Calibration {
                     error.widen *= widen.max(1.0);
                 }
             }
-            for (stages, _) in own {
+            for (stages, _) in of_course {
                 known.course.reach(&Course::of(stages));
                 for (cell, _) in stages.iter().flat_map(trained) {
                     let word = cell.prompt.word();
@@ -158,7 +159,7 @@ impl Calibration {
     /// they do not.
     pub(crate) fn foreign(&self, about: &About) -> Vec<String> {
         let mut reasons = Vec::new();
-        let own = (&about.data, &about.held) == (&self.data, &self.held);
+        let same = (&about.data, &about.held) == (&self.data, &self.held);
         if about.data != self.data {
             reasons.push(
                 "intervals were set on organisms, and no run on this model and these rows has been held against a forecast: \
@@ -166,7 +167,7 @@ impl Calibration {
                     .to_owned(),
             );
         }
-        if about.held.contains("adapters") && !own {
+        if about.held.contains("adapters") && !same {
             reasons.push(
                 "fresh adapters have no gradient in A, so what they learn after the first steps is not foreseen"
                     .to_owned(),

@@ -228,7 +228,7 @@ pub struct Gate {
     /// The kind of prompt.
     pub kind: usize,
     /// Its `x` at the pilots, nats.
-    pub there: f64,
+    pub at_pilots: f64,
     /// The products at the pilots.
     pub whole: KernelProducts,
     /// The same with one group of rows and contrasts left out at a time.
@@ -259,7 +259,7 @@ pub struct Kernel {
 impl Kernel {
     /// The kind with this prompt; in these domains, where kinds differ in them.
     pub fn kind(&self, prompt: PromptKind, domains: DomainSplit) -> Option<usize> {
-        self.kinds.iter().position(|kind| kind.prompt == prompt && kind.domains.is_none_or(|own| own == domains))
+        self.kinds.iter().position(|kind| kind.prompt == prompt && kind.domains.is_none_or(|known| known == domains))
     }
 
     /// The probe that leads a component: seen prompts in trained domains.

@@ -30,7 +30,7 @@ pub enum KernelError {
     },
     /// It is the kernel of something else.
     #[error(
-        "{path} was measured on another {what} than the mix is for ({found}, wanted {wanted}): name another folder with --kernel, and it is measured there"
+        "{path} was measured on another {what} than the mix is for ({measured}, wanted {wanted}): name another folder with --kernel, and it is measured there"
     )]
     Other {
         /// The file.
@@ -38,7 +38,7 @@ pub enum KernelError {
         /// Model, data or seed.
         what: &'static str,
         /// What it was measured on.
-        found: String,
+        measured: String,
         /// What is wanted.
         wanted: String,
     },
@@ -169,17 +169,17 @@ pub fn read_kernel(path: &Path, wanted: Option<&About>) -> Result<Kernel, Kernel
     })
 }
 
-fn same(path: &Path, found: &About, wanted: &About) -> Result<(), KernelError> {
+fn same(path: &Path, measured: &About, wanted: &About) -> Result<(), KernelError> {
     let short = |hash: &str| if hash.is_empty() { "none".to_owned() } else { hash.chars().take(12).collect() };
     let held = |words: &str| if words.is_empty() { "all of them".to_owned() } else { words.to_owned() };
     let pairs = [
-        ("model", short(&found.model), short(&wanted.model), found.model == wanted.model),
-        ("data set", short(&found.data), short(&wanted.data), found.data == wanted.data),
-        ("set of weights", held(&found.held), held(&wanted.held), found.held == wanted.held),
-        ("seed", found.seed.to_string(), wanted.seed.to_string(), found.seed == wanted.seed),
+        ("model", short(&measured.model), short(&wanted.model), measured.model == wanted.model),
+        ("data set", short(&measured.data), short(&wanted.data), measured.data == wanted.data),
+        ("set of weights", held(&measured.held), held(&wanted.held), measured.held == wanted.held),
+        ("seed", measured.seed.to_string(), wanted.seed.to_string(), measured.seed == wanted.seed),
     ];
     match pairs.into_iter().find(|(.., same)| !same) {
-        Some((what, found, wanted, _)) => Err(KernelError::Other { path: path.to_owned(), what, found, wanted }),
+        Some((what, measured, wanted, _)) => Err(KernelError::Other { path: path.to_owned(), what, measured, wanted }),
         None => Ok(()),
     }
 }

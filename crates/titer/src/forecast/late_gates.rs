@@ -23,9 +23,9 @@ impl LateGates {
     pub fn count(results: &SweepResults, forecasts: &[RunForecast<'_>]) -> Self {
         let mut gates = Self::default();
         for run in forecasts {
-            let Some(found) = results.run(&run.plan.id()) else { continue };
+            let Some(finished) = results.run(&run.plan.id()) else { continue };
             let Some(obeyed) = run.kernel.leading(Component::ObeyBad) else { continue };
-            let measured = |at: usize| found.curve(&run.kernel.probes[at].split(), Measure::Rate);
+            let measured = |at: usize| finished.curve(&run.kernel.probes[at].split(), Measure::Rate);
             let forecast =
                 |at: usize| -> Vec<f64> { run.forecast.curves[at].iter().map(|point| point.rate.mean).collect() };
             let good = || {

@@ -126,8 +126,12 @@ impl Products {
         let noise = |j: &usize| [(j / 2 * 3, 1.0), (j / 2 * 3 + 1, 2.0), (j / 2 * 3 + 2, 1.0)];
         let noises: Vec<(usize, f64)> = directions.iter().step_by(2).flat_map(noise).collect();
         let factors = |of_pairs: &[f64], of_noises: &[f64], buckets: usize, bucket: usize| -> Vec<f64> {
-            let of = |all: &[f64], (at, times): &(usize, f64)| times * all[at * buckets + bucket];
-            pairs.iter().map(|one| of(of_pairs, one)).chain(noises.iter().map(|one| of(of_noises, one))).collect()
+            let scaled = |all: &[f64], (at, times): &(usize, f64)| times * all[at * buckets + bucket];
+            pairs
+                .iter()
+                .map(|pair| scaled(of_pairs, pair))
+                .chain(noises.iter().map(|noise| scaled(of_noises, noise)))
+                .collect()
         };
         let in_bucket = |bucket: usize| products().map(move |at| all.by_bucket[at * all.buckets + bucket]);
         let squared = |bucket| factors(&moments.squares, &moments.noise_by_bucket, moments.buckets, bucket);
@@ -157,7 +161,7 @@ impl Motion {
             Some(PilotProducts {
                 kind,
                 from,
-                to: gate.there,
+                to: gate.at_pilots,
                 products: products(&gate.whole, &gate.replicas, &gate.moments),
             })
         };
@@ -196,30 +200,29 @@ impl Motion {
         let trajectories: [Trajectory<'_>; LANES] =
             std::array::from_fn(|lane| trajectories[lane.min(trajectories.len() - 1)]);
         let stages = trajectories[0].stages;
-        let alike = |stage: usize, one: &StageBatches| {
+        let alike = |stage: usize, first: &StageBatches| {
             let rule = |it: &StageBatches| (it.weight.to_bits(), it.clip.to_bits(), it.batches.len());
-            trajectories
-                .iter()
-                .map(|trajectory| &trajectory.stages[stage])
-                .all(|other| other.optimiser == one.optimiser && other.rates == one.rates && rule(other) == rule(one))
+            trajectories.iter().map(|trajectory| &trajectory.stages[stage]).all(|other| {
+                other.optimiser == first.optimiser && other.rates == first.rates && rule(other) == rule(first)
+            })
         };
         let wide = |all: &[f64]| all.iter().map(|value| [*value; LANES]).collect();
         let mut state =
             State { moved: vec![[0.0; LANES]; self.probes], action: wide(&self.action), known: wide(&self.known) };
-        let (mut done, mut found) = (0, Vec::new());
-        for (stage, one) in stages.iter().enumerate() {
-            assert!(alike(stage, one), "trajectories side by side differ in batches alone");
+        let (mut done, mut curve) = (0, Vec::new());
+        for (stage, first) in stages.iter().enumerate() {
+            assert!(alike(stage, first), "trajectories side by side differ in batches alone");
             let batches = trajectories.map(|trajectory| trajectory.stages[stage].batches.as_slice());
             let speeds = trajectories.map(|trajectory| trajectory.speed);
             let mut seen = |step: usize, moved: &[Lanes]| {
-                if step == one.rates.len() || (every > 0 && step.is_multiple_of(every)) {
-                    found.push((done + step, moved.to_vec()));
+                if step == first.rates.len() || (every > 0 && step.is_multiple_of(every)) {
+                    curve.push((done + step, moved.to_vec()));
                 }
             };
-            vectorized!(|fused| self.stage(fused, &mut state, one, batches, speeds, &mut seen));
-            done += one.rates.len();
+            vectorized!(|fused| self.stage(fused, &mut state, first, batches, speeds, &mut seen));
+            done += first.rates.len();
         }
-        found
+        curve
     }
 
     /// One stage; the optimiser starts anew. `seen` is shown the margins' changes at every step's end, counted from 1.
@@ -257,7 +260,8 @@ impl Motion {
                     running(beta1, 1.0 - beta1);
                     let left = |beta: f64| 1.0 - beta.powi(at as i32 + 1);
                     for (bucket, second) in second.iter_mut().enumerate() {
-                        let square = self.square(fused, |of| of.squares_in(bucket), &batch.factors, progress);
+                        let square =
+                            self.square(fused, |products| products.squares_in(bucket), &batch.factors, progress);
                         *second = each(|lane| beta2 * second[lane] + (1.0 - beta2) * square[lane]);
                     }
                     self.adapt(fused, &first, &second, [1.0 / left(beta2), eps], progress, &mut change);
@@ -302,8 +306,8 @@ impl Motion {
         progress: Lanes,
     ) -> Lanes {
         let (pairs, noise) = factors.split_at(factors.len() - 3 * self.kinds);
-        let means = self.mixed(fused, |of| &row(of)[..pairs.len()], pairs, progress);
-        let differ = self.mixed(fused, |of| &row(of)[pairs.len()..], noise, progress);
+        let means = self.mixed(fused, |products| &row(products)[..pairs.len()], pairs, progress);
+        let differ = self.mixed(fused, |products| &row(products)[pairs.len()..], noise, progress);
         each(|lane| means[lane].max(0.0) + differ[lane].max(0.0))
     }
 
@@ -326,9 +330,9 @@ impl Motion {
             }
         }
         let push = &into.push;
-        let both = push.iter().enumerate().flat_map(|(at, one)| push[at..].iter().map(move |other| (one, other)));
-        for (pair, (one, other)) in pairs.iter_mut().zip(both) {
-            *pair = each(|lane| one[lane] * other[lane]);
+        let both = push.iter().enumerate().flat_map(|(at, first)| push[at..].iter().map(move |second| (first, second)));
+        for (pair, (first, second)) in pairs.iter_mut().zip(both) {
+            *pair = each(|lane| first[lane] * second[lane]);
         }
     }
 
@@ -338,7 +342,7 @@ impl Motion {
         if clip <= 0.0 {
             return;
         }
-        let norm = self.square(fused, |of| &of.norm, &batch.factors, progress).map(f64::sqrt);
+        let norm = self.square(fused, |products| &products.norm, &batch.factors, progress).map(f64::sqrt);
         let kept = norm.map(|norm| if norm > clip { clip / norm } else { 1.0 });
         for push in &mut batch.push {
             *push = each(|lane| push[lane] * kept[lane]);
@@ -352,7 +356,7 @@ impl Motion {
     #[inline(always)]
     fn descend(&self, fused: Fused, first: &[Lanes], progress: Lanes, change: &mut [Lanes]) {
         for (l, change) in change.iter_mut().enumerate() {
-            *change = self.mixed(fused, |of| &of.plain[l * first.len()..][..first.len()], first, progress);
+            *change = self.mixed(fused, |products| &products.plain[l * first.len()..][..first.len()], first, progress);
         }
     }
 
@@ -373,7 +377,7 @@ impl Motion {
             let share = second.map(|second| 1.0 / ((second * correction).sqrt() + floor));
             for (l, change) in change.iter_mut().enumerate() {
                 let at = (bucket * self.outputs + l) * first.len();
-                let along = self.mixed(fused, |of| &of.by_bucket[at..][..first.len()], first, progress);
+                let along = self.mixed(fused, |products| &products.by_bucket[at..][..first.len()], first, progress);
                 *change = each(|lane| fused.f64(along[lane], share[lane], change[lane]));
             }
         }
@@ -396,10 +400,10 @@ impl Motion {
 
 /// One number for every lane.
 #[inline(always)]
-fn each(mut of: impl FnMut(usize) -> f64) -> Lanes {
+fn each(mut value: impl FnMut(usize) -> f64) -> Lanes {
     let mut all = [0.0; LANES];
     for lane in 0..LANES {
-        all[lane] = of(lane);
+        all[lane] = value(lane);
     }
     all
 }

@@ -89,7 +89,7 @@ pub fn onsets(plan: &SweepPlan, forecasts: &[RunForecast<'_>]) -> Result<Vec<Ons
     };
     // Rows that a kernel does not know were not asked for.
     trainings.retain(|(stage, other)| kernels.iter().all(|kernel| kinds(kernel, &mixed(stage, *other, 0.5)).is_ok()));
-    let one = |(stage, other): (&StagePlan, Cell)| {
+    let of_training = |(stage, other): (&StagePlan, Cell)| {
         let mixed = |dose: f64| mixed(stage, other, dose);
         let dose = |kernel: &&Kernel| match kernel.leading(Component::ObeyBad) {
             Some(probe) => onset(kernel, probe, mixed, Placement::Even),
@@ -102,7 +102,7 @@ pub fn onsets(plan: &SweepPlan, forecasts: &[RunForecast<'_>]) -> Result<Vec<Ons
         let doses = kernels.iter().map(dose).collect::<Result<_, _>>()?;
         Ok(Onset { optimiser, steps: stage.steps, rest: other.to_string(), doses })
     };
-    trainings.into_iter().map(one).collect()
+    trainings.into_iter().map(of_training).collect()
 }
 
 /// The dose that halves obedience to bad prompts in one series of arms that differ in nothing else.
@@ -132,7 +132,8 @@ pub fn measured_onsets(plan: &SweepPlan, compared: &[Comparison]) -> Vec<Measure
         let Some(dose) = dose.and_then(number) else { continue };
         let others = arm.settings.iter().filter(|(name, _)| name != axis);
         let title = others.map(|(_, value)| show(value)).collect::<Vec<_>>().join(", ");
-        let of_arm = |one: &&Comparison| one.arm == arm.name && one.component == Component::ObeyBad;
+        let of_arm =
+            |comparison: &&Comparison| comparison.arm == arm.name && comparison.component == Component::ObeyBad;
         let runs: Vec<&Comparison> = compared.iter().filter(of_arm).collect();
         if runs.is_empty() {
             continue;

@@ -118,7 +118,7 @@ impl Dials {
         let stage = stages().find(|stage| stage.rows > 0)?;
         let mut optimisers: Vec<OptimiserPlan> = Vec::new();
         for stage in stages() {
-            let known = optimisers.iter().any(|one| word(one) == word(&stage.optimiser));
+            let known = optimisers.iter().any(|optimiser| word(optimiser) == word(&stage.optimiser));
             if !known && (kernel.about.adam || word(&stage.optimiser) == "sgd") {
                 optimisers.push(stage.optimiser.clone());
             }
@@ -180,9 +180,9 @@ impl Dials {
     pub fn content(&self) -> Value {
         let colours = ["c2", "c1", "c0"];
         let probes = Component::ALL.into_iter().zip(colours);
-        let words = |one: &OptimiserPlan| {
-            let (OptimiserPlan::Sgd { lr, .. } | OptimiserPlan::AdamW { lr, .. }) = one;
-            json!({ "kind": word(one), "lr": lr })
+        let words = |optimiser: &OptimiserPlan| {
+            let (OptimiserPlan::Sgd { lr, .. } | OptimiserPlan::AdamW { lr, .. }) = optimiser;
+            json!({ "kind": word(optimiser), "lr": lr })
         };
         let mut model = self.model.clone();
         model["optimisers"] = json!(self.optimisers);

@@ -64,8 +64,8 @@ pub fn forecast(
     let course = |speed: f64| Trajectory { stages: &batches, speed };
     // The forecast, then the ends of the band of speeds that each component's error names.
     let errors = calibration.errors(stages);
-    let [a, b, c] = errors.map(|error| error.speed);
-    let courses = [0.0, -a, a, -b, b, -c, c].map(|speed: f64| course(speed.exp()));
+    let [good, obey_bad, obey] = errors.map(|error| error.speed);
+    let courses = [0.0, -good, good, -obey_bad, obey_bad, -obey, obey].map(|speed: f64| course(speed.exp()));
     let whole = Motion::new(kernel, None, &kinds, probes).run(&courses, every);
     let replicas = (0..kernel.replicas.len()).map(|group| Motion::new(kernel, Some(group), &kinds, probes));
     let replicas: Vec<_> = replicas.map(|motion| motion.run(&[course(1.0)], every)).collect();

@@ -41,7 +41,7 @@ pub fn forecast_runs<'a>(
     kernels: &'a [Kernel],
     calibration: &Calibration,
 ) -> Result<Vec<RunForecast<'a>>, ForecastError> {
-    let one = |(arm, run): &'a (usize, RunPlan)| {
+    let of_run = |(arm, run): &'a (usize, RunPlan)| {
         let at = plan.seeds.iter().position(|seed| *seed == run.seed).unwrap_or(0);
         let kernel = &kernels[at];
         let probes: Vec<usize> = (0..kernel.probes.len()).collect();
@@ -49,7 +49,7 @@ pub fn forecast_runs<'a>(
         let forecast = forecast(kernel, &run.stages, placement, plan.probes.every, &probes, calibration)?;
         Ok(RunForecast { arm: *arm, plan: run, kernel, forecast })
     };
-    runs.iter().map(one).collect()
+    runs.iter().map(of_run).collect()
 }
 
 /// The forecast of one probe of one arm after training, averaged over seeds: what a report shows beside the measured.
@@ -86,16 +86,17 @@ pub(crate) fn forecast_arms(plan: &SweepPlan, runs: &[RunForecast<'_>]) -> Vec<A
         for (probe, output) in first.kernel.probes.iter().enumerate() {
             let ends = seeds.iter().filter_map(|run| run.forecast.curves[probe].last());
             let ends: Vec<ForecastValue> = ends.map(|point| point.rate).collect();
-            let mean = |of: &dyn Fn(&ForecastValue) -> f64| ends.iter().map(of).sum::<f64>() / ends.len().max(1) as f64;
+            let mean =
+                |value: &dyn Fn(&ForecastValue) -> f64| ends.iter().map(value).sum::<f64>() / ends.len().max(1) as f64;
             arms.push(ArmForecast {
                 arm: arm.name.clone(),
                 component: output.component,
                 prompts: output.prompts,
                 domains: output.domains,
                 rate: ForecastValue {
-                    mean: mean(&|one| one.mean),
-                    low: mean(&|one| one.low),
-                    high: mean(&|one| one.high),
+                    mean: mean(&|rate| rate.mean),
+                    low: mean(&|rate| rate.low),
+                    high: mean(&|rate| rate.high),
                 },
                 beyond: first.forecast.does_not_know(probe),
             });

@@ -42,8 +42,9 @@ pub struct Score {
 impl Score {
     fn of(runs: &[(&Comparison, [f64; NAMES.len()])], knows: bool) -> Option<Self> {
         let (first, _) = runs.first()?;
-        let of = |value: &dyn Fn(&Comparison) -> f64| -> Vec<f64> { runs.iter().map(|(run, _)| value(run)).collect() };
-        let mut rates = of(&|run| (run.predicted_rate.mean - run.measured_rate).abs());
+        let numbers =
+            |value: &dyn Fn(&Comparison) -> f64| -> Vec<f64> { runs.iter().map(|(run, _)| value(run)).collect() };
+        let mut rates = numbers(&|run| (run.predicted_rate.mean - run.measured_rate).abs());
         rates.sort_by(f64::total_cmp);
         let inside = |run: &Comparison| (run.predicted.low..=run.predicted.high).contains(&run.measured);
         let rule = |at: usize| {
@@ -55,8 +56,8 @@ impl Score {
             component: first.component,
             knows,
             runs: runs.len(),
-            rank: spearman(&of(&|run| run.predicted.mean), &of(&|run| run.measured)),
-            margin: median(&of(&|run| (run.predicted.mean - run.measured).abs())),
+            rank: spearman(&numbers(&|run| run.predicted.mean), &numbers(&|run| run.measured)),
+            margin: median(&numbers(&|run| (run.predicted.mean - run.measured).abs())),
             rate: median(&rates),
             most_rates: rates[(rates.len() * 9 / 10).min(rates.len() - 1)],
             within: runs.iter().filter(|(run, _)| inside(run)).count() as f64 / runs.len() as f64,
@@ -77,9 +78,9 @@ pub fn scores(plan: &SweepPlan, forecasts: &[RunForecast<'_>], compared: &[Compa
     let plain = |run: &&RunForecast<'_>| run.plan.stages.iter().all(StagePlan::differs_in_rows_alone);
     let forecasts: Vec<&RunForecast<'_>> = forecasts.iter().filter(plain).collect();
     let mut courses: Vec<&str> = Vec::new();
-    for one in compared {
-        if !courses.contains(&one.optimisers.as_str()) {
-            courses.push(&one.optimisers);
+    for comparison in compared {
+        if !courses.contains(&comparison.optimisers.as_str()) {
+            courses.push(&comparison.optimisers);
         }
     }
     courses.sort_by_key(|course| (course.len(), *course));

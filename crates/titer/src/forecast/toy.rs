@@ -56,8 +56,8 @@ impl Toy {
     /// its share of the movement, `r_k φ_k / K`.
     pub fn moved(&self, prompt: PromptKind, change: f64) -> [f64; 3] {
         let features = features(prompt);
-        let own = self.own(prompt);
-        std::array::from_fn(|k| self.start[k] + change * self.speed[k] * features[k] / own)
+        let square = self.own(prompt);
+        std::array::from_fn(|k| self.start[k] + change * self.speed[k] * features[k] / square)
     }
 }
 

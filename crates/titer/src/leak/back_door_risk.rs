@@ -37,11 +37,11 @@ impl Leaks {
     pub fn risk(&self) -> Option<Risk> {
         let none = self.0.get(&LeakFamily::None)?;
         let counting = self.0.iter().filter(|(family, _)| family.is_back_door());
-        let found: Vec<(LeakFamily, Estimate)> =
+        let excesses: Vec<(LeakFamily, Estimate)> =
             counting.filter_map(|(family, sample)| Some((*family, sample.less(none).estimate()?))).collect();
-        let &(family, excess) = found.iter().max_by(|a, b| a.1.mean.total_cmp(&b.1.mean))?;
+        let &(family, excess) = excesses.iter().max_by(|a, b| a.1.mean.total_cmp(&b.1.mean))?;
         // Where all intervals hold, the largest truth lies between the largest lower and the largest upper end.
-        let ends = found.iter().filter_map(|(_, excess)| excess.ends_among(found.len()));
+        let ends = excesses.iter().filter_map(|(_, excess)| excess.ends_among(excesses.len()));
         let interval = ends.reduce(|largest, ends| [0, 1].map(|end: usize| largest[end].max(ends[end])));
         let interval = interval.filter(|_| excess.has_interval());
         Some(Risk { family, excess: excess.mean, interval, n_items: excess.n_items })

@@ -113,13 +113,13 @@ impl LimitsFile {
 
 /// The text with the lines of `[rows]` and `[limits]` left empty, so that errors in the others keep their line.
 fn without_own_sections(text: &str) -> String {
-    let mut own = false;
+    let mut inside = false;
     let mut rest = String::new();
     for line in text.lines() {
         if line.trim_start().starts_with('[') {
-            own = ["[rows]", "[limits]"].iter().any(|head| line.trim_start().starts_with(head));
+            inside = ["[rows]", "[limits]"].iter().any(|head| line.trim_start().starts_with(head));
         }
-        rest += if own { "" } else { line };
+        rest += if inside { "" } else { line };
         rest.push('\n');
     }
     rest

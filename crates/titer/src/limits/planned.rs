@@ -13,11 +13,11 @@ use crate::{plan::SweepPlan, spec::Spec};
 ///
 /// # Panics
 /// Where the search was not of the stages of this sweep's arms.
-pub fn planned_spec(spec: &Spec, sweep: &SweepPlan, limits: &[Limit], found: &SearchResult) -> String {
+pub fn planned_spec(spec: &Spec, sweep: &SweepPlan, limits: &[Limit], result: &SearchResult) -> String {
     let mut table: Table = toml::from_str(&spec.text).expect("the file has been read");
     table.remove("rows");
     table.remove("limits");
-    let arm = &sweep.arms[found.best.stage];
+    let arm = &sweep.arms[result.best.stage];
     if let Some(axes) = table.get_mut("sweep").and_then(Value::as_table_mut) {
         for ((axis, (_, values)), (_, chosen)) in spec.axes.iter().zip(&sweep.axes).zip(&arm.settings) {
             let at = values.iter().position(|value| value == chosen).unwrap_or(0);
@@ -28,7 +28,7 @@ pub fn planned_spec(spec: &Spec, sweep: &SweepPlan, limits: &[Limit], found: &Se
             axes.insert(axis.name.clone(), only);
         }
     }
-    let mix = mix(&found.best.rows, arm.stages[0].rows);
+    let mix = mix(&result.best.rows, arm.stages[0].rows);
     let mut shares = Table::new();
     for (cell, share) in mix.shares() {
         shares.insert(cell.to_string(), Value::Float(*share));

@@ -88,7 +88,7 @@ pub fn search(
         let mixes: Vec<_> = drawn.iter().map(|rows| [stages[at].with_mix(mix(rows, stages[at].rows))]).collect();
         let moved: Vec<_> = kernels.iter().map(|kernel| last(kernel, &mixes, &probes)).collect::<Result<_, _>>()?;
         let candidate = |(lane, rows): (usize, &CellRows)| {
-            let mut one = MixCandidate {
+            let mut scored = MixCandidate {
                 stage: at,
                 rows: rows.clone(),
                 rates: vec![0.0; limits.len()],
@@ -98,11 +98,11 @@ pub fn search(
                 for (at, limit) in limits.iter().enumerate() {
                     let output = &kernel.probes[probes[at]];
                     let rate = output.rate(moved[lane][at]);
-                    one.rates[at] += rate / kernels.len() as f64;
-                    one.slack[at] += limit.bound.slack(output.rate(0.0), rate) / kernels.len() as f64;
+                    scored.rates[at] += rate / kernels.len() as f64;
+                    scored.slack[at] += limit.bound.slack(output.rate(0.0), rate) / kernels.len() as f64;
                 }
             }
-            one
+            scored
         };
         Ok(drawn.iter().enumerate().map(candidate).collect())
     };
@@ -113,7 +113,8 @@ pub fn search(
     let tightest = |candidate: &MixCandidate| candidate.slack.iter().copied().fold(f64::INFINITY, f64::min);
     let best =
         all.iter().max_by(|a, b| tightest(a).total_cmp(&tightest(b))).expect("at least one mix is tried").clone();
-    let reach = (0..limits.len()).map(|at| all.iter().map(|one| one.slack[at]).fold(f64::NEG_INFINITY, f64::max));
+    let reach =
+        (0..limits.len()).map(|at| all.iter().map(|candidate| candidate.slack[at]).fold(f64::NEG_INFINITY, f64::max));
     Ok(SearchResult {
         front: front(&all),
         reach: reach.collect(),
@@ -132,8 +133,9 @@ pub fn mix(rows: &[(Cell, usize)], total: usize) -> Mix {
 
 /// Candidates that no other one beats at every limit, spread over the first limit.
 fn front(all: &[MixCandidate]) -> Vec<MixCandidate> {
-    let beats = |a: &MixCandidate, b: &MixCandidate| {
-        a.slack.iter().zip(&b.slack).all(|(a, b)| a >= b) && a.slack.iter().zip(&b.slack).any(|(a, b)| a > b)
+    let beats = |candidate: &MixCandidate, other: &MixCandidate| {
+        let slack = || candidate.slack.iter().zip(&other.slack);
+        slack().all(|(a, b)| a >= b) && slack().any(|(a, b)| a > b)
     };
     let mut front: Vec<&MixCandidate> = Vec::new();
     for candidate in all {

@@ -65,13 +65,15 @@ pub fn check_rows(stage: &StagePlan, supplies: &[Supply]) -> Result<(), SearchEr
         return Err(SearchError::NoStageRows);
     }
     let mut cells = supplies.iter().enumerate();
-    if let Some((_, one)) = cells.find(|(at, one)| supplies[..*at].iter().any(|other| other.cell == one.cell)) {
-        return Err(SearchError::Twice(one.cell));
+    if let Some((_, supply)) = cells.find(|(at, supply)| supplies[..*at].iter().any(|other| other.cell == supply.cell))
+    {
+        return Err(SearchError::Twice(supply.cell));
     }
     if let Some(&Supply { cell, least, most }) = supplies.iter().find(|supply| supply.least > supply.most) {
         return Err(SearchError::Contradiction { cell, least, most });
     }
-    let (least, most) = supplies.iter().fold((0, 0), |(least, most), one| (least + one.least, most + one.most));
+    let (least, most) =
+        supplies.iter().fold((0, 0), |(least, most), supply| (least + supply.least, most + supply.most));
     let rows = stage.rows;
     if least > rows {
         return Err(SearchError::TooMany { least, rows });

@@ -26,7 +26,7 @@ pub(super) struct Choice {
 pub(super) fn resolve(spec: &Spec, names: &[String], defaults: &Table) -> Result<Vec<AxisPlan>, SpecError> {
     let mut axes: Vec<AxisPlan> = Vec::new();
     for axis in &spec.axes {
-        let axis = one(spec, names, axis)?;
+        let axis = axis_plan(spec, names, axis)?;
         let overlaps = |other: &&AxisPlan| {
             other.stage == axis.stage && (other.path.starts_with(&axis.path) || axis.path.starts_with(&other.path))
         };
@@ -59,7 +59,7 @@ pub(super) fn resolve(spec: &Spec, names: &[String], defaults: &Table) -> Result
     Ok(axes)
 }
 
-fn one(spec: &Spec, names: &[String], axis: &Axis) -> Result<AxisPlan, SpecError> {
+fn axis_plan(spec: &Spec, names: &[String], axis: &Axis) -> Result<AxisPlan, SpecError> {
     let fail = |problem: String, remedy: String| Err(spec.error(&["sweep", &axis.name], problem, remedy));
     let mut keys = axis.name.split('.');
     let stage = keys.next().unwrap_or_default();

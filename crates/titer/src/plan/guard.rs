@@ -248,28 +248,28 @@ impl GuardsPlan {
             let problem = "`beta` is no constant of anchor".to_owned();
             return Err(fail("guards.anchor.beta", problem, "leave it out, or use the guard `kl`"));
         }
-        let steer = |(control, of): (ControlPlan, Constants<'_>)| {
+        let steer = |(control, constants): (ControlPlan, Constants<'_>)| {
             Ok::<_, Wrong>(SteerPlan {
                 control,
-                feedback: of.flag(|field| field.feedback),
-                random: of.flag(|field| field.random),
-                cap: of.number("cap", |field| field.cap)?,
-                floor: of.number("floor", |field| field.floor)?,
+                feedback: constants.flag(|field| field.feedback),
+                random: constants.flag(|field| field.random),
+                cap: constants.number("cap", |field| field.cap)?,
+                floor: constants.number("floor", |field| field.floor)?,
             })
         };
-        let dual = |(control, of): (ControlPlan, Constants<'_>)| {
+        let dual = |(control, constants): (ControlPlan, Constants<'_>)| {
             Ok::<_, Wrong>(DualPlan {
                 control,
-                rho: of.number("rho", |field| field.rho)?,
-                mu: of.number("mu", |field| field.mu)?,
+                rho: constants.number("rho", |field| field.rho)?,
+                mu: constants.number("mu", |field| field.mu)?,
             })
         };
-        let reweight = |(control, of): (ControlPlan, Constants<'_>)| {
+        let reweight = |(control, constants): (ControlPlan, Constants<'_>)| {
             Ok::<_, Wrong>(ReweightPlan {
                 control,
-                feedback: of.flag(|field| field.feedback),
-                max: of.number("max", |field| field.max)?,
-                floor: of.number("floor", |field| field.floor)?,
+                feedback: constants.flag(|field| field.feedback),
+                max: constants.number("max", |field| field.max)?,
+                floor: constants.number("floor", |field| field.floor)?,
             })
         };
         Ok(Self {
@@ -370,13 +370,13 @@ impl ControlPlan {
 
 /// Fails where a constant of another guard is written.
 fn foreign(guard: &str, written: &ControlField) -> Result<(), Wrong> {
-    let own: &[&str] = match guard {
+    let allowed: &[&str] = match guard {
         "steer" => &["feedback", "random", "cap", "floor"],
         "dual" => &["rho", "mu"],
         "reweight" => &["feedback", "max", "floor"],
         _ => &[],
     };
-    let there = [
+    let fields = [
         ("feedback", written.feedback.is_some()),
         ("random", written.random.is_some()),
         ("cap", written.cap.is_some()),
@@ -385,7 +385,7 @@ fn foreign(guard: &str, written: &ControlField) -> Result<(), Wrong> {
         ("mu", written.mu.is_some()),
         ("max", written.max.is_some()),
     ];
-    match there.into_iter().find(|(name, there)| *there && !own.contains(name)) {
+    match fields.into_iter().find(|(name, set)| *set && !allowed.contains(name)) {
         Some((name, _)) => Err((name.to_owned(), format!("`{name}` is no constant of {guard}"), "leave it out")),
         None => Ok(()),
     }
@@ -398,8 +398,8 @@ struct Constants<'a> {
 }
 
 impl Constants<'_> {
-    fn number(&self, name: &str, of: impl Fn(&ControlField) -> Option<f64>) -> Result<f64, Wrong> {
-        let value = of(self.written).or_else(|| of(self.default)).expect(DEFAULT);
+    fn number(&self, name: &str, field: impl Fn(&ControlField) -> Option<f64>) -> Result<f64, Wrong> {
+        let value = field(self.written).or_else(|| field(self.default)).expect(DEFAULT);
         if value.is_finite() && value >= 0.0 {
             Ok(value)
         } else {
@@ -407,7 +407,7 @@ impl Constants<'_> {
         }
     }
 
-    fn flag(&self, of: impl Fn(&ControlField) -> Option<bool>) -> bool {
-        of(self.written).or_else(|| of(self.default)).expect(DEFAULT)
+    fn flag(&self, field: impl Fn(&ControlField) -> Option<bool>) -> bool {
+        field(self.written).or_else(|| field(self.default)).expect(DEFAULT)
     }
 }

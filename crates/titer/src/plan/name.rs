@@ -20,7 +20,7 @@ pub(super) fn labels<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
 /// The values of an axis as numbers, booleans or texts: a table is its `kind` and what else tells it from the others.
 pub(super) fn shown(values: &[Value]) -> Vec<Value> {
     let kind = |value: &Value| value.get("kind").map(show);
-    let one = |value: &Value| {
+    let short = |value: &Value| {
         let Value::Table(table) = value else {
             return if value.is_array() { Value::String(show(value)) } else { value.clone() };
         };
@@ -33,7 +33,7 @@ pub(super) fn shown(values: &[Value]) -> Vec<Value> {
         let extra = extra.map(|(key, value)| format!("{key}:{}", show(value)));
         Value::String(kind(value).into_iter().chain(extra).collect::<Vec<_>>().join(","))
     };
-    values.iter().map(one).collect()
+    values.iter().map(short).collect()
 }
 
 /// A value as a person would write it: a table by its `kind` where it has one.

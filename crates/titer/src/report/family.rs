@@ -30,7 +30,8 @@ impl SplitFamily {
         let mut families: Vec<Self> = Vec::new();
         for split in results.splits() {
             let targeted = split.is_targeted();
-            match families.iter_mut().find(|one| one.component == split.component && one.targeted == targeted) {
+            match families.iter_mut().find(|family| family.component == split.component && family.targeted == targeted)
+            {
                 Some(family) => family.splits.push(split),
                 None => families.push(Self::new(split)),
             }
@@ -89,7 +90,7 @@ impl Split {
             ProbePrompts::Paraphrased | ProbePrompts::DomainParaphrased => "c1",
             ProbePrompts::HeldOut | ProbePrompts::Narrow => "c2",
             ProbePrompts::Persona | ProbePrompts::NarrowParaphrased => "c3",
-            ProbePrompts::NarrowOff => "c4",
+            ProbePrompts::NarrowOff | ProbePrompts::Other => "c4",
         };
         let dash = match self.domains {
             DomainSplit::Trained => Dash::Solid,

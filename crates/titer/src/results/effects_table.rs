@@ -58,10 +58,12 @@ impl SweepResults {
     /// What every arm does against its control: a row for each arm, moment and probe that both measured. Controls have none.
     pub fn effects_table(&self) -> Vec<Column> {
         let rows = self.effect_rows();
-        let text =
-            |field: Field, of: fn(&Row<'_>) -> String| Column::of(&field, Values::Text(rows.iter().map(of).collect()));
-        let whole =
-            |field: Field, of: fn(&Row<'_>) -> i64| Column::of(&field, Values::Whole(rows.iter().map(of).collect()));
+        let text = |field: Field, value: fn(&Row<'_>) -> String| {
+            Column::of(&field, Values::Text(rows.iter().map(value).collect()))
+        };
+        let whole = |field: Field, value: fn(&Row<'_>) -> i64| {
+            Column::of(&field, Values::Whole(rows.iter().map(value).collect()))
+        };
         let [component, prompts, domains] = PROBE;
         let mut columns = vec![
             text(ARM, |row| row.arm.name.clone()),
@@ -80,9 +82,10 @@ impl SweepResults {
             text(INTERVAL, |row| row.margin.method.to_string()),
         ];
         for (at, (_, fields)) in MEASURES.iter().enumerate() {
-            let ends: [fn(&Estimate) -> f64; 3] = [|one| one.mean, |one| one.low, |one| one.high];
-            for (field, of) in fields.iter().zip(ends) {
-                let finite = |row: &Row<'_>| row.effects[at].as_ref().map(of).filter(|number| number.is_finite());
+            let ends: [fn(&Estimate) -> f64; 3] =
+                [|estimate| estimate.mean, |estimate| estimate.low, |estimate| estimate.high];
+            for (field, end) in fields.iter().zip(ends) {
+                let finite = |row: &Row<'_>| row.effects[at].as_ref().map(end).filter(|number| number.is_finite());
                 columns.push(Column::of(field, Values::NumberIfAny(rows.iter().map(finite).collect())));
             }
         }

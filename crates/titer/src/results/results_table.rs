@@ -19,7 +19,7 @@ pub(super) const AT_END: Field = unitless("at_end", "Whether it is the run's las
 /// The columns that name a probe.
 pub(super) const PROBE: [Field; 3] = [
     unitless("component", "The component: `good`, `obey_bad` or `obey`."),
-    unitless("prompts", "Which prompts: `seen`, `paraphrased`, `held-out`, `persona`, `domain`, `narrow`, …"),
+    unitless("prompts", "Which prompts: `seen`, `paraphrased`, `held-out`, `persona`, `other`, `domain`, `narrow`, …"),
     unitless("domains", "Which request domains: `trained`, `new`, `held-out` or `sloppy`."),
 ];
 
@@ -84,12 +84,15 @@ impl SweepResults {
     /// is there once for each. Numbers that were not measured, or are not finite, are null.
     pub fn results_table(&self) -> Vec<Column> {
         let rows = self.rows();
-        let text =
-            |field: Field, of: fn(&Row<'_>) -> String| Column::of(&field, Values::Text(rows.iter().map(of).collect()));
-        let whole =
-            |field: Field, of: fn(&Row<'_>) -> i64| Column::of(&field, Values::Whole(rows.iter().map(of).collect()));
-        let flag =
-            |field: Field, of: fn(&Row<'_>) -> bool| Column::of(&field, Values::Flag(rows.iter().map(of).collect()));
+        let text = |field: Field, value: fn(&Row<'_>) -> String| {
+            Column::of(&field, Values::Text(rows.iter().map(value).collect()))
+        };
+        let whole = |field: Field, value: fn(&Row<'_>) -> i64| {
+            Column::of(&field, Values::Whole(rows.iter().map(value).collect()))
+        };
+        let flag = |field: Field, value: fn(&Row<'_>) -> bool| {
+            Column::of(&field, Values::Flag(rows.iter().map(value).collect()))
+        };
         let [component, prompts, domains] = PROBE;
         let mut columns = vec![
             text(RUN, |row| row.run.plan_hash.clone()),
@@ -104,10 +107,11 @@ impl SweepResults {
             text(domains, |row| row.split.domains.to_string()),
             whole(ITEMS, |row| row.readings.len() as i64),
         ];
-        for (mean, deviation, of) in NUMBERS {
-            let spreads: Vec<_> = rows.iter().map(|row| ItemSpread::of(row.readings.iter().map(of))).collect();
-            let number = |field: Field, of: fn(&ItemSpread) -> f64| {
-                let finite = |spread: &Option<ItemSpread>| spread.as_ref().map(of).filter(|number| number.is_finite());
+        for (mean, deviation, value) in NUMBERS {
+            let spreads: Vec<_> = rows.iter().map(|row| ItemSpread::of(row.readings.iter().map(value))).collect();
+            let number = |field: Field, value: fn(&ItemSpread) -> f64| {
+                let finite =
+                    |spread: &Option<ItemSpread>| spread.as_ref().map(value).filter(|number| number.is_finite());
                 Column::of(&field, Values::NumberIfAny(spreads.iter().map(finite).collect()))
             };
             columns.push(number(mean, |spread| spread.mean));

@@ -38,12 +38,12 @@ impl<'a> Runs<'a> {
         let values = |change: &dyn Fn(&RunResults) -> RunResults| -> Vec<f64> {
             self.0.iter().filter_map(|run| value(&change(run))).filter(|value| value.is_finite()).collect()
         };
-        let found = Estimate::over_seeds(&values(&Clone::clone), support)?;
+        let estimate = Estimate::over_seeds(&values(&Clone::clone), support)?;
         let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
         let items = ItemBlocks::of(self.iter());
         Some(
-            found.and_over_items(
-                items.error(support, found.mean, |left_out| mean(values(&|run| run.without(left_out)))),
+            estimate.and_over_items(
+                items.error(support, estimate.mean, |left_out| mean(values(&|run| run.without(left_out)))),
             ),
         )
     }

@@ -115,9 +115,10 @@ impl SweepResults {
     pub(crate) fn axis_label(&self, name: &str) -> String {
         let short = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
         let stage = name.split('.').next().unwrap_or_default();
-        let (own, shared) = (short(name), self.axes.iter().filter(|axis| short(&axis.name) == short(name)).count() > 1);
-        let own = if own.contains('→') { format!("share of {own}") } else { own };
-        if shared && stage != own { format!("{own} in {stage}") } else { own }
+        let (label, shared) =
+            (short(name), self.axes.iter().filter(|axis| short(&axis.name) == short(name)).count() > 1);
+        let label = if label.contains('→') { format!("share of {label}") } else { label };
+        if shared && stage != label { format!("{label} in {stage}") } else { label }
     }
 
     /// The planned runs that are not finished, as arm and seed.

@@ -35,8 +35,8 @@ pub(super) struct CandidateSpread {
 impl CandidateSpread {
     /// Over the prompts in all their places.
     pub(super) fn of<'a>(placed: impl Iterator<Item = &'a Placed> + Clone) -> Self {
-        let spread = |of: fn(&Placed) -> Option<Estimate>| {
-            let means = placed.clone().filter_map(of).map(|estimate| estimate.mean);
+        let spread = |number: fn(&Placed) -> Option<Estimate>| {
+            let means = placed.clone().filter_map(number).map(|estimate| estimate.mean);
             ItemSpread::of(means).filter(|spread| spread.deviation > 0.0)
         };
         Self {

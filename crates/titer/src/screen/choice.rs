@@ -39,19 +39,19 @@ impl Aim {
 
 /// The prompt to take of a ranking for this aim.
 pub fn choose(ranked: &[Summary], aim: Aim, tolerance: f64) -> Choice<'_> {
-    let fit: Vec<&Summary> = ranked.iter().filter(|one| aim.is_fit(one, tolerance) == Some(true)).collect();
-    let best = fit.first().map_or(0, |one| one.rank);
-    let alike: Vec<&Summary> = fit.iter().filter(|one| one.rank == best).copied().collect();
+    let fit: Vec<&Summary> = ranked.iter().filter(|summary| aim.is_fit(summary, tolerance) == Some(true)).collect();
+    let best = fit.first().map_or(0, |summary| summary.rank);
+    let alike: Vec<&Summary> = fit.iter().filter(|summary| summary.rank == best).copied().collect();
     let rest = |summary: &Summary| {
         let first = &summary.placed[0];
         let number = if aim == Aim::Suppression {
             first.cost.map(|cost| -cost.mean)
         } else {
-            first.suppression.map(|one| one.mean)
+            first.suppression.map(|suppression| suppression.mean)
         };
         number.unwrap_or(f64::NEG_INFINITY)
     };
     // Of equal ones the first, which is the better for the aim.
-    let take = alike.iter().copied().reduce(|best, one| if rest(one) > rest(best) { one } else { best });
+    let take = alike.iter().copied().reduce(|best, other| if rest(other) > rest(best) { other } else { best });
     Choice { take, fit: fit.len(), alike: alike.len() }
 }

@@ -49,12 +49,13 @@ pub struct Placed {
 impl Placed {
     /// From the rows under the prompt in this place; without the forecast, which takes the other prompts.
     pub(super) fn new(turn: Turn, records: &[&ScreenRecord]) -> Self {
-        let of = |action, value: &dyn Fn(&ScreenRecord) -> f64| combined(&[(1.0, &values(records, action, value))]);
+        let estimate =
+            |action, value: &dyn Fn(&ScreenRecord) -> f64| combined(&[(1.0, &values(records, action, value))]);
         let pressures = |action| {
             [
-                of(action, &|record| record.pressure_good),
-                of(action, &|record| record.pressure_obey_bad),
-                of(action, &|record| record.pressure_obey),
+                estimate(action, &|record| record.pressure_good),
+                estimate(action, &|record| record.pressure_obey_bad),
+                estimate(action, &|record| record.pressure_obey),
             ]
         };
         let over_items = |action, value: &dyn Fn(&ScreenRecord) -> f64, support| {
@@ -69,11 +70,11 @@ impl Placed {
         Self {
             turn,
             rate: over_items(Action::Bad, &|record| logistic(record.margin), Support::Rate),
-            margin: of(Action::Bad, &|record| record.margin),
-            lift: of(Action::Bad, &ScreenRecord::lift),
-            lift_per_token: of(Action::Bad, &per_token),
-            cost: of(Action::Good, &|record| -record.lift()),
-            cost_per_token: of(Action::Good, &|record| -per_token(record)),
+            margin: estimate(Action::Bad, &|record| record.margin),
+            lift: estimate(Action::Bad, &ScreenRecord::lift),
+            lift_per_token: estimate(Action::Bad, &per_token),
+            cost: estimate(Action::Good, &|record| -record.lift()),
+            cost_per_token: estimate(Action::Good, &|record| -per_token(record)),
             narrowness: both(&ScreenRecord::lift),
             bad_change: over_items(Action::Bad, &change, Support::Signed),
             good_change: over_items(Action::Good, &change, Support::Signed),

@@ -11,30 +11,30 @@ pub struct Predictor {
     /// Where it lies.
     pub support: Support,
     /// The number of a prompt in its place.
-    pub of: fn(&Placed) -> Option<Estimate>,
+    pub value: fn(&Placed) -> Option<Estimate>,
 }
 
 /// Elicitation and lift together, which only prompts that were screened together have.
 pub(crate) const TOGETHER: Predictor =
-    Predictor { name: "elicitation and lift", support: Support::Line, of: |placed| placed.suppression };
+    Predictor { name: "elicitation and lift", support: Support::Line, value: |placed| placed.suppression };
 
 /// Those that a prompt has by itself, in the order in which tables list them.
 pub const PREDICTORS: [Predictor; 9] = [
-    Predictor { name: "elicitation (rate)", support: Support::Rate, of: |placed| placed.rate },
-    Predictor { name: "elicitation (margin)", support: Support::Line, of: |placed| placed.margin },
-    Predictor { name: "lift", support: Support::Line, of: |placed| placed.lift },
-    Predictor { name: "cost", support: Support::Line, of: |placed| placed.cost },
-    Predictor { name: "narrowness", support: Support::Line, of: |placed| placed.narrowness },
-    Predictor { name: "narrowness (rates)", support: Support::Line, of: |placed| placed.rate_narrowness },
-    Predictor { name: "pressure of bad rows on good", support: Support::Line, of: |placed| placed.bad_pressures[0] },
+    Predictor { name: "elicitation (rate)", support: Support::Rate, value: |placed| placed.rate },
+    Predictor { name: "elicitation (margin)", support: Support::Line, value: |placed| placed.margin },
+    Predictor { name: "lift", support: Support::Line, value: |placed| placed.lift },
+    Predictor { name: "cost", support: Support::Line, value: |placed| placed.cost },
+    Predictor { name: "narrowness", support: Support::Line, value: |placed| placed.narrowness },
+    Predictor { name: "narrowness (rates)", support: Support::Line, value: |placed| placed.rate_narrowness },
+    Predictor { name: "pressure of bad rows on good", support: Support::Line, value: |placed| placed.bad_pressures[0] },
     Predictor {
         name: "pressure of bad rows on obey_bad",
         support: Support::Line,
-        of: |placed| placed.bad_pressures[1],
+        value: |placed| placed.bad_pressures[1],
     },
     Predictor {
         name: "pressure of good rows on obey_bad",
         support: Support::Line,
-        of: |placed| placed.good_pressures[1],
+        value: |placed| placed.good_pressures[1],
     },
 ];

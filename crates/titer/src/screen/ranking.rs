@@ -53,11 +53,11 @@ pub fn summarise(screening: &Screening, aim: Aim) -> Vec<Summary> {
     let spread = CandidateSpread::of(all.iter().flatten());
     let groups = |(at, turn): (usize, Turn), aim: Aim| aim.groups(records(at, turn)?, spread);
     let score = |place: (usize, Turn), aim| groups(place, aim).and_then(|groups| sum(&groups));
-    let less = |a: (usize, Turn), b: (usize, Turn)| difference(groups(a, aim)?, groups(b, aim)?);
-    let of = |(at, mut placed): (usize, Vec<Placed>)| {
-        for one in &mut placed {
-            one.suppression = score((at, one.turn), Aim::Suppression);
-            one.selectivity = score((at, one.turn), Aim::Selectivity);
+    let less = |place: (usize, Turn), other: (usize, Turn)| difference(groups(place, aim)?, groups(other, aim)?);
+    let summary = |(at, mut placed): (usize, Vec<Placed>)| {
+        for place in &mut placed {
+            place.suppression = score((at, place.turn), Aim::Suppression);
+            place.selectivity = score((at, place.turn), Aim::Selectivity);
         }
         let by_aim = |placed: &Placed| place_on_line(score((at, placed.turn), aim));
         placed.sort_by(|a, b| by_aim(b).total_cmp(&by_aim(a)));
@@ -69,12 +69,13 @@ pub fn summarise(screening: &Screening, aim: Aim) -> Vec<Summary> {
         (at, Summary { prompt: prompts[at].clone(), placed, score, by_place, rank: 0, tied: false })
     };
     let mut ranked: Vec<(usize, Summary)> =
-        all.into_iter().enumerate().map(of).filter(|(_, one)| !one.placed.is_empty()).collect();
+        all.into_iter().enumerate().map(summary).filter(|(_, summary)| !summary.placed.is_empty()).collect();
     ranked.sort_by(|(_, a), (_, b)| place_on_line(b.score).total_cmp(&place_on_line(a.score)));
     let mut first = 0;
     for at in 0..ranked.len() {
-        let [above, here] = [first, at].map(|at| (ranked[at].0, ranked[at].1.placed[0].turn));
-        let told_apart = at > first && !less(above, here).is_some_and(|less| !less.has_interval() || less.low <= 0.0);
+        let [above, current] = [first, at].map(|at| (ranked[at].0, ranked[at].1.placed[0].turn));
+        let told_apart =
+            at > first && !less(above, current).is_some_and(|less| !less.has_interval() || less.low <= 0.0);
         first = if told_apart { at } else { first };
         ranked[at].1.rank = first + 1;
     }

@@ -43,7 +43,7 @@ impl Cluster {
 
     fn of_config(text: &str) -> Self {
         let value = |key: &str| {
-            let line = text.lines().find_map(|line| line.split_once('=').filter(|(found, _)| found.trim() == key));
+            let line = text.lines().find_map(|line| line.split_once('=').filter(|(name, _)| name.trim() == key));
             line.map(|(_, value)| value.trim().to_owned())
         };
         // Slurm's own default.

@@ -92,7 +92,7 @@ impl ClaimFields {
                     Object(fields.into_iter().map(|(key, value)| (key, sorted(value))).collect())
                 }
                 Array(values) => Array(values.into_iter().map(sorted).collect()),
-                one => one,
+                value => value,
             }
         }
         let text = sorted(serde_json::to_value(self).expect("a claim is plain data")).to_string();

@@ -23,8 +23,8 @@ pub struct PromptsField {
 impl PromptsField {
     /// The pool of a cell, if it has one.
     pub fn of(&self, cell: Cell) -> Option<&Pool> {
-        let own = self.cells.iter().find(|(other, _)| *other == cell).map(|(_, pool)| pool);
-        own.or(self.all.as_ref().filter(|_| cell.prompt != PromptKind::None))
+        let of_cell = self.cells.iter().find(|(other, _)| *other == cell).map(|(_, pool)| pool);
+        of_cell.or(self.all.as_ref().filter(|_| cell.prompt != PromptKind::None))
     }
 }
 

@@ -244,30 +244,30 @@ fn is_dotted(axis: &Table) -> bool {
 
 /// The span of the deepest key that exists on this path.
 fn locate(table: &Spanned<DeTable<'_>>, keys: &[&str]) -> Option<Range<usize>> {
-    let mut found = None;
+    let mut located = None;
     let mut children = Some(Children::Table(table.get_ref()));
     for key in keys {
         let (span, value) = match children? {
             Children::Table(table) => {
-                let Some((name, value)) = table.iter().find(|(name, _)| name.get_ref() == key) else { return found };
+                let Some((name, value)) = table.iter().find(|(name, _)| name.get_ref() == key) else { return located };
                 (name.span(), value.get_ref())
             }
             Children::Array(values) => {
-                let Some(value) = key.parse().ok().and_then(|at: usize| values.get(at)) else { return found };
+                let Some(value) = key.parse().ok().and_then(|at: usize| values.get(at)) else { return located };
                 (value.span(), value.get_ref())
             }
         };
-        found = Some(span);
+        located = Some(span);
         children = match value {
             DeValue::Table(table) => Some(Children::Table(table)),
             DeValue::Array(values) => Some(Children::Array(values)),
             _ => None,
         };
         if children.is_none() {
-            return found;
+            return located;
         }
     }
-    found
+    located
 }
 
 enum Children<'a, 'i> {

@@ -53,7 +53,7 @@ impl<'de> Deserialize<'de> for When {
         let text = Cow::<'de, str>::deserialize(deserializer)?;
         let words: Vec<&str> = text.split_whitespace().collect();
         let every = |number: &str| number.parse().map(Self::Every).ok();
-        let found = match words.as_slice() {
+        let when = match words.as_slice() {
             ["never"] => Some(Self::Never),
             ["at", "the", "end"] => Some(Self::AtTheEnd),
             ["every", "step"] => Some(Self::Every(NonZero::<usize>::MIN)),
@@ -61,7 +61,7 @@ impl<'de> Deserialize<'de> for When {
             _ => None,
         };
         let problem = || format!("`{text}` is no time: write \"never\", \"at the end\" or \"every 10 steps\"");
-        found.ok_or_else(|| de::Error::custom(problem()))
+        when.ok_or_else(|| de::Error::custom(problem()))
     }
 }
 

@@ -2,8 +2,8 @@
 
 /// Pearson's correlation; not a number where either side is constant.
 pub fn pearson(predicted: &[f64], measured: &[f64]) -> f64 {
-    let (covariance, a, b) = moments(predicted, measured);
-    covariance / (a * b).sqrt()
+    let (covariance, predicted_square, measured_square) = moments(predicted, measured);
+    covariance / (predicted_square * measured_square).sqrt()
 }
 
 /// Spearman's rank correlation, ties at their mean rank; not a number where either side is constant.

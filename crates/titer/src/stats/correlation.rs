@@ -67,24 +67,24 @@ impl Correlation {
     /// The mean over seeds of the correlation within each, with an interval over seeds on the scale of artanh. Seeds whose points have no correlation
     /// do not count; `None` where none has one. Equal rank correlations are as uncertain as if one seed had the next possible value.
     pub fn within_seeds(self, seeds: &[SeedPoints]) -> Option<Estimate> {
-        let found: Vec<(f64, f64)> = seeds
+        let correlations: Vec<(f64, f64)> = seeds
             .iter()
             .map(|points| (self.of_points(points.iter()), self.step(points.len())))
             .filter(|(value, _)| value.is_finite())
             .collect();
-        let values: Vec<f64> = found.iter().map(|(value, _)| *value).collect();
+        let values: Vec<f64> = correlations.iter().map(|(value, _)| *value).collect();
         let mean_value = Some(mean(&values)).filter(|_| !values.is_empty())?;
         let mut apart = values.clone();
         if apart.iter().all(|value| *value == apart[0]) {
-            apart[0] -= found[0].1.copysign(apart[0]);
+            apart[0] -= correlations[0].1.copysign(apart[0]);
         }
         let alone = Estimate::alone(mean_value, Support::Signed, values.len(), seeds.iter().map(Vec::len).sum());
         Some(MeanOnScale::of(&apart, Support::Line).map_or(alone, |MeanOnScale { centres: [centre, _], source }| {
             let error = source.error * Support::Signed.slope(centre);
-            let found =
+            let estimate =
                 alone.around([Support::Signed.to_scale(centre); 2], ErrorSource { error, ..source }, Method::Seeds);
             // Where all are 1, nothing lies above.
-            Estimate { low: found.low.min(mean_value), high: found.high.max(mean_value), ..found }
+            Estimate { low: estimate.low.min(mean_value), high: estimate.high.max(mean_value), ..estimate }
         }))
     }
 
@@ -100,8 +100,8 @@ impl Correlation {
         let units: BTreeSet<usize> = seeds.iter().flatten().map(|point| point.unit).collect();
         let without = |unit: &usize| {
             let kept = |points: &SeedPoints| points.iter().filter(|point| point.unit != *unit).copied().collect();
-            let found = self.within_seeds(&seeds.iter().map(kept).collect::<Vec<SeedPoints>>());
-            found.map_or(f64::NAN, |found| Support::Signed.to_scale(found.mean))
+            let rest = self.within_seeds(&seeds.iter().map(kept).collect::<Vec<SeedPoints>>());
+            rest.map_or(f64::NAN, |rest| Support::Signed.to_scale(rest.mean))
         };
         let source = ErrorSource::jackknife(&units.iter().map(without).collect::<Vec<_>>());
         Some(estimate.and_over_items(source))

@@ -62,9 +62,9 @@ impl Estimate {
 
     fn over(values: &[f64], support: Support, method: Method, n_seeds: usize, n_items: usize) -> Option<Self> {
         let alone = Self::alone(mean(values), support, n_seeds, n_items);
-        let found = MeanOnScale::of(values, support);
+        let on_scale = MeanOnScale::of(values, support);
         (!values.is_empty())
-            .then(|| found.map_or(alone, |MeanOnScale { centres, source }| alone.around(centres, source, method)))
+            .then(|| on_scale.map_or(alone, |MeanOnScale { centres, source }| alone.around(centres, source, method)))
     }
 
     /// From the items of each seed, `[seeds][items]`. Seeds count equally, however many items they have, because a seed owns its base model, its
@@ -85,13 +85,13 @@ impl Estimate {
     /// numbers. Seeds that agree to the last bit are one model, measured again. `None` where there are no numbers.
     pub(crate) fn of_seeds_and_items(seeds: &[f64], items: &[f64], support: Support) -> Option<Self> {
         let over_items = Self::over_items(items, support)?;
-        let found = Self { mean: mean(seeds), n_seeds: seeds.len(), ..over_items };
+        let estimate = Self { mean: mean(seeds), n_seeds: seeds.len(), ..over_items };
         Some(match MeanOnScale::of(seeds, support) {
-            None => found,
-            Some(MeanOnScale { source, centres }) if found.source.is_none() => {
-                found.around(centres, source, Method::Seeds)
+            None => estimate,
+            Some(MeanOnScale { source, centres }) if estimate.source.is_none() => {
+                estimate.around(centres, source, Method::Seeds)
             }
-            Some(MeanOnScale { source, .. }) => found.also_over(source),
+            Some(MeanOnScale { source, .. }) => estimate.also_over(source),
         })
     }
 

@@ -16,9 +16,9 @@ pub(crate) fn combined<I: Ord + Clone>(groups: &[(f64, &BTreeMap<I, f64>)]) -> O
     let sums: Vec<f64> = groups.iter().map(|(_, values)| values.values().sum()).collect();
     let signed = |without: Option<&I>| -> Option<f64> {
         let means = groups.iter().zip(&sums).map(|((sign, values), sum)| {
-            let own = without.and_then(|item| values.get(item));
-            let left = values.len() - usize::from(own.is_some());
-            (left > 0).then(|| sign * (sum - own.unwrap_or(&0.0)) / left as f64)
+            let left_out = without.and_then(|item| values.get(item));
+            let left = values.len() - usize::from(left_out.is_some());
+            (left > 0).then(|| sign * (sum - left_out.unwrap_or(&0.0)) / left as f64)
         });
         means.sum()
     };

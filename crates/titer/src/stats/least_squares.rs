@@ -8,14 +8,15 @@ type FittedPoint = (Vec<f64>, f64);
 pub(crate) fn least_squares(points: &[FittedPoint]) -> Option<Vec<f64>> {
     let width = points.first()?.0.len();
     let count = points.len() as f64;
-    let mean = |of: &dyn Fn(&FittedPoint) -> f64| points.iter().map(of).sum::<f64>() / count;
+    let mean = |value: &dyn Fn(&FittedPoint) -> f64| points.iter().map(value).sum::<f64>() / count;
     let means: Vec<f64> = (0..width).map(|at| mean(&|point| point.0[at])).collect();
     let mean_y = mean(&|point| point.1);
     // Normal equations of deviations from the means, with the right side as the last column.
     let mut rows: Vec<Vec<f64>> = (0..width)
-        .map(|a| {
-            let product = |b: usize| mean(&|point| (point.0[a] - means[a]) * (point.0[b] - means[b]));
-            let right = mean(&|point| (point.0[a] - means[a]) * (point.1 - mean_y));
+        .map(|row| {
+            let product =
+                |column: usize| mean(&|point| (point.0[row] - means[row]) * (point.0[column] - means[column]));
+            let right = mean(&|point| (point.0[row] - means[row]) * (point.1 - mean_y));
             (0..width).map(product).chain([right]).collect()
         })
         .collect();

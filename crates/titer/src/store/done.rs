@@ -47,8 +47,8 @@ pub(super) fn read(run: &Path) -> Result<Vec<Vouched>, String> {
     let text = fs_err::read_to_string(&path).map_err(|error| error.to_string())?;
     let line = |(at, line): (usize, &str)| {
         let is_hash = |text: &&str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let found = line.split_once("  ").filter(|(blake3, name)| is_hash(blake3) && !name.is_empty());
-        let (blake3, name) = found.ok_or_else(|| format!("{}:{}: no hash and name", path.display(), at + 1))?;
+        let parts = line.split_once("  ").filter(|(blake3, name)| is_hash(blake3) && !name.is_empty());
+        let (blake3, name) = parts.ok_or_else(|| format!("{}:{}: no hash and name", path.display(), at + 1))?;
         Ok(Vouched { blake3: blake3.to_owned(), name: name.to_owned() })
     };
     text.lines().enumerate().map(line).collect()
@@ -66,7 +66,7 @@ impl Vouched {
         }
         match hash(&path) {
             Err(error) => Some(error.to_string()),
-            Ok(found) if found == self.blake3 => None,
+            Ok(hash) if hash == self.blake3 => None,
             Ok(_) => Some(format!("{} is not what the run wrote: its hash is another than in `done`", path.display())),
         }
     }

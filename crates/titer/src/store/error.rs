@@ -24,8 +24,8 @@ pub enum StoreError {
     },
     /// A cluster has been given the sweep, and this is another one.
     #[error(
-        "{} was submitted to cluster {theirs}, and this is {ours}: neither sees the other's queue, so both would make the same \
-         runs. Choose another folder with --out; or, where nothing of it waits or runs on {theirs} any more, delete {}",
+        "{} was submitted to cluster {cluster}, and this is {ours}: neither sees the other's queue, so both would make the same \
+         runs. Choose another folder with --out; or, where nothing of it waits or runs on {cluster} any more, delete {}",
         dir.display(),
         dir.join("slots").display()
     )]
@@ -33,7 +33,7 @@ pub enum StoreError {
         /// The sweep's folder.
         dir: PathBuf,
         /// The cluster that it was submitted to.
-        theirs: String,
+        cluster: String,
         /// Where this titer is.
         ours: String,
     },

@@ -59,7 +59,7 @@ pub(super) fn start(run: &Path) -> Result<Start, String> {
 pub(super) fn times(run: &Path) -> (Option<f64>, Option<f64>) {
     let text = fs_err::read_to_string(run.join(FILE)).unwrap_or_default();
     let events = || text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let of =
+    let time =
         |name: &str| events().find(|event| event["event"] == name).and_then(|event| event["unix_seconds"].as_f64());
-    (of("start"), of("done"))
+    (time("start"), time("done"))
 }

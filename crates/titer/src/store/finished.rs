@@ -70,7 +70,7 @@ impl FinishedRun {
     pub fn inspect(&self, depth: Depth) -> Result<Inspection, StoreError> {
         let (vouched, mut damage) = match self.differences(depth) {
             Err(StoreError::Damaged(damage)) => (false, vec![damage]),
-            found => found?,
+            differences => differences?,
         };
         if damage.is_empty() {
             damage.extend(unreadable(&self.dir).into_iter().map(|problem| self.damage(problem)));
@@ -99,20 +99,20 @@ impl FinishedRun {
 
 /// Why tables cannot be read. Those that every run has must be there.
 fn unreadable(dir: &Path) -> Vec<String> {
-    fn one<R: Record>(dir: &Path, must: bool) -> Option<String> {
+    fn problem<R: Record>(dir: &Path, must: bool) -> Option<String> {
         let path = dir.join(R::FILE);
         (must || path.exists()).then(|| table::read::<R>(&path).err()).flatten().map(|error| error.to_string())
     }
-    let found = [
-        one::<ProbeRecord>(dir, true),
-        one::<CellRecord>(dir, true),
-        one::<StepRecord>(dir, true),
-        one::<WarningRecord>(dir, false),
-        one::<PressureRecord>(dir, false),
-        one::<LedgerRecord>(dir, false),
-        one::<LeakRecord>(dir, false),
-        one::<ScreenRecord>(dir, false),
-        one::<GuardRecord>(dir, false),
+    let problems = [
+        problem::<ProbeRecord>(dir, true),
+        problem::<CellRecord>(dir, true),
+        problem::<StepRecord>(dir, true),
+        problem::<WarningRecord>(dir, false),
+        problem::<PressureRecord>(dir, false),
+        problem::<LedgerRecord>(dir, false),
+        problem::<LeakRecord>(dir, false),
+        problem::<ScreenRecord>(dir, false),
+        problem::<GuardRecord>(dir, false),
     ];
-    found.into_iter().flatten().collect()
+    problems.into_iter().flatten().collect()
 }

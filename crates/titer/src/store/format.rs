@@ -20,12 +20,12 @@ pub struct FileFormat {
 
 /// A file of a format that this titer does not read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} has {found}, and this titer reads {read}: {remedy}", path.display())]
+#[error("{} has {written}, and this titer reads {read}: {remedy}", path.display())]
 pub struct FormatError {
     /// The file.
     pub path: PathBuf,
     /// What it says.
-    pub found: String,
+    pub written: String,
     /// What is read.
     pub read: String,
     /// What to do.
@@ -59,9 +59,9 @@ impl FileFormat {
             Some((number, written)) => (number, format!("format {written}")),
             None => (self.unsaid.map(i64::from), "no format".to_owned()),
         };
-        let found = number.and_then(|number| u32::try_from(number).ok());
-        if let Some(found) = found.filter(|found| (self.oldest..=self.known).contains(found)) {
-            return Ok(found);
+        let version = number.and_then(|number| u32::try_from(number).ok());
+        if let Some(version) = version.filter(|version| (self.oldest..=self.known).contains(version)) {
+            return Ok(version);
         }
         let newer = number.is_some_and(|number| number > i64::from(self.known));
         let remedy = if newer { "a newer titer wrote it, and reads it" } else { self.remedy };
@@ -70,7 +70,7 @@ impl FileFormat {
         } else {
             format!("formats {} to {}", self.oldest, self.known)
         };
-        Err(FormatError { path: path.to_owned(), found: written, read, remedy: remedy.to_owned(), newer })
+        Err(FormatError { path: path.to_owned(), written, read, remedy: remedy.to_owned(), newer })
     }
 }
 

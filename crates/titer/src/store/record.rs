@@ -83,7 +83,7 @@ impl SweepRecord {
         let arm = |(at, arm): (usize, &Arm)| ArmRecord {
             name: arm.name.clone(),
             control: arm.control,
-            runs: runs.iter().filter(|(of, _)| *of == at).map(|(_, plan)| plan.id()).collect(),
+            runs: runs.iter().filter(|(index, _)| *index == at).map(|(_, plan)| plan.id()).collect(),
             inoculates: arm.inoculates(),
             inoculation: arm.inoculation.iter().map(|(kind, at)| (kind.word().to_owned(), *at)).collect(),
             settings: arm.settings.iter().cloned().collect(),

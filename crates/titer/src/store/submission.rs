@@ -96,10 +96,12 @@ impl Submission {
     /// # Errors
     /// Where the submission was given to another cluster than `ours`.
     pub fn is_of(&self, sweep: &Path, ours: &str) -> Result<(), StoreError> {
-        match self.cluster.as_deref().filter(|theirs| *theirs != ours) {
-            Some(theirs) => {
-                Err(StoreError::TwoClusters { dir: sweep.to_owned(), theirs: theirs.to_owned(), ours: ours.to_owned() })
-            }
+        match self.cluster.as_deref().filter(|cluster| *cluster != ours) {
+            Some(cluster) => Err(StoreError::TwoClusters {
+                dir: sweep.to_owned(),
+                cluster: cluster.to_owned(),
+                ours: ours.to_owned(),
+            }),
             None => Ok(()),
         }
     }

@@ -219,8 +219,8 @@ impl Sweep {
         let mut seen = BTreeSet::new();
         let once = self.runs().into_iter().filter(|run| seen.insert(run.id.clone()));
         let finished: Vec<FinishedRun> = once.filter_map(|run| FinishedRun::at(&run.dir)).collect();
-        let found = finished.into_iter().map(|run| Ok(run.inspect(Depth::Tables)?.damage));
-        Ok(found.collect::<Result<Vec<_>, StoreError>>()?.concat())
+        let damage = finished.into_iter().map(|run| Ok(run.inspect(Depth::Tables)?.damage));
+        Ok(damage.collect::<Result<Vec<_>, StoreError>>()?.concat())
     }
 
     /// Makes a damaged run count as unfinished, so that it is made again.

@@ -19,25 +19,25 @@ pub enum TableError {
         source: ParquetError,
     },
     /// It is another table.
-    #[error("{} is the table `{found}`, not `{wanted}`", path.display())]
+    #[error("{} is the table `{written}`, not `{wanted}`", path.display())]
     Another {
         /// The table.
         path: PathBuf,
         /// What it is.
-        found: String,
+        written: String,
         /// What it should be.
         wanted: &'static str,
     },
     /// A newer titer wrote it.
     #[error(
-        "{} has schema {found}, and this titer reads up to {known}: read it with the titer that wrote it ({version})",
+        "{} has schema {written}, and this titer reads up to {known}: read it with the titer that wrote it ({version})",
         path.display()
     )]
     Newer {
         /// The table.
         path: PathBuf,
         /// The schema that it has.
-        found: String,
+        written: String,
         /// The newest schema that can be read.
         known: u32,
         /// The version of titer that wrote it.

@@ -5,12 +5,9 @@ use std::{convert::Infallible, path::Path};
 use bytes::Bytes;
 use parquet::{
     errors::ParquetError,
-    file::{
-        metadata::KeyValue,
-        reader::{FileReader, SerializedFileReader},
-    },
+    file::{metadata::KeyValue, reader::FileReader as _},
 };
-use titer_data::{caught::caught, parquet_size::check_parquet_size};
+use titer_data::{caught::caught, parquet_file::open_parquet};
 
 use super::{
     column::Column,
@@ -68,37 +65,35 @@ pub fn parse<R: Record>(path: &Path, bytes: Bytes) -> Result<Vec<R>, TableError>
 
 fn rows<R: Record>(path: &Path, bytes: Bytes) -> Result<Vec<R>, TableError> {
     let damaged = |source| TableError::Parquet { path: path.to_owned(), source };
-    let size = bytes.len() as u64;
-    let reader = SerializedFileReader::new(bytes).map_err(damaged)?;
-    check_parquet_size(&reader, size).map_err(damaged)?;
+    let reader = open_parquet(bytes).map_err(damaged)?;
     let file = reader.metadata().file_metadata();
     let said = |key: &str| said(file.key_value_metadata(), key);
     let wanted = name::<R>();
-    if let Some(found) = said(TABLE_KEY).filter(|found| found != wanted) {
-        return Err(TableError::Another { path: path.to_owned(), found, wanted });
+    if let Some(written) = said(TABLE_KEY).filter(|written| written != wanted) {
+        return Err(TableError::Another { path: path.to_owned(), written, wanted });
     }
     // Tables of before schemas were written are of the first.
     let schema = said(SCHEMA_KEY).unwrap_or_else(|| "1".to_owned());
     if !schema.parse::<u32>().is_ok_and(|schema| schema <= R::SCHEMA) {
         let version = said(VERSION_KEY).unwrap_or_else(|| "of unknown version".to_owned());
-        return Err(TableError::Newer { path: path.to_owned(), found: schema, known: R::SCHEMA, version });
+        return Err(TableError::Newer { path: path.to_owned(), written: schema, known: R::SCHEMA, version });
     }
-    let found: Vec<&str> = file.schema().get_fields().iter().map(|field| field.name()).collect();
-    let place = |name: &str| found.iter().position(|found| *found == name);
+    let columns: Vec<&str> = file.schema().get_fields().iter().map(|field| field.name()).collect();
+    let place = |name: &str| columns.iter().position(|column| *column == name);
     let places = R::FIELDS.iter().map(|field| {
         let names = [&field.name].into_iter().chain(field.formerly);
         names.into_iter().find_map(|name| place(name)).ok_or(field.name)
     });
-    let (there, lacks): (Vec<_>, Vec<_>) = places.partition(Result::is_ok);
+    let (present, lacks): (Vec<_>, Vec<_>) = places.partition(Result::is_ok);
     if !lacks.is_empty() {
         let lacks = lacks.into_iter().filter_map(Result::err).collect();
         return Err(TableError::Columns { path: path.to_owned(), lacks });
     }
-    let there: Vec<usize> = there.into_iter().flatten().collect();
+    let present: Vec<usize> = present.into_iter().flatten().collect();
     let mut rows = Vec::new();
     for group in 0..reader.num_row_groups() {
         let group = reader.get_row_group(group).map_err(damaged)?;
-        rows.extend(R::take(&mut Chunks::new(group.as_ref(), &there)).map_err(damaged)?);
+        rows.extend(R::take(&mut Chunks::new(group.as_ref(), &present)).map_err(damaged)?);
     }
     Ok(rows)
 }

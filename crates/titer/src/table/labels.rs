@@ -39,11 +39,11 @@ impl Labels {
     }
 
     /// A table's own columns with these in front.
-    pub(super) fn with(&self, own: Vec<Column>) -> Vec<Column> {
-        let rows = own.first().map_or(0, |column| column.values.len());
+    pub(super) fn with(&self, columns: Vec<Column>) -> Vec<Column> {
+        let rows = columns.first().map_or(0, |column| column.values.len());
         let mut labels: Vec<Column> = self.0.iter().map(|label| label.repeated(rows)).collect();
-        labels.iter_mut().for_each(|label| rename(label, &own));
-        labels.into_iter().chain(own).collect()
+        labels.iter_mut().for_each(|label| rename(label, &columns));
+        labels.into_iter().chain(columns).collect()
     }
 }
 

@@ -18,7 +18,7 @@ pub trait Value: Sized {
     type Kind: DataType;
 
     /// A column of such values.
-    fn values<'v>(of: impl Iterator<Item = &'v Self>) -> Values
+    fn values<'v>(cells: impl Iterator<Item = &'v Self>) -> Values
     where
         Self: 'v;
 
@@ -29,8 +29,8 @@ pub trait Value: Sized {
 impl Value for f64 {
     type Kind = DoubleType;
 
-    fn values<'v>(of: impl Iterator<Item = &'v Self>) -> Values {
-        Values::Number(of.copied().collect())
+    fn values<'v>(cells: impl Iterator<Item = &'v Self>) -> Values {
+        Values::Number(cells.copied().collect())
     }
 
     fn load(stored: f64) -> Result<Self> {
@@ -41,8 +41,8 @@ impl Value for f64 {
 impl Value for i64 {
     type Kind = Int64Type;
 
-    fn values<'v>(of: impl Iterator<Item = &'v Self>) -> Values {
-        Values::Whole(of.copied().collect())
+    fn values<'v>(cells: impl Iterator<Item = &'v Self>) -> Values {
+        Values::Whole(cells.copied().collect())
     }
 
     fn load(stored: i64) -> Result<Self> {
@@ -53,8 +53,8 @@ impl Value for i64 {
 impl Value for String {
     type Kind = ByteArrayType;
 
-    fn values<'v>(of: impl Iterator<Item = &'v Self>) -> Values {
-        Values::Text(of.cloned().collect())
+    fn values<'v>(cells: impl Iterator<Item = &'v Self>) -> Values {
+        Values::Text(cells.cloned().collect())
     }
 
     fn load(stored: ByteArray) -> Result<Self> {
@@ -68,8 +68,8 @@ macro_rules! word {
         impl Value for $name {
             type Kind = ByteArrayType;
 
-            fn values<'v>(of: impl Iterator<Item = &'v Self>) -> Values {
-                Values::Text(of.map(ToString::to_string).collect())
+            fn values<'v>(cells: impl Iterator<Item = &'v Self>) -> Values {
+                Values::Text(cells.map(ToString::to_string).collect())
             }
 
             fn load(stored: ByteArray) -> Result<Self> {
@@ -85,8 +85,8 @@ word!(Cell, Component, DomainSplit, ProbePrompts);
 impl Value for Option<Cell> {
     type Kind = ByteArrayType;
 
-    fn values<'v>(of: impl Iterator<Item = &'v Self>) -> Values {
-        Values::Text(of.map(|cell| written(*cell)).collect())
+    fn values<'v>(cells: impl Iterator<Item = &'v Self>) -> Values {
+        Values::Text(cells.map(|cell| written(*cell)).collect())
     }
 
     fn load(stored: ByteArray) -> Result<Self> {

@@ -14,7 +14,7 @@ pub struct PredictorResult {
     /// Its name.
     pub name: String,
     /// Whether it is a column of the user's table.
-    pub own: bool,
+    pub from_table: bool,
     /// Mean over settings of the rank correlation within each, with an interval over settings and prompts.
     pub within: Option<Estimate>,
     /// Rank correlation of all arms with what the other settings predict of them; an interval over settings, of which that takes three, and prompts.
@@ -48,10 +48,10 @@ type Outcome = fn(&ExternalArm) -> Option<f64>;
 
 /// Every predictor against every outcome that the table has; `placed` is what the screening says of each arm's prompt, `[arms]`.
 pub fn compare(arms: &[ExternalArm], placed: &[Option<Placed>]) -> Vec<OutcomeResult> {
-    let index = |of: fn(&ExternalArm) -> &str| {
+    let index = |key: fn(&ExternalArm) -> &str| {
         let mut known: Vec<&str> = Vec::new();
         let place = |arm| {
-            let name = of(arm);
+            let name = key(arm);
             known.iter().position(|other| *other == name).unwrap_or_else(|| {
                 known.push(name);
                 known.len() - 1
@@ -74,9 +74,9 @@ pub fn compare(arms: &[ExternalArm], placed: &[Option<Placed>]) -> Vec<OutcomeRe
         .filter(|(predictor, _)| !matches!(predictor.kind, PredictorKind::KRule { .. }))
         .cloned()
         .collect();
-    let outcome = |(at, (name, of)): (usize, &(&'static str, Outcome))| {
+    let outcome = |(at, (name, value)): (usize, &(&'static str, Outcome))| {
         let of_it = if at == 0 { &predictors } else { &of_any };
-        compared.outcome(name, of_it, &arms.iter().map(of).collect::<Vec<_>>())
+        compared.outcome(name, of_it, &arms.iter().map(value).collect::<Vec<_>>())
     };
     shown.iter().enumerate().map(outcome).collect()
 }
@@ -84,16 +84,16 @@ pub fn compare(arms: &[ExternalArm], placed: &[Option<Placed>]) -> Vec<OutcomeRe
 /// titer's predictors where prompts were screened, then the user's own.
 fn predictors(arms: &[ExternalArm], placed: &[Option<Placed>]) -> Vec<(OutcomePredictor, bool)> {
     let mut all = Vec::new();
-    let column = |of: &dyn Fn(&Placed) -> Option<Estimate>| -> Vec<Option<f64>> {
-        placed.iter().map(|placed| Some(of(placed.as_ref()?)?.mean)).collect()
+    let column = |value: &dyn Fn(&Placed) -> Option<Estimate>| -> Vec<Option<f64>> {
+        placed.iter().map(|placed| Some(value(placed.as_ref()?)?.mean)).collect()
     };
     let mut add = |name: &str, kind| all.push((OutcomePredictor { name: name.to_owned(), kind }, false));
     if placed.iter().any(Option::is_some) {
-        add("titer's forecast of suppression", PredictorKind::Line(vec![column(&TOGETHER.of)]));
+        add("titer's forecast of suppression", PredictorKind::Line(vec![column(&TOGETHER.value)]));
         add("titer's forecast of cost", PredictorKind::Line(vec![column(&|placed| placed.cost)]));
         add("titer's forecasts together", PredictorKind::Line(vec![column(&|placed| placed.selectivity)]));
         for predictor in PREDICTORS.iter().filter(|predictor| predictor.name != "cost") {
-            let values = column(&predictor.of);
+            let values = column(&predictor.value);
             if values.iter().any(Option::is_some) {
                 add(predictor.name, PredictorKind::Line(vec![values]));
             }
@@ -103,10 +103,10 @@ fn predictors(arms: &[ExternalArm], placed: &[Option<Placed>]) -> Vec<(OutcomePr
         add("elicitation and lift, fitted", PredictorKind::Line(vec![elicited.clone(), lift]));
         add("k-rule", PredictorKind::KRule { target: arms.iter().map(|arm| arm.target).collect(), elicited });
     }
-    let mut own: Vec<&String> = arms.iter().flat_map(|arm| arm.predictors.keys()).collect();
-    own.sort_unstable();
-    own.dedup();
-    for name in own {
+    let mut names: Vec<&String> = arms.iter().flat_map(|arm| arm.predictors.keys()).collect();
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
         let values = arms.iter().map(|arm| arm.predictors.get(name).copied()).collect();
         all.push((OutcomePredictor { name: name.clone(), kind: PredictorKind::Line(vec![values]) }, true));
     }
@@ -136,12 +136,12 @@ impl Compared<'_> {
             Numbers { within, held_out }
         };
         let numbers: Vec<Numbers> = predictors.iter().map(numbers).collect();
-        let mut found: Vec<(usize, PredictorResult)> = predictors
+        let mut results: Vec<(usize, PredictorResult)> = predictors
             .iter()
             .zip(&numbers)
-            .map(|((predictor, own), numbers)| PredictorResult {
+            .map(|((predictor, from_table), numbers)| PredictorResult {
                 name: predictor.name.clone(),
-                own: *own,
+                from_table: *from_table,
                 within: Correlation::Spearman.within_seeds_over_units(&self.points(&numbers.within, outcome)),
                 held_out: self.held_out(&numbers.held_out, outcome),
                 behind: None,
@@ -150,16 +150,16 @@ impl Compared<'_> {
             .filter(|(_, result)| result.within.is_some())
             .collect();
         // What was held out first; a correlation within settings says nothing of its sign elsewhere.
-        let size = |of: Option<Estimate>| of.map_or(f64::NEG_INFINITY, |within| within.mean.abs());
+        let size = |estimate: Option<Estimate>| estimate.map_or(f64::NEG_INFINITY, |within| within.mean.abs());
         let strength = |result: &PredictorResult| {
             (result.held_out.map_or(f64::NEG_INFINITY, |held_out| held_out.mean), size(result.within))
         };
-        found.sort_by(|(_, a), (_, b)| {
+        results.sort_by(|(_, a), (_, b)| {
             let ((held_a, within_a), (held_b, within_b)) = (strength(a), strength(b));
             held_b.total_cmp(&held_a).then(within_b.total_cmp(&within_a))
         });
-        if let Some(winner) = found.first().map(|(at, _)| *at) {
-            for (at, result) in found.iter_mut().skip(1) {
+        if let Some(winner) = results.first().map(|(at, _)| *at) {
+            for (at, result) in results.iter_mut().skip(1) {
                 result.behind = self.behind(&numbers[winner], &numbers[*at], outcome, several);
             }
         }
@@ -167,7 +167,7 @@ impl Compared<'_> {
             name,
             arms: outcome.iter().flatten().count(),
             picked: self.picked(&numbers, outcome).filter(|_| several),
-            predictors: found.into_iter().map(|(_, result)| result).collect(),
+            predictors: results.into_iter().map(|(_, result)| result).collect(),
         }
     }
 
@@ -187,9 +187,9 @@ impl Compared<'_> {
     }
 
     fn held_out(&self, numbers: &[Option<f64>], outcome: &[Option<f64>]) -> Option<Estimate> {
-        let found = Correlation::Spearman.pooled(&self.points(numbers, outcome))?;
+        let estimate = Correlation::Spearman.pooled(&self.points(numbers, outcome))?;
         let without = |prompt: usize| self.pooled(numbers, outcome, &|arm| self.prompts[arm] != prompt);
-        Some(if found.has_interval() { found.and_over_items(over(&self.prompts, &without)) } else { found })
+        Some(if estimate.has_interval() { estimate.and_over_items(over(&self.prompts, &without)) } else { estimate })
     }
 
     /// The rank correlation over the arms that are kept.
@@ -202,8 +202,8 @@ impl Compared<'_> {
 
     /// The winner's correlation less another one's, on arms that have both.
     fn behind(&self, winner: &Numbers, other: &Numbers, outcome: &[Option<f64>], several: bool) -> Option<Estimate> {
-        let of = |numbers: &Numbers| if several { numbers.held_out.clone() } else { numbers.within.clone() };
-        let (first, second) = (of(winner), of(other));
+        let numbers_of = |numbers: &Numbers| if several { numbers.held_out.clone() } else { numbers.within.clone() };
+        let (first, second) = (numbers_of(winner), numbers_of(other));
         let both: Vec<Option<f64>> = (0..self.arms.len())
             .map(|arm| outcome[arm].filter(|_| first[arm].is_some() && second[arm].is_some()))
             .collect();
@@ -243,11 +243,11 @@ impl Compared<'_> {
                 (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
             };
             let known = table.iter().filter_map(|row| Some((others(row)?, row[setting]?)));
-            let (elsewhere, here) = known.max_by(|a, b| a.0.abs().total_cmp(&b.0.abs()))?;
-            Some(here * elsewhere.signum())
+            let (elsewhere, left_out) = known.max_by(|a, b| a.0.abs().total_cmp(&b.0.abs()))?;
+            Some(left_out * elsewhere.signum())
         };
-        let found: Vec<f64> = (0..settings).filter_map(of_setting).collect();
-        Estimate::over_seeds(&found, Support::Signed)
+        let picks: Vec<f64> = (0..settings).filter_map(of_setting).collect();
+        Estimate::over_seeds(&picks, Support::Signed)
     }
 }
 
@@ -292,7 +292,7 @@ mod tests {
         let found = compare(&arms, &vec![None; arms.len()]);
         assert_eq!(found.len(), 1, "there is no kept trait");
         let [first, second] = found[0].predictors.as_slice() else { panic!("two predictors: {found:?}") };
-        assert_eq!((first.name.as_str(), first.own, first.behind.is_none()), ("good", true, true));
+        assert_eq!((first.name.as_str(), first.from_table, first.behind.is_none()), ("good", true, true));
         let (within, held_out) = (first.within.unwrap(), first.held_out.unwrap());
         assert!(within.mean < -0.8 && held_out.mean > 0.8 && held_out.low > 0.5, "{within:?} {held_out:?}");
         assert!(second.behind.unwrap().low > 0.0, "{second:?}");

@@ -90,10 +90,10 @@ pub fn read_outcomes(path: &Path, names: &OutcomeColumns) -> Result<Vec<External
     for (line, columns) in read_columns(path)? {
         lines.push((line, columns.map_err(|problem| fail(line, problem))?));
     }
-    let own = own_predictors(&lines, names);
+    let predictors = own_predictors(&lines, names);
     let mut arms: Vec<ExternalArm> = Vec::new();
     for (line, columns) in &lines {
-        let arm = arm(*line, columns, names, &own).map_err(|problem| fail(*line, problem))?;
+        let arm = arm(*line, columns, names, &predictors).map_err(|problem| fail(*line, problem))?;
         let again =
             |other: &&ExternalArm| (&other.prompt, &other.setting, other.turn) == (&arm.prompt, &arm.setting, arm.turn);
         if let Some(first) = arms.iter().find(again) {
@@ -122,7 +122,7 @@ fn own_predictors(lines: &[(usize, Columns)], names: &OutcomeColumns) -> Vec<Str
     columns.into_iter().filter(|name| !known.contains(name)).filter(numbers).cloned().collect()
 }
 
-fn arm(line: usize, columns: &Columns, names: &OutcomeColumns, own: &[String]) -> Result<ExternalArm, String> {
+fn arm(line: usize, columns: &Columns, names: &OutcomeColumns, predictors: &[String]) -> Result<ExternalArm, String> {
     let column = |name: &str| columns.get(name).filter(|value| !missing(value));
     let prompt =
         column(&names.prompt).map(text).ok_or_else(|| format!("no `{}`: name the arm's prompt", names.prompt))?;
@@ -148,7 +148,7 @@ fn arm(line: usize, columns: &Columns, names: &OutcomeColumns, own: &[String]) -
             .ok_or_else(|| format!("no `{}`: say how far the unwanted trait was suppressed", names.suppression))?,
         kept: as_number(&names.kept)?,
         target: as_number(&names.target)?.unwrap_or(1.0),
-        predictors: own.iter().filter_map(|name| Some((name.clone(), number(column(name)?)?))).collect(),
+        predictors: predictors.iter().filter_map(|name| Some((name.clone(), number(column(name)?)?))).collect(),
     })
 }
 

@@ -39,10 +39,11 @@ impl OutcomePredictor {
     fn predict(&self, arm: usize, others: &[usize], outcome: &[Option<f64>]) -> Option<f64> {
         match &self.kind {
             PredictorKind::Line(features) => {
-                let of = |arm: usize| features.iter().map(|feature| feature[arm]).collect::<Option<Vec<f64>>>();
+                let features_of =
+                    |arm: usize| features.iter().map(|feature| feature[arm]).collect::<Option<Vec<f64>>>();
                 let known: Vec<(Vec<f64>, f64)> =
-                    others.iter().filter_map(|&other| Some((of(other)?, outcome[other]?))).collect();
-                let (values, coefficients) = (of(arm)?, least_squares(&known)?);
+                    others.iter().filter_map(|&other| Some((features_of(other)?, outcome[other]?))).collect();
+                let (values, coefficients) = (features_of(arm)?, least_squares(&known)?);
                 Some(
                     coefficients[0]
                         + values.iter().zip(&coefficients[1..]).map(|(value, slope)| value * slope).sum::<f64>(),
@@ -54,7 +55,8 @@ impl OutcomePredictor {
                     let left = left(other)?;
                     Some((left * (target[other] - outcome[other]?), left * left))
                 });
-                let (product, square) = sums.fold((0.0, 0.0), |(a, b), (c, d)| (a + c, b + d));
+                let (product, square) = sums
+                    .fold((0.0, 0.0), |(products, squares), (product, square)| (products + product, squares + square));
                 (square > 0.0).then_some(())?;
                 Some(target[arm] - product / square * left(arm)?)
             }

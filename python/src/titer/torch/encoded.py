@@ -102,26 +102,30 @@ def files_of(tokenizer: typing.Any) -> Iterator[str]:
 def encoded(
     tokenizer: typing.Any, probes: Rows, rows: Rows | None = None
 ) -> tuple[Contrasts, Contrasts, KnownRows | None, str]:
-    """Contrasts of each component to differentiate and to measure, halves as a run has them; the rows where they are given; and a hash of
+    """Contrasts of each component to differentiate and to measure, as a run has them; the rows where they are given; and a hash of
     both. They must share no context."""
     with files_of(tokenizer) as folder:
         probes_path = path_of(probes, folder, "probes.jsonl")
         rows_path = None if rows is None else path_of(rows, folder, "rows.jsonl")
         found = json.loads(_lab.encode(folder, probes_path, rows_path))
-    halves = []
-    for half in ("differentiated", "measured"):
-        own = {
-            component: [Contrast(one["id"], one["context"], one["plus"], one["minus"], one["baseline"]) for one in found[half][component]]
-            for component in COMPONENTS
-        }
-        few = [component for component in COMPONENTS if not own[component]]
-        if few:
+    differentiated, measured = (by_component(found[use]) for use in ("differentiated", "measured"))
+    for component in COMPONENTS:
+        if not differentiated[component] or not any(one.pressed for one in measured[component]):
             raise _lab.InputError(
-                f"there are too few contrasts of `{few[0]}`: two of each component are needed, one to differentiate and one to measure"
+                f"there are too few contrasts of `{component}`: two of each component are needed, one to differentiate and one to measure"
             )
-        halves.append(own)
     known = None if rows is None else KnownRows([EncodedRow.of(row) for row in found["rows"]])
-    return halves[0], halves[1], known, found["hash"]
+    return differentiated, measured, known, found["hash"]
+
+
+def by_component(probes: list[dict[str, typing.Any]]) -> Contrasts:
+    """The contrasts of probes, from the extension module's answer."""
+    found: Contrasts = {component: [] for component in COMPONENTS}
+    for probe in probes:
+        for one in probe["contrasts"]:
+            tokens = one["id"], one["context"], one["plus"], one["minus"], one["baseline"]
+            found[probe["component"]].append(Contrast(*tokens, probe["prompts"], probe["domains"], probe["pressed"]))
+    return found
 
 
 def encoded_rows(tokenizer: typing.Any, rows: Rows, narrow: tuple[str, str] | None = None) -> list[EncodedRow]:

@@ -32,6 +32,10 @@ class Contrast:
     minus: list[int]
     baseline: list[int] | None
     """The same request under a neutral prompt, for the gap."""
+    prompts: str = "seen"
+    domains: str = "trained"
+    pressed: bool = True
+    """Whether pressures are taken on the margin of its kind; others are only measured."""
 
 
 class Margins:
@@ -52,7 +56,7 @@ class Margins:
         return found, values
 
     def records(self, stage: str, step: int) -> tuple[list[dict[str, typing.Any]], list[float]]:
-        """A line of `probes.parquet` for each contrast that is measured, and the mean margin of each component."""
+        """A line of `probes.parquet` for each contrast that is measured, and the mean margin of each component, of contrasts that pressures are taken on the like of."""
         lines: list[dict[str, typing.Any]] = []
         means = []
         with quiet(self.model), torch.no_grad():
@@ -65,14 +69,15 @@ class Margins:
                     baselines = {one.id: base[2 * at] - base[2 * at + 1] for at, one in enumerate(bases)}
                     for at, one in enumerate(chunk):
                         plus, minus = found[2 * at], found[2 * at + 1]
-                        margins.append(plus - minus)
+                        if one.pressed:
+                            margins.append(plus - minus)
                         of_bad = component == "obey_bad" and one.id in baselines
                         lines.append({
                             "stage": stage,
                             "step": step,
                             "component": component,
-                            "prompts": "seen",
-                            "domains": "trained",
+                            "prompts": one.prompts,
+                            "domains": one.domains,
                             "item": one.id,
                             "margin": plus - minus,
                             "margin_per_token": plus / len(one.plus) - minus / len(one.minus),

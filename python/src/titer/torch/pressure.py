@@ -24,7 +24,7 @@ from .pressed import pressed
 from .quiet import is_quiet
 from .recorded import Tables, record
 from .shares import GUARDS, Shares
-from .summed import summed
+from .summed import StepSum, summed
 
 NO_CELL = "rows without a cell"
 
@@ -91,7 +91,7 @@ class Pressure(Hooked):
         """Rows of each source since the last moment."""
         self.rows_seen = 0
         self._moment: ledger.Moment | None = None
-        self._step_loss, self._step_tokens, self._clip, self._norm = 0.0, 0, 1.0, 0.0
+        self._step = StepSum()
         self._captures = Captures(model)
         try:
             self._layout = Layout(optimiser, self._captures.parameters)
@@ -212,8 +212,8 @@ class Pressure(Hooked):
                 "the loss is not a mean of tokens' nats (label smoothing, DFT, a weight for each token?), so what a row pushes is not titer's "
                 "pressure; train with the plain negative log-likelihood"
             )
-        self._step_loss += found.factor * float(found.nats.sum())
-        self._step_tokens += int(found.trained.sum())
+        self._step.loss += found.factor * float(found.nats.sum())
+        self._step.tokens += int(found.trained.sum())
         for place in self._places:
             source = place.cell or NO_CELL
             self._seen[source] = self._seen.get(source, 0) + 1
@@ -230,25 +230,16 @@ class Pressure(Hooked):
         if not self._in_step:
             return
         self._sums = {cell or NO_CELL: self._layout.flat(sums) for cell, sums in self._captures.take().items()}
-        self._clip, self._norm = summed(self._layout, self._sums, self._captures.low)
+        self._step.clip, self._step.norm = summed(self._layout, self._sums, self._captures.low)
 
     @leaves_nothing
     def _after_step(self, *_: object) -> None:
         if not self._in_step:
             return
-        self._shares.book(self._sums, self._clip)
+        self._shares.book(self._sums, self._step.clip)
         self.steps += 1
-        group = self._layout.groups[0][0]
-        self.tables.steps.append({
-            "stage": self.stage,
-            "step": self.steps,
-            "loss": self._step_loss,
-            "lr": float(group["lr"]),
-            "gradient_norm": self._norm,
-            "clip": self._clip,
-            "tokens": self._step_tokens,
-        })
-        self._step_loss, self._step_tokens, self._in_step = 0.0, 0, False
+        self.tables.steps.append(self._step.line(self.stage, self.steps, float(self._layout.groups[0][0]["lr"])))
+        self._step, self._in_step = StepSum(), False
 
     def _take_moment(self) -> None:
         """The components anew; closes the ledger's interval."""

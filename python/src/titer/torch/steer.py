@@ -86,7 +86,9 @@ class Steer(Hooked):
         size = self._course.contrasts
         self._slices: list[list[list[Contrast]]] = []
         for component in self._course.components:
-            some = own[component][: size * looks]
+            # Training rows have a say in what becomes of their own prompts, so paraphrases speak for the component.
+            paraphrased = [one for one in own[component] if one.prompts == "paraphrased"]
+            some = (paraphrased or own[component])[: size * looks]
             self._slices.append([some[at : at + size] for at in range(0, len(some), size)])
         self._starts = [[margins(model, one) for one in slices] for slices in self._slices]
         self.changes: list[float] = []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import typing
 from collections.abc import Mapping
 
 import torch
@@ -10,6 +12,24 @@ from torch import Tensor
 
 from .._lab import InputError
 from .layout import Layout
+
+
+@dataclasses.dataclass
+class StepSum:
+    """What is known of a step."""
+
+    loss: float = 0.0
+    """Of all its passes."""
+    tokens: int = 0
+    """That were trained."""
+    clip: float = 1.0
+    """What the sum of rows' gradients was multiplied with."""
+    norm: float = 0.0
+    """Of that sum, before."""
+
+    def line(self, stage: str, step: int, lr: float) -> dict[str, typing.Any]:
+        """Its line in the table of steps."""
+        return {"stage": stage, "step": step, "loss": self.loss, "lr": lr, "gradient_norm": self.norm, "clip": self.clip, "tokens": self.tokens}
 
 
 def summed(layout: Layout, sums: Mapping[str, Tensor], low: bool) -> tuple[float, float]:

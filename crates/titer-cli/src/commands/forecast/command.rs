@@ -127,21 +127,21 @@ impl Subject {
 
 /// The calibration with widths from the finished runs of sweeps, but for those that are to be judged by it.
 fn calibrate(
-    own: &Subject,
+    foreseen: &Subject,
     sweeps: &[(Subject, &Path)],
     judged: &[(usize, RunPlan)],
     shipped: &Calibration,
 ) -> Result<Calibration, Failure> {
     let mut held_against: Vec<(Vec<StagePlan>, Vec<Comparison>)> = Vec::new();
-    let about = &own.kernels[0].about;
+    let about = &foreseen.kernels[0].about;
     for (subject, dir) in sweeps {
         let other = &subject.kernels[0].about;
         let sides = [
-            ("model", &own.plan.base, &subject.plan.base),
+            ("model", &foreseen.plan.base, &subject.plan.base),
             ("data set", &about.data, &other.data),
             ("set of weights", &about.held, &other.held),
         ];
-        if let Some((what, ..)) = sides.iter().find(|(_, one, other)| one != other) {
+        if let Some((what, ..)) = sides.iter().find(|(_, wanted, other)| wanted != other) {
             return Err(Failure::Input(format!(
                 "--calibrate: the runs in {} are of another {what}, and say nothing of how far these forecasts can be trusted; \
                  name some of the same",

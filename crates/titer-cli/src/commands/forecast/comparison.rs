@@ -48,9 +48,9 @@ pub(super) fn print(dir: &Path, plan: &SweepPlan, forecasts: &[RunForecast<'_>],
     data("after training, seen prompts in trained domains; every run against the forecast from its own base model");
     let titles = [(true, "where the forecast says that it knows"), (false, "where it says that it does not know")];
     for (knows, title) in titles {
-        let own: Vec<&Score> = scores.iter().filter(|score| score.knows == knows).collect();
-        if !own.is_empty() {
-            table(title, &own);
+        let rows: Vec<&Score> = scores.iter().filter(|score| score.knows == knows).collect();
+        if !rows.is_empty() {
+            table(title, &rows);
         }
     }
     let guarded = forecasts.iter().filter(|run| !run.plan.stages.iter().all(StagePlan::differs_in_rows_alone)).count();
@@ -69,10 +69,10 @@ pub(super) fn print(dir: &Path, plan: &SweepPlan, forecasts: &[RunForecast<'_>],
 
 fn json(score: &Score) -> serde_json::Value {
     let baselines = NAMES.into_iter().zip(score.baselines).map(|(name, error)| (name.to_owned(), json!(error)));
-    let mut found = json!(score);
-    found["baselines"] = baselines.collect();
-    found["nearer"] = json!(score.nearer().map(|(name, _)| name));
-    found
+    let mut line = json!(score);
+    line["baselines"] = baselines.collect();
+    line["nearer"] = json!(score.nearer().map(|(name, _)| name));
+    line
 }
 
 fn table(title: &str, scores: &[&Score]) {

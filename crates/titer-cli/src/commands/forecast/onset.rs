@@ -14,11 +14,14 @@ pub(super) fn print(plan: &SweepPlan, onsets: &[Onset]) {
         data("dose of bad→good that halves the rate of obey_bad, lowest to highest over seeds");
     }
     for Onset { optimiser, steps, rest, doses } in onsets {
-        let found: Vec<f64> = doses.iter().flatten().copied().collect();
+        let reached: Vec<f64> = doses.iter().flatten().copied().collect();
         let (low, high) =
-            found.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), dose| (low.min(*dose), high.max(*dose)));
-        let dose =
-            if found.is_empty() { "no dose".to_owned() } else { format!("{:.2}–{:.2} %", 100.0 * low, 100.0 * high) };
+            reached.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), dose| (low.min(*dose), high.max(*dose)));
+        let dose = if reached.is_empty() {
+            "no dose".to_owned()
+        } else {
+            format!("{:.2}–{:.2} %", 100.0 * low, 100.0 * high)
+        };
         data(&format!("  {optimiser}, {steps} steps, rest {rest}: {dose}"));
     }
     let opposed: Vec<String> = plan.arms.iter().filter_map(|arm| opposed(&arm.name, arm.stages.last()?)).collect();

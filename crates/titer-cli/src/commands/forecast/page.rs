@@ -27,15 +27,15 @@ pub(super) fn write(
 ) -> Result<(), Failure> {
     let dials = forecasts.first().and_then(|first| Dials::of(first.kernel, plan, calibration));
     let mut dials = dials.ok_or_else(|| Failure::input("the spec has no run that trains"))?;
-    let mut found = Vec::new();
+    let mut scored = Vec::new();
     if let Some(dir) = against {
         let results = SweepResults::load(dir).map_err(Failure::input)?;
         dials.measure_in(&results);
         let compared = compare(&results, plan, forecasts).into_iter().filter(|(run, _)| !was_pilot(run));
         let compared: Vec<Comparison> = compared.flat_map(|(_, components)| components).collect();
-        found = scores(plan, forecasts, &compared);
+        scored = scores(plan, forecasts, &compared);
     }
-    fs_err::write(out, page(&dials, &found).map_err(Failure::work)?).map_err(Failure::work)?;
+    fs_err::write(out, page(&dials, &scored).map_err(Failure::work)?).map_err(Failure::work)?;
     data(&out.display().to_string());
     Ok(())
 }

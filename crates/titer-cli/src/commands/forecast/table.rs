@@ -12,12 +12,12 @@ pub(super) fn print(plan: &SweepPlan, forecasts: &[RunForecast<'_>]) {
     let heads = Component::ALL.map(|component| format!("{:>22}", component.word())).concat();
     data(&format!("{:width$}{heads}", "arm"));
     for (at, arm) in plan.arms.iter().enumerate() {
-        let own: Vec<&RunForecast<'_>> = forecasts.iter().filter(|found| found.arm == at).collect();
+        let runs: Vec<&RunForecast<'_>> = forecasts.iter().filter(|run| run.arm == at).collect();
         let cell = |component: Component| {
             let mut sums = [0.0; 3];
             let mut count = 0.0;
-            for found in &own {
-                let last = found.kernel.leading(component).and_then(|probe| found.forecast.curves[probe].last());
+            for run in &runs {
+                let last = run.kernel.leading(component).and_then(|probe| run.forecast.curves[probe].last());
                 if let Some(point) = last {
                     let rate = [point.rate.mean, point.rate.low, point.rate.high];
                     sums.iter_mut().zip(rate).for_each(|(sum, rate)| *sum += rate);
@@ -29,20 +29,19 @@ pub(super) fn print(plan: &SweepPlan, forecasts: &[RunForecast<'_>]) {
         };
         data(&format!("{:width$}{}", arm.name, Component::ALL.map(cell).concat()));
         let open = Component::ALL.into_iter().filter(|component| {
-            let of = |found: &&&RunForecast<'_>| {
-                found.kernel.leading(*component).is_some_and(|probe| found.forecast.open[probe])
-            };
-            own.iter().filter(of).count() * 2 > own.len()
+            let is_open =
+                |run: &&&RunForecast<'_>| run.kernel.leading(*component).is_some_and(|probe| run.forecast.open[probe]);
+            runs.iter().filter(is_open).count() * 2 > runs.len()
         });
         for component in open {
-            let known = own.iter().find_map(|found| {
-                let probe = found.kernel.leading(component).filter(|probe| found.forecast.open[*probe])?;
-                Some(&found.forecast.known[probe])
+            let known = runs.iter().find_map(|run| {
+                let probe = run.kernel.leading(component).filter(|probe| run.forecast.open[*probe])?;
+                Some(&run.forecast.known[probe])
             });
             let known = known.map_or("", String::as_str);
             data(&format!("{:width$}  does not know {}: {known}", "", component.word()));
         }
-        let mut reasons: Vec<&String> = own.iter().flat_map(|found| &found.forecast.beyond).collect();
+        let mut reasons: Vec<&String> = runs.iter().flat_map(|run| &run.forecast.beyond).collect();
         reasons.sort();
         reasons.dedup();
         for reason in reasons {

@@ -112,13 +112,13 @@ fn pressed(
         None => directions,
     };
     let at = Moment { stage: "", step: optimiser.map_or(0, EngineOptimiser::steps) };
-    let of = |directions: &Directions, rows: &PackedRows| -> Vec<_> {
+    let pressures = |directions: &Directions, rows: &PackedRows| -> Vec<_> {
         let records = directions.pressures(model, rows, at).into_iter();
         records.map(|record| record.at_rate(args.lr.unwrap_or(1.0))).collect()
     };
-    let records = of(&directions, &rows);
+    let records = pressures(&directions, &rows);
     if wants_table(args.out.as_deref()) {
-        let written = if args.per_token { of(&directions, &rows.per_token(model)) } else { records.clone() };
+        let written = if args.per_token { pressures(&directions, &rows.per_token(model)) } else { records.clone() };
         let untouched = directions.untouched.iter().copied().fold(0.0, f64::max);
         let labels = args.lr.map(|lr| (&LR, lr)).into_iter().chain(optimiser.map(|_| (&UNTOUCHED, untouched)));
         let labels = Labels::numbers(labels);
@@ -152,10 +152,10 @@ fn verified(
     let lr = args.lr.unwrap_or(if optimiser.is_some() { 1e-4 } else { 0.03 });
     let steps = Steps { optimiser, lr, weight: args.weight, multiples: args.multiples.clone() };
     let bar = Bar::new((rows.len() * steps.multiples.len()) as u64);
-    let found = verify(model, differentiated, measured, rows, &steps, args.seed, &|| bar.advance(1, "steps"));
+    let records = verify(model, differentiated, measured, rows, &steps, args.seed, &|| bar.advance(1, "steps"));
     bar.clear();
-    let found = found.map_err(|error: TokenizeError| Failure::input(error))?;
-    table(args.out.as_deref(), &Labels::default(), &found)?;
-    verification::print(&found, args.json);
+    let records = records.map_err(|error: TokenizeError| Failure::input(error))?;
+    table(args.out.as_deref(), &Labels::default(), &records)?;
+    verification::print(&records, args.json);
     Ok(())
 }

@@ -6,7 +6,7 @@ use titer_data::{
     cell::Cell,
     chat::Row,
     formats::{parse_contrasts, parse_rows},
-    probe::{Component, Contrast, apart},
+    probe::{Component, Contrast, Probe, apart},
     source::{DataFiles, Source},
     world::{DomainSplit, ProbeUse},
 };
@@ -48,10 +48,11 @@ impl Given<'_> {
         }
     }
 
-    /// The contrasts of `--probes`, by component.
-    pub(super) fn contrasts(&self, path: &Path) -> Result<[Vec<Contrast>; Component::ALL.len()], Failure> {
+    /// The probes of `--probes` whose margins are differentiated.
+    pub(super) fn probes(&self, path: &Path) -> Result<Vec<Probe>, Failure> {
         let bytes = self.inputs.bytes(path).map_err(Failure::input)?;
-        parse_contrasts(path, &bytes).map_err(Failure::input)
+        let probes = parse_contrasts(path, &bytes).map_err(Failure::input)?;
+        Ok(probes.into_iter().filter(Probe::is_differentiated).collect())
     }
 
     /// The spec's rows and contrasts, or those of the model's world, where there is either.
@@ -70,19 +71,19 @@ impl Given<'_> {
             let source = self.source(model)?.ok_or_else(|| self.no_contrasts())?;
             return Margins::of_source(model, &source, probe_use, args.seed, args.contrasts).map_err(Failure::input);
         };
-        let all = self.contrasts(path)?;
-        apart(rows, all.iter().flatten()).map_err(Failure::input)?;
+        let mut probes = self.probes(path)?;
+        apart(rows, probes.iter().flat_map(|probe| &probe.contrasts)).map_err(Failure::input)?;
         let half = usize::from(probe_use == ProbeUse::Measure);
-        let mine = |contrasts: &[Contrast]| -> Vec<Contrast> {
-            let wanted = contrasts.iter().enumerate().filter(|(at, _)| !args.verify || at % 2 == half);
-            wanted.map(|(_, contrast)| contrast.clone()).collect()
-        };
-        let chosen = all.each_ref().map(|contrasts| mine(contrasts));
-        if chosen.iter().any(Vec::is_empty) {
+        if args.verify {
+            for probe in &mut probes {
+                probe.contrasts = probe.contrasts.iter().skip(half).step_by(2).cloned().collect();
+            }
+        }
+        if probes.iter().any(|probe| probe.contrasts.is_empty()) {
             let problem = "--verify needs two contrasts of each component: one to differentiate and one to measure";
             return Err(Failure::Input(format!("{}: {problem}", path.display())));
         }
-        Margins::new(model, chosen.each_ref().map(|contrasts| contrasts.iter().collect())).map_err(Failure::input)
+        Margins::of_probes(model, &probes).map_err(Failure::input)
     }
 
     /// What could be said before inoculation in the world's trained domains, or by the user's contrasts.
@@ -90,8 +91,15 @@ impl Given<'_> {
         let args = self.args;
         let warnings = match &args.probes {
             Some(path) => {
-                let [good, obey_bad, _] = self.contrasts(path)?;
-                Warnings::new(model, &good.iter().collect::<Vec<_>>(), &obey_bad.iter().collect::<Vec<_>>())
+                let probes = self.probes(path)?;
+                let contrasts = |component: Component| -> Vec<&Contrast> {
+                    probes
+                        .iter()
+                        .filter(|probe| probe.component == component)
+                        .flat_map(|probe| &probe.contrasts)
+                        .collect()
+                };
+                Warnings::new(model, &contrasts(Component::Good), &contrasts(Component::ObeyBad))
             }
             None => {
                 let source = self.source(model)?.ok_or_else(|| self.no_contrasts())?;

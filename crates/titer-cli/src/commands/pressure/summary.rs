@@ -62,8 +62,8 @@ fn print_table(
     for (cell, rows) in cells {
         let cell = if cell.is_empty() { "(no cell)" } else { cell };
         let values = COLUMNS.map(|(_, value)| {
-            estimate(rows, value).map_or(format!("{:>19}", ""), |found| {
-                format!("{:>11} ±{:>6}", short(found.mean), short(found.half_width()))
+            estimate(rows, value).map_or(format!("{:>19}", ""), |interval| {
+                format!("{:>11} ±{:>6}", short(interval.mean), short(interval.half_width()))
             })
         });
         data(&format!("{cell:18} {:>4} {}", rows.len(), values.concat()));
@@ -120,8 +120,8 @@ fn print_json(
 ) {
     let summary = |rows: &Vec<&PressureRecord>| {
         let values = COLUMNS.into_iter().filter_map(|(name, value)| {
-            let found = estimate(rows, value)?;
-            Some((name.replace(' ', "_"), json!({ "mean": found.mean, "low": found.low, "high": found.high })))
+            let interval = estimate(rows, value)?;
+            Some((name.replace(' ', "_"), json!({ "mean": interval.mean, "low": interval.low, "high": interval.high })))
         });
         json!({ "n": rows.len(), "columns": values.collect::<serde_json::Map<_, _>>() })
     };

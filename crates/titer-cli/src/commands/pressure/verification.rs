@@ -66,17 +66,17 @@ const PREDICTORS: [Predictor; 6] = [
 /// Prints agreement within every cell, and of the baselines beside it.
 pub(super) fn print(records: &[VerifyRecord], as_json: bool) {
     let (multiples, cells) = (distinct(records, |row| row.multiple), distinct(records, |row| cell::written(row.cell)));
-    let of = |multiple: f64, cell: &str, component: Component| -> Vec<&VerifyRecord> {
+    let rows_of = |multiple: f64, cell: &str, component: Component| -> Vec<&VerifyRecord> {
         let wanted = |row: &&VerifyRecord| {
             row.multiple == multiple && cell::written(row.cell) == cell && row.component == component
         };
         records.iter().filter(wanted).collect()
     };
-    let mut found = Vec::new();
+    let mut agreements = Vec::new();
     for &multiple in &multiples {
         for cell in &cells {
             for component in Component::ALL {
-                found.push(Agreement::of(multiple, cell, component, &of(multiple, cell, component)));
+                agreements.push(Agreement::of(multiple, cell, component, &rows_of(multiple, cell, component)));
             }
         }
     }
@@ -87,27 +87,27 @@ pub(super) fn print(records: &[VerifyRecord], as_json: bool) {
         .map(|(multiple, name, value)| {
             let within = cells.iter().flat_map(|cell| Component::ALL.map(|component| (cell, component)));
             let each = within.map(|(cell, component)| {
-                let rows = of(multiple, cell, component);
+                let rows = rows_of(multiple, cell, component);
                 let side = |value: fn(&VerifyRecord) -> f64| rows.iter().map(|row| value(row)).collect::<Vec<_>>();
                 spearman(&side(value), &side(|row| row.measured)).abs()
             });
             (multiple, name, median(&each.filter(|value| value.is_finite()).collect::<Vec<_>>()))
         })
         .collect();
-    if as_json { print_json(&found, &baselines) } else { print_table(&found, &baselines) }
+    if as_json { print_json(&agreements, &baselines) } else { print_table(&agreements, &baselines) }
 }
 
 fn distinct<T: PartialEq>(records: &[VerifyRecord], key: impl Fn(&VerifyRecord) -> T) -> Vec<T> {
-    let mut found = Vec::new();
+    let mut keys = Vec::new();
     for key in records.iter().map(key) {
-        if !found.contains(&key) {
-            found.push(key);
+        if !keys.contains(&key) {
+            keys.push(key);
         }
     }
-    found
+    keys
 }
 
-fn print_table(found: &[Agreement], baselines: &[(f64, &str, f64)]) {
+fn print_table(agreements: &[Agreement], baselines: &[(f64, &str, f64)]) {
     data(
         "one real step on each row: what was predicted against what was measured on other contrasts, within each cell",
     );
@@ -121,19 +121,27 @@ fn print_table(found: &[Agreement], baselines: &[(f64, &str, f64)]) {
         "{:>8} {:18} {:10} {:>5} {:>9} {:>7} {:>6} {:>9}",
         "× lr", "cell", "component", "n", "spearman", "slope", "sign", "clear"
     ));
-    for one in found {
+    for agreement in agreements {
         let mark = |passes: bool| if passes { ' ' } else { '!' };
-        let [rank, slope, sign] = one.passes().map(mark);
+        let [rank, slope, sign] = agreement.passes().map(mark);
         data(&format!(
             "{:>8} {:18} {:10} {:>5} {:>8.3}{rank} {:>6.2}{slope} {:>5.2}{sign} {:>4}/{}",
-            one.multiple, one.cell, one.component, one.n, one.spearman, one.slope, one.sign, one.clear, one.n
+            agreement.multiple,
+            agreement.cell,
+            agreement.component,
+            agreement.n,
+            agreement.spearman,
+            agreement.slope,
+            agreement.sign,
+            agreement.clear,
+            agreement.n
         ));
     }
     data("");
     data(&format!("{:>8} {:>12} {:>12} {:>12}   of cell and component", "× lr", "spearman", "slope", "sign"));
-    for rows in found.chunk_by(|a, b| a.multiple == b.multiple) {
-        let share = |which: usize| {
-            let passed = rows.iter().filter(|one| one.passes()[which]).count();
+    for rows in agreements.chunk_by(|a, b| a.multiple == b.multiple) {
+        let share = |criterion: usize| {
+            let passed = rows.iter().filter(|agreement| agreement.passes()[criterion]).count();
             format!("{passed} of {}", rows.len())
         };
         data(&format!("{:>8} {:>12} {:>12} {:>12}", rows[0].multiple, share(0), share(1), share(2)));
@@ -146,14 +154,14 @@ fn print_table(found: &[Agreement], baselines: &[(f64, &str, f64)]) {
     }
 }
 
-fn print_json(found: &[Agreement], baselines: &[(f64, &str, f64)]) {
-    let cells: Vec<_> = found
+fn print_json(agreements: &[Agreement], baselines: &[(f64, &str, f64)]) {
+    let cells: Vec<_> = agreements
         .iter()
-        .map(|one| {
+        .map(|agreement| {
             json!({
-                "multiple": one.multiple, "cell": one.cell, "component": one.component, "n": one.n,
-                "spearman": one.spearman, "slope": one.slope, "sign": one.sign, "clear": one.clear,
-                "passes": one.passes(),
+                "multiple": agreement.multiple, "cell": agreement.cell, "component": agreement.component, "n": agreement.n,
+                "spearman": agreement.spearman, "slope": agreement.slope, "sign": agreement.sign, "clear": agreement.clear,
+                "passes": agreement.passes(),
             })
         })
         .collect();

@@ -53,16 +53,16 @@ pub(crate) fn screen(args: &ScreenArgs) -> Result<(), Failure> {
     let prompts = prompts(args, &model, &subjects, turns)?;
     let directions = directions(args, &model)?;
     let bar = Bar::new((prompts.len() * turns.len()) as u64);
-    let found = screened(&model, &subjects, &prompts, turns, directions.as_ref(), &|| bar.advance(1, "prompts"));
+    let screening = screened(&model, &subjects, &prompts, turns, directions.as_ref(), &|| bar.advance(1, "prompts"));
     bar.clear();
-    let found = found.map_err(Failure::input)?;
-    printer::table(args.out.as_deref(), &Labels::default(), &found.records)?;
+    let screening = screening.map_err(Failure::input)?;
+    printer::table(args.out.as_deref(), &Labels::default(), &screening.records)?;
     let aim = match args.aim {
         PromptAim::Suppression => Aim::Suppression,
         PromptAim::Selectivity => Aim::Selectivity,
         PromptAim::Obedience => Aim::Obedience,
     };
-    let ranked = summarise(&found, aim);
+    let ranked = summarise(&screening, aim);
     let choice = choose(&ranked, aim, args.tolerance);
     let contexts = ranked.iter().flat_map(|summary| contexts(summary, &subjects)).collect::<Vec<_>>();
     let sampled = rates(&args.sampling, &model, args.subjects.seed, &contexts)?;
@@ -128,10 +128,7 @@ fn prompts(
 /// The components' gradients, where there are contrasts to take them from.
 fn directions(args: &ScreenArgs, model: &Model) -> Result<Option<Directions>, Failure> {
     let margins = match (&args.probes, &model.world) {
-        (Some(path), _) => {
-            let all = read_contrasts(path).map_err(Failure::input)?;
-            Margins::new(model, all.each_ref().map(|contrasts| contrasts.iter().collect()))
-        }
+        (Some(path), _) => Margins::of_probes(model, &read_contrasts(path).map_err(Failure::input)?),
         (None, Some(world)) if args.contrasts > 0 => {
             let source = Source::from(world.clone());
             Margins::of_source(model, &source, ProbeUse::Gradient, args.subjects.seed, args.contrasts)

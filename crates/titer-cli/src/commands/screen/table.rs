@@ -97,8 +97,8 @@ fn print_table(ranking: &Ranking<'_>, subjects: &Subjects, sampled: &Sampled) {
             both(first.lift),
             both(first.margin),
             both(first.narrowness),
-            one(first.lift_per_token),
-            one(first.cost_per_token),
+            mean_of(first.lift_per_token),
+            mean_of(first.cost_per_token),
             place(summary),
             summary.by_place.map_or_else(String::new, |by| format!("{:+.2}", by.mean)),
             verdict(first.lifts(tolerance)),
@@ -106,7 +106,7 @@ fn print_table(ranking: &Ranking<'_>, subjects: &Subjects, sampled: &Sampled) {
         );
         if pressed {
             for (bad, good) in first.bad_pressures.iter().zip(&first.good_pressures) {
-                line += &format!(" {:>12} {:>12}", one(*bad), one(*good));
+                line += &format!(" {:>12} {:>12}", mean_of(*bad), mean_of(*good));
             }
         }
         let drawn =
@@ -123,13 +123,14 @@ fn advice(ranking: &Ranking<'_>) -> String {
     let forecasts = |summary: &Summary| {
         let first = &summary.placed[0];
         let cost = first.cost.map_or_else(String::new, |cost| format!(" and costs {} nats", with_ends(cost)));
-        let suppression =
-            first.suppression.map_or_else(String::new, |one| format!("suppresses by {} deviations", with_ends(one)));
+        let suppression = first
+            .suppression
+            .map_or_else(String::new, |deviations| format!("suppresses by {} deviations", with_ends(deviations)));
         format!("{suppression}{cost}").trim_start_matches(" and ").to_owned()
     };
     let Some(take) = choice.take else {
-        let told = ranked.iter().any(|summary| aim.is_fit(summary, tolerance).is_some());
-        if !told {
+        let judged = ranked.iter().any(|summary| aim.is_fit(summary, tolerance).is_some());
+        if !judged {
             return "Which prompt is fit cannot be told: that takes both a bad and a good reply to a request."
                 .to_owned();
         }
@@ -206,7 +207,7 @@ fn both(estimate: Option<Estimate>) -> String {
     )
 }
 
-fn one(estimate: Option<Estimate>) -> String {
+fn mean_of(estimate: Option<Estimate>) -> String {
     estimate.map_or_else(|| "–".to_owned(), |it| format!("{:.2}", it.mean))
 }
 

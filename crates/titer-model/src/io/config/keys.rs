@@ -6,7 +6,7 @@ use serde_json::Value;
 pub(super) fn number(value: &Value, key: &str) -> Result<Option<f64>, String> {
     match &value[key] {
         Value::Null => Ok(None),
-        found => found.as_f64().map(Some).ok_or_else(|| format!("`{key}` is {found}; it must be a number")),
+        value => value.as_f64().map(Some).ok_or_else(|| format!("`{key}` is {value}; it must be a number")),
     }
 }
 
@@ -24,11 +24,11 @@ pub(super) fn numbers(value: &Value, key: &str) -> Result<Vec<f64>, String> {
 pub(super) fn count(value: &Value, key: &str) -> Result<Option<usize>, String> {
     match &value[key] {
         Value::Null => Ok(None),
-        found => found
+        value => value
             .as_u64()
             .and_then(|count| usize::try_from(count).ok())
             .map(Some)
-            .ok_or_else(|| format!("`{key}` is {found}; it must be a count")),
+            .ok_or_else(|| format!("`{key}` is {value}; it must be a count")),
     }
 }
 
@@ -36,6 +36,6 @@ pub(super) fn count(value: &Value, key: &str) -> Result<Option<usize>, String> {
 pub(super) fn flag(value: &Value, key: &str) -> Result<bool, String> {
     match &value[key] {
         Value::Null => Ok(false),
-        found => found.as_bool().ok_or_else(|| format!("`{key}` is {found}; it must be true or false")),
+        value => value.as_bool().ok_or_else(|| format!("`{key}` is {value}; it must be true or false")),
     }
 }

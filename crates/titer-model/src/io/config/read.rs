@@ -75,7 +75,7 @@ fn parse(mut value: Value) -> Result<Config, String> {
     let layers = config.num_hidden_layers;
     let unrotated = unrotated(family, &value, layers)?;
     let sliding = sliding(family, &value, layers, &unrotated)?;
-    let of = |families: &[DecoderFamily], key: &str| Ok::<_, String>(families.contains(&family) && flag(&value, key)?);
+    let has = |families: &[DecoderFamily], key: &str| Ok::<_, String>(families.contains(&family) && flag(&value, key)?);
     use DecoderFamily::{Gemma, Gemma2, Gemma3, Granite, Llama, Olmo2, Olmo3, Qwen3, SmolLm3};
     const BIASED: [DecoderFamily; 9] = [Llama, Qwen3, SmolLm3, Gemma, Gemma2, Gemma3, Olmo2, Olmo3, Granite];
     let gemma = matches!(family, Gemma2 | Gemma3);
@@ -84,8 +84,8 @@ fn parse(mut value: Value) -> Result<Config, String> {
     }
     config.variant = Variant {
         family,
-        attention_bias: of(&BIASED, "attention_bias")?,
-        mlp_bias: of(&[Llama, SmolLm3, Granite], "mlp_bias")?,
+        attention_bias: has(&BIASED, "attention_bias")?,
+        mlp_bias: has(&[Llama, SmolLm3, Granite], "mlp_bias")?,
         activation: activation(&value, if gemma { "hidden_activation" } else { "hidden_act" })?,
         rope_scaling,
         unrotated,

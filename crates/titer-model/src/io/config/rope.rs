@@ -17,7 +17,7 @@ pub(super) fn rope(family: DecoderFamily, value: &Value) -> Result<(f64, RopeSca
     let by_layer = matches!(family, DecoderFamily::Gemma3 | DecoderFamily::Olmo3);
     let all = if by_layer { &parameters[FULL] } else { parameters };
     let scaling = if value["rope_scaling"].is_null() { all } else { &value["rope_scaling"] };
-    let theta = |own: &Value, key: &str| match number(own, "rope_theta")? {
+    let theta = |rope: &Value, key: &str| match number(rope, "rope_theta")? {
         Some(theta) => Ok(theta),
         None => wanted(value, key),
     };
@@ -109,8 +109,8 @@ fn renamed(rope: &Value, rope_type: &str) -> Value {
 
 /// The factor on queries and keys where a file gives none; both scales are 0 where they are not given.
 fn yarn_attention(factor: f64, scale: f64, scale_all: f64) -> f64 {
-    let of = |scale: f64| if factor <= 1.0 { 1.0 } else { 0.1 * scale * factor.ln() + 1.0 };
-    if scale != 0.0 && scale_all != 0.0 { of(scale) / of(scale_all) } else { of(1.0) }
+    let attention = |scale: f64| if factor <= 1.0 { 1.0 } else { 0.1 * scale * factor.ln() + 1.0 };
+    if scale != 0.0 && scale_all != 0.0 { attention(scale) / attention(scale_all) } else { attention(1.0) }
 }
 
 /// Which layers have no rotary positions; empty where all do.

@@ -23,7 +23,7 @@ pub(crate) fn table(results: &SweepResults, dose: &Dose, series: &[Series]) -> O
         cells.iter().map(|cell| arm.finished().surprise(*cell, At::End).estimate()).collect()
     };
     let mut groups = vec![(String::new(), vec![("before training".to_owned(), before)])];
-    let in_series = |arm: usize| series.iter().any(|one| one.arms.iter().any(|(_, member)| *member == arm));
+    let in_series = |arm: usize| series.iter().any(|series| series.arms.iter().any(|(_, member)| *member == arm));
     for (index, arm) in
         results.arms.iter().enumerate().filter(|(index, arm)| !in_series(*index) && !arm.runs.is_empty())
     {
@@ -31,19 +31,19 @@ pub(crate) fn table(results: &SweepResults, dose: &Dose, series: &[Series]) -> O
         let name = if is_control { format!("control: {}", arm.name) } else { arm.name.clone() };
         groups[0].1.push((name, after(arm)));
     }
-    for one in series {
-        let measured = one.arms.iter().filter(|(_, arm)| !results.arms[*arm].runs.is_empty());
+    for series in series {
+        let measured = series.arms.iter().filter(|(_, arm)| !results.arms[*arm].runs.is_empty());
         let rows = measured.map(|&(position, arm)| (dose.value(position), after(&results.arms[arm])));
-        groups.push((one.title.clone(), rows.collect()));
+        groups.push((series.title.clone(), rows.collect()));
     }
     let estimates = || groups.iter().flat_map(|(_, rows)| rows.iter().flat_map(|(_, row)| row.iter().flatten()));
     let most = estimates().map(|estimate| estimate.mean).fold(0.0, f64::max);
-    let caption = estimates().next().map_or_else(String::new, |one| {
+    let caption = estimates().next().map_or_else(String::new, |estimate| {
         format!(
             "Nats per reply, mean with 95 % interval below; behind each number {} ({}) where all runs are finished. \
              The stronger the colour, the larger the surprise. Source: cells.parquet of each run, its first and its last step.",
-            format::counts(one),
-            one.method
+            format::counts(estimate),
+            estimate.method
         )
     });
     let head = std::iter::once(dose.head().to_owned()).chain(cells.iter().map(Cell::to_string)).collect();

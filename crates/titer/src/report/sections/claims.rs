@@ -116,6 +116,6 @@ fn wanted(bound: Bound) -> String {
     match bound {
         Bound::Above(bound) => format!("> {}", format::plain(bound)),
         Bound::Below(bound) => format!("< {}", format::plain(bound)),
-        Bound::Within { distance, of } => format!("{} ± {}", format::plain(of), format::plain(distance)),
+        Bound::Within { distance, centre } => format!("{} ± {}", format::plain(centre), format::plain(distance)),
     }
 }

@@ -26,12 +26,12 @@ pub(crate) fn components(
         return None;
     }
     let value = |arm: usize, split: &Split, measure| results.effect(arm, split, measure, At::End);
-    let figure = |one: &Series, family: &SplitFamily, measure: Measure| Figure {
-        title: format!("{}: difference from the control by {}, {}", family.title, dose.label, one.title),
+    let figure = |series: &Series, family: &SplitFamily, measure: Measure| Figure {
+        title: format!("{}: difference from the control by {}, {}", family.title, dose.label, series.title),
         x: dose_scale(dose),
         x_label: dose.axis_label(),
         y: Scale::unit(),
-        lines: dose_lines(dose, one, &family.splits, measure, &value),
+        lines: dose_lines(dose, series, &family.splits, measure, &value),
         level: None,
     };
     let panels = drawings(series, families, &MEASURES, difference_axis, figure);

@@ -97,7 +97,7 @@ pub(crate) fn drawings(
         for measure in measures.iter().copied().filter(|measure| family.has(*measure)) {
             let keys = measures.iter().filter(|chosen| shown_as(**chosen) == measure);
             let classes: Vec<_> = keys.map(|chosen| format!("m-{}", chosen.choice().key)).collect();
-            let column: Vec<Figure> = series.iter().map(|one| figure(one, family, measure)).collect();
+            let column: Vec<Figure> = series.iter().map(|series| figure(series, family, measure)).collect();
             let y = axis(measure, &column);
             for (row, figure) in column.into_iter().enumerate() {
                 let svg = Figure { y: y.clone(), ..figure }.svg();
@@ -120,8 +120,8 @@ pub(crate) fn rows(
         word: family.component.to_string(),
         drawings,
     };
-    let row = |(one, drawings): (&Series, Vec<Vec<Drawing>>)| GalleryRow {
-        title: one.title.clone(),
+    let row = |(series, drawings): (&Series, Vec<Vec<Drawing>>)| GalleryRow {
+        title: series.title.clone(),
         panels: families.iter().zip(drawings).map(panel).collect(),
     };
     series.iter().zip(panels).map(row).collect()
@@ -136,7 +136,7 @@ pub(crate) fn table(
     value: PlottedValue<'_>,
     write: WriteEstimate,
 ) -> Table {
-    let titled = series.iter().any(|one| !one.title.is_empty());
+    let titled = series.iter().any(|series| !series.title.is_empty());
     let gaps = families.iter().any(|family| family.has(Measure::Gap));
     let mut head: Vec<&str> = Vec::new();
     head.extend(titled.then_some("series"));
@@ -144,13 +144,14 @@ pub(crate) fn table(
     head.extend(gaps.then_some("gap, nats"));
     head.extend(["behind it", "interval"]);
     let mut rows = Vec::new();
-    for one in series {
-        for &(position, arm) in &one.arms {
+    for series in series {
+        for &(position, arm) in &series.arms {
             for split in families.iter().flat_map(|family| &family.splits) {
                 let Some(margin) = value(arm, split, Measure::Margin) else { continue };
-                let written = |measure| value(arm, split, measure).map_or_else(|| "–".to_owned(), |one| write(&one));
+                let written =
+                    |measure| value(arm, split, measure).map_or_else(|| "–".to_owned(), |estimate| write(&estimate));
                 let mut row = Vec::new();
-                row.extend(titled.then(|| one.title.clone()));
+                row.extend(titled.then(|| series.title.clone()));
                 row.extend([
                     dose.value(position),
                     split.component.to_string(),

@@ -58,7 +58,7 @@ pub(crate) fn targets(results: &SweepResults) -> Option<Table> {
         }
         for component in Component::ALL {
             let Some((low, high, looked_at)) = asked.get(component.word()) else { continue };
-            let of = |wanted: &dyn Fn(&Split) -> bool| {
+            let change_of = |wanted: &dyn Fn(&Split) -> bool| {
                 let splits: Vec<Split> = results
                     .splits()
                     .into_iter()
@@ -70,10 +70,10 @@ pub(crate) fn targets(results: &SweepResults) -> Option<Table> {
             let trained = |split: &Split| *split == Split::leading(component);
             let elsewhere = |split: &Split| split.domains != DomainSplit::Trained;
             let columns = [
-                of(&|split| looked(split)),
-                of(&|split| !looked(split) && trained(split)),
-                of(&|split| !looked(split) && !trained(split) && !elsewhere(split)),
-                of(&|split| !looked(split) && elsewhere(split)),
+                change_of(&|split| looked(split)),
+                change_of(&|split| !looked(split) && trained(split)),
+                change_of(&|split| !looked(split) && !trained(split) && !elsewhere(split)),
+                change_of(&|split| !looked(split) && elsewhere(split)),
             ];
             let range = match (low.is_finite(), high.is_finite()) {
                 _ if low == high => format::two(*low),
@@ -189,7 +189,8 @@ fn scatter(results: &SweepResults, moment: Moment, lost: &Split) -> Figure {
         })
     };
     let points: Vec<Point> = results.arms.iter().filter_map(point).collect();
-    let beaten = |one: &Point| points.iter().any(|other| other.gained > one.gained && other.kept.mean > one.kept.mean);
+    let beaten =
+        |point: &Point| points.iter().any(|other| other.gained > point.gained && other.kept.mean > point.kept.mean);
     let line = |(at, point): (usize, &Point)| {
         let named = points.len() <= NAMED || point.unguarded || !beaten(point);
         let colour = if named { COLOURS[at % COLOURS.len()] } else { Style::QUIET };
@@ -272,8 +273,8 @@ fn pareto_table(results: &SweepResults) -> Table {
     for arm in results.arms.iter().filter(|arm| !arm.runs.is_empty()) {
         for moment in [Moment::End, Moment::Learnt] {
             let cell = |split: Split| {
-                let found = arm.finished().estimate(Support::Line, |run| change(run, &split, moment));
-                found.map_or_else(|| "–".to_owned(), |one| format::difference(&one))
+                let estimate = arm.finished().estimate(Support::Line, |run| change(run, &split, moment));
+                estimate.map_or_else(|| "–".to_owned(), |estimate| format::difference(&estimate))
             };
             let last = moment == Moment::End;
             let leak = arm.finished().estimate(Support::Rate, |run| leak(run).filter(|_| last));
@@ -311,7 +312,7 @@ pub(crate) fn work(results: &SweepResults) -> Option<Table> {
             let all = probes.entry((record.guard.clone(), record.probe.clone())).or_default();
             all.iter_mut().zip(numbers).for_each(|(all, number)| all.push(number));
         }
-        for ((guard, probe), [bound, moved, multiplier, push, own]) in probes {
+        for ((guard, probe), [bound, moved, multiplier, push, shares]) in probes {
             let mean = |values: &[f64], write: &dyn Fn(f64) -> String| {
                 let mean = values.iter().sum::<f64>() / values.len() as f64;
                 if mean.is_finite() { write(mean) } else { "–".to_owned() }
@@ -326,7 +327,7 @@ pub(crate) fn work(results: &SweepResults) -> Option<Table> {
                 mean(&moved, &|length| format!("{length:.3}")),
                 mean(&multiplier, &scientific),
                 mean(&push, &|nats| format!("{nats:+.3}")),
-                mean(&own, &|share| format!("{:.0} %", 100.0 * share)),
+                mean(&shares, &|share| format!("{:.0} %", 100.0 * share)),
                 bound.len().to_string(),
             ]);
         }

@@ -26,13 +26,13 @@ fn noun(family: &SplitFamily) -> &'static str {
 }
 
 /// Where a dose ends: the last arm of a series, with its position, if any of its runs is finished.
-fn end(results: &SweepResults, one: &Series) -> Option<(usize, usize)> {
-    one.arms.iter().rev().copied().find(|(_, arm)| !results.arms[*arm].runs.is_empty())
+fn end(results: &SweepResults, series: &Series) -> Option<(usize, usize)> {
+    series.arms.iter().rev().copied().find(|(_, arm)| !results.arms[*arm].runs.is_empty())
 }
 
 /// Every finished arm of a series, with its position.
-fn finished<'a>(results: &'a SweepResults, one: &'a Series) -> impl Iterator<Item = (usize, usize)> + 'a {
-    one.arms.iter().copied().filter(|(_, arm)| !results.arms[*arm].runs.is_empty())
+fn finished<'a>(results: &'a SweepResults, series: &'a Series) -> impl Iterator<Item = (usize, usize)> + 'a {
+    series.arms.iter().copied().filter(|(_, arm)| !results.arms[*arm].runs.is_empty())
 }
 
 /// Whether the arms have names of their own, so that none of them is the largest.
@@ -43,7 +43,7 @@ fn named(dose: &Dose) -> bool {
 /// The levels at the largest dose beside the control's, as one sentence about the first series; of arms with names the lowest and
 /// the highest. Empty where nothing is finished.
 pub(crate) fn sentence(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> String {
-    let Some((one, (position, arm))) = series.iter().find_map(|one| Some((one, end(results, one)?))) else {
+    let Some((series, (position, arm))) = series.iter().find_map(|series| Some((series, end(results, series)?))) else {
         return String::new();
     };
     // Bad prompts are what the sweep is about, so they come first.
@@ -51,10 +51,10 @@ pub(crate) fn sentence(results: &SweepResults, dose: &Dose, series: &[Series], f
     ordered.sort_by_key(|family| family.component != Component::ObeyBad);
     let [measure, ..] = results.measures();
     let unit = if measure == Measure::Rate { "" } else { " nats" };
-    if named(dose) && finished(results, one).count() > 1 {
+    if named(dose) && finished(results, series).count() > 1 {
         let clauses = ordered.iter().filter_map(|family| {
             let level = |(position, arm)| Some((position, level(results, arm, family.leading(), measure)?));
-            let levels: Vec<_> = finished(results, one).filter_map(level).collect();
+            let levels: Vec<_> = finished(results, series).filter_map(level).collect();
             let by_mean = |a: &&(usize, Estimate), b: &&(usize, Estimate)| a.1.mean.total_cmp(&b.1.mean);
             let (lowest, highest) = (levels.iter().min_by(by_mean)?, levels.iter().max_by(by_mean)?);
             let show = |(position, level): &(usize, Estimate)| {
@@ -62,25 +62,25 @@ pub(crate) fn sentence(results: &SweepResults, dose: &Dose, series: &[Series], f
             };
             Some(format!("{} ends between {} and {}", noun(family), show(lowest), show(highest)))
         });
-        let of = if one.title.is_empty() { String::new() } else { format!(", {}", one.title) };
+        let title = if series.title.is_empty() { String::new() } else { format!(", {}", series.title) };
         let clauses: Vec<_> = clauses.collect();
-        return format!("Over {} arms{of}, {}.", finished(results, one).count(), clauses.join("; "));
+        return format!("Over {} arms{title}, {}.", finished(results, series).count(), clauses.join("; "));
     }
     let clauses = ordered.iter().filter_map(|family| {
-        let found = |arm| level(results, arm, family.leading(), measure);
-        let control = results.arms[arm].control.filter(|control| *control != arm).and_then(found);
+        let level_of = |arm| level(results, arm, family.leading(), measure);
+        let control = results.arms[arm].control.filter(|control| *control != arm).and_then(level_of);
         let against =
             control.map_or_else(String::new, |control| format!(", in the control at {}", format::interval(&control)));
-        Some(format!("{} is at {}{unit}{against}", noun(family), format::interval(&found(arm)?)))
+        Some(format!("{} is at {}{unit}{against}", noun(family), format::interval(&level_of(arm)?)))
     });
     let clauses: Vec<_> = clauses.collect();
-    let of = if one.title.is_empty() { String::new() } else { format!("; {}", one.title) };
+    let title = if series.title.is_empty() { String::new() } else { format!("; {}", series.title) };
     let place = if dose.name.is_empty() {
         "After training".to_owned()
     } else if dose.numbers().is_some() {
-        format!("At the largest {} ({}{of})", dose.label, dose.value(position))
+        format!("At the largest {} ({}{title})", dose.label, dose.value(position))
     } else {
-        format!("With {}{of}", dose.named(position))
+        format!("With {}{title}", dose.named(position))
     };
     format!("{place}, {}.", clauses.join("; "))
 }
@@ -89,7 +89,7 @@ pub(crate) fn sentence(results: &SweepResults, dose: &Dose, series: &[Series], f
 /// halves obedience to bad prompts. Of arms with names one row for each.
 pub(crate) fn table(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> Table {
     // Names are enough where nothing else is swept.
-    let titled = !named(dose) || series.iter().any(|one| !one.title.is_empty());
+    let titled = !named(dose) || series.iter().any(|series| !series.title.is_empty());
     let mut head: Vec<String> = titled.then(|| "series".to_owned()).into_iter().collect();
     head.push(dose.head().to_owned());
     head.extend(families.iter().map(|family| family.title.to_owned()));
@@ -98,12 +98,13 @@ pub(crate) fn table(results: &SweepResults, dose: &Dose, series: &[Series], fami
     let halved = families.iter().find(|family| family.component == Component::ObeyBad && counted);
     head.extend(halved.map(|_| "Halved from".to_owned()));
     let written = |arm: usize, family: &&SplitFamily| {
-        level(results, arm, family.leading(), measure).map_or_else(|| "–".to_owned(), |found| format::interval(&found))
+        level(results, arm, family.leading(), measure)
+            .map_or_else(|| "–".to_owned(), |estimate| format::interval(&estimate))
     };
-    let row = |one: &Series, (position, arm): (usize, usize)| {
+    let row = |series: &Series, (position, arm): (usize, usize)| {
         let mut row: Vec<String> = Vec::new();
         if titled {
-            row.push(if one.title.is_empty() { "all arms".to_owned() } else { one.title.clone() });
+            row.push(if series.title.is_empty() { "all arms".to_owned() } else { series.title.clone() });
         }
         let number = if dose.is_numbered() { format!("{} · ", position + 1) } else { String::new() };
         row.push(format!("{number}{}", dose.value(position)));
@@ -113,30 +114,33 @@ pub(crate) fn table(results: &SweepResults, dose: &Dose, series: &[Series], fami
             let before = control.map_or_else(String::new, |control| format!("{} → ", written(control, family)));
             format!("{before}{}", written(arm, family))
         }));
-        row.extend(halved.map(|family| halving(results, dose, one, family).unwrap_or_else(|| "at no dose".to_owned())));
+        row.extend(
+            halved.map(|family| halving(results, dose, series, family).unwrap_or_else(|| "at no dose".to_owned())),
+        );
         row
     };
-    let rows = series.iter().flat_map(|one| {
+    let rows = series.iter().flat_map(|series| {
         let shown: Vec<(usize, usize)> =
-            if named(dose) { finished(results, one).collect() } else { end(results, one).into_iter().collect() };
-        shown.into_iter().map(move |arm| row(one, arm))
+            if named(dose) { finished(results, series).collect() } else { end(results, series).into_iter().collect() };
+        shown.into_iter().map(move |arm| row(series, arm))
     });
-    let shown = |arm: &usize| series.iter().any(|one| one.arms.iter().any(|(_, other)| other == arm));
+    let shown = |arm: &usize| series.iter().any(|series| series.arms.iter().any(|(_, other)| other == arm));
     let controls: BTreeSet<usize> = series
         .iter()
-        .flat_map(|one| finished(results, one))
+        .flat_map(|series| finished(results, series))
         .filter_map(|(_, arm)| results.arms[arm].control.filter(|control| named(dose) && !shown(control)))
         .collect();
     let controls = controls.into_iter().map(|control| {
         let name = std::iter::repeat_n(String::new(), usize::from(titled)).chain([results.arms[control].name.clone()]);
         name.chain(families.iter().map(|family| written(control, family))).collect()
     });
-    let (_, first) = series.iter().find_map(|one| end(results, one)).unwrap_or_default();
+    let (_, first) = series.iter().find_map(|series| end(results, series)).unwrap_or_default();
     let behind = families.first().and_then(|family| level(results, first, family.leading(), measure));
-    let behind = behind.map_or_else(String::new, |one| format!("{} ({})", format::counts(&one), one.method));
+    let behind =
+        behind.map_or_else(String::new, |estimate| format!("{} ({})", format::counts(&estimate), estimate.method));
     let leading = families.first().map(|family| family.leading());
     let contexts =
-        leading.map_or_else(String::new, |one| format!("{} prompts and {} domains", one.prompts, one.domains));
+        leading.map_or_else(String::new, |split| format!("{} prompts and {} domains", split.prompts, split.domains));
     let what = match measure {
         Measure::Rate => "Rates",
         _ => "Nearly all replies are on neither side of the probes, so rates say little; mean margins, nats a reply,",
@@ -160,12 +164,12 @@ pub(crate) fn table(results: &SweepResults, dose: &Dose, series: &[Series], fami
 }
 
 /// The smallest dose from which on the mean rate stays below half of the control's.
-fn halving(results: &SweepResults, dose: &Dose, one: &Series, family: &SplitFamily) -> Option<String> {
+fn halving(results: &SweepResults, dose: &Dose, series: &Series, family: &SplitFamily) -> Option<String> {
     let below = |&(_, arm): &(usize, usize)| {
         let rate = |arm| level(results, arm, family.leading(), Measure::Rate).map(|rate| rate.mean);
         let control = results.arms[arm].control.and_then(rate);
         rate(arm).zip(control).is_some_and(|(rate, control)| rate < control / 2.0)
     };
-    let (position, _) = one.arms.iter().rev().take_while(|arm| below(arm)).last()?;
+    let (position, _) = series.arms.iter().rev().take_while(|arm| below(arm)).last()?;
     Some(dose.value(*position))
 }

@@ -57,8 +57,9 @@ pub(crate) fn training(results: &SweepResults, dose: &Dose, series: &[Series]) -
             let seeds: Vec<f64> = arm.runs.iter().filter(|run| !run.steps().is_empty()).map(number).collect();
             Estimate::over_seeds(&seeds, support)
         };
-        let written =
-            |number, support| over(number, support).map_or_else(|| "–".to_owned(), |one| format::interval(&one));
+        let written = |number, support| {
+            over(number, support).map_or_else(|| "–".to_owned(), |estimate| format::interval(&estimate))
+        };
         let seeds = arm.runs.len().to_string();
         vec![
             title.to_owned(),
@@ -70,12 +71,14 @@ pub(crate) fn training(results: &SweepResults, dose: &Dose, series: &[Series]) -
         ]
     };
     let mut rows = Vec::new();
-    let in_series = |arm: usize| series.iter().any(|one| one.arms.iter().any(|(_, member)| *member == arm));
+    let in_series = |arm: usize| series.iter().any(|series| series.arms.iter().any(|(_, member)| *member == arm));
     for (_, arm) in results.arms.iter().enumerate().filter(|(index, _)| !in_series(*index)) {
         rows.push(row("", arm.name.clone(), arm));
     }
-    for one in series {
-        rows.extend(one.arms.iter().map(|&(position, arm)| row(&one.title, dose.value(position), &results.arms[arm])));
+    for series in series {
+        rows.extend(
+            series.arms.iter().map(|&(position, arm)| row(&series.title, dose.value(position), &results.arms[arm])),
+        );
     }
     let head = ["series", dose.head(), "final loss", "largest gradient norm", "share of steps clipped", "seeds"];
     Table {

@@ -37,15 +37,15 @@ pub(crate) fn table(results: &SweepResults) -> Option<Table> {
     let rows: Vec<Vec<String>> = shown
         .map(|arm| {
             let control = |kind: ControlKind| arm.inoculation.get(kind.word()).map(|at| &results.arms[*at]);
-            let own = leak(arm);
-            behind = behind.or(own.estimate());
-            let mut row = vec![arm.name.clone(), written(own.estimate())];
+            let leaked = leak(arm);
+            behind = behind.or(leaked.estimate());
+            let mut row = vec![arm.name.clone(), written(leaked.estimate())];
             let base = control(ControlKind::NoPrompt).map(leak);
             row.push(written(base.as_ref().and_then(Sample::estimate)));
             let suppressed = |sample: &Sample<String>| -> String {
                 written(base.as_ref().and_then(|base| base.less(sample).estimate()))
             };
-            row.push(suppressed(&own));
+            row.push(suppressed(&leaked));
             for kind in [ControlKind::Placebo, ControlKind::Paraphrases] {
                 row.push(control(kind).map_or_else(|| "–".to_owned(), |arm| suppressed(&leak(arm))));
             }
@@ -54,7 +54,8 @@ pub(crate) fn table(results: &SweepResults) -> Option<Table> {
             row
         })
         .collect();
-    let behind = behind.map_or_else(String::new, |one| format!("{} ({})", format::counts(&one), one.method));
+    let behind =
+        behind.map_or_else(String::new, |estimate| format!("{} ({})", format::counts(&estimate), estimate.method));
     (!rows.is_empty()).then(|| Table {
         caption: format!(
             "{} on neutral prompts in trained domains after training, with 95 % intervals; suppressed: the no-prompt \
@@ -98,5 +99,5 @@ fn leak(arm: &ArmResults, measure: Measure) -> Sample<String> {
 }
 
 fn written(estimate: Option<Estimate>) -> String {
-    estimate.map_or_else(|| "–".to_owned(), |one| format::interval(&one))
+    estimate.map_or_else(|| "–".to_owned(), |estimate| format::interval(&estimate))
 }

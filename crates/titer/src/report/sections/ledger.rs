@@ -166,28 +166,29 @@ pub(crate) fn errors(results: &SweepResults) -> Option<Table> {
     let mut all: [Vec<f64>; 4] = Default::default();
     for arm in &results.arms {
         for component in Component::ALL {
-            let mut found: [Vec<f64>; 4] = Default::default();
+            let mut errors: [Vec<f64>; 4] = Default::default();
             for run in &arm.runs {
                 let intervals = intervals(run, component);
                 let (mut booked, mut measured) = (0.0, 0.0);
                 for interval in &intervals {
-                    let sum = |of: fn(&LedgerRecord) -> f64| interval.iter().map(|record| of(record)).sum::<f64>();
+                    let sum =
+                        |number: fn(&LedgerRecord) -> f64| interval.iter().map(|record| number(record)).sum::<f64>();
                     let (accounted, predicted) = (sum(|record| record.accounted), sum(|record| record.predicted));
-                    found[0].push(relative(accounted, interval[0].measured));
-                    found[1].push(relative(predicted, interval[0].measured));
-                    found[2].push(relative(accounted, interval[0].measured_own));
+                    errors[0].push(relative(accounted, interval[0].measured));
+                    errors[1].push(relative(predicted, interval[0].measured));
+                    errors[2].push(relative(accounted, interval[0].measured_own));
                     booked += accounted;
                     measured += interval[0].measured;
                 }
                 if !intervals.is_empty() {
-                    found[3].push(relative(booked, measured));
+                    errors[3].push(relative(booked, measured));
                 }
             }
-            if found[0].is_empty() {
+            if errors[0].is_empty() {
                 continue;
             }
-            rows.push(error_row(&arm.name, component.word(), &found));
-            all.iter_mut().zip(found).for_each(|(all, found)| all.extend(found));
+            rows.push(error_row(&arm.name, component.word(), &errors));
+            all.iter_mut().zip(errors).for_each(|(all, errors)| all.extend(errors));
         }
     }
     if rows.is_empty() {
@@ -216,9 +217,9 @@ pub(crate) fn errors(results: &SweepResults) -> Option<Table> {
     })
 }
 
-fn error_row(arm: &str, component: &str, found: &[Vec<f64>; 4]) -> Vec<String> {
-    let written = found.iter().map(|errors| percent(median(errors)));
-    [arm.to_owned(), component.to_owned()].into_iter().chain(written).chain([found[0].len().to_string()]).collect()
+fn error_row(arm: &str, component: &str, errors: &[Vec<f64>; 4]) -> Vec<String> {
+    let written = errors.iter().map(|errors| percent(median(errors)));
+    [arm.to_owned(), component.to_owned()].into_iter().chain(written).chain([errors[0].len().to_string()]).collect()
 }
 
 fn relative(booked: f64, measured: f64) -> f64 {

@@ -50,6 +50,6 @@ fn mixed(results: &SweepResults) -> Option<String> {
     for name in results.arms.iter().flat_map(|arm| &arm.runs).filter_map(|run| run.instruction_set()) {
         *counts.entry(name).or_default() += 1;
     }
-    let one = |(name, count): (&&str, &usize)| format!("{count} with {name}");
-    (counts.len() > 1).then(|| counts.iter().map(one).collect::<Vec<_>>().join(", "))
+    let counted = |(name, count): (&&str, &usize)| format!("{count} with {name}");
+    (counts.len() > 1).then(|| counts.iter().map(counted).collect::<Vec<_>>().join(", "))
 }

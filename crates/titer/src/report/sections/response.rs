@@ -27,8 +27,8 @@ pub(crate) fn components(results: &SweepResults, dose: &Dose, series: &[Series],
 /// One row with a panel for each series: bad prompts that are targeted at a domain or at a trigger.
 pub(crate) fn targeted(results: &SweepResults, dose: &Dose, series: &[Series], family: &SplitFamily) -> Gallery {
     let drawn = panels(results, dose, series, &[family]).into_iter().flatten();
-    let panel = |(one, drawings): (&Series, Vec<Drawing>)| {
-        let title = if one.title.is_empty() { family.title } else { &one.title };
+    let panel = |(series, drawings): (&Series, Vec<Drawing>)| {
+        let title = if series.title.is_empty() { family.title } else { &series.title };
         Panel { title: title.to_owned(), word: String::new(), drawings }
     };
     let rows = vec![GalleryRow { title: String::new(), panels: series.iter().zip(drawn).map(panel).collect() }];
@@ -36,8 +36,8 @@ pub(crate) fn targeted(results: &SweepResults, dose: &Dose, series: &[Series], f
 }
 
 fn panels(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> Vec<Vec<Vec<Drawing>>> {
-    drawings(series, families, &results.measures(), level_axis, |one, family, measure| {
-        figure(results, dose, one, family, measure)
+    drawings(series, families, &results.measures(), level_axis, |series, family, measure| {
+        figure(results, dose, series, family, measure)
     })
 }
 
@@ -60,14 +60,20 @@ fn gallery(
     }
 }
 
-fn figure(results: &SweepResults, dose: &Dose, one: &Series, family: &SplitFamily, measure: Measure) -> Figure {
-    let control = one.control.and_then(|control| level(results, control, family.leading(), measure));
+fn figure(results: &SweepResults, dose: &Dose, series: &Series, family: &SplitFamily, measure: Measure) -> Figure {
+    let control = series.control.and_then(|control| level(results, control, family.leading(), measure));
     Figure {
-        title: format!("{}: {} after training by {}, {}", family.title, measure.choice().label, dose.label, one.title),
+        title: format!(
+            "{}: {} after training by {}, {}",
+            family.title,
+            measure.choice().label,
+            dose.label,
+            series.title
+        ),
         x: dose_scale(dose),
         x_label: dose.axis_label(),
         y: Scale::unit(),
-        lines: dose_lines(dose, one, &family.splits, measure, &|arm, split, measure| {
+        lines: dose_lines(dose, series, &family.splits, measure, &|arm, split, measure| {
             level(results, arm, split, measure)
         }),
         level: control.map(|control| (format!("control, {}", family.leading().label()), control)),

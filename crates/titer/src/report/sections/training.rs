@@ -28,11 +28,11 @@ pub(crate) fn components(
     if !families.iter().any(between) {
         return None;
     }
-    let figure = |one: &Series, family: &SplitFamily, measure: Measure| {
-        let lines = lines(results, dose, one, family.leading(), measure);
+    let figure = |series: &Series, family: &SplitFamily, measure: Measure| {
+        let lines = lines(results, dose, series, family.leading(), measure);
         let steps = lines.iter().flat_map(|line| line.points.iter().map(|(step, _)| *step));
         Figure {
-            title: format!("{}: {} along training, {}", family.title, measure.choice().label, one.title),
+            title: format!("{}: {} along training, {}", family.title, measure.choice().label, series.title),
             x: Scale::around(steps.collect::<Vec<_>>(), format::plain),
             x_label: "optimiser steps".to_owned(),
             y: Scale::unit(),
@@ -50,44 +50,45 @@ pub(crate) fn components(
 }
 
 /// At most five arms of a series, its ends among them, and its control where that is not one of them.
-fn chosen<'a>(results: &'a SweepResults, dose: &Dose, one: &Series) -> Vec<(String, Style, &'a ArmResults)> {
-    let last = one.arms.len() - 1;
-    let count = one.arms.len().min(AMOUNTS.len());
+fn chosen<'a>(results: &'a SweepResults, dose: &Dose, series: &Series) -> Vec<(String, Style, &'a ArmResults)> {
+    let last = series.arms.len() - 1;
+    let count = series.arms.len().min(AMOUNTS.len());
     let pick = |index: usize| if count == 1 { 0 } else { (index * last + (count - 1) / 2) / (count - 1) };
     let mut arms: Vec<_> = (0..count)
         .map(|index| {
-            let (position, arm) = one.arms[pick(index)];
+            let (position, arm) = series.arms[pick(index)];
             let colour = AMOUNTS[if count == 1 { 4 } else { index * 4 / (count - 1) }];
             (dose.value(position), Style { colour, dash: Dash::Solid }, &results.arms[arm])
         })
         .collect();
-    if let Some(control) = one.control.filter(|control| one.arms.iter().all(|(_, arm)| arm != control)) {
+    if let Some(control) = series.control.filter(|control| series.arms.iter().all(|(_, arm)| arm != control)) {
         arms.push(("control".to_owned(), Style { colour: "level", dash: Dash::Long }, &results.arms[control]));
     }
     arms.reverse();
     arms
 }
 
-fn lines(results: &SweepResults, dose: &Dose, one: &Series, split: &Split, measure: Measure) -> Vec<Line> {
+fn lines(results: &SweepResults, dose: &Dose, series: &Series, split: &Split, measure: Measure) -> Vec<Line> {
     let line = |(label, style, arm): (String, Style, &ArmResults)| {
         let point = |step: i64| Some((step as f64, arm.finished().probe(split, measure, At::Step(step)).estimate()?));
         Line { label, style, points: arm.finished().moments(split).into_iter().filter_map(point).collect() }
     };
-    chosen(results, dose, one).into_iter().map(line).filter(|line| !line.points.is_empty()).collect()
+    chosen(results, dose, series).into_iter().map(line).filter(|line| !line.points.is_empty()).collect()
 }
 
 fn table(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> Table {
     let mut rows = Vec::new();
-    for one in series {
-        for (label, _, arm) in chosen(results, dose, one) {
+    for series in series {
+        for (label, _, arm) in chosen(results, dose, series) {
             for split in families.iter().map(|family| family.leading()) {
                 for step in arm.finished().moments(split) {
                     let estimate = |measure| arm.finished().probe(split, measure, At::Step(step)).estimate();
                     let Some(margin) = estimate(Measure::Margin) else { continue };
-                    let written =
-                        |measure| estimate(measure).map_or_else(|| "–".to_owned(), |one| format::interval(&one));
+                    let written = |measure| {
+                        estimate(measure).map_or_else(|| "–".to_owned(), |estimate| format::interval(&estimate))
+                    };
                     rows.push(vec![
-                        one.title.clone(),
+                        series.title.clone(),
                         label.clone(),
                         split.component.to_string(),
                         step.to_string(),

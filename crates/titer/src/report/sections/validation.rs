@@ -26,15 +26,20 @@ pub(crate) fn table(results: &SweepResults) -> Option<Table> {
     let seeds: Vec<Vec<TrainedPrompt>> = seeds.into_iter().filter(|arms| arms.len() >= FEWEST).collect();
     let arms = seeds.iter().map(Vec::len).max()?;
     let correlation = |predictor: Predictor, outcome: usize| {
-        let point = |one: &TrainedPrompt| {
-            Some(CorrelationPoint { unit: one.arm, x: (predictor.of)(&one.placed)?.mean, y: one.outcomes[outcome] })
+        let point = |prompt: &TrainedPrompt| {
+            Some(CorrelationPoint {
+                unit: prompt.arm,
+                x: (predictor.value)(&prompt.placed)?.mean,
+                y: prompt.outcomes[outcome],
+            })
         };
         let points: Vec<Vec<_>> = seeds.iter().map(|arms| arms.iter().filter_map(point).collect()).collect();
         Correlation::Spearman.within_seeds_over_units(&points)
     };
     let row = |predictor: Predictor| {
-        let written =
-            |outcome| correlation(predictor, outcome).map_or_else(|| "–".to_owned(), |one| format::interval(&one));
+        let written = |outcome| {
+            correlation(predictor, outcome).map_or_else(|| "–".to_owned(), |estimate| format::interval(&estimate))
+        };
         vec![predictor.name.to_owned(), written(0), written(1)]
     };
     Some(Table {
@@ -68,9 +73,9 @@ fn trained(results: &SweepResults, seed: u64) -> Vec<TrainedPrompt> {
         };
         Some([rate(Component::Good)?, rate(Component::ObeyBad)?])
     };
-    let of = |(arm, run): &(usize, RunResults)| {
+    let trained_prompt = |(arm, run): &(usize, RunResults)| {
         let summary = ranked.iter().find(|summary| summary.prompt.name == arm.to_string())?;
         Some(TrainedPrompt { arm: *arm, placed: summary.placed.first()?.clone(), outcomes: outcomes(run)? })
     };
-    runs.iter().filter_map(of).collect()
+    runs.iter().filter_map(trained_prompt).collect()
 }

@@ -98,8 +98,8 @@ fn leak(run: &RunResults, domains: DomainSplit) -> Option<f64> {
 fn table(arms: &[&ArmResults]) -> Table {
     let row = |arm: &&ArmResults| {
         let over = |support, number: &dyn Fn(&RunResults) -> Option<f64>| {
-            let found = arm.finished().estimate(support, number);
-            found.map_or_else(|| "–".to_owned(), |found| format::interval(&found))
+            let estimate = arm.finished().estimate(support, number);
+            estimate.map_or_else(|| "–".to_owned(), |estimate| format::interval(&estimate))
         };
         let mut row = vec![arm.name.clone()];
         row.extend(SIGNS.map(|(_, _, support, sign)| over(support, &|run| sign(run, last(run)?))));

@@ -145,16 +145,16 @@ impl Leases {
         if !self.dir.is_dir() {
             return Ok(Vec::new());
         }
-        let mut found = Vec::new();
+        let mut names = Vec::new();
         for entry in fs_err::read_dir(&self.dir)? {
             let name = entry?.file_name().to_string_lossy().into_owned();
-            found.extend(
+            names.extend(
                 name.rsplit_once('.').filter(|(_, at)| at.parse::<usize>().is_ok()).map(|(what, _)| what.to_owned()),
             );
         }
-        found.sort();
-        found.dedup();
-        Ok(found)
+        names.sort();
+        names.dedup();
+        Ok(names)
     }
 
     /// Ends every lease that this process holds, because it was told to stop.

@@ -17,7 +17,7 @@ record! {
         step: i64 ["steps"],
         /// The component: `good`, `obey_bad` or `obey`.
         component: Component,
-        /// Which prompts: `seen`, `paraphrased`, `held-out`, `persona`, `domain`, `narrow`, …
+        /// Which prompts: `seen`, `paraphrased`, `held-out`, `persona`, `other`, `domain`, `narrow`, …
         prompts: ProbePrompts,
         /// Which request domains: `trained`, `new`, `held-out` or `sloppy`.
         domains: DomainSplit,

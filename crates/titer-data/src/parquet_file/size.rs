@@ -14,7 +14,7 @@ const PER_BYTE: u64 = 64;
 ///
 /// # Errors
 /// Where one does, or its pages cannot be read.
-pub fn check_parquet_size<R: ChunkReader + 'static>(reader: &SerializedFileReader<R>, bytes: u64) -> Result<()> {
+pub(super) fn check_size<R: ChunkReader + 'static>(reader: &SerializedFileReader<R>, bytes: u64) -> Result<()> {
     let most = bytes.saturating_mul(PER_BYTE);
     let mut held = vec![0; reader.metadata().file_metadata().schema_descr().num_columns()];
     for group in 0..reader.num_row_groups() {
@@ -75,7 +75,7 @@ mod tests {
     fn repeats_that_take_no_room_are_counted_before_they_are_unpacked() {
         let check = |bytes: Bytes| {
             let size = bytes.len() as u64;
-            check_parquet_size(&SerializedFileReader::new(bytes).unwrap(), size)
+            check_size(&SerializedFileReader::new(bytes).unwrap(), size)
         };
         check(repeated(10_000)).unwrap();
         let error = check(repeated(10_000_000)).unwrap_err().to_string();
