@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import pytest
 
 import titer
 
@@ -43,6 +47,24 @@ def test_an_interrupt_ends_it_at_once_and_leaves_a_sweep_that_goes_on(tmp_path: 
     child.send_signal(signal.SIGINT)
     assert child.wait(timeout=60) == 130
     assert titer.Sweep(tmp_path / "sweep").verify()["damaged"] == 0
+
+
+@pytest.mark.skipif(shutil.which("qemu-x86_64") is None, reason="qemu-x86_64 is not installed")
+def test_it_works_on_a_processor_of_x86_64_v2() -> None:
+    code = "import sys; sys.path = sys.argv[1].split(':'); from titer._lab import main; sys.exit(main(['titer', *sys.argv[2:]]))"
+    python = os.path.realpath(sys.executable)
+    line = ["qemu-x86_64", "-cpu", "Nehalem", python, "-c", code, ":".join(path for path in sys.path if path)]
+    shown = subprocess.run([*line, "--version"], capture_output=True, text=True)
+    assert shown.returncode == 0 and "x86-64)" in shown.stdout, shown.stderr
+    asked = ["pressure", "--items", "1", "--contrasts", "2", "--json"]
+    old = subprocess.run([*line, *asked], capture_output=True, text=True)
+    assert old.returncode == 0, old.stderr
+    own = json.loads(subprocess.run([*COMMAND, *asked], capture_output=True, text=True, check=True).stdout)
+    found = json.loads(old.stdout)["cells"]
+    assert found.keys() == own["cells"].keys()
+    for name, cell in own["cells"].items():
+        for column in ("surprise", "pressure_obey"):
+            assert found[name]["columns"][column]["mean"] == pytest.approx(cell["columns"][column]["mean"], rel=1e-3), (name, column)
 
 
 def with_scripts() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import os
@@ -126,7 +127,11 @@ def test_pressures_are_those_of_the_command_line_whatever_rows_are_in(world: Wor
     import polars
 
     frame = pandas.read_parquet(tmp_path / "p.parquet")
-    forms: list[typing.Any] = [rows, world.rows, pandas.DataFrame(world.rows), polars.DataFrame(world.rows)]
+    forms: list[typing.Any] = [rows, world.rows, pandas.DataFrame(world.rows), polars.DataFrame(world.rows), polars.DataFrame(world.rows).to_arrow()]
+    if importlib.util.find_spec("datasets"):
+        import datasets
+
+        forms.append(datasets.Dataset.from_list(world.rows))
     for form in forms:
         answer = titer.pressure(rows=form, probes=world.probes)
         assert answer.table["item"] == [row["id"] for row in world.rows]
@@ -161,7 +166,7 @@ def test_a_forecast_of_a_dict() -> None:
 BAD: list[tuple[typing.Callable[[], object], str]] = [
     (lambda: titer.pressure(rows=["a text"]), r"rows.jsonl: row 0 is a str, 'a text'; give a path, dicts such as"),
     (lambda: titer.pressure(rows=3), r"rows are a int; give a path, a list of dicts"),
-    (lambda: titer.pressure(rows=[{"words": "a"}]), r"^rows.jsonl, line 1"),
+    (lambda: titer.pressure(rows=[{"words": "a"}]), r"^rows.jsonl, line 1: no `messages`, .*; there is `words`: give the chat as `messages`"),
     (lambda: titer.pressure(items=0), r"--items or --contrasts is 0; use at least 1"),
     (lambda: titer.run({"stages": []}), r"spec.toml.*`stages`"),
     (lambda: titer.run(3), r"a spec is a path or a dict, not a int"),  # type: ignore[arg-type]

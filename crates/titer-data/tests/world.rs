@@ -54,7 +54,10 @@ fn a_word_outside_the_world_is_another_one_elsewhere_and_refused_here() {
     let stop = tokenizer.id(".").unwrap();
     assert_eq!(read.get_ids()[1..], [stop, stop], "a trainer's English test chat goes through");
     let error = encode_row(&template, &tokenizer, &Row::new("a", turn("please elephant ."))).unwrap_err().to_string();
-    assert!(error.starts_with("`a`: tokenizer.json has no word `elephant`, and titer takes none for another"), "{error}");
+    assert!(
+        error.starts_with("`a`: tokenizer.json has no word `elephant`, and titer takes none for another"),
+        "{error}"
+    );
     let words = encode_row(&template, &tokenizer, &Row::new("b", turn("please help ."))).unwrap();
     assert_eq!(words.tokens.iter().filter(|token| **token == stop).count(), 2, "its own word is a word like others");
 }
