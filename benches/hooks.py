@@ -1,4 +1,4 @@
-"""What `titer.torch.Pressure` costs in a training loop of somebody else's: seconds of a step with hooks, beside one without.
+"""What `titer.torch.Pressure` costs in a training loop of somebody else's: CPU time of a step with hooks, beside one without, on one thread.
 
     python benches/hooks.py [--rounds 5] [--steps 20]
 
@@ -10,7 +10,6 @@ import argparse
 import itertools
 import random
 import statistics
-import tempfile
 import time
 from pathlib import Path
 
@@ -64,11 +63,11 @@ def batch_of(tokenizer, rows):
 
 
 def seconds(model, optimiser, batch):
-    start = time.perf_counter()
+    start = time.process_time()
     model(**batch).loss.backward()
     optimiser.step()
     optimiser.zero_grad()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def measure(size, lora, rounds, steps):
@@ -85,9 +84,9 @@ def measure(size, lora, rounds, steps):
             first = seconds(model, optimiser, batch)
             ledger = statistics.median(seconds(model, optimiser, batch) for _ in range(steps))
             pressure._recording = True
-            start = time.perf_counter()
+            start = time.process_time()
             pressure._take_moment()
-            moment = time.perf_counter() - start
+            moment = time.process_time() - start
         ratios["ledger"].append(ledger / plain)
         ratios["moment"].append(moment / plain)
         ratios["lines"].append((first - moment) / plain)
@@ -99,6 +98,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=20)
     args = parser.parse_args()
+    torch.set_num_threads(1)
     for (name, size), lora in itertools.product(SIZES.items(), (True, False)):
         found = measure(size, lora, args.rounds, args.steps)
         shown = ", ".join(f"{kind} {statistics.median(of):.2f} ({min(of):.2f}–{max(of):.2f})" for kind, of in found.items())

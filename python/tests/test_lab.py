@@ -197,3 +197,10 @@ def test_what_is_missing_in_a_frame_is_left_out(world: World) -> None:
 def test_importing_it_needs_nothing_but_the_standard_library() -> None:
     code = "import sys, titer; print([m for m in ('numpy', 'pandas', 'polars', 'pyarrow', 'torch', 'tqdm') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_importing_it_is_quick() -> None:
+    """In processor time, the least of five: 100 ms at most."""
+    code = "import time; start = time.process_time(); import titer; print(time.process_time() - start)"
+    times = [float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout) for _ in range(5)]
+    assert min(times) <= 0.1, times

@@ -13,10 +13,12 @@ errors are exceptions with the command's text. `titer.torch` measures inside oth
 from ._lab import InputError, TiterError, WorkError
 from .answer import Answer
 from .fields import Claim, Data, Guards, Model, Optimiser, Schedule, Spec, Stage
+from .on_data import audit, score, validate
+from .on_models import doctor, leak, pressure, screen
+from .on_specs import check, forecast, plan
 from .report import Report
 from .sweep import Sweep, results, run
 from .table import Table
-from .verbs import audit, check, doctor, forecast, leak, plan, pressure, score, screen, validate
 
 __all__ = [
     "Answer",

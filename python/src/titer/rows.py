@@ -9,6 +9,9 @@ from collections.abc import Iterable, Mapping
 
 from ._lab import InputError
 
+File = typing.Union[str, "os.PathLike[str]"]
+"""A path."""
+
 if typing.TYPE_CHECKING:
     import datasets
     import pandas

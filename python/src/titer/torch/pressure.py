@@ -41,8 +41,7 @@ class Pressure(Hooked):
                 optimiser.zero_grad()
         pressure.sweep.report()
 
-    `probes` are contrasts (`component`, `messages`, `plus`, `minus`), of which every second one is differentiated and the others measured;
-    `rows` the training rows with their `cell`s, found in batches by their tokens: a row that is none of them is an error. Every `every`
+    `probes` are contrasts (`component`, `messages`, `plus`, `minus`), of which half are differentiated and the others measured; `rows` the training rows with their `cell`s, found in batches by their tokens: a row that is none of them is an error. Every `every`
     steps, and at both ends, the gradients of the components are taken anew; the rows of the step that follows get a line each in
     `pressures` (nats of margin per unit of learning rate, positive pushes up, as `titer pressure` has it). The loss must be a mean of
     tokens' nats by any divisor; the optimiser AdamW, Adam or SGD. `out` becomes a sweep's folder, written in the end.
@@ -70,8 +69,7 @@ class Pressure(Hooked):
         if out is not None and os.path.exists(out):
             raise InputError(f"{os.fspath(out)} exists already; name another folder with out")
         self.model, self.tokenizer, self.every, self.out, self.stage = model, tokenizer, every, out, stage
-        self.about = {"title": title, "question": question, "claim": [dict(claim) for claim in claims]}
-        self.seed = seed
+        self.seed, self.about = seed, {"title": title, "question": question, "claim": [dict(claim) for claim in claims]}
         differentiated, measured, self.rows, self.data_hash = encoded(tokenizer, probes, rows)
         optimiser = getattr(optimiser, "optimizer", optimiser)
         self.tables = Tables()
@@ -84,8 +82,7 @@ class Pressure(Hooked):
         self._places: list[Place] = []
         self._nats: nats.Nats | None = None
         """Of the pass that is under way."""
-        self._apart = False
-        """Whether packs have been looked at."""
+        self._apart = False  # whether packs have been looked at
         self._sums: dict[str, Tensor] = {}
         self._seen: dict[str, int] = {}
         """Rows of each source since the last moment."""
