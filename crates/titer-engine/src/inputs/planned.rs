@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use titer::plan::{self, DataPlan, SweepPlan};
 use titer_data::{
     cell::Cell,
+    probe::Probe,
     source::{DataFiles, Source},
+    world::ProbeUse,
 };
 use titer_model::stored::Dtype;
 
@@ -56,6 +58,15 @@ impl Inputs {
             Some(cell) => Err(InputsError::NoRows { names: files.names(), cell }),
             None => Ok(DataPlan { blake3: data.blake3.clone(), files: files.clone() }),
         }
+    }
+
+    /// The probes that measure on a spec's own contrasts, `component/prompts/domains`.
+    ///
+    /// # Errors
+    /// Where the files cannot be used.
+    pub(super) fn probe_names(&self, files: &DataFiles) -> Result<Vec<String>, InputsError> {
+        let probes = self.data(files)?.source.probes(ProbeUse::Measure, 0, 0);
+        Ok(probes.iter().map(Probe::name).collect())
     }
 
     /// Whether a spec's own rows and contrasts are such that its model can be trained on them: every one is encoded once.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use serde::Deserialize as _;
-use titer_data::{probe::Component, prompt::Pool, source::DataFiles, template::TemplateOptions, world::World};
+use titer_data::{probe::Probe, prompt::Pool, source::DataFiles, template::TemplateOptions, world::World};
 use toml::{Table, Value};
 
 use super::{
@@ -42,6 +42,8 @@ pub struct SweepPlan {
     pub dtype: Option<String>,
     /// The user's own rows and contrasts, as named in the spec.
     pub data: Option<DataFiles>,
+    /// The probes that those contrasts make, once they have been read.
+    pub own_probes: Option<Vec<String>>,
     /// The seeds of every arm.
     pub seeds: Vec<u64>,
     /// Swept axes, in the order of the spec: name, and values as numbers, booleans or texts.
@@ -63,11 +65,12 @@ pub struct SweepPlan {
 }
 
 impl SweepPlan {
-    /// The probes that its runs measure, `component/prompts/domains`. A user's own contrasts are all seen ones in trained domains.
+    /// The probes that its runs measure, `component/prompts/domains`; of a user's own contrasts that have not been read, all that there may be.
     pub fn probe_names(&self) -> Vec<String> {
-        match self.data {
-            Some(_) => Component::ALL.map(|component| format!("{}/seen/trained", component.word())).into(),
-            None => World::probe_names().collect(),
+        match (&self.data, &self.own_probes) {
+            (None, _) => World::probe_names().collect(),
+            (Some(_), Some(names)) => names.clone(),
+            (Some(_), None) => Probe::possible_names().collect(),
         }
     }
 
@@ -133,6 +136,7 @@ impl SweepPlan {
             lora: spec.lora.clone(),
             dtype: spec.dtype.clone(),
             data: spec.data.clone(),
+            own_probes: None,
             axes: axes.into_iter().map(|axis| (axis.name, axis.shown)).collect(),
             seeds,
             arms,
