@@ -59,11 +59,11 @@ impl InstructionSet {
 }
 
 /// What decides the last digits of numbers here: the instruction set, and where products are in `bf16` the instructions for those,
-/// such as `x86-64-v4, amx_bf16`.
+/// such as `x86-64-v4 + amx_bf16`.
 pub fn instructions(bf16: bool) -> String {
     let set = InstructionSet::detected().name();
     match Bf16Instructions::detected().filter(|_| bf16) {
-        Some(instructions) => format!("{set}, {}", instructions.name()),
+        Some(instructions) => format!("{set} + {}", instructions.name()),
         None => set.to_owned(),
     }
 }

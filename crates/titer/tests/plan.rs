@@ -19,6 +19,7 @@ fn runs(text: &str, model: &str) -> Vec<RunPlan> {
             base: base.to_owned(),
             blake3: model.to_owned(),
             dtype: None,
+            compute: Compute::F32,
             lora: None,
             template: titer_data::template::TemplateOptions::default(),
         })
