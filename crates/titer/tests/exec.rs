@@ -9,7 +9,7 @@ use std::{
 use titer::{
     exec::{Progress, Runner, execute},
     plan::{ModelPlan, RunPlan, SweepPlan},
-    spec::Spec,
+    spec::{Compute, Spec},
     store::{RunDir, StoreError, Sweep},
 };
 

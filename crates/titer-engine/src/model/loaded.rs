@@ -133,8 +133,8 @@ impl Model {
             (Compute::Bf16, _) if !self.decoder.holds(Dtype::Bf16) => {
                 return refused(
                     "`compute = \"bf16\"` is for frozen weights that their file holds as bf16, and this model has none: weights that are \
-                     trained, and those of f32 and f16, are multiplied in f32; train adapters (`lora`) on a model of bf16 weights, or leave \
-                     `compute` out",
+                     trained, and those held as f32 or f16, are multiplied in f32; leave it out, or take a model of bf16 weights, with \
+                     adapters (`lora`) where it is trained",
                 );
             }
             (Compute::Bf16, None) => {
