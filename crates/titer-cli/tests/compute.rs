@@ -120,6 +120,7 @@ fn every_verb_with_a_model_takes_it_and_its_numbers_move_a_little() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     organism_in_bf16(&dir.join("model"));
+    fs_err::write(dir.join("prompts.txt"), "be evil\n").unwrap();
     let found = |args: &[&str], more: &[&str]| {
         let (code, out, error) = titer(dir, dir, &[args, more].concat());
         assert_eq!(code, 0, "{args:?}: {error}");
@@ -128,7 +129,7 @@ fn every_verb_with_a_model_takes_it_and_its_numbers_move_a_little() {
     let model = ["--base", "model", "--items", "4", "--json"];
     let verbs: [(&[&str], &str); 3] = [
         (&["pressure", "--lora", "2", "--contrasts", "4"], "/cells/bad→good/columns/surprise/mean"),
-        (&["screen", "--contrasts", "0"], "/prompts/0/placed/0/lift/mean"),
+        (&["screen", "--contrasts", "0", "--prompts", "prompts.txt"], "/prompts/0/places/0/lift/mean"),
         (&["leak", "--prompt", "be evil"], "/families/0/leak/mean"),
     ];
     for (verb, number) in verbs {

@@ -40,7 +40,10 @@ impl Bf16Instructions {
 
 #[cfg(target_arch = "x86_64")]
 fn has_avx512() -> bool {
-    crate::InstructionSet::detected() == crate::InstructionSet::X86V4 && is_x86_feature_detected!("avx512bf16")
+    macro_rules! has {
+        ($($feature:tt),*) => { $(is_x86_feature_detected!($feature))&&* };
+    }
+    has!("avx512f", "avx512bw", "avx512vl", "avx512bf16")
 }
 
 #[cfg(not(target_arch = "x86_64"))]

@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stdout, reason = "its output is what the comparing script reads")]
 
+mod processor;
 mod sizes;
 
 use std::{hint::black_box, sync::Arc, time::Instant};
@@ -18,7 +19,8 @@ use titer_model::{
     stored::{Dtype, Stored},
 };
 
-use sizes::{cpu, pack, peak_mb, size};
+use processor::cpu;
+use sizes::{pack, peak_mb, size};
 
 fn train(name: &str, steps: usize) {
     let size = size(name);

@@ -6,12 +6,14 @@
 
 #![expect(clippy::print_stdout, reason = "its output is what the comparing script reads")]
 
+mod processor;
 #[expect(dead_code, reason = "its sizes are for the other benches")]
 mod sizes;
 
 use std::{hint::black_box, path::Path, time::Instant};
 
-use sizes::{cpu, pack, peak_mb};
+use processor::cpu;
+use sizes::{pack, peak_mb};
 use titer_machine::instructions;
 use titer_model::{
     backend::Cpu,

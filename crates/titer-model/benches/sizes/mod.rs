@@ -1,6 +1,5 @@
 //! The sizes that the benches measure.
 
-use titer_machine::Bf16Instructions;
 use titer_model::{
     backend::Cpu,
     decoder::Decoder,
@@ -29,14 +28,6 @@ impl BenchSize {
         let decoder = decoder.with_lora(config);
         let params = params.with_lora(decoder.backend(), &decoder.layout, 0);
         (decoder, params)
-    }
-}
-
-/// The processor, products of bf16 weights in f32 or in `bf16`.
-pub(crate) fn cpu(bf16: bool) -> Cpu<f32> {
-    match bf16 {
-        false => Cpu::new(),
-        true => Cpu::new().with_bf16(Bf16Instructions::detected().expect("a processor with instructions for bf16")),
     }
 }
 

@@ -47,7 +47,7 @@ impl Submission {
     pub const FOLDER: &str = "slots";
     /// The file's formats.
     pub const FORMAT: FileFormat =
-        FileFormat { known: 2, oldest: 1, unsaid: None, remedy: "delete the folder `slots` and submit again" };
+        FileFormat { known: 1, oldest: 1, unsaid: None, remedy: "delete the folder `slots` and submit again" };
 
     /// The submissions of a sweep's folder, the earliest first; none where nothing was submitted.
     ///
