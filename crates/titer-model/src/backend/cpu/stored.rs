@@ -5,6 +5,7 @@
 //! is asked for.
 
 use faer::{Accum, MatMut, MatRef};
+use half::bf16;
 use titer_machine::Bf16Instructions;
 
 use super::product::product;
@@ -72,7 +73,6 @@ pub(super) fn in_bf16<T: Real>(wanted: Option<Bf16Instructions>, weight: &Stored
 }
 
 /// `out = a · w` or `out += a · w` by instructions for bf16, all row-major.
-#[cfg(target_arch = "x86_64")]
 pub(super) fn matmul_bf16<T: Real>(
     instructions: Bf16Instructions,
     out: &mut [T],
@@ -81,16 +81,16 @@ pub(super) fn matmul_bf16<T: Real>(
     weight: &Matrix<'_, Stored>,
 ) {
     let (out, a) = (T::single_mut(out).expect("f32 sums"), T::single(a).expect("f32 activations"));
+    #[cfg(target_arch = "x86_64")]
     super::bf16::product(instructions, out, accum, a, weight);
+    #[cfg(not(target_arch = "x86_64"))]
+    unreachable!("{instructions:?} for {} += {} · {weight:?}, {accum:?}", out.len(), a.len());
 }
 
 /// Activations to the nearest bf16, as such products take them.
-#[cfg(target_arch = "x86_64")]
 pub(super) fn rounded<T: Real>(activations: &[T]) -> Vec<T> {
-    let mut numbers = activations.to_vec();
-    // SAFETY: where the processor has instructions for bf16 products, it has those for rounding.
-    unsafe { super::bf16::round(T::single_mut(&mut numbers).expect("f32 activations")) };
-    numbers
+    let nearest = |number: &T| T::of(bf16::from_f64(number.f64()).to_f64());
+    activations.iter().map(nearest).collect()
 }
 
 /// `out[i] = table[ids[i]]`

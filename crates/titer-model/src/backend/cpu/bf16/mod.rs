@@ -7,5 +7,4 @@ mod place;
 mod product;
 mod tile;
 
-pub(super) use pack::round;
 pub(super) use product::product;

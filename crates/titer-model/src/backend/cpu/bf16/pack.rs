@@ -80,20 +80,6 @@ pub(super) unsafe fn weights_right(panel: &mut [Tile], from: Rows<u16>, (columns
     }
 }
 
-/// The nearest bf16 numbers, as f32; to even where two are as near.
-#[target_feature(enable = "avx512f,avx512bf16")]
-pub(in super::super) unsafe fn round(numbers: &mut [f32]) {
-    for part in numbers.chunks_mut(SIDE) {
-        let here = mask(part.len()) as __mmask16;
-        // SAFETY: only what is in the slice is read and written.
-        unsafe {
-            let nearest = _mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(here, part.as_ptr()));
-            let bits = _mm512_cvtepu16_epi32(std::mem::transmute::<__m256bh, __m256i>(nearest));
-            _mm512_mask_storeu_ps(part.as_mut_ptr(), here, _mm512_castsi512_ps(_mm512_slli_epi32::<16>(bits)));
-        }
-    }
-}
-
 /// The first so many lanes, of 32.
 fn mask(numbers: usize) -> __mmask32 {
     if numbers >= INNER { !0 } else { (1 << numbers) - 1 }

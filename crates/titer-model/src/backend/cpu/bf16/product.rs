@@ -282,15 +282,21 @@ mod tests {
 
     #[test]
     fn numbers_are_rounded_to_the_nearest_and_to_even_between_two() {
-        if available().next().is_none() {
-            return;
-        }
         let between = |low: u32| f32::from_bits(low << 16 | 0x8000);
-        let mut found = numbers(100, 4);
-        found.extend([between(0x3f80), between(0x3f81), f32::MAX, f32::NEG_INFINITY, 0.0]);
-        let wanted: Vec<f32> = found.iter().map(|&number| bf16::from_f32(number).to_f32()).collect();
-        // SAFETY: some of the instructions are available, and all come with AVX-512 BF16.
-        unsafe { pack::round(&mut found) };
-        assert_eq!(found, wanted);
+        let mut x = numbers(100, 4);
+        x.extend([between(0x3f80), between(0x3f81), f32::MAX, f32::NEG_INFINITY, 0.0]);
+        let wanted: Vec<f32> = x.iter().map(|&number| bf16::from_f32(number).to_f32()).collect();
+        let one = stored(&[bf16::ONE]);
+        for (instructions, transposed) in available().flat_map(|one| [(one, true), (one, false)]) {
+            let mut out = vec![0.0; x.len()];
+            product(
+                instructions,
+                &mut out,
+                Accum::Replace,
+                &x,
+                &Matrix { data: &one, rows: 1, columns: 1, transposed },
+            );
+            assert_eq!(out, wanted, "{}", instructions.name());
+        }
     }
 }
