@@ -13,7 +13,7 @@ use super::{
     control::{add_controls, add_inoculation_controls, pool},
     name::arm_name,
 };
-use crate::spec::{ControlKind, DEFAULTS, LeakFields, Lora, Spec, SpecError, StageFields, When, plain};
+use crate::spec::{Compute, ControlKind, DEFAULTS, LeakFields, Lora, Spec, SpecError, StageFields, When, plain};
 
 /// Runs of a sweep at most.
 const MOST_RUNS: usize = 200_000;
@@ -40,6 +40,8 @@ pub struct SweepPlan {
     pub lora: Option<Lora>,
     /// The number type that weights are rounded to; `None` for that of their file.
     pub dtype: Option<String>,
+    /// What frozen weights are multiplied in.
+    pub compute: Compute,
     /// The user's own rows and contrasts, as named in the spec.
     pub data: Option<DataFiles>,
     /// The probes that those contrasts make, once they have been read.
@@ -135,6 +137,7 @@ impl SweepPlan {
             template: spec.template.clone(),
             lora: spec.lora.clone(),
             dtype: spec.dtype.clone(),
+            compute: spec.compute.unwrap_or_default(),
             data: spec.data.clone(),
             own_probes: None,
             axes: axes.into_iter().map(|axis| (axis.name, axis.shown)).collect(),
@@ -175,6 +178,7 @@ impl SweepPlan {
             model: ModelPlan {
                 lora: self.lora.clone(),
                 dtype: self.dtype.clone(),
+                compute: self.compute,
                 template: TemplateOptions { date: self.template.date.or(model.template.date), ..self.template.clone() },
                 ..model.clone()
             },
