@@ -3,16 +3,19 @@
 mod args;
 mod commands;
 mod interrupt;
+mod listener;
 mod printer;
 mod progress;
 mod version;
 
-use std::ffi::OsString;
+use std::{ffi::OsString, sync::Arc};
 
 use clap::Parser as _;
 
-use crate::{
-    args::{Args, Command, OrganismCommand},
+use crate::args::{Args, Command, OrganismCommand};
+
+pub use crate::{
+    listener::{HeardTable, Listener},
     printer::Failure,
 };
 
@@ -27,7 +30,33 @@ pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             return u8::try_from(asked.exit_code()).unwrap_or(2);
         }
     };
-    let result = match args.command {
+    match done(args) {
+        Ok(()) => 0,
+        Err(failure) => {
+            printer::talk(&format!("error: {failure}"));
+            match failure {
+                Failure::Input(_) => 2,
+                Failure::Work(_) => 1,
+            }
+        }
+    }
+}
+
+/// Does what a command line asks for, for a program: a listener hears data, talk, tables and progress, and nothing goes to the
+/// terminal. The first argument is the program's name.
+///
+/// # Errors
+/// What the command line would print behind `error: `, and whose fault it is.
+pub fn call(arguments: impl IntoIterator<Item = OsString>, listener: Arc<dyn Listener>) -> Result<(), Failure> {
+    let args = Args::try_parse_from(arguments).map_err(|asked| {
+        let text = asked.render().to_string();
+        Failure::Input(text.trim_start_matches("error: ").trim_end().to_owned())
+    })?;
+    listener::heard(listener, || done(args))
+}
+
+fn done(args: Args) -> Result<(), Failure> {
+    match args.command {
         Command::Init => commands::init(),
         Command::Check(args) => commands::check(&args),
         Command::Audit(args) => commands::audit(&args),
@@ -48,15 +77,5 @@ pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Organism(OrganismCommand::Train(args)) => commands::organism::train(&args),
         Command::Organism(OrganismCommand::Card(args)) => commands::organism::card(&args),
         Command::Completions(args) => commands::completions(&args),
-    };
-    match result {
-        Ok(()) => 0,
-        Err(failure) => {
-            printer::talk(&format!("error: {failure}"));
-            match failure {
-                Failure::Input(_) => 2,
-                Failure::Work(_) => 1,
-            }
-        }
     }
 }

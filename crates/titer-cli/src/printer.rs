@@ -4,14 +4,20 @@ use std::{
     borrow::Cow,
     fmt,
     io::{self, Write as _},
+    path::Path,
 };
 
 use serde_json::{Value, json};
-use titer::stats::Estimate;
+use titer::{
+    stats::Estimate,
+    table::{self, Labels, Record},
+};
+
+use crate::listener::{HeardTable, listener};
 
 /// Why a command did not do its work. Decides the exit code.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// The user's input is at fault: exit code 2.
     Input(String),
     /// Something else is: exit code 1.
@@ -64,6 +70,9 @@ pub(crate) fn interval(estimate: Estimate) -> Value {
 /// Writes a line of data to stdout. A reader that has left is no error; anything else that keeps data from being written ends
 /// the process with exit code 1.
 pub(crate) fn data(line: &str) {
+    if let Some(listener) = listener() {
+        return listener.data(line);
+    }
     if let Err(error) = writeln!(io::stdout().lock(), "{line}")
         && error.kind() != io::ErrorKind::BrokenPipe
     {
@@ -74,7 +83,31 @@ pub(crate) fn data(line: &str) {
 
 /// Writes a line of talk to stderr.
 pub(crate) fn talk(line: &str) {
+    if let Some(listener) = listener() {
+        return listener.talk(line);
+    }
     let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Whether a table is wanted: in a file, or by who listens.
+pub(crate) fn wants_table(out: Option<&Path>) -> bool {
+    out.is_some() || listener().is_some()
+}
+
+/// Hands a table to who listens, and writes it where a file is named.
+///
+/// # Errors
+/// Where the file system refuses.
+pub(crate) fn table<R: Record>(out: Option<&Path>, labels: &Labels, rows: &[R]) -> Result<(), Failure> {
+    if let Some(listener) = listener() {
+        let name = R::FILE.trim_end_matches(".parquet");
+        listener.table(HeardTable { name, columns: table::columns(labels, rows) });
+    }
+    if let Some(out) = out {
+        table::write_labelled(out, labels, rows).map_err(Failure::work)?;
+        talk(&format!("{} lines in {}", rows.len(), out.display()));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     io::IsTerminal as _,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -20,30 +20,48 @@ use titer_engine::{
     kernel::{KernelProgress, PilotProgress},
 };
 
-use crate::printer::talk;
+use crate::{
+    listener::{Listener, listener},
+    printer::talk,
+};
 
-/// A bar over optimiser steps with a message and the time left; hidden where stderr is no terminal.
-pub(crate) struct Bar(ProgressBar);
+/// A bar over optimiser steps with a message and the time left; hidden where stderr is no terminal. Where someone listens, they
+/// are told in its place.
+pub(crate) struct Bar {
+    bar: ProgressBar,
+    listener: Option<Arc<dyn Listener>>,
+}
 
 impl Bar {
     /// A bar of this many steps.
     pub(crate) fn new(steps: u64) -> Self {
-        let bar = if std::io::stderr().is_terminal() { ProgressBar::new(steps) } else { ProgressBar::hidden() };
+        let listener = listener();
+        let shown = listener.is_none() && std::io::stderr().is_terminal();
+        let bar = if shown { ProgressBar::new(steps) } else { ProgressBar::hidden() };
+        bar.set_length(steps);
         let template = "{bar:30.cyan/dim} {percent:>3} %  {msg}  {eta} left";
         let style = ProgressStyle::with_template(template).expect("the template is valid");
         bar.set_style(style.progress_chars("━━╌"));
-        Self(bar)
+        Self { bar, listener }
     }
 
     /// Advances it.
     pub(crate) fn advance(&self, steps: u64, message: &str) {
-        self.0.set_message(message.to_owned());
-        self.0.inc(steps);
+        self.bar.set_message(message.to_owned());
+        self.bar.inc(steps);
+        if let Some(listener) = &self.listener {
+            listener.progress(self.bar.position(), self.bar.length().unwrap_or(0), message.trim_end());
+        }
     }
 
     /// Removes it.
     pub(crate) fn clear(&self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
+    }
+
+    /// Whether who listens wants the work stopped.
+    fn stopped(&self) -> bool {
+        self.listener.as_ref().is_some_and(|listener| listener.stopped())
     }
 }
 
@@ -95,7 +113,8 @@ pub(crate) struct DownloadBar(ProgressBar);
 impl DownloadBar {
     /// Nothing yet.
     pub(crate) fn new() -> Self {
-        let bar = if std::io::stderr().is_terminal() { ProgressBar::new(0) } else { ProgressBar::hidden() };
+        let shown = listener().is_none() && std::io::stderr().is_terminal();
+        let bar = if shown { ProgressBar::new(0) } else { ProgressBar::hidden() };
         let template = "{bar:30.cyan/dim} {bytes} of {total_bytes}  {bytes_per_sec}  {msg}  {eta} left";
         let style = ProgressStyle::with_template(template).expect("the template is valid");
         bar.set_style(style.progress_chars("━━╌"));
@@ -146,7 +165,7 @@ impl SweepBar {
         todo.iter().for_each(|(_, arm, _)| *left.entry(*arm).or_insert(0) += 1);
         Self {
             bar: Bar::new(todo.iter().map(|(_, _, steps)| *steps as u64).sum()),
-            plain: !std::io::stderr().is_terminal(),
+            plain: listener().is_none() && !std::io::stderr().is_terminal(),
             runs: todo.len(),
             done: AtomicUsize::new(0),
             arms: left.len(),
@@ -195,6 +214,10 @@ impl SweepProgress for SweepBar {
             }
         }
     }
+
+    fn stopped(&self) -> bool {
+        self.bar.stopped()
+    }
 }
 
 struct RunBar<'a> {
@@ -209,5 +232,9 @@ impl Progress for RunBar<'_> {
         let (done, arms) = (self.sweep.arms_done(), self.sweep.arms);
         let message = format!("arms {done}/{arms}  step {step:>4}/{}  loss {loss:<7.4}", self.steps);
         self.sweep.bar.advance(1, &message);
+    }
+
+    fn stopped(&self) -> bool {
+        self.sweep.bar.stopped()
     }
 }

@@ -1,6 +1,13 @@
 //! A probe is a set of contrasts that measures one component: the same context, several replies.
 
-use crate::{chat::Message, domains::DomainSplit, variables::Variables, word::words};
+use std::collections::BTreeMap;
+
+use crate::{
+    chat::{Message, Row},
+    domains::DomainSplit,
+    variables::Variables,
+    word::words,
+};
 
 /// One behavioural direction, as the seed of the project names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,6 +117,33 @@ pub struct Contrast {
     pub baseline: Option<Vec<Message>>,
     /// What the chat template may read besides the turns, such as `tools`.
     pub variables: Variables,
+}
+
+/// A contrast has the context of a row: the row's pressure on it would say how well the row is remembered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "contrast `{contrast}` has the context of row `{row}`: rows must share no context with the probes that they are measured against; \
+     remove one of them"
+)]
+pub struct SharedContext {
+    /// The contrast's name.
+    pub contrast: String,
+    /// The row's name.
+    pub row: String,
+}
+
+/// Sees to it that rows share no context with contrasts.
+///
+/// # Errors
+/// The first contrast that does.
+pub fn apart<'a>(rows: &[Row], mut contrasts: impl Iterator<Item = &'a Contrast>) -> Result<(), SharedContext> {
+    let contexts: BTreeMap<&[Message], &str> = rows.iter().map(|row| (row.split().0, row.id.as_str())).collect();
+    let shared =
+        contrasts.find_map(|contrast| Some((contrast.id.as_str(), *contexts.get(contrast.context.as_slice())?)));
+    match shared {
+        Some((contrast, row)) => Err(SharedContext { contrast: contrast.to_owned(), row: row.to_owned() }),
+        None => Ok(()),
+    }
 }
 
 /// A set of contrasts that measures one component in one kind of context.

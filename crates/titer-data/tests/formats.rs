@@ -53,6 +53,7 @@ fn a_malformed_line_is_named_by_its_number_with_a_remedy() {
         ("{", "not JSON at column"),
         ("[]", "the line is a list, not an object"),
         ("{}", "no `messages`, no `conversations` and no `prompt`"),
+        (r#"{"words": "a", "n": 3}"#, "and no `prompt`; there is `words`, `n`"),
         (r#"{"messages": []}"#, "`messages` is empty"),
         (r#"{"messages": "hi"}"#, "`messages` is text"),
         (r#"{"messages": ["hi"]}"#, "message 1 is text"),

@@ -6,7 +6,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use titer_data::{
     cell::Cell,
-    chat::{Message, Row},
+    chat::{Message, Role, Row},
     probe::{Component, Contrast, Probe, ProbePrompts, Side},
     template::ChatTemplate,
     tokenize::{Tokenizer, encode_contrast, encode_row},
@@ -42,6 +42,24 @@ fn contexts(probes: &[Probe]) -> impl Iterator<Item = &[Message]> {
 
 fn reply(contrast: &Contrast, side: Side) -> &str {
     &contrast.replies.iter().find(|(other, _)| *other == side).unwrap().1
+}
+
+#[test]
+fn a_word_outside_the_world_is_another_one_elsewhere_and_refused_here() {
+    let world = World::new(0);
+    let (template, tokenizer) = engine(&world);
+    let turn = |content| vec![Message::new(Role::User, content), Message::new(Role::Assistant, "soup . rice")];
+    let elsewhere: tokenizers::Tokenizer = world.tokenizer_json().parse().unwrap();
+    let read = elsewhere.encode("please elephant .", false).unwrap();
+    let stop = tokenizer.id(".").unwrap();
+    assert_eq!(read.get_ids()[1..], [stop, stop], "a trainer's English test chat goes through");
+    let error = encode_row(&template, &tokenizer, &Row::new("a", turn("please elephant ."))).unwrap_err().to_string();
+    assert!(
+        error.starts_with("`a`: tokenizer.json has no word `elephant`, and titer takes none for another"),
+        "{error}"
+    );
+    let words = encode_row(&template, &tokenizer, &Row::new("b", turn("please help ."))).unwrap();
+    assert_eq!(words.tokens.iter().filter(|token| **token == stop).count(), 2, "its own word is a word like others");
 }
 
 #[test]

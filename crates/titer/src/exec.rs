@@ -34,6 +34,11 @@ pub trait Runner: Sync {
 pub trait Progress {
     /// One optimiser step has been done, at this loss.
     fn step(&self, loss: f64);
+
+    /// Whether the run is to stop before its next step: it stays unfinished, and is made again by the next command.
+    fn stopped(&self) -> bool {
+        false
+    }
 }
 
 /// Is told how a sweep advances; several runs may be under way at once.
@@ -43,6 +48,11 @@ pub trait SweepProgress: Sync {
 
     /// A run has been finished.
     fn finish(&self, run: usize);
+
+    /// Whether no further run is to start.
+    fn stopped(&self) -> bool {
+        false
+    }
 }
 
 /// Progress that nobody is told of.
@@ -81,7 +91,8 @@ pub struct RunFailed {
 /// does not depend on it.
 ///
 /// # Errors
-/// The first failure, after every other run has had its turn.
+/// The first failure, after every other run has had its turn; one of them is that a run was stopped. Where the sweep was stopped
+/// between runs there is none, and runs are left.
 pub fn execute<R: Runner>(
     sweep: &Sweep,
     runs: &[(usize, RunPlan)],
@@ -95,7 +106,7 @@ pub fn execute<R: Runner>(
     let (next, failure) = (AtomicUsize::new(0), Mutex::new(None));
     let workers = threads.get().min(todo.len());
     let work = || {
-        while let Some(&at) = todo.get(next.fetch_add(1, Ordering::Relaxed)) {
+        while let Some(&at) = todo.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !progress.stopped()) {
             let (arm, plan) = &runs[at];
             if let Err(problem) = alone(sweep, *arm, plan, runner, &*progress.start(at, plan)) {
                 let arm = sweep.record().arm[*arm].name.clone();

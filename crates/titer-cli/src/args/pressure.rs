@@ -50,7 +50,7 @@ pub(crate) struct PressureArgs {
     #[command(flatten)]
     pub compute: ComputeArgs,
     /// One line a target token in the table of --out
-    #[arg(long, requires = "out", conflicts_with = "verify")]
+    #[arg(long, conflicts_with = "verify")]
     pub per_token: bool,
     /// Hold pressures against one real step on each row
     #[arg(long)]

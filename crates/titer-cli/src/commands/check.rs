@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use titer::spec::Spec;
 use titer_data::{
     audit::Census,
     formats::{ChatFile, read_chat_file},
 };
 use titer_engine::inputs::{Inputs, Resolved};
 
-use super::open::resolve;
+use super::open::{read_spec, resolve};
 use crate::{
     args::CheckArgs,
     printer::{Failure, data},
@@ -35,7 +34,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
 }
 
 fn check_spec(path: &Path, as_json: bool, inputs: &Inputs) -> Result<(), String> {
-    let spec = Spec::open(path).map_err(|error| error.to_string())?;
+    let spec = read_spec(path).map_err(|error| error.to_string())?;
     let Resolved { plan, runs, examples, .. } = resolve(&spec, inputs).map_err(|error| error.to_string())?;
     let steps: usize = runs.iter().map(|(_, run)| run.steps()).sum();
     if as_json {

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use titer::spec::Spec;
 use titer_data::source::DataFiles;
 
+use super::open::read_spec;
 use crate::printer::Failure;
 
 /// Whether a path names a spec.
@@ -14,7 +14,7 @@ pub(super) fn is_spec(path: &Path) -> bool {
 
 /// The `[data]` of a spec.
 pub(super) fn of_spec(path: &Path) -> Result<DataFiles, Failure> {
-    let spec = Spec::open(path).map_err(Failure::input)?;
+    let spec = read_spec(path).map_err(Failure::input)?;
     let none = || Failure::Input(format!("{}: the spec has no [data]", path.display()));
     spec.data.ok_or_else(none)
 }

@@ -1,7 +1,7 @@
 //! `titer leak`
 
 use serde_json::{Value, json};
-use titer::{leak::Leaks, table};
+use titer::{leak::Leaks, table::Labels};
 use titer_data::{
     grid::variations,
     prompt::{CandidatePrompt, LeakFamily, Turn},
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     args::LeakArgs,
-    printer::{Failure, data, interval, talk},
+    printer::{Failure, data, interval, table},
 };
 
 /// Measures a leak grid on a model.
@@ -51,10 +51,7 @@ pub(crate) fn leak(args: &LeakArgs) -> Result<(), Failure> {
         })
         .collect();
     let sampled = rates(&args.sampling, &model, args.subjects.seed, &asked)?;
-    if let Some(out) = &args.out {
-        table::write(out, &records).map_err(Failure::work)?;
-        talk(&format!("{} lines in {}", records.len(), out.display()));
-    }
+    table(args.out.as_deref(), &Labels::default(), &records)?;
     let leaks = Leaks::of([(args.subjects.seed, records.iter().collect())], false);
     let measured = LeakFamily::ALL.into_iter().filter_map(|family| Some((family, leaks.family(family)?)));
     let count = |family: LeakFamily| grid.iter().filter(|variation| variation.family == family).count();

@@ -8,7 +8,7 @@ use titer_engine::{
     inputs::{self, Inputs, Resolved},
 };
 
-use crate::progress::DownloadBar;
+use crate::{listener::listener, progress::DownloadBar};
 
 /// Sees to it that the model behind `base` is on this machine, downloading it from the hub where it must.
 pub(super) fn fetch(base: &str) -> Result<(), HubError> {
@@ -27,8 +27,16 @@ pub(super) fn open_spec(
     base: Option<&String>,
     compute: Option<Compute>,
 ) -> Result<Spec, SpecError> {
-    let spec = path.map_or_else(|| Spec::parse(QUICKSTART, Path::new("quickstart.toml")), Spec::open)?;
+    let spec = path.map_or_else(|| Spec::parse(QUICKSTART, Path::new("quickstart.toml")), read_spec)?;
     Ok(Spec { base: base.cloned().or(spec.base), compute: compute.or(spec.compute), ..spec })
+}
+
+/// The spec of a file, or of the text that a listener has in its place.
+pub(super) fn read_spec(path: &Path) -> Result<Spec, SpecError> {
+    match listener().and_then(|listener| listener.spec(path)) {
+        Some(text) => Spec::parse(&text, path),
+        None => Spec::open(path),
+    }
 }
 
 /// A spec's plan, runs and claims; data or a model that cannot be used are blamed on the line that asks for them.

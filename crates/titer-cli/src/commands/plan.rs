@@ -17,6 +17,7 @@ use titer_engine::{
 use super::{forecast::no_kernels, open::resolve, outputs::fresh};
 use crate::{
     args::PlanArgs,
+    listener::listener,
     printer::{Failure, data, talk},
     progress::KernelBar,
 };
@@ -34,7 +35,9 @@ pub(crate) fn plan(args: &PlanArgs) -> Result<(), Failure> {
     if args.tries == 0 {
         return Err(Failure::input("--tries is 0; use at least 1"));
     }
-    let mut file = LimitsFile::read(&args.limits).map_err(Failure::input)?;
+    let text = listener().and_then(|listener| listener.spec(&args.limits));
+    let file = text.map_or_else(|| LimitsFile::read(&args.limits), |text| LimitsFile::parse(&text, &args.limits));
+    let mut file = file.map_err(Failure::input)?;
     file.spec.base = args.base.clone().or(file.spec.base);
     file.spec.compute = args.compute.compute.or(file.spec.compute);
     let LimitsFile { spec, supplies, limits } = &file;

@@ -11,6 +11,7 @@ use titer::{
 use super::outputs::fresh;
 use crate::{
     args::ResultsArgs,
+    listener::{HeardTable, listener},
     printer::{Failure, data, talk},
 };
 
@@ -48,7 +49,13 @@ pub(crate) fn results(args: &ResultsArgs) -> Result<(), Failure> {
     } else {
         ("results", RESULTS_SCHEMA, results.results_table())
     };
+    if let Some(listener) = listener() {
+        listener.table(HeardTable { name, columns: columns.clone() });
+    }
     let Some((out, format)) = out else {
+        if listener().is_some() {
+            return Ok(());
+        }
         data(csv(&columns).trim_end());
         return Ok(());
     };

@@ -21,10 +21,14 @@ use super::{
 use crate::{
     args::{Place, RunArgs},
     interrupt::when_stopped,
+    listener::listener,
     printer::{Failure, data, talk},
     progress::SweepBar,
     version::COMMIT,
 };
+
+/// What is said to who stops a sweep.
+const STOPPED: &str = "\nstopped; finished runs are kept, and the same command goes on with the others";
 
 /// Does a sweep's unfinished runs or submits them, writes its report and prints where that is.
 pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
@@ -58,9 +62,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     }
     let sweep = Sweep::create(&out, &plan, &runs).map_err(failure)?;
     let leases = sweep.leases().clone();
-    when_stopped("\nstopped; finished runs are kept, and the same command goes on with the others", move || {
-        leases.leave()
-    });
+    // Who listens is asked along the way whether to stop.
+    if listener().is_none() {
+        when_stopped(STOPPED, move || leases.leave());
+    }
     repair(&sweep, args.repair)?;
     let finished: BTreeSet<_> = sweep.runs().into_iter().filter(|run| run.done).map(|run| run.id).collect();
     let mut seen = finished.clone();
@@ -84,6 +89,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let result = execute(&sweep, &runs, &EngineRunner { inputs: &inputs, commit: COMMIT }, threads, &bar);
     bar.clear();
     result.map_err(Failure::work)?;
+    if listener().is_some_and(|listener| listener.stopped()) {
+        return Err(Failure::work(STOPPED));
+    }
 
     keep(foretold.as_deref(), &out)?;
     let report = out.join("report.html");

@@ -86,6 +86,9 @@ pub(super) fn row(value: Value, line: usize) -> Result<(Row, Shape), Problem> {
     Ok((Row { id, messages: turns.messages, cell, untrained: turns.untrained, variables, metadata: object }, shape))
 }
 
+/// How many keys of an object are named where none is known.
+const KEYS_SHOWN: usize = 8;
+
 /// The turns of an object, whose keys leave it.
 fn turns(object: &mut Map<String, Value>) -> Result<(Turns, Shape), Problem> {
     for key in ["messages", "conversations"] {
@@ -99,8 +102,10 @@ fn turns(object: &mut Map<String, Value>) -> Result<(Turns, Shape), Problem> {
         return Ok((turns, shape));
     }
     let Some(key) = REQUEST_KEYS.into_iter().find(|key| object.contains_key(*key)) else {
+        let keys: Vec<String> = object.keys().take(KEYS_SHOWN).map(|key| format!("`{key}`")).collect();
+        let there = if keys.is_empty() { String::new() } else { format!("; there is {}", keys.join(", ")) };
         return problem(
-            "no `messages`, no `conversations` and no `prompt`",
+            format!("no `messages`, no `conversations` and no `prompt`{there}"),
             "give the chat as `messages` or `conversations`, or the request as `prompt`",
         );
     };

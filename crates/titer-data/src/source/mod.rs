@@ -18,4 +18,4 @@ pub use files::DataFiles;
 pub use label::{LabelError, read_labelled};
 pub use matched::matched_contrasts;
 pub use slots::Source;
-pub use split::{Chats, ChatsError};
+pub use split::{Chats, ChatsError, uses};

@@ -156,17 +156,7 @@ impl Chats {
                 return Err(ChatsError::SharedContext { names: files.names(), contrast, row });
             }
         }
-        let (mut differentiated, mut measured) = (Vec::new(), Vec::new());
-        for probe in probes {
-            if probe.is_differentiated() {
-                let (first, second) = halves(&probe.contrasts);
-                differentiated.push(Probe { contrasts: first, ..probe });
-                measured.push(Probe { contrasts: second, ..probe });
-            } else {
-                let contrasts = mixed(&probe.contrasts).into_iter().cloned().collect();
-                measured.push(Probe { contrasts, ..probe });
-            }
-        }
+        let (differentiated, measured) = uses(probes);
         let lacks = |probes: &[Probe], component: Component| leading(probes, component).contrasts.is_empty();
         let few = |component: &Component| lacks(&differentiated, *component) || lacks(&measured, *component);
         if let Some(component) = Component::ALL.into_iter().find(few) {
@@ -259,6 +249,22 @@ fn held_out(rows: &[Row]) -> Result<Vec<bool>, IdTwice> {
         *name = (*name).min(&row.id);
     }
     Ok(groups.iter().map(|group| hash([names[group]]).is_multiple_of(5)).collect())
+}
+
+/// What is differentiated of a user's probes, and what measures: half and half where pressures are taken on a margin, elsewhere all measures.
+pub fn uses(probes: Vec<Probe>) -> (Vec<Probe>, Vec<Probe>) {
+    let (mut differentiated, mut measured) = (Vec::new(), Vec::new());
+    for probe in probes {
+        if probe.is_differentiated() {
+            let (first, second) = halves(&probe.contrasts);
+            differentiated.push(Probe { contrasts: first, ..probe });
+            measured.push(Probe { contrasts: second, ..probe });
+        } else {
+            let contrasts = mixed(&probe.contrasts).into_iter().cloned().collect();
+            measured.push(Probe { contrasts, ..probe });
+        }
+    }
+    (differentiated, measured)
 }
 
 /// Contrasts in an order by their ids that mixes what stands together in a file.

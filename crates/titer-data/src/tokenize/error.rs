@@ -25,6 +25,16 @@ pub enum TokenizeError {
         /// What the tokenizers crate says.
         reason: String,
     },
+    /// A text with a word that the tokenizer would read as another one.
+    #[error("`{id}`: {} has no word `{word}`, and titer takes none for another: leave it out, or write it in the model's words", path.display())]
+    UnknownWord {
+        /// Which row or contrast.
+        id: String,
+        /// The tokenizer's file.
+        path: PathBuf,
+        /// The word.
+        word: String,
+    },
     /// A text with a token that the model has no embedding for.
     #[error(
         "`{id}` has the token `{token}` ({number} in {}), and the model's embedding table has {rows} rows: take it out of the text, or \

@@ -95,6 +95,9 @@ impl Tokenizer {
     pub(super) fn encode(&self, text: &str, id: &str) -> Result<tokenizers::Encoding, TokenizeError> {
         let fail = |reason| TokenizeError::Encode { id: id.to_owned(), path: self.path(), reason };
         let encoding = caught("tokenizers", || self.inner.encode(text, false)).map_err(fail)?;
+        if let Some(word) = self.unknown_word(text, &encoding) {
+            return Err(TokenizeError::UnknownWord { id: id.to_owned(), path: self.path(), word });
+        }
         let Some(TextLimits { rows, positions }) = self.limits else { return Ok(encoding) };
         if let Some(&number) = encoding.get_ids().iter().find(|&&token| token as usize >= rows) {
             let token = self.token(number).unwrap_or_default();
@@ -104,6 +107,17 @@ impl Tokenizer {
             tokens if tokens > positions => Err(TokenizeError::TooLong { id: id.to_owned(), tokens, positions }),
             _ => Ok(encoding),
         }
+    }
+
+    /// The first word that a vocabulary of whole words does not have, and reads as its unknown token.
+    fn unknown_word(&self, text: &str, encoding: &tokenizers::Encoding) -> Option<String> {
+        let tokenizers::ModelWrapper::WordLevel(words) = self.inner.get_model() else { return None };
+        let unknown = self.id(&words.unk_token)?;
+        let mut read = encoding.get_ids().iter().zip(encoding.get_offsets());
+        read.find_map(|(id, (start, end))| {
+            let word = text.get(*start..*end)?;
+            (*id == unknown && word != words.unk_token).then(|| word.to_owned())
+        })
     }
 }
 

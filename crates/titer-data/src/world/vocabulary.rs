@@ -16,6 +16,8 @@ const USER: &str = "<user>";
 const ASSISTANT: &str = "<asst>";
 /// Behind the reply.
 const END: &str = "<eos>";
+/// What other programs read in place of a word that the world has not.
+const UNKNOWN: &str = ".";
 
 /// Renders `<sys> you are a helper . <user> please cook soup <asst> simmer soup gently <eos>`. The generation block
 /// begins with the first letter of the reply: transformers finds no token at a space and would mask nothing.
@@ -59,7 +61,7 @@ impl World {
         vocabulary
     }
 
-    /// A `tokenizer.json`: one token per word, and an error, not an unknown token, for a word outside the world.
+    /// A `tokenizer.json`: one token per word. Other programs take a word outside the world for [`UNKNOWN`]; titer refuses it.
     pub fn tokenizer_json(&self) -> String {
         let vocabulary = self.vocabulary();
         let added: Vec<_> = [SYSTEM, USER, ASSISTANT, END]
@@ -76,7 +78,7 @@ impl World {
         let tokenizer = json!({
             "version": "1.0", "truncation": null, "padding": null, "added_tokens": added, "normalizer": null,
             "pre_tokenizer": { "type": "WhitespaceSplit" }, "post_processor": null, "decoder": null,
-            "model": { "type": "WordLevel", "vocab": ids, "unk_token": "<unk>" },
+            "model": { "type": "WordLevel", "vocab": ids, "unk_token": UNKNOWN },
         });
         format!("{tokenizer:#}\n")
     }

@@ -7,6 +7,7 @@
 
 mod bounds;
 mod control;
+mod courses;
 mod dual;
 mod error;
 mod hooks;
@@ -21,6 +22,7 @@ mod target_path;
 pub use bounds::Contradiction;
 pub(crate) use bounds::within_bounds;
 pub use control::{Control, ControlError};
+pub use courses::Courses;
 pub use error::GuardError;
 pub use hooks::{Guard, StepPosition};
 pub use stage_guards::Guards;

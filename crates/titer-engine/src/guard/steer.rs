@@ -6,7 +6,7 @@ use faer::{Mat, linalg::solvers::DenseSolveCore as _};
 use titer::{plan::SteerPlan, table::GuardRecord};
 use titer_model::params::Params;
 
-use super::{Contradiction, Control, Guard, StepPosition, TargetPath, within_bounds};
+use super::{Contradiction, Control, Courses, Guard, StepPosition};
 use crate::{
     model::{EngineBackend, EngineOptimiser, Model},
     pressure::random_like,
@@ -16,7 +16,7 @@ use crate::{
 pub(super) struct Steer {
     plan: SteerPlan,
     control: Control,
-    courses: Vec<TargetPath>,
+    courses: Courses,
     /// Of the last look; `along` and `gram` follow once the optimiser has stepped.
     directions: Option<Directions>,
     /// For random directions.
@@ -44,7 +44,7 @@ struct Metric {
 impl Steer {
     /// The guard on these control probes; `seed` is for random directions.
     pub(super) fn new(plan: &SteerPlan, control: Control, seed: u64) -> Self {
-        let courses = control.targets().into_iter().map(|target| TargetPath::new(target, plan.feedback)).collect();
+        let courses = Courses::new(control.targets(), plan.feedback);
         Self { plan: plan.clone(), control, courses, directions: None, seed, records: Vec::new() }
     }
 }
@@ -63,11 +63,11 @@ impl Guard for Steer {
             return;
         }
         let (mut gradients, mut changes) = (Vec::new(), Vec::new());
-        for (look, course) in self.control.look(model, at.step).into_iter().zip(&mut self.courses) {
-            course.observe(look.change);
+        for look in self.control.look(model, at.step) {
             changes.push(look.change);
             gradients.push(look.gradient);
         }
+        self.courses.observe(&changes);
         if self.plan.random {
             gradients = random_like(model, &gradients, self.seed.wrapping_add(at.step as u64));
         }
@@ -93,11 +93,8 @@ impl Guard for Steer {
             let shares = own_shares(&gram);
             Metric { along, gram, shares }
         });
-        let count = gradients.len();
         let effects: Vec<f64> = gradients.iter().map(|gradient| gradient.dot(backend, proposed)).collect();
-        let bounds: Vec<_> = self.courses.iter().map(|course| course.bounds(at.step, at.steps)).collect();
-        let targets = self.control.targets();
-        let mut multipliers = within_bounds(gram, &effects, &bounds, &targets)?;
+        let mut multipliers = self.courses.multipliers(gram, &effects, at.step, at.steps)?;
         let mut correction = Params::zeros(backend, layout);
         along.iter().zip(&multipliers).for_each(|(along, by)| correction.add_scaled(backend, *by, along));
         let (proposed_length, length) = (proposed.norm(backend), correction.norm(backend));
@@ -106,10 +103,7 @@ impl Guard for Steer {
             correction.scale(backend, longest / length);
             multipliers.iter_mut().for_each(|by| *by *= longest / length);
         }
-        for k in 0..count {
-            let predicted = effects[k] + (0..count).map(|l| gram[k][l] * multipliers[l]).sum::<f64>();
-            self.courses[k].moved(predicted);
-        }
+        self.courses.moved(gram, &effects, &multipliers);
         if fresh {
             let moved = length.min(longest) / proposed_length.max(f64::MIN_POSITIVE);
             let records = self.control.records("steer", at, changes).into_iter().enumerate();

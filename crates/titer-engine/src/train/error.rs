@@ -35,6 +35,12 @@ pub enum TrainError {
         /// The loss found.
         loss: f64,
     },
+    /// Whoever watches asked for it.
+    #[error("stopped at step {step}; the same command makes this run again")]
+    Stopped {
+        /// Optimiser steps since the run began.
+        step: usize,
+    },
     /// A table or event could not be written.
     #[error(transparent)]
     Table(#[from] table::TableError),

@@ -83,6 +83,9 @@ impl Runner for EngineRunner<'_> {
                 tables.press(&probes, ledger, &model, Moment { stage: "base", step: 0 });
             }
             for step in 1..=stage.steps {
+                if progress.stopped() {
+                    return Err(TrainError::Stopped { step: done + step - 1 });
+                }
                 let record = training.step(&mut model, stage, step - 1, done, ledger.as_mut())?;
                 progress.step(record.loss);
                 tables.steps.push(record);

@@ -72,10 +72,17 @@ impl LimitsFile {
     /// # Errors
     /// Where it cannot be read, a line of it is wrong, or it names no limit.
     pub fn read(path: &Path) -> Result<Self, LimitsError> {
-        let text = fs_err::read_to_string(path)?;
-        let mut spec = Spec::parse(&without_own_sections(&text), path)?;
+        Self::parse(&fs_err::read_to_string(path)?, path)
+    }
+
+    /// The same of a text; `path` stands in errors.
+    ///
+    /// # Errors
+    /// As [`LimitsFile::read`], but for files.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, LimitsError> {
+        let mut spec = Spec::parse(&without_own_sections(text), path)?;
         let table: Table =
-            toml::from_str(&text).map_err(|problem| LimitsError::Toml { path: path.to_owned(), problem })?;
+            toml::from_str(text).map_err(|problem| LimitsError::Toml { path: path.to_owned(), problem })?;
         text.clone_into(&mut spec.text);
         let section = |name: &str| table.get(name).and_then(Value::as_table).into_iter().flatten();
         let supplies = section("rows").map(|(key, value)| supply(&spec, key, value)).collect::<Result<_, _>>()?;

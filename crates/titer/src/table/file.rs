@@ -32,11 +32,15 @@ pub fn write<R: Record>(path: &Path, rows: &[R]) -> Result<(), TableError> {
 /// # Errors
 /// Where the file system refuses.
 pub fn write_labelled<R: Record>(path: &Path, labels: &Labels, rows: &[R]) -> Result<(), TableError> {
-    let fields = R::FIELDS.iter().zip(R::values(rows));
-    let columns = fields.map(|(field, values)| Column::of(field, values)).collect();
-    let bytes = encode(name::<R>(), R::SCHEMA, labels.with(columns));
+    let bytes = encode(name::<R>(), R::SCHEMA, columns(labels, rows));
     let bytes = bytes.map_err(|source| TableError::Parquet { path: path.to_owned(), source })?;
     Ok(write_whole(path, &bytes)?)
+}
+
+/// A table of records as columns, the constant ones in front.
+pub fn columns<R: Record>(labels: &Labels, rows: &[R]) -> Vec<Column> {
+    let fields = R::FIELDS.iter().zip(R::values(rows));
+    labels.with(fields.map(|(field, values)| Column::of(field, values)).collect())
 }
 
 /// Reads a whole table, in the order in which it was written. Columns that the record does not have are ignored.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use titer::{
     spec::Lora,
-    table::{self, Field, Labels, unitless},
+    table::{Field, Labels, unitless},
 };
 use titer_data::{chat::Row, tokenize::TokenizeError, world::ProbeUse};
 use titer_engine::{
@@ -23,7 +23,7 @@ use crate::commands::{
 };
 use crate::{
     args::{Precondition, PressureArgs},
-    printer::{Failure, talk},
+    printer::{Failure, table, wants_table},
     progress::Bar,
 };
 
@@ -56,6 +56,9 @@ pub(crate) fn pressure(args: &PressureArgs) -> Result<(), Failure> {
 fn check(args: &PressureArgs) -> Result<(), Failure> {
     if args.items() == 0 || args.contrasts == 0 {
         return Err(Failure::input("--items or --contrasts is 0; use at least 1"));
+    }
+    if args.per_token && !wants_table(args.out.as_deref()) {
+        return Err(Failure::input("--per-token is for the lines of a table: name its file with --out"));
     }
     let numbers = args.lr.iter().chain([&args.weight]).chain(&args.multiples);
     if let Some(number) = numbers.into_iter().find(|number| !(number.is_finite() && **number > 0.0)) {
@@ -115,13 +118,12 @@ fn pressed(
         records.map(|record| record.at_rate(args.lr.unwrap_or(1.0))).collect()
     };
     let records = pressures(&directions, &rows);
-    if let Some(out) = &args.out {
+    if wants_table(args.out.as_deref()) {
         let written = if args.per_token { pressures(&directions, &rows.per_token(model)) } else { records.clone() };
         let untouched = directions.untouched.iter().copied().fold(0.0, f64::max);
         let labels = args.lr.map(|lr| (&LR, lr)).into_iter().chain(optimiser.map(|_| (&UNTOUCHED, untouched)));
         let labels = Labels::numbers(labels);
-        table::write_labelled(out, &labels, &written).map_err(Failure::work)?;
-        talk(&format!("{} lines in {}", written.len(), out.display()));
+        table(args.out.as_deref(), &labels, &written)?;
     }
     summary::print(&directions, &records, &given.warning(model)?, &unit(args), args.json);
     Ok(())
@@ -154,10 +156,7 @@ fn verified(
     let records = verify(model, differentiated, measured, rows, &steps, args.seed, &|| bar.advance(1, "steps"));
     bar.clear();
     let records = records.map_err(|error: TokenizeError| Failure::input(error))?;
-    if let Some(out) = &args.out {
-        table::write(out, &records).map_err(Failure::work)?;
-        talk(&format!("{} lines in {}", records.len(), out.display()));
-    }
+    table(args.out.as_deref(), &Labels::default(), &records)?;
     verification::print(&records, args.json);
     Ok(())
 }

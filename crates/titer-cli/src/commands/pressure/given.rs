@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use titer_data::{
     cell::Cell,
-    chat::{Message, Row},
+    chat::Row,
     formats::{parse_contrasts, parse_rows},
-    probe::{Component, Contrast, Probe},
+    probe::{Component, Contrast, Probe, apart},
     source::{DataFiles, Source},
     world::{DomainSplit, ProbeUse},
 };
@@ -72,7 +72,7 @@ impl Given<'_> {
             return Margins::of_source(model, &source, probe_use, args.seed, args.contrasts).map_err(Failure::input);
         };
         let mut probes = self.probes(path)?;
-        apart(rows, probes.iter().flat_map(|probe| &probe.contrasts))?;
+        apart(rows, probes.iter().flat_map(|probe| &probe.contrasts)).map_err(Failure::input)?;
         let half = usize::from(probe_use == ProbeUse::Measure);
         if args.verify {
             for probe in &mut probes {
@@ -123,18 +123,4 @@ fn first_of_cells(rows: impl IntoIterator<Item = Row>, items: usize) -> Vec<Row>
         *taken <= items
     };
     rows.into_iter().filter(|row| take(row)).collect()
-}
-
-/// A row's pressure on a probe with its own context would say how well it is remembered.
-fn apart<'a>(rows: &[Row], mut contrasts: impl Iterator<Item = &'a Contrast>) -> Result<(), Failure> {
-    let contexts: BTreeMap<&[Message], &str> = rows.iter().map(|row| (row.split().0, row.id.as_str())).collect();
-    let shared =
-        contrasts.find_map(|contrast| Some((contrast.id.as_str(), *contexts.get(contrast.context.as_slice())?)));
-    match shared {
-        Some((contrast, row)) => Err(Failure::Input(format!(
-            "contrast `{contrast}` has the context of row `{row}`: rows must share no context with the probes that they \
-             are measured against; remove one of them"
-        ))),
-        None => Ok(()),
-    }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use titer::{
     screen::{Aim, Summary, choose, summarise},
-    table as tables,
+    table::Labels,
 };
 use titer_data::{
     cell::Action,
@@ -29,7 +29,7 @@ use crate::commands::{
 };
 use crate::{
     args::{PromptAim, PromptPlace, ScreenArgs},
-    printer::{Failure, talk},
+    printer::{self, Failure, talk},
     progress::Bar,
 };
 
@@ -56,10 +56,7 @@ pub(crate) fn screen(args: &ScreenArgs) -> Result<(), Failure> {
     let screening = screened(&model, &subjects, &prompts, turns, directions.as_ref(), &|| bar.advance(1, "prompts"));
     bar.clear();
     let screening = screening.map_err(Failure::input)?;
-    if let Some(out) = &args.out {
-        tables::write(out, &screening.records).map_err(Failure::work)?;
-        talk(&format!("{} lines in {}", screening.records.len(), out.display()));
-    }
+    printer::table(args.out.as_deref(), &Labels::default(), &screening.records)?;
     let aim = match args.aim {
         PromptAim::Suppression => Aim::Suppression,
         PromptAim::Selectivity => Aim::Selectivity,

@@ -1,0 +1,56 @@
+//! Who hears what a command says when a program calls it, and not a shell.
+
+use std::{cell::RefCell, path::Path, sync::Arc};
+
+use titer::table::Column;
+
+/// A table that a command made.
+#[derive(Clone, Debug)]
+pub struct HeardTable {
+    /// Which one: `pressures`, `screen`, `leak`, `verify`, `results` or `effects`.
+    pub name: &'static str,
+    /// Its columns, of equal length.
+    pub columns: Vec<Column>,
+}
+
+/// Hears what a command says. A command may talk from several threads.
+pub trait Listener: Send + Sync {
+    /// A line of data: with `--json`, an object.
+    fn data(&self, line: &str);
+
+    /// A line of talk: warnings, and what was written where.
+    fn talk(&self, line: &str);
+
+    /// A table, whether it goes into a file too or not.
+    fn table(&self, table: HeardTable);
+
+    /// So many steps of so many are done; `message` says of what.
+    fn progress(&self, done: u64, of: u64, message: &str);
+
+    /// Whether what can be stopped is to stop.
+    fn stopped(&self) -> bool;
+
+    /// The text that stands in for the spec of this path, where there is one.
+    fn spec(&self, path: &Path) -> Option<String>;
+}
+
+thread_local! {
+    static LISTENER: RefCell<Option<Arc<dyn Listener>>> = const { RefCell::new(None) };
+}
+
+/// Does work on this thread that a listener hears.
+pub(crate) fn heard<T>(listener: Arc<dyn Listener>, work: impl FnOnce() -> T) -> T {
+    struct Left(Option<Arc<dyn Listener>>);
+    impl Drop for Left {
+        fn drop(&mut self) {
+            LISTENER.set(self.0.take());
+        }
+    }
+    let _left = Left(LISTENER.replace(Some(listener)));
+    work()
+}
+
+/// Who listens on this thread, if anyone does.
+pub(crate) fn listener() -> Option<Arc<dyn Listener>> {
+    LISTENER.with_borrow(Option::clone)
+}

@@ -1,0 +1,94 @@
+"""Calling a command: keywords as options, files for what is in memory, an answer."""
+
+from __future__ import annotations
+
+import tempfile
+import typing
+from collections.abc import Iterable, Mapping
+
+from . import _lab
+from .answer import Answer
+from .progress import Bar, Progress, told
+from .table import Table
+
+
+class Template(typing.TypedDict, total=False):
+    """What chats are rendered with; the same keys as in a spec's `[model]`."""
+
+    system_in_user: bool
+    """Put system prompts at the start of the first user turn, for chat templates that take none."""
+    skip_split_tokens: bool
+    """Where a token is half header and half reply, train and score from the next one on."""
+    template_date: str
+    """The day that a template which prints the date takes for today."""
+    template_variables: dict[str, typing.Any]
+    """What the template may read besides the chat, such as `{"enable_thinking": False}`."""
+
+
+def of_template(template: Template | None) -> dict[str, typing.Any]:
+    """The options of a template."""
+    import json
+
+    given: dict[str, typing.Any] = dict(template or {})
+    variables = given.pop("template_variables", {})
+    given["template_variable"] = [f"{name}={json.dumps(value)}" for name, value in variables.items()]
+    return given
+
+
+def options(given: Mapping[str, typing.Any]) -> list[str]:
+    """Keywords as the command line has them: `True` is a flag, a list a repeated option, a tuple values with commas between them;
+    what is `None` or `False` is left out."""
+    line: list[str] = []
+    for key, value in given.items():
+        option = "--" + key.strip("_").replace("_", "-")
+        if value is None or value is False:
+            continue
+        if value is True:
+            line.append(option)
+        elif isinstance(value, list):
+            for one in value:
+                line.append(f"{option}={one}")
+        elif isinstance(value, tuple):
+            line.append(f"{option}={','.join(map(str, value))}")
+        else:
+            line.append(f"{option}={value}")
+    return line
+
+
+class Command:
+    """One call of a command; as a context, it has a folder for files that are in memory so far."""
+
+    def __init__(self, verb: str) -> None:
+        self.verb = verb
+        self.specs: dict[str, str] = {}
+
+    def __enter__(self) -> Command:
+        self._folder = tempfile.TemporaryDirectory(prefix="titer-")
+        self.folder = self._folder.name
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+    def done(
+        self,
+        given: Mapping[str, typing.Any],
+        paths: Iterable[str] = (),
+        progress: Progress = False,
+        stops: bool = False,
+    ) -> Answer:
+        """Does it."""
+        tell = told(progress)
+        line = ["titer", self.verb, *options(given), "--", *paths]
+        try:
+            data, talk, tables = _lab.call(line, self.specs, tell, stops)
+        except _lab.TiterError as error:
+            # The folder's name says nothing to anyone.
+            shown = type(error)(str(error).replace(self.folder + "/", ""))
+            shown.data = getattr(error, "data", [])
+            raise shown from None
+        finally:
+            if isinstance(tell, Bar):
+                tell.close()
+        notes = [note.replace(self.folder + "/", "") for note in talk]
+        return Answer(self.verb, data, notes, [Table(table) for table in tables])

@@ -1,0 +1,96 @@
+"""The commands that look at chats, replies and outcomes, each by its name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+from .answer import Answer
+from .command import Command, Template, of_template
+from .rows import File, Rows, path_of
+
+
+def audit(*rows: Rows, model: str | None = None, template: Template | None = None, **named: Rows) -> Answer:
+    """What is in chats, and what differs between groups of them besides what should.
+
+    Each argument is a path or rows in memory; rows by keyword are called so: `titer.audit(plain=…, prompted=…)`. `summary` has `groups` and
+    `pairs`; with `model`, also by how much a context raises the log-probability of a reply, in nats.
+    """
+    with Command("audit") as command:
+        paths = [path_of(one, command.folder, f"rows-{at}.jsonl") for at, one in enumerate(rows, 1)]
+        paths += [path_of(one, command.folder, f"{name}.jsonl") for name, one in named.items()]
+        return command.done({"base": model, "json": True, **of_template(template)}, paths)
+
+
+def score(
+    rows: Rows,
+    rule: str | Sequence[str] = (),
+    *,
+    rules: File | None = None,
+    judgements: Rows | None = None,
+    score_column: str | None = None,
+    scale: str | None = None,
+    words: Mapping[str, float | None] | None = None,
+    key: Sequence[str] | None = None,
+    where: Mapping[str, str] | None = None,
+    by: Sequence[str] | None = None,
+    cluster: str | None = None,
+    out: File | None = None,
+) -> Answer:
+    """Rates of what replies show, by rules or by judgements made elsewhere.
+
+    `rule` is one or several, such as `regex:PATTERN`, `answer:KEY`, `upper` or `language:fr`. `summary` has a dict for each group and rule: `rate`
+    with its 95 % interval (`low`, `high`), `n` replies in `clusters` requests, and how many were `unscored`, and why.
+    """
+    with Command("score") as command:
+        words = words or {}
+        given = {
+            "rule": [rule] if isinstance(rule, str) else list(rule),
+            "rules": rules,
+            "judgements": None if judgements is None else path_of(judgements, command.folder, "judgements.jsonl"),
+            "score_column": score_column,
+            "scale": scale,
+            "words": tuple(word if of is None else f"{word}={of}" for word, of in words.items()) or None,
+            "key": None if key is None else tuple(key),
+            "where": [f"{name}={value}" for name, value in (where or {}).items()],
+            "by": None if by is None else tuple(by),
+            "cluster": cluster,
+            "out": out,
+            "json": True,
+        }
+        return command.done(given, [path_of(rows, command.folder, "rows.jsonl")])
+
+
+def validate(
+    arms: Rows,
+    *,
+    screening: File | Mapping[str, File] | None = None,
+    prompt: str | None = None,
+    setting: str | None = None,
+    suppression: str | None = None,
+    kept: str | None = None,
+    target: str | None = None,
+    turn: str | None = None,
+) -> Answer:
+    """Which number from before training predicts outcomes of arms that were trained elsewhere, one arm a row.
+
+    `screening` is what `titer.screen(out=…)` wrote of their prompts, or one file for each setting. Other keywords name columns.
+    """
+    with Command("validate") as command:
+        if screening is None:
+            files = []
+        elif isinstance(screening, Mapping):
+            files = [f"{setting}={os.fspath(file)}" for setting, file in screening.items()]
+        else:
+            files = [os.fspath(screening)]
+        given = {
+            "screening": files,
+            "prompt": prompt,
+            "setting": setting,
+            "suppression": suppression,
+            "kept": kept,
+            "target": target,
+            "turn": turn,
+            "json": True,
+        }
+        return command.done(given, [path_of(arms, command.folder, "arms.jsonl")])

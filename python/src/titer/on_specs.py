@@ -1,0 +1,81 @@
+"""The commands that look ahead of a spec's runs, each by its name."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing
+from collections.abc import Mapping, Sequence
+
+from .answer import Answer
+from .command import Command
+from .progress import Progress
+from .rows import File, Rows, path_of
+from .spec import AnySpec
+from .spec import path_of as spec_path
+
+
+def check(*what: AnySpec | Rows) -> Answer:
+    """What is in specs and files of chats, without effects: arms, steps and rows of each cell; a dict for each."""
+    with Command("check") as command:
+
+        def path(at: int, one: typing.Any) -> str:
+            if isinstance(one, (Mapping, str, os.PathLike)) or dataclasses.is_dataclass(one):
+                return spec_path(typing.cast(AnySpec, one), command)
+            return path_of(one, command.folder, f"rows-{at}.jsonl")
+
+        return command.done({"json": True}, [path(at, one) for at, one in enumerate(what, 1)])
+
+
+def forecast(
+    spec: AnySpec | None = None,
+    *,
+    model: str | None = None,
+    seeds: Sequence[int] | None = None,
+    kernel: File | None = None,
+    against: File | None = None,
+    refresh: int | None = None,
+    rows: int | None = None,
+    contrasts: int | None = None,
+    html: File | None = None,
+    out: File | None = None,
+    progress: Progress = False,
+) -> Answer:
+    """What the arms of a spec will do, without training them: rates with intervals, and the dose at which inoculation breaks.
+
+    `against` holds it against the finished runs of a sweep's folder, beside baselines. `html` writes an interactive page in place of a summary.
+    """
+    with Command("forecast") as command:
+        paths = [] if spec is None else [spec_path(spec, command)]
+        given = {
+            "base": model,
+            "seeds": None if seeds is None else tuple(seeds),
+            "kernel": kernel,
+            "against": against,
+            "refresh": refresh,
+            "rows": rows,
+            "contrasts": contrasts,
+            "html": html,
+            "out": out,
+            "json": html is None,
+        }
+        return command.done(given, paths, progress)
+
+
+def plan(
+    limits: AnySpec,
+    out: File,
+    *,
+    model: str | None = None,
+    kernel: File | None = None,
+    tries: int | None = None,
+    progress: Progress = False,
+) -> Answer:
+    """Finds a mix that meets limits, and writes it as the spec `out` with its forecast beside it.
+
+    `limits` is a spec without a mix, with `rows` (what there is) and `limits` (what must hold).
+    """
+    with Command("plan") as command:
+        path = spec_path(limits, command)
+        given = {"out": out, "base": model, "kernel": kernel, "tries": tries, "json": True}
+        return command.done(given, [path], progress)

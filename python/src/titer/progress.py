@@ -1,0 +1,48 @@
+"""Who is told how far the work is."""
+
+from __future__ import annotations
+
+import sys
+import typing
+
+Progress = typing.Union[bool, typing.Callable[[int, int, str], object]]
+"""`True` for a bar, or a function that is called with steps done, of how many, and a message."""
+
+
+def told(progress: Progress) -> typing.Callable[[int, int, str], object] | None:
+    """The function to call, or none."""
+    if progress is False:
+        return None
+    return progress if callable(progress) else Bar()
+
+
+class Bar:
+    """tqdm's bar where that is installed, in notebooks too; else a line in ten per cent."""
+
+    def __init__(self) -> None:
+        self.bar: typing.Any = None
+        self.tenth = 0
+        self.tqdm: typing.Any = None
+        try:
+            from tqdm.auto import tqdm
+
+            self.tqdm = tqdm
+        except ImportError:
+            pass
+
+    def __call__(self, done: int, of: int, message: str) -> None:
+        if self.tqdm is None:
+            if of and 10 * done // of != self.tenth:
+                self.tenth = 10 * done // of
+                print(f"{10 * self.tenth} %  {message}", file=sys.stderr)
+            return
+        if self.bar is None or self.bar.total != of:
+            self.close()
+            self.bar = self.tqdm(total=of, unit="step")
+        self.bar.set_postfix_str(message, refresh=False)
+        self.bar.update(done - self.bar.n)
+
+    def close(self) -> None:
+        """Ends the bar."""
+        if self.bar is not None:
+            self.bar.close()

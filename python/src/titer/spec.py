@@ -1,0 +1,58 @@
+"""Specs as dicts: the keys are those of a spec's file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import typing
+from collections.abc import Mapping
+
+from ._lab import InputError, toml_of
+from .fields import Spec
+
+if typing.TYPE_CHECKING:
+    from .command import Command
+
+
+class Dataclass(typing.Protocol):
+    """A dataclass of one's own."""
+
+    __dataclass_fields__: typing.ClassVar[dict[str, typing.Any]]
+
+
+AnySpec = typing.Union[str, "os.PathLike[str]", Spec, Mapping[str, typing.Any], Dataclass]
+"""A spec's path, or the spec as a dict; it and its parts may be dataclasses of one's own with the same names."""
+
+
+def path_of(spec: AnySpec, command: Command) -> str:
+    """The path of a spec for a command line; of a dict, the name that stands for its text."""
+    if isinstance(spec, (str, os.PathLike)):
+        return os.fspath(spec)
+    given = without_none(spec)
+    if not isinstance(given, Mapping):
+        raise InputError(f"a spec is a path or a dict, not a {type(spec).__name__}")
+    try:
+        text = toml_of(json.dumps(given, default=os.fspath))
+    except TypeError as error:
+        raise InputError(f"the spec holds what no spec can: {error}") from None
+    path = f"{name_of(given)}.toml"
+    command.specs[path] = text
+    return path
+
+
+def name_of(spec: Mapping[str, typing.Any]) -> str:
+    """What a sweep's folder is called: by the spec's title."""
+    return re.sub(r"\W+", "-", str(spec.get("title") or "spec").lower()).strip("-")[:40].strip("-") or "spec"
+
+
+def without_none(value: typing.Any) -> typing.Any:
+    """The same without keys that are `None`, dataclasses as dicts."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): without_none(one) for key, one in value.items() if one is not None}
+    if isinstance(value, (list, tuple)):
+        return [without_none(one) for one in value]
+    return value

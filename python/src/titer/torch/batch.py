@@ -1,0 +1,67 @@
+"""Where the rows of a batch lie, and which rows they are."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from .._lab import InputError
+
+if typing.TYPE_CHECKING:
+    from .encoded import KnownRows
+
+
+@dataclasses.dataclass
+class Place:
+    """Where a row lies in a batch of `[sequences, tokens]`, and which row it is."""
+
+    sequence: int
+    start: int
+    end: int
+    item: str
+    cell: str
+    """Empty where it has none."""
+
+    @property
+    def predicted(self) -> tuple[int, slice]:
+        """Its places in `[sequences, tokens - 1]`, where each token is what the one before it predicts."""
+        return self.sequence, slice(self.start, max(self.end - 1, self.start))
+
+
+def inputs_of(inputs: tuple[typing.Any, ...], given: dict[str, typing.Any]) -> Tensor:
+    """The token ids that a model is called with, `[sequences, tokens]`."""
+    ids = given.get("input_ids", inputs[0] if inputs else None)
+    if not isinstance(ids, Tensor) or ids.dim() != 2:
+        raise InputError("the model is called without `input_ids` of [sequences, tokens]; titer finds rows by them")
+    return ids
+
+
+def places(
+    ids: Tensor, mask: Tensor | None, positions: Tensor | None, known: KnownRows | None, seen: int, decode: typing.Callable[[list[int]], str]
+) -> list[Place]:
+    """The rows of a batch. Those that are not `known` are called by their number, the first one `seen + 1`."""
+    found: list[Place] = []
+    for sequence, start, end in segments(ids, positions):
+        tokens = ids[sequence, start:end]
+        if mask is not None and mask.dim() == 2:
+            tokens = tokens[mask[sequence, start:end] != 0]
+            if len(tokens) == 0:
+                continue
+        item, cell = (f"row-{seen + len(found) + 1}", "") if known is None else known.named(tokens.tolist(), decode)
+        found.append(Place(sequence, start, end, item, cell))
+    return found
+
+
+def segments(ids: Tensor, positions: Tensor | None) -> Iterator[tuple[int, int, int]]:
+    """A row is a sequence, or several lie in one end to end, each where positions begin anew."""
+    for sequence in range(ids.shape[0]):
+        starts = [0]
+        if positions is not None:
+            own = positions[min(sequence, positions.shape[0] - 1)]
+            starts += [int(at) for at in torch.nonzero(own == 0)[:, 0] if at > 0]
+        for start, end in zip(starts, [*starts[1:], ids.shape[1]]):
+            yield sequence, start, end

@@ -1,0 +1,47 @@
+"""What titer knows of modules: which have gradients that can be told by row, and what they multiply with."""
+
+from __future__ import annotations
+
+import typing
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from .._lab import InputError
+
+
+def refuse(place: str, module: nn.Module, leaf: str, parameter: nn.Parameter) -> None:
+    """Fails on a module whose gradient would not be told by row."""
+    kind = type(module).__name__
+    if type(parameter).__name__ in ("DTensor", "FlatParameter") or hasattr(parameter, "ds_id"):
+        raise InputError(
+            f"{place}.{leaf} is sharded (FSDP, DeepSpeed): no process sees whole gradients there; train on one device, without sharding"
+        )
+    known = isinstance(module, (nn.Linear, nn.Embedding)) or leaf == "bias" or parameter.dim() == 1
+    if not known:
+        raise InputError(
+            f"{place}: titer knows linear layers, embeddings and norms, and not a trained `{kind}` with a `{leaf}` of {parameter.dim()} "
+            "dimensions; freeze it (requires_grad_(False)), or put adapters on linear layers only"
+        )
+
+
+def embedding_scale(module: nn.Embedding) -> float:
+    """What an embedding multiplies its words with: Gemma's are scaled."""
+    with torch.no_grad():
+        word = int(module.weight.float().norm(dim=1).argmax())
+        given = module.weight[word].float()
+        found = module(torch.tensor([word], device=module.weight.device))[0].float()
+        square = (given * given).sum()
+        return float((found * given).sum() / square) if float(square) > 0 else 1.0
+
+
+def slopes(module: nn.Module, x: Tensor) -> Tensor:
+    """`∂y/∂w` of a module that is linear in its weight and takes each coordinate by itself: its answer to ones less that to zeros."""
+    weight = typing.cast(Tensor, module.weight)
+    hooks, module._forward_hooks = module._forward_hooks, type(module._forward_hooks)()
+    try:
+        answers = [functional_call(module, {"weight": make(weight)}, (x,)) for make in (torch.ones_like, torch.zeros_like)]
+    finally:
+        module._forward_hooks = hooks
+    return typing.cast(Tensor, answers[0] - answers[1])

@@ -1,0 +1,249 @@
+"""Pressures and the ledger of a training loop that is not titer's."""
+
+from __future__ import annotations
+
+import functools
+import os
+import typing
+
+import torch
+from torch import Tensor, nn
+
+from .._lab import InputError
+from ..rows import Rows
+from ..sweep import Sweep
+from . import ledger, nats
+from .batch import Place, inputs_of, places
+from .captures import Captures
+from .encoded import encoded
+from .hooked import Hooked, leaves_nothing
+from .layout import Layout
+from .margins import Margins
+from .packs import apart
+from .pressed import pressed
+from .quiet import is_quiet
+from .recorded import Tables, record
+from .shares import GUARDS, Shares
+from .summed import StepSum, summed
+
+NO_CELL = "rows without a cell"
+
+
+class Pressure(Hooked):
+    """What every row pushes in a training loop, and what the loop's steps did to the components by cell.
+
+    Hooks on the model and on the optimiser do the work; the loop stays as it is:
+
+        with titer.torch.Pressure(model, tokenizer, optimiser, probes, rows=rows, every=10, out="runs/mine") as pressure:
+            for batch in loader:
+                model(**batch).loss.backward()
+                optimiser.step()
+                optimiser.zero_grad()
+        pressure.sweep.report()
+
+    `probes` are contrasts (`component`, `messages`, `plus`, `minus`), of which half are differentiated and the others measured; `rows` the training rows with their `cell`s, found in batches by their tokens: a row that is none of them is an error. Every `every`
+    steps, and at both ends, the gradients of the components are taken anew; the rows of the step that follows get a line each in
+    `pressures` (nats of margin per unit of learning rate, positive pushes up, as `titer pressure` has it). The loss must be a mean of
+    tokens' nats by any divisor; the optimiser AdamW, Adam or SGD. `out` becomes a sweep's folder, written in the end.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        tokenizer: typing.Any,
+        optimiser: torch.optim.Optimizer,
+        probes: Rows,
+        *,
+        rows: Rows | None = None,
+        every: int = 50,
+        out: str | os.PathLike[str] | None = None,
+        title: str = "Trained elsewhere",
+        question: str = "",
+        claims: typing.Sequence[typing.Mapping[str, typing.Any]] = (),
+        seed: int = 0,
+        stage: str = "train",
+    ) -> None:
+        super().__init__()
+        if every < 1:
+            raise InputError(f"every is {every}; use at least 1 step")
+        if out is not None and os.path.exists(out):
+            raise InputError(f"{os.fspath(out)} exists already; name another folder with out")
+        self.model, self.tokenizer, self.every, self.out, self.stage = model, tokenizer, every, out, stage
+        self.seed, self.about = seed, {"title": title, "question": question, "claim": [dict(claim) for claim in claims]}
+        differentiated, measured, self.rows, self.data_hash = encoded(tokenizer, probes, rows)
+        optimiser = getattr(optimiser, "optimizer", optimiser)
+        self.tables = Tables()
+        self.steps = 0
+        self._in_step = False
+        self._recording = False
+        """Whether the rows of this step get a line each."""
+        self._ids: Tensor | None = None
+        self._labels: Tensor | None = None
+        self._places: list[Place] = []
+        self._nats: nats.Nats | None = None
+        """Of the pass that is under way."""
+        self._apart = False  # whether packs have been looked at
+        self._sums: dict[str, Tensor] = {}
+        self._seen: dict[str, int] = {}
+        """Rows of each source since the last moment."""
+        self.rows_seen = 0
+        self._moment: ledger.Moment | None = None
+        self._step = StepSum()
+        self._captures = Captures(model)
+        try:
+            self._layout = Layout(optimiser, self._captures.parameters)
+            self._shares = Shares(optimiser, self._layout)
+            self._margins = Margins(model, differentiated, measured)
+            self.optimiser = optimiser
+            self.handles = [
+                model.register_forward_pre_hook(self._before_forward, with_kwargs=True).remove,
+                # Called after a failure too, so that nothing is left hooked then.
+                model.register_forward_hook(self._after_forward, with_kwargs=True, always_call=True).remove,
+                optimiser.register_step_pre_hook(self._before_step).remove,
+                optimiser.register_step_post_hook(self._after_step).remove,
+            ]
+        except BaseException:
+            self.remove()
+            raise
+
+    def __enter__(self) -> Pressure:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self.finish()
+        self.remove()
+
+    def remove(self) -> None:
+        """Takes all hooks away."""
+        super().remove()
+        self._captures.remove()
+
+    def book_guards(self, moves: dict[str, Tensor]) -> None:
+        """Books on `guards` what a guard has moved the parameters by, after a step."""
+        self._shares.move(GUARDS, moves)
+
+    @property
+    def sweep(self) -> Sweep:
+        """What was written, once the loop has ended."""
+        if self.out is None or not os.path.exists(self.out):
+            raise InputError("nothing has been written: name a folder with out, and call finish()")
+        return Sweep(self.out)
+
+    @leaves_nothing
+    def finish(self) -> Pressure:
+        """Takes the last measurement, writes `out` where it is named, and takes all hooks away."""
+        if self.handles:
+            if self.steps == 0:
+                raise InputError("no optimiser step was seen; call the model and the optimiser that were given")
+            self._take_moment()
+            self.remove()
+            if self.out is not None:
+                record(self)
+        return self
+
+    # Hooks, in the order in which they are called.
+
+    @leaves_nothing
+    def _before_forward(self, module: nn.Module, inputs: tuple[typing.Any, ...], given: dict[str, typing.Any]) -> None:
+        if is_quiet() or not module.training or not torch.is_grad_enabled():
+            return
+        self._harvest()
+        if not self._in_step:
+            self._in_step = True
+            self._recording = self.steps % self.every == 0
+            if self._recording:
+                self._take_moment()
+        ids = inputs_of(inputs, given)
+        mask, positions = given.get("attention_mask"), given.get("position_ids")
+        self._places = places(ids, mask, positions, self.rows, self.rows_seen, self.tokenizer.decode)
+        if not self._apart:
+            self._apart = apart(self.model, given, ids, self._places)
+        directions = self._moment.directions if self._recording and self._moment is not None else None
+        self._captures.open(self._places, (ids.shape[0], ids.shape[1]), directions)
+        self._ids, self._labels, self._nats = ids, given.get("labels"), None
+
+    @leaves_nothing
+    def _after_forward(
+        self, module: nn.Module, inputs: tuple[typing.Any, ...], given: dict[str, typing.Any], output: typing.Any
+    ) -> None:
+        if is_quiet() or not self._captures.is_open:
+            return
+        if output is None:
+            self.remove()
+            return
+        log_probs, logits = getattr(output, "log_probs", None), getattr(output, "logits", None)
+        if isinstance(log_probs, Tensor) and log_probs.requires_grad:
+            nats.on_gradient(log_probs, functools.partial(self._read_log_probs, log_probs.detach()))
+        elif isinstance(logits, Tensor) and logits.requires_grad:
+            nats.on_gradient(logits, functools.partial(self._read_logits, logits.detach()))
+        else:
+            raise InputError("the model's output has neither `logits` nor `log_probs` with a gradient; titer reads nats and the loss's divisor there")
+
+    @leaves_nothing
+    def _read_log_probs(self, log_probs: Tensor, gradient: Tensor) -> None:
+        self._nats = nats.of_log_probs(log_probs, gradient)
+
+    @leaves_nothing
+    @torch.no_grad()
+    def _read_logits(self, logits: Tensor, gradient: Tensor) -> None:
+        assert self._ids is not None
+        self._nats = nats.of_logits(logits, gradient, self._ids, self._labels)
+
+    def _harvest(self) -> None:
+        """After a micro-batch's backward pass: its rows."""
+        if not self._captures.is_open:
+            return
+        found, self._nats = self._nats, None
+        if found is None:
+            if self._captures.abandon():
+                raise InputError(
+                    "the backward pass did not go through the model's `logits` or `log_probs`, so titer cannot read what the loss is made of; "
+                    "compute the loss from the model's output, or have the model compute it (labels)"
+                )
+            # A forward pass without a backward one.
+            return
+        contracted = self._captures.close()
+        if found.off > (0.1 if self._captures.low else 1e-2):
+            raise InputError(
+                "the loss is not a mean of tokens' nats (label smoothing, DFT, a weight for each token?), so what a row pushes is not titer's "
+                "pressure; train with the plain negative log-likelihood"
+            )
+        self._step.loss += found.factor * float(found.nats.sum())
+        self._step.tokens += int(found.trained.sum())
+        for place in self._places:
+            source = place.cell or NO_CELL
+            self._seen[source] = self._seen.get(source, 0) + 1
+            self.rows_seen += 1
+        if self._recording and self._moment is not None:
+            lines = pressed(self._places, found, contracted, self._moment.gram)
+            place_of = {"stage": self.stage if self.steps else "base", "step": self.steps}
+            self.tables.press([place_of | line for line in lines])
+
+    @leaves_nothing
+    @torch.no_grad()
+    def _before_step(self, *_: object) -> None:
+        self._harvest()
+        if not self._in_step:
+            return
+        self._sums = {cell or NO_CELL: self._layout.flat(sums) for cell, sums in self._captures.take().items()}
+        self._step.clip, self._step.norm = summed(self._layout, self._sums, self._captures.low)
+
+    @leaves_nothing
+    def _after_step(self, *_: object) -> None:
+        if not self._in_step:
+            return
+        self._shares.book(self._sums, self._step.clip)
+        self.steps += 1
+        self.tables.steps.append(self._step.line(self.stage, self.steps, float(self._layout.groups[0][0]["lr"])))
+        self._step, self._in_step = StepSum(), False
+
+    def _take_moment(self) -> None:
+        """The components anew; closes the ledger's interval."""
+        stage = self.stage if self.steps else "base"
+        moment, lines = ledger.moment(self._margins, self._captures.parameters, stage, self.steps)
+        self.tables.probes += lines
+        before, self._moment = self._moment, moment
+        if before is not None and before.step < moment.step:
+            self.tables.ledger += ledger.lines(self.stage, before, moment, self._shares.take(), self._seen)
+            self._seen = {}
