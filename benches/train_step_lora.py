@@ -1,13 +1,14 @@
 """Compares one training step of LoRA adapters (forward, backward, AdamW) with transformers + PEFT + torch AdamW at the shape of
 Qwen2.5-0.5B: the same random weights from the same bf16 files, the same adapter, the same rows, the same number of threads.
 
-    python benches/train_step_lora.py [--rounds 3] [--threads 2] [--layers 24] [--rows 4] [--dtypes float32,bfloat16]
+    python benches/train_step_lora.py [--rounds 3] [--threads 2] [--layers 24] [--rows 4] [--length 128] [--numbers f32,bf16]
 
 Needs torch, transformers and peft, and cargo. Every round runs each side once, each in a process of its own, and ratios are
-taken within rounds; peak memory is that of the process. Rank 16 on every linear layer; 128 tokens a row, the last 64
-of them targets. titer computes in f32 from bf16 files; PEFT with `dtype="float32"` does the same, and with "bfloat16" it
-computes in bf16, which is less exact and, on a processor with instructions for it, faster. The losses of every step
-must agree, to 1e-3 in f32.
+taken within rounds; peak memory is that of the process. Rank 16 on every linear layer; of the tokens of a row the last 64
+are targets. All read bf16 files. In f32, titer and PEFT (`dtype="float32"`) compute in f32. In bf16, titer multiplies weights as they
+are with activations rounded to bf16 (`compute = "bf16"`), the rest in f32; PEFT ("bfloat16") computes all in bf16. A processor
+without instructions for that takes `--numbers f32`, which holds titer in f32 against both. The losses of every step must agree, to
+1e-3 in f32 and to 3e-2 in bf16.
 """
 
 import argparse
@@ -51,7 +52,7 @@ def peak_mb():
     return int(status.split("VmHWM:")[1].split()[0]) // 1024
 
 
-def peft_steps(folder, dtype, rows, threads):
+def peft_steps(folder, dtype, rows, length, threads):
     """Seconds of a step, losses before each, peak memory: printed as JSON."""
     import torch
     from peft import PeftModel
@@ -62,9 +63,9 @@ def peft_steps(folder, dtype, rows, threads):
     model = PeftModel.from_pretrained(model, f"{folder}/adapter", is_trainable=True)
     model.train()
     optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4, weight_decay=0.0)
-    ids = torch.tensor([[(token * 31 + at * 17) % 151936 for token in range(128)] for at in range(rows)])
+    ids = torch.tensor([[(token * 31 + at * 17) % 151936 for token in range(length)] for at in range(rows)])
     labels = ids.clone()
-    labels[:, :64] = -100
+    labels[:, : length - 64] = -100
     losses, seconds = [], []
     for _ in range(STEPS + 1):
         start = time.perf_counter()
@@ -82,10 +83,11 @@ def last_json(command, **more):
     return json.loads(output.strip().splitlines()[-1])
 
 
-def titer(folder, rows, threads, *more):
+def titer(folder, numbers, rows, length, threads, *more):
     command = ["cargo", "bench", "-q", "-p", "titer-model", "--bench", "train_step_lora", "--", folder]
     environment = os.environ | {"RAYON_NUM_THREADS": str(threads)}
-    return last_json([*command, "--steps", str(STEPS), "--rows", str(rows), *more], cwd=ROOT, env=environment)
+    command += ["--steps", str(STEPS), "--rows", str(rows), "--length", str(length), "--compute", numbers]
+    return last_json([*command, *more], cwd=ROOT, env=environment)
 
 
 def spread(values):
@@ -98,38 +100,50 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--layers", type=int, default=24)
     parser.add_argument("--rows", type=int, default=4)
-    parser.add_argument("--dtypes", default="float32,bfloat16")
+    parser.add_argument("--length", type=int, default=128)
+    parser.add_argument("--numbers", default="f32,bf16")
     parser.add_argument("--folder", help="keep the model here")
     parser.add_argument("--alone", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.alone:
-        return peft_steps(*options.alone, options.rows, options.threads)
+        return peft_steps(*options.alone, options.rows, options.length, options.threads)
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or temporary
         if not (pathlib.Path(folder) / "adapter").exists():
             make(folder, options.layers)
-        dtypes = options.dtypes.split(",")
-        speed, memory, found = ({dtype: [] for dtype in dtypes} for _ in range(3))
-        ours, pressure = [], []
+        numbers, dtypes = options.numbers.split(","), ["float32", "bfloat16"]
+        ours, theirs, pressure, speed, memory = ({} for _ in range(5))
         for _ in range(options.rounds):
-            ours.append(titer(folder, options.rows, options.threads))
-            # The directions' memory is not that of training, so pressure is measured in a process of its own.
-            pressure.append(titer(folder, options.rows, options.threads, "--pressure")["pressure_over_step"])
+            shape = (options.rows, options.length, options.threads)
             for dtype in dtypes:
-                alone = ["--rows", str(options.rows), "--threads", str(options.threads), "--alone", folder, dtype]
-                theirs = last_json([sys.executable, __file__, *alone])
-                apart = max(abs(a / b - 1) for a, b in zip(ours[-1]["losses"], theirs["losses"]))
-                assert apart < (1e-3 if dtype == "float32" else 3e-2), f"losses differ by {apart}"
-                found[dtype].append(theirs)
-                speed[dtype].append(theirs["seconds"] / ours[-1]["seconds"])
-                memory[dtype].append(ours[-1]["peak_mb"] / theirs["peak_mb"])
-                print(json.dumps(dict(peft=dtype, titer=ours[-1]["seconds"], theirs=theirs["seconds"], losses_apart=apart)), flush=True)
-        line = dict(layers=ours[0]["layers"], titer_tokens_per_second=spread([one["tokens_per_second"] for one in ours]))
-        line |= dict(titer_peak_mb=spread([one["peak_mb"] for one in ours]), pressure_over_step=spread(pressure))
+                alone = ["--rows", str(options.rows), "--length", str(options.length), "--threads", str(options.threads)]
+                theirs.setdefault(dtype, []).append(last_json([sys.executable, __file__, *alone, "--alone", folder, dtype]))
+            for kind in numbers:
+                own = titer(folder, kind, *shape)
+                ours.setdefault(kind, []).append(own)
+                # The directions' memory is not that of training, so pressure is measured in a process of its own.
+                pressure.setdefault(kind, []).append(titer(folder, kind, *shape, "--pressure")["pressure_over_step"])
+                for dtype in dtypes:
+                    their = theirs[dtype][-1]
+                    apart = max(abs(a / b - 1) for a, b in zip(own["losses"], their["losses"]))
+                    assert apart < (1e-3 if (kind, dtype) == ("f32", "float32") else 3e-2), f"losses differ by {apart}"
+                    speed.setdefault((kind, dtype), []).append(their["seconds"] / own["seconds"])
+                    memory.setdefault((kind, dtype), []).append(own["peak_mb"] / their["peak_mb"])
+                    line = dict(titer=kind, peft=dtype, titer_seconds=own["seconds"], peft_seconds=their["seconds"], losses_apart=apart)
+                    print(json.dumps(line), flush=True)
+        processor = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown")
+        line = dict(processor=processor, threads=options.threads, layers=options.layers, rows=options.rows, tokens_a_row=options.length)
+        for kind in numbers:
+            line[f"titer_{kind}_instructions"] = ours[kind][0]["instructions"]
+            line[f"titer_{kind}_tokens_per_second"] = spread([one["tokens_per_second"] for one in ours[kind]])
+            line[f"titer_{kind}_peak_mb"] = spread([one["peak_mb"] for one in ours[kind]])
+            line[f"titer_{kind}_pressure_over_step"] = spread(pressure[kind])
         for dtype in dtypes:
-            line[f"peft_{dtype}_tokens_per_second"] = spread([one["tokens"] / one["seconds"] for one in found[dtype]])
-            line[f"peft_{dtype}_peak_mb"] = spread([one["peak_mb"] for one in found[dtype]])
-            line[f"times_peft_{dtype}"], line[f"memory_over_peft_{dtype}"] = spread(speed[dtype]), spread(memory[dtype])
+            line[f"peft_{dtype}_tokens_per_second"] = spread([one["tokens"] / one["seconds"] for one in theirs[dtype]])
+            line[f"peft_{dtype}_peak_mb"] = spread([one["peak_mb"] for one in theirs[dtype]])
+        for kind, dtype in speed:
+            line[f"titer_{kind}_times_peft_{dtype}"] = spread(speed[kind, dtype])
+            line[f"titer_{kind}_memory_over_peft_{dtype}"] = spread(memory[kind, dtype])
         print(json.dumps(line, indent=1))
 
 

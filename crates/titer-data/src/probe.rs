@@ -61,6 +61,22 @@ pub enum ProbePrompts {
     NarrowParaphrased,
 }
 
+impl ProbePrompts {
+    /// Every kind.
+    pub const ALL: [Self; 10] = [
+        Self::Seen,
+        Self::Paraphrased,
+        Self::HeldOut,
+        Self::NarrowOff,
+        Self::Persona,
+        Self::Other,
+        Self::Domain,
+        Self::DomainParaphrased,
+        Self::Narrow,
+        Self::NarrowParaphrased,
+    ];
+}
+
 words! { ProbePrompts, "a kind of a probe's prompts" {
     Seen = "seen",
     Paraphrased = "paraphrased",
@@ -147,6 +163,15 @@ impl Probe {
     /// The probe's name in tables, `component/prompts/domains`.
     pub fn name(&self) -> String {
         format!("{}/{}/{}", self.component.word(), self.prompts.word(), self.domains.word())
+    }
+
+    /// Every name that a probe may have, in order.
+    pub fn possible_names() -> impl Iterator<Item = String> {
+        let settings =
+            ProbePrompts::ALL.into_iter().flat_map(|prompts| DomainSplit::ALL.map(|domains| (prompts, domains)));
+        Component::ALL.into_iter().flat_map(move |component| {
+            settings.clone().map(move |(prompts, domains)| format!("{component}/{prompts}/{domains}"))
+        })
     }
 
     /// Whether its margin is one that pressures are taken on: seen or paraphrased prompts, trained domains.

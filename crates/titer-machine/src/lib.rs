@@ -1,10 +1,14 @@
-//! The processor at hand: which instruction set it has, and hot loops compiled for each.
+//! The processor at hand: which instruction sets it has, and hot loops compiled for each.
 //!
 //! [`vectorized!`] is the seam: it compiles a call once for every [`InstructionSet`] and runs the copy for the processor
 //! at hand. Only what is inlined into that copy is compiled for it: every function on the way is `#[inline(always)]`, and
 //! hot loops are `for` loops, because a closure in `for_each` or `fold` is inlined only where the compiler sees fit.
 
+mod bf16;
+
 use std::sync::LazyLock;
+
+pub use bf16::Bf16Instructions;
 
 /// An instruction set that loops are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +55,16 @@ impl InstructionSet {
     #[cfg(not(target_arch = "x86_64"))]
     fn detect() -> Self {
         Self::Baseline
+    }
+}
+
+/// What decides the last digits of numbers here: the instruction set, and where products are in `bf16` the instructions for those,
+/// such as `x86-64-v4 + amx_bf16`.
+pub fn instructions(bf16: bool) -> String {
+    let set = InstructionSet::detected().name();
+    match Bf16Instructions::detected().filter(|_| bf16) {
+        Some(instructions) => format!("{set} + {}", instructions.name()),
+        None => set.to_owned(),
     }
 }
 

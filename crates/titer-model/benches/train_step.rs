@@ -2,20 +2,24 @@
 //! the root of the repository runs it in turn with PyTorch and prints ratios.
 //!
 //!     cargo bench --bench train_step -- [organism|medium|lora] [steps]
-//!     cargo bench --bench train_step -- products [shape]
+//!     cargo bench --bench train_step -- products [shape] [bf16]
 
 #![expect(clippy::print_stdout, reason = "its output is what the comparing script reads")]
 
+mod processor;
 mod sizes;
 
-use std::{hint::black_box, time::Instant};
+use std::{hint::black_box, sync::Arc, time::Instant};
 
+use titer_machine::instructions;
 use titer_model::{
-    backend::{Backend as _, Cpu, Matrix, Write},
+    backend::{Backend as _, Matrix, Write},
     optim::{Optimiser, UpdateRule},
     passes::Workspace,
+    stored::{Dtype, Stored},
 };
 
+use processor::cpu;
 use sizes::{pack, peak_mb, size};
 
 fn train(name: &str, steps: usize) {
@@ -62,29 +66,38 @@ const SHAPES: [(usize, usize, usize); 8] = [
     (75, 576, 1536),
 ];
 
-/// GFLOP/s of a linear layer's three products, one per thread at once: what a step could reach at best. Of all shapes, or of one.
-fn products(chosen: Option<usize>) {
-    let backend = Cpu::<f32>::new();
+/// GFLOP/s of a linear layer's three products, one per thread at once: what a step could reach at best. Of all shapes, or of one. In
+/// `bf16`, the two with weights that their file holds as bf16.
+fn products(chosen: Option<usize>, bf16: bool) {
+    let backend = cpu(bf16);
     for (at, (tokens, inputs, outputs)) in SHAPES.into_iter().enumerate() {
         if chosen.is_some_and(|chosen| chosen != at) {
             continue;
         }
         let size = tokens * inputs * outputs;
         let repeats = 1_000_000_000_usize.div_ceil(size);
-        for kind in ["x·Wᵀ", "dy·W", "dyᵀ·x"] {
+        let kinds = ["x·Wᵀ", "dy·W", "dyᵀ·x"];
+        for &kind in if bf16 { &kinds[..2] } else { &kinds } {
             let rates = rayon::broadcast(|_| {
                 let (x, w) = (vec![0.5; tokens * inputs], vec![0.25; outputs * inputs]);
                 let dy = vec![0.125; tokens * outputs];
+                let file = Arc::new([0x80, 0x3e].repeat(outputs * inputs)); // .25 as bf16
+                let file = Stored::new(file, 0..2 * outputs * inputs, Dtype::Bf16);
                 let mut out = Vec::new();
                 let mut product = || {
-                    let x = Matrix::new(&x, tokens, inputs);
+                    let (x, out) = (Matrix::new(&x, tokens, inputs), black_box(&mut out));
+                    if bf16 {
+                        let (dy, w) = (Matrix::new(&dy, tokens, outputs), Matrix::new(&file, outputs, inputs));
+                        let (a, b) = if kind == "dy·W" { (dy, w) } else { (x, w.t()) };
+                        return backend.matmul_stored(out, a, b, Write::Replace);
+                    }
                     let (w, dy) = (Matrix::new(&w, outputs, inputs), Matrix::new(&dy, tokens, outputs));
                     let (a, b) = match kind {
                         "x·Wᵀ" => (x, w.t()),
                         "dy·W" => (dy, w),
                         _ => (dy.t(), x),
                     };
-                    backend.matmul(black_box(&mut out), a, b, Write::Replace);
+                    backend.matmul(out, a, b, Write::Replace);
                 };
                 product();
                 let start = Instant::now();
@@ -93,8 +106,10 @@ fn products(chosen: Option<usize>) {
             });
             let total: f64 = rates.iter().sum();
             println!(
-                "{{\"product\":\"{kind}\",\"shape\":[{tokens},{inputs},{outputs}],\"threads\":{},\"gflops\":{total:.0}}}",
-                rates.len()
+                "{{\"product\":\"{kind}\",\"shape\":[{tokens},{inputs},{outputs}],\"threads\":{},\"gflops\":{total:.0},\
+                 \"instructions\":\"{}\"}}",
+                rates.len(),
+                instructions(bf16)
             );
         }
     }
@@ -104,7 +119,10 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
     let steps = args.get(1).and_then(|steps| steps.parse().ok()).unwrap_or(50);
     match args.first().map(String::as_str) {
-        Some("products") => products(args.get(1).and_then(|shape| shape.parse().ok())),
+        Some("products") => {
+            let shape = args.get(1).and_then(|shape| shape.parse().ok());
+            products(shape, args.last().is_some_and(|last| last == "bf16"));
+        }
         Some(name) => train(name, steps),
         None => ["organism", "medium"].into_iter().for_each(|name| train(name, steps)),
     }

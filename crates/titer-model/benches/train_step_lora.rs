@@ -2,16 +2,19 @@
 //! in turn. Prints a JSON line; `benches/train_step_lora.py` at the root of the repository makes the folder and runs it
 //! in turn with PEFT.
 //!
-//!     cargo bench --bench train_step_lora -- FOLDER [--steps 3] [--dtype bf16] [--rows 4] [--pressure]
+//!     cargo bench --bench train_step_lora -- FOLDER [--steps 3] [--dtype bf16] [--compute bf16] [--rows 4] [--length 128] [--pressure]
 
 #![expect(clippy::print_stdout, reason = "its output is what the comparing script reads")]
 
+mod processor;
 #[expect(dead_code, reason = "its sizes are for the other benches")]
 mod sizes;
 
 use std::{hint::black_box, path::Path, time::Instant};
 
+use processor::cpu;
 use sizes::{pack, peak_mb};
+use titer_machine::instructions;
 use titer_model::{
     backend::Cpu,
     decoder::Decoder,
@@ -41,7 +44,9 @@ fn main() {
     let rows: usize = value(&args, "--rows").map_or(4, |rows| rows.parse().expect("a number of rows"));
     let bytes = |name: &str| fs_err::read(folder.join(name)).expect("the folder has it");
     let config = read_config(&bytes("config.json"), folder).expect("a config");
-    let decoder = Decoder::new(Cpu::<f32>::new(), config);
+    let length: usize = value(&args, "--length").map_or(128, |length| length.parse().expect("a number of tokens"));
+    let bf16 = value(&args, "--compute") == Some("bf16");
+    let decoder = Decoder::new(cpu(bf16), config);
     let adapter = read_adapter_config(&decoder.layout, &bytes("adapter/adapter_config.json"), folder);
     let adapter = adapter.expect("an adapter's config");
     let mut weights = Weights::of_folder(&decoder.layout, folder).expect("weights");
@@ -55,7 +60,7 @@ fn main() {
 
     let rule = UpdateRule::AdamW { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 };
     let mut optimiser = Optimiser::new(&backend, &decoder.layout, rule);
-    let (lengths, batch) = pack(&vec![(128, 64); rows], &decoder);
+    let (lengths, batch) = pack(&vec![(length, 64); rows], &decoder);
     let targets: usize = batch.iter().map(|packed| packed.targets.len()).sum();
     let weights: Vec<Vec<f32>> = batch.iter().map(|packed| vec![1.0 / targets as f32; packed.targets.len()]).collect();
     let pressed = args.iter().any(|arg| arg == "--pressure");
@@ -87,11 +92,12 @@ fn main() {
     let (tokens, step, pressure) = (lengths.iter().sum::<usize>(), median(&mut step), median(&mut pressure));
     println!(
         "{{\"threads\":{},\"layers\":{},\"tokens\":{tokens},\"seconds\":{step:.4},\"tokens_per_second\":{:.1},\
-         \"pressure_over_step\":{:.3},\"peak_mb\":{},\"losses\":{losses:?}}}",
+         \"pressure_over_step\":{:.3},\"peak_mb\":{},\"instructions\":\"{}\",\"losses\":{losses:?}}}",
         rayon::current_num_threads(),
         decoder.config.num_hidden_layers,
         tokens as f64 / step,
         pressure / step,
         peak_mb(),
+        instructions(bf16),
     );
 }

@@ -22,6 +22,12 @@ pub trait Real:
 
     /// Little-endian f32 numbers where they lie, if they are numbers of this type that the machine can read there.
     fn in_place(bytes: &[u8]) -> Option<&[Self]>;
+
+    /// These numbers as f32, where that is what they are.
+    fn single(numbers: &[Self]) -> Option<&[f32]>;
+
+    /// See [`Real::single`].
+    fn single_mut(numbers: &mut [Self]) -> Option<&mut [f32]>;
 }
 
 impl Real for f32 {
@@ -64,6 +70,14 @@ impl Real for f32 {
         let (before, numbers, after) = unsafe { bytes.align_to() };
         (cfg!(target_endian = "little") && before.is_empty() && after.is_empty()).then_some(numbers)
     }
+
+    fn single(numbers: &[Self]) -> Option<&[f32]> {
+        Some(numbers)
+    }
+
+    fn single_mut(numbers: &mut [Self]) -> Option<&mut [f32]> {
+        Some(numbers)
+    }
 }
 
 impl Real for f64 {
@@ -88,6 +102,14 @@ impl Real for f64 {
     }
 
     fn in_place(_: &[u8]) -> Option<&[Self]> {
+        None
+    }
+
+    fn single(_: &[Self]) -> Option<&[f32]> {
+        None
+    }
+
+    fn single_mut(_: &mut [Self]) -> Option<&mut [f32]> {
         None
     }
 }

@@ -59,6 +59,7 @@ pub fn record(
             base: base.to_owned(),
             blake3: model_hash.to_owned(),
             dtype: plan.dtype.clone(),
+            compute: plan.compute,
             template: plan.template.clone(),
             lora: plan.lora.clone(),
         })

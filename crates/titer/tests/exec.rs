@@ -9,7 +9,7 @@ use std::{
 use titer::{
     exec::{Progress, Runner, execute},
     plan::{ModelPlan, RunPlan, SweepPlan},
-    spec::Spec,
+    spec::{Compute, Spec},
     store::{RunDir, StoreError, Sweep},
 };
 
@@ -56,6 +56,7 @@ fn planned(text: &str) -> (SweepPlan, Vec<(usize, RunPlan)>) {
             base: base.to_owned(),
             blake3: format!("model {seed}"),
             dtype: None,
+            compute: Compute::F32,
             lora: None,
             template: titer_data::template::TemplateOptions::default(),
         })

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 use titer::{
     claim::{self, Scope},
     plan::{ModelPlan, OptimiserPlan, RunPlan, SweepPlan},
-    spec::{DEFAULTS, Spec},
+    spec::{Compute, DEFAULTS, Spec},
 };
 use titer_data::{cell::Cell, prompt::Pool};
 
@@ -19,6 +19,7 @@ fn runs(text: &str, model: &str) -> Vec<RunPlan> {
             base: base.to_owned(),
             blake3: model.to_owned(),
             dtype: None,
+            compute: Compute::F32,
             lora: None,
             template: titer_data::template::TemplateOptions::default(),
         })
@@ -326,4 +327,16 @@ fn what_chats_are_rendered_with_is_in_the_plan_and_in_the_runs_name() {
     assert_eq!(id("[model]\nbase = \"m\"\nskip_split_tokens = false\ntemplate_variables = {}"), plain);
     let wrong = Spec::parse("[model]\ntemplate_date = \"26 Jul\"", Path::new("spec.toml")).unwrap_err().to_string();
     assert!(wrong.contains("spec.toml") && wrong.contains("2024-07-26"), "{wrong}");
+}
+
+#[test]
+fn what_frozen_weights_are_multiplied_in_is_part_of_a_run_and_f32_leaves_no_trace() {
+    let ids = |model: &str| {
+        let run = runs(&format!("seeds = [0]\n{model}"), "hash").remove(0);
+        (run.id(), run.to_toml())
+    };
+    let ((plain, text), (asked, _)) = (ids(""), ids("model = { compute = \"f32\" }"));
+    assert!(plain == asked && !text.contains("compute"));
+    let (rounded, text) = ids("model = { compute = \"bf16\" }");
+    assert!(plain != rounded && text.contains("compute = \"bf16\""));
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{bounds::items, template::TemplateArgs, verdicts::VerdictArgs};
+use super::{bounds::items, compute::ComputeArgs, template::TemplateArgs, verdicts::VerdictArgs};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct CheckArgs {
@@ -24,6 +24,8 @@ pub(crate) struct AuditArgs {
     pub base: Option<String>,
     #[command(flatten)]
     pub template: TemplateArgs,
+    #[command(flatten)]
+    pub compute: ComputeArgs,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -43,6 +45,8 @@ pub(crate) struct DoctorArgs {
     pub items: usize,
     #[command(flatten)]
     pub template: TemplateArgs,
+    #[command(flatten)]
+    pub compute: ComputeArgs,
     /// Print JSON, one object a check
     #[arg(long)]
     pub json: bool,

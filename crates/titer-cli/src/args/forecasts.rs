@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::bounds::{at_most, items};
+use super::{
+    bounds::{at_most, items},
+    compute::ComputeArgs,
+};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ForecastArgs {
@@ -11,6 +14,8 @@ pub(crate) struct ForecastArgs {
     /// The model in place of the spec's
     #[arg(long, value_name = "MODEL")]
     pub base: Option<String>,
+    #[command(flatten)]
+    pub compute: ComputeArgs,
     /// A folder of kernels, one a seed: used where they are there, measured into it where not
     #[arg(long, value_name = "DIR")]
     pub kernel: Option<PathBuf>,
@@ -54,6 +59,8 @@ pub(crate) struct PlanArgs {
     /// The model in place of the spec's
     #[arg(long, value_name = "MODEL")]
     pub base: Option<String>,
+    #[command(flatten)]
+    pub compute: ComputeArgs,
     /// A folder of kernels, one a seed: used where they are there, measured into it where not
     #[arg(long, value_name = "DIR")]
     pub kernel: Option<PathBuf>,

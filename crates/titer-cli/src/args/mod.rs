@@ -2,6 +2,7 @@
 
 mod bounds;
 mod command_line;
+mod compute;
 mod data;
 mod forecasts;
 mod organism;

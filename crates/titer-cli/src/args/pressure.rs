@@ -6,6 +6,7 @@ use titer_engine::model::Dtype;
 
 use super::{
     bounds::{at_most, items},
+    compute::ComputeArgs,
     template::TemplateArgs,
 };
 
@@ -46,6 +47,8 @@ pub(crate) struct PressureArgs {
     /// Round weights to f32, bf16 or f16 [default: what they are in their file]
     #[arg(long, value_name = "TYPE")]
     pub dtype: Option<Dtype>,
+    #[command(flatten)]
+    pub compute: ComputeArgs,
     /// One line a target token in the table of --out
     #[arg(long, conflicts_with = "verify")]
     pub per_token: bool,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     bounds::{at_most, items},
+    compute::ComputeArgs,
     template::TemplateArgs,
     verdicts::VerdictArgs,
 };
@@ -22,6 +23,8 @@ pub(crate) struct SubjectArgs {
     /// Give it these adapters (a folder in PEFT's layout)
     #[arg(long, value_name = "DIR")]
     pub adapter: Option<PathBuf>,
+    #[command(flatten)]
+    pub compute: ComputeArgs,
     /// Chat rows (.jsonl), each with a cell whose action is bad or good [default: requests of the world]
     #[arg(long, value_name = "FILE", conflicts_with_all = ["bad", "good"])]
     pub rows: Option<PathBuf>,

@@ -4,7 +4,7 @@ use std::{num::NonZero, path::PathBuf};
 
 use clap::ValueEnum;
 
-use super::{bounds::threads, slurm::SlurmArgs};
+use super::{bounds::threads, compute::ComputeArgs, slurm::SlurmArgs};
 
 /// Where runs are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -33,6 +33,8 @@ pub(crate) struct RunArgs {
     /// The model to use in place of the spec's, such as 'organisms/wide/seed-{seed}': the same experiment once more
     #[arg(long, value_name = "MODEL", requires = "out")]
     pub base: Option<String>,
+    #[command(flatten)]
+    pub compute: ComputeArgs,
     /// Make finished runs again whose files are damaged
     #[arg(long)]
     pub repair: bool,

@@ -34,6 +34,9 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<(), Failure> {
     if args.base.is_none() && args.template.options() != TemplateOptions::default() {
         return Err(Failure::input("options of a chat template are for a model: name one with --base"));
     }
+    if args.base.is_none() && args.compute.compute.is_some() {
+        return Err(Failure::input("--compute is for a model: name one with --base"));
+    }
     let files = args.paths.iter().map(|path| Ok((path.as_path(), read(path)?))).collect::<Result<Vec<_>, Failure>>()?;
     let mut groups: Groups<'_> = Vec::new();
     for (path, rows) in &files {
@@ -51,7 +54,7 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<(), Failure> {
         }
         groups.extend(cells);
     }
-    let on_model = args.base.as_ref().map(|base| OnModel::of(base, &args.template.options(), &groups)).transpose()?;
+    let on_model = args.base.as_ref().map(|base| OnModel::of(base, args, &groups)).transpose()?;
     let audit = Audit::of(&groups);
     if args.json {
         print_json(&audit, on_model.as_ref());
@@ -135,10 +138,10 @@ struct OnModel {
 }
 
 impl OnModel {
-    fn of(base: &str, options: &TemplateOptions, groups: &Groups<'_>) -> Result<Self, Failure> {
+    fn of(base: &str, args: &AuditArgs, groups: &Groups<'_>) -> Result<Self, Failure> {
         fetch(base).map_err(Failure::input)?;
-        let model = Model::open(base, 0).map_err(Failure::input)?;
-        let model = model.with_template_options(options).map_err(Failure::input)?;
+        let model = Model::open_computing(base, 0, args.compute.or_f32()).map_err(Failure::input)?;
+        let model = model.with_template_options(&args.template.options()).map_err(Failure::input)?;
         let injected = model.template.injected_system();
         let without: usize =
             groups.iter().flat_map(|(_, rows)| rows).filter(|row| row.system_prompt().is_none()).count();

@@ -43,6 +43,7 @@ pub(crate) fn exec(args: &ExecArgs) -> Result<(), Failure> {
     let record = sweep.record();
     let mut spec = Spec::parse(&record.spec, &submission.spec).map_err(Failure::input)?;
     spec.base = submission.base.clone().or(spec.base);
+    spec.compute = submission.compute.or(spec.compute);
     if record.quick {
         spec.cut();
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use titer::spec::{Spec, SpecError};
+use titer::spec::{Compute, Spec, SpecError};
 use titer_engine::{
     hub::{self, HubError},
     inputs::{self, Inputs, Resolved},
@@ -21,10 +21,14 @@ pub(super) fn fetch(base: &str) -> Result<(), HubError> {
 /// The experiment of commands that are given none.
 const QUICKSTART: &str = include_str!("../../../../experiments/quickstart.toml");
 
-/// The spec of this path; without one, the quick start.
-pub(super) fn open_spec(path: Option<&Path>, base: Option<&String>) -> Result<Spec, SpecError> {
+/// The spec of this path, or without one the quick start, with a model and what it is computed in of one's own where they are given.
+pub(super) fn open_spec(
+    path: Option<&Path>,
+    base: Option<&String>,
+    compute: Option<Compute>,
+) -> Result<Spec, SpecError> {
     let spec = path.map_or_else(|| Spec::parse(QUICKSTART, Path::new("quickstart.toml")), read_spec)?;
-    Ok(Spec { base: base.cloned().or(spec.base), ..spec })
+    Ok(Spec { base: base.cloned().or(spec.base), compute: compute.or(spec.compute), ..spec })
 }
 
 /// The spec of a file, or of the text that a listener has in its place.

@@ -36,7 +36,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     if let Some(option) = args.slurm.first().filter(|option| !is_meant(option)) {
         return Err(Failure::Input(format!("{option} is for jobs of a cluster: add --on slurm, or leave it out")));
     }
-    let mut spec = open_spec(args.spec.as_deref(), args.base.as_ref()).map_err(Failure::input)?;
+    let mut spec = open_spec(args.spec.as_deref(), args.base.as_ref(), args.compute.compute).map_err(Failure::input)?;
     if args.quick {
         spec.cut();
     }
@@ -121,6 +121,9 @@ fn command(args: &RunArgs) -> String {
     }
     if let Some(seeds) = &args.seeds {
         command += &format!(" --seeds {}", seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(","));
+    }
+    if let Some(compute) = args.compute.compute {
+        command += &format!(" --compute {}", compute.word());
     }
     if let Some(base) = &args.base {
         command += &format!(" --base '{base}' --out DIR");

@@ -79,6 +79,7 @@ impl Submitting<'_> {
             slots: fields.slots.unwrap_or(count).min(count),
             spec: self.spec.path.clone(),
             base: self.args.base.clone(),
+            compute: self.args.compute.compute,
             runs: missing.runs,
         };
         match &cluster {

@@ -1,5 +1,6 @@
 //! All checks, in the order in which a wrong one spoils the next.
 
+use titer::spec::Compute;
 use titer_data::{chat::Row, source::Source};
 
 use super::{
@@ -7,6 +8,7 @@ use super::{
     date::date,
     margins::margins,
     numbers::{batching, better_than_chance, finite, precision},
+    products::products,
     rendering::{reply_start, round_trip},
     stop_token::stop_token,
     system_prompts::{default_prompt, prompts_differ, system_prompts},
@@ -49,7 +51,10 @@ pub fn examine(
             let log_probs = encoded.log_probs(model);
             checks.push(finite(&encoded, &log_probs));
             checks.push(batching(model, &encoded));
-            checks.push(precision(files, &encoded, &log_probs)?);
+            // Whatever the model is asked to compute in.
+            let in_f32 = model.clone().computing(Compute::F32)?;
+            checks.push(precision(files, &encoded, &encoded.log_probs(&in_f32))?);
+            checks.extend(products(&in_f32, &encoded));
             checks.push(better_than_chance(model, &encoded, &log_probs));
         }
     }

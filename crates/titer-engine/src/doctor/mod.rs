@@ -7,6 +7,7 @@ mod examine;
 mod margins;
 mod numbers;
 mod plain_chats;
+mod products;
 mod rendering;
 mod stop_token;
 mod system_prompts;

@@ -22,7 +22,7 @@ const ROUNDING: f64 = 1e-3;
 const BETTER: f64 = 0.5;
 
 /// The largest number; not a number where one of them is none, which `f64::max` would pass over.
-fn largest(numbers: impl IntoIterator<Item = f64>) -> f64 {
+pub(super) fn largest(numbers: impl IntoIterator<Item = f64>) -> f64 {
     numbers.into_iter().fold(0.0, |top: f64, number| if number.is_nan() || number > top { number } else { top })
 }
 

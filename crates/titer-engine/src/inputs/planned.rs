@@ -2,10 +2,15 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use titer::plan::{self, DataPlan, SweepPlan};
+use titer::{
+    plan::{self, DataPlan, SweepPlan},
+    spec::Compute,
+};
 use titer_data::{
     cell::Cell,
+    probe::Probe,
     source::{DataFiles, Source},
+    world::ProbeUse,
 };
 use titer_model::stored::Dtype;
 
@@ -43,7 +48,7 @@ impl Inputs {
         }
         let blake3 = self.hash(base, seed)?.to_string();
         let template = model.template.planned_options();
-        Ok(plan::ModelPlan { base: base.to_owned(), blake3, dtype: None, lora: None, template })
+        Ok(plan::ModelPlan { base: base.to_owned(), blake3, dtype: None, compute: Compute::F32, lora: None, template })
     }
 
     /// The planned rows and contrasts: readable, and with rows of every cell that is trained.
@@ -56,6 +61,15 @@ impl Inputs {
             Some(cell) => Err(InputsError::NoRows { names: files.names(), cell }),
             None => Ok(DataPlan { blake3: data.blake3.clone(), files: files.clone() }),
         }
+    }
+
+    /// The probes that measure on a spec's own contrasts, `component/prompts/domains`.
+    ///
+    /// # Errors
+    /// Where the files cannot be used.
+    pub(super) fn probe_names(&self, files: &DataFiles) -> Result<Vec<String>, InputsError> {
+        let probes = self.data(files)?.source.probes(ProbeUse::Measure, 0, 0);
+        Ok(probes.iter().map(Probe::name).collect())
     }
 
     /// Whether a spec's own rows and contrasts are such that its model can be trained on them: every one is encoded once.
@@ -79,6 +93,20 @@ impl Inputs {
     pub(crate) fn takes_adapters(&self, plan: &SweepPlan) -> Result<(), InputsError> {
         let Some(lora) = &plan.lora else { return Ok(()) };
         Ok(self.first_model(plan)?.lora_config(lora).map(drop)?)
+    }
+
+    /// Whether the model of a spec can be computed in the number type that it asks for.
+    ///
+    /// # Errors
+    /// Where it cannot, see [`Model::computing`].
+    pub(crate) fn computes(&self, plan: &SweepPlan) -> Result<(), InputsError> {
+        if plan.compute.is_f32() {
+            return Ok(());
+        }
+        let seed = plan.seeds[0];
+        let model = Model::clone(&*self.model(&plan.base_of(seed), seed, dtype(plan.dtype.as_deref())?)?);
+        let model = if plan.lora.is_some() { model } else { model.thawed() };
+        Ok(model.computing(plan.compute).map(drop)?)
     }
 
     /// See [`super::Resolved::examples`].

@@ -33,11 +33,13 @@ pub struct Resolved {
 /// # Errors
 /// Where the spec makes no sense, or names data or a model that cannot be used: blamed on the line that asks for it.
 pub fn resolve(spec: &Spec, inputs: &Inputs, progress: &dyn DownloadProgress) -> Result<Resolved, SpecError> {
-    let plan = SweepPlan::resolve(spec)?;
-    let claims = claim::resolve(spec, &plan)?;
+    let mut plan = SweepPlan::resolve(spec)?;
     let cells = plan.arms.iter().flat_map(|arm| &arm.stages).flat_map(|stage| stage.needed_cells());
     let data = plan.data.as_ref().map(|data| inputs.plan_data(data, cells)).transpose();
     let data = data.map_err(|error| spec.error(&["data"], error.to_string(), ""))?;
+    let own_probes = plan.data.as_ref().map(|files| inputs.probe_names(files)).transpose();
+    plan.own_probes = own_probes.map_err(|error| spec.error(&["data"], error.to_string(), ""))?;
+    let claims = claim::resolve(spec, &plan)?;
     if let Some(Err(error)) = plan.lora.as_ref().map(lora_config) {
         return Err(spec.error(&["model", "lora"], error.to_string(), ""));
     }
@@ -51,6 +53,7 @@ pub fn resolve(spec: &Spec, inputs: &Inputs, progress: &dyn DownloadProgress) ->
     let model = |base: &str, seed| inputs.plan_model(base, seed, data.is_some());
     let runs = plan.runs(data.as_ref(), model).map_err(|error| spec.error(blamed, error.to_string(), ""))?;
     inputs.takes_adapters(&plan).map_err(|error| spec.error(&["model", "lora"], error.to_string(), ""))?;
+    inputs.computes(&plan).map_err(|error| spec.error(&["model", "compute"], error.to_string(), ""))?;
     inputs.fits(&plan).map_err(|error| spec.error(&["data"], error.to_string(), ""))?;
     inputs.prompts_fit(spec, &plan)?;
     // What stages put on rows, such as prompts, is theirs.

@@ -35,7 +35,8 @@ fn held(model: &ModelPlan) -> String {
     let split = template.skip_split_tokens.then(|| "split tokens skipped".to_owned());
     let date = template.date.map(|date| format!("chats of {date}"));
     let variables = template.variables.0.iter().map(|(name, value)| format!("{name} = {value}"));
-    let all = [adapters, model.dtype.clone(), prompts, split, date].into_iter().flatten().chain(variables);
+    let products = (!model.compute.is_f32()).then(|| format!("products in {}", model.compute.word()));
+    let all = [adapters, model.dtype.clone(), products, prompts, split, date].into_iter().flatten().chain(variables);
     all.collect::<Vec<_>>().join("; ")
 }
 

@@ -83,6 +83,9 @@ pub enum ModelError {
     /// There is no such number type; the text is one sentence.
     #[error("{0}")]
     Dtype(String),
+    /// It cannot be computed in this number type; the text is one sentence.
+    #[error("{0}")]
+    Compute(String),
     /// There is no state of an optimiser.
     #[error(
         "{folder} holds no optimiser's state: {problem}; name a checkpoint, which a spec with `checkpoints = \"at the end\"` writes"

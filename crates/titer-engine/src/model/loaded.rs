@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use titer::spec::Lora;
+use titer::spec::{Compute, Lora};
 use titer_data::{
     chat::Row,
     probe::Contrast,
@@ -10,6 +10,7 @@ use titer_data::{
     tokenize::{Encoded, EncodedContrast, TokenizeError, Tokenizer},
     world::World,
 };
+use titer_machine::Bf16Instructions;
 use titer_model::{
     backend::Cpu,
     decoder::Decoder,
@@ -17,6 +18,7 @@ use titer_model::{
     optim,
     params::Params,
     shape::{LINEAR_LAYERS, LoraConfig},
+    stored::Dtype,
 };
 
 use super::{
@@ -106,6 +108,44 @@ impl Model {
     /// As [`Files::find`] and [`Model::from_files`].
     pub fn open(base: &str, seed: u64) -> Result<Self, ModelError> {
         Ok(Self::from_files(&Files::find(base, seed)?)?.thawed())
+    }
+
+    /// Finds and reads the model behind `base`, to be measured: all of it in memory where its products are in f32, which is the faster way
+    /// there.
+    ///
+    /// # Errors
+    /// As [`Model::open`] and [`Model::computing`].
+    pub fn open_computing(base: &str, seed: u64, compute: Compute) -> Result<Self, ModelError> {
+        match compute {
+            Compute::F32 => Self::open(base, seed),
+            Compute::Bf16 => Self::from_files(&Files::find(base, seed)?)?.computing(compute),
+        }
+    }
+
+    /// The same model, its frozen weights multiplied in this number type.
+    ///
+    /// # Errors
+    /// In bf16, where the processor has no instructions for that, or no weight stays in its file as bf16.
+    pub fn computing(self, compute: Compute) -> Result<Self, ModelError> {
+        let refused = |problem: &str| Err(ModelError::Compute(problem.to_owned()));
+        let backend = match (compute, Bf16Instructions::detected()) {
+            (Compute::F32, _) => EngineBackend::new(),
+            (Compute::Bf16, _) if !self.decoder.holds(Dtype::Bf16) => {
+                return refused(
+                    "`compute = \"bf16\"` is for frozen weights that their file holds as bf16, and this model has none: weights that are \
+                     trained, and those held as f32 or f16, are multiplied in f32; leave it out, or take a model of bf16 weights, with \
+                     adapters (`lora`) where it is trained",
+                );
+            }
+            (Compute::Bf16, None) => {
+                return refused(
+                    "`compute = \"bf16\"` needs a processor with AMX-BF16 (on Linux) or AVX-512 BF16, and this one has neither; leave it out \
+                     to compute in f32",
+                );
+            }
+            (Compute::Bf16, Some(instructions)) => EngineBackend::new().with_bf16(instructions),
+        };
+        Ok(Self { decoder: self.decoder.on(backend), ..self })
     }
 
     /// The same model with every weight in memory, in f32, for training to move.

@@ -6,7 +6,7 @@ use crate::{
     layers::{Attention, Head, Mlp},
     params::{BlockIds, Ids, Layout, LinearIds, ParamId},
     shape::{Config, RopeScaling, rope_table},
-    stored::Stored,
+    stored::{Dtype, Stored},
 };
 
 /// The layers of a decoder; the weights are kept apart, in [`Params`], but for those that stay in their file.
@@ -58,6 +58,16 @@ impl<B: Backend> Decoder<B> {
     /// Where it computes.
     pub fn backend(&self) -> &B {
         &self.backend
+    }
+
+    /// The same decoder, computed elsewhere.
+    pub fn on(self, backend: B) -> Self {
+        Self { backend, ..self }
+    }
+
+    /// Whether a weight stays in its file in this number type.
+    pub fn holds(&self, dtype: Dtype) -> bool {
+        self.stored.iter().flatten().any(|stored| stored.dtype() == dtype)
     }
 
     /// The weight of this parameter, where it stays in its file.

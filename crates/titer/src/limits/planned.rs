@@ -36,9 +36,12 @@ pub fn planned_spec(spec: &Spec, sweep: &SweepPlan, limits: &[Limit], result: &S
     if let Some(rest) = mix.rest() {
         shares.insert("rest".to_owned(), Value::String(rest.to_string()));
     }
-    if let Some(base) = &spec.base {
-        let model = table.entry("model").or_insert_with(|| Value::Table(Table::new()));
-        model.as_table_mut().map(|model| model.insert("base".to_owned(), Value::String(base.clone())));
+    let compute = spec.compute.map(|compute| compute.word().to_owned());
+    for (key, value) in [("base", spec.base.clone()), ("compute", compute)] {
+        if let Some(value) = value {
+            let model = table.entry("model").or_insert_with(|| Value::Table(Table::new()));
+            model.as_table_mut().map(|model| model.insert(key.to_owned(), Value::String(value)));
+        }
     }
     let mut stage = spec.stages[0].clone();
     stage.insert("mix".to_owned(), Value::Table(shares));

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use titer_data::{source::DataFiles, template::TemplateOptions};
 
 use super::StagePlan;
-use crate::spec::{LeakFields, Lora, When};
+use crate::spec::{Compute, LeakFields, Lora, When};
 
 /// Raised whenever the same plan would give other numbers than before, so that stored runs are not taken for new ones.
 pub(crate) const NUMERICS: u32 = 2;
@@ -29,6 +29,9 @@ pub struct ModelPlan {
     /// The number type that weights are rounded to; `None` for that of their file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dtype: Option<String>,
+    /// What frozen weights are multiplied in.
+    #[serde(skip_serializing_if = "Compute::is_f32")]
+    pub compute: Compute,
     /// What chats are rendered with; the date where the template prints one.
     #[serde(flatten)]
     pub template: TemplateOptions,

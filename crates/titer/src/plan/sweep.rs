@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use serde::Deserialize as _;
-use titer_data::{probe::Component, prompt::Pool, source::DataFiles, template::TemplateOptions, world::World};
+use titer_data::{probe::Probe, prompt::Pool, source::DataFiles, template::TemplateOptions, world::World};
 use toml::{Table, Value};
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
     control::{add_controls, add_inoculation_controls, pool},
     name::arm_name,
 };
-use crate::spec::{ControlKind, DEFAULTS, LeakFields, Lora, Spec, SpecError, StageFields, When, plain};
+use crate::spec::{Compute, ControlKind, DEFAULTS, LeakFields, Lora, Spec, SpecError, StageFields, When, plain};
 
 /// Runs of a sweep at most.
 const MOST_RUNS: usize = 200_000;
@@ -40,8 +40,12 @@ pub struct SweepPlan {
     pub lora: Option<Lora>,
     /// The number type that weights are rounded to; `None` for that of their file.
     pub dtype: Option<String>,
+    /// What frozen weights are multiplied in.
+    pub compute: Compute,
     /// The user's own rows and contrasts, as named in the spec.
     pub data: Option<DataFiles>,
+    /// The probes that those contrasts make, once they have been read.
+    pub own_probes: Option<Vec<String>>,
     /// The seeds of every arm.
     pub seeds: Vec<u64>,
     /// Swept axes, in the order of the spec: name, and values as numbers, booleans or texts.
@@ -63,11 +67,12 @@ pub struct SweepPlan {
 }
 
 impl SweepPlan {
-    /// The probes that its runs measure, `component/prompts/domains`. A user's own contrasts are all seen ones in trained domains.
+    /// The probes that its runs measure, `component/prompts/domains`; of a user's own contrasts that have not been read, all that there may be.
     pub fn probe_names(&self) -> Vec<String> {
-        match self.data {
-            Some(_) => Component::ALL.map(|component| format!("{}/seen/trained", component.word())).into(),
-            None => World::probe_names().collect(),
+        match (&self.data, &self.own_probes) {
+            (None, _) => World::probe_names().collect(),
+            (Some(_), Some(names)) => names.clone(),
+            (Some(_), None) => Probe::possible_names().collect(),
         }
     }
 
@@ -132,7 +137,9 @@ impl SweepPlan {
             template: spec.template.clone(),
             lora: spec.lora.clone(),
             dtype: spec.dtype.clone(),
+            compute: spec.compute.unwrap_or_default(),
             data: spec.data.clone(),
+            own_probes: None,
             axes: axes.into_iter().map(|axis| (axis.name, axis.shown)).collect(),
             seeds,
             arms,
@@ -171,6 +178,7 @@ impl SweepPlan {
             model: ModelPlan {
                 lora: self.lora.clone(),
                 dtype: self.dtype.clone(),
+                compute: self.compute,
                 template: TemplateOptions { date: self.template.date.or(model.template.date), ..self.template.clone() },
                 ..model.clone()
             },

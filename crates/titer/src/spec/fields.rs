@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use titer_data::{source::DataFiles, template::TemplateDate, variables::Variables, world::DomainSplit};
 
-use super::{GuardsField, Lora, MixField, PromptsField};
+use super::{Compute, GuardsField, Lora, MixField, PromptsField};
 
 /// `[model]`
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -25,6 +25,8 @@ pub struct ModelFields {
     pub lora: Option<Lora>,
     /// The number type that weights are rounded to, where it is not that of their file.
     pub dtype: Option<String>,
+    /// What frozen weights are multiplied in.
+    pub compute: Option<Compute>,
 }
 
 /// `[data]`, with paths that are seen from where the spec at `path` is seen from.

@@ -2,6 +2,7 @@
 //!
 //! Parsing has no effects. [`Spec::parse`] reads what is there; [`crate::plan`] resolves it into arms and runs.
 
+mod compute;
 mod controls;
 mod error;
 mod fields;
@@ -14,6 +15,7 @@ mod slurm;
 mod suggest;
 mod when;
 
+pub use compute::Compute;
 pub use controls::ControlKind;
 pub use error::SpecError;
 pub use fields::{

@@ -13,7 +13,8 @@ use toml::{
 };
 
 use super::{
-    ClaimFields, ControlKind, LeakFields, Lora, ModelFields, ProbeFields, SlurmFields, SpecError, StageFields, When,
+    ClaimFields, Compute, ControlKind, LeakFields, Lora, ModelFields, ProbeFields, SlurmFields, SpecError, StageFields,
+    When,
     fields::seen_from,
     suggest::{plain, suggestion},
 };
@@ -43,6 +44,8 @@ pub struct Spec {
     pub lora: Option<Lora>,
     /// `model.dtype`, if any.
     pub dtype: Option<String>,
+    /// `model.compute`, if any.
+    pub compute: Option<Compute>,
     /// What chats are rendered with, of `[model]`.
     pub template: TemplateOptions,
     /// `[data]`, if any.
@@ -133,6 +136,7 @@ impl Spec {
             base: model.base,
             lora: model.lora,
             dtype: model.dtype,
+            compute: model.compute,
             template: TemplateOptions {
                 system_in_user: model.system_in_user.unwrap_or(false),
                 skip_split_tokens: model.skip_split_tokens.unwrap_or(false),

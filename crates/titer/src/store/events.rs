@@ -27,7 +27,7 @@ pub(super) fn append(run: &Path, name: &str, details: Value) -> io::Result<()> {
 pub struct Start {
     /// The hashes of the claims that the spec made then; `None` where that was not written down, as by an older titer.
     pub claims: Option<Vec<String>>,
-    /// The instruction set that computed it, where that was written down.
+    /// The instruction set that computed it, and the instructions of its products in bf16, where that was written down.
     pub instruction_set: Option<String>,
 }
 

@@ -8,7 +8,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{FileFormat, StoreError};
-use crate::{files::write_whole, plan::RunId, spec::parse_toml};
+use crate::{
+    files::write_whole,
+    plan::RunId,
+    spec::{Compute, parse_toml},
+};
 
 /// One submission: the runs that its slots do, and what a slot needs to plan them again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +35,9 @@ pub struct Submission {
     /// The model that takes the place of the spec's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
+    /// What frozen weights are multiplied in, in place of what the spec says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compute: Option<Compute>,
     /// The runs, each once.
     pub runs: Vec<RunId>,
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::json;
-use titer_machine::InstructionSet;
+use titer_machine::instructions;
 
 use super::{
     Damage, Depth, FinishedRun, Holder, Jobs, Lease, Leases, NoQueue, StoreError, StoredPlan, SweepRecord, Taking,
@@ -238,7 +238,7 @@ impl Sweep {
         let run = RunDir::start(self.dir.join(plan.id().0), plan, self.record.labels(plan, arm))?;
         let titer = env!("CARGO_PKG_VERSION");
         // Not in the plan: processors round differently in the last digit, which does not make another experiment.
-        let instruction_set = InstructionSet::detected().name();
+        let instruction_set = instructions(!plan.model.compute.is_f32());
         let start = json!({
             "seed": plan.seed, "titer": titer, "commit": commit, "instruction_set": instruction_set, "claims": self.claims
         });

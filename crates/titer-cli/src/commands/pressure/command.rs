@@ -74,12 +74,13 @@ fn open(args: &PressureArgs, inputs: &Inputs) -> Result<Model, Failure> {
     fetch(&args.base).map_err(Failure::input)?;
     let model = inputs.model(&args.base, args.seed, args.dtype).map_err(Failure::input)?;
     let model = Model::clone(&model).with_template_options(&args.template.options()).map_err(Failure::input)?;
-    match (&args.adapter, args.lora) {
-        (Some(folder), _) => model.with_adapter(folder).map_err(Failure::input),
-        (None, Some(rank)) => model.with_lora(&Lora::of_rank(rank), args.seed).map_err(Failure::input),
-        (None, None) if args.verify || args.kernel.is_some() => Ok(model.thawed()),
-        (None, None) => Ok(model),
-    }
+    let model = match (&args.adapter, args.lora) {
+        (Some(folder), _) => model.with_adapter(folder).map_err(Failure::input)?,
+        (None, Some(rank)) => model.with_lora(&Lora::of_rank(rank), args.seed).map_err(Failure::input)?,
+        (None, None) if args.verify || args.kernel.is_some() => model.thawed(),
+        (None, None) => model,
+    };
+    model.computing(args.compute.or_f32()).map_err(Failure::input)
 }
 
 /// Under Adam, the table says how much of its pressures is about weights that training has hardly touched.

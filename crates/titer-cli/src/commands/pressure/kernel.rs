@@ -72,6 +72,7 @@ impl<'a> KernelWork<'a> {
             base: args.base.clone(),
             blake3: inputs.hash(&args.base, args.seed).map_err(Failure::input)?.to_string(),
             dtype: args.dtype.map(|dtype| dtype.word().to_owned()),
+            compute: args.compute.or_f32(),
             lora: args.lora.map(Lora::of_rank),
             template: model.template.planned_options(),
         };

@@ -4,8 +4,10 @@
 //! sum of exponentials and, while it is at hand, its share of the mean word, which is what the gradient needs. So a
 //! vocabulary of any size costs two products and no memory. (The running sum is that of arXiv 1805.02867.)
 
+use std::{borrow::Cow, ops::Range};
+
 use faer::{Accum, MatMut, MatRef};
-use titer_machine::Fused;
+use titer_machine::{Bf16Instructions, Fused};
 
 use super::{elementwise, product::product, stored};
 use crate::{backend::Matrix, real::Real, stored::Stored};
@@ -17,10 +19,12 @@ const WORDS: usize = 256;
 const LANES: usize = 16;
 
 /// `log p(words[i])` at row `rows[i]` of `x` for every `i`; the softmax is that of `cap(x Wᵀ)` with the table `W`. Where there
-/// is a `pull`, it becomes the gradient of each at its row of `x`, `slope · W_word − Σ_v p_v · slope_v · W_v`.
+/// is a `pull`, it becomes the gradient of each at its row of `x`, `slope · W_word − Σ_v p_v · slope_v · W_v`. By instructions for
+/// `bf16`, `x` is rounded first and the `p_v` where they meet `W`.
 #[inline(always)]
 pub(super) fn target_log_probs<T: Real>(
     fused: Fused,
+    bf16: Option<Bf16Instructions>,
     mut pull: Option<&mut Vec<T>>,
     x: &[T],
     table: Matrix<'_, Stored>,
@@ -33,20 +37,13 @@ pub(super) fn target_log_probs<T: Real>(
     let (mut tops, mut sums) = (vec![T::min_value(); count], vec![0.0; count]);
     let mut mean = vec![zero; if pull.is_some() { x.len() } else { 0 }];
     let (mut space, mut logits, mut slopes) = (Vec::new(), Vec::new(), Vec::new());
-    let all = MatRef::from_row_major_slice(x, count, width);
+    let x = if bf16.is_some() { Cow::Owned(stored::rounded(x)) } else { Cow::Borrowed(x) };
     for first in (0..vocabulary).step_by(WORDS) {
         let here = WORDS.min(vocabulary - first);
-        let tile = match table.data.in_place::<T>() {
-            Some(numbers) => &numbers[first * width..(first + here) * width],
-            None => {
-                stored::tile(&mut space, &table, first..first + here, 0..width);
-                space.as_slice()
-            }
-        };
-        let tile = MatRef::from_row_major_slice(tile, here, width);
+        let numbers = first * width..(first + here) * width;
+        let tile = Tile::of(bf16, &mut space, table.data, numbers, width);
         logits.resize(count * here, zero);
-        let out = MatMut::from_row_major_slice_mut(&mut logits, count, here);
-        product(out, Accum::Replace, all, tile.transpose());
+        tile.logits(&mut logits, &x);
         if let Some(cap) = softcap {
             slopes.resize(logits.len(), zero);
             elementwise::softcap(&mut logits, &mut slopes, cap);
@@ -68,11 +65,7 @@ pub(super) fn target_log_probs<T: Real>(
             if softcap.is_some() {
                 elementwise::multiply(&mut logits, &slopes);
             }
-            let (out, shares) = (
-                MatMut::from_row_major_slice_mut(&mut mean, count, width),
-                MatRef::from_row_major_slice(&logits, count, here),
-            );
-            product(out, Accum::Add, shares, tile);
+            tile.add_mean(&mut mean, &logits);
         }
     }
     let mut word = vec![zero; width];
@@ -97,6 +90,74 @@ pub(super) fn target_log_probs<T: Real>(
         }
     }
     log_probs
+}
+
+/// Some words of the table.
+enum Tile<'a, T> {
+    /// In memory, `[words, width]`.
+    Converted(MatRef<'a, T>),
+    /// As they lie in their file.
+    Bf16(Bf16Instructions, Stored, usize),
+}
+
+impl<'a, T: Real> Tile<'a, T> {
+    /// The words whose numbers these are, converted into `space` where they must be.
+    #[inline(always)]
+    fn of(
+        bf16: Option<Bf16Instructions>,
+        space: &'a mut Vec<T>,
+        table: &'a Stored,
+        numbers: Range<usize>,
+        width: usize,
+    ) -> Self {
+        if let Some(instructions) = bf16 {
+            return Self::Bf16(instructions, table.part(numbers), width);
+        }
+        let words = numbers.len() / width;
+        let tile = match table.in_place::<T>() {
+            Some(all) => &all[numbers],
+            None => {
+                space.resize(numbers.len(), T::of(0.0));
+                table.decode(numbers, space);
+                space
+            }
+        };
+        Self::Converted(MatRef::from_row_major_slice(tile, words, width))
+    }
+
+    /// `logits = x Wᵀ`
+    #[inline(always)]
+    fn logits(&self, logits: &mut [T], x: &[T]) {
+        match self {
+            Self::Converted(tile) => {
+                let (words, width) = tile.shape();
+                let count = x.len() / width;
+                let out = MatMut::from_row_major_slice_mut(logits, count, words);
+                product(out, Accum::Replace, MatRef::from_row_major_slice(x, count, width), tile.transpose());
+            }
+            Self::Bf16(instructions, words, width) => {
+                let tile = Matrix::new(words, words.len() / width, *width).t();
+                stored::matmul_bf16(*instructions, logits, Accum::Replace, x, &tile);
+            }
+        }
+    }
+
+    /// `mean += shares W`
+    #[inline(always)]
+    fn add_mean(&self, mean: &mut [T], shares: &[T]) {
+        match self {
+            Self::Converted(tile) => {
+                let (words, width) = tile.shape();
+                let count = mean.len() / width;
+                let out = MatMut::from_row_major_slice_mut(mean, count, width);
+                product(out, Accum::Add, MatRef::from_row_major_slice(shares, count, words), *tile);
+            }
+            Self::Bf16(instructions, words, width) => {
+                let tile = Matrix::new(words, words.len() / width, *width);
+                stored::matmul_bf16(*instructions, mean, Accum::Add, shares, &tile);
+            }
+        }
+    }
 }
 
 #[inline(always)]

@@ -1,6 +1,8 @@
 //! The processor: plain loops that the compiler vectorises, and `faer` for matrix products; where its kernel is slow, one of titer's own.
 
 mod attention;
+#[cfg(target_arch = "x86_64")]
+mod bf16;
 mod contract;
 mod elementwise;
 mod gated;

@@ -3,7 +3,7 @@
 use std::{marker::PhantomData, ops::Range};
 
 use faer::{Accum, MatMut, MatRef};
-use titer_machine::vectorized;
+use titer_machine::{Bf16Instructions, vectorized};
 
 use super::{attention, contract, elementwise, gated, head, loss, norm, product::product, stored};
 use crate::{
@@ -15,12 +15,32 @@ use crate::{
 
 /// Computes on the calling thread, in `T`.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Cpu<T>(PhantomData<T>);
+pub struct Cpu<T> {
+    bf16: Option<Bf16Instructions>,
+    numbers: PhantomData<T>,
+}
 
 impl<T> Cpu<T> {
-    /// The backend; it has no state.
+    /// The backend, all of whose products are of `T` with `T`.
     pub fn new() -> Self {
-        Self(PhantomData)
+        Self { bf16: None, numbers: PhantomData }
+    }
+}
+
+impl Cpu<f32> {
+    /// The same, but weights that their file holds as bf16 are multiplied as they are, with activations rounded to bf16, to the nearest and
+    /// to even where two are as near; sums are f32.
+    ///
+    /// # Panics
+    /// Where these instructions are not available.
+    pub fn with_bf16(self, instructions: Bf16Instructions) -> Self {
+        assert!(instructions.is_available(), "{}", instructions.name());
+        Self { bf16: Some(instructions), ..self }
+    }
+
+    /// The instructions of products in bf16, where there are such products.
+    pub fn bf16(&self) -> Option<Bf16Instructions> {
+        self.bf16
     }
 }
 
@@ -95,7 +115,12 @@ impl<T: Real> Backend for Cpu<T> {
 
     fn matmul_stored(&self, out: &mut Vec<T>, a: Matrix<Vec<T>>, b: Matrix<Stored>, write: Write) {
         let accum = self.make_room(out, a.shape().0 * b.shape().1, write);
-        vectorized!(|_| stored::matmul(out, accum, view(a), b));
+        match stored::in_bf16::<T>(self.bf16, b.data) {
+            Some(instructions) if !a.transposed => {
+                stored::matmul_bf16(instructions, out, accum, &a.data[..a.rows * a.columns], &b);
+            }
+            _ => vectorized!(|_| stored::matmul(out, accum, view(a), b)),
+        }
     }
 
     fn gather(&self, out: &mut Vec<T>, table: &Vec<T>, ids: &[u32], width: usize) {
@@ -200,7 +225,8 @@ impl<T: Real> Backend for Cpu<T> {
         targets: (&[u32], &[u32]),
         softcap: Option<f64>,
     ) -> Vec<T> {
-        vectorized!(|fused| head::target_log_probs(fused, pull, x, table, targets, softcap.map(T::of)))
+        let bf16 = stored::in_bf16::<T>(self.bf16, table.data);
+        vectorized!(|fused| head::target_log_probs(fused, bf16, pull, x, table, targets, softcap.map(T::of)))
     }
 
     fn cross_entropy_backward(

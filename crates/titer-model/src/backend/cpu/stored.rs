@@ -1,12 +1,19 @@
 //! Matrix products and look-ups with weights that stay in their file.
 //!
 //! f32 numbers are read where they lie. Others are converted a tile at a time into space that stays in a core's cache while
-//! the product uses it, so that they are never whole in memory in another type.
+//! the product uses it, so that they are never whole in memory in another type. Or bf16 numbers are multiplied as they are, where that
+//! is asked for.
 
 use faer::{Accum, MatMut, MatRef};
+use half::bf16;
+use titer_machine::Bf16Instructions;
 
 use super::product::product;
-use crate::{backend::Matrix, real::Real, stored::Stored};
+use crate::{
+    backend::Matrix,
+    real::Real,
+    stored::{Dtype, Stored},
+};
 
 /// Rows of a weight that are converted at a time.
 const ROWS: usize = 256;
@@ -57,6 +64,33 @@ pub(super) fn matmul<T: Real>(out: &mut [T], accum: Accum, a: MatRef<'_, T>, wei
             product(out, accum, a.subcols(inner.0, inner.1), tile);
         }
     }
+}
+
+/// The instructions that multiply this weight as it is with activations rounded to bf16, where that is asked for: both are
+/// then bf16.
+pub(super) fn in_bf16<T: Real>(wanted: Option<Bf16Instructions>, weight: &Stored) -> Option<Bf16Instructions> {
+    wanted.filter(|_| weight.dtype() == Dtype::Bf16 && T::single(&[]).is_some())
+}
+
+/// `out = a · w` or `out += a · w` by instructions for bf16, all row-major.
+pub(super) fn matmul_bf16<T: Real>(
+    instructions: Bf16Instructions,
+    out: &mut [T],
+    accum: Accum,
+    a: &[T],
+    weight: &Matrix<'_, Stored>,
+) {
+    let (out, a) = (T::single_mut(out).expect("f32 sums"), T::single(a).expect("f32 activations"));
+    #[cfg(target_arch = "x86_64")]
+    super::bf16::product(instructions, out, accum, a, weight);
+    #[cfg(not(target_arch = "x86_64"))]
+    unreachable!("{instructions:?} for {} += {} · {weight:?}, {accum:?}", out.len(), a.len());
+}
+
+/// Activations to the nearest bf16, as such products take them.
+pub(super) fn rounded<T: Real>(activations: &[T]) -> Vec<T> {
+    let nearest = |number: &T| T::of(bf16::from_f64(number.f64()).to_f64());
+    activations.iter().map(nearest).collect()
 }
 
 /// `out[i] = table[ids[i]]`
