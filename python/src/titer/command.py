@@ -12,6 +12,10 @@ from .progress import Bar, Progress, told
 from .table import Table
 
 
+Compute = typing.Literal["f32", "bf16"]
+"""What frozen weights that their file holds as bf16 are multiplied in; f32 where left out, or what the spec says."""
+
+
 class Template(typing.TypedDict, total=False):
     """What chats are rendered with; the same keys as in a spec's `[model]`."""
 

@@ -46,6 +46,8 @@ class Model(typing.TypedDict, total=False):
     lora: typing.Union[int, Lora]
     dtype: str
     """Number type that weights are rounded to, such as `bf16`."""
+    compute: typing.Literal["f32", "bf16"]
+    """What frozen weights are multiplied in."""
     system_in_user: bool
     skip_split_tokens: bool
     template_date: str

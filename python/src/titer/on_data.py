@@ -6,11 +6,14 @@ import os
 from collections.abc import Mapping, Sequence
 
 from .answer import Answer
-from .command import Command, Template, of_template
+from .command import Command, Compute, Template, of_template
 from .rows import File, Rows, path_of
+from .sampling import of_words
 
 
-def audit(*rows: Rows, model: str | None = None, template: Template | None = None, **named: Rows) -> Answer:
+def audit(
+    *rows: Rows, model: str | None = None, compute: Compute | None = None, template: Template | None = None, **named: Rows
+) -> Answer:
     """What is in chats, and what differs between groups of them besides what should.
 
     Each argument is a path or rows in memory; rows by keyword are called so: `titer.audit(plain=…, prompted=…)`. `summary` has `groups` and
@@ -19,7 +22,7 @@ def audit(*rows: Rows, model: str | None = None, template: Template | None = Non
     with Command("audit") as command:
         paths = [path_of(one, command.folder, f"rows-{at}.jsonl") for at, one in enumerate(rows, 1)]
         paths += [path_of(one, command.folder, f"{name}.jsonl") for name, one in named.items()]
-        return command.done({"base": model, "json": True, **of_template(template)}, paths)
+        return command.done({"base": model, "compute": compute, "json": True, **of_template(template)}, paths)
 
 
 def score(
@@ -43,14 +46,13 @@ def score(
     with its 95 % interval (`low`, `high`), `n` replies in `clusters` requests, and how many were `unscored`, and why.
     """
     with Command("score") as command:
-        words = words or {}
         given = {
             "rule": [rule] if isinstance(rule, str) else list(rule),
             "rules": rules,
             "judgements": None if judgements is None else path_of(judgements, command.folder, "judgements.jsonl"),
             "score_column": score_column,
             "scale": scale,
-            "words": tuple(word if of is None else f"{word}={of}" for word, of in words.items()) or None,
+            "words": of_words(words),
             "key": None if key is None else tuple(key),
             "where": [f"{name}={value}" for name, value in (where or {}).items()],
             "by": None if by is None else tuple(by),

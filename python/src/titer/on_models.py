@@ -6,9 +6,10 @@ import typing
 from collections.abc import Mapping, Sequence
 
 from .answer import Answer
-from .command import Command, Template, of_template
+from .command import Command, Compute, Template, of_template
 from .progress import Progress
 from .rows import File, Rows, path_of, prompts_path
+from .sampling import Sampling, of_sampling
 
 
 def pressure(
@@ -24,6 +25,7 @@ def pressure(
     lora: int | None = None,
     adapter: File | None = None,
     dtype: str | None = None,
+    compute: Compute | None = None,
     per_token: bool = False,
     verify: bool = False,
     weight: float | None = None,
@@ -52,6 +54,7 @@ def pressure(
             "lr": lr,
             "lora": lora,
             "adapter": adapter,
+            "compute": compute,
             "dtype": dtype,
             "per_token": per_token,
             "verify": verify,
@@ -95,6 +98,8 @@ def screen(
     items: int | None = None,
     contrasts: int | None = None,
     adapter: File | None = None,
+    compute: Compute | None = None,
+    sampling: Sampling | None = None,
     rewrite: File | None = None,
     anyway: bool = False,
     template: Template | None = None,
@@ -121,6 +126,8 @@ def screen(
             "items": items,
             "contrasts": contrasts,
             "adapter": adapter,
+            "compute": compute,
+            **of_sampling(sampling, command.folder),
             "rewrite": rewrite,
             "anyway": anyway,
             "out": out,
@@ -141,10 +148,8 @@ def leak(
     seed: int = 0,
     items: int | None = None,
     adapter: File | None = None,
-    sample: int | None = None,
-    limit: int | None = None,
-    rule: str | None = None,
-    replies: File | None = None,
+    compute: Compute | None = None,
+    sampling: Sampling | None = None,
     template: Template | None = None,
     out: File | None = None,
 ) -> Answer:
@@ -162,10 +167,8 @@ def leak(
             "seed": seed,
             "items": items,
             "adapter": adapter,
-            "sample": sample,
-            "limit": limit,
-            "rule": rule,
-            "replies": replies,
+            "compute": compute,
+            **of_sampling(sampling, command.folder),
             "out": out,
             "json": True,
             **of_template(template),
@@ -179,6 +182,7 @@ def doctor(
     *,
     seed: int = 0,
     items: int | None = None,
+    compute: Compute | None = None,
     template: Template | None = None,
 ) -> Answer:
     """Measures on a model, and on chats, what titer takes for granted: masks, templates, batching, precision. A dict for each check.
@@ -187,4 +191,4 @@ def doctor(
     """
     with Command("doctor") as command:
         paths = [model] + ([] if rows is None else [path_of(rows, command.folder, "rows.jsonl")])
-        return command.done({"seed": seed, "items": items, "json": True, **of_template(template)}, paths)
+        return command.done({"seed": seed, "items": items, "compute": compute, "json": True, **of_template(template)}, paths)

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Mapping, Sequence
 
 from .answer import Answer
-from .command import Command
+from .command import Command, Compute
 from .progress import Progress
 from .rows import File, Rows, path_of
 from .spec import AnySpec
@@ -31,9 +31,11 @@ def forecast(
     spec: AnySpec | None = None,
     *,
     model: str | None = None,
+    compute: Compute | None = None,
     seeds: Sequence[int] | None = None,
     kernel: File | None = None,
     against: File | None = None,
+    calibrate: Sequence[File] = (),
     refresh: int | None = None,
     rows: int | None = None,
     contrasts: int | None = None,
@@ -49,9 +51,11 @@ def forecast(
         paths = [] if spec is None else [spec_path(spec, command)]
         given = {
             "base": model,
+            "compute": compute,
             "seeds": None if seeds is None else tuple(seeds),
             "kernel": kernel,
             "against": against,
+            "calibrate": list(calibrate),
             "refresh": refresh,
             "rows": rows,
             "contrasts": contrasts,
@@ -67,6 +71,7 @@ def plan(
     out: File,
     *,
     model: str | None = None,
+    compute: Compute | None = None,
     kernel: File | None = None,
     tries: int | None = None,
     progress: Progress = False,
@@ -77,5 +82,5 @@ def plan(
     """
     with Command("plan") as command:
         path = spec_path(limits, command)
-        given = {"out": out, "base": model, "kernel": kernel, "tries": tries, "json": True}
+        given = {"out": out, "base": model, "compute": compute, "kernel": kernel, "tries": tries, "json": True}
         return command.done(given, [path], progress)

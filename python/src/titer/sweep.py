@@ -6,7 +6,7 @@ import os
 import typing
 from pathlib import Path
 
-from .command import Command
+from .command import Command, Compute
 from .progress import Progress
 from .report import Report
 from .spec import AnySpec, path_of
@@ -48,6 +48,7 @@ def run(
     *,
     out: str | os.PathLike[str] | None = None,
     model: str | None = None,
+    compute: Compute | None = None,
     seeds: typing.Sequence[int] | None = None,
     quick: bool = False,
     repair: bool = False,
@@ -65,6 +66,7 @@ def run(
         given = {
             "out": out,
             "base": model,
+            "compute": compute,
             "seeds": None if seeds is None else tuple(seeds),
             "quick": quick,
             "repair": repair,

@@ -1,0 +1,41 @@
+"""Every option of a command is a keyword of its function, and the other way round."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+
+import pytest
+
+import titer
+from titer.command import Template
+from titer.sampling import Sampling
+
+ARGUMENTS = {
+    "doctor": {"model", "rows"}, "audit": {"rows", "named"}, "score": {"rows"}, "validate": {"arms"}, "forecast": {"spec"}, "plan": {"limits"},
+    "run": {"spec"},
+}
+"""Parameters that are a command's arguments, by name or place."""
+
+HERE_ALONE = {"progress"}
+THERE_ALONE = {"help", "json", "threads", "on", "slots", "account", "at_once", "cpus", "gpus", "line", "memory", "partition", "time", "constraint"}
+"""Options about terminals and clusters."""
+
+CALLED = {"model": "base", "aim": "for", "template_variables": "template_variable"}
+"""Keywords that are called otherwise on the command line."""
+
+DICTS = {"template": Template, "sampling": Sampling}
+"""Keywords that hold several options."""
+
+
+@pytest.mark.parametrize("verb", ["pressure", "screen", "leak", "doctor", "audit", "score", "validate", "forecast", "plan", "run"])
+def test_keywords_are_the_options(verb: str) -> None:
+    shown = subprocess.run([sys.executable, "-m", "titer", verb, "--help"], capture_output=True, text=True, check=True).stdout
+    options = {name.replace("-", "_") for name in re.findall(r"^\s+(?:-\w, )?--([a-z-]+)", shown, re.M)}
+    keywords = set(inspect.signature(getattr(titer, verb)).parameters) - ARGUMENTS.get(verb, set())
+    for name, kind in DICTS.items():
+        if name in keywords:
+            keywords = keywords - {name} | set(kind.__annotations__)
+    assert {CALLED.get(name, name) for name in keywords - HERE_ALONE} - THERE_ALONE == options - THERE_ALONE
