@@ -129,7 +129,10 @@ fn every_verb_with_a_model_takes_it_and_its_numbers_move_a_little() {
     let model = ["--base", "model", "--items", "4", "--json"];
     let verbs: [(&[&str], &str); 3] = [
         (&["pressure", "--lora", "2", "--contrasts", "4"], "/cells/bad→good/columns/surprise/mean"),
-        (&["screen", "--contrasts", "0", "--prompts", "prompts.txt"], "/prompts/0/places/0/lift/mean"),
+        (
+            &["screen", "--contrasts", "0", "--prompts", "prompts.txt", "--turn", "system"],
+            "/prompts/0/places/0/lift/mean",
+        ),
         (&["leak", "--prompt", "be evil"], "/families/0/leak/mean"),
     ];
     for (verb, number) in verbs {
