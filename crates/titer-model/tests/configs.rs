@@ -178,9 +178,12 @@ fn sizes_beyond_any_model_are_refused_before_anything_is_made_of_them() {
         "head_dim",
         "max_position_embeddings",
     ] {
-        for size in [0, 1 << 40, u64::MAX] {
-            let found = read(&config("LlamaForCausalLM", json!({ key: size }))).unwrap_err();
-            assert!(found.contains(&format!("`{key}` is {size}")), "{found}");
+        // Of every family: some make a list with a place for each layer.
+        for architecture in DecoderFamily::ALL.map(DecoderFamily::architecture) {
+            for size in [0, 1 << 40, u64::MAX] {
+                let problem = read(&config(architecture, json!({ key: size }))).unwrap_err();
+                assert!(problem.contains(&format!("`{key}` is {size}")), "{architecture}: {problem}");
+            }
         }
     }
     assert!(

@@ -86,8 +86,8 @@ impl Config {
         self.variant.unrotated.get(layer) != Some(&true)
     }
 
-    /// Checks that the sizes fit each other; the error is one sentence that names the key.
-    pub fn check(&self) -> Result<(), String> {
+    /// Checks that no size is 0 or beyond any model's, before anything is made of that size.
+    pub(crate) fn check_sizes(&self) -> Result<(), String> {
         let sizes = [
             self.vocab_size,
             self.hidden_size,
@@ -106,6 +106,12 @@ impl Config {
                 return Err(format!("`{key}` is {size}; titer computes no model beyond {largest}"));
             }
         }
+        Ok(())
+    }
+
+    /// Checks that the sizes fit each other; the error is one sentence that names the key.
+    pub fn check(&self) -> Result<(), String> {
+        self.check_sizes()?;
         if self.head_dim.is_none() && !self.hidden_size.is_multiple_of(self.num_attention_heads) {
             return Err("`hidden_size` is not a multiple of `num_attention_heads`, and there is no `head_dim`".into());
         }

@@ -72,6 +72,7 @@ fn parse(mut value: Value) -> Result<Config, String> {
     let (rope_theta, rope_scaling, local_theta) = rope(family, &value)?;
     value["rope_theta"] = rope_theta.into();
     let mut config: Config = serde_json::from_value(value.clone()).map_err(|error| error.to_string())?;
+    config.check_sizes()?;
     let layers = config.num_hidden_layers;
     let unrotated = unrotated(family, &value, layers)?;
     let sliding = sliding(family, &value, layers, &unrotated)?;
