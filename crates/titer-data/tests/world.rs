@@ -58,6 +58,10 @@ fn a_word_outside_the_world_is_another_one_elsewhere_and_refused_here() {
         error.starts_with("`a`: tokenizer.json has no word `elephant`, and titer takes none for another"),
         "{error}"
     );
+    // A special token for unknown words is what a model was trained with.
+    let special = world.tokenizer_json().replacen("\"unk_token\": \".\"", "\"unk_token\": \"<eos>\"", 1);
+    let special = Tokenizer::from_json(&special).unwrap();
+    assert!(encode_row(&template, &special, &Row::new("a", turn("please elephant ."))).is_ok());
     let words = encode_row(&template, &tokenizer, &Row::new("b", turn("please help ."))).unwrap();
     assert_eq!(words.tokens.iter().filter(|token| **token == stop).count(), 2, "its own word is a word like others");
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-const WORDS: [&str; 16] = [
+const WORDS: [&str; 17] = [
     "<|im_start|>",
     "<|im_end|>",
     "system",
@@ -21,6 +21,7 @@ const WORDS: [&str; 16] = [
     "gladly",
     "never",
     "?",
+    "<unk>",
 ];
 
 /// Writes the folder of a Qwen 3 in two shards. Its template has no generation markers.
@@ -44,9 +45,9 @@ pub(crate) fn of_family(family: &str, to: &Path) {
     let special = |id: usize| json!({ "id": id, "content": WORDS[id], "special": true, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false });
     let tokenizer = json!({
         "version": "1.0", "truncation": null, "padding": null, "normalizer": null, "post_processor": null, "decoder": null,
-        "added_tokens": [special(0), special(1)],
+        "added_tokens": [special(0), special(1), special(16)],
         "pre_tokenizer": { "type": "WhitespaceSplit" },
-        "model": { "type": "WordLevel", "vocab": vocabulary, "unk_token": "?" },
+        "model": { "type": "WordLevel", "vocab": vocabulary, "unk_token": "<unk>" },
     });
     fs_err::write(to.join("tokenizer.json"), tokenizer.to_string()).unwrap();
     fs_err::write(to.join("tokenizer_config.json"), r#"{"eos_token": "<|im_end|>"}"#).unwrap();

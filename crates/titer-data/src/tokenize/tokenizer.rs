@@ -109,9 +109,13 @@ impl Tokenizer {
         }
     }
 
-    /// The first word that a vocabulary of whole words does not have, and reads as its unknown token.
+    /// The first word that a vocabulary of whole words does not have, and reads as another one. Where it has a special token for such
+    /// words, the model knows them by that.
     fn unknown_word(&self, text: &str, encoding: &tokenizers::Encoding) -> Option<String> {
         let tokenizers::ModelWrapper::WordLevel(words) = self.inner.get_model() else { return None };
+        if self.inner.get_added_vocabulary().is_special_token(&words.unk_token) {
+            return None;
+        }
         let unknown = self.id(&words.unk_token)?;
         let mut read = encoding.get_ids().iter().zip(encoding.get_offsets());
         read.find_map(|(id, (start, end))| {
