@@ -42,6 +42,7 @@ fn a_folder_of_an_earlier_version_is_read_and_kept() {
 
     let (code, _, error) = folder.titer(RUN);
     assert_eq!(code, 0, "{error}");
+    assert!(error.contains("0 runs to do, 2 finished before"), "{error}");
     let after = tree(&folder.sweep());
     for (name, bytes) in before.iter().filter(|(name, _)| name.contains('/')) {
         assert!(after.get(name) == Some(bytes), "{name} of a finished run has changed");

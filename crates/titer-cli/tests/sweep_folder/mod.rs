@@ -21,9 +21,22 @@ impl Folder {
         Self(folder)
     }
 
-    /// With the sweep that an earlier titer made.
+    /// With the sweep that an earlier titer made, and the organism that it had: its tokenizer named an unknown word that it has not.
     pub(crate) fn of_format_1() -> Self {
         let folder = Self::new();
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../organism/seed-0");
+        for (name, bytes) in tree(&shipped) {
+            let (now, then) = (r#""unk_token": ".""#, r#""unk_token": "<unk>""#);
+            let bytes = match name.as_str() {
+                "tokenizer.json" => String::from_utf8(bytes).unwrap().replacen(now, then, 1).into_bytes(),
+                _ => bytes,
+            };
+            let path = folder.path().join("organism-of-then").join(name);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, bytes).unwrap();
+        }
+        fs_err::write(folder.path().join("tiny.toml"), format!("{SPEC}\n[model]\nbase = \"organism-of-then\"\n"))
+            .unwrap();
         let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sweep-format-1");
         for (name, bytes) in tree(&kept) {
             let path = folder.sweep().join(name);
