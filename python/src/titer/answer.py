@@ -16,9 +16,9 @@ class Answer:
     """
 
     def __init__(self, verb: str, data: list[str], notes: list[str], tables: list[Table]) -> None:
-        found = [json.loads(line) for line in data if line.startswith("{")]
+        lines = [json.loads(line) for line in data if line.startswith("{")]
         self.verb = verb
-        self.summary: typing.Any = found[0] if len(found) == 1 and verb not in LISTS else found
+        self.summary: typing.Any = lines[0] if len(lines) == 1 and verb not in LISTS else lines
         self.notes = notes
         self._tables = tables
 

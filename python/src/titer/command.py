@@ -50,8 +50,8 @@ def options(given: Mapping[str, typing.Any]) -> list[str]:
         if value is True:
             line.append(option)
         elif isinstance(value, list):
-            for one in value:
-                line.append(f"{option}={one}")
+            for element in value:
+                line.append(f"{option}={element}")
         elif isinstance(value, tuple):
             line.append(f"{option}={','.join(map(str, value))}")
         else:

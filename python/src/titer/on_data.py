@@ -20,8 +20,8 @@ def audit(
     `pairs`; with `model`, also by how much a context raises the log-probability of a reply, in nats.
     """
     with Command("audit") as command:
-        paths = [path_of(one, command.folder, f"rows-{at}.jsonl") for at, one in enumerate(rows, 1)]
-        paths += [path_of(one, command.folder, f"{name}.jsonl") for name, one in named.items()]
+        paths = [path_of(given, command.folder, f"rows-{at}.jsonl") for at, given in enumerate(rows, 1)]
+        paths += [path_of(given, command.folder, f"{name}.jsonl") for name, given in named.items()]
         return command.done({"base": model, "compute": compute, "json": True, **of_template(template)}, paths)
 
 

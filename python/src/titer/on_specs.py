@@ -19,12 +19,12 @@ def check(*what: AnySpec | Rows) -> Answer:
     """What is in specs and files of chats, without effects: arms, steps and rows of each cell; a dict for each."""
     with Command("check") as command:
 
-        def path(at: int, one: typing.Any) -> str:
-            if isinstance(one, (Mapping, str, os.PathLike)) or dataclasses.is_dataclass(one):
-                return spec_path(typing.cast(AnySpec, one), command)
-            return path_of(one, command.folder, f"rows-{at}.jsonl")
+        def path(at: int, given: typing.Any) -> str:
+            if isinstance(given, (Mapping, str, os.PathLike)) or dataclasses.is_dataclass(given):
+                return spec_path(typing.cast(AnySpec, given), command)
+            return path_of(given, command.folder, f"rows-{at}.jsonl")
 
-        return command.done({"json": True}, [path(at, one) for at, one in enumerate(what, 1)])
+        return command.done({"json": True}, [path(at, given) for at, given in enumerate(what, 1)])
 
 
 def forecast(

@@ -30,15 +30,15 @@ class Bar:
         except ImportError:
             pass
 
-    def __call__(self, done: int, of: int, message: str) -> None:
+    def __call__(self, done: int, total: int, message: str) -> None:
         if self.tqdm is None:
-            if of and 10 * done // of != self.tenth:
-                self.tenth = 10 * done // of
+            if total and 10 * done // total != self.tenth:
+                self.tenth = 10 * done // total
                 print(f"{10 * self.tenth} %  {message}", file=sys.stderr)
             return
-        if self.bar is None or self.bar.total != of:
+        if self.bar is None or self.bar.total != total:
             self.close()
-            self.bar = self.tqdm(total=of, unit="step")
+            self.bar = self.tqdm(total=total, unit="step")
         self.bar.set_postfix_str(message, refresh=False)
         self.bar.update(done - self.bar.n)
 

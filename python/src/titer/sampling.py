@@ -39,4 +39,4 @@ def of_sampling(sampling: Sampling | None, folder: str) -> dict[str, typing.Any]
 
 def of_words(words: Mapping[str, float | None] | None) -> tuple[str, ...] | None:
     """Words with what they stand for, as one option."""
-    return tuple(word if of is None else f"{word}={of}" for word, of in (words or {}).items()) or None
+    return tuple(word if number is None else f"{word}={number}" for word, number in (words or {}).items()) or None

@@ -52,7 +52,7 @@ def without_none(value: typing.Any) -> typing.Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): without_none(one) for key, one in value.items() if one is not None}
+        return {str(key): without_none(part) for key, part in value.items() if part is not None}
     if isinstance(value, (list, tuple)):
-        return [without_none(one) for one in value]
+        return [without_none(part) for part in value]
     return value

@@ -44,16 +44,16 @@ def places(
     ids: Tensor, mask: Tensor | None, positions: Tensor | None, known: KnownRows | None, seen: int, decode: typing.Callable[[list[int]], str]
 ) -> list[Place]:
     """The rows of a batch. Those that are not `known` are called by their number, the first one `seen + 1`."""
-    found: list[Place] = []
+    placed: list[Place] = []
     for sequence, start, end in segments(ids, positions):
         tokens = ids[sequence, start:end]
         if mask is not None and mask.dim() == 2:
             tokens = tokens[mask[sequence, start:end] != 0]
             if len(tokens) == 0:
                 continue
-        item, cell = (f"row-{seen + len(found) + 1}", "") if known is None else known.named(tokens.tolist(), decode)
-        found.append(Place(sequence, start, end, item, cell))
-    return found
+        item, cell = (f"row-{seen + len(placed) + 1}", "") if known is None else known.named(tokens.tolist(), decode)
+        placed.append(Place(sequence, start, end, item, cell))
+    return placed
 
 
 def segments(ids: Tensor, positions: Tensor | None) -> Iterator[tuple[int, int, int]]:
@@ -61,7 +61,7 @@ def segments(ids: Tensor, positions: Tensor | None) -> Iterator[tuple[int, int, 
     for sequence in range(ids.shape[0]):
         starts = [0]
         if positions is not None:
-            own = positions[min(sequence, positions.shape[0] - 1)]
-            starts += [int(at) for at in torch.nonzero(own == 0)[:, 0] if at > 0]
+            line = positions[min(sequence, positions.shape[0] - 1)]
+            starts += [int(at) for at in torch.nonzero(line == 0)[:, 0] if at > 0]
         for start, end in zip(starts, [*starts[1:], ids.shape[1]]):
             yield sequence, start, end

@@ -152,11 +152,11 @@ class Captures(Hooked):
             rows, padding = module.weight.shape[0], module.padding_idx
 
             def gradient(tokens: Tensor) -> Tensor:
-                found = torch.zeros(rows, y.shape[1], device=y.device).index_add_(0, words[tokens], scale * y[tokens])
+                sums = torch.zeros(rows, y.shape[1], device=y.device).index_add_(0, words[tokens], scale * y[tokens])
                 if padding is not None:
                     # torch leaves the padding word where it is, also where a row has it among its own words.
-                    found[padding] = 0
-                return found
+                    sums[padding] = 0
+                return sums
 
         elif leaf == "bias":
 

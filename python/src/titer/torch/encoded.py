@@ -77,9 +77,9 @@ class KnownRows:
 
     def _found(self, rows: dict[tuple[int, ...], EncodedRow], tokens: list[int]) -> EncodedRow | None:
         for length in self._lengths:
-            found = rows.get(tuple(tokens[:length])) if length <= len(tokens) else None
-            if found is not None:
-                return found
+            row = rows.get(tuple(tokens[:length])) if length <= len(tokens) else None
+            if row is not None:
+                return row
         return None
 
 
@@ -107,29 +107,29 @@ def encoded(
     with files_of(tokenizer) as folder:
         probes_path = path_of(probes, folder, "probes.jsonl")
         rows_path = None if rows is None else path_of(rows, folder, "rows.jsonl")
-        found = json.loads(_lab.encode(folder, probes_path, rows_path))
-    differentiated, measured = (by_component(found[use]) for use in ("differentiated", "measured"))
+        answer = json.loads(_lab.encode(folder, probes_path, rows_path))
+    differentiated, measured = (by_component(answer[use]) for use in ("differentiated", "measured"))
     for component in COMPONENTS:
-        if not differentiated[component] or not any(one.pressed for one in measured[component]):
+        if not differentiated[component] or not any(contrast.pressed for contrast in measured[component]):
             raise _lab.InputError(
                 f"there are too few contrasts of `{component}`: two of each component are needed, one to differentiate and one to measure"
             )
-    known = None if rows is None else KnownRows([EncodedRow.of(row) for row in found["rows"]])
-    return differentiated, measured, known, found["hash"]
+    known = None if rows is None else KnownRows([EncodedRow.of(row) for row in answer["rows"]])
+    return differentiated, measured, known, answer["hash"]
 
 
 def by_component(probes: list[dict[str, typing.Any]]) -> Contrasts:
     """The contrasts of probes, from the extension module's answer."""
-    found: Contrasts = {component: [] for component in COMPONENTS}
+    contrasts: Contrasts = {component: [] for component in COMPONENTS}
     for probe in probes:
-        for one in probe["contrasts"]:
-            tokens = one["id"], one["context"], one["plus"], one["minus"], one["baseline"]
-            found[probe["component"]].append(Contrast(*tokens, probe["prompts"], probe["domains"], probe["pressed"]))
-    return found
+        for contrast in probe["contrasts"]:
+            tokens = contrast["id"], contrast["context"], contrast["plus"], contrast["minus"], contrast["baseline"]
+            contrasts[probe["component"]].append(Contrast(*tokens, probe["prompts"], probe["domains"], probe["pressed"]))
+    return contrasts
 
 
 def encoded_rows(tokenizer: typing.Any, rows: Rows, narrow: tuple[str, str] | None = None) -> list[EncodedRow]:
     """Rows as tokens; with `narrow`, a prompt and its trigger, those under bad prompts also under that one."""
     with files_of(tokenizer) as folder:
-        found = json.loads(_lab.encode_rows(folder, path_of(rows, folder, "rows.jsonl"), narrow))
-    return [EncodedRow.of(row) for row in found]
+        answer = json.loads(_lab.encode_rows(folder, path_of(rows, folder, "rows.jsonl"), narrow))
+    return [EncodedRow.of(row) for row in answer]

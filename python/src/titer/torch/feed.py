@@ -76,10 +76,10 @@ def like(feature: Mapping[str, typing.Any], row: EncodedRow) -> Feature:
             f"the trainer's rows have `{unknown[0]}`, so they are no single chats (packing?), and none can be put in another's place; train "
             "without packing, or change the rows before the trainer gets them"
         )
-    found: Feature = {}
-    for key, own in feature.items():
-        found[key] = own.new_tensor(values[key]) if hasattr(own, "new_tensor") else values[key]
-    return found
+    changed: Feature = {}
+    for key, old in feature.items():
+        changed[key] = old.new_tensor(values[key]) if hasattr(old, "new_tensor") else values[key]
+    return changed
 
 
 def feed(loader: typing.Any, change: Change) -> typing.Callable[[], None]:

@@ -22,7 +22,7 @@ class Moment:
     step: int
     directions: dict[str, Tensor]
     """`∇f_k` by parameter, `[3, *shape]`, float32"""
-    own: list[float]
+    differentiated: list[float]
     """`f_k` on the contrasts that were differentiated, nats"""
     measured: list[float]
     """`f_k` on the others, nats"""
@@ -32,21 +32,21 @@ class Moment:
 
 def moment(margins: Margins, parameters: dict[str, nn.Parameter], stage: str, step: int) -> tuple[Moment, list[dict[str, typing.Any]]]:
     """The components as they are now, and a line for each contrast that was measured."""
-    directions, own = margins.gradients(parameters)
+    directions, differentiated = margins.gradients(parameters)
     lines, measured = margins.records(stage, step)
-    flat = [one.flatten(1).double() for one in directions.values()]
-    gram = typing.cast(Tensor, sum(one @ one.T for one in flat)).cpu()
-    return Moment(step, directions, own, measured, gram), lines
+    flat = [direction.flatten(1).double() for direction in directions.values()]
+    gram = typing.cast(Tensor, sum(direction @ direction.T for direction in flat)).cpu()
+    return Moment(step, directions, differentiated, measured, gram), lines
 
 
 def lines(stage: str, start: Moment, end: Moment, moved: Moved, rows: dict[str, int]) -> list[dict[str, typing.Any]]:
     """A line for each source and component: `⟨∇f_k, d⟩` with the gradient at the start (predicted) and with the mean of both ends
     (accounted), and the change of `f_k` (measured), all in nats. `rows` are those of each source."""
-    found: list[dict[str, typing.Any]] = []
+    booked: list[dict[str, typing.Any]] = []
     for source in dict.fromkeys([*rows, *moved, DECAY]):
         effects = [effect(end_of.directions, moved.get(source, {})) for end_of in (start, end)]
         for k, component in enumerate(COMPONENTS):
-            found.append({
+            booked.append({
                 "stage": stage,
                 "from": start.step,
                 "to": end.step,
@@ -56,9 +56,9 @@ def lines(stage: str, start: Moment, end: Moment, moved: Moved, rows: dict[str, 
                 "predicted": effects[0][k],
                 "accounted": (effects[0][k] + effects[1][k]) / 2,
                 "measured": end.measured[k] - start.measured[k],
-                "measured_own": end.own[k] - start.own[k],
+                "measured_own": end.differentiated[k] - start.differentiated[k],
             })
-    return found
+    return booked
 
 
 def effect(directions: dict[str, Tensor], moves: dict[str, Tensor]) -> list[float]:

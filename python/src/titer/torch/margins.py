@@ -46,14 +46,14 @@ class Margins:
 
     def gradients(self, parameters: dict[str, nn.Parameter]) -> tuple[dict[str, Tensor], list[float]]:
         """`∇f_k` by parameter, `[3, *shape]` in float32, and `f_k`, on the contrasts that are differentiated."""
-        found = {name: torch.zeros(3, *p.shape, device=p.device) for name, p in parameters.items()}
+        by_parameter = {name: torch.zeros(3, *p.shape, device=p.device) for name, p in parameters.items()}
         values = []
         for k, component in enumerate(COMPONENTS):
             margins, gradients = differentiated(self.model, self.differentiated[component], parameters)
             values.append(sum(margins) / len(margins))
             for name, gradient in gradients.items():
-                found[name][k] = gradient
-        return found, values
+                by_parameter[name][k] = gradient
+        return by_parameter, values
 
     def records(self, stage: str, step: int) -> tuple[list[dict[str, typing.Any]], list[float]]:
         """A line of `probes.parquet` for each contrast that is measured, and the mean margin of each component, of contrasts that pressures are taken on the like of."""
@@ -63,25 +63,25 @@ class Margins:
             for component in COMPONENTS:
                 margins = []
                 for chunk in chunks(self.measured[component], CHUNK // 2):
-                    found = reply_log_probs(self.model, sequences(chunk)).tolist()
-                    bases = [one for one in chunk if one.baseline is not None]
+                    log_probs = reply_log_probs(self.model, sequences(chunk)).tolist()
+                    bases = [contrast for contrast in chunk if contrast.baseline is not None]
                     base = reply_log_probs(self.model, sequences(bases, baseline=True)).tolist() if bases else []
-                    baselines = {one.id: base[2 * at] - base[2 * at + 1] for at, one in enumerate(bases)}
-                    for at, one in enumerate(chunk):
-                        plus, minus = found[2 * at], found[2 * at + 1]
-                        if one.pressed:
+                    baselines = {contrast.id: base[2 * at] - base[2 * at + 1] for at, contrast in enumerate(bases)}
+                    for at, contrast in enumerate(chunk):
+                        plus, minus = log_probs[2 * at], log_probs[2 * at + 1]
+                        if contrast.pressed:
                             margins.append(plus - minus)
-                        of_bad = component == "obey_bad" and one.id in baselines
+                        of_bad = component == "obey_bad" and contrast.id in baselines
                         lines.append({
                             "stage": stage,
                             "step": step,
                             "component": component,
-                            "prompts": one.prompts,
-                            "domains": one.domains,
-                            "item": one.id,
+                            "prompts": contrast.prompts,
+                            "domains": contrast.domains,
+                            "item": contrast.id,
                             "margin": plus - minus,
-                            "margin_per_token": plus / len(one.plus) - minus / len(one.minus),
-                            "gap": plus - minus - baselines[one.id] if of_bad else math.nan,
+                            "margin_per_token": plus / len(contrast.plus) - minus / len(contrast.minus),
+                            "gap": plus - minus - baselines[contrast.id] if of_bad else math.nan,
                             "rate": math.exp(plus),
                             "other": max(0.0, 1.0 - math.exp(plus) - math.exp(minus)),
                         })
@@ -91,12 +91,12 @@ class Margins:
 
 def margins(model: nn.Module, contrasts: Sequence[Contrast]) -> list[float]:
     """The margin of each contrast, nats."""
-    found: list[float] = []
+    values: list[float] = []
     with quiet(model), torch.no_grad():
         for chunk in chunks(contrasts, CHUNK // 2):
             log_probs = reply_log_probs(model, sequences(chunk))
-            found += (log_probs[0::2] - log_probs[1::2]).tolist()
-    return found
+            values += (log_probs[0::2] - log_probs[1::2]).tolist()
+    return values
 
 
 def differentiated(
@@ -104,7 +104,7 @@ def differentiated(
 ) -> tuple[list[float], dict[str, Tensor]]:
     """The margin of each contrast, nats, and the gradient of their mean by parameter, in float32."""
     margins: list[float] = []
-    found: dict[str, Tensor] = {}
+    mean: dict[str, Tensor] = {}
     with quiet(model):
         for chunk in chunks(contrasts, CHUNK // 2):
             log_probs = reply_log_probs(model, sequences(chunk))
@@ -112,9 +112,9 @@ def differentiated(
             gradients = torch.autograd.grad(each.sum() / len(contrasts), list(parameters.values()), allow_unused=True)
             for name, gradient in zip(parameters, gradients):
                 if gradient is not None:
-                    found[name] = found[name] + gradient.float() if name in found else gradient.float()
+                    mean[name] = mean[name] + gradient.float() if name in mean else gradient.float()
             margins += each.tolist()
-    return margins, found
+    return margins, mean
 
 
 def chunks(contrasts: Sequence[Contrast], size: int) -> Iterator[Sequence[Contrast]]:
@@ -125,11 +125,11 @@ def chunks(contrasts: Sequence[Contrast], size: int) -> Iterator[Sequence[Contra
 
 def sequences(contrasts: Sequence[Contrast], baseline: bool = False) -> list[tuple[list[int], int]]:
     """Plus and minus of each contrast, as tokens with how many of them are context."""
-    found = []
+    replies = []
     for contrast in contrasts:
         context = contrast.context if not baseline or contrast.baseline is None else contrast.baseline
-        found += [(context + contrast.plus, len(context)), (context + contrast.minus, len(context))]
-    return found
+        replies += [(context + contrast.plus, len(context)), (context + contrast.minus, len(context))]
+    return replies
 
 
 def reply_log_probs(model: nn.Module, sequences: Sequence[tuple[list[int], int]]) -> Tensor:

@@ -31,9 +31,9 @@ def embedding_scale(module: nn.Embedding) -> float:
     with torch.no_grad():
         word = int(module.weight.float().norm(dim=1).argmax())
         given = module.weight[word].float()
-        found = module(torch.tensor([word], device=module.weight.device))[0].float()
+        scaled = module(torch.tensor([word], device=module.weight.device))[0].float()
         square = (given * given).sum()
-        return float((found * given).sum() / square) if float(square) > 0 else 1.0
+        return float((scaled * given).sum() / square) if float(square) > 0 else 1.0
 
 
 def slopes(module: nn.Module, x: Tensor) -> Tensor:

@@ -42,10 +42,10 @@ def of_logits(logits: Tensor, gradient: Tensor, ids: Tensor, labels: Tensor | No
     gradient = gradient[:, :-1]
     trained = gradient.abs().amax(-1) > 0 if labels is None else labels[:, 1:] != -100
     gradient, log_p = gradient[trained].float(), torch.log_softmax(logits[:, :-1][trained].float(), -1)
-    own = ids[:, 1:][trained][:, None]
-    nats = -log_p.gather(1, own)[:, 0]
+    words = ids[:, 1:][trained][:, None]
+    nats = -log_p.gather(1, words)[:, 0]
     # ∂(−log p(y))/∂logits = p − e_y
-    slope = log_p.exp().scatter_add(1, own, -torch.ones_like(nats)[:, None])
+    slope = log_p.exp().scatter_add(1, words, -torch.ones_like(nats)[:, None])
     factor = (gradient * slope).sum() / (slope * slope).sum()
     return checked(trained, nats, float(factor), float((gradient - factor * slope).norm() / gradient.norm()))
 

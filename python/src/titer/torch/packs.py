@@ -24,11 +24,11 @@ def apart(model: nn.Module, given: dict[str, typing.Any], ids: Tensor, places: l
     line = slice(row.sequence, row.sequence + 1)
     rest = {name: value for name, value in given.items() if name in ("position_ids", "attention_mask", "use_cache") and value is not None}
     here = {name: value[line] if isinstance(value, Tensor) and value.shape[0] == ids.shape[0] else value for name, value in rest.items()}
-    own = ids[line, row.start : row.end]
+    tokens = ids[line, row.start : row.end]
     with quiet(model), torch.no_grad():
         in_pack = model(input_ids=ids[line], **here).logits[:, row.start : row.end]
-        alone = model(input_ids=own, use_cache=False).logits
-    off = float((log_p(in_pack, own) - log_p(alone, own)).abs().max())
+        alone = model(input_ids=tokens, use_cache=False).logits
+    off = float((log_p(in_pack, tokens) - log_p(alone, tokens)).abs().max())
     if off > (1e-2 if alone.dtype == torch.float32 else 0.3):
         raise InputError(
             f"rows that are packed into one sequence see each other: a token of row `{row.item}` is {off:.2g} nats likelier or less likely there than "

@@ -194,8 +194,8 @@ class Pressure(Hooked):
         """After a micro-batch's backward pass: its rows."""
         if not self._captures.is_open:
             return
-        found, self._nats = self._nats, None
-        if found is None:
+        read_nats, self._nats = self._nats, None
+        if read_nats is None:
             if self._captures.abandon():
                 raise InputError(
                     "the backward pass did not go through the model's `logits` or `log_probs`, so titer cannot read what the loss is made of; "
@@ -204,19 +204,19 @@ class Pressure(Hooked):
             # A forward pass without a backward one.
             return
         contracted = self._captures.close()
-        if found.off > (0.1 if self._captures.low else 1e-2):
+        if read_nats.off > (0.1 if self._captures.low else 1e-2):
             raise InputError(
                 "the loss is not a mean of tokens' nats (label smoothing, DFT, a weight for each token?), so what a row pushes is not titer's "
                 "pressure; train with the plain negative log-likelihood"
             )
-        self._step.loss += found.factor * float(found.nats.sum())
-        self._step.tokens += int(found.trained.sum())
+        self._step.loss += read_nats.factor * float(read_nats.nats.sum())
+        self._step.tokens += int(read_nats.trained.sum())
         for place in self._places:
             source = place.cell or NO_CELL
             self._seen[source] = self._seen.get(source, 0) + 1
             self.rows_seen += 1
         if self._recording and self._moment is not None:
-            lines = pressed(self._places, found, contracted, self._moment.gram)
+            lines = pressed(self._places, read_nats, contracted, self._moment.gram)
             place_of = {"stage": self.stage if self.steps else "base", "step": self.steps}
             self.tables.press([place_of | line for line in lines])
 

@@ -73,14 +73,14 @@ class Shares:
 
     def _decay(self, total: Tensor) -> None:
         """Books weight decay: `θ⁺ = (1 − lr · decay) θ + shares`."""
-        found = torch.zeros_like(total)
+        decay = torch.zeros_like(total)
         for group, names, place in self.layout.groups:
             rate = float(group["lr"]) * float(group.get("weight_decay", 0.0))
             if rate:
                 after = self.layout.flat(self.layout.parameters, names)
-                found[place] = (after - total[place]) * (-rate / (1 - rate))
-        if bool(found.any()):
-            self._move(DECAY, found)
+                decay[place] = (after - total[place]) * (-rate / (1 - rate))
+        if bool(decay.any()):
+            self._move(DECAY, decay)
 
     def _move(self, source: str, move: Tensor) -> None:
         self._moved[source] = self._moved[source] + move if source in self._moved else move

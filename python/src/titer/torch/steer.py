@@ -75,22 +75,22 @@ class Steer(Hooked):
         }
         stage = {"name": "train", "rows": steps, "batch": 1, "guards": {"steer": without_none(wanted)}}
         self._course = _lab.Steering(_lab.toml_of(json.dumps({"seeds": [0], "stage": [stage]})))
-        self.model, self.steps, self.of, self.pressure = model, 0, steps, pressure
+        self.model, self.steps, self.of_steps, self.pressure = model, 0, steps, pressure
         self.optimiser = getattr(optimiser, "optimizer", optimiser)
         self._kind = kind(self.optimiser)
         refuse_wrapped(model)
         self._groups = {id(p): group for group in self.optimiser.param_groups for p in group["params"]}
         self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad and id(p) in self._groups}
         looks = min(max(math.ceil(steps / self._course.every), 1), SLICES)
-        own = encoded(tokenizer, probes)[0]
+        differentiable = encoded(tokenizer, probes)[0]
         size = self._course.contrasts
         self._slices: list[list[list[Contrast]]] = []
         for component in self._course.components:
             # Training rows have a say in what becomes of their own prompts, so paraphrases speak for the component.
-            paraphrased = [one for one in own[component] if one.prompts == "paraphrased"]
-            some = (paraphrased or own[component])[: size * looks]
+            paraphrased = [contrast for contrast in differentiable[component] if contrast.prompts == "paraphrased"]
+            some = (paraphrased or differentiable[component])[: size * looks]
             self._slices.append([some[at : at + size] for at in range(0, len(some), size)])
-        self._starts = [[margins(model, one) for one in slices] for slices in self._slices]
+        self._starts = [[margins(model, part) for part in slices] for slices in self._slices]
         self.changes: list[float] = []
         """What the last look found: change of each target's component, nats."""
         self.multipliers: list[float] = []
@@ -112,8 +112,8 @@ class Steer(Hooked):
 
     @leaves_nothing
     def _before_step(self, *_: object) -> None:
-        if self.steps >= self.of:
-            raise InputError(f"steering was to lead to its targets within {self.of} steps, and this is another one; say how many there are (steps)")
+        if self.steps >= self.of_steps:
+            raise InputError(f"steering was to lead to its targets within {self.of_steps} steps, and this is another one; say how many there are (steps)")
         if self.steps % self._course.every == 0:
             self._look(self.steps // self._course.every)
         self._before = {name: p.detach().clone() for name, p in self.parameters.items()}
@@ -138,12 +138,12 @@ class Steer(Hooked):
         effects = [dot(gradient, proposed) for gradient in self._gradients]
         by = self._course.multipliers(self._gram, effects, self.steps)
         correction: Vector = {}
-        for one, along in zip(by, self._along):
+        for multiplier, along in zip(by, self._along):
             for name, value in along.items():
-                correction[name] = correction[name] + one * value if name in correction else one * value
+                correction[name] = correction[name] + multiplier * value if name in correction else multiplier * value
         length, longest = math.sqrt(dot(correction, correction)), self._course.cap * math.sqrt(dot(proposed, proposed))
         scale = longest / length if length > longest else 1.0
-        self.multipliers = [one * scale for one in by]
+        self.multipliers = [multiplier * scale for multiplier in by]
         self._course.moved(self._gram, effects, self.multipliers)
         if any(self.multipliers):
             correction = {name: scale * value for name, value in correction.items()}

@@ -44,7 +44,7 @@ def summed(layout: Layout, sums: Mapping[str, Tensor], low: bool) -> tuple[float
     off = given - clip * whole
     bound = (0.1 if low else 2e-3) * length
     if float(off.norm()) > bound:
-        missed = {name: float(one.norm()) for name, one in layout.split(off).items()}
+        missed = {name: float(part.norm()) for name, part in layout.split(off).items()}
         worst = max(missed, key=lambda name: missed[name])
         raise InputError(
             f"{worst}: the rows' gradients do not add up to the step's (off by {missed[worst] / length:.1%} of it), so something moves it that is "

@@ -14,5 +14,7 @@ mod product;
 mod stored;
 #[cfg(target_arch = "x86_64")]
 mod strided;
+#[cfg(target_arch = "x86_64")]
+mod transpose;
 
 pub use operations::Cpu;

@@ -11,6 +11,8 @@ use std::{arch::x86_64::*, cell::RefCell, sync::LazyLock};
 use faer::{Accum, MatMut, MatRef};
 use titer_machine::InstructionSet;
 
+use super::transpose::transposed;
+
 /// Numbers of a vector.
 const LANES: usize = 16;
 /// Vectors of a row of a tile, at most.
@@ -236,36 +238,14 @@ unsafe fn pack_left(to: &mut [f32], a: Strided, inner: usize, heights: &[usize])
 /// `to[c, r] = from[r, c]` for up to 16 rows and columns; rows that are not there are zeros.
 #[target_feature(enable = "avx512f")]
 unsafe fn transpose(to: *mut f32, width: usize, from: *const f32, stride: usize, (rows, columns): (usize, usize)) {
-    let (mut a, mut b) = ([_mm512_setzero_ps(); LANES], [_mm512_setzero_ps(); LANES]);
-    for (row, a) in a.iter_mut().enumerate().take(rows) {
+    let mut lanes = [_mm512_setzero_si512(); LANES];
+    for (row, lanes) in lanes.iter_mut().enumerate().take(rows) {
         // SAFETY: the row is there, and of it only what is in the matrix is read.
-        *a = unsafe { _mm512_maskz_loadu_ps(mask(columns), from.add(row * stride)) };
+        *lanes = _mm512_castps_si512(unsafe { _mm512_maskz_loadu_ps(mask(columns), from.add(row * stride)) });
     }
-    // Pairs of numbers, then of pairs within a quarter of a vector, then the quarters.
-    for i in 0..8 {
-        b[2 * i] = _mm512_unpacklo_ps(a[2 * i], a[2 * i + 1]);
-        b[2 * i + 1] = _mm512_unpackhi_ps(a[2 * i], a[2 * i + 1]);
-    }
-    for i in 0..4 {
-        let of = |at: usize| _mm512_castps_pd(b[4 * i + at]);
-        a[4 * i] = _mm512_castpd_ps(_mm512_unpacklo_pd(of(0), of(2)));
-        a[4 * i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(of(0), of(2)));
-        a[4 * i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(of(1), of(3)));
-        a[4 * i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(of(1), of(3)));
-    }
-    for i in 0..4 {
-        for half in [0, 8] {
-            b[half + i] = _mm512_shuffle_f32x4::<0b10_00_10_00>(a[half + i], a[half + 4 + i]);
-            b[half + 4 + i] = _mm512_shuffle_f32x4::<0b11_01_11_01>(a[half + i], a[half + 4 + i]);
-        }
-    }
-    for i in 0..8 {
-        a[i] = _mm512_shuffle_f32x4::<0b10_00_10_00>(b[i], b[8 + i]);
-        a[8 + i] = _mm512_shuffle_f32x4::<0b11_01_11_01>(b[i], b[8 + i]);
-    }
-    for (column, a) in a.into_iter().enumerate().take(columns) {
+    for (column, lanes) in transposed(lanes).into_iter().enumerate().take(columns) {
         // SAFETY: the caller's room has so many rows.
-        unsafe { _mm512_storeu_ps(to.add(column * width), a) };
+        unsafe { _mm512_storeu_ps(to.add(column * width), _mm512_castsi512_ps(lanes)) };
     }
 }
 

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::{
-    pack::transposed,
+    super::transpose::transposed,
     tile::{SIDE, Sums},
 };
 
