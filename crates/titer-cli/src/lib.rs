@@ -55,12 +55,18 @@ pub fn call(arguments: impl IntoIterator<Item = OsString>, listener: Arc<dyn Lis
     listener::heard(listener, || done(args))
 }
 
+/// Does it; where a device fails along the way, such as for want of memory, that is the failure.
 fn done(args: Args) -> Result<(), Failure> {
+    titer_engine::device::guarded(|| carry_out(args)).map_err(Failure::work)?
+}
+
+fn carry_out(args: Args) -> Result<(), Failure> {
     match args.command {
         Command::Init => commands::init(),
         Command::Check(args) => commands::check(&args),
         Command::Audit(args) => commands::audit(&args),
         Command::Doctor(args) => commands::doctor(&args),
+        Command::Devices(args) => commands::devices(&args),
         Command::Run(args) => commands::run(&args),
         Command::Exec(args) => commands::exec(&args),
         Command::Status(args) => commands::status(&args),

@@ -6,6 +6,7 @@
 //! rows, [`leak`] where the bad action comes back, [`kernel`] measures what forecasts are made of, [`sampled`] replies are for
 //! scorers, [`raise`] makes organisms, and the [`doctor`] asks whether all that holds on another model.
 
+pub mod device;
 pub mod doctor;
 pub mod guard;
 pub mod hub;

@@ -89,7 +89,7 @@ fn products(chosen: Option<usize>, bf16: bool) {
                     if bf16 {
                         let (dy, w) = (Matrix::new(&dy, tokens, outputs), Matrix::new(&file, outputs, inputs));
                         let (a, b) = if kind == "dy·W" { (dy, w) } else { (x, w.t()) };
-                        return backend.matmul_stored(out, a, b, Write::Replace);
+                        return backend.matmul_frozen(out, a, b, Write::Replace);
                     }
                     let (w, dy) = (Matrix::new(&w, outputs, inputs), Matrix::new(&dy, tokens, outputs));
                     let (a, b) = match kind {

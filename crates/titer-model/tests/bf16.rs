@@ -153,7 +153,7 @@ fn the_gradient_at_a_layers_input_is_the_product_of_the_rounded_operands() {
     for instructions in available() {
         let mut dx = Vec::new();
         let (a, w) = (Matrix::new(&dy, rows, outputs), Matrix::new(&stored, outputs, inputs));
-        Cpu::new().with_bf16(instructions).matmul_stored(&mut dx, a, w, Write::Replace);
+        Cpu::new().with_bf16(instructions).matmul_frozen(&mut dx, a, w, Write::Replace);
         for row in 0..rows {
             for input in 0..inputs {
                 let terms = (0..outputs).map(|output| {

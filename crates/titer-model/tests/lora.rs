@@ -209,7 +209,7 @@ fn a_fresh_adapter_changes_nothing_and_only_b_has_a_gradient() {
     assert_eq!(before, fresh.decoder.forward(&fresh.params, &fresh.packed, &mut Tape::default()));
     let (_, gradient) = fresh.gradient(&fresh.params);
     for (spec, buffer) in fresh.decoder.layout.specs.iter().zip(&gradient.buffers).filter(|(spec, _)| spec.trained) {
-        let norm = fresh.decoder.backend().dot(buffer, buffer);
+        let norm = fresh.decoder.backend().dot(&[(buffer, buffer)]);
         assert_eq!(norm > 0.0, spec.name.ends_with("lora_B.weight"), "{}", spec.name);
     }
 }

@@ -147,7 +147,7 @@ fn central_differences_agree_in_f64() {
         packed.targets.iter().zip(log_probs).map(|(t, x)| -reference.weights[t.reply as usize] * x).sum()
     };
     for (at, spec) in decoder.layout.specs.iter().enumerate() {
-        let scale = decoder.backend().dot(&gradient.buffers[at], &gradient.buffers[at]).sqrt();
+        let scale = decoder.backend().dot(&[(&gradient.buffers[at], &gradient.buffers[at])]).sqrt();
         for pick in 0..6 {
             let index = (pick * 7919 + 13) % spec.len();
             let step = 1e-5;

@@ -60,6 +60,7 @@ pub fn record(
             blake3: model_hash.to_owned(),
             dtype: plan.dtype.clone(),
             compute: plan.compute,
+            device: plan.device,
             template: plan.template.clone(),
             lora: plan.lora.clone(),
         })

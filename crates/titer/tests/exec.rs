@@ -9,7 +9,7 @@ use std::{
 use titer::{
     exec::{Progress, Runner, execute},
     plan::{ModelPlan, RunPlan, SweepPlan},
-    spec::{Compute, Spec},
+    spec::{Compute, DeviceName, Spec},
     store::{RunDir, StoreError, Sweep},
 };
 
@@ -57,6 +57,7 @@ fn planned(text: &str) -> (SweepPlan, Vec<(usize, RunPlan)>) {
             blake3: format!("model {seed}"),
             dtype: None,
             compute: Compute::F32,
+            device: DeviceName::Cpu,
             lora: None,
             template: titer_data::template::TemplateOptions::default(),
         })

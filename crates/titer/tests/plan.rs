@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 use titer::{
     claim::{self, Scope},
     plan::{ModelPlan, OptimiserPlan, RunPlan, SweepPlan},
-    spec::{Compute, DEFAULTS, Spec},
+    spec::{Compute, DEFAULTS, DeviceName, Spec},
 };
 use titer_data::{cell::Cell, prompt::Pool};
 
@@ -20,6 +20,7 @@ fn runs(text: &str, model: &str) -> Vec<RunPlan> {
             blake3: model.to_owned(),
             dtype: None,
             compute: Compute::F32,
+            device: DeviceName::Cpu,
             lora: None,
             template: titer_data::template::TemplateOptions::default(),
         })
@@ -339,4 +340,7 @@ fn what_frozen_weights_are_multiplied_in_is_part_of_a_run_and_f32_leaves_no_trac
     assert!(plain == asked && !text.contains("compute"));
     let (rounded, text) = ids("model = { compute = \"bf16\" }");
     assert!(plain != rounded && text.contains("compute = \"bf16\""));
+    let (elsewhere, text) = ids("model = { device = \"cuda\" }");
+    assert!(plain != elsewhere && text.contains("device = \"cuda\""));
+    assert_eq!(elsewhere, ids("model = { device = \"cuda:1\" }").0);
 }

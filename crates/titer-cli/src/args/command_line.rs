@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use super::{
+    compute::DevicesArgs,
     data::{AuditArgs, CheckArgs, DoctorArgs, ScoreArgs},
     forecasts::{ForecastArgs, PlanArgs},
     organism::OrganismCommand,
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     Audit(AuditArgs),
     /// Measure on a model, and on chats, what titer takes for granted: masks, templates, batching, precision
     Doctor(DoctorArgs),
+    /// List where titer can compute: the processor, and the devices of the PyTorch that you have
+    Devices(DevicesArgs),
     /// Train and measure every arm of a spec; the same command continues where it was stopped
     Run(RunArgs),
     /// Make runs of a submitted sweep, one at a time, beside other slots that do the same

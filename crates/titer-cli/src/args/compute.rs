@@ -1,19 +1,56 @@
-//! What weights are multiplied in.
+//! In which numbers a model is computed, and where.
 
-use titer::spec::Compute;
+use std::path::PathBuf;
 
-/// What frozen weights are multiplied in; a spec says the same under [model].
+use titer::spec::{Compute, DeviceName};
+use titer_engine::device::prefer_torch;
+
+/// In which numbers a model is computed, and where; a spec says the same under [model].
 #[derive(Debug, clap::Args)]
 pub(crate) struct ComputeArgs {
     /// Multiply frozen weights that their file holds as bf16 in bf16, with activations rounded to it (bf16), or all in f32
     /// [default: f32, or what the spec says]
     #[arg(long, value_name = "TYPE")]
     pub compute: Option<Compute>,
+    /// Where: cpu, cuda (any GPU), cuda:1 (the second one), mps (Apple), torch-cpu; all but cpu by the PyTorch that you have, see
+    /// `titer devices` [default: cpu, or what the spec says]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<DeviceName>,
+    /// The folder of the PyTorch to use, or of an environment that has it [default: TITER_TORCH, else that of the active
+    /// environment, else that of python3 on the path]
+    #[arg(long, value_name = "DIR")]
+    pub torch: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DevicesArgs {
+    /// The folder of the PyTorch to use, or of an environment that has it [default: TITER_TORCH, else that of the active
+    /// environment, else that of python3 on the path]
+    #[arg(long, value_name = "DIR")]
+    pub torch: Option<PathBuf>,
+    /// Print JSON, one object a device
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AskedComputation {
+    pub(crate) compute: Option<Compute>,
+    pub(crate) device: Option<DeviceName>,
+}
+
+impl AskedComputation {
+    /// Numbers and device where no spec says otherwise.
+    pub(crate) fn or_default(self) -> (Compute, DeviceName) {
+        (self.compute.unwrap_or_default(), self.device.unwrap_or_default())
+    }
 }
 
 impl ComputeArgs {
-    /// What is asked for where no spec says otherwise.
-    pub(crate) fn or_f32(&self) -> Compute {
-        self.compute.unwrap_or_default()
+    /// What is asked for; the torch that is named is the one to be opened from now on.
+    pub(crate) fn asked(&self) -> AskedComputation {
+        self.torch.as_deref().inspect(|folder| prefer_torch(folder));
+        AskedComputation { compute: self.compute, device: self.device }
     }
 }

@@ -14,6 +14,7 @@ mod template;
 mod verdicts;
 
 pub(crate) use command_line::{Args, Command, CompletionsArgs};
+pub(crate) use compute::{AskedComputation, DevicesArgs};
 pub(crate) use data::{AuditArgs, CheckArgs, DoctorArgs, ScoreArgs};
 pub(crate) use forecasts::{ForecastArgs, PlanArgs};
 pub(crate) use organism::{CardArgs, OrganismCommand, TrainArgs};

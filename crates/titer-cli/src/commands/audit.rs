@@ -34,8 +34,8 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<(), Failure> {
     if args.base.is_none() && args.template.options() != TemplateOptions::default() {
         return Err(Failure::input("options of a chat template are for a model: name one with --base"));
     }
-    if args.base.is_none() && args.compute.compute.is_some() {
-        return Err(Failure::input("--compute is for a model: name one with --base"));
+    if args.base.is_none() && (args.compute.compute.is_some() || args.compute.device.is_some()) {
+        return Err(Failure::input("--compute and --device are for a model: name one with --base"));
     }
     let files = args.paths.iter().map(|path| Ok((path.as_path(), read(path)?))).collect::<Result<Vec<_>, Failure>>()?;
     let mut groups: Groups<'_> = Vec::new();
@@ -140,7 +140,8 @@ struct OnModel {
 impl OnModel {
     fn of(base: &str, args: &AuditArgs, groups: &Groups<'_>) -> Result<Self, Failure> {
         fetch(base).map_err(Failure::input)?;
-        let model = Model::open_computing(base, 0, args.compute.or_f32()).map_err(Failure::input)?;
+        let (compute, device) = args.compute.asked().or_default();
+        let model = Model::open_computing(base, 0, compute, device).map_err(Failure::input)?;
         let model = model.with_template_options(&args.template.options()).map_err(Failure::input)?;
         let injected = model.template.injected_system();
         let without: usize =

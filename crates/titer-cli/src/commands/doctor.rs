@@ -31,7 +31,8 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
     let files = Files::find(&args.model, args.seed).map_err(Failure::input)?;
     let model = Model::from_files(&files).map_err(Failure::input)?;
     let model = model.with_template_options(&args.template.options()).map_err(Failure::input)?;
-    let model = model.computing(args.compute.or_f32()).map_err(Failure::input)?;
+    let (compute, device) = args.compute.asked().or_default();
+    let model = model.computing(compute, device).map_err(Failure::input)?;
     let (rows, source) = subjects(args, &model)?;
     let checks = examine(&files, &model, &rows, source.as_ref(), args.seed, args.items).map_err(Failure::input)?;
     if args.json {

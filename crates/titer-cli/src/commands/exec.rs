@@ -44,6 +44,7 @@ pub(crate) fn exec(args: &ExecArgs) -> Result<(), Failure> {
     let mut spec = Spec::parse(&record.spec, &submission.spec).map_err(Failure::input)?;
     spec.base = submission.base.clone().or(spec.base);
     spec.compute = submission.compute.or(spec.compute);
+    spec.device = submission.device.or(spec.device);
     if record.quick {
         spec.cut();
     }

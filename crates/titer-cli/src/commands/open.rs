@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use titer::spec::{Compute, Spec, SpecError};
+use titer::spec::{Spec, SpecError};
 use titer_engine::{
     hub::{self, HubError},
     inputs::{self, Inputs, Resolved},
 };
 
-use crate::{listener::listener, progress::DownloadBar};
+use crate::{args::AskedComputation, listener::listener, progress::DownloadBar};
 
 /// Sees to it that the model behind `base` is on this machine, downloading it from the hub where it must.
 pub(super) fn fetch(base: &str) -> Result<(), HubError> {
@@ -25,10 +25,11 @@ const QUICKSTART: &str = include_str!("../../../../experiments/quickstart.toml")
 pub(super) fn open_spec(
     path: Option<&Path>,
     base: Option<&String>,
-    compute: Option<Compute>,
+    asked: AskedComputation,
 ) -> Result<Spec, SpecError> {
     let spec = path.map_or_else(|| Spec::parse(QUICKSTART, Path::new("quickstart.toml")), read_spec)?;
-    Ok(Spec { base: base.cloned().or(spec.base), compute: compute.or(spec.compute), ..spec })
+    let base = base.cloned().or(spec.base);
+    Ok(Spec { base, compute: asked.compute.or(spec.compute), device: asked.device.or(spec.device), ..spec })
 }
 
 /// The spec of a file, or of the text that a listener has in its place.

@@ -39,7 +39,9 @@ pub(crate) fn plan(args: &PlanArgs) -> Result<(), Failure> {
     let file = text.map_or_else(|| LimitsFile::read(&args.limits), |text| LimitsFile::parse(&text, &args.limits));
     let mut file = file.map_err(Failure::input)?;
     file.spec.base = args.base.clone().or(file.spec.base);
-    file.spec.compute = args.compute.compute.or(file.spec.compute);
+    let asked = args.compute.asked();
+    file.spec.compute = asked.compute.or(file.spec.compute);
+    file.spec.device = asked.device.or(file.spec.device);
     let LimitsFile { spec, supplies, limits } = &file;
     // A swept mix would stand in the planned spec in place of the planned one.
     if let Some(axis) = spec.axes.iter().find(|axis| axis.name.split('.').any(|part| part == "mix")) {

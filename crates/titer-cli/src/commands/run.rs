@@ -2,12 +2,19 @@
 
 use std::{
     collections::BTreeSet,
+    num::NonZero,
     path::{Path, PathBuf},
 };
 
 use serde_json::json;
-use titer::{exec::execute, forecast::SavedForecast, spec::Spec, store::Sweep};
+use titer::{
+    exec::execute,
+    forecast::SavedForecast,
+    spec::{DeviceName, Spec},
+    store::Sweep,
+};
 use titer_engine::{
+    device::gpus,
     inputs::{Inputs, Resolved},
     train::EngineRunner,
 };
@@ -36,7 +43,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     if let Some(option) = args.slurm.first().filter(|option| !is_meant(option)) {
         return Err(Failure::Input(format!("{option} is for jobs of a cluster: add --on slurm, or leave it out")));
     }
-    let mut spec = open_spec(args.spec.as_deref(), args.base.as_ref(), args.compute.compute).map_err(Failure::input)?;
+    let mut spec = open_spec(args.spec.as_deref(), args.base.as_ref(), args.compute.asked()).map_err(Failure::input)?;
     if args.quick {
         spec.cut();
     }
@@ -84,7 +91,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
         finished.len(),
         out.display()
     ));
-    let threads = args.threads.unwrap_or_else(allotted_threads);
+    // On a GPU a run has all of it, and as many are under way as there are GPUs.
+    let threads = match plan.device {
+        DeviceName::Cpu => args.threads.unwrap_or_else(allotted_threads),
+        device => NonZero::new(gpus(device)).expect("one at the least"),
+    };
     let bar = SweepBar::new(&todo);
     let result = execute(&sweep, &runs, &EngineRunner { inputs: &inputs, commit: COMMIT }, threads, &bar);
     bar.clear();

@@ -80,6 +80,7 @@ impl Submitting<'_> {
             spec: self.spec.path.clone(),
             base: self.args.base.clone(),
             compute: self.args.compute.compute,
+            device: self.args.compute.device,
             runs: missing.runs,
         };
         match &cluster {

@@ -11,7 +11,8 @@ use crate::{args::SubjectArgs, printer::Failure};
 /// The model of these arguments.
 pub(super) fn open(args: &SubjectArgs) -> Result<Model, Failure> {
     fetch(&args.base).map_err(Failure::input)?;
-    let model = Model::open_computing(&args.base, args.seed, args.compute.or_f32()).map_err(Failure::input)?;
+    let (compute, device) = args.compute.asked().or_default();
+    let model = Model::open_computing(&args.base, args.seed, compute, device).map_err(Failure::input)?;
     let model = model.with_template_options(&args.template.options()).map_err(Failure::input)?;
     match &args.adapter {
         Some(folder) => model.with_adapter(folder).map_err(Failure::input),

@@ -1,6 +1,6 @@
 //! All checks, in the order in which a wrong one spoils the next.
 
-use titer::spec::Compute;
+use titer::spec::{Compute, DeviceName};
 use titer_data::{chat::Row, source::Source};
 
 use super::{
@@ -8,6 +8,7 @@ use super::{
     date::date,
     margins::margins,
     numbers::{batching, better_than_chance, finite, precision},
+    on_device::on_device,
     products::products,
     rendering::{reply_start, round_trip},
     stop_token::stop_token,
@@ -52,9 +53,10 @@ pub fn examine(
             checks.push(finite(&encoded, &log_probs));
             checks.push(batching(model, &encoded));
             // Whatever the model is asked to compute in.
-            let in_f32 = model.clone().computing(Compute::F32)?;
+            let in_f32 = model.clone().computing(Compute::F32, DeviceName::Cpu)?;
             checks.push(precision(files, &encoded, &encoded.log_probs(&in_f32))?);
             checks.extend(products(&in_f32, &encoded));
+            checks.extend(on_device(model, &in_f32, &encoded));
             checks.push(better_than_chance(model, &encoded, &log_probs));
         }
     }

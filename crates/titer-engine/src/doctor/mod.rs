@@ -6,6 +6,7 @@ mod error;
 mod examine;
 mod margins;
 mod numbers;
+mod on_device;
 mod plain_chats;
 mod products;
 mod rendering;

@@ -123,7 +123,7 @@ impl Guards {
         mut proposed: Params<EngineBackend>,
         at: StepPosition,
     ) -> Result<Option<Params<EngineBackend>>, Contradiction> {
-        let backend = *model.decoder.backend();
+        let backend = model.decoder.backend().clone();
         let mut moved: Option<Params<EngineBackend>> = None;
         for (guard, spent) in &mut self.0 {
             if let Some(change) = timed(spent, || guard.redirect(model, optimiser, &proposed, at))? {

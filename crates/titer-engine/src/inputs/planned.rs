@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use titer::{
     plan::{self, DataPlan, SweepPlan},
-    spec::Compute,
+    spec::{Compute, DeviceName},
 };
 use titer_data::{
     cell::Cell,
@@ -16,6 +16,7 @@ use titer_model::stored::Dtype;
 
 use super::{Inputs, InputsError};
 use crate::{
+    device,
     guard::rows,
     model::{Model, ModelError},
     rows::EncodedRows,
@@ -48,7 +49,8 @@ impl Inputs {
         }
         let blake3 = self.hash(base, seed)?.to_string();
         let template = model.template.planned_options();
-        Ok(plan::ModelPlan { base: base.to_owned(), blake3, dtype: None, compute: Compute::F32, lora: None, template })
+        let (compute, device) = (Compute::F32, DeviceName::Cpu);
+        Ok(plan::ModelPlan { base: base.to_owned(), blake3, dtype: None, compute, device, lora: None, template })
     }
 
     /// The planned rows and contrasts: readable, and with rows of every cell that is trained.
@@ -95,18 +97,26 @@ impl Inputs {
         Ok(self.first_model(plan)?.lora_config(lora).map(drop)?)
     }
 
-    /// Whether the model of a spec can be computed in the number type that it asks for.
+    /// Whether a spec's device is there.
+    ///
+    /// # Errors
+    /// Where it is not, or cannot be used.
+    pub(crate) fn has_device(&self, plan: &SweepPlan) -> Result<(), ModelError> {
+        Ok(device::open(plan.device, plan.compute).map(drop)?)
+    }
+
+    /// Whether the processor can compute the model of a spec in the number type that it asks for.
     ///
     /// # Errors
     /// Where it cannot, see [`Model::computing`].
     pub(crate) fn computes(&self, plan: &SweepPlan) -> Result<(), InputsError> {
-        if plan.compute.is_f32() {
+        if plan.compute.is_f32() || !plan.device.is_cpu() {
             return Ok(());
         }
         let seed = plan.seeds[0];
         let model = Model::clone(&*self.model(&plan.base_of(seed), seed, dtype(plan.dtype.as_deref())?)?);
         let model = if plan.lora.is_some() { model } else { model.thawed() };
-        Ok(model.computing(plan.compute).map(drop)?)
+        Ok(model.computing(plan.compute, DeviceName::Cpu).map(drop)?)
     }
 
     /// See [`super::Resolved::examples`].

@@ -20,7 +20,7 @@ impl Inputs {
             Some(lora) => model.with_lora(lora, plan.seed)?,
             None => model.thawed(),
         };
-        let model = model.computing(plan.model.compute)?;
+        let model = model.computing(plan.model.compute, plan.model.device)?;
         let source = self.source(plan, &model)?;
         Ok((files, model, source))
     }
@@ -31,10 +31,11 @@ impl Inputs {
     /// As [`Inputs::prepare`], and where the checkpoint cannot be read.
     pub(crate) fn at_checkpoint(&self, plan: &RunPlan, checkpoint: &Path) -> Result<(Model, Arc<Source>), InputsError> {
         let model = match plan.model.lora {
-            Some(_) => self.base_model(plan)?.with_adapter(checkpoint)?.computing(plan.model.compute)?,
+            Some(_) => self.base_model(plan)?.with_adapter(checkpoint)?,
             None => Model::open(&checkpoint.display().to_string(), plan.seed)?
                 .with_template_options(&plan.model.template)?,
         };
+        let model = model.computing(plan.model.compute, plan.model.device)?;
         let source = self.source(plan, &model)?;
         Ok((model, source))
     }

@@ -36,7 +36,9 @@ fn held(model: &ModelPlan) -> String {
     let date = template.date.map(|date| format!("chats of {date}"));
     let variables = template.variables.0.iter().map(|(name, value)| format!("{name} = {value}"));
     let products = (!model.compute.is_f32()).then(|| format!("products in {}", model.compute.word()));
-    let all = [adapters, model.dtype.clone(), products, prompts, split, date].into_iter().flatten().chain(variables);
+    let device = (!model.device.is_cpu()).then(|| format!("on {}", model.device.word()));
+    let all =
+        [adapters, model.dtype.clone(), products, device, prompts, split, date].into_iter().flatten().chain(variables);
     all.collect::<Vec<_>>().join("; ")
 }
 

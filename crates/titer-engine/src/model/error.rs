@@ -6,6 +6,8 @@ use titer::store::FormatError;
 use titer_data::{template::TemplateError, tokenize::TokenizeError};
 use titer_model::io::LoadError;
 
+use crate::device::DeviceError;
+
 /// Why a model could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -86,6 +88,9 @@ pub enum ModelError {
     /// It cannot be computed in this number type; the text is one sentence.
     #[error("{0}")]
     Compute(String),
+    /// It cannot be computed where that is asked for.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// There is no state of an optimiser.
     #[error(
         "{folder} holds no optimiser's state: {problem}; name a checkpoint, which a spec with `checkpoints = \"at the end\"` writes"

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use titer::spec::{Compute, Lora};
+use titer::spec::{Compute, DeviceName, Lora};
 use titer_data::{
     chat::Row,
     probe::Contrast,
@@ -12,7 +12,7 @@ use titer_data::{
 };
 use titer_machine::Bf16Instructions;
 use titer_model::{
-    backend::Cpu,
+    backend::Device,
     decoder::Decoder,
     io::{load_adapter, load_optimiser, read_adapter_config, read_file},
     optim,
@@ -27,12 +27,13 @@ use super::{
     files::{ADAPTER, ADAPTER_CONFIG},
     vocabulary::for_decoder,
 };
+use crate::device;
 
 /// The optimiser's state in a checkpoint.
 pub(crate) const OPTIMISER: &str = "optimiser.safetensors";
 
 /// The backend that the lab works on.
-pub type EngineBackend = Cpu<f32>;
+pub type EngineBackend = Device;
 
 /// An optimiser on it.
 pub type EngineOptimiser = optim::Optimiser<EngineBackend>;
@@ -63,7 +64,7 @@ impl Model {
     /// # Errors
     /// Where a file does not fit the others.
     pub fn from_files(files: &Files) -> Result<Self, ModelError> {
-        let (decoder, params) = files.open_in(EngineBackend::new())?;
+        let (decoder, params) = files.open_in(EngineBackend::default())?;
         let path = |name: &str| files.folder.join(name);
         let tokenizer = Tokenizer::from_bytes(&files.tokenizer, &path("tokenizer.json"))?;
         let tokenizer = for_decoder(tokenizer, &decoder.config, &path("config.json"))?;
@@ -110,42 +111,48 @@ impl Model {
         Ok(Self::from_files(&Files::find(base, seed)?)?.thawed())
     }
 
-    /// Finds and reads the model behind `base`, to be measured: all of it in memory where its products are in f32, which is the faster way
-    /// there.
+    /// Finds and reads the model behind `base`, to be measured: all of it in memory where the processor multiplies in f32, which is the
+    /// faster way there.
     ///
     /// # Errors
     /// As [`Model::open`] and [`Model::computing`].
-    pub fn open_computing(base: &str, seed: u64, compute: Compute) -> Result<Self, ModelError> {
-        match compute {
-            Compute::F32 => Self::open(base, seed),
-            Compute::Bf16 => Self::from_files(&Files::find(base, seed)?)?.computing(compute),
+    pub fn open_computing(base: &str, seed: u64, compute: Compute, device: DeviceName) -> Result<Self, ModelError> {
+        match (compute, device) {
+            (Compute::F32, DeviceName::Cpu) => Self::open(base, seed),
+            _ => Self::from_files(&Files::find(base, seed)?)?.computing(compute, device),
         }
     }
 
-    /// The same model, its frozen weights multiplied in this number type.
+    /// The same model, its frozen weights multiplied in this number type, on this device; on a device of PyTorch's, activations are of
+    /// that type too.
     ///
     /// # Errors
-    /// In bf16, where the processor has no instructions for that, or no weight stays in its file as bf16.
-    pub fn computing(self, compute: Compute) -> Result<Self, ModelError> {
+    /// In bf16 on the processor, where it has no instructions for that, or no weight stays in its file as bf16; on another device,
+    /// where there is none or it cannot be used.
+    pub fn computing(self, compute: Compute, device: DeviceName) -> Result<Self, ModelError> {
         let refused = |problem: &str| Err(ModelError::Compute(problem.to_owned()));
-        let backend = match (compute, Bf16Instructions::detected()) {
-            (Compute::F32, _) => EngineBackend::new(),
-            (Compute::Bf16, _) if !self.decoder.holds(Dtype::Bf16) => {
+        match (device, compute) {
+            (DeviceName::Cpu, Compute::Bf16) if !self.decoder.holds(Dtype::Bf16) => {
                 return refused(
                     "`compute = \"bf16\"` is for frozen weights that their file holds as bf16, and this model has none: weights that are \
                      trained, and those held as f32 or f16, are multiplied in f32; leave it out, or take a model of bf16 weights, with \
                      adapters (`lora`) where it is trained",
                 );
             }
-            (Compute::Bf16, None) => {
+            (DeviceName::Cpu, Compute::Bf16) if Bf16Instructions::detected().is_none() => {
                 return refused(
                     "`compute = \"bf16\"` needs a processor with AMX-BF16 (on Linux) or AVX-512 BF16, and this one has neither; leave it out \
                      to compute in f32",
                 );
             }
-            (Compute::Bf16, Some(instructions)) => EngineBackend::new().with_bf16(instructions),
-        };
-        Ok(Self { decoder: self.decoder.on(backend), ..self })
+            _ => {}
+        }
+        let backend = device::open(device, compute)?;
+        device::guarded(|| {
+            let (decoder, params) = self.decoder.on(backend, self.params);
+            Self { decoder, params, ..self }
+        })
+        .map_err(ModelError::from)
     }
 
     /// The same model with every weight in memory, in f32, for training to move.

@@ -65,7 +65,7 @@ pub fn verify(
 ) -> Result<Vec<VerifyRecord>, TokenizeError> {
     let encoded = PackedRows::encode(model, rows)?;
     let subjects = subjects(model, differentiated, rows, &encoded, steps, seed)?;
-    let backend = *model.decoder.backend();
+    let backend = model.decoder.backend().clone();
     let start = model.params.clone();
     let still = Params::zeros(&backend, &model.decoder.layout);
     let mut workspace = Workspace::default();

@@ -49,8 +49,8 @@ pub fn raise(recipe: &Recipe, steps: usize, progress: &dyn Fn(Raising)) -> Resul
     let template = ChatTemplate::from_tokenizer_config(&world.tokenizer_config_json(), None, "")
         .map_err(|error| error.to_string())?;
     let config = recipe.config(tokenizer.vocabulary_size())?;
-    let decoder = Decoder::new(EngineBackend::new(), config);
-    let backend = *decoder.backend();
+    let decoder = Decoder::new(EngineBackend::default(), config);
+    let backend = decoder.backend().clone();
 
     let mut params = Params::random(&backend, &decoder.layout, recipe.seed);
     let mut optimiser = Optimiser::new(&backend, &decoder.layout, recipe.rule());

@@ -3,7 +3,7 @@
 use titer::table;
 use titer_data::tokenize::TokenizeError;
 
-use crate::{guard::GuardError, inputs::InputsError, model::ModelError, screen::SubjectsError};
+use crate::{device::DeviceError, guard::GuardError, inputs::InputsError, model::ModelError, screen::SubjectsError};
 
 /// Why a run could not be finished.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +41,9 @@ pub enum TrainError {
         /// Optimiser steps since the run began.
         step: usize,
     },
+    /// The device failed, such as for want of memory.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// A table or event could not be written.
     #[error(transparent)]
     Table(#[from] table::TableError),

@@ -3,7 +3,7 @@
 use serde_json::json;
 use titer::{
     exec::{Progress, Runner},
-    plan::{Arm, LeakPlan, RunPlan},
+    plan::{Arm, LeakPlan, ModelPlan, RunPlan},
     store::RunDir,
     table::ScreenRecord,
 };
@@ -16,6 +16,7 @@ use titer_data::{
 
 use super::{StageTraining, TrainError, tables::Tables};
 use crate::{
+    device::{self, Stay},
     inputs::Inputs,
     leak::LeakGrid,
     model::Model,
@@ -48,7 +49,18 @@ impl Runner for EngineRunner<'_> {
     }
 
     fn run(&self, plan: &RunPlan, dir: &RunDir, progress: &dyn Progress) -> Result<(), TrainError> {
+        device::guarded(|| self.train(plan, dir, progress))?
+    }
+}
+
+impl EngineRunner<'_> {
+    fn train(&self, plan: &RunPlan, dir: &RunDir, progress: &dyn Progress) -> Result<(), TrainError> {
+        let stay = Stay::on(plan.model.device);
+        let plan = &RunPlan { model: ModelPlan { device: stay.device, ..plan.model.clone() }, ..plan.clone() };
         let (files, mut model, source) = self.inputs.prepare(plan)?;
+        if let Some(device) = device::described(model.decoder.backend()) {
+            dir.event("device", device)?;
+        }
         let probes = Probes::of_source(&model, &source, plan.seed, plan.probes.items)?;
         let margins = (!plan.pressure.is_never())
             .then(|| LedgerMargins::of_source(&model, &source, plan.seed, plan.probes.items))

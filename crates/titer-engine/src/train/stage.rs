@@ -86,7 +86,7 @@ impl StageTraining {
         mut ledger: Option<&mut Ledger<'_>>,
     ) -> Result<StepRecord, TrainError> {
         let begin = Instant::now();
-        let backend = *model.decoder.backend();
+        let backend = model.decoder.backend().clone();
         let batch = step * stage.batch..(step + 1) * stage.batch;
         let weight = 1.0 / (stage.batch as f64 * stage.divisor);
         let lr = stage.lr(step);

@@ -1,4 +1,4 @@
-//! The constants of one step of Adam.
+//! One step of Adam: its constants, and what it moves.
 
 /// One step of a diagonal-preconditioned optimiser (Adam with decoupled weight decay, arXiv 1711.05101).
 #[derive(Clone, Copy, Debug)]
@@ -17,4 +17,17 @@ pub struct AdamStep {
     pub correction2: f64,
     /// Factor on the gradient: what clipping leaves of it.
     pub gradient_scale: f64,
+}
+
+/// One parameter that a step moves.
+#[derive(Debug)]
+pub struct Moved<'a, Buffer> {
+    /// Its numbers.
+    pub weight: &'a mut Buffer,
+    /// The gradient there.
+    pub gradient: &'a Buffer,
+    /// Its first moment.
+    pub first: &'a mut Buffer,
+    /// Its second moment.
+    pub second: &'a mut Buffer,
 }

@@ -1,7 +1,7 @@
 //! What a matrix product takes.
 
 /// A row-major matrix in a buffer or a file, possibly read transposed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Matrix<'a, Buffer> {
     /// Where the numbers are, `[rows, columns]` as stored.
     pub data: &'a Buffer,
@@ -13,6 +13,14 @@ pub struct Matrix<'a, Buffer> {
     pub transposed: bool,
 }
 
+impl<Buffer> Clone for Matrix<'_, Buffer> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<Buffer> Copy for Matrix<'_, Buffer> {}
+
 impl<'a, Buffer> Matrix<'a, Buffer> {
     /// A matrix stored and used as `[rows, columns]`.
     pub fn new(data: &'a Buffer, rows: usize, columns: usize) -> Self {
@@ -22,6 +30,12 @@ impl<'a, Buffer> Matrix<'a, Buffer> {
     /// The same matrix, transposed.
     pub fn t(self) -> Self {
         Self { transposed: !self.transposed, ..self }
+    }
+
+    /// The same of a buffer that stands for this one.
+    pub(super) fn of<Other>(self, data: &'a Other) -> Matrix<'a, Other> {
+        let Self { rows, columns, transposed, .. } = self;
+        Matrix { data, rows, columns, transposed }
     }
 
     /// The shape as used, `(rows, columns)`.

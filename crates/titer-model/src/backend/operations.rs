@@ -2,18 +2,61 @@
 
 use std::ops::Range;
 
-use super::{Activation, AdamStep, Heads, Matrix, RowSums, TiedHead, Write};
+use super::{Activation, AdamStep, Heads, Matrix, Moved, RowSums, TiedHead, Write};
 use crate::{packed::Reach, real::Real, stored::Stored};
 
 /// Where and how the numbers are computed.
+///
+/// What a pass reads of its batch (tokens, positions, reach, the rows' spans) is *placed* where the backend reads it, once a pass; sums
+/// over rows stay there until the pass ends.
 pub trait Backend: Clone + Sync + Send {
-    /// The number type.
+    /// The number type of weights that move, gradients, moments, directions, and of numbers that go in and out.
     type Real: Real;
-    /// A resizable array of numbers; the default one is empty.
+    /// A resizable array of numbers; the default one is empty. A backend may hold activations in a shorter type than [`Backend::Real`].
     type Buffer: Default + Clone + std::fmt::Debug + Send + Sync;
+    /// A weight that nothing moves, where the backend multiplies it. A clone is the same weight.
+    type Frozen: Clone + std::fmt::Debug + Send + Sync;
+    /// Tokens, positions or rows, placed.
+    type Ids: std::fmt::Debug + Send + Sync;
+    /// What queries reach, placed.
+    type PlacedReach: std::fmt::Debug + Send + Sync;
+    /// The rows' ranges in a batch, placed.
+    type Spans: std::fmt::Debug + Send + Sync;
+    /// [`RowSums`] in the making.
+    type Sums: std::fmt::Debug + Send;
+
+    /// How many passes are worth running at once, on threads of their own.
+    fn at_once(&self) -> usize;
+
+    /// Tokens that a shard of a batch should hold at most, in a decoder of this width.
+    fn shard_tokens(&self, width: usize) -> usize;
+
+    /// Whether activations of so many bytes, on the way to a backward pass, should be computed again there and not kept.
+    fn recomputes(&self, bytes: usize) -> bool;
 
     /// A buffer with these numbers.
     fn upload(&self, values: Vec<Self::Real>) -> Self::Buffer;
+
+    /// A buffer of zeros, in [`Backend::Real`].
+    fn zeros(&self, len: usize) -> Self::Buffer;
+
+    /// A weight that stays as its file has it; `columns` is the length of its rows.
+    fn freeze(&self, stored: &Stored, columns: usize) -> Self::Frozen;
+
+    /// Places tokens, positions or rows.
+    fn place(&self, ids: &[u32]) -> Self::Ids;
+
+    /// Places what queries reach, of keys in the order of the batch.
+    fn place_reach(&self, reach: &[Reach]) -> Self::PlacedReach;
+
+    /// Places the rows' ranges.
+    fn place_spans(&self, spans: &[Range<usize>]) -> Self::Spans;
+
+    /// Zeros for this many rows and directions.
+    fn sums(&self, rows: usize, directions: usize) -> Self::Sums;
+
+    /// What has been summed.
+    fn read_sums(&self, sums: Self::Sums) -> RowSums;
 
     /// The numbers of a buffer.
     fn download(&self, buffer: &Self::Buffer) -> Vec<Self::Real>;
@@ -21,11 +64,8 @@ pub trait Backend: Clone + Sync + Send {
     /// How many numbers a buffer holds.
     fn len(&self, buffer: &Self::Buffer) -> usize;
 
-    /// Sets the length; what the buffer holds is unspecified afterwards.
-    fn resize(&self, buffer: &mut Self::Buffer, len: usize);
-
-    /// Sets every number to `value`.
-    fn fill(&self, buffer: &mut Self::Buffer, value: Self::Real);
+    /// Makes it this many zeros: of the type that it has, or of activations where it was empty.
+    fn zero(&self, buffer: &mut Self::Buffer, len: usize);
 
     /// `out *= factor`
     fn scale(&self, out: &mut Self::Buffer, factor: Self::Real);
@@ -36,26 +76,29 @@ pub trait Backend: Clone + Sync + Send {
     /// `out += factor · x`
     fn add_scaled(&self, out: &mut Self::Buffer, factor: Self::Real, x: &Self::Buffer);
 
-    /// `⟨a, b⟩`, accumulated in f64 in a fixed order.
-    fn dot(&self, a: &Self::Buffer, b: &Self::Buffer) -> f64;
+    /// `Σ ⟨a, b⟩` over pairs of buffers, accumulated in f64 in a fixed order; an empty buffer counts as nothing.
+    fn dot(&self, pairs: &[(&Self::Buffer, &Self::Buffer)]) -> f64;
+
+    /// The sum of all numbers, accumulated in f64 in a fixed order.
+    fn sum(&self, buffers: &[&Self::Buffer]) -> f64;
 
     /// `out = a · b` or `out += a · b`; `out` is resized when it is replaced.
     fn matmul(&self, out: &mut Self::Buffer, a: Matrix<Self::Buffer>, b: Matrix<Self::Buffer>, write: Write);
 
-    /// [`Backend::matmul`] with a weight that stays in its file.
-    fn matmul_stored(&self, out: &mut Self::Buffer, a: Matrix<Self::Buffer>, b: Matrix<Stored>, write: Write);
+    /// [`Backend::matmul`] with a weight that nothing moves.
+    fn matmul_frozen(&self, out: &mut Self::Buffer, a: Matrix<Self::Buffer>, b: Matrix<Self::Frozen>, write: Write);
 
     /// `out[i] = table[ids[i]]`, rows of `width` numbers.
-    fn gather(&self, out: &mut Self::Buffer, table: &Self::Buffer, ids: &[u32], width: usize);
+    fn gather(&self, out: &mut Self::Buffer, table: &Self::Buffer, ids: &Self::Ids, width: usize);
 
-    /// [`Backend::gather`] from a table that stays in its file.
-    fn gather_stored(&self, out: &mut Self::Buffer, table: &Stored, ids: &[u32], width: usize);
+    /// [`Backend::gather`] from a table that nothing moves.
+    fn gather_frozen(&self, out: &mut Self::Buffer, table: &Self::Frozen, ids: &Self::Ids, width: usize);
 
     /// `rows[i] *= factors[i]`, rows of `width` numbers.
-    fn scale_rows(&self, rows: &mut Self::Buffer, factors: &[Self::Real], width: usize);
+    fn scale_rows(&self, rows: &mut Self::Buffer, factors: &Self::Buffer, width: usize);
 
     /// `table[ids[i]] += rows[i]`, rows of `width` numbers.
-    fn scatter_add(&self, table: &mut Self::Buffer, rows: &Self::Buffer, ids: &[u32], width: usize);
+    fn scatter_add(&self, table: &mut Self::Buffer, rows: &Self::Buffer, ids: &Self::Ids, width: usize);
 
     /// Root-mean-square norm (arXiv 1910.07467): `y = x · r · scale` with `r = 1 / √(mean x² + eps)`, kept in
     /// `inverse_rms` (`[rows]`).
@@ -89,11 +132,10 @@ pub trait Backend: Clone + Sync + Send {
 
     /// Rotates pairs `(i, i + width/2)` of every head by their position's angle (arXiv 2104.09864, in the halves
     /// layout of Hugging Face Llama); `table` is `[positions, width]`, half cosines, half sines. `inverse` rotates back.
-    fn rope(&self, x: &mut Self::Buffer, table: &Self::Buffer, positions: &[u32], head_width: usize, inverse: bool);
+    fn rope(&self, x: &mut Self::Buffer, table: &Self::Buffer, positions: &Self::Ids, head_width: usize, inverse: bool);
 
     /// Softmax attention of each query over the keys it reaches, its scores scaled and bounded as `heads` says. `out` is
-    /// like `q` (`[reach.len(), heads.queries · heads.width]`); `weights` keeps the softmax for the backward pass, and
-    /// the slopes of the bound where there is one.
+    /// like `q` (`[queries, heads.queries · heads.width]`); `weights` keeps what the backward pass needs of the softmax.
     fn attention(
         &self,
         out: &mut Self::Buffer,
@@ -101,18 +143,19 @@ pub trait Backend: Clone + Sync + Send {
         q: &Self::Buffer,
         k: &Self::Buffer,
         v: &Self::Buffer,
-        reach: &[Reach],
+        reach: &Self::PlacedReach,
         heads: Heads,
     );
 
-    /// Gradients `(dq, dk, dv)` at the inputs `(q, k, v)` of [`Backend::attention`]; they are replaced.
+    /// Gradients `(dq, dk, dv)` at the inputs `(q, k, v)` of [`Backend::attention`], whose `(out, weights)` are `forward`; they are
+    /// replaced.
     fn attention_backward(
         &self,
         gradients: (&mut Self::Buffer, &mut Self::Buffer, &mut Self::Buffer),
         dout: &Self::Buffer,
-        weights: &Self::Buffer,
+        forward: (&Self::Buffer, &Self::Buffer),
         inputs: (&Self::Buffer, &Self::Buffer, &Self::Buffer),
-        reach: &[Reach],
+        reach: &Self::PlacedReach,
         heads: Heads,
     );
 
@@ -135,17 +178,27 @@ pub trait Backend: Clone + Sync + Send {
     fn log_softmax(&self, logits: &mut Self::Buffer, vocabulary: usize);
 
     /// Reads `log_probs[rows[i], tokens[i]]`.
-    fn pick(&self, log_probs: &Self::Buffer, rows: &[u32], tokens: &[u32], vocabulary: usize) -> Vec<Self::Real>;
+    fn pick(
+        &self,
+        log_probs: &Self::Buffer,
+        rows: &Self::Ids,
+        tokens: &Self::Ids,
+        vocabulary: usize,
+    ) -> Vec<Self::Real>;
+
+    /// For each of `uniforms`, numbers in `[0, 1)`, the token at which the cumulative probability passes it, by the row of `log_probs` at
+    /// the same place in `rows`.
+    fn draw(&self, log_probs: &Self::Buffer, rows: &[u32], uniforms: &[f64], vocabulary: usize) -> Vec<u32>;
 
     /// `log p(words[i])` at row `rows[i]` of `x` (`[_, width]`), in nats: the softmax is that of `x Wᵀ`, bounded by `softcap`
-    /// where there is one, with a table `W` (`[vocabulary, width]`) that stays in its file. No logit is kept. Where there
+    /// where there is one, with a table `W` (`[vocabulary, width]`) that nothing moves. No logit is kept. Where there
     /// is a `pull`, it becomes the gradient of each at its row of `x`, `[targets, width]`.
     fn target_log_probs(
         &self,
         pull: Option<&mut Self::Buffer>,
         x: &Self::Buffer,
-        table: Matrix<Stored>,
-        targets: (&[u32], &[u32]),
+        table: Matrix<Self::Frozen>,
+        targets: (&Self::Ids, &Self::Ids),
         softcap: Option<f64>,
     ) -> Vec<Self::Real>;
 
@@ -154,8 +207,8 @@ pub trait Backend: Clone + Sync + Send {
     fn cross_entropy_backward(
         &self,
         log_probs: &mut Self::Buffer,
-        rows: &[u32],
-        tokens: &[u32],
+        rows: &Self::Ids,
+        tokens: &Self::Ids,
         weights: &[Self::Real],
         vocabulary: usize,
     );
@@ -165,37 +218,38 @@ pub trait Backend: Clone + Sync + Send {
     /// `Σ G` is added to it: the tiles are at hand, so it costs less than a product of its own.
     fn contract_linear(
         &self,
-        sums: &mut RowSums,
+        sums: &mut Self::Sums,
         gradient: Option<&mut Self::Buffer>,
         directions: &[&Self::Buffer],
         x: &Self::Buffer,
         dy: &Self::Buffer,
-        spans: &[Range<usize>],
+        spans: &Self::Spans,
         shape: (usize, usize),
     );
 
-    /// The same for a norm's scale, where `G = Σ dy ⊙ x · r`.
+    /// The same for a norm's scale, where `G = Σ dy ⊙ x · r`; `x` and `dy` have `heads` rows for each of the spans' positions.
     fn contract_norm(
         &self,
-        sums: &mut RowSums,
+        sums: &mut Self::Sums,
         directions: &[&Self::Buffer],
         x: &Self::Buffer,
         inverse_rms: &Self::Buffer,
         dy: &Self::Buffer,
-        spans: &[Range<usize>],
+        spans: &Self::Spans,
+        heads: usize,
     );
 
     /// The same for an embedding table, where `G` adds `dy` to the tokens' rows. Where the output head is the same
     /// table, `tied` is what the backward pass showed of it, and the cross term of the squared norm is added.
     fn contract_embedding(
         &self,
-        sums: &mut RowSums,
+        sums: &mut Self::Sums,
         directions: &[&Self::Buffer],
-        tokens: &[u32],
+        tokens: &Self::Ids,
         dy: &Self::Buffer,
-        spans: &[Range<usize>],
+        spans: &Self::Spans,
         width: usize,
-        tied: Option<TiedHead<'_, Self::Buffer>>,
+        tied: Option<TiedHead<'_, Self::Buffer, Self::Spans>>,
     );
 
     /// `out += factor · x / (√(second · correction2) + eps)`: a direction in Adam's metric.
@@ -209,13 +263,6 @@ pub trait Backend: Clone + Sync + Send {
         eps: f64,
     );
 
-    /// One Adam step on one parameter.
-    fn adam(
-        &self,
-        weight: &mut Self::Buffer,
-        gradient: &Self::Buffer,
-        first: &mut Self::Buffer,
-        second: &mut Self::Buffer,
-        step: AdamStep,
-    );
+    /// One Adam step on parameters that decay alike.
+    fn adam(&self, moved: Vec<Moved<'_, Self::Buffer>>, step: AdamStep);
 }

@@ -14,6 +14,11 @@ impl RowSums {
         Self { directions, values: vec![0.0; rows * (directions + 1)] }
     }
 
+    /// Sums that are known, `[rows, K + 1]`, the squared norm last.
+    pub(super) fn of(directions: usize, values: Vec<f64>) -> Self {
+        Self { directions, values }
+    }
+
     /// How many rows there are.
     pub fn rows(&self) -> usize {
         self.values.len() / (self.directions + 1)

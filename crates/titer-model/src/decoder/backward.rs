@@ -20,12 +20,19 @@ impl<B: Backend> Decoder<B> {
         tape: &mut Tape<B>,
         visitor: &mut impl Visitor<B>,
     ) {
-        let pass = self.pass(params, packed);
-        let Tape { stream, blocks, head, d_stream } = tape;
+        let Tape { placed, stream, blocks, recomputes, head, d_stream } = tape;
+        let placed = placed.as_ref().expect("a forward pass comes first");
+        let pass = self.pass(params, packed, placed);
         let last = self.blocks.len() - 1;
         self.head.backward(&pass, &stream[2 * last + 2], weights, d_stream, head, visitor);
-        for (at, ((attention, mlp), (attention_stash, mlp_stash))) in self.blocks.iter().zip(blocks).enumerate().rev() {
+        for (at, (attention, mlp)) in self.blocks.iter().enumerate().rev() {
             let scope = self.scope(at);
+            let (attention_stash, mlp_stash) = &mut blocks[if *recomputes { 0 } else { at }];
+            if *recomputes && at < last {
+                let [before, within, after] = &mut stream[2 * at..2 * at + 3] else { unreachable!() };
+                attention.forward(&pass, before, scope, within, attention_stash, None);
+                mlp.forward(&pass, within, scope, after, mlp_stash);
+            }
             mlp.backward(&pass, &stream[2 * at + 1], scope, d_stream, mlp_stash, visitor);
             attention.backward(&pass, &stream[2 * at], scope, d_stream, attention_stash, visitor);
         }
@@ -33,7 +40,7 @@ impl<B: Backend> Decoder<B> {
             self.backend.scale(d_stream, B::Real::of(scale));
         }
         if self.layout.specs[self.embedding.0].trained {
-            let (tokens, width) = (packed.tokens.as_slice(), self.config.hidden_size);
+            let (tokens, width) = (&placed.tokens, self.config.hidden_size);
             visitor.embedding(&self.backend, EmbeddingVisit { table: self.embedding, tokens, dy: d_stream, width });
         }
     }

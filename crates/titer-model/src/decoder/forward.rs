@@ -3,73 +3,94 @@
 use super::{Decoder, Tape};
 use crate::{
     backend::Backend,
-    layers::{Cache, Pass, TokenScope},
+    layers::{Cache, Pass, Placed, TokenScope},
     packed::Packed,
     params::Params,
     real::Real,
 };
+
+/// What a forward pass keeps on its tape.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    /// Each block's activations, in a place of its own.
+    Everything,
+    /// The residual stream, and the activations of one block alone: the backward pass computes the others again.
+    Stream,
+    /// One block's: no backward pass follows.
+    Nothing,
+}
 
 impl<B: Backend> Decoder<B> {
     /// The forward pass: log-probability of every target, in nats, `[targets]`.
     ///
     /// Panics where a token is outside the vocabulary or a row is longer than the model's positions.
     pub fn forward(&self, params: &Params<B>, packed: &Packed, tape: &mut Tape<B>) -> Vec<B::Real> {
-        self.target_log_probs(params, packed, tape, true)
+        self.target_log_probs(params, packed, tape, self.for_backward(packed))
     }
 
     /// [`Decoder::forward`] where no backward pass follows: it keeps the activations of one block alone.
     pub fn score(&self, params: &Params<B>, packed: &Packed, tape: &mut Tape<B>) -> Vec<B::Real> {
-        self.target_log_probs(params, packed, tape, false)
+        self.target_log_probs(params, packed, tape, Keep::Nothing)
     }
 
-    fn target_log_probs(
-        &self,
-        params: &Params<B>,
-        packed: &Packed,
-        tape: &mut Tape<B>,
-        backward: bool,
-    ) -> Vec<B::Real> {
-        let pass = self.pass(params, packed);
-        let last = self.run_blocks(&pass, tape, backward, None);
-        self.head.forward(&pass, &tape.stream[last], backward, &mut tape.head)
+    fn target_log_probs(&self, params: &Params<B>, packed: &Packed, tape: &mut Tape<B>, keep: Keep) -> Vec<B::Real> {
+        let placed = self.placed(packed);
+        let pass = self.pass(params, packed, &placed);
+        let last = self.run_blocks(&pass, tape, keep, None);
+        let log_probs = self.head.forward(&pass, &tape.stream[last], keep != Keep::Nothing, &mut tape.head);
+        tape.placed = Some(placed);
+        log_probs
     }
 
     /// The forward pass: log-probabilities of the whole vocabulary, in nats, `[outputs, vocabulary]`.
     pub fn log_probs(&self, params: &Params<B>, packed: &Packed, tape: &mut Tape<B>) -> Vec<B::Real> {
-        let pass = self.pass(params, packed);
-        let last = self.run_blocks(&pass, tape, false, None);
+        let placed = self.placed(packed);
+        let pass = self.pass(params, packed, &placed);
+        let last = self.run_blocks(&pass, tape, Keep::Nothing, None);
         self.backend.download(self.head.log_probs(&pass, &tape.stream[last], &mut tape.head))
     }
 
-    /// The same for tokens that come behind those in a cache: they go into these empty `slots`, `[tokens]`, and reach slots.
-    pub(crate) fn log_probs_behind(
+    /// The same for tokens that come behind those in a cache: they go into these empty `slots`, `[tokens]`, and reach slots. The
+    /// log-probabilities stay on the tape, for [`Decoder::draw`].
+    pub(crate) fn feed(
         &self,
         params: &Params<B>,
         packed: &Packed,
         (cache, slots): (&mut Cache<B>, &[u32]),
         tape: &mut Tape<B>,
-    ) -> Vec<B::Real> {
+    ) {
         assert_eq!(slots.len(), packed.tokens.len(), "one slot per token");
-        let pass = self.pass(params, packed);
-        let last = self.run_blocks(&pass, tape, false, Some((cache, slots)));
-        self.backend.download(self.head.log_probs(&pass, &tape.stream[last], &mut tape.head))
+        let placed = self.placed(packed);
+        let pass = self.pass(params, packed, &placed);
+        let slots = self.backend.place(slots);
+        let last = self.run_blocks(&pass, tape, Keep::Nothing, Some((cache, &slots)));
+        self.head.log_probs(&pass, &tape.stream[last], &mut tape.head);
     }
 
-    /// From the tokens to the residual stream after the last block, which is that of the tape's at the index returned. For a
-    /// `backward` pass each block has its own place on the tape, else all share one.
+    /// Draws a token for each of `uniforms` by a row of what [`Decoder::feed`] left, see [`Backend::draw`].
+    pub(crate) fn draw(&self, tape: &Tape<B>, rows: &[u32], uniforms: &[f64]) -> Vec<u32> {
+        self.backend.draw(tape.head.last(), rows, uniforms, self.config.vocab_size)
+    }
+
+    /// From the tokens to the residual stream after the last block, which is that of the tape's at the index returned.
     fn run_blocks(
         &self,
         pass: &Pass<B>,
         tape: &mut Tape<B>,
-        backward: bool,
-        mut cache: Option<(&mut Cache<B>, &[u32])>,
+        keep: Keep,
+        mut cache: Option<(&mut Cache<B>, &B::Ids)>,
     ) -> usize {
-        let places = if backward { self.blocks.len() } else { 1 };
+        let (places, stashes) = match keep {
+            Keep::Everything => (self.blocks.len(), self.blocks.len()),
+            Keep::Stream => (self.blocks.len(), 1),
+            Keep::Nothing => (1, 1),
+        };
+        tape.recomputes = keep == Keep::Stream;
         tape.stream.resize_with(tape.stream.len().max(2 * places + 1), B::Buffer::default);
-        tape.blocks.resize_with(tape.blocks.len().max(places), Default::default);
-        let (tokens, width) = (&pass.packed.tokens, self.config.hidden_size);
-        match self.stored(self.embedding) {
-            Some(table) => self.backend.gather_stored(&mut tape.stream[0], table, tokens, width),
+        tape.blocks.resize_with(tape.blocks.len().max(stashes), Default::default);
+        let (tokens, width) = (&pass.placed.tokens, self.config.hidden_size);
+        match pass.frozen(self.embedding) {
+            Some(table) => self.backend.gather_frozen(&mut tape.stream[0], table, tokens, width),
             None => self.backend.gather(&mut tape.stream[0], &pass.params[self.embedding], tokens, width),
         }
         if let Some(scale) = self.embedding_scale {
@@ -81,7 +102,7 @@ impl<B: Backend> Decoder<B> {
                 tape.stream.swap(2 * place, 2 * place + 2);
             }
             let [before, within, after] = &mut tape.stream[2 * place..2 * place + 3] else { unreachable!() };
-            let (attention_stash, mlp_stash) = &mut tape.blocks[place];
+            let (attention_stash, mlp_stash) = &mut tape.blocks[at.min(stashes - 1)];
             let past = cache.as_mut().map(|(cache, slots)| cache.layer(at, slots));
             attention.forward(pass, before, scope, within, attention_stash, past);
             mlp.forward(pass, within, scope, after, mlp_stash);
@@ -89,9 +110,23 @@ impl<B: Backend> Decoder<B> {
         2 * places
     }
 
-    pub(super) fn pass<'a>(&'a self, params: &'a Params<B>, packed: &'a Packed) -> Pass<'a, B> {
+    /// What to keep of a batch for its backward pass.
+    fn for_backward(&self, packed: &Packed) -> Keep {
+        let config = &self.config;
+        // What a block's stashes hold of a token: see `AttentionStash` and `MlpStash`.
+        let attention = 5 * config.hidden_size + 4 * config.query_width() + 4 * config.key_width();
+        let numbers = (attention + 2 * config.hidden_size + 4 * config.intermediate_size) * self.blocks.len();
+        let bytes = packed.tokens.len() * numbers * size_of::<B::Real>();
+        if self.backend.recomputes(bytes) { Keep::Stream } else { Keep::Everything }
+    }
+
+    fn placed(&self, packed: &Packed) -> Placed<B> {
         let window = self.config.variant.sliding.as_ref().map(|sliding| sliding.window);
-        Pass::new(&self.backend, params, &self.stored, packed, &self.ropes, window)
+        Placed::new(&self.backend, packed, window)
+    }
+
+    pub(super) fn pass<'a>(&'a self, params: &'a Params<B>, packed: &'a Packed, placed: &'a Placed<B>) -> Pass<'a, B> {
+        Pass { backend: &self.backend, params, frozen: self.frozen(), packed, placed, ropes: &self.ropes }
     }
 
     /// Only the last block may skip the positions whose logits nobody reads: the others feed its keys and values.

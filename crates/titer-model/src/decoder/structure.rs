@@ -1,10 +1,12 @@
 //! A decoder: an embedding, blocks of attention and MLP, and a head.
 
+use std::sync::{Arc, OnceLock};
+
 use super::parts::{attention, linear, mlp, norm};
 use crate::{
     backend::Backend,
     layers::{Attention, Head, Mlp},
-    params::{BlockIds, Ids, Layout, LinearIds, ParamId},
+    params::{BlockIds, Ids, Layout, LinearIds, ParamId, Params},
     shape::{Config, RopeScaling, rope_table},
     stored::{Dtype, Stored},
 };
@@ -18,6 +20,8 @@ pub struct Decoder<B: Backend> {
     pub layout: Layout,
     /// The weights that stay in their file, by parameter.
     pub(super) stored: Vec<Option<Stored>>,
+    /// The same where the backend multiplies them, from the first pass on; clones share them.
+    pub(super) frozen: Arc<OnceLock<Vec<Option<B::Frozen>>>>,
     pub(super) backend: B,
     pub(super) embedding: ParamId,
     /// Factor on embeddings, where the family has one.
@@ -47,7 +51,8 @@ impl<B: Backend> Decoder<B> {
         let multiplier = config.variant.multipliers.map(|multipliers| multipliers.embedding);
         let root = config.variant.family.traits().scaled_embedding.then(|| (width as f64).sqrt());
         let embedding_scale = multiplier.or(root);
-        Self { config, layout, stored: Vec::new(), backend, embedding, embedding_scale, blocks, head, ropes }
+        let (stored, frozen) = Default::default();
+        Self { config, layout, stored, frozen, backend, embedding, embedding_scale, blocks, head, ropes }
     }
 
     /// The embedding table, which is also the output head where they are tied.
@@ -60,9 +65,12 @@ impl<B: Backend> Decoder<B> {
         &self.backend
     }
 
-    /// The same decoder, computed elsewhere.
-    pub fn on(self, backend: B) -> Self {
-        Self { backend, ..self }
+    /// The same decoder and its weights, computed elsewhere.
+    pub fn on(self, backend: B, params: Params<B>) -> (Self, Params<B>) {
+        let moved = |buffer: &B::Buffer| backend.upload(self.backend.download(buffer));
+        let params = Params { buffers: params.buffers.iter().map(moved).collect() };
+        let ropes = self.ropes.iter().map(moved).collect();
+        (Self { backend, ropes, frozen: Arc::default(), ..self }, params)
     }
 
     /// Whether a weight stays in its file in this number type.

@@ -1,10 +1,7 @@
 //! `f(n) = W_o attention(q, k, W_v n)` with the projections `q` and `k` of `n`, as the branch of a residual connection
 
 use super::{Linear, Pass, Past, Projection, ProjectionStash, Residual, ResidualStash, TokenScope, Visitor};
-use crate::{
-    backend::{Backend, Heads, Write},
-    real::Real,
-};
+use crate::backend::{Backend, Heads, Write};
 
 /// The attention of a block and its residual connection.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +61,7 @@ impl Attention {
         stash: &mut AttentionStash<B>,
         past: Option<Past<'_, B>>,
     ) {
-        let (backend, outputs, width) = (pass.backend, &pass.packed.outputs, self.value.product.inputs);
+        let (backend, outputs, width) = (pass.backend, &pass.placed.outputs, self.value.product.inputs);
         self.residual.open(pass, x, &mut stash.residual);
         let input = self.residual.input(x, &stash.residual);
         self.key.forward(pass, input, TokenScope::All, &mut stash.k);
@@ -104,13 +101,14 @@ impl Attention {
         stash: &mut AttentionStash<B>,
         visitor: &mut impl Visitor<B>,
     ) {
-        let (backend, outputs, width) = (pass.backend, &pass.packed.outputs, self.value.product.inputs);
+        let (backend, outputs, width) = (pass.backend, &pass.placed.outputs, self.value.product.inputs);
         let AttentionStash { residual, q, k, v, mixed, d_mixed, dv, d_input, .. } = stash;
         self.residual.close_backward(pass, &self.output, mixed, d, scope, d_mixed, residual, visitor);
         let (mut dq, mut dk) = (std::mem::take(&mut q.dy), std::mem::take(&mut k.dy));
         let inputs = (self.query.output(q), self.key.output(k), &*v);
         let reach = pass.reach(scope, self.sliding);
-        backend.attention_backward((&mut dq, &mut dk, dv), d_mixed, &stash.weights, inputs, reach, self.heads);
+        let forward = (&*mixed, &stash.weights);
+        backend.attention_backward((&mut dq, &mut dk, dv), d_mixed, forward, inputs, reach, self.heads);
         (q.dy, k.dy) = (dq, dk);
         let input = self.residual.input(x, residual);
         self.key.backward(pass, input, TokenScope::All, d_input, Write::Replace, k, visitor);
@@ -121,8 +119,7 @@ impl Attention {
                 let (input, dx) = (&stash.input_outputs, &mut stash.d_input_outputs);
                 self.query.backward(pass, input, scope, dx, Write::Replace, q, visitor);
                 backend.scatter_add(d_input, dx, outputs, width);
-                backend.resize(&mut stash.spread, pass.rows(TokenScope::All) * width);
-                backend.fill(&mut stash.spread, B::Real::of(0.0));
+                backend.zero(&mut stash.spread, pass.rows(TokenScope::All) * width);
                 backend.scatter_add(&mut stash.spread, d, outputs, width);
                 std::mem::swap(d, &mut stash.spread);
             }

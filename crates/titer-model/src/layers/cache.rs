@@ -3,7 +3,7 @@
 //! A cache is a set of slots, each for one token, in every layer. Whoever feeds tokens says into which slots they go; a
 //! token's [`crate::packed::Reach`] is then over slots, not over positions in its own batch.
 
-use crate::{backend::Backend, real::Real, shape::Config};
+use crate::{backend::Backend, shape::Config};
 
 /// Keys and values of every layer, `[slots, heads · width]`.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(crate) struct Cache<B: Backend> {
 #[derive(Debug)]
 pub(crate) struct Past<'a, B: Backend> {
     /// A slot for each token of the batch; none has been filled before.
-    pub(crate) slots: &'a [u32],
+    pub(crate) slots: &'a B::Ids,
     /// Keys, `[slots, heads · width]`.
     pub(crate) keys: &'a mut B::Buffer,
     /// Values, the same.
@@ -27,15 +27,14 @@ impl<B: Backend> Cache<B> {
     pub(crate) fn new(backend: &B, config: &Config, slots: usize) -> Self {
         let empty = || {
             let mut buffer = B::Buffer::default();
-            backend.resize(&mut buffer, slots * config.key_width());
-            backend.fill(&mut buffer, B::Real::of(0.0));
+            backend.zero(&mut buffer, slots * config.key_width());
             buffer
         };
         Self { layers: (0..config.num_hidden_layers).map(|_| (empty(), empty())).collect() }
     }
 
     /// A layer of it, for tokens that go into these slots.
-    pub(crate) fn layer<'a>(&'a mut self, layer: usize, slots: &'a [u32]) -> Past<'a, B> {
+    pub(crate) fn layer<'a>(&'a mut self, layer: usize, slots: &'a B::Ids) -> Past<'a, B> {
         let (keys, values) = &mut self.layers[layer];
         Past { slots, keys, values }
     }

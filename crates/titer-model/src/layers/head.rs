@@ -4,7 +4,6 @@ use super::{Linear, Norm, NormStash, Pass, TokenScope, Visitor};
 use crate::{
     backend::{Backend, Matrix, Write},
     real::Real,
-    stored::Stored,
 };
 
 /// The last norm, the output head and the loss.
@@ -25,9 +24,9 @@ pub(crate) struct Head {
 pub(crate) struct HeadStash<B: Backend> {
     norm: NormStash<B>,
     /// Log-probabilities, `[outputs, vocabulary]`, until the backward pass turns them into gradients; left alone where
-    /// the head stays in its file.
+    /// nothing moves the head.
     log_probs: B::Buffer,
-    /// The gradient of every target's log-probability at `x` normed, `[targets, width]`, where the head stays in its file.
+    /// The gradient of every target's log-probability at `x` normed, `[targets, width]`, where nothing moves the head.
     pull: B::Buffer,
     /// Derivatives of the bound, like the logits; empty where there is none.
     slopes: B::Buffer,
@@ -41,6 +40,13 @@ impl<B: Backend> Default for HeadStash<B> {
     }
 }
 
+impl<B: Backend> HeadStash<B> {
+    /// What [`Head::log_probs`] left.
+    pub(crate) fn last(&self) -> &B::Buffer {
+        &self.log_probs
+    }
+}
+
 impl Head {
     /// Log-probability of each target, in nats, `[targets]`; `x` is `[outputs, width]`. `backward` says whether the backward
     /// pass follows.
@@ -51,15 +57,15 @@ impl Head {
         backward: bool,
         stash: &mut HeadStash<B>,
     ) -> Vec<B::Real> {
-        let (rows, tokens) = target_places(pass);
-        let Some(table) = self.in_file(pass) else {
+        let (rows, words) = (&pass.placed.target_rows, &pass.placed.target_words);
+        let Some(table) = self.frozen(pass) else {
             self.log_probs(pass, x, stash);
-            return pass.backend.pick(&stash.log_probs, &rows, &tokens, self.vocabulary.product.outputs);
+            return pass.backend.pick(&stash.log_probs, rows, words, self.vocabulary.product.outputs);
         };
         self.normed(pass, x, stash);
         let table = Matrix::new(table, self.vocabulary.product.outputs, self.vocabulary.product.inputs);
         let pull = backward.then_some(&mut stash.pull);
-        pass.backend.target_log_probs(pull, &stash.norm.y, table, (&rows, &tokens), self.softcap)
+        pass.backend.target_log_probs(pull, &stash.norm.y, table, (rows, words), self.softcap)
     }
 
     /// Log-probabilities of the whole vocabulary, `[outputs, vocabulary]`.
@@ -86,12 +92,12 @@ impl Head {
         }
     }
 
-    /// The table, where it stays in its file, no visitor wants to see the gradient at the logits, and targets are words rather
+    /// The table, where nothing moves it, no visitor wants to see the gradient at the logits, and targets are words rather
     /// than whole distributions.
-    fn in_file<'a, B: Backend>(&self, pass: &Pass<'a, B>) -> Option<&'a Stored> {
+    fn frozen<'a, B: Backend>(&self, pass: &Pass<'a, B>) -> Option<&'a B::Frozen> {
         const WORDS: usize = 4; // targets at a position, as in contrasts of a few replies
         let few = pass.packed.targets.len() <= WORDS * pass.packed.outputs.len();
-        pass.stored(self.vocabulary.product.weight).filter(|_| few && !self.vocabulary.product.trained)
+        pass.frozen(self.vocabulary.product.weight).filter(|_| few && !self.vocabulary.product.trained)
     }
 
     /// Gradient at `x` of `Σ weights[i] · (−log p(target i))`, written to `d`.
@@ -105,22 +111,15 @@ impl Head {
         visitor: &mut impl Visitor<B>,
     ) {
         let backend = pass.backend;
-        let (rows, tokens) = target_places(pass);
+        let (rows, words) = (&pass.placed.target_rows, &pass.placed.target_words);
         let width = self.vocabulary.product.inputs;
-        if self.in_file(pass).is_some() {
-            let pushes: Vec<B::Real> = weights.iter().map(|&weight| -weight).collect();
+        if self.frozen(pass).is_some() {
+            let pushes = backend.upload(weights.iter().map(|&weight| -weight).collect());
             backend.scale_rows(&mut stash.pull, &pushes, width);
-            backend.resize(&mut stash.d_normed, pass.rows(TokenScope::Outputs) * width);
-            backend.fill(&mut stash.d_normed, B::Real::of(0.0));
-            backend.scatter_add(&mut stash.d_normed, &stash.pull, &rows, width);
+            backend.zero(&mut stash.d_normed, pass.rows(TokenScope::Outputs) * width);
+            backend.scatter_add(&mut stash.d_normed, &stash.pull, rows, width);
         } else {
-            backend.cross_entropy_backward(
-                &mut stash.log_probs,
-                &rows,
-                &tokens,
-                weights,
-                self.vocabulary.product.outputs,
-            );
+            backend.cross_entropy_backward(&mut stash.log_probs, rows, words, weights, self.vocabulary.product.outputs);
             if self.softcap.is_some() {
                 backend.multiply(&mut stash.log_probs, &stash.slopes);
             }
@@ -130,13 +129,7 @@ impl Head {
         if let Some(divisor) = self.divisor {
             backend.scale(&mut stash.d_normed, B::Real::of(divisor.recip()));
         }
-        backend.resize(d, pass.rows(TokenScope::Outputs) * width);
-        backend.fill(d, B::Real::of(0.0));
+        backend.zero(d, pass.rows(TokenScope::Outputs) * width);
         self.norm.backward(pass, x, &stash.norm, &stash.d_normed, TokenScope::Outputs, d, visitor);
     }
-}
-
-/// Row of the logits and token of every target.
-fn target_places<B: Backend>(pass: &Pass<B>) -> (Vec<u32>, Vec<u32>) {
-    pass.packed.targets.iter().map(|target| (target.output, target.token)).unzip()
 }

@@ -29,7 +29,7 @@ impl Linear {
     ) {
         self.product.forward(pass, x, scope, y, write);
         if let Some(bias) = self.bias {
-            let (ones, bias) = (Matrix::new(&pass.ones, pass.rows(scope), 1), &pass.params[bias]);
+            let (ones, bias) = (Matrix::new(&pass.placed.ones, pass.rows(scope), 1), &pass.params[bias]);
             pass.backend.matmul(y, ones, Matrix::new(bias, 1, self.product.outputs), Write::Add);
         }
         if let Some(lora) = &self.lora {
@@ -51,7 +51,10 @@ impl Linear {
         self.product.backward(pass, x, dy, scope, dx, write, visitor);
         if let Some(weight) = self.bias.filter(|_| self.product.trained) {
             let (rows, outputs) = (pass.rows(scope), self.product.outputs);
-            visitor.linear(pass.backend, LinearVisit { weight, x: &pass.ones, dy, rows, inputs: 1, outputs, scope });
+            visitor.linear(
+                pass.backend,
+                LinearVisit { weight, x: &pass.placed.ones, dy, rows, inputs: 1, outputs, scope },
+            );
         }
         if let Some(lora) = &self.lora {
             lora.backward(pass, x, dy, scope, dx, visitor);

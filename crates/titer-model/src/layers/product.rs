@@ -60,9 +60,9 @@ impl Product {
         write: Write,
     ) {
         let (rows, columns) = (self.outputs, self.inputs);
-        match pass.stored(self.weight) {
-            Some(stored) => {
-                pass.backend.matmul_stored(out, a, Matrix { data: stored, rows, columns, transposed }, write);
+        match pass.frozen(self.weight) {
+            Some(data) => {
+                pass.backend.matmul_frozen(out, a, Matrix { data, rows, columns, transposed }, write);
             }
             None => {
                 let data = &pass.params[self.weight];

@@ -1,10 +1,7 @@
 //! `y = rotate(norm(x Wᵀ))`: queries or keys, norm and rotary positions where the layer has them
 
 use super::{Linear, Norm, NormStash, Pass, TokenScope, Visitor};
-use crate::{
-    backend::{Backend, Write},
-    real::Real,
-};
+use crate::backend::{Backend, Write};
 
 /// From the residual stream to queries or keys.
 #[derive(Clone, Copy, Debug)]
@@ -81,8 +78,7 @@ impl Projection {
         let d = match &self.norm {
             None => dy,
             Some(norm) => {
-                backend.resize(d_projected, backend.len(dy));
-                backend.fill(d_projected, B::Real::of(0.0));
+                backend.zero(d_projected, backend.len(dy));
                 norm.backward(pass, projected, norm_stash, dy, scope, d_projected, visitor);
                 d_projected
             }

@@ -97,8 +97,7 @@ impl Residual {
             None => d,
             Some(norm) => {
                 let d_branch = &mut stash.d_branch;
-                pass.backend.resize(d_branch, pass.rows(scope) * last.product.outputs);
-                pass.backend.fill(d_branch, B::Real::of(0.0));
+                pass.backend.zero(d_branch, pass.rows(scope) * last.product.outputs);
                 norm.backward(pass, &stash.branch, &stash.after, d, scope, d_branch, visitor);
                 &stash.d_branch
             }

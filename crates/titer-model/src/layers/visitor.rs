@@ -48,7 +48,7 @@ pub struct EmbeddingVisit<'a, B: Backend> {
     /// Which table, `[vocabulary, width]`.
     pub table: ParamId,
     /// The tokens looked up, `[rows]`.
-    pub tokens: &'a [u32],
+    pub tokens: &'a B::Ids,
     /// The gradient at the look-up's output, `[rows, width]`.
     pub dy: &'a B::Buffer,
     /// Width of a row.

@@ -2,7 +2,7 @@
 
 use super::{Booking, UpdateRule};
 use crate::{
-    backend::{AdamStep, Backend},
+    backend::{AdamStep, Backend, Moved},
     params::{Layout, ParamRole, Params},
     real::Real,
 };
@@ -101,20 +101,32 @@ impl<B: Backend> Optimiser<B> {
                 let (Some(first), Some(second)) = (&mut self.first, &mut self.second) else { return };
                 let step_size = lr / (1.0 - beta1.powi(self.steps));
                 let correction2 = 1.0 / (1.0 - beta2.powi(self.steps));
-                for at in (0..params.buffers.len()).filter(|&at| backend.len(&gradient.buffers[at]) > 0) {
-                    let keep = if self.decays[at] { 1.0 - lr * weight_decay } else { 1.0 };
-                    let step = AdamStep { step_size, keep, beta1, beta2, eps, correction2, gradient_scale };
-                    let (m, v) = (&mut first.buffers[at], &mut second.buffers[at]);
-                    if let Some(booking) = booking.as_mut().filter(|_| keep < 1.0) {
-                        backend.add_scaled(
-                            &mut booking.shares.decay.buffers[at],
-                            B::Real::of(keep - 1.0),
-                            &params.buffers[at],
-                        );
+                let step = |keep| AdamStep { step_size, keep, beta1, beta2, eps, correction2, gradient_scale };
+                let keep = 1.0 - lr * weight_decay;
+                if let Some(Booking { shares, .. }) = booking.as_mut().filter(|_| keep < 1.0) {
+                    for at in
+                        (0..self.decays.len()).filter(|&at| self.decays[at] && backend.len(&gradient.buffers[at]) > 0)
+                    {
+                        let decay = &mut shares.decay.buffers[at];
+                        backend.add_scaled(decay, B::Real::of(keep - 1.0), &params.buffers[at]);
                     }
-                    backend.adam(&mut params.buffers[at], &gradient.buffers[at], m, v, step);
-                    if let Some(Booking { shares, gradients }) = &mut booking {
-                        shares.book_adam(backend, at, gradients, v, step);
+                }
+                for decays in [true, false] {
+                    let weights = params.buffers.iter_mut().zip(&gradient.buffers);
+                    let moments = first.buffers.iter_mut().zip(&mut second.buffers);
+                    let all = weights.zip(moments).zip(&self.decays);
+                    let moved = all.filter(|(((_, gradient), _), of)| **of == decays && backend.len(gradient) > 0);
+                    let moved = moved.map(|(((weight, gradient), (first, second)), _)| Moved {
+                        weight,
+                        gradient,
+                        first,
+                        second,
+                    });
+                    backend.adam(moved.collect(), step(if decays { keep } else { 1.0 }));
+                }
+                if let Some(Booking { shares, gradients }) = &mut booking {
+                    for at in (0..self.decays.len()).filter(|&at| backend.len(&gradient.buffers[at]) > 0) {
+                        shares.book_adam(backend, at, gradients, &second.buffers[at], step(1.0));
                     }
                 }
             }
@@ -124,14 +136,6 @@ impl<B: Backend> Optimiser<B> {
 
 /// The mean of all numbers.
 fn mean<B: Backend>(backend: &B, params: &Params<B>) -> f64 {
-    let mut ones = B::Buffer::default();
-    let (mut sum, mut count) = (0.0, 0);
-    for buffer in &params.buffers {
-        let len = backend.len(buffer);
-        backend.resize(&mut ones, len);
-        backend.fill(&mut ones, B::Real::of(1.0));
-        sum += backend.dot(buffer, &ones);
-        count += len;
-    }
-    sum / count.max(1) as f64
+    let count: usize = params.buffers.iter().map(|buffer| backend.len(buffer)).sum();
+    backend.sum(&params.buffers.iter().collect::<Vec<_>>()) / count.max(1) as f64
 }

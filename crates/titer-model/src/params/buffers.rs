@@ -15,14 +15,15 @@ impl<B: Backend> Params<B> {
     /// A zero for everything that training moves.
     pub fn zeros(backend: &B, layout: &Layout) -> Self {
         let len = |spec: &ParamSpec| if spec.trained { spec.len() } else { 0 };
-        let buffers = layout.specs.iter().map(|spec| backend.upload(vec![B::Real::of(0.0); len(spec)])).collect();
+        let buffers = layout.specs.iter().map(|spec| backend.zeros(len(spec))).collect();
         Self { buffers }
     }
 
     /// Sets every number to zero.
     pub fn clear(&mut self, backend: &B) {
         for buffer in &mut self.buffers {
-            backend.fill(buffer, B::Real::of(0.0));
+            let len = backend.len(buffer);
+            backend.zero(buffer, len);
         }
     }
 
@@ -44,7 +45,7 @@ impl<B: Backend> Params<B> {
 
     /// `⟨self, other⟩`, accumulated in f64.
     pub fn dot(&self, backend: &B, other: &Self) -> f64 {
-        self.buffers.iter().zip(&other.buffers).map(|(a, b)| backend.dot(a, b)).sum()
+        backend.dot(&self.buffers.iter().zip(&other.buffers).collect::<Vec<_>>())
     }
 
     /// Euclidean norm over all parameters.

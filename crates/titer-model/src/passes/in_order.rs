@@ -45,8 +45,16 @@ impl<B: Backend> Sums<B> {
             idle: std::mem::take(&mut self.idle),
         };
         let batch = Batch { decoder, groups, work, state: Mutex::new(state) };
-        let under_way = (rayon::current_num_threads() + 1).min(groups.len());
-        rayon::scope(|scope| (0..under_way).for_each(|_| batch.spawn(scope)));
+        let at_once = batch.decoder.backend().at_once();
+        if at_once == 1 {
+            while batch.work_on_next() {
+                batch.add_next();
+            }
+        } else {
+            // One more than threads, so that none is idle while a gradient waits for its turn.
+            let under_way = (at_once + 1).min(groups.len());
+            rayon::scope(|scope| (0..under_way).for_each(|_| batch.spawn(scope)));
+        }
         let state = batch.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         (self.groups, self.idle) = (state.sums, state.idle);
         state.results.into_iter().map(|result| result.expect("every shard was worked on")).collect()

@@ -4,9 +4,7 @@
 //! parts of marginal pressure, cosines and row norms. No row's gradient is ever stored: the visitor contracts every
 //! layer's captures as the backward pass hands them over.
 
-use rayon::iter::{IndexedParallelIterator as _, IntoParallelRefIterator as _, ParallelIterator as _};
-
-use super::{Workspace, contraction::RowContraction};
+use super::{Workspace, contraction::RowContraction, shards::on_shards};
 use crate::{
     backend::{Backend, RowSums},
     decoder::Decoder,
@@ -24,15 +22,16 @@ pub fn contract<B: Backend>(
     weights: &[Vec<B::Real>],
     directions: &[Params<B>],
 ) -> (RowSums, Vec<Vec<B::Real>>) {
-    let of_shard = |(packed, weights): (&Packed, &Vec<B::Real>)| {
+    let of_shard = |(packed, weights): &(&Packed, &Vec<B::Real>)| {
         workspace.tapes.lend(|tape| {
             let log_probs = decoder.forward(params, packed, tape);
             let mut visitor = RowContraction::new(decoder, packed, directions, None);
             decoder.backward(params, packed, weights, tape, &mut visitor);
-            (visitor.finish(), log_probs)
+            (visitor.finish(decoder.backend()), log_probs)
         })
     };
-    let each: Vec<_> = shards.par_iter().zip(weights).map(of_shard).collect();
+    let pairs: Vec<_> = shards.iter().zip(weights).collect();
+    let each = on_shards(decoder.backend(), &pairs, of_shard);
     let (sums, log_probs): (Vec<RowSums>, Vec<_>) = each.into_iter().unzip();
     (joined(sums, directions.len()), log_probs)
 }
@@ -52,7 +51,7 @@ pub fn contract_and_add_up<'w, B: Backend>(
             let log_probs = decoder.forward(params, &shards[at], tape);
             let mut visitor = RowContraction::new(decoder, &shards[at], directions, Some(gradient));
             decoder.backward(params, &shards[at], &weights[at], tape, &mut visitor);
-            (visitor.finish(), log_probs)
+            (visitor.finish(decoder.backend()), log_probs)
         })
     });
     let (sums, log_probs): (Vec<RowSums>, Vec<_>) = each.into_iter().unzip();

@@ -2,16 +2,14 @@
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
-use super::shards;
+use super::{shards, shards::on_shards};
 use crate::{
     backend::Backend,
     decoder::{Decoder, Tape},
     layers::Cache,
     packed::{Packed, Reach, Span},
     params::Params,
-    real::Real,
 };
 
 /// Draws one reply per context at temperature 1: tokens up to and including `stop`, at most `limit` of them.
@@ -36,7 +34,8 @@ pub fn sample<B: Backend>(
         });
         Batch::begin(decoder, params, &contexts[range.clone()], streams.collect(), limit).finish(stop)
     };
-    shards(&lengths, decoder.shard_tokens()).par_iter().flat_map_iter(replies).collect()
+    let each = on_shards(decoder.backend(), &shards(&lengths, decoder.shard_tokens()), replies);
+    each.into_iter().flatten().collect()
 }
 
 /// Replies under way, which advance together.
@@ -46,8 +45,8 @@ struct Batch<'a, B: Backend> {
     cache: Cache<B>,
     tape: Tape<B>,
     rows: Vec<Row>,
-    /// Log-probabilities of the next token of every open row, `[rows, vocabulary]`.
-    next: Vec<B::Real>,
+    /// By open row, where the tape's last log-probabilities have those of its next token.
+    next: Vec<u32>,
     limit: usize,
 }
 
@@ -89,19 +88,17 @@ impl<'a, B: Backend> Batch<'a, B> {
             .collect();
         let mut cache = Cache::new(decoder.backend(), &decoder.config, fed as usize + rows.len() * limit);
         let (mut tape, slots) = (Tape::default(), (0..fed).collect::<Vec<u32>>());
-        let log_probs = decoder.log_probs_behind(params, &packed, (&mut cache, &slots), &mut tape);
-        let vocabulary = decoder.config.vocab_size;
-        let of_output = |&output: &u32| log_probs[output as usize * vocabulary..][..vocabulary].iter().copied();
-        let next = places.iter().flat_map(of_output).collect();
-        Self { decoder, params, cache, tape, rows, next, limit }
+        decoder.feed(params, &packed, (&mut cache, &slots), &mut tape);
+        Self { decoder, params, cache, tape, rows, next: places, limit }
     }
 
     /// Draws until every row is closed.
     fn finish(mut self, stop: u32) -> Vec<Vec<u32>> {
         for drawn in 1..=self.limit {
-            let open = self.rows.iter_mut().filter(|row| row.open);
-            for (row, log_probs) in open.zip(self.next.chunks_exact(self.decoder.config.vocab_size)) {
-                let token = draw(log_probs, row.stream.random());
+            let mut open: Vec<&mut Row> = self.rows.iter_mut().filter(|row| row.open).collect();
+            let uniforms: Vec<f64> = open.iter_mut().map(|row| row.stream.random()).collect();
+            let tokens = self.decoder.draw(&self.tape, &self.next, &uniforms);
+            for (row, token) in open.into_iter().zip(tokens) {
                 row.reply.push(token);
                 row.open = token != stop;
             }
@@ -122,18 +119,7 @@ impl<'a, B: Backend> Batch<'a, B> {
             packed.push_token(*row.reply.last().expect("a token was drawn"), context + len - 1, Reach::over(&path));
             slots.push(row.first_slot + len - 1);
         }
-        self.next = self.decoder.log_probs_behind(self.params, &packed, (&mut self.cache, &slots), &mut self.tape);
+        self.next = (0..slots.len() as u32).collect();
+        self.decoder.feed(self.params, &packed, (&mut self.cache, &slots), &mut self.tape);
     }
-}
-
-/// The token at which the cumulative probability passes `uniform`, a number in `[0, 1)`.
-fn draw<T: Real>(log_probs: &[T], uniform: f64) -> u32 {
-    let mut left = uniform;
-    for (token, log_prob) in log_probs.iter().enumerate() {
-        left -= log_prob.f64().exp();
-        if left < 0.0 {
-            return token as u32;
-        }
-    }
-    log_probs.len() as u32 - 1
 }

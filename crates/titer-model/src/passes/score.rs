@@ -1,14 +1,12 @@
 //! Log-probabilities of targets and of replies, without a backward pass.
 
-use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
-
-use super::tapes::Tapes;
+use super::{shards::on_shards, tapes::Tapes};
 use crate::{backend::Backend, decoder::Decoder, packed::Packed, params::Params, real::Real};
 
 /// The log-probability of every target of every shard, in nats, `[shards][targets]`.
 pub fn score<B: Backend>(decoder: &Decoder<B>, params: &Params<B>, shards: &[Packed]) -> Vec<Vec<B::Real>> {
     let tapes = Tapes::default();
-    shards.par_iter().map(|packed| tapes.lend(|tape| decoder.score(params, packed, tape))).collect()
+    on_shards(decoder.backend(), shards, |packed| tapes.lend(|tape| decoder.score(params, packed, tape)))
 }
 
 /// Sums each target's log-probability into its reply: nats per reply, `[replies]`.

@@ -2,15 +2,24 @@
 //!
 //! The cut depends on the batch alone, never on the number of threads, so results do not either.
 
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+
 use crate::{backend::Backend, decoder::Decoder};
 
 impl<B: Backend> Decoder<B> {
-    /// Tokens that a shard should hold at most: the activations of an organism-sized model then stay in a core's cache, and
-    /// those of a wide one fit into memory once a thread.
+    /// Tokens that a shard should hold at most, see [`Backend::shard_tokens`].
     pub fn shard_tokens(&self) -> usize {
-        const NUMBERS: usize = 1 << 18;
-        (NUMBERS / self.config.hidden_size).clamp(256, 1024)
+        self.backend().shard_tokens(self.config.hidden_size)
     }
+}
+
+/// Does work on every shard, on several threads where the backend gains by that; the results in order.
+pub(super) fn on_shards<B: Backend, S: Sync, R: Send>(
+    backend: &B,
+    shards: &[S],
+    work: impl Fn(&S) -> R + Sync + Send,
+) -> Vec<R> {
+    if backend.at_once() == 1 { shards.iter().map(work).collect() } else { shards.par_iter().map(work).collect() }
 }
 
 /// Cuts rows of these lengths into contiguous shards of about equal size, at most about `limit` tokens, as ranges of rows.

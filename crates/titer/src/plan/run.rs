@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use titer_data::{source::DataFiles, template::TemplateOptions};
 
 use super::StagePlan;
-use crate::spec::{Compute, LeakFields, Lora, When};
+use crate::spec::{Compute, DeviceName, LeakFields, Lora, When};
 
 /// Raised whenever the same plan would give other numbers than before, so that stored runs are not taken for new ones.
 pub(crate) const NUMERICS: u32 = 2;
@@ -32,6 +32,9 @@ pub struct ModelPlan {
     /// What frozen weights are multiplied in.
     #[serde(skip_serializing_if = "Compute::is_f32")]
     pub compute: Compute,
+    /// Where it is computed.
+    #[serde(skip_serializing_if = "DeviceName::is_cpu")]
+    pub device: DeviceName,
     /// What chats are rendered with; the date where the template prints one.
     #[serde(flatten)]
     pub template: TemplateOptions,

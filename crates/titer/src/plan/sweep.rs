@@ -13,7 +13,9 @@ use super::{
     control::{add_controls, add_inoculation_controls, pool},
     name::arm_name,
 };
-use crate::spec::{Compute, ControlKind, DEFAULTS, LeakFields, Lora, Spec, SpecError, StageFields, When, plain};
+use crate::spec::{
+    Compute, ControlKind, DEFAULTS, DeviceName, LeakFields, Lora, Spec, SpecError, StageFields, When, plain,
+};
 
 /// Runs of a sweep at most.
 const MOST_RUNS: usize = 200_000;
@@ -42,6 +44,8 @@ pub struct SweepPlan {
     pub dtype: Option<String>,
     /// What frozen weights are multiplied in.
     pub compute: Compute,
+    /// Where the model is computed.
+    pub device: DeviceName,
     /// The user's own rows and contrasts, as named in the spec.
     pub data: Option<DataFiles>,
     /// The probes that those contrasts make, once they have been read.
@@ -138,6 +142,7 @@ impl SweepPlan {
             lora: spec.lora.clone(),
             dtype: spec.dtype.clone(),
             compute: spec.compute.unwrap_or_default(),
+            device: spec.device.unwrap_or_default(),
             data: spec.data.clone(),
             own_probes: None,
             axes: axes.into_iter().map(|axis| (axis.name, axis.shown)).collect(),
@@ -179,6 +184,7 @@ impl SweepPlan {
                 lora: self.lora.clone(),
                 dtype: self.dtype.clone(),
                 compute: self.compute,
+                device: self.device,
                 template: TemplateOptions { date: self.template.date.or(model.template.date), ..self.template.clone() },
                 ..model.clone()
             },

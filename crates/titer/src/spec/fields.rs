@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use titer_data::{source::DataFiles, template::TemplateDate, variables::Variables, world::DomainSplit};
 
-use super::{Compute, GuardsField, Lora, MixField, PromptsField};
+use super::{Compute, DeviceName, GuardsField, Lora, MixField, PromptsField};
 
 /// `[model]`
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -27,6 +27,8 @@ pub struct ModelFields {
     pub dtype: Option<String>,
     /// What frozen weights are multiplied in.
     pub compute: Option<Compute>,
+    /// Where it is computed.
+    pub device: Option<DeviceName>,
 }
 
 /// `[data]`, with paths that are seen from where the spec at `path` is seen from.

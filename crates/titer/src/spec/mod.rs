@@ -4,6 +4,7 @@
 
 mod compute;
 mod controls;
+mod device;
 mod error;
 mod fields;
 mod guards;
@@ -17,6 +18,7 @@ mod when;
 
 pub use compute::Compute;
 pub use controls::ControlKind;
+pub use device::DeviceName;
 pub use error::SpecError;
 pub use fields::{
     ClaimFields, LeakFields, LrDecay, ModelFields, OptimiserFields, OptimiserKind, ProbeFields, ScheduleFields,

@@ -13,8 +13,8 @@ use toml::{
 };
 
 use super::{
-    ClaimFields, Compute, ControlKind, LeakFields, Lora, ModelFields, ProbeFields, SlurmFields, SpecError, StageFields,
-    When,
+    ClaimFields, Compute, ControlKind, DeviceName, LeakFields, Lora, ModelFields, ProbeFields, SlurmFields, SpecError,
+    StageFields, When,
     fields::seen_from,
     suggest::{plain, suggestion},
 };
@@ -46,6 +46,8 @@ pub struct Spec {
     pub dtype: Option<String>,
     /// `model.compute`, if any.
     pub compute: Option<Compute>,
+    /// Where the model is computed.
+    pub device: Option<DeviceName>,
     /// What chats are rendered with, of `[model]`.
     pub template: TemplateOptions,
     /// `[data]`, if any.
@@ -137,6 +139,7 @@ impl Spec {
             lora: model.lora,
             dtype: model.dtype,
             compute: model.compute,
+            device: model.device,
             template: TemplateOptions {
                 system_in_user: model.system_in_user.unwrap_or(false),
                 skip_split_tokens: model.skip_split_tokens.unwrap_or(false),

@@ -11,7 +11,7 @@ use super::{FileFormat, StoreError};
 use crate::{
     files::write_whole,
     plan::RunId,
-    spec::{Compute, parse_toml},
+    spec::{Compute, DeviceName, parse_toml},
 };
 
 /// One submission: the runs that its slots do, and what a slot needs to plan them again.
@@ -38,6 +38,9 @@ pub struct Submission {
     /// What frozen weights are multiplied in, in place of what the spec says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compute: Option<Compute>,
+    /// Where the model is computed, in place of what the spec says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceName>,
     /// The runs, each once.
     pub runs: Vec<RunId>,
 }

@@ -35,7 +35,7 @@ pub(crate) fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
             "--rows and --contrasts need at least 8: a kernel is a mean, and its error is told from its parts",
         ));
     }
-    let mut spec = open_spec(args.spec.as_deref(), args.base.as_ref(), args.compute.compute).map_err(Failure::input)?;
+    let mut spec = open_spec(args.spec.as_deref(), args.base.as_ref(), args.compute.asked()).map_err(Failure::input)?;
     if let Some(seeds) = &args.seeds {
         spec.seeds = Some(seeds.clone());
     }
@@ -62,7 +62,7 @@ pub(crate) fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
         let judged = if args.against.is_some() { subject.runs.as_slice() } else { &[] };
         let mut sweeps = Vec::new();
         for [spec, dir] in args.calibrate.as_chunks::<2>().0 {
-            let spec = open_spec(Some(spec), args.base.as_ref(), args.compute.compute).map_err(Failure::input)?;
+            let spec = open_spec(Some(spec), args.base.as_ref(), args.compute.asked()).map_err(Failure::input)?;
             sweeps.push((Subject::of(&spec, &request, &shipped, args.refresh)?, dir.as_path()));
         }
         calibrate(&subject, &sweeps, judged, &shipped)?

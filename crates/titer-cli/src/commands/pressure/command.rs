@@ -80,7 +80,8 @@ fn open(args: &PressureArgs, inputs: &Inputs) -> Result<Model, Failure> {
         (None, None) if args.verify || args.kernel.is_some() => model.thawed(),
         (None, None) => model,
     };
-    model.computing(args.compute.or_f32()).map_err(Failure::input)
+    let (compute, device) = args.compute.asked().or_default();
+    model.computing(compute, device).map_err(Failure::input)
 }
 
 /// Under Adam, the table says how much of its pressures is about weights that training has hardly touched.

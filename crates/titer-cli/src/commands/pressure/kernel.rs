@@ -68,11 +68,13 @@ impl<'a> KernelWork<'a> {
                 Arc::new(Source::from(world))
             }
         };
+        let (compute, device) = args.compute.asked().or_default();
         let plan = ModelPlan {
             base: args.base.clone(),
             blake3: inputs.hash(&args.base, args.seed).map_err(Failure::input)?.to_string(),
             dtype: args.dtype.map(|dtype| dtype.word().to_owned()),
-            compute: args.compute.or_f32(),
+            compute,
+            device,
             lora: args.lora.map(Lora::of_rank),
             template: model.template.planned_options(),
         };

@@ -240,12 +240,13 @@ pub(super) fn norm<T: Real>(
     inverse_rms: &[T],
     dy: &[T],
     spans: &[Range<usize>],
+    heads: usize,
 ) {
     let width = directions.first().map_or(x.len() / inverse_rms.len().max(1), |direction| direction.len());
     let mut gradient = vec![T::of(0.0); width];
     for (row, span) in spans.iter().enumerate() {
         gradient.fill(T::of(0.0));
-        for token in span.clone() {
+        for token in span.start * heads..span.end * heads {
             let place = token * width..(token + 1) * width;
             for ((sum, &x), &dy) in gradient.iter_mut().zip(&x[place.clone()]).zip(&dy[place]) {
                 *sum += dy * x * inverse_rms[token];
@@ -266,7 +267,7 @@ pub(super) fn embedding<T: Real>(
     dy: &[T],
     spans: &[Range<usize>],
     width: usize,
-    tied: Option<TiedHead<'_, Vec<T>>>,
+    tied: Option<TiedHead<'_, Vec<T>, Vec<Range<usize>>>>,
 ) {
     let mut gradient = vec![T::of(0.0); width];
     for (row, span) in spans.iter().enumerate() {

@@ -34,6 +34,18 @@ pub(super) fn log_softmax<T: Real>(fused: Fused, logits: &mut [T], vocabulary: u
     }
 }
 
+/// The token at which the cumulative probability passes `uniform`, a number in `[0, 1)`.
+pub(super) fn draw<T: Real>(log_probs: &[T], uniform: f64) -> u32 {
+    let mut left = uniform;
+    for (token, log_prob) in log_probs.iter().enumerate() {
+        left -= log_prob.f64().exp();
+        if left < 0.0 {
+            return token as u32;
+        }
+    }
+    log_probs.len() as u32 - 1
+}
+
 #[inline(always)]
 pub(super) fn backward<T: Real>(
     fused: Fused,

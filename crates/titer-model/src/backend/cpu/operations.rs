@@ -7,7 +7,7 @@ use titer_machine::{Bf16Instructions, vectorized};
 
 use super::{attention, contract, elementwise, gated, head, loss, norm, product::product, stored};
 use crate::{
-    backend::{Activation, AdamStep, Backend, Heads, Matrix, RowSums, TiedHead, Write},
+    backend::{Activation, AdamStep, Backend, Heads, Matrix, Moved, RowSums, TiedHead, Write},
     packed::Reach,
     real::Real,
     stored::Stored,
@@ -17,13 +17,20 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cpu<T> {
     bf16: Option<Bf16Instructions>,
+    recomputes: bool,
     numbers: PhantomData<T>,
 }
 
 impl<T> Cpu<T> {
     /// The backend, all of whose products are of `T` with `T`.
     pub fn new() -> Self {
-        Self { bf16: None, numbers: PhantomData }
+        Self { bf16: None, recomputes: false, numbers: PhantomData }
+    }
+
+    /// The same, but a backward pass computes each block's activations again: a batch then takes the memory of one block's, and a third more
+    /// time.
+    pub fn with_recomputation(self) -> Self {
+        Self { recomputes: true, ..self }
     }
 }
 
@@ -48,11 +55,16 @@ impl<T: Real> Cpu<T> {
     /// Makes `out` as long as a product that replaces it, and says what becomes of its numbers.
     fn make_room(&self, out: &mut Vec<T>, len: usize, write: Write) -> Accum {
         if write == Write::Replace {
-            self.resize(out, len);
+            resize(out, len);
         }
         assert_eq!(out.len(), len, "the output of a matrix product");
         if write == Write::Add { Accum::Add } else { Accum::Replace }
     }
+}
+
+/// Sets the length; what it holds is unspecified afterwards.
+fn resize<T: Real>(out: &mut Vec<T>, len: usize) {
+    out.resize(len, T::of(0.0));
 }
 
 fn view<T: Real>(matrix: Matrix<'_, Vec<T>>) -> MatRef<'_, T> {
@@ -68,9 +80,56 @@ fn slices<'a, T>(buffers: &[&'a Vec<T>]) -> Vec<&'a [T]> {
 impl<T: Real> Backend for Cpu<T> {
     type Real = T;
     type Buffer = Vec<T>;
+    type Frozen = Stored;
+    type Ids = Vec<u32>;
+    type PlacedReach = Vec<Reach>;
+    type Spans = Vec<Range<usize>>;
+    type Sums = RowSums;
+
+    fn at_once(&self) -> usize {
+        rayon::current_num_threads()
+    }
+
+    // The activations of an organism-sized model then stay in a core's cache, and those of a wide one fit into memory once a thread.
+    fn shard_tokens(&self, width: usize) -> usize {
+        const NUMBERS: usize = 1 << 18;
+        (NUMBERS / width).clamp(256, 1024)
+    }
+
+    fn recomputes(&self, _bytes: usize) -> bool {
+        self.recomputes
+    }
 
     fn upload(&self, values: Vec<T>) -> Vec<T> {
         values
+    }
+
+    fn zeros(&self, len: usize) -> Vec<T> {
+        vec![T::of(0.0); len]
+    }
+
+    fn freeze(&self, stored: &Stored, _columns: usize) -> Stored {
+        stored.clone()
+    }
+
+    fn place(&self, ids: &[u32]) -> Vec<u32> {
+        ids.to_vec()
+    }
+
+    fn place_reach(&self, reach: &[Reach]) -> Vec<Reach> {
+        reach.to_vec()
+    }
+
+    fn place_spans(&self, spans: &[Range<usize>]) -> Vec<Range<usize>> {
+        spans.to_vec()
+    }
+
+    fn sums(&self, rows: usize, directions: usize) -> RowSums {
+        RowSums::new(rows, directions)
+    }
+
+    fn read_sums(&self, sums: RowSums) -> RowSums {
+        sums
     }
 
     fn download(&self, buffer: &Vec<T>) -> Vec<T> {
@@ -81,12 +140,9 @@ impl<T: Real> Backend for Cpu<T> {
         buffer.len()
     }
 
-    fn resize(&self, buffer: &mut Vec<T>, len: usize) {
+    fn zero(&self, buffer: &mut Vec<T>, len: usize) {
+        buffer.clear();
         buffer.resize(len, T::of(0.0));
-    }
-
-    fn fill(&self, buffer: &mut Vec<T>, value: T) {
-        buffer.fill(value);
     }
 
     fn scale(&self, out: &mut Vec<T>, factor: T) {
@@ -101,8 +157,12 @@ impl<T: Real> Backend for Cpu<T> {
         vectorized!(|fused| elementwise::add_scaled(fused, out, factor, x));
     }
 
-    fn dot(&self, a: &Vec<T>, b: &Vec<T>) -> f64 {
-        vectorized!(|fused| elementwise::dot(fused, a, b))
+    fn dot(&self, pairs: &[(&Vec<T>, &Vec<T>)]) -> f64 {
+        pairs.iter().map(|(a, b)| vectorized!(|fused| elementwise::dot(fused, a, b))).sum()
+    }
+
+    fn sum(&self, buffers: &[&Vec<T>]) -> f64 {
+        buffers.iter().map(|buffer| self.dot(&[(buffer, &vec![T::of(1.0); buffer.len()])])).sum()
     }
 
     fn matmul(&self, out: &mut Vec<T>, a: Matrix<Vec<T>>, b: Matrix<Vec<T>>, write: Write) {
@@ -113,7 +173,7 @@ impl<T: Real> Backend for Cpu<T> {
         product(out, accum, view(a), view(b));
     }
 
-    fn matmul_stored(&self, out: &mut Vec<T>, a: Matrix<Vec<T>>, b: Matrix<Stored>, write: Write) {
+    fn matmul_frozen(&self, out: &mut Vec<T>, a: Matrix<Vec<T>>, b: Matrix<Stored>, write: Write) {
         let accum = self.make_room(out, a.shape().0 * b.shape().1, write);
         match stored::in_bf16::<T>(self.bf16, b.data) {
             Some(instructions) if !a.transposed => {
@@ -123,29 +183,29 @@ impl<T: Real> Backend for Cpu<T> {
         }
     }
 
-    fn gather(&self, out: &mut Vec<T>, table: &Vec<T>, ids: &[u32], width: usize) {
-        self.resize(out, ids.len() * width);
+    fn gather(&self, out: &mut Vec<T>, table: &Vec<T>, ids: &Vec<u32>, width: usize) {
+        resize(out, ids.len() * width);
         for (row, &id) in out.chunks_exact_mut(width).zip(ids) {
             row.copy_from_slice(&table[id as usize * width..][..width]);
         }
     }
 
-    fn gather_stored(&self, out: &mut Vec<T>, table: &Stored, ids: &[u32], width: usize) {
-        self.resize(out, ids.len() * width);
+    fn gather_frozen(&self, out: &mut Vec<T>, table: &Stored, ids: &Vec<u32>, width: usize) {
+        resize(out, ids.len() * width);
         vectorized!(|_| stored::gather(out, table, ids, width));
     }
 
-    fn scale_rows(&self, rows: &mut Vec<T>, factors: &[T], width: usize) {
+    fn scale_rows(&self, rows: &mut Vec<T>, factors: &Vec<T>, width: usize) {
         vectorized!(|_| elementwise::scale_rows(rows, factors, width));
     }
 
-    fn scatter_add(&self, table: &mut Vec<T>, rows: &Vec<T>, ids: &[u32], width: usize) {
+    fn scatter_add(&self, table: &mut Vec<T>, rows: &Vec<T>, ids: &Vec<u32>, width: usize) {
         vectorized!(|_| elementwise::scatter_add(table, rows, ids, width));
     }
 
     fn rms_norm(&self, y: &mut Vec<T>, inverse_rms: &mut Vec<T>, x: &Vec<T>, scale: &Vec<T>, eps: f64) {
-        self.resize(y, x.len());
-        self.resize(inverse_rms, x.len() / scale.len());
+        resize(y, x.len());
+        resize(inverse_rms, x.len() / scale.len());
         vectorized!(|_| norm::forward(y, inverse_rms, x, scale, T::of(eps)));
     }
 
@@ -157,7 +217,7 @@ impl<T: Real> Backend for Cpu<T> {
         vectorized!(|_| norm::scale_gradient(dscale, dy, x, inverse_rms));
     }
 
-    fn rope(&self, x: &mut Vec<T>, table: &Vec<T>, positions: &[u32], head_width: usize, inverse: bool) {
+    fn rope(&self, x: &mut Vec<T>, table: &Vec<T>, positions: &Vec<u32>, head_width: usize, inverse: bool) {
         vectorized!(|_| attention::rope(x, table, positions, head_width, inverse));
     }
 
@@ -168,12 +228,12 @@ impl<T: Real> Backend for Cpu<T> {
         q: &Vec<T>,
         k: &Vec<T>,
         v: &Vec<T>,
-        reach: &[Reach],
+        reach: &Vec<Reach>,
         heads: Heads,
     ) {
-        self.resize(out, q.len());
+        resize(out, q.len());
         let kept = if heads.softcap.is_some() { 2 } else { 1 };
-        self.resize(weights, kept * heads.queries * reach.iter().map(Reach::keys).sum::<usize>());
+        resize(weights, kept * heads.queries * reach.iter().map(Reach::keys).sum::<usize>());
         vectorized!(|fused| attention::forward(fused, out, weights, q, k, v, reach, heads));
     }
 
@@ -181,14 +241,14 @@ impl<T: Real> Backend for Cpu<T> {
         &self,
         (dq, dk, dv): (&mut Vec<T>, &mut Vec<T>, &mut Vec<T>),
         dout: &Vec<T>,
-        weights: &Vec<T>,
+        (_, weights): (&Vec<T>, &Vec<T>),
         (q, k, v): (&Vec<T>, &Vec<T>, &Vec<T>),
-        reach: &[Reach],
+        reach: &Vec<Reach>,
         heads: Heads,
     ) {
-        self.resize(dq, q.len());
+        resize(dq, q.len());
         for (grad, like) in [(&mut *dk, k), (&mut *dv, v)] {
-            self.resize(grad, like.len());
+            resize(grad, like.len());
             grad.fill(T::of(0.0));
         }
         let (gradients, inputs) = (attention::Gradients { dq, dk, dv }, attention::Inputs { q, k, v });
@@ -196,7 +256,7 @@ impl<T: Real> Backend for Cpu<T> {
     }
 
     fn gated(&self, out: &mut Vec<T>, gate: &Vec<T>, up: &Vec<T>, activation: Activation) {
-        self.resize(out, gate.len());
+        resize(out, gate.len());
         vectorized!(|fused| gated::forward(fused, out, gate, up, activation));
     }
 
@@ -205,7 +265,7 @@ impl<T: Real> Backend for Cpu<T> {
     }
 
     fn softcap(&self, x: &mut Vec<T>, slopes: &mut Vec<T>, cap: f64) {
-        self.resize(slopes, x.len());
+        resize(slopes, x.len());
         vectorized!(|_| elementwise::softcap(x, slopes, T::of(cap)));
     }
 
@@ -213,8 +273,13 @@ impl<T: Real> Backend for Cpu<T> {
         vectorized!(|fused| loss::log_softmax(fused, logits, vocabulary));
     }
 
-    fn pick(&self, log_probs: &Vec<T>, rows: &[u32], tokens: &[u32], vocabulary: usize) -> Vec<T> {
+    fn pick(&self, log_probs: &Vec<T>, rows: &Vec<u32>, tokens: &Vec<u32>, vocabulary: usize) -> Vec<T> {
         rows.iter().zip(tokens).map(|(&row, &token)| log_probs[row as usize * vocabulary + token as usize]).collect()
+    }
+
+    fn draw(&self, log_probs: &Vec<T>, rows: &[u32], uniforms: &[f64], vocabulary: usize) -> Vec<u32> {
+        let of = |&row: &u32| &log_probs[row as usize * vocabulary..][..vocabulary];
+        rows.iter().map(of).zip(uniforms).map(|(log_probs, &uniform)| loss::draw(log_probs, uniform)).collect()
     }
 
     fn target_log_probs(
@@ -222,18 +287,18 @@ impl<T: Real> Backend for Cpu<T> {
         pull: Option<&mut Vec<T>>,
         x: &Vec<T>,
         table: Matrix<Stored>,
-        targets: (&[u32], &[u32]),
+        (rows, words): (&Vec<u32>, &Vec<u32>),
         softcap: Option<f64>,
     ) -> Vec<T> {
         let bf16 = stored::in_bf16::<T>(self.bf16, table.data);
-        vectorized!(|fused| head::target_log_probs(fused, bf16, pull, x, table, targets, softcap.map(T::of)))
+        vectorized!(|fused| head::target_log_probs(fused, bf16, pull, x, table, (rows, words), softcap.map(T::of)))
     }
 
     fn cross_entropy_backward(
         &self,
         log_probs: &mut Vec<T>,
-        rows: &[u32],
-        tokens: &[u32],
+        rows: &Vec<u32>,
+        tokens: &Vec<u32>,
         weights: &[T],
         vocabulary: usize,
     ) {
@@ -247,7 +312,7 @@ impl<T: Real> Backend for Cpu<T> {
         directions: &[&Vec<T>],
         x: &Vec<T>,
         dy: &Vec<T>,
-        spans: &[Range<usize>],
+        spans: &Vec<Range<usize>>,
         shape: (usize, usize),
     ) {
         contract::linear(sums, gradient.map(Vec::as_mut_slice), &slices(directions), x, dy, spans, shape);
@@ -260,20 +325,21 @@ impl<T: Real> Backend for Cpu<T> {
         x: &Vec<T>,
         inverse_rms: &Vec<T>,
         dy: &Vec<T>,
-        spans: &[Range<usize>],
+        spans: &Vec<Range<usize>>,
+        heads: usize,
     ) {
-        vectorized!(|fused| contract::norm(fused, sums, &slices(directions), x, inverse_rms, dy, spans));
+        vectorized!(|fused| contract::norm(fused, sums, &slices(directions), x, inverse_rms, dy, spans, heads));
     }
 
     fn contract_embedding(
         &self,
         sums: &mut RowSums,
         directions: &[&Vec<T>],
-        tokens: &[u32],
+        tokens: &Vec<u32>,
         dy: &Vec<T>,
-        spans: &[Range<usize>],
+        spans: &Vec<Range<usize>>,
         width: usize,
-        tied: Option<TiedHead<'_, Vec<T>>>,
+        tied: Option<TiedHead<'_, Vec<T>, Vec<Range<usize>>>>,
     ) {
         vectorized!(|fused| contract::embedding(fused, sums, &slices(directions), tokens, dy, spans, width, tied));
     }
@@ -290,7 +356,9 @@ impl<T: Real> Backend for Cpu<T> {
         vectorized!(|_| elementwise::add_preconditioned(out, T::of(factor), x, second, T::of(correction2), T::of(eps)));
     }
 
-    fn adam(&self, weight: &mut Vec<T>, gradient: &Vec<T>, first: &mut Vec<T>, second: &mut Vec<T>, step: AdamStep) {
-        vectorized!(|_| elementwise::adam(weight, gradient, first, second, step));
+    fn adam(&self, moved: Vec<Moved<'_, Vec<T>>>, step: AdamStep) {
+        for Moved { weight, gradient, first, second } in moved {
+            vectorized!(|_| elementwise::adam(weight, gradient, first, second, step));
+        }
     }
 }

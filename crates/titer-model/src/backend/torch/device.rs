@@ -1,0 +1,57 @@
+//! The devices that torch computes on.
+
+use std::{fmt, str::FromStr};
+
+/// A device of torch's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TorchDevice {
+    /// The processor, by torch's kernels.
+    Cpu,
+    /// A GPU of NVIDIA's (or AMD's, in a torch for ROCm), by its number.
+    Cuda(usize),
+    /// An Apple GPU.
+    Mps,
+}
+
+impl TorchDevice {
+    /// What torch calls the kinds.
+    pub(super) const KINDS: [&'static str; 3] = ["cpu", "cuda", "mps"];
+
+    /// Its place among [`Self::KINDS`].
+    pub(super) fn kind(self) -> usize {
+        match self {
+            Self::Cpu => 0,
+            Self::Cuda(_) => 1,
+            Self::Mps => 2,
+        }
+    }
+
+    /// Its number among those of its kind.
+    pub fn index(self) -> usize {
+        if let Self::Cuda(index) = self { index } else { 0 }
+    }
+}
+
+impl fmt::Display for TorchDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cuda(index) => write!(f, "cuda:{index}"),
+            other => f.write_str(Self::KINDS[other.kind()]),
+        }
+    }
+}
+
+impl FromStr for TorchDevice {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let unknown = || format!("`{word}` is no device: there are cpu, cuda, cuda:1 (the second GPU) and so on, mps");
+        match word.split_once(':') {
+            None if word == "cpu" => Ok(Self::Cpu),
+            None if word == "cuda" => Ok(Self::Cuda(0)),
+            None if word == "mps" => Ok(Self::Mps),
+            Some(("cuda", index)) => index.parse().map(Self::Cuda).map_err(|_| unknown()),
+            _ => Err(unknown()),
+        }
+    }
+}

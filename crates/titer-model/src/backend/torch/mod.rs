@@ -1,0 +1,22 @@
+//! torch's devices: the processor, GPUs of NVIDIA's and AMD's, Apple's. The torch that a user has is opened at run time by its
+//! stable C ABI, so that nothing of it is needed to build, and no version is pinned.
+//!
+//! Operations are few and large, and the same for all devices. A tensor is never written to while a buffer or a view refers to it.
+
+mod arithmetic;
+mod attention;
+mod call;
+mod contract;
+mod device;
+mod error;
+mod library;
+mod operations;
+mod placed;
+mod tensor;
+
+pub(super) use contract::TorchSums;
+pub use device::TorchDevice;
+pub use error::TorchError;
+pub use operations::Torch;
+pub(super) use operations::{TorchBuffer, TorchFrozen, TorchIds};
+pub(super) use placed::{TorchReach, TorchSpans};

@@ -1,0 +1,227 @@
+//! A batch as torch reads it: rows of unlike lengths, filled up and put side by side.
+//!
+//! Attention and contractions work row by row, and torch's kernels on boxes of numbers. So rows of similar length are
+//! gathered into a box, whose places beyond a row's end repeat some other place and count as nothing.
+
+use std::ops::Range;
+
+use super::tensor::{Number, Place, Tensor};
+use crate::packed::Reach;
+
+/// Numbers that a box of rows may hold for each that is not filling.
+const FILLING: f64 = 1.3;
+
+/// Scores (queries × keys, of one head) that attention computes at a time.
+const SCORES: usize = 1 << 22;
+
+/// Indices, as torch takes them.
+pub(super) fn ids(place: Place, ids: impl IntoIterator<Item = usize>) -> Tensor {
+    let ids: Vec<i64> = ids.into_iter().map(|id| id as i64).collect();
+    let bytes: Vec<u8> = ids.iter().flat_map(|id| id.to_le_bytes()).collect();
+    Tensor::from_bytes(place, &bytes, &[ids.len() as i64], Number::I64)
+}
+
+/// Numbers, as torch takes them.
+fn numbers(place: Place, number: Number, values: &[f32], shape: &[i64]) -> Tensor {
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    Tensor::from_bytes(place, &bytes, shape, Number::F32).to(number)
+}
+
+/// Rows side by side: so many, each filled up to the same length.
+#[derive(Clone, Debug)]
+pub(super) struct Filled {
+    pub(super) rows: i64,
+    pub(super) len: i64,
+    /// Where the numbers of the box come from, `[rows · len]`; filling comes from a row's first place.
+    from: Tensor,
+    /// 1, and 0 for filling, `[rows · len, 1]`; `None` where there is no filling.
+    real: Option<Tensor>,
+}
+
+impl Filled {
+    fn new(place: Place, number: Number, ranges: &[Range<usize>]) -> Self {
+        let len = ranges.iter().map(Range::len).max().unwrap_or(0);
+        let from = ranges.iter().flat_map(|range| {
+            let fill = (range.len()..len).map(|_| range.start);
+            range.clone().chain(fill)
+        });
+        let real: Vec<f32> =
+            ranges.iter().flat_map(|range| (0..len).map(|at| if at < range.len() { 1.0 } else { 0.0 })).collect();
+        let filling = real.contains(&0.0);
+        let shape = [real.len() as i64, 1];
+        Self {
+            rows: ranges.len() as i64,
+            len: len as i64,
+            from: ids(place, from),
+            real: filling.then(|| numbers(place, number, &real, &shape)),
+        }
+    }
+
+    /// The box `[rows, len, width]` of a matrix `[_, width]`.
+    pub(super) fn of(&self, matrix: &Tensor) -> Tensor {
+        let width = matrix.shape()[1];
+        matrix.rows(&self.from).view(&[self.rows, self.len, width])
+    }
+
+    /// The same with zeros for filling.
+    pub(super) fn of_real(&self, matrix: &Tensor) -> Tensor {
+        let (whole, width) = (matrix.rows(&self.from), matrix.shape()[1]);
+        let real = self.real.as_ref().map(|real| whole.times(&real.to(matrix.number())));
+        real.unwrap_or(whole).view(&[self.rows, self.len, width])
+    }
+
+    /// Numbers beside the box's places, such as tokens, `[rows, len]`.
+    pub(super) fn of_ids(&self, ids: &Tensor) -> Tensor {
+        ids.rows(&self.from).view(&[self.rows, self.len])
+    }
+
+    /// Where the box's places are in the matrix, `[rows · len]`.
+    pub(super) fn places(&self) -> &Tensor {
+        &self.from
+    }
+}
+
+/// Sizes of a box that holds these, sorted: where the next is so much smaller that it begins another box, and how many fit.
+fn boxes(sizes: &[usize], most: usize) -> Vec<Range<usize>> {
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    let (mut start, mut held) = (0, 0);
+    for (at, &size) in sizes.iter().enumerate() {
+        let count = at - start + 1;
+        let box_size = sizes[start] * count;
+        if at > start && (box_size as f64 > FILLING * (held + size) as f64 || box_size > most) {
+            ranges.push(start..at);
+            (start, held) = (at, 0);
+        }
+        held += size;
+    }
+    if start < sizes.len() {
+        ranges.push(start..sizes.len());
+    }
+    ranges
+}
+
+/// What queries reach: boxes of rows, with a number for each pair of a query and a key.
+#[derive(Clone, Debug)]
+pub struct TorchReach {
+    pub(super) boxes: Vec<ReachBox>,
+    /// For each query, its place among all boxes' queries, one box after another.
+    pub(super) back: Tensor,
+}
+
+/// Some rows of a batch.
+#[derive(Clone, Debug)]
+pub(super) struct ReachBox {
+    pub(super) queries: Filled,
+    pub(super) keys: Filled,
+    /// 0 where a query reaches a key, and else so little that the softmax comes to 0; `[rows, queries, keys]`.
+    pub(super) bias: Tensor,
+}
+
+/// One row's queries, and the keys that they reach.
+struct Row {
+    queries: Range<usize>,
+    keys: Range<usize>,
+}
+
+impl TorchReach {
+    /// Places what queries reach. Rows are told apart by their keys: a query that reaches none of those before begins another.
+    pub(super) fn new(place: Place, number: Number, reach: &[Reach]) -> Self {
+        let mut rows: Vec<Row> = Vec::new();
+        for (query, reach) in reach.iter().enumerate() {
+            let spans = || reach.spans().iter().map(|span| span.start as usize..(span.start + span.len) as usize);
+            let first = spans().map(|span| span.start).min().unwrap_or(0);
+            let end = spans().map(|span| span.end).max().unwrap_or(0);
+            match rows.last_mut() {
+                Some(row) if first < row.keys.end => {
+                    row.queries.end = query + 1;
+                    row.keys = row.keys.start.min(first)..row.keys.end.max(end);
+                }
+                _ => rows.push(Row { queries: query..query + 1, keys: first..end }),
+            }
+        }
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        let size = |row: &Row| row.queries.len() * row.keys.len();
+        order.sort_by_key(|&at| std::cmp::Reverse((rows[at].keys.len(), rows[at].queries.len())));
+        let sizes: Vec<usize> = order.iter().map(|&at| size(&rows[at])).collect();
+        let mut back = vec![0; reach.len()];
+        let mut before = 0;
+        let mut boxed = Vec::new();
+        for range in boxes(&sizes, SCORES) {
+            let rows: Vec<&Row> = order[range].iter().map(|&at| &rows[at]).collect();
+            let of = |ranges: Vec<Range<usize>>| Filled::new(place, number, &ranges);
+            let queries = of(rows.iter().map(|row| row.queries.clone()).collect());
+            let keys = of(rows.iter().map(|row| row.keys.clone()).collect());
+            let (many_queries, many_keys) = (queries.len as usize, keys.len as usize);
+            // Less than any score by far, and a number in all types; filling's queries reach the first key, so that they have a softmax.
+            let mut bias = vec![-3e4_f32; rows.len() * many_queries * many_keys];
+            for (row, of_row) in rows.iter().zip(bias.chunks_exact_mut(many_queries * many_keys)) {
+                for (at, of_query) in of_row.chunks_exact_mut(many_keys).enumerate() {
+                    let Some(reach) = row.queries.clone().nth(at).map(|query| &reach[query]) else {
+                        of_query[0] = 0.0;
+                        continue;
+                    };
+                    for span in reach.spans() {
+                        let first = span.start as usize - row.keys.start;
+                        of_query[first..first + span.len as usize].fill(0.0);
+                    }
+                }
+            }
+            for (at, row) in rows.iter().enumerate() {
+                let first = before + at * many_queries;
+                row.queries.clone().zip(first..).for_each(|(query, place)| back[query] = place);
+            }
+            before += rows.len() * many_queries;
+            let shape = [rows.len() as i64, queries.len, keys.len];
+            boxed.push(ReachBox { bias: numbers(place, number, &bias, &shape), queries, keys });
+        }
+        Self { boxes: boxed, back: ids(place, back) }
+    }
+}
+
+/// The rows' ranges in a batch: boxes of them.
+#[derive(Clone, Debug)]
+pub struct TorchSpans {
+    pub(super) boxes: Vec<SpanBox>,
+    /// How many rows there are.
+    pub(super) rows: i64,
+    /// For each position from the first row's first on, which row it is in; positions in no row do not occur.
+    pub(super) row_of: Tensor,
+}
+
+/// Some rows of a batch.
+#[derive(Clone, Debug)]
+pub(super) struct SpanBox {
+    pub(super) filled: Filled,
+    /// Which rows these are.
+    pub(super) which: Tensor,
+}
+
+impl TorchSpans {
+    /// Places ranges, which follow one another without a gap.
+    pub(super) fn new(place: Place, number: Number, spans: &[Range<usize>]) -> Self {
+        let mut order: Vec<usize> = (0..spans.len()).filter(|&row| !spans[row].is_empty()).collect();
+        order.sort_by_key(|&row| std::cmp::Reverse(spans[row].len()));
+        let sizes: Vec<usize> = order.iter().map(|&row| spans[row].len()).collect();
+        let of_box = |range: Range<usize>| {
+            let which = &order[range];
+            let ranges: Vec<Range<usize>> = which.iter().map(|&row| spans[row].clone()).collect();
+            SpanBox { filled: Filled::new(place, number, &ranges), which: ids(place, which.iter().copied()) }
+        };
+        let boxes = boxes(&sizes, usize::MAX).into_iter().map(of_box).collect();
+        let row_of = spans.iter().enumerate().flat_map(|(row, span)| span.clone().map(move |_| row));
+        Self { boxes, rows: spans.len() as i64, row_of: ids(place, row_of) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_box_ends_where_filling_would_be_much_or_it_is_full() {
+        assert_eq!(boxes(&[10, 10, 9, 3, 3, 2], 1000), [0..4, 4..6]);
+        assert_eq!(boxes(&[10, 10, 10, 10], 25), [0..2, 2..4]);
+        assert_eq!(boxes(&[50, 40], 25), [0..1, 1..2]);
+        assert!(boxes(&[], 25).is_empty());
+    }
+}

@@ -1,0 +1,74 @@
+//! Every backend computes what the processor computes in f64: every operation on odd shapes.
+//!
+//! Torch is looked for where `TITER_TORCH` says, a folder such as `site-packages/torch/lib`; its device is the processor unless
+//! `TITER_DEVICE` names another.
+
+use std::path::PathBuf;
+
+use titer_model::backend::{Backend, Cpu, Device, Heads, Operation, Setting, Torch, TorchDevice, error_of};
+use titer_model::real::Real;
+
+/// Batches that backends have trouble with: one row, rows of one length, of unlike ones, contrasts, a tree.
+fn settings() -> Vec<Setting> {
+    let rows = [vec![2], vec![6, 6, 6], vec![3, 17, 5, 2, 9]].map(|lengths| Setting::of_rows(&lengths));
+    let mut capped = Setting::of_rows(&[5, 11]);
+    capped.heads = Heads { queries: 3, keys: 1, width: 4, scale: 1.7, softcap: Some(0.8) };
+    (capped.directions, capped.width) = (1, 1);
+    let mut alone = Setting::of_rows(&[4, 3]);
+    alone.directions = 0;
+    let mut contrasts = Setting::of_rows(&[]);
+    let replies: [&[u32]; 3] = [&[4, 5, 6], &[7], &[4, 4]];
+    contrasts.packed.push_contrast(&[1, 2, 3], replies);
+    contrasts.packed.push_contrast(&[9], [&[8, 1][..], &[2, 30, 1, 1]]);
+    let mut tree = Setting::of_rows(&[]);
+    let contexts: [(&[u32], &[u32]); 4] =
+        [(&[1, 2, 3], &[4, 9]), (&[1, 2, 3], &[5, 9]), (&[1, 2, 6], &[4, 8]), (&[1, 7, 6], &[4, 9])];
+    tree.packed.push_tree(contexts);
+    rows.into_iter().chain([capped, alone, contrasts, tree]).collect()
+}
+
+fn conforms<B: Backend>(backend: &B, what: &str, allowed: f64) {
+    for (at, setting) in settings().iter().enumerate() {
+        for operation in Operation::ALL {
+            let off = error_of(backend, operation, setting);
+            assert!(off <= allowed, "{what}, batch {at}: {} off by {off:.1e}", operation.word());
+        }
+    }
+}
+
+fn torch<T: Real>() -> Option<Torch<T>> {
+    let Some(folder) = std::env::var_os("TITER_TORCH").map(PathBuf::from) else {
+        eprintln!("skipped: TITER_TORCH names no folder of torch's libraries, so torch's operations are not tested");
+        return None;
+    };
+    let device: TorchDevice = std::env::var("TITER_DEVICE").map_or(TorchDevice::Cpu, |word| word.parse().unwrap());
+    Some(Torch::open(&folder, device).unwrap_or_else(|error| panic!("{error}")))
+}
+
+#[test]
+fn the_processor_in_f32_conforms() {
+    conforms(&Cpu::<f32>::new(), "the processor in f32", 2e-5);
+    conforms(&Device::default(), "the lab's processor", 2e-5);
+}
+
+#[test]
+fn torch_in_f64_conforms() {
+    if let Some(torch) = torch::<f64>().filter(|torch| torch.device() != TorchDevice::Mps) {
+        conforms(&torch, "torch in f64", 1e-11);
+    }
+}
+
+#[test]
+fn torch_in_f32_conforms() {
+    if let Some(torch) = torch::<f32>() {
+        conforms(&torch, "torch in f32", 2e-5);
+        conforms(&Device::torch(torch), "the lab's torch", 2e-5);
+    }
+}
+
+#[test]
+fn torch_with_activations_in_bf16_is_close() {
+    if let Some(torch) = torch::<f32>() {
+        conforms(&torch.with_bf16(), "torch in bf16", 0.04);
+    }
+}

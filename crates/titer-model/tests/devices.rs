@@ -1,0 +1,208 @@
+//! A whole decoder of every family gives on torch what it gives on the processor: passes, gradients, contractions, steps, draws; all weights
+//! and adapters on frozen ones; with every block's activations kept, and with blocks computed again.
+//!
+//! Torch is looked for as in `conformance.rs`.
+
+use std::path::{Path, PathBuf};
+
+use titer_model::{
+    backend::{Backend, Cpu, Torch, TorchDevice},
+    decoder::{Decoder, Tape},
+    io::{Weights, read_config},
+    optim::{Booking, Optimiser, Shares, UpdateRule},
+    packed::Packed,
+    params::Params,
+    passes::{Tree, Workspace, contract, contract_and_add_up, sample},
+    real::Real,
+    shape::LoraConfig,
+    stored::Dtype,
+};
+
+const FAMILIES: [&str; 15] = [
+    "gemma",
+    "gemma2",
+    "gemma3",
+    "granite",
+    "llama",
+    "llama_dynamic",
+    "llama_longrope",
+    "llama_yarn",
+    "mistral",
+    "olmo2",
+    "olmo3",
+    "phi3",
+    "qwen2",
+    "qwen3",
+    "smollm3",
+];
+
+fn folder(family: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/families").join(family)
+}
+
+fn torch<T: Real>() -> Option<Torch<T>> {
+    let Some(folder) = std::env::var_os("TITER_TORCH").map(PathBuf::from) else {
+        eprintln!("skipped: TITER_TORCH names no folder of torch's libraries, so decoders are not tested on torch");
+        return None;
+    };
+    let device: TorchDevice = std::env::var("TITER_DEVICE").map_or(TorchDevice::Cpu, |word| word.parse().unwrap());
+    Some(Torch::open(&folder, device).unwrap_or_else(|error| panic!("{error}")))
+}
+
+/// Which weights training moves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Trained {
+    All,
+    /// Adapters, on weights that stay in their file in this type.
+    Adapters(Dtype),
+}
+
+fn open<B: Backend>(backend: B, family: &str, trained: Trained) -> (Decoder<B>, Params<B>) {
+    let path = folder(family).join("config.json");
+    let decoder = Decoder::new(backend, read_config(&fs_err::read(&path).unwrap(), &path).unwrap());
+    let weights = Weights::of_folder(&decoder.layout, &folder(family)).unwrap();
+    let Trained::Adapters(dtype) = trained else {
+        let params = weights.upload(decoder.backend(), &decoder.layout);
+        return (decoder, params);
+    };
+    let weights = weights.rounded(&decoder.layout, dtype).unwrap();
+    let (decoder, params) = weights.keep(decoder);
+    let decoder = decoder.with_lora(&LoraConfig::all(3));
+    let mut params = params.with_lora(decoder.backend(), &decoder.layout, 5);
+    // `B` begins at zero, where `A` has no gradient.
+    params.add_scaled(decoder.backend(), 1.0, &waves(&decoder, 0.02, 5));
+    (decoder, params)
+}
+
+/// Numbers for everything that is trained.
+fn waves<B: Backend>(decoder: &Decoder<B>, size: f64, seed: usize) -> Params<B> {
+    let len = |spec: &titer_model::params::ParamSpec| if spec.trained { spec.len() } else { 0 };
+    let wave = |at: usize| B::Real::of(size * ((at * 7 + seed * 13) as f64).sin());
+    let buffers = decoder.layout.specs.iter().map(|spec| decoder.backend().upload((0..len(spec)).map(wave).collect()));
+    Params { buffers: buffers.collect() }
+}
+
+/// Rows and contrasts in two shards.
+fn batch() -> Vec<Packed> {
+    let mut rows = Packed::new();
+    rows.push_row(&[7, 3, 9, 9, 1, 4, 60, 2, 8], &[false, true, false, true, true, true, true, false, true]);
+    rows.push_row(&[1, 2, 3], &[false, false, true]);
+    let mut contrasts = Packed::new();
+    contrasts.push_contrast(&[5, 6, 5, 12, 33, 2], [[4, 9, 5, 6, 7, 1, 3].as_slice(), &[8]]);
+    contrasts.push_contrast(&[40, 41], [[4, 9, 11].as_slice(), &[8, 9]]);
+    vec![rows, contrasts]
+}
+
+/// What a decoder gives, by name.
+fn results<B: Backend>((decoder, mut params): (Decoder<B>, Params<B>)) -> Vec<(&'static str, Vec<f64>)> {
+    let (backend, shards) = (decoder.backend().clone(), batch());
+    let read = |params: &Params<B>| -> Vec<f64> {
+        params.buffers.iter().flat_map(|buffer| backend.download(buffer)).map(Real::f64).collect()
+    };
+    let weights: Vec<Vec<B::Real>> = shards
+        .iter()
+        .map(|packed| (0..packed.targets.len()).map(|at| B::Real::of([1.0, -0.5, 2.0][at % 3])).collect())
+        .collect();
+    let mut workspace = Workspace::default();
+    let (gradient, log_probs) = workspace.gradient(&decoder, &params, &shards, &weights);
+    let log_probs = log_probs.concat().into_iter().map(Real::f64).collect();
+    let mut found = vec![("log-probabilities", log_probs), ("gradient", read(gradient))];
+    let directions = [1, 2, 3].map(|seed| waves(&decoder, 0.3, seed));
+    let of = |sums: &titer_model::backend::RowSums| -> (Vec<f64>, Vec<f64>) {
+        let rows = 0..sums.rows();
+        (
+            rows.clone().flat_map(|row| sums.dots(row).to_vec()).collect(),
+            rows.map(|row| sums.squared_norm(row)).collect(),
+        )
+    };
+    let (sums, _) = contract(&workspace, &decoder, &params, &shards, &weights, &directions);
+    let (dots, norms) = of(&sums);
+    let (sums, gradient, _) = contract_and_add_up(&mut workspace, &decoder, &params, &shards, &weights, &directions);
+    let gradient = read(gradient);
+    let (fused_dots, fused_norms) = of(&sums);
+    found.extend([("inner products", dots), ("squared norms", norms)]);
+    found.extend([
+        ("the same in one pass", fused_dots),
+        ("norms in one pass", fused_norms),
+        ("its gradient", gradient),
+    ]);
+    // Not small, or a gradient that is rounding alone would move a weight as far as another.
+    let rule = UpdateRule::AdamW { beta1: 0.9, beta2: 0.99, eps: 0.05, weight_decay: 0.1 };
+    let mut optimiser = Optimiser::new(&backend, &decoder.layout, rule);
+    let mut shares = Shares::new(&backend, &decoder.layout, 2);
+    for _ in 0..2 {
+        let grouped = workspace.gradient_by_group(&decoder, &params, &shards, &weights, &[0, 1], 2);
+        let booking = Booking { shares: &mut shares, gradients: &grouped.groups };
+        optimiser.step_with_shares(&backend, &mut params, grouped.total, 0.7, 1e-3, Some(booking));
+    }
+    found.push(("two steps", read(&params)));
+    found.push(("their shares", shares.take(&backend, &decoder.layout).iter().flat_map(read).collect()));
+    let floor = optimiser.preconditioned_above(&backend, &decoder.layout, &directions[0], 0.5);
+    found.push(("a direction in Adam's metric", vec![floor.norm(&backend), floor.dot(&backend, &directions[1])]));
+    let rows: [(&[u32], &[u32]); 3] = [(&[1, 2, 3], &[4, 9]), (&[1, 2, 3], &[5, 9]), (&[1, 2, 6], &[4, 8])];
+    found.push(("a tree", Tree::new(&rows).log_probs(&decoder, &params)));
+    let contexts = [vec![5, 6, 7], vec![5, 6, 7], vec![9, 1]];
+    let drawn = sample(&decoder, &params, &contexts, 0, 5, 11);
+    found.push(("draws", drawn.concat().into_iter().map(f64::from).collect()));
+    found
+}
+
+fn agree(found: &[(&str, Vec<f64>)], expected: &[(&str, Vec<f64>)], allowed: f64, what: &str) {
+    let largest = |numbers: &[f64]| numbers.iter().fold(0.0, |most: f64, number| most.max(number.abs()));
+    for ((name, found), (_, expected)) in found.iter().zip(expected) {
+        assert_eq!(found.len(), expected.len(), "{what}: {name}");
+        let off: Vec<f64> = found.iter().zip(expected).map(|(a, b)| a - b).collect();
+        let error = largest(&off) / largest(expected);
+        assert!(error <= allowed, "{what}: {name} off by {error:.1e}");
+    }
+}
+
+#[test]
+fn all_families_in_f64() {
+    let Some(torch) = torch::<f64>().filter(|torch| torch.device() != TorchDevice::Mps) else { return };
+    for family in FAMILIES {
+        for trained in [Trained::All, Trained::Adapters(Dtype::Bf16)] {
+            let what = format!("{family}, {trained:?}");
+            let expected = results(open(Cpu::<f64>::new(), family, trained));
+            agree(&results(open(torch, family, trained)), &expected, 1e-9, &what);
+        }
+    }
+}
+
+#[test]
+fn all_families_in_f32() {
+    let Some(torch) = torch::<f32>() else { return };
+    for family in FAMILIES {
+        for trained in [Trained::All, Trained::Adapters(Dtype::F16)] {
+            let what = format!("{family}, {trained:?}");
+            let expected = results(open(Cpu::<f64>::new(), family, trained));
+            agree(&results(open(torch, family, trained)), &expected, 2e-3, &what);
+        }
+    }
+}
+
+#[test]
+fn adapters_with_activations_in_bf16() {
+    let Some(torch) = torch::<f32>() else { return };
+    let of = |results: Vec<(&'static str, Vec<f64>)>| results.into_iter().take(4).collect::<Vec<_>>();
+    let trained = Trained::Adapters(Dtype::Bf16);
+    let expected = of(results(open(Cpu::<f64>::new(), "qwen2", trained)));
+    agree(&of(results(open(torch.with_bf16(), "qwen2", trained))), &expected, 0.1, "qwen2 in bf16");
+}
+
+/// The processor's backend, but that it keeps no block's activations.
+#[test]
+fn blocks_computed_again_give_the_same() {
+    let (decoder, params) = open(Cpu::<f32>::new(), "gemma3", Trained::All);
+    let packed = &batch()[0];
+    let weights = vec![1.0; packed.targets.len()];
+    let gradient = |decoder: &Decoder<Cpu<f32>>| {
+        let (mut tape, mut gradient) = (Tape::default(), Params::zeros(decoder.backend(), &decoder.layout));
+        decoder.forward(&params, packed, &mut tape);
+        let mut visitor = titer_model::passes::Accumulate { gradient: &mut gradient };
+        decoder.backward(&params, packed, &weights, &mut tape, &mut visitor);
+        gradient.buffers
+    };
+    let (again, _) = decoder.clone().on(Cpu::new().with_recomputation(), params.clone());
+    assert_eq!(gradient(&again), gradient(&decoder));
+}
