@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use titer_model::backend::{Backend, Cpu, Device, Heads, Operation, Setting, Torch, TorchDevice, error_of};
+use titer_model::backend::{Backend, Cpu, Device, Heads, Operation, Setting, Torch, TorchDevice, TorchError, error_of};
 use titer_model::real::Real;
 
 /// Batches that backends have trouble with: one row, rows of one length, of unlike ones, contrasts, a tree.
@@ -64,6 +64,31 @@ fn torch_in_f32_conforms() {
         conforms(&torch, "torch in f32", 2e-5);
         conforms(&Device::torch(torch), "the lab's torch", 2e-5);
     }
+}
+
+#[test]
+fn what_is_off_is_seen() {
+    let Some(torch) = torch::<f32>() else { return };
+    let setting = Setting::of_rows(&[3, 17, 5]);
+    for operation in
+        [Operation::Products, Operation::AttentionBackward, Operation::ContractLinear, Operation::FrozenHead]
+    {
+        let off = error_of(&torch.with_bf16(), operation, &setting);
+        assert!(off > 1e-3, "bf16's rounding is not seen in {}: {off:.1e}", operation.word());
+    }
+}
+
+#[test]
+fn what_fails_is_an_error_of_one_sentence() {
+    let Some(torch) = torch::<f32>() else { return };
+    let error = TorchError::caught(|| torch.zeros(1 << 50)).unwrap_err().to_string();
+    assert!(error.contains("memory ran out") && error.contains("compute = \"bf16\""), "{error}");
+    let shapes = || torch.multiply(&mut torch.zeros(6), &torch.zeros(4));
+    assert!(std::panic::catch_unwind(shapes).is_err(), "sizes that do not fit are the lab's own mistake");
+    let words = (torch.place(&[9]), torch.upload(vec![1.0; 6]));
+    let error =
+        TorchError::caught(|| torch.gather(&mut Default::default(), &words.1, &words.0, 3)).unwrap_err().to_string();
+    assert!(error.starts_with("torch failed in `index_select`") && !error.contains('\n'), "{error}");
 }
 
 #[test]

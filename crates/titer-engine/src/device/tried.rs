@@ -48,6 +48,6 @@ pub(super) fn is_tried(torch: &Torch<f32>) -> bool {
 fn mark(torch: &Torch<f32>) -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| Some(std::env::home_dir()?.join(".cache")))?;
-    let name = format!("{}-torch-{}-{}", env!("CARGO_PKG_VERSION"), torch.version(), torch.device());
-    Some(cache.join("titer/devices").join(name.replace(':', "-")))
+    let device = torch.device().to_string().replace([':', ' '], "-");
+    Some(cache.join("titer/devices").join(format!("{}-torch-{}-{device}", env!("CARGO_PKG_VERSION"), torch.version())))
 }

@@ -54,7 +54,7 @@ impl Scored {
             slopes = Some(tanh.times(&tanh).times_number(-1.0).plus_number(1.0));
         }
         let (rows, queries, keys) = (of.queries.rows, of.queries.len, of.keys.len);
-        let bias = of.bias.view(&[rows, 1, 1, queries, keys]);
+        let bias = of.bias.view(&[-1, 1, 1, queries, keys]);
         let scores = scores.view(&[rows, many, group, queries, keys]).plus(&bias);
         Self { q, k, v, scores: scores.view(&[rows * many, group * queries, keys]), slopes }
     }

@@ -35,8 +35,9 @@ impl TorchDevice {
 impl fmt::Display for TorchDevice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Cpu => f.write_str("the processor"),
             Self::Cuda(index) => write!(f, "cuda:{index}"),
-            other => f.write_str(Self::KINDS[other.kind()]),
+            Self::Mps => f.write_str("mps"),
         }
     }
 }

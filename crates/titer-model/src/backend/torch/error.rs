@@ -71,7 +71,7 @@ pub enum TorchError {
 /// A failure in words; the usual one is that memory ran out.
 fn failed(operation: &str, problem: &str) -> String {
     let first = problem.lines().next().unwrap_or_default();
-    if problem.contains("out of memory") {
+    if ["out of memory", "allocate memory"].iter().any(|words| problem.contains(words)) {
         format!(
             "the device's memory ran out in `{operation}` ({first}); use smaller batches or shorter rows, `compute = \"bf16\"`, adapters \
              (`lora`), or a device with more"

@@ -205,8 +205,9 @@ impl<T: Real> Backend for Torch<T> {
         if self.device == TorchDevice::Cpu { 2048 } else { 16384 }
     }
 
+    // Of all memory, since what is free does not count what torch keeps for itself to use again.
     fn recomputes(&self, bytes: usize) -> bool {
-        self.memory().is_some_and(|(free, _)| bytes > free / 2)
+        self.memory().is_some_and(|(_, all)| bytes > all / 5 * 2)
     }
 
     fn upload(&self, values: Vec<T>) -> TorchBuffer {

@@ -113,14 +113,50 @@ pub struct TorchReach {
 pub(super) struct ReachBox {
     pub(super) queries: Filled,
     pub(super) keys: Filled,
-    /// 0 where a query reaches a key, and else so little that the softmax comes to 0; `[rows, queries, keys]`.
+    /// 0 where a query reaches a key, else [`UNREACHED`]; `[rows, queries, keys]`, or `[1, queries, keys]` for all rows alike.
     pub(super) bias: Tensor,
 }
+
+/// Less than any score by far, so that a softmax comes to 0 there, and a number in all types.
+const UNREACHED: f32 = -3e4;
 
 /// One row's queries, and the keys that they reach.
 struct Row {
     queries: Range<usize>,
     keys: Range<usize>,
+}
+
+impl Row {
+    /// Whether each query reaches the keys up to its own place and no others.
+    fn is_plain(&self, reach: &[Reach]) -> bool {
+        let up_to = |(at, query): (usize, usize)| match reach[query].spans() {
+            [span] => span.start as usize == self.keys.start && span.len as usize == at + 1,
+            _ => false,
+        };
+        self.queries.len() == self.keys.len() && self.queries.clone().enumerate().all(up_to)
+    }
+
+    /// The bias of this row, filled up to so many queries and keys. Filling's queries reach the first key, so that they have a softmax.
+    fn bias(&self, reach: &[Reach], queries: usize, keys: usize) -> Vec<f32> {
+        let mut bias = vec![UNREACHED; queries * keys];
+        for (at, of_query) in bias.chunks_exact_mut(keys).enumerate() {
+            let Some(reach) = self.queries.clone().nth(at).map(|query| &reach[query]) else {
+                of_query[0] = 0.0;
+                continue;
+            };
+            for span in reach.spans() {
+                let first = span.start as usize - self.keys.start;
+                of_query[first..first + span.len as usize].fill(0.0);
+            }
+        }
+        bias
+    }
+}
+
+/// The bias of plain rows of this length, `[1, len, len]`: of a row and its filling, since keys behind a query are not reached.
+fn causal(place: Place, number: Number, len: usize) -> Tensor {
+    let bias = (0..len * len).map(|at| if at % len > at / len { UNREACHED } else { 0.0 });
+    numbers(place, number, &bias.collect::<Vec<_>>(), &[1, len as i64, len as i64])
 }
 
 impl TorchReach {
@@ -152,27 +188,18 @@ impl TorchReach {
             let queries = of(rows.iter().map(|row| row.queries.clone()).collect());
             let keys = of(rows.iter().map(|row| row.keys.clone()).collect());
             let (many_queries, many_keys) = (queries.len as usize, keys.len as usize);
-            // Less than any score by far, and a number in all types; filling's queries reach the first key, so that they have a softmax.
-            let mut bias = vec![-3e4_f32; rows.len() * many_queries * many_keys];
-            for (row, of_row) in rows.iter().zip(bias.chunks_exact_mut(many_queries * many_keys)) {
-                for (at, of_query) in of_row.chunks_exact_mut(many_keys).enumerate() {
-                    let Some(reach) = row.queries.clone().nth(at).map(|query| &reach[query]) else {
-                        of_query[0] = 0.0;
-                        continue;
-                    };
-                    for span in reach.spans() {
-                        let first = span.start as usize - row.keys.start;
-                        of_query[first..first + span.len as usize].fill(0.0);
-                    }
-                }
-            }
+            let bias = if rows.iter().all(|row| row.is_plain(reach)) {
+                causal(place, number, many_keys)
+            } else {
+                let bias: Vec<f32> = rows.iter().flat_map(|row| row.bias(reach, many_queries, many_keys)).collect();
+                numbers(place, number, &bias, &[rows.len() as i64, queries.len, keys.len])
+            };
             for (at, row) in rows.iter().enumerate() {
                 let first = before + at * many_queries;
                 row.queries.clone().zip(first..).for_each(|(query, place)| back[query] = place);
             }
             before += rows.len() * many_queries;
-            let shape = [rows.len() as i64, queries.len, keys.len];
-            boxed.push(ReachBox { bias: numbers(place, number, &bias, &shape), queries, keys });
+            boxed.push(ReachBox { bias, queries, keys });
         }
         Self { boxes: boxed, back: ids(place, back) }
     }
@@ -216,6 +243,22 @@ impl TorchSpans {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::packed::Packed;
+
+    #[test]
+    fn plain_rows_are_told_from_others() {
+        let mut packed = Packed::new();
+        packed.push_row(&[1, 2, 3, 4], &[false, true, true, true]);
+        let row = Row { queries: 0..3, keys: 0..3 };
+        assert!(row.is_plain(&packed.reach));
+        let near: Vec<Reach> = packed.reach.iter().map(|reach| reach.within(2)).collect();
+        assert!(!row.is_plain(&near));
+        assert_eq!(
+            row.bias(&near, 4, 3),
+            [[0.0, UNREACHED, UNREACHED], [0.0, 0.0, UNREACHED], [UNREACHED, 0.0, 0.0], [0.0, UNREACHED, UNREACHED]]
+                .concat()
+        );
+    }
 
     #[test]
     fn a_box_ends_where_filling_would_be_much_or_it_is_full() {

@@ -1,0 +1,197 @@
+//! `--device`: the lab on PyTorch's devices does what it does on the processor, and what cannot be used is said in one sentence.
+//!
+//! PyTorch is the one that `TITER_TORCH` names; what needs it is skipped where that is not set.
+
+use std::{
+    io::Write as _,
+    path::Path,
+    process::{Command, Output},
+};
+
+/// A sweep with adapters beside all weights, guards, a ledger, pressures, leaks and draws.
+const SPEC: &str = r#"
+title = "Devices"
+seeds = [0]
+pressure = "end"
+[model.lora]
+r = 4
+[[stage]]
+rows = 24
+batch = 8
+optimizer = { lr = 0.01 }
+mix = { "bad→good" = 0.5, rest = "neutral→good" }
+guards = { steer = { obey = { min = 0.0 } }, kl = {} }
+[probes]
+items = 4
+every = 0
+"#;
+
+/// Runs titer in a folder, whose cache is its own, with a path that has no Python.
+fn titer(dir: &Path, torch: Option<&Path>, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_titer"));
+    command.current_dir(dir).args(arguments).env("XDG_CACHE_HOME", dir.join("cache")).env("PATH", dir);
+    for variable in ["TITER_TORCH", "VIRTUAL_ENV", "CONDA_PREFIX"] {
+        command.env_remove(variable);
+    }
+    // One thread: several that wait for each other are slow beside other tests.
+    command.env("OMP_NUM_THREADS", "1").env("CUDA_VISIBLE_DEVICES", "");
+    if let Some(torch) = torch {
+        command.env("TITER_TORCH", torch);
+    }
+    command.output().unwrap()
+}
+
+fn done(output: Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What is said of bad input: exit code 2, and one line.
+fn refused(output: Output) -> String {
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stdout));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("error: ") && said.trim_end().lines().count() == 1, "{said}");
+    said
+}
+
+fn torch() -> Option<std::path::PathBuf> {
+    let found = std::env::var_os("TITER_TORCH").map(Into::into);
+    if found.is_none() {
+        writeln!(std::io::stderr(), "skipped: TITER_TORCH names no PyTorch").expect("stderr is open");
+    }
+    found
+}
+
+/// The numbers of a table of comma-separated values, by line and column; texts as they are.
+fn cells(csv: &str) -> Vec<Vec<String>> {
+    csv.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn what_is_not_there_is_said_in_one_sentence() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path();
+    let said = refused(titer(path, None, &["pressure", "--items", "2", "--device", "cuda"]));
+    assert!(said.contains("no PyTorch was found") && said.contains("pip install torch"), "{said}");
+    let said = refused(titer(path, None, &["pressure", "--items", "2", "--device", "torch-cpu", "--torch", "nowhere"]));
+    assert!(said.contains("--torch names nowhere"), "{said}");
+    fs_err::write(path.join("spec.toml"), "model = { device = \"gpu\" }\n").unwrap();
+    let check = titer(path, None, &["check", "spec.toml"]);
+    let said = String::from_utf8_lossy(&check.stderr).into_owned() + &String::from_utf8_lossy(&check.stdout);
+    assert!(check.status.code() == Some(2) && said.contains("`gpu` is no device") && said.contains("cuda:0"), "{said}");
+    fs_err::write(path.join("spec.toml"), "model = { device = \"cuda\" }\n").unwrap();
+    let check = titer(path, None, &["check", "spec.toml"]);
+    let said = String::from_utf8_lossy(&check.stderr).into_owned() + &String::from_utf8_lossy(&check.stdout);
+    assert!(check.status.code() == Some(2) && said.contains("no PyTorch was found"), "{said}");
+    // A library that is none, and one that is another.
+    let name = format!("{}torch_cpu{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    fs_err::create_dir_all(path.join("broken/lib")).unwrap();
+    fs_err::write(path.join("broken/lib").join(&name), "no library").unwrap();
+    let said = refused(titer(path, Some(&path.join("broken")), &["pressure", "--items", "2", "--device", "torch-cpu"]));
+    assert!(said.contains("cannot be opened") && said.contains("--torch"), "{said}");
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    if let Ok(library) = fs_err::read("/lib/x86_64-linux-gnu/libm.so.6") {
+        fs_err::create_dir_all(path.join("other/lib")).unwrap();
+        fs_err::write(path.join("other/lib").join(&name), library).unwrap();
+        let said =
+            refused(titer(path, Some(&path.join("other")), &["pressure", "--items", "2", "--device", "torch-cpu"]));
+        assert!(said.contains("older than 2.11"), "{said}");
+    }
+    assert!(!path.join("cache").exists(), "nothing that was not tried is remembered as tried");
+}
+
+#[test]
+fn devices_are_listed() {
+    let dir = tempfile::tempdir().unwrap();
+    let listed = done(titer(dir.path(), None, &["devices"]));
+    assert!(
+        listed.starts_with("device") && listed.contains("\ncpu ") && listed.contains("no PyTorch was found"),
+        "{listed}"
+    );
+    let Some(torch) = torch() else { return };
+    let first = done(titer(dir.path(), Some(&torch), &["devices"]));
+    assert!(first.contains("torch-cpu") && first.contains("yes, just now"), "{first}");
+    let again = done(titer(dir.path(), Some(&torch), &["devices", "--json"]));
+    let last: serde_json::Value = serde_json::from_str(again.lines().nth(1).unwrap()).unwrap();
+    assert!(last["name"] == "torch-cpu" && last["tried"] == "yes", "{again}");
+}
+
+#[test]
+fn a_gpu_that_is_not_there_is_said_in_one_sentence() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(torch) = torch() else { return };
+    let said = refused(titer(dir.path(), Some(&torch), &["pressure", "--items", "2", "--device", "cuda:3"]));
+    assert!(said.contains("cuda"), "{said}");
+}
+
+#[test]
+fn a_sweep_on_torch_is_a_sweep_on_the_processor() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(torch) = torch() else { return };
+    fs_err::write(dir.path().join("spec.toml"), SPEC).unwrap();
+    let of = |device: &str| {
+        done(titer(dir.path(), Some(&torch), &["run", "spec.toml", "--device", device, "--out", device]));
+        cells(&done(titer(dir.path(), None, &["results", device])))
+    };
+    let (found, expected) = (of("torch-cpu"), of("cpu"));
+    assert_eq!(found.len(), expected.len());
+    assert!(expected.len() > 10);
+    let mut numbers = 0;
+    for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
+        if let (Ok(found), Ok(expected)) = (found.parse::<f64>(), expected.parse::<f64>()) {
+            numbers += 1;
+            assert!(
+                (found - expected).abs() <= 5e-3 * expected.abs().max(1.0),
+                "{found} on torch, {expected} on the processor"
+            );
+        }
+    }
+    assert!(numbers > 50, "{numbers} numbers were compared");
+    // Which torch it was is known of each run, and it is another run than the processor's.
+    let runs = |device: &str| -> Vec<String> {
+        let folders = fs_err::read_dir(dir.path().join(device)).unwrap().map(|entry| entry.unwrap().path());
+        let events = folders.map(|folder| folder.join("events.jsonl")).filter(|events| events.exists());
+        events.map(|events| fs_err::read_to_string(events).unwrap()).collect()
+    };
+    assert!(
+        runs("torch-cpu")
+            .iter()
+            .all(|events| events.contains("\"torch\":\"2.") && events.contains("\"activations\":\"f32\""))
+    );
+    assert!(runs("cpu").iter().all(|events| !events.contains("\"torch\"")));
+}
+
+#[test]
+fn pressures_and_the_doctor_on_torch() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(torch) = torch() else { return };
+    let doctor =
+        done(titer(dir.path(), Some(&torch), &["doctor", "organism", "--items", "6", "--device", "torch-cpu"]));
+    assert!(doctor.contains("pass  numbers of the device"), "{doctor}");
+    let of = |device: &str| -> serde_json::Value {
+        let arguments = ["pressure", "--items", "4", "--json", "--device", device];
+        serde_json::from_str(done(titer(dir.path(), Some(&torch), &arguments)).trim()).unwrap()
+    };
+    let (found, expected) = (of("torch-cpu"), of("cpu"));
+    close(&found, &expected, "");
+}
+
+/// Numbers of two JSON values agree, and nothing is in one alone.
+fn close(found: &serde_json::Value, expected: &serde_json::Value, place: &str) {
+    use serde_json::Value::{Array, Number, Object};
+    match (found, expected) {
+        (Object(found), Object(expected)) => {
+            assert!(found.keys().eq(expected.keys()), "{place}");
+            found.iter().for_each(|(key, found)| close(found, &expected[key], &format!("{place}.{key}")));
+        }
+        (Array(found), Array(expected)) => {
+            assert_eq!(found.len(), expected.len(), "{place}");
+            found.iter().zip(expected).for_each(|(found, expected)| close(found, expected, place));
+        }
+        (Number(found), Number(expected)) => {
+            let (found, expected) = (found.as_f64().unwrap(), expected.as_f64().unwrap());
+            assert!((found - expected).abs() <= 2e-3 * expected.abs().max(0.1), "{place}: {found}, {expected}");
+        }
+        (found, expected) => assert_eq!(found, expected, "{place}"),
+    }
+}
