@@ -12,13 +12,13 @@ use std::{
 const SPEC: &str = r#"
 title = "Devices"
 seeds = [0]
-pressure = "end"
-[model.lora]
-r = 4
+pressure = "at the end"
+[model]
+lora = 4
 [[stage]]
 rows = 24
 batch = 8
-optimizer = { lr = 0.01 }
+optimiser = { kind = "adamw", lr = 0.01 }
 mix = { "bad→good" = 0.5, rest = "neutral→good" }
 guards = { steer = { obey = { min = 0.0 } }, kl = {} }
 [probes]

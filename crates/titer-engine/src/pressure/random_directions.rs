@@ -14,7 +14,7 @@ pub(crate) fn random_like(
     let (backend, layout) = (model.decoder.backend(), &model.decoder.layout);
     // Differences of two random initialisations: their parts that are not random cancel.
     let draw = |k: u64| {
-        let at = |half| Params::random(backend, layout, seed.wrapping_add(1 + 2 * k + half));
+        let at = |half| Params::random(backend, layout, seed.wrapping_add(1 + 2 * k + half)).moving(layout);
         let mut drawn = at(0);
         drawn.add_scaled(backend, -1.0, &at(1));
         drawn

@@ -125,14 +125,14 @@ impl StageTraining {
         if let Some(pulled) = &pulled {
             gradients[count - 1] = Some(pulled);
         }
-        let old = self.guards.redirect_any().then(|| model.params.clone());
+        let old = self.guards.redirect_any().then(|| model.params.moving(&model.decoder.layout));
         let booking = ledger.as_mut().map(|ledger| {
             let counts: Vec<usize> = rows.iter().map(Vec::len).collect();
             Booking { shares: ledger.book(&counts), gradients: &gradients }
         });
         self.optimiser.step_with_shares(&backend, &mut model.params, total, kept, lr, booking);
         if let Some(old) = old {
-            let mut proposed = model.params.clone();
+            let mut proposed = model.params.moving(&model.decoder.layout);
             proposed.add_scaled(&backend, -1.0, &old);
             let moved = self.guards.redirect(model, &self.optimiser, proposed, at).map_err(fail)?;
             if let (Some(ledger), Some(moved)) = (ledger, moved) {

@@ -147,7 +147,7 @@ impl Backend for Device {
         match &self.0 {
             Either::Cpu(on) => on.dot(&pairs.iter().map(|(a, b)| (a.cpu(), b.cpu())).collect::<Vec<_>>()),
             Either::Torch(on) => {
-                let full = |pair: &&(&Self::Buffer, &Self::Buffer)| self.len(pair.0) > 0 && self.len(pair.1) > 0;
+                let full = |pair: &&(&Self::Buffer, &Self::Buffer)| self.len(pair.0) > 0 || self.len(pair.1) > 0;
                 on.dot(&pairs.iter().filter(full).map(|(a, b)| (a.torch(), b.torch())).collect::<Vec<_>>())
             }
         }

@@ -76,7 +76,7 @@ pub trait Backend: Clone + Sync + Send {
     /// `out += factor · x`
     fn add_scaled(&self, out: &mut Self::Buffer, factor: Self::Real, x: &Self::Buffer);
 
-    /// `Σ ⟨a, b⟩` over pairs of buffers, accumulated in f64 in a fixed order; an empty buffer counts as nothing.
+    /// `Σ ⟨a, b⟩` over pairs of buffers of one length, accumulated in f64 in a fixed order.
     fn dot(&self, pairs: &[(&Self::Buffer, &Self::Buffer)]) -> f64;
 
     /// The sum of all numbers, accumulated in f64 in a fixed order.

@@ -50,6 +50,22 @@ impl Packed {
         self.replies = 0;
     }
 
+    /// Adds all rows of another batch behind these.
+    pub fn append(&mut self, other: &Self) {
+        let (tokens, outputs) = (self.tokens.len() as u32, self.outputs.len() as u32);
+        self.tokens.extend(&other.tokens);
+        self.positions.extend(&other.positions);
+        self.reach.extend(other.reach.iter().map(|reach| reach.behind(tokens)));
+        self.outputs.extend(other.outputs.iter().map(|output| output + tokens));
+        self.targets.extend(other.targets.iter().map(|target| TargetToken {
+            output: target.output + outputs,
+            reply: target.reply + self.replies,
+            ..*target
+        }));
+        self.row_starts.extend(other.row_starts.iter().skip(1).map(|start| start + tokens));
+        self.replies += other.replies;
+    }
+
     /// Adds one row whose loss is on the tokens marked in `trained`.
     ///
     /// Panics where the two slices differ in length or where the first token is marked: nothing predicts it.
@@ -146,6 +162,20 @@ impl Packed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_batch_behind_another_is_as_if_its_rows_were_pushed() {
+        let push = |packed: &mut Packed, first: u32| {
+            packed.push_row(&[first, 2, 3], &[false, true, true]);
+            packed.push_contrast(&[4, first], [[5, 6].as_slice(), &[7]]);
+        };
+        let (mut pushed, mut joined, mut other) = (Packed::new(), Packed::new(), Packed::new());
+        [1, 9].into_iter().for_each(|first| push(&mut pushed, first));
+        push(&mut joined, 1);
+        push(&mut other, 9);
+        joined.append(&other);
+        assert_eq!(format!("{joined:?}"), format!("{pushed:?}"));
+    }
 
     #[test]
     fn a_row_has_one_target_per_marked_token() {

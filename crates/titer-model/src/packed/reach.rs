@@ -33,6 +33,12 @@ impl Reach {
         &self.spans[..self.count as usize]
     }
 
+    /// The same keys where this many tokens stand before them.
+    pub(super) fn behind(self, tokens: u32) -> Self {
+        let moved = |span: Span| Span { start: if span.len > 0 { span.start + tokens } else { 0 }, ..span };
+        Self { spans: self.spans.map(moved), ..self }
+    }
+
     /// How many keys the query attends to.
     #[inline]
     pub fn keys(&self) -> usize {

@@ -19,6 +19,13 @@ impl<B: Backend> Params<B> {
         Self { buffers }
     }
 
+    /// A copy of what training moves: like a gradient's, the buffers of frozen parameters are empty.
+    pub fn moving(&self, layout: &Layout) -> Self {
+        let buffers = self.buffers.iter().zip(&layout.specs);
+        let buffers = buffers.map(|(buffer, spec)| if spec.trained { buffer.clone() } else { B::Buffer::default() });
+        Self { buffers: buffers.collect() }
+    }
+
     /// Sets every number to zero.
     pub fn clear(&mut self, backend: &B) {
         for buffer in &mut self.buffers {

@@ -7,7 +7,7 @@
 use super::score::{reply_log_probs, score};
 use crate::{backend::Backend, decoder::Decoder, packed::Packed, params::Params};
 
-/// Tokens that a shard should hold at most, as in [`super::shards`].
+/// Tokens that a tree should hold at most: what shares a beginning stays together, and attention on a device works on whole trees.
 const SHARD_TOKENS: usize = 1024;
 
 /// Contexts with one reply each, sorted and packed into shards.
@@ -57,10 +57,26 @@ impl Tree {
 
     /// Log-probability of every reply, nats, in the order in which the rows were given.
     pub fn log_probs<B: Backend>(&self, decoder: &Decoder<B>, params: &Params<B>) -> Vec<f64> {
-        let scores = score(decoder, params, &self.shards);
-        let in_order = self.shards.iter().zip(&scores).flat_map(|(packed, scores)| reply_log_probs(packed, scores));
+        // A device that wants more at a time gets several trees side by side.
+        let together = (decoder.shard_tokens() / SHARD_TOKENS).max(1);
+        let joined: Vec<Packed>;
+        let shards = if together == 1 {
+            &self.shards
+        } else {
+            joined = self.shards.chunks(together).map(join).collect();
+            &joined
+        };
+        let scores = score(decoder, params, shards);
+        let in_order = shards.iter().zip(&scores).flat_map(|(packed, scores)| reply_log_probs(packed, scores));
         let mut log_probs = vec![f64::NAN; self.order.len()];
         self.order.iter().zip(in_order).for_each(|(&row, log_prob)| log_probs[row] = log_prob);
         log_probs
     }
+}
+
+/// Several shards as one.
+fn join(shards: &[Packed]) -> Packed {
+    let mut all = Packed::new();
+    shards.iter().for_each(|packed| all.append(packed));
+    all
 }

@@ -15,6 +15,7 @@ use super::{
     labels::Labels,
     parquet::{Chunks, SCHEMA_KEY, TABLE_KEY, VERSION_KEY, encode},
     record::Record,
+    text::{csv, json},
 };
 use crate::files::write_whole;
 
@@ -27,13 +28,19 @@ pub fn write<R: Record>(path: &Path, rows: &[R]) -> Result<(), TableError> {
 }
 
 /// Writes a table of records, with constant columns in front: first under a temporary name beside `path`, then renamed, so
-/// that a file of this name is always whole. Replaces an older one. Equal rows give equal bytes.
+/// that a file of this name is always whole. Replaces an older one. Equal rows give equal bytes. What ends in `.csv` or `.json` is written as
+/// that, all else as Parquet.
 ///
 /// # Errors
 /// Where the file system refuses.
 pub fn write_labelled<R: Record>(path: &Path, labels: &Labels, rows: &[R]) -> Result<(), TableError> {
-    let bytes = encode(name::<R>(), R::SCHEMA, columns(labels, rows));
-    let bytes = bytes.map_err(|source| TableError::Parquet { path: path.to_owned(), source })?;
+    let columns = columns(labels, rows);
+    let bytes = match path.extension().and_then(|ending| ending.to_str()) {
+        Some("csv") => csv(&columns).into_bytes(),
+        Some("json") => json(&columns).into_bytes(),
+        _ => encode(name::<R>(), R::SCHEMA, columns)
+            .map_err(|source| TableError::Parquet { path: path.to_owned(), source })?,
+    };
     Ok(write_whole(path, &bytes)?)
 }
 
@@ -122,6 +129,21 @@ mod tests {
 
     fn step(step: i64) -> StepRecord {
         StepRecord { stage: "train".to_owned(), step, loss: 0.5, lr: 1e-4, gradient_norm: 2.0, clip: 0.5, tokens: 9 }
+    }
+
+    #[test]
+    fn a_files_ending_says_how_it_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let written = |name: &str| {
+            let path = dir.path().join(name);
+            write(&path, &[step(1), step(2)]).unwrap();
+            fs_err::read(path).unwrap()
+        };
+        let csv = String::from_utf8(written("steps.csv")).unwrap();
+        assert!(csv.starts_with("stage,step,loss,lr,") && csv.lines().count() == 3, "{csv}");
+        let rows: Vec<serde_json::Value> = serde_json::from_slice(&written("steps.json")).unwrap();
+        assert_eq!((rows.len(), &rows[1]["step"]), (2, &2.into()));
+        assert!(written("steps.parquet").starts_with(b"PAR1") && written("steps").starts_with(b"PAR1"));
     }
 
     fn cells() -> impl Strategy<Value = Vec<CellRecord>> {
