@@ -44,7 +44,8 @@ fn every_guard_works_on_adapters() {
         titer(&["results", "runs"]).lines().map(|line| line.split(',').map(str::to_owned).collect()).collect();
     let column = |name: &str| rows[0].iter().position(|head| head == name).unwrap();
     let last = |guards: &str| -> Vec<f64> {
-        let of_arm = rows.iter().filter(|row| row[column("arm")] == format!("guards={guards}") && row[column("step")] != "0");
+        let of_arm =
+            rows.iter().filter(|row| row[column("arm")] == format!("guards={guards}") && row[column("step")] != "0");
         of_arm.map(|row| row[column("margin")].parse().unwrap()).collect()
     };
     // A guard that moved nothing would leave what no guard leaves.

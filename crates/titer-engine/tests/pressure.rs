@@ -23,7 +23,7 @@ const ITEMS: usize = 24;
 fn step(model: &mut Model, row: &Row, lr: f64) {
     let shards = pack(&model.decoder, &[&encode_row(&model.template, &model.tokenizer, row).unwrap()]);
     let weights = [vec![1.0; shards[0].targets.len()]];
-    let backend = *model.decoder.backend();
+    let backend = model.decoder.backend().clone();
     let mut workspace = Workspace::default();
     let (gradient, _) = workspace.gradient(&model.decoder, &model.params, &shards, &weights);
     model.params.add_scaled(&backend, -lr, gradient);

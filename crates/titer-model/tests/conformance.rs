@@ -3,24 +3,24 @@
 //! Torch is looked for where `TITER_TORCH` says, a folder such as `site-packages/torch/lib`; its device is the processor unless
 //! `TITER_DEVICE` names another.
 
-use std::path::PathBuf;
+use std::{io::Write as _, path::PathBuf};
 
-use titer_model::backend::{Backend, Cpu, Device, Heads, Operation, Setting, Torch, TorchDevice, TorchError, error_of};
+use titer_model::backend::{Backend, Cpu, Device, Heads, Operation, Torch, TorchDevice, TorchError, Trial, error_of};
 use titer_model::real::Real;
 
 /// Batches that backends have trouble with: one row, rows of one length, of unlike ones, contrasts, a tree.
-fn settings() -> Vec<Setting> {
-    let rows = [vec![2], vec![6, 6, 6], vec![3, 17, 5, 2, 9]].map(|lengths| Setting::of_rows(&lengths));
-    let mut capped = Setting::of_rows(&[5, 11]);
+fn trials() -> Vec<Trial> {
+    let rows = [vec![2], vec![6, 6, 6], vec![3, 17, 5, 2, 9]].map(|lengths| Trial::of_rows(&lengths));
+    let mut capped = Trial::of_rows(&[5, 11]);
     capped.heads = Heads { queries: 3, keys: 1, width: 4, scale: 1.7, softcap: Some(0.8) };
     (capped.directions, capped.width) = (1, 1);
-    let mut alone = Setting::of_rows(&[4, 3]);
+    let mut alone = Trial::of_rows(&[4, 3]);
     alone.directions = 0;
-    let mut contrasts = Setting::of_rows(&[]);
+    let mut contrasts = Trial::of_rows(&[]);
     let replies: [&[u32]; 3] = [&[4, 5, 6], &[7], &[4, 4]];
     contrasts.packed.push_contrast(&[1, 2, 3], replies);
     contrasts.packed.push_contrast(&[9], [&[8, 1][..], &[2, 30, 1, 1]]);
-    let mut tree = Setting::of_rows(&[]);
+    let mut tree = Trial::of_rows(&[]);
     let contexts: [(&[u32], &[u32]); 4] =
         [(&[1, 2, 3], &[4, 9]), (&[1, 2, 3], &[5, 9]), (&[1, 2, 6], &[4, 8]), (&[1, 7, 6], &[4, 9])];
     tree.packed.push_tree(contexts);
@@ -28,9 +28,9 @@ fn settings() -> Vec<Setting> {
 }
 
 fn conforms<B: Backend>(backend: &B, what: &str, allowed: f64) {
-    for (at, setting) in settings().iter().enumerate() {
+    for (at, trial) in trials().iter().enumerate() {
         for operation in Operation::ALL {
-            let off = error_of(backend, operation, setting);
+            let off = error_of(backend, operation, trial);
             assert!(off <= allowed, "{what}, batch {at}: {} off by {off:.1e}", operation.word());
         }
     }
@@ -38,7 +38,11 @@ fn conforms<B: Backend>(backend: &B, what: &str, allowed: f64) {
 
 fn torch<T: Real>() -> Option<Torch<T>> {
     let Some(folder) = std::env::var_os("TITER_TORCH").map(PathBuf::from) else {
-        eprintln!("skipped: TITER_TORCH names no folder of torch's libraries, so torch's operations are not tested");
+        writeln!(
+            std::io::stderr(),
+            "skipped: TITER_TORCH names no folder of torch's libraries, so torch's operations are not tested"
+        )
+        .expect("stderr is open");
         return None;
     };
     let device: TorchDevice = std::env::var("TITER_DEVICE").map_or(TorchDevice::Cpu, |word| word.parse().unwrap());
@@ -69,11 +73,11 @@ fn torch_in_f32_conforms() {
 #[test]
 fn what_is_off_is_seen() {
     let Some(torch) = torch::<f32>() else { return };
-    let setting = Setting::of_rows(&[3, 17, 5]);
+    let trial = Trial::of_rows(&[3, 17, 5]);
     for operation in
         [Operation::Products, Operation::AttentionBackward, Operation::ContractLinear, Operation::FrozenHead]
     {
-        let off = error_of(&torch.with_bf16(), operation, &setting);
+        let off = error_of(&torch.with_bf16(), operation, &trial);
         assert!(off > 1e-3, "bf16's rounding is not seen in {}: {off:.1e}", operation.word());
     }
 }

@@ -3,7 +3,10 @@
 //!
 //! Torch is looked for as in `conformance.rs`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use titer_model::{
     backend::{Backend, Cpu, Torch, TorchDevice},
@@ -44,7 +47,11 @@ fn folder(family: &str) -> PathBuf {
 
 fn torch<T: Real>() -> Option<Torch<T>> {
     let Some(folder) = std::env::var_os("TITER_TORCH").map(PathBuf::from) else {
-        eprintln!("skipped: TITER_TORCH names no folder of torch's libraries, so decoders are not tested on torch");
+        writeln!(
+            std::io::stderr(),
+            "skipped: TITER_TORCH names no folder of torch's libraries, so decoders are not tested on torch"
+        )
+        .expect("stderr is open");
         return None;
     };
     let device: TorchDevice = std::env::var("TITER_DEVICE").map_or(TorchDevice::Cpu, |word| word.parse().unwrap());

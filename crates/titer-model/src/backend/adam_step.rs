@@ -21,7 +21,7 @@ pub struct AdamStep {
 
 /// One parameter that a step moves.
 #[derive(Debug)]
-pub struct Moved<'a, Buffer> {
+pub struct AdamParam<'a, Buffer> {
     /// Its numbers.
     pub weight: &'a mut Buffer,
     /// The gradient there.

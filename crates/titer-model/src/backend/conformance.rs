@@ -8,7 +8,7 @@ use std::ops::Range;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Activation, AdamStep, Backend, Cpu, Heads, Matrix, Moved, TiedHead, Write};
+use super::{Activation, AdamParam, AdamStep, Backend, Cpu, Heads, Matrix, TiedHead, Write};
 use crate::{
     packed::{Packed, Reach},
     real::Real,
@@ -98,7 +98,7 @@ impl Operation {
 
 /// A batch and sizes for the operations.
 #[derive(Clone, Debug)]
-pub struct Setting {
+pub struct Trial {
     /// Which rows.
     pub packed: Packed,
     /// Head counts, widths, and what becomes of scores.
@@ -113,7 +113,7 @@ pub struct Setting {
     pub seed: u64,
 }
 
-impl Setting {
+impl Trial {
     /// Rows of unlike lengths, of these tokens.
     pub fn of_rows(lengths: &[usize]) -> Self {
         let vocabulary = 37;
@@ -130,9 +130,9 @@ impl Setting {
 
 /// How far a backend's numbers are off for one operation: for each result the largest difference from the processor's in f64, over the
 /// largest number of that result, or a hundredth of the largest of all results where that is more.
-pub fn error_of<B: Backend>(backend: &B, operation: Operation, setting: &Setting) -> f64 {
-    let expected = numbers(&Cpu::<f64>::new(), operation, setting);
-    let found = numbers(backend, operation, setting);
+pub fn error_of<B: Backend>(backend: &B, operation: Operation, trial: &Trial) -> f64 {
+    let expected = numbers(&Cpu::<f64>::new(), operation, trial);
+    let found = numbers(backend, operation, trial);
     let lengths = |results: &[Vec<f64>]| results.iter().map(Vec::len).collect::<Vec<_>>();
     if lengths(&expected) != lengths(&found) || found.iter().flatten().any(|number| !number.is_finite()) {
         return f64::INFINITY;
@@ -176,10 +176,10 @@ impl Source {
 }
 
 /// What an operation gives, one list for each result.
-fn numbers<B: Backend>(backend: &B, operation: Operation, setting: &Setting) -> Vec<Vec<f64>> {
-    let mut source = Source(ChaCha8Rng::seed_from_u64(setting.seed));
+fn numbers<B: Backend>(backend: &B, operation: Operation, trial: &Trial) -> Vec<Vec<f64>> {
+    let mut source = Source(ChaCha8Rng::seed_from_u64(trial.seed));
     let read = |buffer: &B::Buffer| backend.download(buffer).into_iter().map(Real::f64).collect::<Vec<f64>>();
-    let tokens = setting.packed.tokens.len();
+    let tokens = trial.packed.tokens.len();
     match operation {
         Operation::Elementwise => {
             let (a, b) = (source.buffer(backend, 101), source.buffer(backend, 101));
@@ -193,11 +193,11 @@ fn numbers<B: Backend>(backend: &B, operation: Operation, setting: &Setting) -> 
             let scalars = vec![backend.dot(&[(&a, &b), (&b, &sum)]), backend.sum(&[&b, &sum])];
             vec![read(&a), read(&sum), read(&product), read(&zeros), read(&backend.zeros(5)), scalars]
         }
-        Operation::Products => products(backend, &mut source, tokens, setting.width).iter().map(read).collect(),
-        Operation::Frozen => frozen(backend, &mut source, setting).iter().map(read).collect(),
+        Operation::Products => products(backend, &mut source, tokens, trial.width).iter().map(read).collect(),
+        Operation::Frozen => frozen(backend, &mut source, trial).iter().map(read).collect(),
         Operation::Rows => {
-            let (width, ids) = (setting.width, backend.place(&setting.packed.tokens));
-            let (mut rows, table) = (B::Buffer::default(), source.buffer(backend, setting.vocabulary * width));
+            let (width, ids) = (trial.width, backend.place(&trial.packed.tokens));
+            let (mut rows, table) = (B::Buffer::default(), source.buffer(backend, trial.vocabulary * width));
             backend.gather(&mut rows, &table, &ids, width);
             let mut scaled = rows.clone();
             backend.scale_rows(&mut scaled, &source.buffer(backend, tokens), width);
@@ -206,7 +206,7 @@ fn numbers<B: Backend>(backend: &B, operation: Operation, setting: &Setting) -> 
             vec![read(&rows), read(&scaled), read(&added)]
         }
         Operation::Norm => {
-            let width = setting.width;
+            let width = trial.width;
             let (x, dy) = (source.activations(backend, tokens, width), source.activations(backend, tokens, width));
             let scale = source.buffer(backend, width);
             let (mut y, mut inverse_rms) = Default::default();
@@ -217,11 +217,11 @@ fn numbers<B: Backend>(backend: &B, operation: Operation, setting: &Setting) -> 
             [&y, &inverse_rms, &dx, &dscale].map(read).to_vec()
         }
         Operation::Rope => {
-            let (width, heads) = (setting.heads.width, setting.heads.queries);
-            let positions = setting.packed.positions.iter().max().map_or(1, |&last| last as usize + 1);
+            let (width, heads) = (trial.heads.width, trial.heads.queries);
+            let positions = trial.packed.positions.iter().max().map_or(1, |&last| last as usize + 1);
             let table = source.buffer(backend, positions * width);
             let mut x = source.activations(backend, tokens, heads * width);
-            let ids = backend.place(&setting.packed.positions);
+            let ids = backend.place(&trial.packed.positions);
             backend.rope(&mut x, &table, &ids, width, false);
             let mut back = x.clone();
             backend.rope(&mut back, &table, &ids, width, true);
@@ -230,18 +230,18 @@ fn numbers<B: Backend>(backend: &B, operation: Operation, setting: &Setting) -> 
         Operation::Attention | Operation::AttentionBackward => {
             let backward = operation == Operation::AttentionBackward;
             let at_outputs: Vec<Reach> =
-                setting.packed.outputs.iter().map(|&at| setting.packed.reach[at as usize]).collect();
+                trial.packed.outputs.iter().map(|&at| trial.packed.reach[at as usize]).collect();
             let near = |reach: &[Reach]| reach.iter().map(|reach| reach.within(3)).collect::<Vec<_>>();
             let reaches =
-                [setting.packed.reach.clone(), at_outputs.clone(), near(&setting.packed.reach), near(&at_outputs)];
-            let of = |reach: &Vec<Reach>| attention(backend, &mut source, reach, tokens, setting.heads, backward);
+                [trial.packed.reach.clone(), at_outputs.clone(), near(&trial.packed.reach), near(&at_outputs)];
+            let of = |reach: &Vec<Reach>| attention(backend, &mut source, reach, tokens, trial.heads, backward);
             reaches.iter().flat_map(of).map(|buffer| read(&buffer)).collect()
         }
         Operation::Gated => {
             let mut found = Vec::new();
             for activation in [Activation::Silu, Activation::GeluTanh] {
                 let [mut gate, mut up, dout] =
-                    std::array::from_fn(|_| source.activations(backend, tokens, setting.width));
+                    std::array::from_fn(|_| source.activations(backend, tokens, trial.width));
                 let mut out = B::Buffer::default();
                 backend.gated(&mut out, &gate, &up, activation);
                 backend.gated_backward(&mut gate, &mut up, &dout, activation);
@@ -250,14 +250,14 @@ fn numbers<B: Backend>(backend: &B, operation: Operation, setting: &Setting) -> 
             found
         }
         Operation::Softcap => {
-            let (mut x, mut slopes) = (source.activations(backend, tokens, setting.width), B::Buffer::default());
+            let (mut x, mut slopes) = (source.activations(backend, tokens, trial.width), B::Buffer::default());
             backend.softcap(&mut x, &mut slopes, 0.4);
             vec![read(&x), read(&slopes)]
         }
-        Operation::Loss => loss(backend, &mut source, setting),
-        Operation::FrozenHead => frozen_head(backend, &mut source, setting),
+        Operation::Loss => loss(backend, &mut source, trial),
+        Operation::FrozenHead => frozen_head(backend, &mut source, trial),
         Operation::ContractLinear | Operation::ContractNorm | Operation::ContractEmbedding => {
-            contractions(backend, &mut source, setting, operation)
+            contractions(backend, &mut source, trial, operation)
         }
         Operation::Adam => adam(backend, &mut source),
     }
@@ -281,9 +281,9 @@ fn products<B: Backend>(backend: &B, source: &mut Source, tokens: usize, width: 
     vec![before, y, dx, gradient]
 }
 
-fn frozen<B: Backend>(backend: &B, source: &mut Source, setting: &Setting) -> Vec<B::Buffer> {
-    let (tokens, width, words) = (setting.packed.tokens.len(), setting.width, setting.vocabulary);
-    let (mut found, ids) = (Vec::new(), backend.place(&setting.packed.tokens));
+fn frozen<B: Backend>(backend: &B, source: &mut Source, trial: &Trial) -> Vec<B::Buffer> {
+    let (tokens, width, words) = (trial.packed.tokens.len(), trial.width, trial.vocabulary);
+    let (mut found, ids) = (Vec::new(), backend.place(&trial.packed.tokens));
     for dtype in Dtype::ALL {
         let stored = source.stored(words * width, dtype);
         let weight = backend.freeze(&stored, width);
@@ -326,9 +326,9 @@ fn targets(packed: &Packed) -> (Vec<u32>, Vec<u32>) {
     packed.targets.iter().map(|target| (target.output, target.token)).unzip()
 }
 
-fn loss<B: Backend>(backend: &B, source: &mut Source, setting: &Setting) -> Vec<Vec<f64>> {
-    let (outputs, words) = (setting.packed.outputs.len(), setting.vocabulary);
-    let (rows, tokens) = targets(&setting.packed);
+fn loss<B: Backend>(backend: &B, source: &mut Source, trial: &Trial) -> Vec<Vec<f64>> {
+    let (outputs, words) = (trial.packed.outputs.len(), trial.vocabulary);
+    let (rows, tokens) = targets(&trial.packed);
     let mut logits = source.activations(backend, outputs, words);
     backend.scale(&mut logits, B::Real::of(4.0));
     backend.log_softmax(&mut logits, words);
@@ -352,9 +352,9 @@ fn loss<B: Backend>(backend: &B, source: &mut Source, setting: &Setting) -> Vec<
     found
 }
 
-fn frozen_head<B: Backend>(backend: &B, source: &mut Source, setting: &Setting) -> Vec<Vec<f64>> {
-    let (outputs, width, words) = (setting.packed.outputs.len(), setting.width, setting.vocabulary);
-    let (rows, tokens) = targets(&setting.packed);
+fn frozen_head<B: Backend>(backend: &B, source: &mut Source, trial: &Trial) -> Vec<Vec<f64>> {
+    let (outputs, width, words) = (trial.packed.outputs.len(), trial.width, trial.vocabulary);
+    let (rows, tokens) = targets(&trial.packed);
     let (rows, tokens) = (backend.place(&rows), backend.place(&tokens));
     let read = |numbers: Vec<B::Real>| numbers.into_iter().map(Real::f64).collect::<Vec<f64>>();
     let mut found = Vec::new();
@@ -370,13 +370,8 @@ fn frozen_head<B: Backend>(backend: &B, source: &mut Source, setting: &Setting) 
     found
 }
 
-fn contractions<B: Backend>(
-    backend: &B,
-    source: &mut Source,
-    setting: &Setting,
-    operation: Operation,
-) -> Vec<Vec<f64>> {
-    let Setting { packed, width, vocabulary, .. } = setting;
+fn contractions<B: Backend>(backend: &B, source: &mut Source, trial: &Trial, operation: Operation) -> Vec<Vec<f64>> {
+    let Trial { packed, width, vocabulary, .. } = trial;
     let (tokens, width, words, outputs) = (packed.tokens.len(), *width, *vocabulary, packed.outputs.len());
     let ranges: Vec<Range<usize>> = packed.row_starts.windows(2).map(|at| at[0] as usize..at[1] as usize).collect();
     let first_output = |token: usize| packed.outputs.partition_point(|&at| (at as usize) < token);
@@ -384,7 +379,7 @@ fn contractions<B: Backend>(
         ranges.iter().map(|range| first_output(range.start)..first_output(range.end)).collect();
     let (spans, output_spans) = (backend.place_spans(&ranges), backend.place_spans(&at_outputs));
     let along = |source: &mut Source, len: usize| -> Vec<B::Buffer> {
-        (0..setting.directions).map(|_| source.buffer(backend, len)).collect()
+        (0..trial.directions).map(|_| source.buffer(backend, len)).collect()
     };
     let mut found = Vec::new();
     let mut read = |sums: B::Sums| {
@@ -392,7 +387,7 @@ fn contractions<B: Backend>(
         found.push((0..sums.rows()).flat_map(|row| sums.dots(row).to_vec()).collect());
         found.push((0..sums.rows()).map(|row| sums.squared_norm(row)).collect());
     };
-    let sums = || backend.sums(ranges.len(), setting.directions);
+    let sums = || backend.sums(ranges.len(), trial.directions);
     let mut gradients = Vec::new();
     match operation {
         Operation::ContractLinear => {
@@ -448,7 +443,7 @@ fn adam<B: Backend>(backend: &B, source: &mut Source) -> Vec<Vec<f64>> {
         correction2: 1.7,
         gradient_scale: 0.5,
     };
-    let moved = Moved { weight: &mut weight, gradient: &gradient, first: &mut first, second: &mut second };
+    let moved = AdamParam { weight: &mut weight, gradient: &gradient, first: &mut first, second: &mut second };
     backend.adam(vec![moved], step);
     let mut direction = source.buffer(backend, LEN);
     backend.add_preconditioned(&mut direction, -0.3, &gradient, &second, 1.7, 1e-6);

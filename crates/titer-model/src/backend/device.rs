@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::{
-    Activation, AdamStep, Backend, Cpu, Heads, Matrix, Moved, RowSums, TiedHead, Torch, Write,
+    Activation, AdamParam, AdamStep, Backend, Cpu, Heads, Matrix, RowSums, TiedHead, Torch, Write,
     either::Either,
     torch::{TorchBuffer, TorchFrozen, TorchIds, TorchReach, TorchSpans, TorchSums},
 };
@@ -545,10 +545,10 @@ impl Backend for Device {
         }
     }
 
-    fn adam(&self, moved: Vec<Moved<'_, Self::Buffer>>, step: AdamStep) {
+    fn adam(&self, moved: Vec<AdamParam<'_, Self::Buffer>>, step: AdamStep) {
         macro_rules! of {
             ($part:ident, $part_mut:ident) => {
-                moved.into_iter().map(|of| Moved {
+                moved.into_iter().map(|of| AdamParam {
                     weight: of.weight.$part_mut(),
                     gradient: of.gradient.$part(),
                     first: of.first.$part_mut(),

@@ -17,8 +17,8 @@ mod tied_head;
 mod torch;
 
 pub use activation::Activation;
-pub use adam_step::{AdamStep, Moved};
-pub use conformance::{Operation, Setting, error_of};
+pub use adam_step::{AdamParam, AdamStep};
+pub use conformance::{Operation, Trial, error_of};
 pub use cpu::Cpu;
 pub use device::Device;
 pub use either::Either;

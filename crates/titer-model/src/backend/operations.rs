@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Activation, AdamStep, Heads, Matrix, Moved, RowSums, TiedHead, Write};
+use super::{Activation, AdamParam, AdamStep, Heads, Matrix, RowSums, TiedHead, Write};
 use crate::{packed::Reach, real::Real, stored::Stored};
 
 /// Where and how the numbers are computed.
@@ -264,5 +264,5 @@ pub trait Backend: Clone + Sync + Send {
     );
 
     /// One Adam step on parameters that decay alike.
-    fn adam(&self, moved: Vec<Moved<'_, Self::Buffer>>, step: AdamStep);
+    fn adam(&self, moved: Vec<AdamParam<'_, Self::Buffer>>, step: AdamStep);
 }

@@ -2,7 +2,7 @@
 
 use super::{Booking, UpdateRule};
 use crate::{
-    backend::{AdamStep, Backend, Moved},
+    backend::{AdamParam, AdamStep, Backend},
     params::{Layout, ParamRole, Params},
     real::Real,
 };
@@ -116,7 +116,7 @@ impl<B: Backend> Optimiser<B> {
                     let moments = first.buffers.iter_mut().zip(&mut second.buffers);
                     let all = weights.zip(moments).zip(&self.decays);
                     let moved = all.filter(|(((_, gradient), _), of)| **of == decays && backend.len(gradient) > 0);
-                    let moved = moved.map(|(((weight, gradient), (first, second)), _)| Moved {
+                    let moved = moved.map(|(((weight, gradient), (first, second)), _)| AdamParam {
                         weight,
                         gradient,
                         first,

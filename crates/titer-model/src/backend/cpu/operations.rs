@@ -7,7 +7,7 @@ use titer_machine::{Bf16Instructions, vectorized};
 
 use super::{attention, contract, elementwise, gated, head, loss, norm, product::product, stored};
 use crate::{
-    backend::{Activation, AdamStep, Backend, Heads, Matrix, Moved, RowSums, TiedHead, Write},
+    backend::{Activation, AdamParam, AdamStep, Backend, Heads, Matrix, RowSums, TiedHead, Write},
     packed::Reach,
     real::Real,
     stored::Stored,
@@ -356,8 +356,8 @@ impl<T: Real> Backend for Cpu<T> {
         vectorized!(|_| elementwise::add_preconditioned(out, T::of(factor), x, second, T::of(correction2), T::of(eps)));
     }
 
-    fn adam(&self, moved: Vec<Moved<'_, Vec<T>>>, step: AdamStep) {
-        for Moved { weight, gradient, first, second } in moved {
+    fn adam(&self, moved: Vec<AdamParam<'_, Vec<T>>>, step: AdamStep) {
+        for AdamParam { weight, gradient, first, second } in moved {
             vectorized!(|_| elementwise::adam(weight, gradient, first, second, step));
         }
     }

@@ -13,6 +13,7 @@ mod library;
 mod operations;
 mod placed;
 mod tensor;
+mod transfer;
 
 pub(super) use contract::TorchSums;
 pub use device::TorchDevice;

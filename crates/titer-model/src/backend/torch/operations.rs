@@ -11,7 +11,7 @@ use super::{
     tensor::{Number, Place, Tensor},
 };
 use crate::{
-    backend::{Activation, AdamStep, Backend, Heads, Matrix, Moved, RowSums, TiedHead, Write},
+    backend::{Activation, AdamParam, AdamStep, Backend, Heads, Matrix, RowSums, TiedHead, Write},
     packed::Reach,
     real::Real,
     stored::{Dtype, Stored},
@@ -605,8 +605,8 @@ impl<T: Real> Backend for Torch<T> {
         *out = TorchBuffer::new(sum.add_scaled(&moved, factor));
     }
 
-    fn adam(&self, moved: Vec<Moved<'_, TorchBuffer>>, step: AdamStep) {
-        for Moved { weight, gradient, first, second } in moved {
+    fn adam(&self, moved: Vec<AdamParam<'_, TorchBuffer>>, step: AdamStep) {
+        for AdamParam { weight, gradient, first, second } in moved {
             let shape = weight.tensor().shape().to_vec();
             let gradient = gradient.tensor().view(&shape);
             let decayed = |moment: &TorchBuffer, keep: f64| moment.tensor().view(&shape).times_number(keep);

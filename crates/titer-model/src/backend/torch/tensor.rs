@@ -3,7 +3,6 @@
 use std::{ffi::c_void, sync::Arc};
 
 use super::{
-    call::{Argument, call},
     error::TorchError,
     library::{Handle, Shims, library},
 };
@@ -28,7 +27,7 @@ impl Number {
     }
 
     /// Bytes of one.
-    fn size(self) -> usize {
+    pub(super) fn size(self) -> usize {
         match self {
             Self::F64 | Self::I64 => 8,
             Self::F32 => 4,
@@ -84,7 +83,7 @@ pub(super) struct Place {
 
 impl Place {
     /// Main memory.
-    fn host(self) -> Self {
+    pub(super) fn host(self) -> Self {
         Self { device: (library().cpu, -1), ..self }
     }
 }
@@ -119,7 +118,7 @@ impl Tensor {
     }
 
     /// Unspecified numbers.
-    fn empty(place: Place, shape: &[i64], number: Number) -> Self {
+    pub(super) fn empty(place: Place, shape: &[i64], number: Number) -> Self {
         let mut handle = std::ptr::null_mut();
         let strides = strides(shape);
         let (dim, (kind, index)) = (shape.len() as i64, place.device);
@@ -131,49 +130,12 @@ impl Tensor {
         Self { handle: Arc::new(Owned(handle)), shape: shape.to_vec(), number, place }
     }
 
-    /// A tensor in main memory with these bytes, a copy of them.
-    fn on_host(place: Place, bytes: &[u8], shape: &[i64], number: Number) -> Self {
-        let host = Self::empty(place.host(), shape, number);
-        assert_eq!(bytes.len(), host.len() * number.size(), "as many bytes as numbers");
-        // SAFETY: the tensor has room for as many numbers of this type as its shape says.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), host.data().cast(), bytes.len()) };
-        host
-    }
-
-    fn data(&self) -> *mut c_void {
+    /// Where the numbers lie, in memory of its device.
+    pub(super) fn data(&self) -> *mut c_void {
         let mut data = std::ptr::null_mut();
         // SAFETY: it reads where the numbers lie.
         check(unsafe { (library().data)(self.raw(), &mut data) }, "data");
         data
-    }
-
-    /// A tensor on a device with these numbers' bytes.
-    pub(super) fn from_bytes(place: Place, bytes: &[u8], shape: &[i64], number: Number) -> Self {
-        let host = Self::on_host(place, bytes, shape, number);
-        if place.device.0 == library().cpu {
-            return host;
-        }
-        let out = Self::empty(place, shape, number);
-        let arguments = [Argument::Tensor(&out), Argument::Tensor(&host), Argument::Bool(false)];
-        drop(call::<1>("copy_", &arguments));
-        out
-    }
-
-    /// Zeros.
-    pub(super) fn zeros(place: Place, shape: &[i64], number: Number) -> Self {
-        let out = Self::empty(place, shape, number);
-        let [out] = call("zero_", &[Argument::Tensor(&out)]);
-        out
-    }
-
-    /// The numbers, as f64.
-    pub(super) fn read(&self) -> Vec<f64> {
-        // Converted in main memory, since not every device has f64.
-        let host = Self::empty(self.place.host(), &self.shape, self.number);
-        drop(call::<1>("copy_", &[Argument::Tensor(&host), Argument::Tensor(self), Argument::Bool(false)]));
-        let host = host.to(Number::F64);
-        // SAFETY: the tensor holds as many f64 as its shape says, in order, and nothing else refers to it.
-        unsafe { std::slice::from_raw_parts(host.data().cast(), self.len()) }.to_vec()
     }
 
     /// The handle, for a function that borrows it.

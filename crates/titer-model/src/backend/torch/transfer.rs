@@ -1,0 +1,47 @@
+//! Numbers on their way to a device and back.
+
+use super::{
+    call::{Argument, call},
+    library::library,
+    tensor::{Number, Place, Tensor},
+};
+
+impl Tensor {
+    /// A tensor in main memory with these bytes, a copy of them.
+    fn on_host(place: Place, bytes: &[u8], shape: &[i64], number: Number) -> Self {
+        let host = Self::empty(place.host(), shape, number);
+        assert_eq!(bytes.len(), host.len() * number.size(), "as many bytes as numbers");
+        // SAFETY: the tensor has room for as many numbers of this type as its shape says.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), host.data().cast(), bytes.len()) };
+        host
+    }
+
+    /// A tensor on a device with these numbers' bytes.
+    pub(super) fn from_bytes(place: Place, bytes: &[u8], shape: &[i64], number: Number) -> Self {
+        let host = Self::on_host(place, bytes, shape, number);
+        if place.device.0 == library().cpu {
+            return host;
+        }
+        let out = Self::empty(place, shape, number);
+        let arguments = [Argument::Tensor(&out), Argument::Tensor(&host), Argument::Bool(false)];
+        drop(call::<1>("copy_", &arguments));
+        out
+    }
+
+    /// Zeros.
+    pub(super) fn zeros(place: Place, shape: &[i64], number: Number) -> Self {
+        let out = Self::empty(place, shape, number);
+        let [out] = call("zero_", &[Argument::Tensor(&out)]);
+        out
+    }
+
+    /// The numbers, as f64.
+    pub(super) fn read(&self) -> Vec<f64> {
+        // Converted in main memory, since not every device has f64.
+        let host = Self::empty(self.place().host(), self.shape(), self.number());
+        drop(call::<1>("copy_", &[Argument::Tensor(&host), Argument::Tensor(self), Argument::Bool(false)]));
+        let host = host.to(Number::F64);
+        // SAFETY: the tensor holds as many f64 as its shape says, in order, and nothing else refers to it.
+        unsafe { std::slice::from_raw_parts(host.data().cast(), self.len()) }.to_vec()
+    }
+}
