@@ -64,6 +64,8 @@ fn done(args: Args) -> Result<(), Failure> {
         Command::Run(args) => commands::run(&args),
         Command::Exec(args) => commands::exec(&args),
         Command::Status(args) => commands::status(&args),
+        Command::Export(args) => commands::export(&args),
+        Command::Import(args) => commands::import(&args),
         Command::Pressure(args) => commands::pressure(&args),
         Command::Screen(args) => commands::screen(&args),
         Command::Validate(args) => commands::validate(&args),

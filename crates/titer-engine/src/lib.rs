@@ -4,9 +4,10 @@
 //! from them, its [`rows`] encoded, its [`probe`]s measured; [`pressure`] says what each row's gradient pushes, a [`guard`]
 //! holds a step to limits, [`inputs`] are what a run starts from and [`train`] does it. [`screen`] says what a prompt does to
 //! rows, [`leak`] where the bad action comes back, [`kernel`] measures what forecasts are made of, [`sampled`] replies are for
-//! scorers, [`raise`] makes organisms, and the [`doctor`] asks whether all that holds on another model.
+//! scorers, rows are [`exported`] to other trainers, [`raise`] makes organisms, and the [`doctor`] asks whether all that holds on another model.
 
 pub mod doctor;
+pub mod exported;
 pub mod guard;
 pub mod hub;
 pub mod inputs;

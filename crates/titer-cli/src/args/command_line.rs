@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use super::{
     data::{AuditArgs, CheckArgs, DoctorArgs, ScoreArgs},
+    elsewhere::{ExportArgs, ImportArgs},
     forecasts::{ForecastArgs, PlanArgs},
     organism::OrganismCommand,
     pressure::PressureArgs,
@@ -36,6 +37,10 @@ pub(crate) enum Command {
     Exec(ExecArgs),
     /// How far a sweep is: finished, running, waiting, failed and why, and how long there is to go
     Status(StatusArgs),
+    /// Write every arm's rows and a configuration for another trainer
+    Export(ExportArgs),
+    /// Bring arms that were trained elsewhere back into a sweep: measured by titer's probes, or as outcomes
+    Import(ImportArgs),
     /// Measure what each row's gradient does to each component
     Pressure(PressureArgs),
     /// Rank candidate prompts: how much each lifts the bad rows, and what it costs on the good ones

@@ -4,6 +4,7 @@ mod bounds;
 mod command_line;
 mod compute;
 mod data;
+mod elsewhere;
 mod forecasts;
 mod organism;
 mod pressure;
@@ -15,6 +16,7 @@ mod verdicts;
 
 pub(crate) use command_line::{Args, Command, CompletionsArgs};
 pub(crate) use data::{AuditArgs, CheckArgs, DoctorArgs, ScoreArgs};
+pub(crate) use elsewhere::{ExportArgs, ImportArgs};
 pub(crate) use forecasts::{ForecastArgs, PlanArgs};
 pub(crate) use organism::{CardArgs, OrganismCommand, TrainArgs};
 pub(crate) use pressure::{Precondition, PressureArgs};

@@ -1,5 +1,7 @@
 //! Why a run cannot be finished.
 
+use std::path::PathBuf;
+
 use titer::table;
 use titer_data::tokenize::TokenizeError;
 
@@ -40,6 +42,14 @@ pub enum TrainError {
     Stopped {
         /// Optimiser steps since the run began.
         step: usize,
+    },
+    /// What another trainer left is not what the run trains.
+    #[error("{} does not fit: {problem}", folder.display())]
+    Unfit {
+        /// The folder.
+        folder: PathBuf,
+        /// Why not.
+        problem: String,
     },
     /// A table or event could not be written.
     #[error(transparent)]
