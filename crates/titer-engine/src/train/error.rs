@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use titer::table;
 use titer_data::tokenize::TokenizeError;
 
-use crate::{guard::GuardError, inputs::InputsError, model::ModelError, screen::SubjectsError};
+use crate::{guard::GuardError, inputs::InputsError, model::ModelError, scoring::ScoringError, screen::SubjectsError};
 
 /// Why a run could not be finished.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +16,9 @@ pub enum TrainError {
     /// A row or contrast cannot be encoded.
     #[error(transparent)]
     Tokenize(#[from] TokenizeError),
+    /// A prompt cannot be screened.
+    #[error(transparent)]
+    Scoring(#[from] ScoringError),
     /// Rows on which no prompt can be measured.
     #[error(transparent)]
     Subjects(#[from] SubjectsError),

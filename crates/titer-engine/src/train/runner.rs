@@ -138,5 +138,5 @@ pub(super) fn screened(
     let subjects = Subjects::of_source(source, plan.seed, plan.probes.items)?;
     let margins = Margins::of_source(model, source, ProbeUse::Gradient, plan.seed, plan.probes.items)?;
     let (prompts, directions) = ([prompt.clone()], margins.directions(model));
-    Ok(screen(model, &subjects, &prompts, &[Turn::System], Some(&directions), &|| ())?.records)
+    Ok(screen(model, &subjects, &prompts, &[Turn::System], Some((model, &directions)), &|| ())?.records)
 }
