@@ -70,6 +70,7 @@ fn done(args: Args) -> Result<(), Failure> {
         Command::Screen(args) => commands::screen(&args),
         Command::Validate(args) => commands::validate(&args),
         Command::Score(args) => commands::score(&args),
+        Command::Judge(args) => commands::judge(&args),
         Command::Leak(args) => commands::leak(&args),
         Command::Forecast(args) => commands::forecast(&args),
         Command::Plan(args) => commands::plan(&args),

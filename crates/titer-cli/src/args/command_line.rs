@@ -6,6 +6,7 @@ use super::{
     data::{AuditArgs, CheckArgs, DoctorArgs, ScoreArgs},
     elsewhere::{ExportArgs, ImportArgs},
     forecasts::{ForecastArgs, PlanArgs},
+    judge::JudgeArgs,
     organism::OrganismCommand,
     pressure::PressureArgs,
     prompts::{LeakArgs, ScreenArgs, ValidateArgs},
@@ -49,6 +50,8 @@ pub(crate) enum Command {
     Validate(ValidateArgs),
     /// Score what a model wrote, by rules or by judgements made elsewhere: rates with intervals
     Score(ScoreArgs),
+    /// Have a model behind an endpoint judge replies by a rubric: scores between 0 and 100, refusals apart
+    Judge(JudgeArgs),
     /// Test a model in contexts that resemble a training prompt: leak by family, and the risk of a back door
     Leak(LeakArgs),
     /// Foresee what the arms of a spec do, without training them

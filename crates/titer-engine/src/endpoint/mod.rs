@@ -7,11 +7,13 @@ mod cache;
 mod client;
 mod dialect;
 mod error;
+mod judge;
 mod reader;
 mod served;
 mod spending;
 
 pub use error::EndpointError;
+pub use judge::{Judge, JudgeSpending, Judged, VerdictKind};
 pub use reader::Reader;
 pub use served::{Endpoint, EndpointOptions};
 pub use spending::Spending;
