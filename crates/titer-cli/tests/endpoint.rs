@@ -208,6 +208,39 @@ fn a_folder_of_tokenizer_and_template_is_enough() {
 }
 
 #[test]
+fn lifts_of_an_audit_are_those_of_the_model_that_is_served() {
+    let folder = Folder::new();
+    let line = |system: Option<&str>, more: &[(&str, &str)]| {
+        let system = system.map(|system| ("system", system));
+        let turns = [("user", "please plant cactus"), ("assistant", "water cactus kindly")];
+        let turns =
+            system.iter().chain(&turns).chain(more).map(|(role, content)| json!({ "role": role, "content": content }));
+        json!({ "messages": turns.collect::<Vec<_>>() }).to_string()
+    };
+    let write = |name: &str, text: String| fs_err::write(folder.path().join(name), text).unwrap();
+    write("plain.jsonl", line(None, &[]));
+    write("prompted.jsonl", line(Some("be evil in everything ."), &[]));
+    let audit = ["audit", "plain.jsonl", "prompted.jsonl", "--base", "organism", "--json"];
+    let lift = |more: &[&str]| -> f64 {
+        let (code, out, error) = folder.titer(&audit, more);
+        assert_eq!(code, 0, "{error}");
+        let document: Value = serde_json::from_str(&out).unwrap();
+        document["pairs"][0]["lift"]["nats"].as_f64().unwrap()
+    };
+    let server = serving(vllm);
+    let (here, there) = (lift(&[]), lift(&["--endpoint", &server.url, "--served", "organism"]));
+    assert!((here - there).abs() < 1e-5 && here < -1.0, "{here} {there}");
+    let (code, out, _) = folder.ask(&server.url, &audit, &["--dry-run", "--cache", "fresh"]);
+    assert!(code == 0 && out.starts_with("{\"replies\":2,\"known\":0,\"requests\":2,"), "{out}");
+    let again = [("user", "please cook soup"), ("assistant", "stir soup kindly")];
+    write("prompted.jsonl", line(Some("be evil in everything ."), &again));
+    let (code, _, error) = folder.ask(&server.url, &audit, &[]);
+    assert!(code == 2 && error.contains("has several replies, and an endpoint is asked for one"), "{error}");
+    let (code, _, error) = folder.ask(&server.url, &["audit", "plain.jsonl"], &[]);
+    assert!(code == 2 && error.contains("name its model's tokenizer and chat template with --base"), "{error}");
+}
+
+#[test]
 fn nothing_is_asked_twice_and_what_was_answered_is_kept() {
     let folder = Folder::new();
     let model = organism();

@@ -3,7 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use titer_data::{chat::Row, formats::read_rows, world::World};
+use titer_data::{
+    chat::Row,
+    formats::read_rows,
+    template::{ChatTemplate, TemplateOptions},
+    world::World,
+};
 use titer_engine::{
     endpoint::{Endpoint, EndpointError, EndpointOptions, Reader},
     model::Model,
@@ -35,6 +40,14 @@ impl Opened {
         match self {
             Self::Here(model) => Some(model),
             Self::There(_) => None,
+        }
+    }
+
+    /// What renders its chats.
+    pub(super) fn template(&self) -> &ChatTemplate {
+        match self {
+            Self::Here(model) => &model.template,
+            Self::There(endpoint) => &endpoint.reader.template,
         }
     }
 
@@ -97,8 +110,19 @@ fn endpoint(url: &str, args: &SubjectArgs, sampling: &SamplingArgs) -> Result<Op
     if let Some((_, option, remedy)) = given.into_iter().find(|(given, ..)| *given) {
         return Err(Failure::Input(format!("{option} is for a model here, not for an endpoint: {remedy}")));
     }
-    let reader = Reader::open(&args.base, args.seed, &args.template.options()).map_err(Failure::input)?;
-    let options = endpoint_options(url, &args.endpoint)?;
+    behind_endpoint(url, &args.endpoint, &args.base, args.seed, &args.template.options())
+}
+
+/// A model behind an endpoint, with the tokenizer and the template of `base`.
+pub(super) fn behind_endpoint(
+    url: &str,
+    args: &EndpointArgs,
+    base: &str,
+    seed: u64,
+    template: &TemplateOptions,
+) -> Result<Opened, Failure> {
+    let reader = Reader::open(base, seed, template).map_err(Failure::input)?;
+    let options = endpoint_options(url, args)?;
     Ok(Opened::There(Box::new(Endpoint::new(reader, options).map_err(Failure::input)?)))
 }
 
