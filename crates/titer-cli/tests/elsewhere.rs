@@ -145,8 +145,8 @@ fn what_titer_trained_is_brought_back_with_the_numbers_that_it_had() {
     let dir = folder(SPEC);
     let dir = dir.path();
     ask(dir, &["run", "spec.toml", "--out", "own"]);
-    let (out, talk) = ask(dir, &["export", "spec.toml", "--for", "trl", "--out", "away"]);
-    assert_eq!(out.trim_end(), "away");
+    let (out, talk) = ask(dir, &["export", "spec.toml", "--for", "trl", "--out", "away/"]);
+    assert_eq!((out.trim_end(), dir.join("away.part").exists()), ("away", false));
     assert!(talk.contains("2 runs with 2 stages for TRL, which trains all weights"), "{talk}");
     let runs = runs(&dir.join("away"));
     let named = ["bad→bad=0.0/0".to_owned(), runs[1].clone()];

@@ -35,7 +35,8 @@ pub(crate) fn export(args: &ExportArgs) -> Result<(), Failure> {
     if let Some(seeds) = &args.seeds {
         spec.seeds = Some(seeds.clone());
     }
-    let out = &args.out;
+    // Without a slash at its end, so that what is written first lies beside it.
+    let out = &args.out.components().collect::<PathBuf>();
     if out.symlink_metadata().is_ok() {
         return Err(Failure::Input(format!("{} exists already; name another folder with --out", out.display())));
     }
@@ -58,7 +59,7 @@ pub(crate) fn export(args: &ExportArgs) -> Result<(), Failure> {
     if manifest.is_err() {
         let _ = fs_err::remove_dir_all(&part);
     }
-    print(args, &plan, &manifest?);
+    print(args, out, &plan, &manifest?);
     Ok(())
 }
 
@@ -200,8 +201,8 @@ impl Export<'_> {
     }
 }
 
-fn print(args: &ExportArgs, plan: &SweepPlan, manifest: &Manifest) {
-    let out = args.out.display();
+fn print(args: &ExportArgs, folder: &Path, plan: &SweepPlan, manifest: &Manifest) {
+    let out = folder.display();
     let stages = manifest.runs.iter().map(|run| run.stages.len()).sum::<usize>();
     talk(&format!(
         "{}: {} arms × {} seeds, {} runs with {stages} stages for {}, which trains {}",
@@ -225,7 +226,7 @@ fn print(args: &ExportArgs, plan: &SweepPlan, manifest: &Manifest) {
             json!({ "run": run.run.0, "arms": run.arms, "seed": run.seed, "model": run.model, "stages": stages.collect::<Vec<_>>() })
         });
         let summary = json!({
-            "folder": args.out, "trainer": manifest.trainer.word(), "trains": manifest.trains,
+            "folder": folder, "trainer": manifest.trainer.word(), "trains": manifest.trains,
             "not_carried": manifest.not_carried, "runs": runs.collect::<Vec<_>>(),
         });
         return data(&summary.to_string());

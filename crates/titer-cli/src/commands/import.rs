@@ -40,7 +40,13 @@ pub(crate) fn import(args: &ImportArgs) -> Result<(), Failure> {
     let spec = manifest.open_spec().map_err(Failure::input)?;
     let inputs = Inputs::default();
     let Resolved { mut plan, runs, .. } = resolve(&spec, &inputs).map_err(Failure::input)?;
-    plan.command = format!("titer export {} --for {} --out DIR", spec.path.display(), manifest.trainer.word());
+    let (path, trainer) = (spec.path.display(), manifest.trainer.word());
+    let back = if manifest.trainer.leaves_weights() {
+        "sh DIR/train.sh && titer import DIR"
+    } else {
+        "titer import DIR --outcomes TABLE"
+    };
+    plan.command = format!("titer export {path} --for {trainer} --out DIR && {back}");
     let planned: BTreeMap<RunId, &RunPlan> = runs.iter().map(|(_, plan)| (plan.id(), plan)).collect();
     let as_planned = |run: &ExportedRun| {
         let Some(plan) = planned.get(&run.run) else { return false };

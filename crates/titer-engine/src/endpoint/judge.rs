@@ -2,15 +2,12 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use serde_json::{Value, json};
 
-use super::{EndpointError, EndpointOptions, cache::Cache, client::Client};
+use super::{EndpointError, EndpointOptions, cache::Cache, client::Client, each::each};
 
 /// Where prompts to a judge go.
 const PATH: &str = "/v1/chat/completions";
@@ -133,32 +130,16 @@ impl Judge {
         let different: BTreeSet<&String> = prompts.iter().collect();
         let todo: Vec<&String> =
             different.into_iter().filter(|prompt| self.cache.get(&key(prompt)).is_none()).collect();
-        let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let failure = Mutex::new(None);
-        // The first one finds out whether the server gives log-probabilities.
-        let ask = |prompt: &str| -> Result<(), EndpointError> {
+        let done = AtomicUsize::new(0);
+        let ask = |prompt: &&String| -> Result<(), EndpointError> {
             self.cache.put(key(prompt), self.ask(prompt)?)?;
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, todo.len());
             Ok(())
         };
-        if let Some(first) = todo.get(next.fetch_add(1, Ordering::Relaxed)) {
+        // The first one finds out whether the server gives log-probabilities.
+        if let Some((first, others)) = todo.split_first() {
             ask(first)?;
-        }
-        let failed = || failure.lock().unwrap_or_else(PoisonError::into_inner);
-        let work = || {
-            while let Some(prompt) = todo.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| failed().is_none()) {
-                if let Err(error) = ask(prompt) {
-                    failed().get_or_insert(error);
-                }
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 0..self.options.at_once.clamp(1, todo.len().max(1)) {
-                scope.spawn(work);
-            }
-        });
-        if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            return Err(error);
+            each(others, self.options.at_once, ask)?;
         }
         Ok(prompts.iter().map(|prompt| read(&self.cache.get(&key(prompt)).expect("it has been asked"))).collect())
     }

@@ -6,6 +6,7 @@
 mod cache;
 mod client;
 mod dialect;
+mod each;
 mod error;
 mod judge;
 mod reader;

@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
 };
 
@@ -17,6 +17,7 @@ use super::{
     cache::{AskedKey, Cache},
     client::Client,
     dialect::{Dialect, Pair},
+    each::each,
 };
 
 /// Where a model is served, and how it is asked.
@@ -106,43 +107,17 @@ impl Endpoint {
         say(&format!("{spending}; answers are kept in {}", self.cache.path().display()));
         if let Some(&first) = todo.first() {
             let dialect = self.dialect(pairs[first], say)?;
-            self.ask_all(dialect, pairs, &keys, &todo, progress)?;
+            let done = AtomicUsize::new(0);
+            each(&todo, self.options.at_once, |&at| {
+                let log_prob = dialect.log_prob(&self.client, &self.options.served, pairs[at], false)?;
+                self.cache.put(keys[at].clone(), log_prob.into())?;
+                progress(done.fetch_add(1, Ordering::Relaxed) + 1, todo.len());
+                Ok::<_, EndpointError>(())
+            })?;
         }
         *self.spent.lock().unwrap_or_else(PoisonError::into_inner) = spending;
         let known = |key: &AskedKey| self.cache.get(key).and_then(|answer| answer.as_f64());
         Ok(keys.iter().map(|key| known(key).expect("it has been asked")).collect())
-    }
-
-    fn ask_all(
-        &self,
-        dialect: Dialect,
-        pairs: &[Pair<'_>],
-        keys: &[AskedKey],
-        todo: &[usize],
-        progress: &(dyn Fn(usize, usize) + Sync),
-    ) -> Result<(), EndpointError> {
-        let (next, done, stopped) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
-        let failure = Mutex::new(None);
-        let work = || {
-            while let Some(&at) =
-                todo.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !stopped.load(Ordering::Relaxed))
-            {
-                let answer = dialect.log_prob(&self.client, &self.options.served, pairs[at], false);
-                let kept = answer.and_then(|log_prob| Ok(self.cache.put(keys[at].clone(), log_prob.into())?));
-                if let Err(error) = kept {
-                    stopped.store(true, Ordering::Relaxed);
-                    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-                    return;
-                }
-                progress(done.fetch_add(1, Ordering::Relaxed) + 1, todo.len());
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 0..self.options.at_once.clamp(1, todo.len().max(1)) {
-                scope.spawn(work);
-            }
-        });
-        failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
     }
 
     /// How the server is asked, found out by asking for one pair in every way until one works.
