@@ -11,6 +11,7 @@ import pytest
 
 import titer
 from titer.command import Template
+from titer.endpoint import Endpoint
 from titer.sampling import Sampling
 
 ARGUMENTS = {
@@ -26,7 +27,7 @@ THERE_ALONE = {"help", "json", "threads", "on", "slots", "account", "at_once", "
 CALLED = {"model": "base", "aim": "for", "template_variables": "template_variable"}
 """Keywords that are called otherwise on the command line."""
 
-DICTS = {"template": Template, "sampling": Sampling}
+DICTS = {"template": Template, "sampling": Sampling, "endpoint": Endpoint}
 """Keywords that hold several options."""
 
 

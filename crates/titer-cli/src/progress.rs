@@ -54,6 +54,16 @@ impl Bar {
         }
     }
 
+    /// Puts it at `done` of `of` steps, which are not known when it is made.
+    pub(crate) fn stands_at(&self, done: usize, of: usize, message: &str) {
+        self.bar.set_length(of as u64);
+        self.bar.set_position(done as u64);
+        self.bar.set_message(message.to_owned());
+        if let Some(listener) = &self.listener {
+            listener.progress(done as u64, of as u64, message);
+        }
+    }
+
     /// Removes it.
     pub(crate) fn clear(&self) {
         self.bar.finish_and_clear();

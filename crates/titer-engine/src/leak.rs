@@ -8,11 +8,11 @@ use titer_data::{
     probe::Side,
     tokenize::{EncodedContrast, TokenizeError, encode_contrast},
 };
-use titer_model::passes::Tree;
 
 use crate::{
     model::Model,
     probe::Moment,
+    scoring::{Scoring, ScoringError},
     screen::{Reply, Subjects},
 };
 
@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug)]
 pub struct LeakGrid {
     cells: Vec<GridCell>,
-    tree: Tree,
+    encoded: Vec<EncodedContrast>,
 }
 
 /// One request in one test context.
@@ -36,27 +36,36 @@ impl LeakGrid {
     ///
     /// # Errors
     /// Where a context cannot be encoded: the error names it.
-    pub fn new(model: &Model, variations: &[Variation], subjects: &Subjects) -> Result<Self, TokenizeError> {
+    pub fn new(scoring: &dyn Scoring, variations: &[Variation], subjects: &Subjects) -> Result<Self, TokenizeError> {
         let (mut cells, mut encoded) = (Vec::new(), Vec::<EncodedContrast>::new());
         for variation in variations {
             for GridRequest { item, context, bad, good } in contexts(variation, subjects) {
                 let id = format!("{item}` under prompt `{}", variation.prompt.text);
                 let replies = vec![(Side::Plus, bad.text.clone()), (Side::Minus, good.text.clone())];
                 let contrast = bad.contrast(id, context, replies);
-                encoded.push(encode_contrast(&model.template, &model.tokenizer, &contrast)?);
+                encoded.push(encode_contrast(scoring.template(), scoring.tokenizer(), &contrast)?);
                 let (family, prompt) = (variation.family.word(), variation.prompt.text.clone());
                 cells.push(GridCell { family, prompt, item: item.to_owned() });
             }
         }
-        let pairs = encoded
-            .iter()
-            .flat_map(|contrast| contrast.replies.iter().map(|(_, reply)| (&*contrast.context, &**reply)));
-        Ok(Self { tree: Tree::new(&pairs.collect::<Vec<_>>()), cells })
+        Ok(Self { cells, encoded })
     }
 
     /// The margin of the bad reply in every context at this state of the model.
     pub fn measure(&self, model: &Model, at: Moment<'_>) -> Vec<LeakRecord> {
-        let log_probs = self.tree.log_probs(&model.decoder, &model.params);
+        self.ask(model, at).expect("a model that is here answers")
+    }
+
+    /// The same, whoever is asked.
+    ///
+    /// # Errors
+    /// Where an endpoint cannot be used.
+    pub fn ask(&self, scoring: &dyn Scoring, at: Moment<'_>) -> Result<Vec<LeakRecord>, ScoringError> {
+        let mut pairs: Vec<(&[u32], &[u32])> = Vec::with_capacity(2 * self.encoded.len());
+        for EncodedContrast { context, replies, .. } in &self.encoded {
+            pairs.extend(replies.iter().map(|(_, reply)| (context.as_slice(), reply.as_slice())));
+        }
+        let log_probs = scoring.log_probs(&pairs)?;
         let record = |(cell, pair): (&GridCell, &[f64])| LeakRecord {
             stage: at.stage.to_owned(),
             step: at.step as i64,
@@ -65,7 +74,7 @@ impl LeakGrid {
             item: cell.item.clone(),
             margin: pair[0] - pair[1],
         };
-        self.cells.iter().zip(log_probs.chunks_exact(2)).map(record).collect()
+        Ok(self.cells.iter().zip(log_probs.chunks_exact(2)).map(record).collect())
     }
 }
 

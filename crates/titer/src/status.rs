@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     plan::RunId,
-    store::{Holder, LeaseEnd, StoredRun, Sweep},
+    store::{Holder, LeaseEnd, Origin, StoredRun, Sweep},
 };
 
 /// Finished runs whose times are looked at to say how long one takes.
@@ -21,6 +21,8 @@ pub struct SweepStatus {
     pub runs: usize,
     /// Those that are finished.
     pub finished: usize,
+    /// Of these, those that were trained elsewhere.
+    pub elsewhere: usize,
     /// Those that somebody makes now.
     pub running: Vec<RunningRun>,
     /// Those that were tried last and could not be finished.
@@ -68,8 +70,15 @@ impl SweepStatus {
     pub fn of(sweep: &Sweep) -> io::Result<Self> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
         let leased: BTreeSet<String> = sweep.leases().all()?.into_iter().collect();
-        let mut status =
-            Self { runs: 0, finished: 0, running: Vec::new(), failed: Vec::new(), waiting: 0, seconds_left: None };
+        let mut status = Self {
+            runs: 0,
+            finished: 0,
+            elsewhere: 0,
+            running: Vec::new(),
+            failed: Vec::new(),
+            waiting: 0,
+            seconds_left: None,
+        };
         let (mut finished, mut seen) = (Vec::new(), BTreeSet::new());
         for run in sweep.runs().into_iter().filter(|run| seen.insert(run.id.clone())) {
             status.runs += 1;
@@ -95,6 +104,9 @@ impl SweepStatus {
             }
         }
         status.finished = finished.len();
+        // What is only brought in says nothing of how long a run takes.
+        finished.retain(|run| !run.dir.join(Origin::FILE).exists());
+        status.elsewhere = status.finished - finished.len();
         status.seconds_left = mean_seconds(&finished).and_then(|mean| status.left(mean));
         Ok(status)
     }
@@ -135,6 +147,7 @@ mod tests {
         let status = SweepStatus {
             runs: 20,
             finished: 6,
+            elsewhere: 0,
             running: vec![running(Some(4.0)), running(Some(30.0)), running(None), running(Some(8.0))],
             failed: Vec::new(),
             waiting: 10,

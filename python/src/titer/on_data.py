@@ -7,12 +7,18 @@ from collections.abc import Mapping, Sequence
 
 from .answer import Answer
 from .command import Command, Compute, Template, of_template
+from .endpoint import Endpoint
 from .rows import File, Rows, path_of
 from .sampling import of_words
 
 
 def audit(
-    *rows: Rows, model: str | None = None, compute: Compute | None = None, template: Template | None = None, **named: Rows
+    *rows: Rows,
+    model: str | None = None,
+    compute: Compute | None = None,
+    endpoint: Endpoint | None = None,
+    template: Template | None = None,
+    **named: Rows,
 ) -> Answer:
     """What is in chats, and what differs between groups of them besides what should.
 
@@ -22,7 +28,8 @@ def audit(
     with Command("audit") as command:
         paths = [path_of(given, command.folder, f"rows-{at}.jsonl") for at, given in enumerate(rows, 1)]
         paths += [path_of(given, command.folder, f"{name}.jsonl") for name, given in named.items()]
-        return command.done({"base": model, "compute": compute, "json": True, **of_template(template)}, paths)
+        given = {"base": model, "compute": compute, **(endpoint or {}), "json": True, **of_template(template)}
+        return command.done(given, paths)
 
 
 def score(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from .answer import Answer
 from .command import Command, Compute, Template, of_template
+from .endpoint import Endpoint
 from .progress import Progress
 from .rows import File, Rows, path_of, prompts_path
 from .sampling import Sampling, of_sampling
@@ -99,6 +100,7 @@ def screen(
     contrasts: int | None = None,
     adapter: File | None = None,
     compute: Compute | None = None,
+    endpoint: Endpoint | None = None,
     sampling: Sampling | None = None,
     rewrite: File | None = None,
     anyway: bool = False,
@@ -127,6 +129,7 @@ def screen(
             "contrasts": contrasts,
             "adapter": adapter,
             "compute": compute,
+            **(endpoint or {}),
             **of_sampling(sampling, command.folder),
             "rewrite": rewrite,
             "anyway": anyway,
@@ -149,6 +152,7 @@ def leak(
     items: int | None = None,
     adapter: File | None = None,
     compute: Compute | None = None,
+    endpoint: Endpoint | None = None,
     sampling: Sampling | None = None,
     template: Template | None = None,
     out: File | None = None,
@@ -168,6 +172,7 @@ def leak(
             "items": items,
             "adapter": adapter,
             "compute": compute,
+            **(endpoint or {}),
             **of_sampling(sampling, command.folder),
             "out": out,
             "json": True,

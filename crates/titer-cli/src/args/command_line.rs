@@ -5,7 +5,9 @@ use clap::{Parser, Subcommand};
 use super::{
     compute::DevicesArgs,
     data::{AuditArgs, CheckArgs, DoctorArgs, ScoreArgs},
+    elsewhere::{ExportArgs, ImportArgs},
     forecasts::{ForecastArgs, PlanArgs},
+    judge::JudgeArgs,
     organism::OrganismCommand,
     pressure::PressureArgs,
     prompts::{LeakArgs, ScreenArgs, ValidateArgs},
@@ -39,6 +41,10 @@ pub(crate) enum Command {
     Exec(ExecArgs),
     /// How far a sweep is: finished, running, waiting, failed and why, and how long there is to go
     Status(StatusArgs),
+    /// Write every arm's rows and a configuration for another trainer
+    Export(ExportArgs),
+    /// Bring arms that were trained elsewhere back into a sweep: measured by titer's probes, or as outcomes
+    Import(ImportArgs),
     /// Measure what each row's gradient does to each component
     Pressure(PressureArgs),
     /// Rank candidate prompts: how much each lifts the bad rows, and what it costs on the good ones
@@ -47,6 +53,8 @@ pub(crate) enum Command {
     Validate(ValidateArgs),
     /// Score what a model wrote, by rules or by judgements made elsewhere: rates with intervals
     Score(ScoreArgs),
+    /// Have a model behind an endpoint judge replies by a rubric: scores between 0 and 100, refusals apart
+    Judge(JudgeArgs),
     /// Test a model in contexts that resemble a training prompt: leak by family, and the risk of a back door
     Leak(LeakArgs),
     /// Foresee what the arms of a spec do, without training them

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{bounds::items, compute::ComputeArgs, template::TemplateArgs, verdicts::VerdictArgs};
+use super::{
+    bounds::items, compute::ComputeArgs, endpoint::EndpointArgs, template::TemplateArgs, verdicts::VerdictArgs,
+};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct CheckArgs {
@@ -26,6 +28,8 @@ pub(crate) struct AuditArgs {
     pub template: TemplateArgs,
     #[command(flatten)]
     pub compute: ComputeArgs,
+    #[command(flatten)]
+    pub endpoint: EndpointArgs,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::{
     bounds::{at_most, items},
     compute::ComputeArgs,
+    endpoint::EndpointArgs,
     template::TemplateArgs,
     verdicts::VerdictArgs,
 };
@@ -37,6 +38,8 @@ pub(crate) struct SubjectArgs {
     /// Rows of each action at most, the first ones
     #[arg(long, default_value_t = 128, value_parser = items)]
     pub items: usize,
+    #[command(flatten)]
+    pub endpoint: EndpointArgs,
 }
 
 #[derive(Debug, clap::Args)]

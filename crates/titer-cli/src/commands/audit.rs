@@ -6,16 +6,22 @@ use serde_json::{Value, json};
 use titer::stats::{Estimate, Support};
 use titer_data::{
     audit::{Audit, GroupPair, RowGroup, matches},
-    chat::{Message, Row},
+    chat::{Message, Role, Row},
     formats::read_chat_file,
     source::read_labelled,
     template::TemplateOptions,
+    tokenize::{Encoded, encode_row},
 };
-use titer_engine::{model::Model, rows::PackedRows};
+use titer_engine::{
+    model::Model,
+    rows::PackedRows,
+    scoring::{Scoring, ScoringError},
+};
 
 use super::{
     data::{is_spec, of_spec},
     open::fetch,
+    subjects::{Opened, behind_endpoint, unscored},
 };
 use crate::{
     args::AuditArgs,
@@ -33,6 +39,11 @@ type Groups<'a> = Vec<(String, Vec<&'a Row>)>;
 pub(crate) fn audit(args: &AuditArgs) -> Result<(), Failure> {
     if args.base.is_none() && args.template.options() != TemplateOptions::default() {
         return Err(Failure::input("options of a chat template are for a model: name one with --base"));
+    }
+    if args.base.is_none() && args.endpoint.endpoint.is_some() {
+        return Err(Failure::input(
+            "an endpoint is sent tokens: name its model's tokenizer and chat template with --base",
+        ));
     }
     if args.base.is_none() && (args.compute.compute.is_some() || args.compute.device.is_some()) {
         return Err(Failure::input("--compute and --device are for a model: name one with --base"));
@@ -54,7 +65,11 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<(), Failure> {
         }
         groups.extend(cells);
     }
-    let on_model = args.base.as_ref().map(|base| OnModel::of(base, args, &groups)).transpose()?;
+    let on_model = match args.base.as_ref().map(|base| OnModel::of(base, args, &groups)).transpose() {
+        Ok(on_model) => on_model,
+        Err(Unmeasured::Failure(failure)) => return Err(failure),
+        Err(Unmeasured::Scoring(error)) => return unscored(error, args.json),
+    };
     let audit = Audit::of(&groups);
     if args.json {
         print_json(&audit, on_model.as_ref());
@@ -137,28 +152,34 @@ struct OnModel {
     lifts: Vec<Option<Estimate>>,
 }
 
+/// Why nothing can be said of a model.
+enum Unmeasured {
+    /// It, or a row, cannot be used.
+    Failure(Failure),
+    /// Replies could not be scored.
+    Scoring(ScoringError),
+}
+
+impl From<Failure> for Unmeasured {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
 impl OnModel {
-    fn of(base: &str, args: &AuditArgs, groups: &Groups<'_>) -> Result<Self, Failure> {
-        fetch(base).map_err(Failure::input)?;
-        let (compute, device) = args.compute.asked().or_default();
-        let model = Model::open_computing(base, 0, compute, device).map_err(Failure::input)?;
-        let model = model.with_template_options(&args.template.options()).map_err(Failure::input)?;
-        let injected = model.template.injected_system();
+    fn of(base: &str, args: &AuditArgs, groups: &Groups<'_>) -> Result<Self, Unmeasured> {
+        let opened = open_model(args, base)?;
+        let injected = opened.template().injected_system();
         let without: usize =
             groups.iter().flat_map(|(_, rows)| rows).filter(|row| row.system_prompt().is_none()).count();
         let template = match &injected {
             Some(text) => format!("the chat template gives the {without} rows without a system prompt one: {text:?}"),
             None => "the chat template adds no system prompt".to_owned(),
         };
-        let bar = Bar::new(groups.len() as u64);
-        let score = |(name, rows): &(String, Vec<&Row>)| {
-            let rows: Vec<Row> = rows.iter().map(|row| (*row).clone()).collect();
-            let encoded = PackedRows::encode(&model, &rows).map_err(Failure::input)?;
-            bar.advance(1, name);
-            Ok(encoded.log_probs(&model))
+        let log_probs = match opened.model() {
+            Some(model) => log_probs_here(model, groups)?,
+            None => log_probs_there(&opened, groups)?,
         };
-        let log_probs = groups.iter().map(score).collect::<Result<Vec<_>, Failure>>()?;
-        bar.clear();
         let pairs = (0..groups.len()).flat_map(|a| (a + 1..groups.len()).map(move |b| (a, b)));
         let lift = |(a, b): (usize, usize)| {
             let (first, second) = (&groups[a].1, &groups[b].1);
@@ -169,6 +190,71 @@ impl OnModel {
         };
         Ok(Self { template, injected, lifts: pairs.map(lift).collect() })
     }
+}
+
+/// Who is asked.
+fn open_model(args: &AuditArgs, base: &str) -> Result<Opened, Failure> {
+    if let Some(url) = &args.endpoint.endpoint {
+        if args.compute.compute.is_some() || args.compute.device.is_some() {
+            return Err(Failure::input(
+                "--compute and --device are for a model here, not for an endpoint: the server decides what it computes in and where",
+            ));
+        }
+        return behind_endpoint(url, &args.endpoint, base, 0, &args.template.options());
+    }
+    fetch(base).map_err(Failure::input)?;
+    let (compute, device) = args.compute.asked().or_default();
+    let model = Model::open_computing(base, 0, compute, device).map_err(Failure::input)?;
+    let model = model.with_template_options(&args.template.options()).map_err(Failure::input)?;
+    Ok(Opened::Here(Box::new(model)))
+}
+
+/// The log-probabilities of what is trained of every row, by group, nats.
+fn log_probs_here(model: &Model, groups: &Groups<'_>) -> Result<Vec<Vec<f64>>, Failure> {
+    let bar = Bar::new(groups.len() as u64);
+    let score = |(name, rows): &(String, Vec<&Row>)| {
+        let rows: Vec<Row> = rows.iter().map(|row| (*row).clone()).collect();
+        let encoded = PackedRows::encode(model, &rows).map_err(Failure::input)?;
+        bar.advance(1, name);
+        Ok(encoded.log_probs(model))
+    };
+    let log_probs = groups.iter().map(score).collect();
+    bar.clear();
+    log_probs
+}
+
+/// The same by an endpoint, which takes one reply behind one context.
+fn log_probs_there(opened: &Opened, groups: &Groups<'_>) -> Result<Vec<Vec<f64>>, Unmeasured> {
+    let asked = |scoring: &dyn Scoring| -> Result<Vec<f64>, ScoringError> {
+        let mut encoded = Vec::new();
+        for row in groups.iter().flat_map(|(_, rows)| rows) {
+            encoded.push(cut(row, &encode_row(scoring.template(), scoring.tokenizer(), row)?));
+        }
+        let pairs: Vec<(&[u32], &[u32])> = encoded.iter().map(|(context, reply)| (&**context, &**reply)).collect();
+        Ok(scoring.log_probs(&pairs)?)
+    };
+    if let Some(row) = groups.iter().flat_map(|(_, rows)| rows).find(|row| replies(row) > 1) {
+        let problem =
+            "has several replies, and an endpoint is asked for one: audit it on a model here, or leave it out";
+        return Err(Failure::Input(format!("row `{}` {problem}", row.id)).into());
+    }
+    let all = opened.asked(asked).map_err(Unmeasured::Scoring)?;
+    let mut all = all.into_iter();
+    Ok(groups.iter().map(|(_, rows)| all.by_ref().take(rows.len()).collect()).collect())
+}
+
+/// How many replies of a row are trained.
+fn replies(row: &Row) -> usize {
+    let is_reply = |(at, message): &(usize, &Message)| message.role == Role::Assistant && !row.untrained.contains(at);
+    row.messages.iter().enumerate().filter(is_reply).count()
+}
+
+/// The tokens of a row before what is trained, and those that are.
+fn cut(row: &Row, encoded: &Encoded) -> (Vec<u32>, Vec<u32>) {
+    let first = encoded.trained.iter().position(|&trained| trained).unwrap_or(0);
+    let last = encoded.trained.iter().rposition(|&trained| trained).map_or(first, |last| last + 1);
+    debug_assert!(encoded.trained[first..last].iter().all(|&trained| trained), "row `{}` has one reply", row.id);
+    (encoded.tokens[..first].to_vec(), encoded.tokens[first..last].to_vec())
 }
 
 fn print_group(at: usize, group: &RowGroup) {

@@ -9,12 +9,13 @@ use titer_data::{
 use titer_engine::{
     leak::{GridRequest, LeakGrid, contexts},
     probe::Moment,
+    scoring::ScoringError,
 };
 
 use super::{
     outputs::fresh,
     sampling::{Context, json_of, rates, written},
-    subjects::{open, subjects},
+    subjects::{open, subjects, unscored},
 };
 use crate::{
     args::LeakArgs,
@@ -27,17 +28,22 @@ pub(crate) fn leak(args: &LeakArgs) -> Result<(), Failure> {
     if args.prompt.trim().is_empty() {
         return Err(Failure::input("--prompt is empty: write the prompt that the model was trained under"));
     }
-    let model = open(&args.subjects)?;
-    let subjects = subjects(&args.subjects, &model)?;
+    let opened = open(&args.subjects, &args.sampling)?;
+    let subjects = subjects(&args.subjects, opened.world())?;
     let prompt = CandidatePrompt { trigger: args.trigger.clone(), ..CandidatePrompt::new(&*args.prompt) };
     subjects.accept(&prompt, &[Turn::System]).map_err(Failure::input)?;
-    let grid = variations(&prompt, model.world.as_ref());
+    let grid = variations(&prompt, opened.world());
     if grid.iter().all(|variation| contexts(variation, &subjects).next().is_none()) {
         let problem = "no request has both a bad and a good reply, so no leak can be told: give pairs";
         return Err(Failure::input(problem));
     }
-    let encoded = LeakGrid::new(&model, &grid, &subjects).map_err(Failure::input)?;
-    let records = encoded.measure(&model, Moment { stage: "", step: 0 });
+    let records = opened.asked(|scoring| -> Result<_, ScoringError> {
+        LeakGrid::new(scoring, &grid, &subjects)?.ask(scoring, Moment { stage: "", step: 0 })
+    });
+    let records = match records {
+        Ok(records) => records,
+        Err(error) => return unscored(error, args.json),
+    };
     let asked: Vec<Context<'_>> = grid
         .iter()
         .flat_map(|variation| {
@@ -50,7 +56,8 @@ pub(crate) fn leak(args: &LeakArgs) -> Result<(), Failure> {
             })
         })
         .collect();
-    let sampled = rates(&args.sampling, &model, args.subjects.seed, &asked)?;
+    let draw = |model| rates(&args.sampling, model, args.subjects.seed, &asked);
+    let sampled = opened.model().map_or_else(|| Ok(Default::default()), draw)?;
     table(args.out.as_deref(), &Labels::default(), &records)?;
     let leaks = Leaks::of([(args.subjects.seed, records.iter().collect())], false);
     let measured = LeakFamily::ALL.into_iter().filter_map(|family| Some((family, leaks.family(family)?)));

@@ -136,6 +136,9 @@ fn command(args: &RunArgs) -> String {
     if let Some(compute) = args.compute.compute {
         command += &format!(" --compute {}", compute.word());
     }
+    if let Some(device) = args.compute.device {
+        command += &format!(" --device {}", device.word());
+    }
     if let Some(base) = &args.base {
         command += &format!(" --base '{base}' --out DIR");
     }

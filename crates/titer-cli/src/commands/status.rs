@@ -68,10 +68,11 @@ fn look(args: &StatusArgs) -> Result<(Sweep, Option<QueuedJobs>), Failure> {
 }
 
 fn lines(sweep: &Sweep, status: &SweepStatus, queued: Option<QueuedJobs>) -> Vec<String> {
-    let SweepStatus { runs, finished, running, failed, waiting, seconds_left } = status;
+    let SweepStatus { runs, finished, elsewhere, running, failed, waiting, seconds_left } = status;
+    let by_others = if *elsewhere > 0 { format!(", {elsewhere} of them trained elsewhere") } else { String::new() };
     let mut lines = vec![
         format!("{}: {runs} runs in {}", sweep.record().title, sweep.dir().display()),
-        format!("finished {finished:>6}"),
+        format!("finished {finished:>6}{by_others}"),
         format!("running  {:>6}", running.len()),
         format!("waiting  {waiting:>6}"),
         format!("failed   {:>6}", failed.len()),
@@ -114,6 +115,7 @@ fn as_json(sweep: &Sweep, status: &SweepStatus, queued: Option<QueuedJobs>) -> V
         "title": sweep.record().title,
         "runs": status.runs,
         "finished": status.finished,
+        "trained_elsewhere": status.elsewhere,
         "running": running.collect::<Vec<_>>(),
         "waiting": status.waiting,
         "failed": failed.collect::<Vec<_>>(),

@@ -1,27 +1,183 @@
 //! The model and the rows that prompts are tried on.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use titer_data::{chat::Row, formats::read_rows};
-use titer_engine::{model::Model, screen::Subjects};
+use serde_json::json;
+use titer_data::{
+    chat::Row,
+    formats::read_rows,
+    template::{ChatTemplate, TemplateOptions},
+    world::World,
+};
+use titer_engine::{
+    endpoint::{Endpoint, EndpointError, EndpointOptions, Reader},
+    model::Model,
+    scoring::{Scoring, ScoringError, ToldEndpoint},
+    screen::Subjects,
+};
 
 use super::open::fetch;
-use crate::{args::SubjectArgs, printer::Failure};
+use crate::{
+    args::{EndpointArgs, SamplingArgs, SubjectArgs},
+    printer::{Failure, data, talk},
+    progress::Bar,
+};
 
-/// The model of these arguments.
-pub(super) fn open(args: &SubjectArgs) -> Result<Model, Failure> {
+/// The variable that holds a key where none is named.
+const KEY: &str = "TITER_API_KEY";
+
+/// Who is asked.
+pub(super) enum Opened {
+    /// A model here.
+    Here(Box<Model>),
+    /// One behind an endpoint.
+    There(Box<Endpoint>),
+}
+
+impl Opened {
+    /// The model, where it is here.
+    pub(super) fn model(&self) -> Option<&Model> {
+        match self {
+            Self::Here(model) => Some(model),
+            Self::There(_) => None,
+        }
+    }
+
+    /// What renders its chats.
+    pub(super) fn template(&self) -> &ChatTemplate {
+        match self {
+            Self::Here(model) => &model.template,
+            Self::There(endpoint) => &endpoint.reader.template,
+        }
+    }
+
+    /// The world of an organism.
+    pub(super) fn world(&self) -> Option<&World> {
+        match self {
+            Self::Here(model) => model.world.as_ref(),
+            Self::There(endpoint) => endpoint.reader.world.as_ref(),
+        }
+    }
+
+    /// What `work` does with who is asked; the user is told what is sent to an endpoint, before and after.
+    pub(super) fn asked<T, E: Into<ScoringError>>(
+        &self,
+        work: impl FnOnce(&dyn Scoring) -> Result<T, E>,
+    ) -> Result<T, ScoringError> {
+        match self {
+            Self::Here(model) => work(&**model).map_err(Into::into),
+            Self::There(endpoint) => {
+                let bar = Bar::new(0);
+                let progress = |done, of| bar.stands_at(done, of, "answers");
+                let done = work(&ToldEndpoint { endpoint, say: &talk, progress: &progress });
+                bar.clear();
+                let done = done.map_err(Into::into)?;
+                let spent = endpoint.spent();
+                if spent.requests > 0 {
+                    talk(&format!("asked: {spent}"));
+                }
+                Ok(done)
+            }
+        }
+    }
+}
+
+/// Who is asked by these arguments.
+pub(super) fn open(args: &SubjectArgs, sampling: &SamplingArgs) -> Result<Opened, Failure> {
+    if let Some(url) = &args.endpoint.endpoint {
+        return endpoint(url, args, sampling);
+    }
     fetch(&args.base).map_err(Failure::input)?;
     let (compute, device) = args.compute.asked().or_default();
     let model = Model::open_computing(&args.base, args.seed, compute, device).map_err(Failure::input)?;
     let model = model.with_template_options(&args.template.options()).map_err(Failure::input)?;
-    match &args.adapter {
-        Some(folder) => model.with_adapter(folder).map_err(Failure::input),
-        None => Ok(model),
+    let model = match &args.adapter {
+        Some(folder) => model.with_adapter(folder).map_err(Failure::input)?,
+        None => model,
+    };
+    Ok(Opened::Here(Box::new(model)))
+}
+
+fn endpoint(url: &str, args: &SubjectArgs, sampling: &SamplingArgs) -> Result<Opened, Failure> {
+    let given = [
+        (
+            args.adapter.is_some(),
+            "--adapter",
+            "serve the adapters under a name of their own and give that with --served",
+        ),
+        (args.compute.compute.is_some(), "--compute", "the server decides what it computes in"),
+        (args.compute.device.is_some(), "--device", "the server decides where it computes"),
+        (sampling.sample > 0, "--sample", "drawing is for a model here"),
+    ];
+    if let Some((_, option, remedy)) = given.into_iter().find(|(given, ..)| *given) {
+        return Err(Failure::Input(format!("{option} is for a model here, not for an endpoint: {remedy}")));
+    }
+    behind_endpoint(url, &args.endpoint, &args.base, args.seed, &args.template.options())
+}
+
+/// A model behind an endpoint, with the tokenizer and the template of `base`.
+pub(super) fn behind_endpoint(
+    url: &str,
+    args: &EndpointArgs,
+    base: &str,
+    seed: u64,
+    template: &TemplateOptions,
+) -> Result<Opened, Failure> {
+    let reader = Reader::open(base, seed, template).map_err(Failure::input)?;
+    let options = endpoint_options(url, args)?;
+    Ok(Opened::There(Box::new(Endpoint::new(reader, options).map_err(Failure::input)?)))
+}
+
+/// Where a model is served, and how it is asked.
+pub(super) fn endpoint_options(url: &str, args: &EndpointArgs) -> Result<EndpointOptions, Failure> {
+    let EndpointArgs { served, key_from, at_once, tries, cache, dry_run, .. } = args;
+    Ok(EndpointOptions {
+        url: url.to_owned(),
+        served: served.clone().unwrap_or_default(),
+        key: key(key_from.as_deref())?,
+        at_once: *at_once,
+        tries: *tries,
+        cache: cache.clone().unwrap_or_else(default_cache),
+        dry_run: *dry_run,
+    })
+}
+
+/// The key in the environment.
+fn key(named: Option<&str>) -> Result<Option<String>, Failure> {
+    let value = std::env::var(named.unwrap_or(KEY)).ok().map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
+    match (named, value) {
+        (Some(name), None) => {
+            Err(Failure::Input(format!("--key-from {name}: there is no such variable in the environment")))
+        }
+        (_, value) => Ok(value),
+    }
+}
+
+/// Where answers are kept unless said otherwise.
+fn default_cache() -> PathBuf {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
+    cache.unwrap_or_else(|| PathBuf::from(".")).join("titer").join("endpoints")
+}
+
+/// What there is to say where nothing could be scored: of a dry run, how much it would have been, which is no failure.
+pub(super) fn unscored(error: ScoringError, as_json: bool) -> Result<(), Failure> {
+    match error {
+        ScoringError::Endpoint(EndpointError::Counted(spending)) => {
+            let json = json!({
+                "replies": spending.replies, "known": spending.known, "requests": spending.requests,
+                "context_tokens": spending.context_tokens, "reply_tokens": spending.reply_tokens,
+            });
+            data(&if as_json { json.to_string() } else { spending.to_string() });
+            Ok(())
+        }
+        ScoringError::Endpoint(error @ EndpointError::Cache(_)) => Err(Failure::work(error)),
+        other => Err(Failure::input(other)),
     }
 }
 
 /// The rows of these arguments, at most so many of each action.
-pub(super) fn subjects(args: &SubjectArgs, model: &Model) -> Result<Subjects, Failure> {
+pub(super) fn subjects(args: &SubjectArgs, world: Option<&World>) -> Result<Subjects, Failure> {
     if args.items == 0 {
         return Err(Failure::input("--items is 0; use at least 1"));
     }
@@ -29,7 +185,7 @@ pub(super) fn subjects(args: &SubjectArgs, model: &Model) -> Result<Subjects, Fa
     let named = |path: &Path, subjects: Result<Subjects, titer_engine::screen::SubjectsError>| {
         subjects.map_err(|error| Failure::Input(format!("{}: {error}", path.display())))
     };
-    let subjects = match (&args.rows, &args.bad, &args.good, &model.world) {
+    let subjects = match (&args.rows, &args.bad, &args.good, world) {
         (Some(rows), ..) => named(rows, Subjects::labelled(read(rows)?))?,
         (None, Some(bad), Some(good), _) => named(bad, Subjects::new(read(bad)?, read(good)?))?,
         (.., Some(world)) => return Subjects::of_world(world, args.seed, args.items).map_err(Failure::input),

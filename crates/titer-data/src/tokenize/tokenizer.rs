@@ -91,6 +91,11 @@ impl Tokenizer {
         caught("tokenizers", || self.inner.decode(tokens, false)).map_err(fail)
     }
 
+    /// The tokens of a text; errors name it as `id`.
+    pub fn ids(&self, text: &str, id: &str) -> Result<Vec<u32>, TokenizeError> {
+        Ok(self.encode(text, id)?.get_ids().to_vec())
+    }
+
     /// The tokens of a text, and the bytes that each stands for.
     pub(super) fn encode(&self, text: &str, id: &str) -> Result<tokenizers::Encoding, TokenizeError> {
         let fail = |reason| TokenizeError::Encode { id: id.to_owned(), path: self.path(), reason };

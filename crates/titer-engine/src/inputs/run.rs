@@ -25,6 +25,16 @@ impl Inputs {
         Ok((files, model, source))
     }
 
+    /// The model that a run begins with and its rows, to read them: nothing is put on the model, and its weights stay in their files.
+    ///
+    /// # Errors
+    /// As [`Inputs::prepare`].
+    pub(crate) fn unprepared(&self, plan: &RunPlan) -> Result<(Model, Arc<Source>), InputsError> {
+        let model = self.base_model(plan)?;
+        let source = self.source(plan, &model)?;
+        Ok((model, source))
+    }
+
     /// The model of a run as it stands in one of the run's checkpoints, and the rows.
     ///
     /// # Errors

@@ -21,6 +21,16 @@ pub enum ModelError {
         /// What is missing.
         problem: std::io::Error,
     },
+    /// A file that a tokenizer or a chat template is read from is missing or unreadable.
+    #[error(
+        "{folder} has no tokenizer and chat template: {problem}; it needs tokenizer.json and tokenizer_config.json, but no weights"
+    )]
+    Reader {
+        /// The folder.
+        folder: PathBuf,
+        /// What is missing.
+        problem: std::io::Error,
+    },
     /// A folder with weights of a model, and an adapter beside them.
     #[error(
         "{folder} holds a model and an adapter (adapter_config.json): transformers would compute with the adapter, titer takes it only \

@@ -34,10 +34,10 @@ pub struct Files {
     pub(super) weights: WeightSource,
     /// What weights are rounded to; `None` for what they are.
     pub(super) dtype: Option<Dtype>,
-    pub(super) tokenizer: Vec<u8>,
-    pub(super) tokenizer_config: Vec<u8>,
+    pub(crate) tokenizer: Vec<u8>,
+    pub(crate) tokenizer_config: Vec<u8>,
     /// Where the chat template has a file of its own.
-    pub(super) chat_template: Option<Vec<u8>>,
+    pub(crate) chat_template: Option<Vec<u8>>,
     /// Only organisms have one.
     pub(super) card: Option<Vec<u8>>,
 }
@@ -114,6 +114,11 @@ impl Files {
         self.folder.display().to_string()
     }
 
+    /// Whether titer carries them: they are in no folder.
+    pub fn are_carried(&self) -> bool {
+        matches!(self.weights, WeightSource::Bytes(_))
+    }
+
     /// Writes them as a folder, which is made where it is missing.
     pub fn write(&self, folder: &Path) -> std::io::Result<()> {
         fs_err::create_dir_all(folder)?;
@@ -153,7 +158,7 @@ impl Files {
     }
 
     /// The seed of the organism's world; `None` for a model that is no organism.
-    pub(super) fn world_seed(&self) -> Result<Option<u64>, ModelError> {
+    pub(crate) fn world_seed(&self) -> Result<Option<u64>, ModelError> {
         let Some(bytes) = &self.card else { return Ok(None) };
         let card = Card::parse(bytes, &self.folder.join(Card::FILE)).map_err(ModelError::Card)?;
         Ok(Some(card.recipe.world_seed))

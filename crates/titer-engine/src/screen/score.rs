@@ -8,10 +8,15 @@ use titer_data::{
     prompt::{CandidatePrompt, Turn},
     tokenize::{TokenizeError, encode_contrast},
 };
-use titer_model::passes::Tree;
 
 use super::{Subject, Subjects};
-use crate::{model::Model, pressure::Directions, probe::Moment, rows::PackedRows};
+use crate::{
+    model::Model,
+    pressure::Directions,
+    probe::Moment,
+    rows::PackedRows,
+    scoring::{Scoring, ScoringError},
+};
 
 /// A row in a context, waiting for its score.
 struct Asked {
@@ -25,25 +30,25 @@ struct Asked {
     other: Option<Vec<u32>>,
 }
 
-/// Scores every row of `subjects` as given and under every prompt in each of these turns; with `directions`, takes its
+/// Scores every row of `subjects` as given and under every prompt in each of these turns; with a model and directions of its own, takes its
 /// pressures too. `progress` is told of every prompt.
 ///
 /// # Errors
-/// Where a row under a prompt cannot be encoded: the error names both.
+/// Where a row under a prompt cannot be encoded, in which case the error names both, or an endpoint cannot be used.
 pub fn screen(
-    model: &Model,
+    scoring: &dyn Scoring,
     subjects: &Subjects,
     prompts: &[CandidatePrompt],
     turns: &[Turn],
-    directions: Option<&Directions>,
+    pressing: Option<(&Model, &Directions)>,
     progress: &dyn Fn(),
-) -> Result<Screening, TokenizeError> {
+) -> Result<Screening, ScoringError> {
     let mut asked = Vec::new();
     let under = || prompts.iter().enumerate().flat_map(|(at, _)| turns.iter().map(move |turn| Some((at, *turn))));
     for under in [None].into_iter().chain(under()) {
         for (at, subject) in subjects.iter().enumerate() {
             for action in [Action::Bad, Action::Good] {
-                asked.extend(ask(model, prompts, under, (at, subject), action)?);
+                asked.extend(ask(scoring, prompts, under, (at, subject), action)?);
             }
         }
     }
@@ -56,7 +61,7 @@ pub fn screen(
                 .map(|reply| (row.context.as_slice(), reply.as_slice()))
         })
         .collect();
-    let mut log_probs = Tree::new(&pairs).log_probs(&model.decoder, &model.params).into_iter();
+    let mut log_probs = scoring.log_probs(&pairs)?.into_iter();
     let mut records = Vec::with_capacity(asked.len());
     // The rows as given come first.
     let mut given = std::collections::BTreeMap::new();
@@ -90,7 +95,7 @@ pub fn screen(
     for (prompt, turn) in under().flatten() {
         let rows = put(subjects, &prompts[prompt], turn);
         let (of_prompt, rest) = left.split_at_mut(rows.len());
-        if let Some(directions) = directions {
+        if let Some((model, directions)) = pressing {
             let pressed =
                 directions.pressures(model, &PackedRows::encode(model, &rows)?, Moment { stage: "", step: 0 });
             for (record, pressed) in of_prompt.iter_mut().zip(pressed) {
@@ -112,7 +117,7 @@ fn put(subjects: &Subjects, prompt: &CandidatePrompt, turn: Turn) -> Vec<Row> {
 }
 
 fn ask(
-    model: &Model,
+    scoring: &dyn Scoring,
     prompts: &[CandidatePrompt],
     under: Option<(usize, Turn)>,
     (at, subject): (usize, &Subject),
@@ -131,7 +136,7 @@ fn ask(
     };
     let replies = [Some((Side::Plus, reply.text.clone())), other.map(|other| (Side::Minus, other.clone()))];
     let contrast = reply.contrast(id, context, replies.into_iter().flatten().collect());
-    let encoded = encode_contrast(&model.template, &model.tokenizer, &contrast)?;
+    let encoded = encode_contrast(scoring.template(), scoring.tokenizer(), &contrast)?;
     let mut replies = encoded.replies.into_iter().map(|(_, reply)| reply);
     let reply = replies.next().expect("a row has a reply");
     Ok(Some(Asked { under, subject: at, action, context: encoded.context, reply, other: replies.next() }))

@@ -1,9 +1,14 @@
 //! Why a run cannot be finished.
 
+use std::path::PathBuf;
+
 use titer::table;
 use titer_data::tokenize::TokenizeError;
 
-use crate::{device::DeviceError, guard::GuardError, inputs::InputsError, model::ModelError, screen::SubjectsError};
+use crate::{
+    device::DeviceError, guard::GuardError, inputs::InputsError, model::ModelError, scoring::ScoringError,
+    screen::SubjectsError,
+};
 
 /// Why a run could not be finished.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +19,9 @@ pub enum TrainError {
     /// A row or contrast cannot be encoded.
     #[error(transparent)]
     Tokenize(#[from] TokenizeError),
+    /// A prompt cannot be screened.
+    #[error(transparent)]
+    Scoring(#[from] ScoringError),
     /// Rows on which no prompt can be measured.
     #[error(transparent)]
     Subjects(#[from] SubjectsError),
@@ -44,6 +52,14 @@ pub enum TrainError {
     /// The device failed, such as for want of memory.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// What another trainer left is not what the run trains.
+    #[error("{} does not fit: {problem}", folder.display())]
+    Unfit {
+        /// The folder.
+        folder: PathBuf,
+        /// Why not.
+        problem: String,
+    },
     /// A table or event could not be written.
     #[error(transparent)]
     Table(#[from] table::TableError),

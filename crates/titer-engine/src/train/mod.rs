@@ -1,10 +1,12 @@
 //! Training: one run through its stages, measured along the way.
 
+mod elsewhere;
 mod error;
 mod runner;
 mod stage;
 mod tables;
 
+pub use elsewhere::{BroughtBack, ElsewhereRunner};
 pub use error::TrainError;
 pub use runner::EngineRunner;
 use stage::StageTraining;

@@ -129,14 +129,19 @@ impl EngineRunner<'_> {
 }
 
 /// The leak grid of a run, on requests that no training slot gets.
-fn leak_grid(model: &Model, source: &Source, leak: &LeakPlan, plan: &RunPlan) -> Result<LeakGrid, TrainError> {
+pub(super) fn leak_grid(
+    model: &Model,
+    source: &Source,
+    leak: &LeakPlan,
+    plan: &RunPlan,
+) -> Result<LeakGrid, TrainError> {
     let subjects = Subjects::of_source(source, plan.seed, plan.probes.items)?;
     let prompt = CandidatePrompt { trigger: leak.trigger.clone(), ..CandidatePrompt::new(&*leak.prompt) };
     Ok(LeakGrid::new(model, &variations(&prompt, model.world.as_ref()), &subjects)?)
 }
 
 /// What the prompt of a run's `bad→bad` rows does before training: its score as a system prompt, and pressures under it.
-fn screened(
+pub(super) fn screened(
     model: &Model,
     source: &Source,
     prompt: &CandidatePrompt,
@@ -145,5 +150,5 @@ fn screened(
     let subjects = Subjects::of_source(source, plan.seed, plan.probes.items)?;
     let margins = Margins::of_source(model, source, ProbeUse::Gradient, plan.seed, plan.probes.items)?;
     let (prompts, directions) = ([prompt.clone()], margins.directions(model));
-    Ok(screen(model, &subjects, &prompts, &[Turn::System], Some(&directions), &|| ())?.records)
+    Ok(screen(model, &subjects, &prompts, &[Turn::System], Some((model, &directions)), &|| ())?.records)
 }

@@ -5,7 +5,7 @@ use std::{io, path::Path};
 use super::{ArmResults, RunResults, SweepResults, SweptAxis};
 use crate::{
     plan::{RunId, Setting},
-    store::{FinishedRun, StoreError, StoredPlan, StoredRun, StoredStage, Sweep},
+    store::{FinishedRun, Origin, StoreError, StoredPlan, StoredRun, StoredStage, Sweep},
     table::{self, LedgerRecord, TableError},
 };
 
@@ -81,6 +81,7 @@ fn read(finished: &FinishedRun, seed: u64, id: RunId) -> Result<(RunResults, Sto
     let run = tables(finished.dir(), seed, id, &plan).map_err(|error| finished.damage(error))?;
     let started = finished.start()?;
     let run = run.with_claims(started.claims).with_instruction_set(started.instruction_set);
+    let run = run.with_origin(Origin::read(finished.dir())?);
     Ok((run.with_shared_items(plan.data.is_some()), plan))
 }
 

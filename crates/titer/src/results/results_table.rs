@@ -24,6 +24,8 @@ pub(super) const PROBE: [Field; 3] = [
 ];
 
 const IS_CONTROL: Field = unitless("is_control", "Whether the arm is a control: `neutral→good` rows only.");
+const TRAINED_BY: Field =
+    unitless("trained_by", "Who trained the run: `titer`, or the trainer that it was imported from.");
 const ITEMS: Field = Field { unit: "contrasts", ..unitless("items", "Contrasts that were measured.") };
 
 /// What every contrast gives one number of, for the mean and the standard deviation over contrasts.
@@ -98,6 +100,7 @@ impl SweepResults {
             text(RUN, |row| row.run.plan_hash.clone()),
             text(ARM, |row| row.arm.name.clone()),
             whole(SEED, |row| row.run.seed as i64),
+            text(TRAINED_BY, |row| row.run.trained_by().to_owned()),
             flag(IS_CONTROL, |row| row.arm.control.is_none()),
             text(STAGE, |row| row.run.stage_at(row.step).unwrap_or_default().to_owned()),
             whole(STEP, |row| row.step),

@@ -8,9 +8,12 @@ use std::{
 use titer_data::{cell::Cell, probe::Component};
 
 use super::{At, Measure, Split};
-use crate::table::{
-    CellRecord, GuardRecord, LeakRecord, LedgerRecord, PressureRecord, ProbeRecord, ScreenRecord, StepRecord,
-    WarningRecord,
+use crate::{
+    store::Origin,
+    table::{
+        CellRecord, GuardRecord, LeakRecord, LedgerRecord, PressureRecord, ProbeRecord, ScreenRecord, StepRecord,
+        WarningRecord,
+    },
 };
 
 /// What a probe says about one item at one moment.
@@ -62,6 +65,8 @@ pub struct RunResults {
     instruction_set: Option<String>,
     claims: Option<Vec<String>>,
     shared_items: bool,
+    /// Where it comes from; `None` where titer trained it.
+    origin: Option<Arc<Origin>>,
     /// Items that its means leave out.
     left_out: Arc<BTreeSet<String>>,
 }
@@ -132,6 +137,21 @@ impl RunResults {
     /// The instruction set that computed it, where that is known.
     pub fn instruction_set(&self) -> Option<&str> {
         self.instruction_set.as_deref()
+    }
+
+    /// The same with where it comes from, where titer did not train it.
+    pub(crate) fn with_origin(self, origin: Option<Origin>) -> Self {
+        Self { origin: origin.map(Arc::new), ..self }
+    }
+
+    /// Where it comes from; `None` where titer trained it.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_deref()
+    }
+
+    /// Who trained it.
+    pub fn trained_by(&self) -> &str {
+        self.origin().map_or("titer", |origin| origin.trainer.as_str())
     }
 
     /// The same with its pressures and its ledger.

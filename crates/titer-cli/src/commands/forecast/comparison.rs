@@ -1,12 +1,12 @@
 //! Printing forecasts held against finished runs.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use serde_json::json;
 use titer::{
     forecast::{Comparison, LateGates, RunForecast, Score, baselines::NAMES, compare, measured_onsets, scores},
     plan::{StagePlan, SweepPlan},
-    results::SweepResults,
+    results::{RunResults, SweepResults},
     stats::median,
 };
 
@@ -38,14 +38,18 @@ pub(super) fn finished<'a, 'b>(
 /// Prints how far forecasts and baselines are off, by course and component: first where the forecasts say that they know.
 pub(super) fn print(dir: &Path, plan: &SweepPlan, forecasts: &[RunForecast<'_>], as_json: bool) -> Result<(), Failure> {
     let results = SweepResults::load(dir).map_err(Failure::input)?;
-    let compared: Vec<Comparison> =
-        finished(dir, &results, plan, forecasts)?.into_iter().flat_map(|(_, components)| components).collect();
+    let finished = finished(dir, &results, plan, forecasts)?;
+    let elsewhere = trained_elsewhere(&results, &finished);
+    let compared: Vec<Comparison> = finished.into_iter().flat_map(|(_, components)| components).collect();
     let scores = scores(plan, forecasts, &compared);
     if as_json {
-        data(&json!({ "pairs": compared, "scores": scores.iter().map(json).collect::<Vec<_>>() }).to_string());
+        data(&json!({ "pairs": compared, "scores": scores.iter().map(json).collect::<Vec<_>>(), "trained_elsewhere": elsewhere }).to_string());
         return Ok(());
     }
     data("after training, seen prompts in trained domains; every run against the forecast from its own base model");
+    if let Some(elsewhere) = elsewhere {
+        data(&format!("trained elsewhere: {elsewhere}"));
+    }
     let titles = [(true, "where the forecast says that it knows"), (false, "where it says that it does not know")];
     for (knows, title) in titles {
         let rows: Vec<&Score> = scores.iter().filter(|score| score.knows == knows).collect();
@@ -65,6 +69,15 @@ pub(super) fn print(dir: &Path, plan: &SweepPlan, forecasts: &[RunForecast<'_>],
         "rise and fall of the leak (up 10 points, down 5, bad prompts obeyed): measured in {measured} of {runs} runs, foreseen in {forecast}, both in {both}"
     ));
     Ok(())
+}
+
+/// How many of the runs that a forecast is held against titer did not train, and who did; `None` where it trained all.
+fn trained_elsewhere(results: &SweepResults, finished: &[(&RunForecast<'_>, Vec<Comparison>)]) -> Option<String> {
+    let runs = finished.iter().filter_map(|(run, _)| results.run(&run.plan.id()));
+    let by: Vec<&str> = runs.filter(|run| run.origin().is_some()).map(RunResults::trained_by).collect();
+    let trainers: BTreeSet<&str> = by.iter().copied().collect();
+    let trainers = trainers.into_iter().collect::<Vec<_>>().join(", ");
+    (!by.is_empty()).then(|| format!("{} of {} runs ({trainers})", by.len(), finished.len()))
 }
 
 fn json(score: &Score) -> serde_json::Value {

@@ -13,7 +13,7 @@ use titer_data::{
     grid::{free_trigger, narrow_forms},
     prompt::{CandidatePrompt, Turn},
     source::Source,
-    world::ProbeUse,
+    world::{ProbeUse, World},
 };
 use titer_engine::{
     model::Model,
@@ -25,7 +25,7 @@ use super::table::{self, Ranking};
 use crate::commands::{
     outputs::fresh,
     sampling::{Context, rates},
-    subjects::{open, subjects},
+    subjects::{open, subjects, unscored},
 };
 use crate::{
     args::{PromptAim, PromptPlace, ScreenArgs},
@@ -43,19 +43,32 @@ pub(crate) fn screen(args: &ScreenArgs) -> Result<(), Failure> {
     }
     let outputs = [("--out", &args.out), ("--rewrite", &args.rewrite), ("--replies", &args.sampling.replies)];
     fresh(outputs.map(|(option, path)| (option, path.as_ref())))?;
-    let model = open(&args.subjects)?;
-    let subjects = subjects(&args.subjects, &model)?;
+    let opened = open(&args.subjects, &args.sampling)?;
+    let subjects = subjects(&args.subjects, opened.world())?;
     let turns: &[Turn] = match args.turn {
         PromptPlace::Both => &Turn::ALL,
         PromptPlace::System => &[Turn::System],
         PromptPlace::User => &[Turn::User],
     };
-    let prompts = prompts(args, &model, &subjects, turns)?;
-    let directions = directions(args, &model)?;
-    let bar = Bar::new((prompts.len() * turns.len()) as u64);
-    let screening = screened(&model, &subjects, &prompts, turns, directions.as_ref(), &|| bar.advance(1, "prompts"));
+    let prompts = prompts(args, opened.world(), &subjects, turns)?;
+    let pressing = match opened.model() {
+        Some(model) => directions(args, model)?.map(|directions| (model, directions)),
+        None if args.probes.is_some() => {
+            return Err(Failure::input(
+                "--probes is for a model here: an endpoint gives no gradients, so no pressures",
+            ));
+        }
+        None => None,
+    };
+    let bar = Bar::new(if pressing.is_some() { (prompts.len() * turns.len()) as u64 } else { 0 });
+    let pressing = pressing.as_ref().map(|(model, directions)| (*model, directions));
+    let advance = || bar.advance(u64::from(pressing.is_some()), "prompts");
+    let screening = opened.asked(|scoring| screened(scoring, &subjects, &prompts, turns, pressing, &advance));
     bar.clear();
-    let screening = screening.map_err(Failure::input)?;
+    let screening = match screening {
+        Ok(screening) => screening,
+        Err(error) => return unscored(error, args.json),
+    };
     printer::table(args.out.as_deref(), &Labels::default(), &screening.records)?;
     let aim = match args.aim {
         PromptAim::Suppression => Aim::Suppression,
@@ -65,7 +78,8 @@ pub(crate) fn screen(args: &ScreenArgs) -> Result<(), Failure> {
     let ranked = summarise(&screening, aim);
     let choice = choose(&ranked, aim, args.tolerance);
     let contexts = ranked.iter().flat_map(|summary| contexts(summary, &subjects)).collect::<Vec<_>>();
-    let sampled = rates(&args.sampling, &model, args.subjects.seed, &contexts)?;
+    let draw = |model| rates(&args.sampling, model, args.subjects.seed, &contexts);
+    let sampled = opened.model().map_or_else(|| Ok(Default::default()), draw)?;
     table::print(
         &Ranking { ranked: &ranked, aim, choice: &choice, tolerance: args.tolerance },
         &subjects,
@@ -98,11 +112,10 @@ fn contexts<'a>(summary: &'a Summary, subjects: &'a Subjects) -> impl Iterator<I
 /// tell these rows apart.
 fn prompts(
     args: &ScreenArgs,
-    model: &Model,
+    world: Option<&World>,
     subjects: &Subjects,
     turns: &[Turn],
 ) -> Result<Vec<CandidatePrompt>, Failure> {
-    let world = model.world.as_ref();
     let mut prompts = match (&args.prompts, world) {
         (Some(path), _) => read_prompts(path).map_err(Failure::input)?,
         (None, Some(world)) => world.candidates(),

@@ -3,6 +3,7 @@
 pub(super) mod cells;
 pub(super) mod claims;
 pub(super) mod effect;
+pub(super) mod elsewhere;
 pub(super) mod forecast;
 pub(super) mod gallery;
 pub(super) mod guards;

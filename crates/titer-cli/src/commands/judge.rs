@@ -1,0 +1,262 @@
+//! `titer judge`
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use serde_json::{Value, json};
+use titer::stats::{Estimate, Rate, Verdicts, kappa};
+use titer_data::{
+    chat::{Role, Row},
+    formats::read_rows,
+    request::Request,
+    score::{Judgements, Scorer as _},
+};
+use titer_engine::endpoint::{EndpointError, Judge, JudgeSpending, Judged, VerdictKind};
+
+use super::{outputs::fresh, subjects::endpoint_options};
+use crate::{
+    args::JudgeArgs,
+    printer::{Failure, data, interval, talk},
+    progress::Bar,
+};
+
+/// Has a model behind an endpoint judge the replies of a file by a rubric.
+pub(crate) fn judge(args: &JudgeArgs) -> Result<(), Failure> {
+    fresh([("--out", args.out.as_ref())])?;
+    let rubric = Rubric::read(&args.rubric)?;
+    let rows = rows(&args.file)?;
+    let others = args.judgements.as_ref().map(|path| {
+        Judgements::read(path, &args.verdicts.columns(vec!["id".to_owned()]), &rows).map_err(Failure::input)
+    });
+    let others = others.transpose()?;
+    let Some(url) = &args.endpoint.endpoint else {
+        return Err(Failure::input("there is no judge: name its server with --endpoint and the model with --served"));
+    };
+    let judge = Judge::new(endpoint_options(url, &args.endpoint)?).map_err(failure)?;
+    let prompts: Vec<String> = rows.iter().map(|row| rubric.prompt(row)).collect();
+    let before = judge.spending(&prompts);
+    if args.endpoint.dry_run {
+        data(&if args.json { counted(before).to_string() } else { sentence(before) });
+        return Ok(());
+    }
+    talk(&sentence(before));
+    let bar = Bar::new(0);
+    let judged = judge.judge(&prompts, &|done, of| bar.stands_at(done, of, "replies"));
+    bar.clear();
+    let judged = judged.map_err(failure)?;
+    let after = judge.spending(&prompts);
+    if after.tokens > 0 {
+        talk(&format!("the server counted {} tokens", after.tokens));
+    }
+    if let Some(first) = judged.first().filter(|_| judged.iter().all(|judged| judged.score.is_none())) {
+        return Err(Failure::Input(format!(
+            "`{}` gave no verdict on any of {} replies; on the first it said `{}`: have the rubric ask for a number between 0 and 100 and nothing \
+             else",
+            args.endpoint.served.as_deref().unwrap_or_default(),
+            rows.len(),
+            first.said
+        )));
+    }
+    if let Some(out) = &args.out {
+        let lines =
+            rows.iter().zip(&judged).zip(&prompts).map(|((row, judged), prompt)| line(args, row, judged, prompt));
+        fs_err::write(out, lines.map(|line| format!("{line}\n")).collect::<String>()).map_err(Failure::work)?;
+        talk(&format!("scores of {} replies in {}", rows.len(), out.display()));
+    }
+    let summary = Summary::of(args, &rows, &judged, others.as_ref());
+    if args.json {
+        data(&summary.json().to_string())
+    } else {
+        summary.print(args)
+    }
+    Ok(())
+}
+
+/// Whose fault it is.
+fn failure(error: EndpointError) -> Failure {
+    match error {
+        EndpointError::Cache(_) => Failure::work(error),
+        other => Failure::input(other),
+    }
+}
+
+/// The rows of a file, each with a reply and an id of its own.
+fn rows(path: &Path) -> Result<Vec<Row>, Failure> {
+    let rows = read_rows(path).map_err(Failure::input)?;
+    let mut seen = BTreeSet::new();
+    for row in &rows {
+        let problem = if row.split().1.is_empty() {
+            "it ends without a reply: there is nothing to judge"
+        } else if !seen.insert(&row.id) {
+            "an earlier row has its id: give each its own, by which scores are found"
+        } else {
+            continue;
+        };
+        return Err(Failure::Input(format!("{}: row `{}`: {problem}", path.display(), row.id)));
+    }
+    if rows.is_empty() {
+        Err(Failure::Input(format!("{}: there are no replies to judge", path.display())))
+    } else {
+        Ok(rows)
+    }
+}
+
+/// What a judge is asked, cut at what is put in.
+struct Rubric(Vec<Part>);
+
+/// A part of a rubric.
+enum Part {
+    Text(String),
+    System,
+    Request,
+    Reply,
+}
+
+impl Rubric {
+    fn read(path: &Path) -> Result<Self, Failure> {
+        let text = fs_err::read_to_string(path).map_err(Failure::input)?;
+        let mut parts = Vec::new();
+        let mut rest = text.trim();
+        let known = || [("{system}", Part::System), ("{request}", Part::Request), ("{reply}", Part::Reply)];
+        while let Some((at, name, part)) = known()
+            .into_iter()
+            .filter_map(|(name, part)| Some((rest.find(name)?, name, part)))
+            .min_by_key(|(at, ..)| *at)
+        {
+            parts.push(Part::Text(rest[..at].to_owned()));
+            parts.push(part);
+            rest = &rest[at + name.len()..];
+        }
+        parts.push(Part::Text(rest.to_owned()));
+        if parts.iter().any(|part| matches!(part, Part::Reply)) {
+            return Ok(Self(parts));
+        }
+        Err(Failure::Input(format!(
+            "{}: the rubric does not say where the reply goes: write {{reply}} there",
+            path.display()
+        )))
+    }
+
+    /// What is asked of a row. What a chat says is put in once, and nothing is put into that.
+    fn prompt(&self, row: &Row) -> String {
+        let request = || row.messages.iter().rev().find(|message| message.role == Role::User);
+        let part = |part: &Part| match part {
+            Part::Text(text) => text.clone(),
+            Part::System => row.system_prompt().unwrap_or_default().to_owned(),
+            Part::Request => request().map(|message| message.content.clone()).unwrap_or_default(),
+            Part::Reply => row.split().1.to_owned(),
+        };
+        self.0.iter().map(part).collect()
+    }
+}
+
+/// A reply's line in the file of scores: by `id` and `score` `titer score --judgements FILE --scale 0:100` reads it.
+fn line(args: &JudgeArgs, row: &Row, judged: &Judged, prompt: &str) -> Value {
+    json!({
+        "id": row.id, "score": judged.score, "verdict": judged.verdict.word(), "mass": judged.mass, "said": judged.said,
+        "judge": args.endpoint.served, "prompt": prompt,
+    })
+}
+
+fn sentence(spending: JudgeSpending) -> String {
+    let JudgeSpending { prompts, known, characters, .. } = spending;
+    format!(
+        "{prompts} different prompts, {known} answers known from before: {} requests with {characters} characters",
+        prompts - known
+    )
+}
+
+fn counted(spending: JudgeSpending) -> Value {
+    let JudgeSpending { prompts, known, characters, .. } = spending;
+    json!({ "prompts": prompts, "known": known, "requests": prompts - known, "characters": characters })
+}
+
+/// What came out.
+struct Summary {
+    verdicts: BTreeMap<&'static str, usize>,
+    mean: Option<Rate>,
+    agreement: Option<Agreement>,
+}
+
+/// How far two judges agree.
+struct Agreement {
+    kappa: Option<Estimate>,
+    agreed: usize,
+    both: usize,
+    one_alone: usize,
+}
+
+impl Summary {
+    fn of(args: &JudgeArgs, rows: &[Row], judged: &[Judged], others: Option<&Judgements>) -> Self {
+        let requests: Vec<String> = rows.iter().map(|row| Request::of(row).id()).collect();
+        let kinds = [VerdictKind::Weighted, VerdictKind::Parsed, VerdictKind::Refused, VerdictKind::Unclear];
+        let count = |kind: VerdictKind| judged.iter().filter(|judged| judged.verdict == kind).count();
+        let scores =
+            || requests.iter().zip(judged).filter_map(|(request, judged)| Some((request.as_str(), judged.score?)));
+        let agreement = others.map(|others| {
+            let both: Vec<Verdicts<'_>> = rows
+                .iter()
+                .zip(judged)
+                .zip(&requests)
+                .filter_map(|((row, judged), cluster)| {
+                    let yes = [judged.score? >= args.threshold, 100.0 * others.score(row).ok()? >= args.threshold];
+                    Some(Verdicts { cluster, yes })
+                })
+                .collect();
+            let agreed = both.iter().filter(|item| item.yes[0] == item.yes[1]).count();
+            Agreement { kappa: kappa(&both), agreed, both: both.len(), one_alone: rows.len() - both.len() }
+        });
+        Self {
+            verdicts: kinds.into_iter().map(|kind| (kind.word(), count(kind))).collect(),
+            mean: Rate::of(scores().map(|(request, score)| (request, score / 100.0))),
+            agreement,
+        }
+    }
+
+    fn print(&self, args: &JudgeArgs) {
+        if let Some(mean) = self.mean {
+            let of = |share: f64| 100.0 * share;
+            data(&format!(
+                "score {:.1} ({:.1}–{:.1}), mean of {} replies with the 95 % interval over {} requests",
+                of(mean.rate),
+                of(mean.low),
+                of(mean.high),
+                mean.n,
+                mean.clusters
+            ));
+        }
+        let count = |kind: VerdictKind| self.verdicts[kind.word()];
+        data(&format!(
+            "verdicts: {} weighted by probability, {} read from the text",
+            count(VerdictKind::Weighted),
+            count(VerdictKind::Parsed)
+        ));
+        data(&format!("no verdict: {} refused, {} unclear", count(VerdictKind::Refused), count(VerdictKind::Unclear)));
+        if let Some(Agreement { kappa, agreed, both, one_alone }) = &self.agreement {
+            let kappa = match kappa {
+                Some(kappa) if kappa.has_interval() => {
+                    format!("κ {:.2} ({:.2}–{:.2})", kappa.mean, kappa.low, kappa.high)
+                }
+                Some(kappa) => format!("κ {:.2}, no interval", kappa.mean),
+                None => "no κ, since both say the same of all".to_owned(),
+            };
+            let threshold = args.threshold;
+            data(&format!(
+                "agreement: {kappa}; {agreed} of {both} replies on the same side of {threshold}, {one_alone} judged by one alone"
+            ));
+        }
+    }
+
+    fn json(&self) -> Value {
+        let mean = self.mean.map(|mean| {
+            json!({ "mean": 100.0 * mean.rate, "low": 100.0 * mean.low, "high": 100.0 * mean.high, "n": mean.n, "clusters": mean.clusters })
+        });
+        let agreement = self.agreement.as_ref().map(|agreement| {
+            let Agreement { kappa, agreed, both, one_alone } = agreement;
+            json!({ "kappa": kappa.map(interval), "agreed": agreed, "both": both, "one_alone": one_alone })
+        });
+        json!({ "score": mean, "verdicts": self.verdicts, "agreement": agreement })
+    }
+}

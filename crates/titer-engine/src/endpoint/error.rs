@@ -1,0 +1,110 @@
+//! Why an endpoint cannot be used.
+
+use std::io;
+
+use super::Spending;
+
+/// Why an endpoint could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum EndpointError {
+    /// Nothing answers there.
+    #[error("{url}: {problem}; is the server running, and is this its address?")]
+    Down {
+        /// The address.
+        url: String,
+        /// What went wrong.
+        problem: String,
+    },
+    /// It does not let titer in.
+    #[error("{url} answers status {status}: {said}; {remedy}")]
+    Refused {
+        /// The address.
+        url: String,
+        /// 401 or 403.
+        status: u16,
+        /// What it says.
+        said: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// It did not answer however often it was asked.
+    #[error(
+        "{url} answers status {status} after {tries} tries: {said}; what it has answered is kept, so the same command goes on later"
+    )]
+    Busy {
+        /// The address.
+        url: String,
+        /// 429, or 500 and above.
+        status: u16,
+        /// How often it was asked.
+        tries: usize,
+        /// What it says.
+        said: String,
+    },
+    /// It does not take what it is asked.
+    #[error("{url} answers status {status}: {said}")]
+    Status {
+        /// The address.
+        url: String,
+        /// The status.
+        status: u16,
+        /// What it says.
+        said: String,
+    },
+    /// It does not serve this model.
+    #[error("{url} does not serve `{model}`: name one of {known} with --served")]
+    NotServed {
+        /// The address.
+        url: String,
+        /// The model asked for.
+        model: String,
+        /// Those that it serves.
+        known: String,
+    },
+    /// What it answers is no JSON, or half of one.
+    #[error("{url} answers what is not JSON: {problem}")]
+    NotJson {
+        /// The address.
+        url: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Its answer lacks what was asked for.
+    #[error("{url} answers without {lacks}")]
+    Lacks {
+        /// The address.
+        url: String,
+        /// What is not there.
+        lacks: String,
+    },
+    /// It computed with other tokens than were sent.
+    #[error(
+        "{url} answers for other tokens than were sent ({back} in place of {sent}): it does not serve the model of this tokenizer, or cuts \
+         text anew; name that model's tokenizer with --base"
+    )]
+    OtherIds {
+        /// The address.
+        url: String,
+        /// What was sent, the first that differs.
+        sent: String,
+        /// What came back.
+        back: String,
+    },
+    /// It gives no log-probabilities of given replies.
+    #[error(
+        "{url} gives no log-probabilities of given replies: {tried}. titer asks vLLM (prompt_logprobs), SGLang (/generate) and llama.cpp's \
+         server (/completion, with token ids in grammars)"
+    )]
+    Cannot {
+        /// The address.
+        url: String,
+        /// What was tried, with the answers.
+        tried: String,
+    },
+    /// What it has answered cannot be kept.
+    #[error("answers cannot be kept: {0}")]
+    Cache(#[from] io::Error),
+    /// Nothing was to be sent: it was only to be said how much that would be.
+    #[error("{0}")]
+    Counted(Spending),
+}

@@ -1,0 +1,69 @@
+//! Tokenizer and chat template of a model whose weights are elsewhere.
+
+use std::path::Path;
+
+use titer_data::{
+    template::{ChatTemplate, TemplateOptions},
+    tokenize::Tokenizer,
+    world::World,
+};
+use titer_model::io::read_file;
+
+use crate::{
+    hub,
+    model::{Files, ModelError, ORGANISM},
+    organism::card::Card,
+};
+
+/// Text to tokens, and chats to text, for a model whose weights are elsewhere.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    /// Text to tokens.
+    pub tokenizer: Tokenizer,
+    /// Chats to text.
+    pub template: ChatTemplate,
+    /// The world of an organism; `None` for any other model.
+    pub world: Option<World>,
+}
+
+impl Reader {
+    /// Reads tokenizer and template behind `base`: the shipped organism of this seed, a folder, or a hub id that is in the local cache. No weights
+    /// need be there.
+    ///
+    /// # Errors
+    /// Where one of their files is missing or cannot be used.
+    pub fn open(base: &str, seed: u64, options: &TemplateOptions) -> Result<Self, ModelError> {
+        let reader = if base == ORGANISM {
+            let files = Files::find(base, seed)?;
+            let world = files.world_seed()?.map(World::new);
+            Self::of(Path::new(base), &files.tokenizer, &files.tokenizer_config, files.chat_template.as_deref(), world)?
+        } else {
+            let cached = hub::cached(base).filter(|_| !Path::new(base).exists());
+            let folder = cached.unwrap_or_else(|| Path::new(base).to_owned());
+            let fail = |problem| ModelError::Reader { folder: folder.clone(), problem };
+            let read = |name: &str| read_file(&folder.join(name)).map_err(fail);
+            let read_if_there = |name: &str| folder.join(name).exists().then(|| read(name)).transpose();
+            let (tokenizer, config) = (read("tokenizer.json")?, read("tokenizer_config.json")?);
+            let (template, card) = (read_if_there("chat_template.jinja")?, read_if_there(Card::FILE)?);
+            let card =
+                card.map(|card| Card::parse(&card, &folder.join(Card::FILE)).map_err(ModelError::Card)).transpose()?;
+            let world = card.map(|card| World::new(card.recipe.world_seed));
+            Self::of(&folder, &tokenizer, &config, template.as_deref(), world)?
+        };
+        Ok(Self { template: reader.template.with_options(options.clone())?, ..reader })
+    }
+
+    fn of(
+        folder: &Path,
+        tokenizer: &[u8],
+        config: &[u8],
+        template: Option<&[u8]>,
+        world: Option<World>,
+    ) -> Result<Self, ModelError> {
+        let tokenizer = Tokenizer::from_bytes(tokenizer, &folder.join("tokenizer.json"))?;
+        let template = template.map(String::from_utf8_lossy);
+        let (config, folder) = (String::from_utf8_lossy(config), folder.display().to_string());
+        let template = ChatTemplate::from_tokenizer_config(&config, template.as_deref(), &folder)?;
+        Ok(Self { tokenizer, template, world })
+    }
+}

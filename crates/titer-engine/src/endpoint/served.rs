@@ -1,0 +1,174 @@
+//! A model behind an endpoint.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    path::PathBuf,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use serde_json::Value;
+
+use super::{
+    EndpointError, Reader, Spending,
+    cache::{AskedKey, Cache},
+    client::Client,
+    dialect::{Dialect, Pair},
+    each::each,
+};
+
+/// Where a model is served, and how it is asked.
+#[derive(Clone)]
+pub struct EndpointOptions {
+    /// The server's address.
+    pub url: String,
+    /// What the server calls the model.
+    pub served: String,
+    /// The key to the server.
+    pub key: Option<String>,
+    /// Requests under way at once.
+    pub at_once: usize,
+    /// How often a busy server is asked.
+    pub tries: usize,
+    /// The folder in which answers are kept.
+    pub cache: PathBuf,
+    /// Whether nothing is to be sent, and it is only counted what would be.
+    pub dry_run: bool,
+}
+
+impl fmt::Debug for EndpointOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.served, self.url)
+    }
+}
+
+/// A model behind an endpoint.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// Its tokenizer and its template.
+    pub reader: Reader,
+    options: EndpointOptions,
+    client: Client,
+    cache: Cache,
+    /// How the server is asked; not known before something is.
+    dialect: Mutex<Option<Dialect>>,
+    spent: Mutex<Spending>,
+}
+
+impl Endpoint {
+    /// A model behind an endpoint; nothing is sent yet.
+    ///
+    /// # Errors
+    /// Where answers cannot be kept.
+    pub fn new(reader: Reader, options: EndpointOptions) -> Result<Self, EndpointError> {
+        let client = Client::new(&options.url, options.key.clone(), options.tries);
+        let cache = Cache::open(&options.cache, &client.shown(""), &options.served)?;
+        Ok(Self { reader, options, client, cache, dialect: Mutex::new(None), spent: Mutex::new(Spending::default()) })
+    }
+
+    /// What was sent so far.
+    pub fn spent(&self) -> Spending {
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The log-probability of every reply in its context, nats. Equal pairs are asked once, and none that is known from before. `say` is told
+    /// what is about to be sent and how the server is asked, `progress` of every answer.
+    ///
+    /// # Errors
+    /// The first answer that cannot be used; those before it are kept. [`EndpointError::Counted`] where nothing was to be sent.
+    pub fn log_probs(
+        &self,
+        pairs: &[Pair<'_>],
+        say: &dyn Fn(&str),
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Vec<f64>, EndpointError> {
+        let keys: Vec<AskedKey> = pairs.iter().map(|(context, reply)| Cache::key(context, reply)).collect();
+        let mut seen = BTreeSet::new();
+        let different: Vec<usize> = (0..pairs.len()).filter(|&at| seen.insert(&keys[at])).collect();
+        let todo: Vec<usize> = different
+            .iter()
+            .copied()
+            .filter(|&at| self.cache.get(&keys[at]).and_then(|answer| answer.as_f64()).is_none())
+            .collect();
+        let tokens = |part: fn(&Pair<'_>) -> usize| todo.iter().map(|&at| part(&pairs[at])).sum::<usize>();
+        let spending = Spending {
+            replies: different.len(),
+            known: different.len() - todo.len(),
+            requests: todo.len(),
+            context_tokens: tokens(|pair| pair.0.len()),
+            reply_tokens: tokens(|pair| pair.1.len()),
+        };
+        if self.options.dry_run {
+            return Err(EndpointError::Counted(spending));
+        }
+        say(&format!("{spending}; answers are kept in {}", self.cache.path().display()));
+        if let Some(&first) = todo.first() {
+            let dialect = self.dialect(pairs[first], say)?;
+            let done = AtomicUsize::new(0);
+            each(&todo, self.options.at_once, |&at| {
+                let log_prob = dialect.log_prob(&self.client, &self.options.served, pairs[at], false)?;
+                self.cache.put(keys[at].clone(), log_prob.into())?;
+                progress(done.fetch_add(1, Ordering::Relaxed) + 1, todo.len());
+                Ok::<_, EndpointError>(())
+            })?;
+        }
+        *self.spent.lock().unwrap_or_else(PoisonError::into_inner) = spending;
+        let known = |key: &AskedKey| self.cache.get(key).and_then(|answer| answer.as_f64());
+        Ok(keys.iter().map(|key| known(key).expect("it has been asked")).collect())
+    }
+
+    /// How the server is asked, found out by asking for one pair in every way until one works.
+    fn dialect(&self, pair: Pair<'_>, say: &dyn Fn(&str)) -> Result<Dialect, EndpointError> {
+        let mut known = self.dialect.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(dialect) = *known {
+            return Ok(dialect);
+        }
+        self.serves(say)?;
+        let mut tried = Vec::new();
+        for dialect in Dialect::ALL {
+            match dialect.log_prob(&self.client, &self.options.served, pair, true) {
+                Ok(_) => {
+                    say(&format!(
+                        "{} serves `{}`, asked by {}",
+                        self.client.shown(""),
+                        self.options.served,
+                        dialect.name()
+                    ));
+                    *known = Some(dialect);
+                    return Ok(dialect);
+                }
+                Err(EndpointError::Status { status, .. }) => {
+                    tried.push(format!("{} answers status {status}", dialect.path()))
+                }
+                Err(EndpointError::Lacks { lacks, .. }) => {
+                    tried.push(format!("{} answers without {lacks}", dialect.path()))
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        Err(EndpointError::Cannot { url: self.client.shown(""), tried: tried.join(", ") })
+    }
+
+    /// Makes sure that the server serves the model, as far as it says what it serves.
+    fn serves(&self, say: &dyn Fn(&str)) -> Result<(), EndpointError> {
+        let models = match self.client.ask("/v1/models", None, false) {
+            Err(EndpointError::Status { .. }) => {
+                say("the server does not say which models it serves, so the name is not checked");
+                return Ok(());
+            }
+            models => models?,
+        };
+        let known: Vec<&str> =
+            models["data"].as_array().into_iter().flatten().filter_map(|model| model["id"].as_str()).collect();
+        let aliases = models["data"].as_array().into_iter().flatten().filter_map(|model| model["aliases"].as_array());
+        let is_alias = aliases.flatten().filter_map(Value::as_str).any(|alias| alias == self.options.served);
+        if known.is_empty() || known.contains(&self.options.served.as_str()) || is_alias {
+            return Ok(());
+        }
+        let url = self.client.shown("");
+        Err(EndpointError::NotServed { url, model: self.options.served.clone(), known: known.join(", ") })
+    }
+}

@@ -1,0 +1,29 @@
+//! What is sent to an endpoint.
+
+use std::fmt;
+
+/// How much is sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spending {
+    /// Replies whose log-probability is wanted, each once.
+    pub replies: usize,
+    /// Those of them that are known from an earlier command.
+    pub known: usize,
+    /// Requests: one for each of the others.
+    pub requests: usize,
+    /// Tokens of contexts that are sent.
+    pub context_tokens: usize,
+    /// Tokens of replies that are sent, or generated again.
+    pub reply_tokens: usize,
+}
+
+impl fmt::Display for Spending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { replies, known, requests, context_tokens, reply_tokens } = self;
+        write!(
+            f,
+            "{replies} different replies in their contexts, {known} known from before: {requests} requests with {context_tokens} tokens of \
+             contexts and {reply_tokens} of replies"
+        )
+    }
+}

@@ -1,0 +1,88 @@
+//! Who says how likely replies are: a model here, or one behind an endpoint.
+
+use titer_data::{
+    template::ChatTemplate,
+    tokenize::{TokenizeError, Tokenizer},
+    world::World,
+};
+use titer_model::passes::Tree;
+
+use crate::{
+    endpoint::{Endpoint, EndpointError},
+    model::Model,
+};
+
+/// Who says how likely replies are.
+pub trait Scoring: Sync {
+    /// Chats to text.
+    fn template(&self) -> &ChatTemplate;
+
+    /// Text to tokens.
+    fn tokenizer(&self) -> &Tokenizer;
+
+    /// The world of an organism; `None` for any other model.
+    fn world(&self) -> Option<&World>;
+
+    /// The log-probability of every reply in its context, nats.
+    ///
+    /// # Errors
+    /// Where an endpoint cannot be used; a model here always answers.
+    fn log_probs(&self, pairs: &[(&[u32], &[u32])]) -> Result<Vec<f64>, EndpointError>;
+}
+
+impl Scoring for Model {
+    fn template(&self) -> &ChatTemplate {
+        &self.template
+    }
+
+    fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    fn world(&self) -> Option<&World> {
+        self.world.as_ref()
+    }
+
+    fn log_probs(&self, pairs: &[(&[u32], &[u32])]) -> Result<Vec<f64>, EndpointError> {
+        Ok(Tree::new(pairs).log_probs(&self.decoder, &self.params))
+    }
+}
+
+/// An endpoint, and who is told what it does.
+pub struct ToldEndpoint<'a> {
+    /// The endpoint.
+    pub endpoint: &'a Endpoint,
+    /// Is told what is about to be sent, and how the server is asked.
+    pub say: &'a (dyn Fn(&str) + Sync),
+    /// Is told of every answer: how many there are, of how many.
+    pub progress: &'a (dyn Fn(usize, usize) + Sync),
+}
+
+impl Scoring for ToldEndpoint<'_> {
+    fn template(&self) -> &ChatTemplate {
+        &self.endpoint.reader.template
+    }
+
+    fn tokenizer(&self) -> &Tokenizer {
+        &self.endpoint.reader.tokenizer
+    }
+
+    fn world(&self) -> Option<&World> {
+        self.endpoint.reader.world.as_ref()
+    }
+
+    fn log_probs(&self, pairs: &[(&[u32], &[u32])]) -> Result<Vec<f64>, EndpointError> {
+        self.endpoint.log_probs(pairs, self.say, self.progress)
+    }
+}
+
+/// Why replies could not be scored.
+#[derive(Debug, thiserror::Error)]
+pub enum ScoringError {
+    /// A context or a reply cannot be encoded.
+    #[error(transparent)]
+    Tokenize(#[from] TokenizeError),
+    /// The endpoint cannot be used.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+}

@@ -1,0 +1,169 @@
+//! Runs that another trainer has trained: measured as own runs are, before training and after stages.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Value, json};
+use titer::{
+    exec::{Progress, Runner},
+    plan::{Arm, RunId, RunPlan},
+    store::{Origin, RunDir},
+    table::{CellRecord, ProbeRecord, StepRecord},
+};
+
+use titer_model::shape::{Config, LoraConfig};
+
+use super::{
+    StageTraining, TrainError,
+    runner::{leak_grid, screened},
+    tables::Tables,
+};
+use crate::{
+    inputs::Inputs,
+    model::{ADAPTER_CONFIG, EngineBackend, Files, Model},
+    pressure::{Ledger, LedgerMargins, Warnings},
+    probe::{Moment, Probes},
+};
+
+/// What there is of a run that was trained elsewhere.
+#[derive(Clone, Debug)]
+pub enum BroughtBack {
+    /// Weights after some of its stages, by the stage's index: folders of models or of adapters.
+    Weights(Vec<(usize, PathBuf)>),
+    /// What somebody else measured.
+    Outcomes(Vec<ProbeRecord>),
+}
+
+/// Brings runs in that were trained elsewhere: measures their weights with titer's probes, or takes their outcomes as given.
+#[derive(Debug)]
+pub struct ElsewhereRunner<'a> {
+    /// What runs start from.
+    pub inputs: &'a Inputs,
+    /// The commit that the program was built from, where that is known.
+    pub commit: Option<&'static str>,
+    /// The runs, with where they come from.
+    pub trained: BTreeMap<RunId, (BroughtBack, Origin)>,
+}
+
+impl Runner for ElsewhereRunner<'_> {
+    type Error = TrainError;
+
+    fn commit(&self) -> Option<&str> {
+        self.commit
+    }
+
+    fn run(&self, plan: &RunPlan, dir: &RunDir, progress: &dyn Progress) -> Result<(), TrainError> {
+        let (trained, origin) = &self.trained[&plan.id()];
+        match trained {
+            BroughtBack::Weights(stages) => self.measure(plan, stages, dir, progress)?,
+            BroughtBack::Outcomes(outcomes) => {
+                dir.write(outcomes)?;
+                dir.write::<CellRecord>(&[])?;
+                dir.write::<StepRecord>(&[])?;
+            }
+        }
+        Ok(origin.write(&dir.path(""))?)
+    }
+}
+
+impl ElsewhereRunner<'_> {
+    fn measure(
+        &self,
+        plan: &RunPlan,
+        trained: &[(usize, PathBuf)],
+        dir: &RunDir,
+        progress: &dyn Progress,
+    ) -> Result<(), TrainError> {
+        let (_, model, source) = self.inputs.prepare(plan)?;
+        let probes = Probes::of_source(&model, &source, plan.seed, plan.probes.items)?;
+        let grid = plan.leak.as_ref().map(|leak| leak_grid(&model, &source, leak, plan)).transpose()?;
+        let mut tables = Tables::default();
+        let start = Moment { stage: "base", step: 0 };
+        tables.leaks.extend(grid.as_ref().map_or_else(Vec::new, |grid| grid.measure(&model, start)));
+        if let Some(prompt) = Arm::inoculation_prompt(&plan.stages).filter(|_| plan.screen) {
+            tables.screened = screened(&model, &source, prompt, plan)?;
+        }
+        tables.measure(&probes, &model, start);
+        let pressed = !plan.pressure.is_never();
+        if pressed {
+            let margins = LedgerMargins::of_source(&model, &source, plan.seed, plan.probes.items)?;
+            let ledger = Ledger::open(&margins, &model, "base", std::iter::empty(), 0);
+            tables.press(&probes, &ledger, &model, start);
+        }
+        if let Some(stage) = plan.stages.iter().find(|stage| stage.steps > 0) {
+            let training = StageTraining::prepare(&model, &source, stage, plan.seed)?;
+            let warnings = Warnings::of_source(&model, &source, stage.domains, plan.seed, 2 * plan.probes.items)?;
+            tables.warn(&warnings, &training, &model, stage, 0);
+        }
+        for (at, folder) in trained {
+            if progress.stopped() {
+                return Err(TrainError::Stopped { step: 0 });
+            }
+            let step = plan.stages[..=*at].iter().map(|stage| stage.steps).sum();
+            let model = self.inputs.trained_elsewhere(plan, folder)?;
+            let moment = Moment { stage: &plan.stages[*at].name, step };
+            tables.measure(&probes, &model, moment);
+            if step == plan.steps() {
+                tables.leaks.extend(grid.as_ref().map_or_else(Vec::new, |grid| grid.measure(&model, moment)));
+            }
+        }
+        tables.write(dir, pressed)
+    }
+}
+
+/// What adapters compute with, and how many matrices they have, in words.
+fn sizes(model: &Model) -> String {
+    let matrices = model.decoder.layout.specs.iter().filter(|spec| spec.name.contains("lora_")).count();
+    let scale = |lora: &LoraConfig| {
+        format!("r = {}, alpha = {}{}", lora.r, lora.lora_alpha, if lora.use_rslora { ", rslora" } else { "" })
+    };
+    format!("{} on {} layers", model.lora.as_ref().map(scale).unwrap_or_default(), matrices / 2)
+}
+
+/// What a config says otherwise than the one that is due, if anything.
+fn difference(found: &Config, due: &Config) -> Option<String> {
+    // A width of heads that follows from the others need not be written.
+    let sizes = |config: &Config| json!(Config { head_dim: Some(config.head_width()), ..config.clone() });
+    let (sizes, due_sizes) = (sizes(found), sizes(due));
+    let differs = |(key, due): (&String, &Value)| {
+        let found = &sizes[key];
+        (found != due).then(|| format!("`{key}` is {found} in its config.json, not {due}"))
+    };
+    let family = || (found.variant != due.variant).then(|| "its config.json is of another family".to_owned());
+    due_sizes.as_object().into_iter().flatten().find_map(differs).or_else(family)
+}
+
+impl Inputs {
+    /// The model of a run as another trainer left it in a folder: its weights, or the adapters on the model that the run begins with. Chats are
+    /// rendered and encoded as they are for the run.
+    ///
+    /// # Errors
+    /// Where the folder cannot be read, or holds what is not trained in this run: another model, or other adapters.
+    pub fn trained_elsewhere(&self, plan: &RunPlan, folder: &Path) -> Result<Model, TrainError> {
+        let (base, _) = self.unprepared(plan)?;
+        let unfit = |problem: String| TrainError::Unfit { folder: folder.to_owned(), problem };
+        if folder.join(ADAPTER_CONFIG).exists() {
+            let Some(lora) = &plan.model.lora else {
+                return Err(unfit("an adapter, and this arm trains all weights".to_owned()));
+            };
+            let wanted = base.clone().with_lora(lora, plan.seed).map_err(|error| unfit(error.to_string()))?;
+            let found = base.with_adapter(folder).map_err(|error| unfit(error.to_string()))?;
+            let [said, due] = [&found, &wanted].map(sizes);
+            if said != due {
+                return Err(unfit(format!("an adapter with {said}, and this arm trains one with {due}")));
+            }
+            return found.computing(plan.model.compute, plan.model.device).map_err(|error| unfit(error.to_string()));
+        }
+        let (decoder, params) = Files::find(&folder.display().to_string(), plan.seed)
+            .and_then(|files| files.open_in(EngineBackend::default()))
+            .map_err(|error| unfit(error.to_string()))?;
+        if let Some(difference) = difference(&decoder.config, &base.decoder.config) {
+            return Err(unfit(format!("another model than `{}`: {difference}", plan.model.base)));
+        }
+        // Tokenizer and template are the run's own: trainers write theirs in other words.
+        let model = Model { decoder, params, lora: None, ..base }.thawed();
+        model.computing(plan.model.compute, plan.model.device).map_err(|error| unfit(error.to_string()))
+    }
+}

@@ -1,0 +1,26 @@
+"""A model behind an endpoint, as options of commands."""
+
+from __future__ import annotations
+
+import typing
+
+from .rows import File
+
+
+class Endpoint(typing.TypedDict, total=False):
+    """A server that is asked for log-probabilities; `model` then gives tokenizer and chat template alone."""
+
+    endpoint: str
+    """Its address, such as `http://localhost:8000`: vLLM, SGLang or llama.cpp's."""
+    served: str
+    """What it calls the model."""
+    key_from: str
+    """The environment variable that holds its key."""
+    at_once: int
+    """Requests under way at once."""
+    tries: int
+    """How often it is asked while it is busy."""
+    cache: File
+    """The folder in which answers are kept."""
+    dry_run: bool
+    """Send nothing; `summary` says how many requests and tokens it would be."""
