@@ -208,7 +208,7 @@ impl Library {
 
     /// What libtorch says of the last failure on this thread.
     pub(super) fn last_failure(&self) -> String {
-        let unsaid = || "torch before 2.13 does not say why".to_owned();
+        let unsaid = || "torch before 2.13 does not say why; that memory ran out is the usual reason".to_owned();
         // SAFETY: the pointer is valid until the next failure on this thread.
         self.what.map_or_else(unsaid, |what| unsafe { CStr::from_ptr(what()) }.to_string_lossy().into_owned())
     }
