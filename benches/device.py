@@ -18,6 +18,7 @@ import pathlib
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -168,7 +169,7 @@ def their_screening(folder, device, prompts, rows, steps):
 def alone(work, folder, device, *numbers):
     """One of the other side's measurements in a process of its own, so that its memory is its own."""
     code = f"import sys; sys.path.insert(0, {str(ROOT / 'benches')!r}); import json, device; print(json.dumps(device.{work}({str(folder)!r}, {device!r}, *{list(numbers)!r})))"
-    done = subprocess.run(["python3", "-c", code], capture_output=True, text=True, env=os.environ | {"HF_HUB_OFFLINE": "1"})
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"HF_HUB_OFFLINE": "1"})
     return json.loads(done.stdout.strip().splitlines()[-1]) if done.returncode == 0 else dict(failed=done.stderr.strip().splitlines()[-1][:300])
 
 
@@ -224,7 +225,9 @@ def main():
             lines.append(line)
     if options.out:
         pathlib.Path(options.out).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    # Exit code 1: a number is missing because a program failed.
+    return int(any("titer_failed" in line or "other_failed" in line for line in lines))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
