@@ -48,6 +48,8 @@ class Model(typing.TypedDict, total=False):
     """Number type that weights are rounded to, such as `bf16`."""
     compute: typing.Literal["f32", "bf16"]
     """What frozen weights are multiplied in."""
+    device: str
+    """Where it is computed: `cpu`, `cuda`, `cuda:0` and so on, `mps`, `torch-cpu`."""
     system_in_user: bool
     skip_split_tokens: bool
     template_date: str

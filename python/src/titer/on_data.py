@@ -16,6 +16,8 @@ def audit(
     *rows: Rows,
     model: str | None = None,
     compute: Compute | None = None,
+    device: str | None = None,
+    torch: str | None = None,
     endpoint: Endpoint | None = None,
     template: Template | None = None,
     **named: Rows,
@@ -28,7 +30,7 @@ def audit(
     with Command("audit") as command:
         paths = [path_of(given, command.folder, f"rows-{at}.jsonl") for at, given in enumerate(rows, 1)]
         paths += [path_of(given, command.folder, f"{name}.jsonl") for name, given in named.items()]
-        given = {"base": model, "compute": compute, **(endpoint or {}), "json": True, **of_template(template)}
+        given = {"base": model, "compute": compute, "device": device, "torch": torch, **(endpoint or {}), "json": True, **of_template(template)}
         return command.done(given, paths)
 
 

@@ -27,6 +27,8 @@ def pressure(
     adapter: File | None = None,
     dtype: str | None = None,
     compute: Compute | None = None,
+    device: str | None = None,
+    torch: str | None = None,
     per_token: bool = False,
     verify: bool = False,
     weight: float | None = None,
@@ -55,7 +57,7 @@ def pressure(
             "lr": lr,
             "lora": lora,
             "adapter": adapter,
-            "compute": compute,
+            "compute": compute, "device": device, "torch": torch,
             "dtype": dtype,
             "per_token": per_token,
             "verify": verify,
@@ -100,6 +102,8 @@ def screen(
     contrasts: int | None = None,
     adapter: File | None = None,
     compute: Compute | None = None,
+    device: str | None = None,
+    torch: str | None = None,
     endpoint: Endpoint | None = None,
     sampling: Sampling | None = None,
     rewrite: File | None = None,
@@ -128,7 +132,7 @@ def screen(
             "items": items,
             "contrasts": contrasts,
             "adapter": adapter,
-            "compute": compute,
+            "compute": compute, "device": device, "torch": torch,
             **(endpoint or {}),
             **of_sampling(sampling, command.folder),
             "rewrite": rewrite,
@@ -152,6 +156,8 @@ def leak(
     items: int | None = None,
     adapter: File | None = None,
     compute: Compute | None = None,
+    device: str | None = None,
+    torch: str | None = None,
     endpoint: Endpoint | None = None,
     sampling: Sampling | None = None,
     template: Template | None = None,
@@ -171,7 +177,7 @@ def leak(
             "seed": seed,
             "items": items,
             "adapter": adapter,
-            "compute": compute,
+            "compute": compute, "device": device, "torch": torch,
             **(endpoint or {}),
             **of_sampling(sampling, command.folder),
             "out": out,
@@ -188,6 +194,8 @@ def doctor(
     seed: int = 0,
     items: int | None = None,
     compute: Compute | None = None,
+    device: str | None = None,
+    torch: str | None = None,
     template: Template | None = None,
 ) -> Answer:
     """Measures on a model, and on chats, what titer takes for granted: masks, templates, batching, precision. A dict for each check.
@@ -196,4 +204,4 @@ def doctor(
     """
     with Command("doctor") as command:
         paths = [model] + ([] if rows is None else [path_of(rows, command.folder, "rows.jsonl")])
-        return command.done({"seed": seed, "items": items, "compute": compute, "json": True, **of_template(template)}, paths)
+        return command.done({"seed": seed, "items": items, "compute": compute, "device": device, "torch": torch, "json": True, **of_template(template)}, paths)

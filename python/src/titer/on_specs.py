@@ -32,6 +32,8 @@ def forecast(
     *,
     model: str | None = None,
     compute: Compute | None = None,
+    device: str | None = None,
+    torch: str | None = None,
     seeds: Sequence[int] | None = None,
     kernel: File | None = None,
     against: File | None = None,
@@ -51,7 +53,7 @@ def forecast(
         paths = [] if spec is None else [spec_path(spec, command)]
         given = {
             "base": model,
-            "compute": compute,
+            "compute": compute, "device": device, "torch": torch,
             "seeds": None if seeds is None else tuple(seeds),
             "kernel": kernel,
             "against": against,
@@ -72,6 +74,8 @@ def plan(
     *,
     model: str | None = None,
     compute: Compute | None = None,
+    device: str | None = None,
+    torch: str | None = None,
     kernel: File | None = None,
     tries: int | None = None,
     progress: Progress = False,
@@ -82,5 +86,5 @@ def plan(
     """
     with Command("plan") as command:
         path = spec_path(limits, command)
-        given = {"out": out, "base": model, "compute": compute, "kernel": kernel, "tries": tries, "json": True}
+        given = {"out": out, "base": model, "compute": compute, "device": device, "torch": torch, "kernel": kernel, "tries": tries, "json": True}
         return command.done(given, [path], progress)

@@ -49,6 +49,8 @@ def run(
     out: str | os.PathLike[str] | None = None,
     model: str | None = None,
     compute: Compute | None = None,
+    device: str | None = None,
+    torch: str | None = None,
     seeds: typing.Sequence[int] | None = None,
     quick: bool = False,
     repair: bool = False,
@@ -66,7 +68,7 @@ def run(
         given = {
             "out": out,
             "base": model,
-            "compute": compute,
+            "compute": compute, "device": device, "torch": torch,
             "seeds": None if seeds is None else tuple(seeds),
             "quick": quick,
             "repair": repair,
