@@ -36,5 +36,5 @@ LIMIT=60 TITER_DEVICE=$device step conformance "$bin/conformance"
 LIMIT=90 TITER_DEVICE=$device step families "$bin/devices"
 LIMIT=60 step pressure "$bin/titer" pressure --items 16 --device "$device" --json
 LIMIT=60 step doctor "$bin/titer" doctor organism --items 16 --device "$device"
-LIMIT=360 step bench python3 benches/device.py --device "$device" --program "$bin/bench" --seconds 330 --out "$out/bench.json"
+LIMIT="${BENCH_LIMIT:-360}" step bench python3 benches/device.py --device "$device" --program "$bin/bench" --seconds 330 --out "$out/bench.json"
 cat "$out/steps.txt"
