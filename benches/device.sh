@@ -31,7 +31,7 @@ export XDG_CACHE_HOME="$out/cache"
 step() { local name="$1"; shift; echo "== $name"; ( time timeout "$LIMIT" "$@" ) >"$out/$name.txt" 2>&1; echo "$name: exit $?" | tee -a "$out/steps.txt"; tail -n 3 "$out/$name.txt"; }
 
 LIMIT=60 step devices "$bin/titer" devices
-# The tests' reference folders lie where the binaries were built; they are run from there or not at all.
+# The tests find their reference folders in this checkout, where it is not the one that built them.
 LIMIT=60 TITER_DEVICE=$device step conformance "$bin/conformance"
 LIMIT=90 TITER_DEVICE=$device step families "$bin/devices"
 LIMIT=60 step pressure "$bin/titer" pressure --items 16 --device "$device" --json

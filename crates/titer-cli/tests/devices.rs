@@ -79,10 +79,17 @@ fn what_is_not_there_is_said_in_one_sentence() {
     let check = titer(path, None, &["check", "spec.toml"]);
     let said = String::from_utf8_lossy(&check.stderr).into_owned() + &String::from_utf8_lossy(&check.stdout);
     assert!(check.status.code() == Some(2) && said.contains("`gpu` is no device") && said.contains("cuda:0"), "{said}");
+    // A spec is made and handed to a cluster where there is no GPU; runs are not.
     fs_err::write(path.join("spec.toml"), "model = { device = \"cuda\" }\n").unwrap();
-    let check = titer(path, None, &["check", "spec.toml"]);
-    let said = String::from_utf8_lossy(&check.stderr).into_owned() + &String::from_utf8_lossy(&check.stdout);
-    assert!(check.status.code() == Some(2) && said.contains("no PyTorch was found"), "{said}");
+    done(titer(path, None, &["check", "spec.toml"]));
+    done(titer(path, None, &["run", "spec.toml", "--quick", "--on", "slots", "--out", "handed-over"]));
+    for here in [vec!["run", "spec.toml", "--quick", "--out", "never"], vec!["exec", "handed-over", "--slot", "0"]] {
+        let output = titer(path, None, &here);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && said.contains("no PyTorch was found"), "{said}");
+        assert!(here[0] == "exec" || said.contains("spec.toml:1:"), "{said}");
+    }
+    assert!(!path.join("never").exists());
     // A library that is none, and one that is another.
     let name = format!("{}torch_cpu{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
     fs_err::create_dir_all(path.join("broken/lib")).unwrap();

@@ -1,12 +1,12 @@
 //! Every backend computes what the processor computes in f64: every operation on odd shapes.
 //!
-//! Torch is looked for where `TITER_TORCH` says, a folder such as `site-packages/torch/lib`; its device is the processor unless
-//! `TITER_DEVICE` names another.
+//! Torch is looked for as `torch/mod.rs` says.
 
-use std::{io::Write as _, path::PathBuf};
+mod torch;
 
-use titer_model::backend::{Backend, Cpu, Device, Heads, Operation, Torch, TorchDevice, TorchError, Trial, error_of};
-use titer_model::real::Real;
+use titer_model::backend::{Backend, Cpu, Device, Heads, Operation, TorchDevice, TorchError, Trial, error_of};
+
+use torch::torch;
 
 /// Batches that backends have trouble with: one row, rows of one length, of unlike ones, contrasts, a tree.
 fn trials() -> Vec<Trial> {
@@ -34,19 +34,6 @@ fn conforms<B: Backend>(backend: &B, what: &str, allowed: f64) {
             assert!(off <= allowed, "{what}, batch {at}: {} off by {off:.1e}", operation.word());
         }
     }
-}
-
-fn torch<T: Real>() -> Option<Torch<T>> {
-    let Some(folder) = std::env::var_os("TITER_TORCH").map(PathBuf::from) else {
-        writeln!(
-            std::io::stderr(),
-            "skipped: TITER_TORCH names no folder of torch's libraries, so torch's operations are not tested"
-        )
-        .expect("stderr is open");
-        return None;
-    };
-    let device: TorchDevice = std::env::var("TITER_DEVICE").map_or(TorchDevice::Cpu, |word| word.parse().unwrap());
-    Some(Torch::open(&folder, device).unwrap_or_else(|error| panic!("{error}")))
 }
 
 #[test]

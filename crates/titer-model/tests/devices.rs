@@ -1,15 +1,14 @@
 //! A whole decoder of every family gives on torch what it gives on the processor: passes, gradients, contractions, steps, draws; all weights
 //! and adapters on frozen ones; with every block's activations kept, and with blocks computed again.
 //!
-//! Torch is looked for as in `conformance.rs`.
+//! Torch is looked for as `torch/mod.rs` says.
 
-use std::{
-    io::Write as _,
-    path::{Path, PathBuf},
-};
+mod torch;
+
+use std::path::{Path, PathBuf};
 
 use titer_model::{
-    backend::{Backend, Cpu, Torch, TorchDevice},
+    backend::{Backend, Cpu, TorchDevice},
     decoder::{Decoder, Tape},
     io::{Weights, read_config},
     optim::{Booking, Optimiser, Shares, UpdateRule},
@@ -20,6 +19,8 @@ use titer_model::{
     shape::LoraConfig,
     stored::Dtype,
 };
+
+use torch::torch;
 
 const FAMILIES: [&str; 15] = [
     "gemma",
@@ -43,19 +44,6 @@ fn folder(family: &str) -> PathBuf {
     // Where it was built, or at the root of a checkout elsewhere: `benches/device.sh` takes the built program along.
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/families").join(family);
     if built.exists() { built } else { Path::new("crates/titer-model/tests/reference/families").join(family) }
-}
-
-fn torch<T: Real>() -> Option<Torch<T>> {
-    let Some(folder) = std::env::var_os("TITER_TORCH").map(PathBuf::from) else {
-        writeln!(
-            std::io::stderr(),
-            "skipped: TITER_TORCH names no folder of torch's libraries, so decoders are not tested on torch"
-        )
-        .expect("stderr is open");
-        return None;
-    };
-    let device: TorchDevice = std::env::var("TITER_DEVICE").map_or(TorchDevice::Cpu, |word| word.parse().unwrap());
-    Some(Torch::open(&folder, device).unwrap_or_else(|error| panic!("{error}")))
 }
 
 /// Which weights training moves.
@@ -212,6 +200,6 @@ fn blocks_computed_again_give_the_same() {
         decoder.backward(&params, packed, &weights, &mut tape, &mut visitor);
         gradient.buffers
     };
-    let (again, _) = decoder.clone().on(Cpu::new().with_recomputation(), params.clone());
+    let again = decoder.clone().computed_by(Cpu::new().with_recomputation());
     assert_eq!(gradient(&again), gradient(&decoder));
 }

@@ -16,18 +16,32 @@ pub(crate) struct ComputeArgs {
     /// `titer devices` [default: cpu, or what the spec says]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<DeviceName>,
+    #[command(flatten)]
+    pub torch: TorchArgs,
+}
+
+/// Which PyTorch.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TorchArgs {
     /// The folder of the PyTorch to use, or of an environment that has it [default: TITER_TORCH, else that of the active
     /// environment, else that of python3 on the path]
     #[arg(long, value_name = "DIR")]
     pub torch: Option<PathBuf>,
 }
 
+impl TorchArgs {
+    /// The one that is named is the one to be opened from now on.
+    pub(crate) fn prefer(&self) {
+        if let Some(folder) = &self.torch {
+            prefer_torch(folder);
+        }
+    }
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct DevicesArgs {
-    /// The folder of the PyTorch to use, or of an environment that has it [default: TITER_TORCH, else that of the active
-    /// environment, else that of python3 on the path]
-    #[arg(long, value_name = "DIR")]
-    pub torch: Option<PathBuf>,
+    #[command(flatten)]
+    pub torch: TorchArgs,
     /// Print JSON, one object a device
     #[arg(long)]
     pub json: bool,
@@ -48,9 +62,9 @@ impl AskedComputation {
 }
 
 impl ComputeArgs {
-    /// What is asked for; the torch that is named is the one to be opened from now on.
+    /// What is asked for; sees to it that the torch that is named is the one to be opened.
     pub(crate) fn asked(&self) -> AskedComputation {
-        self.torch.as_deref().inspect(|folder| prefer_torch(folder));
+        self.torch.prefer();
         AskedComputation { compute: self.compute, device: self.device }
     }
 }

@@ -1,7 +1,7 @@
 //! `titer devices`
 
 use serde_json::to_string;
-use titer_engine::device::{ListedDevice, devices as listed, prefer_torch};
+use titer_engine::device::{ListedDevice, devices as listed};
 
 use crate::{
     args::DevicesArgs,
@@ -10,7 +10,7 @@ use crate::{
 
 /// Prints where titer can compute, and what is known of each device.
 pub(crate) fn devices(args: &DevicesArgs) -> Result<(), Failure> {
-    args.torch.as_deref().inspect(|folder| prefer_torch(folder));
+    args.torch.prefer();
     let devices = listed();
     if args.json {
         for device in &devices {

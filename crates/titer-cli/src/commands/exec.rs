@@ -9,6 +9,7 @@ use titer::{
     store::{Holder, Jobs, NoQueue, StoreError, Submission, Sweep},
 };
 use titer_engine::{
+    device::available,
     inputs::{Inputs, Resolved},
     train::EngineRunner,
 };
@@ -50,7 +51,9 @@ pub(crate) fn exec(args: &ExecArgs) -> Result<(), Failure> {
     }
     spec.seeds = Some(record.seeds.clone());
     let inputs = Inputs::default();
-    let Resolved { runs, .. } = resolve(&spec, &inputs).map_err(Failure::input)?;
+    let Resolved { plan, runs, .. } = resolve(&spec, &inputs).map_err(Failure::input)?;
+    // Before a run is claimed, so that slots on machines that have the device make it.
+    available(plan.device, plan.compute).map_err(Failure::input)?;
     // What the sweep's record no longer has is of another version of the spec, and nobody waits for it.
     let planned: BTreeSet<_> = sweep.runs().into_iter().map(|run| run.id).collect();
     let mut wanted: BTreeSet<_> = submission.runs.iter().filter(|run| planned.contains(*run)).collect();

@@ -14,7 +14,7 @@ use titer::{
     store::Sweep,
 };
 use titer_engine::{
-    device::gpus,
+    device::{available, gpus},
     inputs::{Inputs, Resolved},
     train::EngineRunner,
 };
@@ -67,6 +67,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
             Submitting { args, spec: &spec, plan: &plan, runs: &runs, out: &out, foretold: foretold.as_deref() };
         return submitting.submit();
     }
+    // Not where runs are handed to other machines: those have it.
+    available(plan.device, plan.compute)
+        .map_err(|error| Failure::input(spec.error(&["model", "device"], error.to_string(), "")))?;
     let sweep = Sweep::create(&out, &plan, &runs).map_err(failure)?;
     let leases = sweep.leases().clone();
     // Who listens is asked along the way whether to stop.

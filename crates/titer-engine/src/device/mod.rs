@@ -10,4 +10,4 @@ pub use error::DeviceError;
 pub use find::prefer_torch;
 pub use list::{ListedDevice, devices};
 pub(crate) use open::{Stay, described, open};
-pub use open::{gpus, guarded};
+pub use open::{available, gpus, guarded};

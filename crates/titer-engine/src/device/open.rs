@@ -49,6 +49,14 @@ pub(crate) fn open(name: DeviceName, compute: Compute) -> Result<Device, DeviceE
     Ok(Device::torch(if compute.is_f32() { torch } else { torch.with_bf16() }))
 }
 
+/// Whether a device can be used here, before runs are begun on it.
+///
+/// # Errors
+/// Where it cannot, and why.
+pub fn available(name: DeviceName, compute: Compute) -> Result<(), DeviceError> {
+    open(name, compute).map(drop)
+}
+
 /// What computes, for a run's events: device, version, number type; `None` for the processor by itself, whose instruction set is known
 /// from elsewhere.
 pub(crate) fn described(device: &Device) -> Option<serde_json::Value> {
@@ -76,29 +84,28 @@ static UNDER_WAY: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 #[derive(Debug)]
 pub(crate) struct Stay {
     pub(crate) device: DeviceName,
+    /// The GPU that it was counted on, where one was chosen.
+    chosen: Option<usize>,
 }
 
 impl Stay {
     /// Begins a stay on a device; it ends when this is dropped.
     pub(crate) fn on(device: DeviceName) -> Self {
-        let DeviceName::Cuda(None) = device else { return Self { device } };
+        let DeviceName::Cuda(None) = device else { return Self { device, chosen: None } };
         let mut under_way = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
         if under_way.is_empty() {
             under_way.resize(gpus(device), 0);
         }
         let freest = (0..under_way.len()).min_by_key(|&index| under_way[index]).unwrap_or(0);
         under_way[freest] += 1;
-        Self { device: DeviceName::Cuda(Some(freest)) }
+        Self { device: DeviceName::Cuda(Some(freest)), chosen: Some(freest) }
     }
 }
 
 impl Drop for Stay {
     fn drop(&mut self) {
-        if let DeviceName::Cuda(Some(index)) = self.device {
-            let mut under_way = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(runs) = under_way.get_mut(index) {
-                *runs = runs.saturating_sub(1);
-            }
+        if let Some(index) = self.chosen {
+            UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)[index] -= 1;
         }
     }
 }

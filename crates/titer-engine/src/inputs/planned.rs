@@ -16,7 +16,6 @@ use titer_model::stored::Dtype;
 
 use super::{Inputs, InputsError};
 use crate::{
-    device,
     guard::rows,
     model::{Model, ModelError},
     rows::EncodedRows,
@@ -95,14 +94,6 @@ impl Inputs {
     pub(crate) fn takes_adapters(&self, plan: &SweepPlan) -> Result<(), InputsError> {
         let Some(lora) = &plan.lora else { return Ok(()) };
         Ok(self.first_model(plan)?.lora_config(lora).map(drop)?)
-    }
-
-    /// Whether a spec's device is there.
-    ///
-    /// # Errors
-    /// Where it is not, or cannot be used.
-    pub(crate) fn has_device(&self, plan: &SweepPlan) -> Result<(), ModelError> {
-        Ok(device::open(plan.device, plan.compute).map(drop)?)
     }
 
     /// Whether the processor can compute the model of a spec in the number type that it asks for.

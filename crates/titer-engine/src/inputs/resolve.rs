@@ -53,7 +53,6 @@ pub fn resolve(spec: &Spec, inputs: &Inputs, progress: &dyn DownloadProgress) ->
     let model = |base: &str, seed| inputs.plan_model(base, seed, data.is_some());
     let runs = plan.runs(data.as_ref(), model).map_err(|error| spec.error(blamed, error.to_string(), ""))?;
     inputs.takes_adapters(&plan).map_err(|error| spec.error(&["model", "lora"], error.to_string(), ""))?;
-    inputs.has_device(&plan).map_err(|error| spec.error(&["model", "device"], error.to_string(), ""))?;
     inputs.computes(&plan).map_err(|error| spec.error(&["model", "compute"], error.to_string(), ""))?;
     inputs.fits(&plan).map_err(|error| spec.error(&["data"], error.to_string(), ""))?;
     inputs.prompts_fit(spec, &plan)?;

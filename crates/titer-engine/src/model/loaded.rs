@@ -148,8 +148,11 @@ impl Model {
             _ => {}
         }
         let backend = device::open(device, compute)?;
+        if [self.decoder.backend(), &backend].iter().all(|device| device.as_cpu().is_some()) {
+            return Ok(Self { decoder: self.decoder.computed_by(backend), ..self });
+        }
         device::guarded(|| {
-            let (decoder, params) = self.decoder.on(backend, self.params);
+            let (decoder, params) = self.decoder.moved(backend, self.params);
             Self { decoder, params, ..self }
         })
         .map_err(ModelError::from)

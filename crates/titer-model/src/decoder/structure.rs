@@ -65,12 +65,17 @@ impl<B: Backend> Decoder<B> {
         &self.backend
     }
 
-    /// The same decoder and its weights, computed elsewhere.
-    pub fn on(self, backend: B, params: Params<B>) -> (Self, Params<B>) {
-        let moved = |buffer: &B::Buffer| backend.upload(self.backend.download(buffer));
-        let params = Params { buffers: params.buffers.iter().map(moved).collect() };
-        let ropes = self.ropes.iter().map(moved).collect();
-        (Self { backend, ropes, frozen: Arc::default(), ..self }, params)
+    /// The same decoder, computed by a backend that reads the same memory.
+    pub fn computed_by(self, backend: B) -> Self {
+        Self { backend, frozen: Arc::default(), ..self }
+    }
+
+    /// The same decoder and its weights, moved to another backend's memory.
+    pub fn moved(self, backend: B, params: Params<B>) -> (Self, Params<B>) {
+        let there = |buffer: &B::Buffer| backend.upload(self.backend.download(buffer));
+        let params = Params { buffers: params.buffers.iter().map(there).collect() };
+        let ropes = self.ropes.iter().map(there).collect();
+        (Self { ropes, ..self.computed_by(backend) }, params)
     }
 
     /// Whether a weight stays in its file in this number type.

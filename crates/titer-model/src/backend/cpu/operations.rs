@@ -27,8 +27,8 @@ impl<T> Cpu<T> {
         Self { bf16: None, recomputes: false, numbers: PhantomData }
     }
 
-    /// The same, but a backward pass computes each block's activations again: a batch then takes the memory of one block's, and a third more
-    /// time.
+    /// The same, but a backward pass computes each block's activations again: a batch then takes the memory of one block's, and one more
+    /// forward pass.
     pub fn with_recomputation(self) -> Self {
         Self { recomputes: true, ..self }
     }

@@ -24,7 +24,7 @@ pub enum TorchError {
         folder: PathBuf,
     },
     /// It was built without this kind of device.
-    #[error("torch {version} in {} has no {device}: it was built for other devices; install a torch that has it, or leave out --device", folder.display())]
+    #[error("torch {version} in {} has no {device}: {problem}; install a torch that has it, or leave out --device", folder.display())]
     NoSuchKind {
         /// Its version.
         version: String,
@@ -32,6 +32,8 @@ pub enum TorchError {
         folder: PathBuf,
         /// The device that was asked for.
         device: TorchDevice,
+        /// Why not.
+        problem: String,
     },
     /// The device does not answer.
     #[error("{device} cannot be used: {problem}")]

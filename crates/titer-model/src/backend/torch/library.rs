@@ -23,6 +23,8 @@ const VERSIONS: std::ops::RangeInclusive<(u64, u64)> = (2, 11)..=(2, 15);
 pub(super) struct Library {
     /// The folder that it lies in.
     folder: PathBuf,
+    /// Why its parts for GPUs could not be opened, where they could not.
+    lacks: Option<String>,
     /// Its ABI version: a byte for the major, one for the minor number, and so on.
     abi: u64,
     pub(super) call: unsafe extern "C" fn(*const c_char, *const c_char, *mut u64, u64) -> Status,
@@ -95,14 +97,16 @@ impl Library {
     }
 
     fn load(folder: &Path) -> Result<Self, TorchError> {
+        // Without CUDA's own libraries, which are in other wheels, only the processor's part can be opened.
         let [whole, processor] = ["torch", "torch_cpu"].map(|name| folder.join(libloading::library_filename(name)));
-        // Without CUDA's own libraries beside it, only the processor's part can be opened.
-        let file = if whole.exists() && has_all(folder) { whole } else { processor };
-        let fail = |problem: String| TorchError::Open { file: file.clone(), problem };
-        let library = open_global(file.as_os_str()).map_err(|error| {
-            let problem = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-            fail(problem)
-        })?;
+        let (library, lacks) = match open_global(whole.as_os_str()) {
+            Ok(library) => (library, None),
+            Err(lacks) => {
+                let opened = open_global(processor.as_os_str());
+                let fail = |error| TorchError::Open { file: processor.clone(), problem: reason(&error) };
+                (opened.map_err(fail)?, Some(reason(&lacks)))
+            }
+        };
         let too_old = || TorchError::TooOld { folder: folder.to_owned() };
         macro_rules! symbol {
             ($name:expr) => {{
@@ -145,6 +149,7 @@ impl Library {
         let [f64, f32, bf16, f16, i64, bool] = dtypes.map(dtype);
         Ok(Self {
             folder: folder.to_owned(),
+            lacks,
             abi,
             call,
             new_handle: needed!("aoti_torch_new_tensor_handle"),
@@ -193,6 +198,11 @@ impl Library {
         (self.devices[device.kind()], device.index() as i32)
     }
 
+    /// Why its parts for GPUs could not be opened, where they could not.
+    pub(super) fn lacks(&self) -> Option<&str> {
+        self.lacks.as_deref()
+    }
+
     /// The functions of a device; `None` where this libtorch was built without it.
     pub(super) fn shims(&self, device: TorchDevice) -> Option<Shims> {
         self.shims[device.kind()]
@@ -214,11 +224,9 @@ impl Library {
     }
 }
 
-/// Whether libraries that `libtorch` itself needs beside it are there: one wheel of PyTorch has its CUDA part, whose own libraries are
-/// in other wheels.
-fn has_all(folder: &Path) -> bool {
-    let cuda = folder.join(libloading::library_filename("torch_cuda"));
-    !cuda.exists() || open_global(cuda.as_os_str()).is_ok()
+/// Why the loader could not open a library.
+fn reason(error: &libloading::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// Opens a library whose symbols others may use, as torch's parts do.
