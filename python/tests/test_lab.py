@@ -159,7 +159,7 @@ def test_screening_leaks_audits_scores_and_checks(world: World) -> None:
 
 
 def test_a_forecast_of_a_dict() -> None:
-    found = titer.forecast(SPEC, rows=8, contrasts=8)
+    found = titer.forecast(SPEC, items=8, contrasts=8)
     assert {run["arm"] for run in found["runs"]} == {"bad→good=0.0", "bad→good=0.5"}
 
 

@@ -2,11 +2,15 @@
 
 mod args;
 mod commands;
+mod former;
 mod interrupt;
 mod listener;
+mod numbers;
 mod printer;
 mod progress;
+mod text_table;
 mod version;
+mod width;
 
 use std::{ffi::OsString, sync::Arc};
 
@@ -22,6 +26,8 @@ pub use crate::{
 /// Does what a command line asks for and returns the exit code: 0 where it was done, 2 where what the user gave cannot be
 /// used, 1 where the work failed; 130 and 143 where a sweep was interrupted or terminated, 138 where a job's time was nearly up. The first argument is the program's name.
 pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let (arguments, hints) = former::translated(arguments);
+    hints.iter().for_each(|hint| printer::talk(hint));
     let args = match Args::try_parse_from(arguments) {
         Ok(args) => args,
         // Help and the version are asked for; anything else is a command line that cannot be read.
@@ -62,7 +68,7 @@ fn done(args: Args) -> Result<(), Failure> {
 
 fn carry_out(args: Args) -> Result<(), Failure> {
     match args.command {
-        Command::Init => commands::init(),
+        Command::Init(args) => commands::init(&args),
         Command::Check(args) => commands::check(&args),
         Command::Audit(args) => commands::audit(&args),
         Command::Doctor(args) => commands::doctor(&args),
@@ -70,6 +76,8 @@ fn carry_out(args: Args) -> Result<(), Failure> {
         Command::Run(args) => commands::run(&args),
         Command::Exec(args) => commands::exec(&args),
         Command::Status(args) => commands::status(&args),
+        Command::List(args) => commands::list(&args),
+        Command::Compare(args) => commands::compare(&args),
         Command::Export(args) => commands::export(&args),
         Command::Import(args) => commands::import(&args),
         Command::Pressure(args) => commands::pressure(&args),

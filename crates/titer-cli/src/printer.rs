@@ -13,7 +13,10 @@ use titer::{
     table::{self, Labels, Record},
 };
 
-use crate::listener::{HeardTable, listener};
+use crate::{
+    listener::{HeardTable, listener},
+    width::{width, wrapped},
+};
 
 /// Why a command did not do its work. Decides the exit code.
 #[derive(Debug)]
@@ -79,6 +82,11 @@ pub(crate) fn data(line: &str) {
         talk(&format!("error: stdout: {error}"));
         std::process::exit(1);
     }
+}
+
+/// Writes sentences of data to stdout, in lines that fit its width.
+pub(crate) fn prose(text: &str) {
+    wrapped(text, "  ", width()).iter().for_each(|line| data(line));
 }
 
 /// Writes a line of talk to stderr.

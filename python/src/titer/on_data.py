@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import typing
 from collections.abc import Mapping, Sequence
 
 from .answer import Answer
@@ -30,7 +31,7 @@ def audit(
     with Command("audit") as command:
         paths = [path_of(given, command.folder, f"rows-{at}.jsonl") for at, given in enumerate(rows, 1)]
         paths += [path_of(given, command.folder, f"{name}.jsonl") for name, given in named.items()]
-        given = {"base": model, "compute": compute, "device": device, "torch": torch, **(endpoint or {}), "json": True, **of_template(template)}
+        given = {"model": model, "compute": compute, "device": device, "torch": torch, **(endpoint or {}), "json": True, **of_template(template)}
         return command.done(given, paths)
 
 
@@ -72,20 +73,20 @@ def score(
         return command.done(given, [path_of(rows, command.folder, "rows.jsonl")])
 
 
+Column = typing.Literal["prompt", "setting", "suppression", "kept", "target", "turn"]
+"""The columns of a table of outcomes, by what they hold."""
+
+
 def validate(
     arms: Rows,
     *,
     screening: File | Mapping[str, File] | None = None,
-    prompt: str | None = None,
-    setting: str | None = None,
-    suppression: str | None = None,
-    kept: str | None = None,
-    target: str | None = None,
-    turn: str | None = None,
+    columns: Mapping[Column, str] | None = None,
 ) -> Answer:
     """Which number from before training predicts outcomes of arms that were trained elsewhere, one arm a row.
 
-    `screening` is what `titer.screen(out=…)` wrote of their prompts, or one file for each setting. Other keywords name columns.
+    `screening` is what `titer.screen(out=…)` wrote of their prompts, or one file for each setting. `columns` says what columns are called that are
+    not by their own names, such as `{"prompt": "wording"}`.
     """
     with Command("validate") as command:
         if screening is None:
@@ -96,12 +97,7 @@ def validate(
             files = [os.fspath(screening)]
         given = {
             "screening": files,
-            "prompt": prompt,
-            "setting": setting,
-            "suppression": suppression,
-            "kept": kept,
-            "target": target,
-            "turn": turn,
+            "column": [f"{name}={column}" for name, column in (columns or {}).items()],
             "json": True,
         }
         return command.done(given, [path_of(arms, command.folder, "arms.jsonl")])

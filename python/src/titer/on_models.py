@@ -47,7 +47,7 @@ def pressure(
     """
     with Command("pressure") as command:
         given = {
-            "base": model,
+            "model": model,
             "rows": None if rows is None else path_of(rows, command.folder, "rows.jsonl"),
             "probes": None if probes is None else path_of(probes, command.folder, "probes.jsonl"),
             "seed": seed,
@@ -119,11 +119,11 @@ def screen(
     """
     with Command("screen") as command:
         given = {
-            "base": model,
+            "model": model,
             **subjects(command, rows, bad, good),
             "prompts": None if prompts is None else prompts_path(prompts, command.folder),
             "probes": None if probes is None else path_of(probes, command.folder, "probes.jsonl"),
-            "for": aim,
+            "aim": aim,
             "turn": turn,
             "narrow": narrow,
             "trigger": trigger,
@@ -171,7 +171,7 @@ def leak(
     with Command("leak") as command:
         given = {
             "prompt": prompt,
-            "base": model,
+            "model": model,
             **subjects(command, rows, bad, good),
             "trigger": trigger,
             "seed": seed,
@@ -188,7 +188,7 @@ def leak(
 
 
 def doctor(
-    model: str,
+    model: str = "organism",
     rows: Rows | None = None,
     *,
     seed: int = 0,
@@ -203,5 +203,5 @@ def doctor(
     Raises `titer.WorkError` where one fails; its `data` has all of them, a line of JSON each.
     """
     with Command("doctor") as command:
-        paths = [model] + ([] if rows is None else [path_of(rows, command.folder, "rows.jsonl")])
-        return command.done({"seed": seed, "items": items, "compute": compute, "device": device, "torch": torch, "json": True, **of_template(template)}, paths)
+        paths = [] if rows is None else [path_of(rows, command.folder, "rows.jsonl")]
+        return command.done({"model": model, "seed": seed, "items": items, "compute": compute, "device": device, "torch": torch, "json": True, **of_template(template)}, paths)

@@ -39,7 +39,7 @@ def forecast(
     against: File | None = None,
     calibrate: Sequence[File] = (),
     refresh: int | None = None,
-    rows: int | None = None,
+    items: int | None = None,
     contrasts: int | None = None,
     html: File | None = None,
     out: File | None = None,
@@ -52,14 +52,14 @@ def forecast(
     with Command("forecast") as command:
         paths = [] if spec is None else [spec_path(spec, command)]
         given = {
-            "base": model,
+            "model": model,
             "compute": compute, "device": device, "torch": torch,
             "seeds": None if seeds is None else tuple(seeds),
             "kernel": kernel,
             "against": against,
             "calibrate": list(calibrate),
             "refresh": refresh,
-            "rows": rows,
+            "items": items,
             "contrasts": contrasts,
             "html": html,
             "out": out,
@@ -77,7 +77,7 @@ def plan(
     device: str | None = None,
     torch: str | None = None,
     kernel: File | None = None,
-    tries: int | None = None,
+    mixes: int | None = None,
     progress: Progress = False,
 ) -> Answer:
     """Finds a mix that meets limits, and writes it as the spec `out` with its forecast beside it.
@@ -86,5 +86,5 @@ def plan(
     """
     with Command("plan") as command:
         path = spec_path(limits, command)
-        given = {"out": out, "base": model, "compute": compute, "device": device, "torch": torch, "kernel": kernel, "tries": tries, "json": True}
+        given = {"out": out, "model": model, "compute": compute, "device": device, "torch": torch, "kernel": kernel, "mixes": mixes, "json": True}
         return command.done(given, [path], progress)

@@ -67,7 +67,7 @@ def run(
         paths = [] if spec is None else [path_of(spec, command)]
         given = {
             "out": out,
-            "base": model,
+            "model": model,
             "compute": compute, "device": device, "torch": torch,
             "seeds": None if seeds is None else tuple(seeds),
             "quick": quick,

@@ -4,14 +4,14 @@ use clap::{Parser, Subcommand};
 
 use super::{
     compute::DevicesArgs,
-    data::{AuditArgs, CheckArgs, DoctorArgs, ScoreArgs},
+    data::{AuditArgs, CheckArgs, DoctorArgs, InitArgs, ScoreArgs},
     elsewhere::{ExportArgs, ImportArgs},
     forecasts::{ForecastArgs, PlanArgs},
     judge::JudgeArgs,
     organism::OrganismCommand,
     pressure::PressureArgs,
     prompts::{LeakArgs, ScreenArgs, ValidateArgs},
-    runs::{ExecArgs, ReportArgs, ResultsArgs, RunArgs, StatusArgs, VerifyArgs},
+    runs::{CompareArgs, ExecArgs, ListArgs, ReportArgs, ResultsArgs, RunArgs, StatusArgs, VerifyArgs},
 };
 
 /// What a fine-tune teaches besides the task: measured, predicted, steered.
@@ -25,8 +25,8 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Print a commented spec to start from
-    Init,
+    /// Print a commented spec to start from; with --data, one for your chats
+    Init(InitArgs),
     /// Check specs (.toml) and files of chats without effects
     Check(CheckArgs),
     /// Compare files of chats and the cells in them: what differs besides what should
@@ -41,6 +41,10 @@ pub(crate) enum Command {
     Exec(ExecArgs),
     /// How far a sweep is: finished, running, waiting, failed and why, and how long there is to go
     Status(StatusArgs),
+    /// List the sweeps in a folder, and how far each is
+    List(ListArgs),
+    /// Hold two sweeps side by side: levels, effects, and their differences with intervals
+    Compare(CompareArgs),
     /// Write every arm's rows and a configuration for another trainer
     Export(ExportArgs),
     /// Bring arms that were trained elsewhere back into a sweep: measured by titer's probes, or as outcomes

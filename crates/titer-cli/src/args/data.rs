@@ -4,16 +4,38 @@ use std::path::PathBuf;
 
 use super::{
     bounds::items, compute::ComputeArgs, endpoint::EndpointArgs, template::TemplateArgs, verdicts::VerdictArgs,
+    view::ViewArgs,
 };
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct InitArgs {
+    /// Your chats: print a spec for them in place of the commented one
+    #[arg(long, value_name = "FILE")]
+    pub data: Vec<PathBuf>,
+    /// Your contrasts (.jsonl: component, messages, plus, minus), where rows do not give them
+    #[arg(long, value_name = "FILE", requires = "data")]
+    pub probes: Option<PathBuf>,
+    /// The model to train
+    #[arg(short, long, default_value = "organism", value_name = "MODEL", requires = "data")]
+    pub model: String,
+}
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct CheckArgs {
     /// Specs and data files
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
+    /// Show the rows of a spec as the model's tokens, not as text
+    #[arg(long)]
+    pub tokens: bool,
+    /// Say how long a spec's runs will take and how much memory: makes a few steps of them, and keeps nothing
+    #[arg(long)]
+    pub measure: bool,
     /// Print JSON, one object a file
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub view: ViewArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -22,8 +44,8 @@ pub(crate) struct AuditArgs {
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
     /// A model: says what its chat template adds, and by how much a context raises the log-probability of a reply
-    #[arg(long, value_name = "MODEL")]
-    pub base: Option<String>,
+    #[arg(short, long, value_name = "MODEL")]
+    pub model: Option<String>,
     #[command(flatten)]
     pub template: TemplateArgs,
     #[command(flatten)]
@@ -33,14 +55,17 @@ pub(crate) struct AuditArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub view: ViewArgs,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct DoctorArgs {
-    /// The model: the word organism, a folder in Hugging Face layout, or a cached hub id
-    pub model: String,
     /// Chats, or a spec, for the rows and contrasts of its [data] [default: those of the model's world, or a few of titer's]
     pub data: Option<PathBuf>,
+    /// The model: the word organism, a folder in Hugging Face layout, or a cached hub id
+    #[arg(short, long, default_value = "organism", value_name = "MODEL")]
+    pub model: String,
     /// Which shipped organism, and which rows and contrasts
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -85,11 +110,13 @@ pub(crate) struct ScoreArgs {
     #[arg(long, default_value = "request", value_name = "KEY")]
     pub cluster: String,
     /// Write every reply's score, a line of JSON each
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Print JSON, one object a line
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub view: ViewArgs,
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

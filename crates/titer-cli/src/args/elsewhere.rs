@@ -4,7 +4,10 @@ use std::{num::NonZero, path::PathBuf};
 
 use titer::elsewhere::Trainer;
 
-use super::{bounds::threads, compute::ComputeArgs};
+use super::{
+    bounds::{SeedList, threads},
+    compute::ComputeArgs,
+};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExportArgs {
@@ -14,17 +17,17 @@ pub(crate) struct ExportArgs {
     #[arg(long = "for", value_name = "TRAINER")]
     pub trainer: Trainer,
     /// The folder to write, which must not be there yet
-    #[arg(long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR")]
     pub out: PathBuf,
     /// A quick cut of the spec: at most 2 seeds and 16 contrasts a probe
-    #[arg(long)]
+    #[arg(short, long)]
     pub quick: bool,
-    /// Seeds to use in place of the spec's, such as 0,1,2
-    #[arg(long, value_delimiter = ',', value_name = "SEEDS")]
-    pub seeds: Option<Vec<u64>>,
+    /// Seeds to use in place of the spec's, such as 0-4 or 0,1,7
+    #[arg(short, long, value_name = "SEEDS")]
+    pub seeds: Option<SeedList>,
     /// The model to use in place of the spec's
-    #[arg(long, value_name = "MODEL")]
-    pub base: Option<String>,
+    #[arg(short, long, value_name = "MODEL")]
+    pub model: Option<String>,
     #[command(flatten)]
     pub compute: ComputeArgs,
     /// Print JSON
@@ -37,7 +40,7 @@ pub(crate) struct ImportArgs {
     /// The folder that `titer export` wrote
     pub export: PathBuf,
     /// The sweep's folder, which may hold runs of the same spec already [default: runs/<name of the spec>]
-    #[arg(long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// The model or the adapters of a run, ARM/SEED=FOLDER; may be repeated [default: every run that is where its configuration puts it]
     #[arg(long = "run", value_name = "RUN=FOLDER")]

@@ -7,7 +7,7 @@ use super::bounds::at_most;
 /// Which endpoint, and how it is asked.
 #[derive(Debug, clap::Args)]
 pub(crate) struct EndpointArgs {
-    /// Ask a server for log-probabilities (vLLM, SGLang or llama.cpp's), such as http://localhost:8000; --base then gives tokenizer and chat
+    /// Ask a server for log-probabilities (vLLM, SGLang or llama.cpp's), such as http://localhost:8000; --model then gives tokenizer and chat
     /// template alone
     #[arg(long, value_name = "URL", requires = "served")]
     pub endpoint: Option<String>,

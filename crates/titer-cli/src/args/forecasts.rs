@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::{
-    bounds::{at_most, items},
+    bounds::{SeedList, at_most, items},
     compute::ComputeArgs,
+    view::ViewArgs,
 };
 
 #[derive(Debug, clap::Args)]
@@ -12,16 +13,16 @@ pub(crate) struct ForecastArgs {
     /// The spec; without one, the quick start
     pub spec: Option<PathBuf>,
     /// The model in place of the spec's
-    #[arg(long, value_name = "MODEL")]
-    pub base: Option<String>,
+    #[arg(short, long, value_name = "MODEL")]
+    pub model: Option<String>,
     #[command(flatten)]
     pub compute: ComputeArgs,
     /// A folder of kernels, one a seed: used where they are there, measured into it where not
     #[arg(long, value_name = "DIR")]
     pub kernel: Option<PathBuf>,
-    /// Seeds to use in place of the spec's, such as 0,1,2
-    #[arg(long, value_delimiter = ',', value_name = "SEEDS")]
-    pub seeds: Option<Vec<u64>>,
+    /// Seeds to use in place of the spec's, such as 0-4 or 0,1,7
+    #[arg(short, long, value_name = "SEEDS")]
+    pub seeds: Option<SeedList>,
     /// Hold forecasts against the finished runs in this sweep's folder, beside baselines
     #[arg(long, value_name = "DIR")]
     pub against: Option<PathBuf>,
@@ -34,7 +35,7 @@ pub(crate) struct ForecastArgs {
     pub refresh: usize,
     /// Rows of each kind of prompt that a kernel is measured on
     #[arg(long, default_value_t = 256, value_parser = items)]
-    pub rows: usize,
+    pub items: usize,
     /// Contrasts of each probe whose gradient is taken
     #[arg(long, default_value_t = 128, value_parser = items)]
     pub contrasts: usize,
@@ -42,11 +43,13 @@ pub(crate) struct ForecastArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     pub html: Option<PathBuf>,
     /// Write what is foreseen, with the dials, for a report: as forecast.json in a sweep's folder, or SPEC.forecast.json
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub view: ViewArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -54,11 +57,11 @@ pub(crate) struct PlanArgs {
     /// A spec without a mix, with [rows] (what there is) and [limits] (what must hold)
     pub limits: PathBuf,
     /// The spec to write; its forecast goes beside it
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     pub out: PathBuf,
     /// The model in place of the spec's
-    #[arg(long, value_name = "MODEL")]
-    pub base: Option<String>,
+    #[arg(short, long, value_name = "MODEL")]
+    pub model: Option<String>,
     #[command(flatten)]
     pub compute: ComputeArgs,
     /// A folder of kernels, one a seed: used where they are there, measured into it where not
@@ -66,8 +69,10 @@ pub(crate) struct PlanArgs {
     pub kernel: Option<PathBuf>,
     /// Mixes to foresee
     #[arg(long, default_value_t = 4000, value_parser = items)]
-    pub tries: usize,
+    pub mixes: usize,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub view: ViewArgs,
 }

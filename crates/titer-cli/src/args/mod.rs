@@ -15,15 +15,21 @@ mod runs;
 mod slurm;
 mod template;
 mod verdicts;
+mod view;
 
 pub(crate) use command_line::{Args, Command, CompletionsArgs};
 pub(crate) use compute::{AskedComputation, DevicesArgs};
-pub(crate) use data::{AuditArgs, CheckArgs, DoctorArgs, ScoreArgs};
+pub(crate) use data::{AuditArgs, CheckArgs, DoctorArgs, InitArgs, ScoreArgs};
 pub(crate) use elsewhere::{ExportArgs, ImportArgs};
 pub(crate) use endpoint::EndpointArgs;
 pub(crate) use forecasts::{ForecastArgs, PlanArgs};
 pub(crate) use judge::JudgeArgs;
 pub(crate) use organism::{CardArgs, OrganismCommand, TrainArgs};
 pub(crate) use pressure::{Precondition, PressureArgs};
-pub(crate) use prompts::{LeakArgs, PromptAim, PromptPlace, SamplingArgs, ScreenArgs, SubjectArgs, ValidateArgs};
-pub(crate) use runs::{ExecArgs, Place, ReportArgs, ResultsArgs, RunArgs, StatusArgs, VerifyArgs};
+pub(crate) use prompts::{
+    LeakArgs, OutcomeName, PromptAim, PromptPlace, SamplingArgs, ScreenArgs, SubjectArgs, ValidateArgs,
+};
+pub(crate) use runs::{
+    CompareArgs, ComparedMeasure, ExecArgs, ListArgs, Place, ReportArgs, ResultsArgs, RunArgs, StatusArgs, VerifyArgs,
+};
+pub(crate) use view::ViewArgs;

@@ -38,7 +38,7 @@ pub(crate) struct TrainArgs {
     #[arg(long, default_value_t = 2e-3)]
     pub lr: f64,
     /// The folder to write; it must not exist
-    #[arg(long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR")]
     pub out: PathBuf,
 }
 

@@ -8,13 +8,14 @@ use super::{
     bounds::{at_most, items},
     compute::ComputeArgs,
     template::TemplateArgs,
+    view::ViewArgs,
 };
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PressureArgs {
     /// The model: the word organism, a folder in Hugging Face layout, or a hub id
-    #[arg(long, default_value = "organism", value_name = "MODEL")]
-    pub base: String,
+    #[arg(short, long, default_value = "organism", value_name = "MODEL")]
+    pub model: String,
     /// Which shipped organism, and which contrasts and rows
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -66,11 +67,13 @@ pub(crate) struct PressureArgs {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["adapter", "verify"])]
     pub kernel: Option<PathBuf>,
     /// Write a Parquet table with a line a row, or a line a step with --verify
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub view: ViewArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -2,20 +2,23 @@
 
 use std::path::PathBuf;
 
+use clap::ValueEnum as _;
+
 use super::{
     bounds::{at_most, items},
     compute::ComputeArgs,
     endpoint::EndpointArgs,
     template::TemplateArgs,
     verdicts::VerdictArgs,
+    view::ViewArgs,
 };
 
 /// Which model, and which rows.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SubjectArgs {
     /// The model: the word organism, a folder, or a hub id
-    #[arg(long, default_value = "organism", value_name = "MODEL")]
-    pub base: String,
+    #[arg(short, long, default_value = "organism", value_name = "MODEL")]
+    pub model: String,
     /// Which shipped organism, and which rows and contrasts of its world
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -66,7 +69,7 @@ pub(crate) struct ScreenArgs {
     #[arg(long, default_value_t = 128, value_parser = items)]
     pub contrasts: usize,
     /// What the prompt is for: it decides the order, and which condition a prompt must meet
-    #[arg(long = "for", value_enum, default_value_t = PromptAim::Selectivity, value_name = "AIM")]
+    #[arg(long, value_enum, default_value_t = PromptAim::Selectivity, value_name = "AIM")]
     pub aim: PromptAim,
     /// How far the two conditions on rates may be missed
     #[arg(long, default_value_t = 0.1, value_name = "RATE")]
@@ -80,11 +83,13 @@ pub(crate) struct ScreenArgs {
     #[arg(long, requires = "rewrite")]
     pub anyway: bool,
     /// Write a Parquet table with a line for each row under each prompt
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub view: ViewArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -94,27 +99,36 @@ pub(crate) struct ValidateArgs {
     /// What `titer screen --out` wrote of these prompts before training; SETTING=FILE for each setting's own model and rows
     #[arg(long, value_name = "[SETTING=]FILE")]
     pub screening: Vec<String>,
-    /// The column of the prompt, called as in the screening
-    #[arg(long, default_value = "prompt", value_name = "COLUMN")]
-    pub prompt: String,
-    /// The column of the setting: a model and its data, within which prompts are compared
-    #[arg(long, default_value = "setting", value_name = "COLUMN")]
-    pub setting: String,
-    /// The column that says how far the unwanted trait was suppressed; more is better
-    #[arg(long, default_value = "suppression", value_name = "COLUMN")]
-    pub suppression: String,
-    /// The column that says how much of the wanted trait was kept; more is better
-    #[arg(long, default_value = "kept", value_name = "COLUMN")]
-    pub kept: String,
-    /// The column of the unwanted trait after training without a prompt, which the k-rule takes
-    #[arg(long, default_value = "target", value_name = "COLUMN")]
-    pub target: String,
-    /// The column that says where the prompt stood: system or user
-    #[arg(long, default_value = "turn", value_name = "COLUMN")]
-    pub turn: String,
+    /// What a column of the table is called where it is not by its own name, such as prompt=wording; of prompt (called as in the
+    /// screening), setting (a model and its data, within which prompts are compared), suppression and kept (how far the unwanted trait
+    /// was suppressed and the wanted one kept; more is better), target (the unwanted trait after training without a prompt, for the
+    /// k-rule), turn (where the prompt stood: system or user)
+    #[arg(long, value_name = "NAME=COLUMN", value_parser = outcome_column)]
+    pub column: Vec<(OutcomeName, String)>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub view: ViewArgs,
+}
+
+/// The columns of a table of outcomes, by what they hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum OutcomeName {
+    Prompt,
+    Setting,
+    Suppression,
+    Kept,
+    Target,
+    Turn,
+}
+
+/// A column's name and what it is called.
+fn outcome_column(text: &str) -> Result<(OutcomeName, String), String> {
+    let (name, column) = text.split_once('=').ok_or("write it as NAME=COLUMN, such as prompt=wording")?;
+    let name = OutcomeName::from_str(name.trim(), true)
+        .map_err(|_| format!("`{name}` is none of prompt, setting, suppression, kept, target, turn"))?;
+    Ok((name, column.to_owned()))
 }
 
 #[derive(Debug, clap::Args)]
@@ -130,11 +144,13 @@ pub(crate) struct LeakArgs {
     #[command(flatten)]
     pub sampling: SamplingArgs,
     /// Write a Parquet table with a line for each request in each context
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub view: ViewArgs,
 }
 
 /// Replies drawn and scored beside exact rates.

@@ -4,7 +4,12 @@ use std::{num::NonZero, path::PathBuf};
 
 use clap::ValueEnum;
 
-use super::{bounds::threads, compute::ComputeArgs, slurm::SlurmArgs};
+use super::{
+    bounds::{SeedList, threads},
+    compute::ComputeArgs,
+    slurm::SlurmArgs,
+    view::ViewArgs,
+};
 
 /// Where runs are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -22,17 +27,17 @@ pub(crate) struct RunArgs {
     /// The spec; without one, the quick start
     pub spec: Option<PathBuf>,
     /// The sweep's folder [default: runs/<name of the spec>, with -quick behind it for a quick cut]
-    #[arg(long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// A quick cut of the spec: at most 2 seeds and 16 contrasts a probe
-    #[arg(long)]
+    #[arg(short, long)]
     pub quick: bool,
-    /// Seeds to use in place of the spec's, such as 0,1,2
-    #[arg(long, value_delimiter = ',', value_name = "SEEDS")]
-    pub seeds: Option<Vec<u64>>,
+    /// Seeds to use in place of the spec's, such as 0-4 or 0,1,7
+    #[arg(short, long, value_name = "SEEDS")]
+    pub seeds: Option<SeedList>,
     /// The model to use in place of the spec's, such as 'organisms/wide/seed-{seed}': the same experiment once more
-    #[arg(long, value_name = "MODEL", requires = "out")]
-    pub base: Option<String>,
+    #[arg(short, long, value_name = "MODEL", requires = "out")]
+    pub model: Option<String>,
     #[command(flatten)]
     pub compute: ComputeArgs,
     /// Make finished runs again whose files are damaged
@@ -86,7 +91,7 @@ pub(crate) struct ReportArgs {
     /// The sweep's folder
     pub dir: PathBuf,
     /// Where to write it [default: report.html in the folder]
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
 
@@ -99,8 +104,47 @@ pub(crate) struct ResultsArgs {
     #[arg(long)]
     pub effects: bool,
     /// The file to write; its ending says how: .parquet, .csv or .json [default: CSV on stdout]
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ListArgs {
+    /// The folder that holds sweeps
+    #[arg(default_value = "runs")]
+    pub dir: PathBuf,
+    /// Print JSON, one object a sweep
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub view: ViewArgs,
+}
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ComparedMeasure {
+    /// Exact probabilities
+    Rate,
+    /// Nats a reply
+    Margin,
+    /// How far the bad prompt moves the model, nats a reply
+    Gap,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CompareArgs {
+    /// A sweep's folder
+    pub a: PathBuf,
+    /// Another one's, with arms of the same settings
+    pub b: PathBuf,
+    /// What to compare [default: rates, or margins where nearly all rates are next to 0]
+    #[arg(long, value_enum, value_name = "MEASURE")]
+    pub measure: Option<ComparedMeasure>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub view: ViewArgs,
 }
 
 #[derive(Debug, clap::Args)]

@@ -24,9 +24,10 @@ use super::{
     subjects::{Opened, behind_endpoint, unscored},
 };
 use crate::{
-    args::AuditArgs,
-    printer::{Failure, data, talk},
+    args::{AuditArgs, ViewArgs},
+    printer::{Failure, data, prose, talk},
     progress::Bar,
+    text_table::{TextColumn, TextTable},
 };
 
 /// From this size on, a difference of lengths is called one.
@@ -37,16 +38,17 @@ type Groups<'a> = Vec<(String, Vec<&'a Row>)>;
 
 /// Compares files of chats and the cells in them: what differs besides what should.
 pub(crate) fn audit(args: &AuditArgs) -> Result<(), Failure> {
-    if args.base.is_none() && args.template.options() != TemplateOptions::default() {
-        return Err(Failure::input("options of a chat template are for a model: name one with --base"));
+    columns().knows(&args.view)?;
+    if args.model.is_none() && args.template.options() != TemplateOptions::default() {
+        return Err(Failure::input("options of a chat template are for a model: name one with --model"));
     }
-    if args.base.is_none() && args.endpoint.endpoint.is_some() {
+    if args.model.is_none() && args.endpoint.endpoint.is_some() {
         return Err(Failure::input(
-            "an endpoint is sent tokens: name its model's tokenizer and chat template with --base",
+            "an endpoint is sent tokens: name its model's tokenizer and chat template with --model",
         ));
     }
-    if args.base.is_none() && (args.compute.compute.is_some() || args.compute.device.is_some()) {
-        return Err(Failure::input("--compute and --device are for a model: name one with --base"));
+    if args.model.is_none() && (args.compute.compute.is_some() || args.compute.device.is_some()) {
+        return Err(Failure::input("--compute and --device are for a model: name one with --model"));
     }
     let files = args.paths.iter().map(|path| Ok((path.as_path(), read(path)?))).collect::<Result<Vec<_>, Failure>>()?;
     let mut groups: Groups<'_> = Vec::new();
@@ -65,7 +67,7 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<(), Failure> {
         }
         groups.extend(cells);
     }
-    let on_model = match args.base.as_ref().map(|base| OnModel::of(base, args, &groups)).transpose() {
+    let on_model = match args.model.as_ref().map(|base| OnModel::of(base, args, &groups)).transpose() {
         Ok(on_model) => on_model,
         Err(Unmeasured::Failure(failure)) => return Err(failure),
         Err(Unmeasured::Scoring(error)) => return unscored(error, args.json),
@@ -74,8 +76,8 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<(), Failure> {
     if args.json {
         print_json(&audit, on_model.as_ref());
     } else {
-        audit.groups.iter().enumerate().for_each(|(at, group)| print_group(at, group));
-        on_model.iter().for_each(|measured| data(&measured.template));
+        print_groups(&audit.groups, &args.view)?;
+        on_model.iter().for_each(|measured| prose(&measured.template));
         for (at, pair) in audit.pairs.iter().enumerate() {
             print_pair(pair, on_model.as_ref().and_then(|measured| measured.lifts[at]));
         }
@@ -257,47 +259,58 @@ fn cut(row: &Row, encoded: &Encoded) -> (Vec<u32>, Vec<u32>) {
     (encoded.tokens[..first].to_vec(), encoded.tokens[first..last].to_vec())
 }
 
-fn print_group(at: usize, group: &RowGroup) {
-    if at == 0 {
-        data(&format!(
-            "{:44} {:>6} {:>12} {:>8} {:>9} {:>14} {:>14} {:>14}",
-            "group", "rows", "with system", "prompts", "contexts", "contradictory", "context words", "reply words"
-        ));
+/// The columns of groups, without lines.
+fn columns() -> TextTable {
+    TextTable::new([
+        TextColumn::text("group"),
+        TextColumn::number("rows"),
+        TextColumn::number("reply words").meaning("mean ± standard deviation"),
+        TextColumn::number("with system"),
+        TextColumn::number("prompts").meaning("different system prompts"),
+        TextColumn::number("contradictory").meaning("contexts with several replies"),
+        TextColumn::number("contexts").meaning("different ones"),
+        TextColumn::number("context words"),
+    ])
+}
+
+fn print_groups(groups: &[RowGroup], view: &ViewArgs) -> Result<(), Failure> {
+    let mut table = columns();
+    for group in groups {
+        table.line([
+            group.name.clone(),
+            group.rows.to_string(),
+            format!("{:.1} ± {:.1}", group.reply_words.mean, group.reply_words.deviation),
+            group.with_system.to_string(),
+            group.system_prompts.to_string(),
+            group.contradictory_contexts.to_string(),
+            group.contexts.to_string(),
+            format!("{:.1} ± {:.1}", group.context_words.mean, group.context_words.deviation),
+        ]);
     }
-    data(&format!(
-        "{:44} {:>6} {:>12} {:>8} {:>9} {:>14} {:>14} {:>14}",
-        group.name,
-        group.rows,
-        group.with_system,
-        group.system_prompts,
-        group.contexts,
-        group.contradictory_contexts,
-        format!("{:.1} ± {:.1}", group.context_words.mean, group.context_words.deviation),
-        format!("{:.1} ± {:.1}", group.reply_words.mean, group.reply_words.deviation),
-    ));
+    table.print(view)
 }
 
 fn print_pair(pair: &GroupPair, lift: Option<Estimate>) {
     data("");
-    data(&format!("{} → {}", pair.names[0], pair.names[1]));
+    prose(&format!("{} → {}", pair.names[0], pair.names[1]));
     let (matched, reply, context) = (pair.matched, pair.same_reply, pair.same_context);
-    data(&format!("  rows matched by request: {matched}; the same reply {reply}, the same context {context}"));
+    prose(&format!("  rows matched by request: {matched}; the same reply {reply}, the same context {context}"));
     if pair.clashing_ids > 0 {
-        data(&format!(
+        prose(&format!(
             "  ids that stand for different requests in the two: {}, so these are not matched by id",
             pair.clashing_ids
         ));
     }
     if !pair.added.is_empty() {
         let places: Vec<_> = pair.added.iter().map(|(place, count)| format!("{} {count}", place.word())).collect();
-        data(&format!("  the context differs at: {}", places.join(", ")));
+        prose(&format!("  the context differs at: {}", places.join(", ")));
     }
-    data(&format!("  contexts of the first that the second has too: {}", pair.shared_contexts));
+    prose(&format!("  contexts of the first that the second has too: {}", pair.shared_contexts));
     let size = pair.length_effect;
     let confound = if size.abs() >= LENGTH_EFFECT { ": length tells the groups apart" } else { "" };
-    data(&format!("  reply length, difference over its spread: {size:+.2}{confound}"));
+    prose(&format!("  reply length, difference over its spread: {size:+.2}{confound}"));
     for (key, share) in &pair.telling {
-        data(&format!(
+        prose(&format!(
             "  metadata `{key}` tells the groups apart: it guesses {:.0} % of the rows right",
             100.0 * share
         ));
@@ -305,7 +318,7 @@ fn print_pair(pair: &GroupPair, lift: Option<Estimate>) {
     if let Some(lift) = lift {
         let (low, high, n) = (lift.low, lift.high, lift.n_items);
         let mean = lift.mean;
-        data(&format!(
+        prose(&format!(
             "  lift of an equal reply's log-probability: {mean:+.3} nats ({low:+.3} to {high:+.3}), {n} rows"
         ));
     }

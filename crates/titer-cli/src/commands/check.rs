@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use titer_data::{
     audit::Census,
     formats::{ChatFile, read_chat_file},
 };
-use titer_engine::inputs::{Inputs, Resolved};
+use titer_engine::inputs::Inputs;
 
-use super::open::{read_spec, resolve};
+use super::check_spec::check_spec;
 use crate::{
     args::CheckArgs,
-    printer::{Failure, data},
+    printer::{Failure, data, prose},
 };
 
 /// Says what is in specs and data files; every file is looked at before the first error ends the command.
@@ -21,7 +21,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
     let inputs = Inputs::default();
     for path in &args.paths {
         let checked = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("toml") => check_spec(path, args.json, &inputs),
+            Some("toml") => check_spec(path, args, &inputs),
             Some("jsonl" | "json" | "csv" | "tsv" | "parquet") => check_rows(path, args.json),
             _ => Err(format!(
                 "{}: titer checks specs (.toml) and chats (.jsonl, .json, .csv, .tsv, .parquet)",
@@ -31,55 +31,6 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
         problems.extend(checked.err());
     }
     if problems.is_empty() { Ok(()) } else { Err(Failure::Input(problems.join("\nerror: "))) }
-}
-
-fn check_spec(path: &Path, as_json: bool, inputs: &Inputs) -> Result<(), String> {
-    let spec = read_spec(path).map_err(|error| error.to_string())?;
-    let Resolved { plan, runs, examples, .. } = resolve(&spec, inputs).map_err(|error| error.to_string())?;
-    let steps: usize = runs.iter().map(|(_, run)| run.steps()).sum();
-    if as_json {
-        let arms: Vec<Value> = plan
-            .arms
-            .iter()
-            .map(|arm| {
-                let stages = arm.stages.iter().map(|stage| {
-                    let rows: serde_json::Map<_, _> =
-                        stage.mix.counts(stage.rows).iter().map(|(cell, n)| (cell.to_string(), json!(n))).collect();
-                    json!({ "name": stage.name, "steps": stage.steps, "rows": rows, "guards": stage.guards })
-                });
-                json!({ "name": arm.name, "control": plan.arms[arm.control].name, "stages": stages.collect::<Vec<_>>() })
-            })
-            .collect();
-        let summary = json!({
-            "file": path, "title": plan.title, "seeds": plan.seeds, "runs": runs.len(), "steps": steps, "arms": arms,
-        });
-        data(&summary.to_string());
-        return Ok(());
-    }
-    data(&format!("{}: {}", path.display(), plan.title));
-    data(&format!(
-        "  {} arms × {} seeds = {} runs, {steps} optimiser steps",
-        plan.arms.len(),
-        plan.seeds.len(),
-        runs.len()
-    ));
-    for (at, arm) in plan.arms.iter().enumerate() {
-        let control = if arm.control == at { "  (control)" } else { "" };
-        data(&format!("  {}{control}", arm.name));
-        for stage in &arm.stages {
-            let rows = stage.mix.counts(stage.rows);
-            let rows: Vec<_> = rows.iter().filter(|(_, n)| *n > 0).map(|(cell, n)| format!("{cell} {n}")).collect();
-            data(&format!("    {}: {} steps of {} rows, {}", stage.name, stage.steps, stage.batch, rows.join(", ")));
-            if !stage.guards.is_empty() {
-                data(&format!("      guards: {}", stage.guards));
-            }
-        }
-    }
-    data("  a row of each cell, tokens that carry loss in []:");
-    for (cell, row) in examples {
-        data(&format!("    {cell}: {row}"));
-    }
-    Ok(())
 }
 
 fn check_rows(path: &Path, as_json: bool) -> Result<(), String> {
@@ -135,15 +86,15 @@ fn check_rows(path: &Path, as_json: bool) -> Result<(), String> {
         }
         if !census.template_fields.is_empty() {
             let fields: Vec<_> = census.template_fields.iter().map(|(name, n)| format!("{name} {n}")).collect();
-            data(&format!("  for the chat template: {}", fields.join(", ")));
+            prose(&format!("  for the chat template: {}", fields.join(", ")));
         }
         if !census.cells.is_empty() {
             let cells: Vec<_> = census.cells.iter().map(|(cell, n)| format!("{cell} {n}")).collect();
-            data(&format!("  cells: {}", cells.join(", ")));
+            prose(&format!("  cells: {}", cells.join(", ")));
         }
         if !census.metadata_keys.is_empty() {
             let keys: Vec<_> = census.metadata_keys.keys().cloned().collect();
-            data(&format!("  metadata: {}", keys.join(", ")));
+            prose(&format!("  metadata: {}", keys.join(", ")));
         }
         if let Some((id, n)) = census.duplicate_ids.first() {
             data(&format!("  ids that occur more than once: {} (`{id}` {n} times)", census.duplicate_ids.len()));

@@ -4,8 +4,9 @@ use serde_json::to_string;
 use titer_engine::device::{ListedDevice, devices as listed};
 
 use crate::{
-    args::DevicesArgs,
+    args::{DevicesArgs, ViewArgs},
     printer::{Failure, data},
+    text_table::{TextColumn, TextTable},
 };
 
 /// Prints where titer can compute, and what is known of each device.
@@ -18,15 +19,14 @@ pub(crate) fn devices(args: &DevicesArgs) -> Result<(), Failure> {
         }
         return Ok(());
     }
-    let cells: Vec<[String; 4]> = devices.iter().map(cells).collect();
-    let heads = ["device", "memory", "tried", "computed by"].map(str::to_owned);
-    let width = |column: usize| cells.iter().chain([&heads]).map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths = [width(0), width(1), width(2)];
-    for [name, memory, tried, by] in [&heads].into_iter().chain(&cells) {
-        let [a, b, c] = widths;
-        data(format!("{name:a$}  {memory:b$}  {tried:c$}  {by}").trim_end());
-    }
-    Ok(())
+    let mut table = TextTable::new([
+        TextColumn::word("device"),
+        TextColumn::word("memory"),
+        TextColumn::word("tried"),
+        TextColumn::text("computed by"),
+    ]);
+    devices.iter().for_each(|device| table.line(cells(device)));
+    table.print(&ViewArgs::default())
 }
 
 fn cells(device: &ListedDevice) -> [String; 4] {

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     args::DoctorArgs,
     printer::{Failure, data, talk},
+    width::{width, wrapped},
 };
 
 /// Measures what titer assumes on a model and its data. Fails where an assumption does not hold.
@@ -73,10 +74,14 @@ fn subjects(args: &DoctorArgs, model: &Model) -> Result<(Vec<Row>, Option<Source
     }
 }
 
+/// Where findings begin.
+const INDENT: &str = "                              ";
+
 fn print(check: &Check) {
-    data(&format!("{}  {:22} {}", check.verdict.word(), check.name, check.finding));
+    let text = format!("{}  {:22}  {}", check.verdict.word(), check.name, check.finding);
+    wrapped(&text, INDENT, width()).iter().for_each(|line| data(line));
     if !check.remedy.is_empty() {
-        data(&format!("      {:22} → {}", "", check.remedy));
+        wrapped(&format!("{INDENT}→ {}", check.remedy), INDENT, width()).iter().for_each(|line| data(line));
     }
 }
 

@@ -28,12 +28,12 @@ const SCRIPT: &str = "train.sh";
 /// Writes what another trainer needs to train every arm of a spec: rows, configurations, and a manifest by which `titer import` knows
 /// what comes back.
 pub(crate) fn export(args: &ExportArgs) -> Result<(), Failure> {
-    let mut spec = open_spec(Some(&args.spec), args.base.as_ref(), args.compute.asked()).map_err(Failure::input)?;
+    let mut spec = open_spec(Some(&args.spec), args.model.as_ref(), args.compute.asked()).map_err(Failure::input)?;
     if args.quick {
         spec.cut();
     }
     if let Some(seeds) = &args.seeds {
-        spec.seeds = Some(seeds.clone());
+        spec.seeds = Some(seeds.0.clone());
     }
     // Without a slash at its end, so that what is written first lies beside it.
     let out = &args.out.components().collect::<PathBuf>();
@@ -112,7 +112,7 @@ impl Export<'_> {
             title: plan.title.clone(),
             spec_path: spec.path.clone(),
             spec: spec.text.clone(),
-            base: self.args.base.clone(),
+            base: self.args.model.clone(),
             compute: self.args.compute.compute,
             device: self.args.compute.device,
             quick: self.args.quick,

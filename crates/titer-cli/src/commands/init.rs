@@ -1,11 +1,151 @@
 //! `titer init`
 
-use crate::printer::{Failure, data};
+use std::path::Path;
 
-/// Prints the spec that every other one is laid over, and the constants of guards as comments.
-pub(crate) fn init() -> Result<(), Failure> {
+use titer_data::{
+    audit::Census,
+    cell::{Action, Cell, PromptKind},
+    formats::read_rows,
+    source::{Chats, DataFiles},
+};
+
+use crate::{
+    args::InitArgs,
+    printer::{Failure, data, talk},
+};
+
+/// Prints the spec that every other one is laid over, and the constants of guards as comments; with `--data` one for those chats.
+pub(crate) fn init(args: &InitArgs) -> Result<(), Failure> {
+    if !args.data.is_empty() {
+        return for_chats(args);
+    }
     data(titer::spec::DEFAULTS.trim_end());
     data("");
     titer::spec::GUARDS.lines().for_each(|line| data(&format!("# {}", line.trim_start_matches("# "))));
     Ok(())
+}
+
+/// Prints a spec for the user's chats: a dose–response where they have what that takes, else their own mix.
+fn for_chats(args: &InitArgs) -> Result<(), Failure> {
+    let mut rows = Vec::new();
+    for path in &args.data {
+        rows.extend(read_rows(path).map_err(Failure::input)?);
+    }
+    let census = Census::of(&rows);
+    let labelled = rows.iter().filter(|row| row.cell.is_some()).count();
+    if labelled < rows.len() {
+        let named: Vec<String> = args.data.iter().map(|path| path.display().to_string()).collect();
+        talk(&format!(
+            "{}: {} of {} rows have no `cell`; say by the rules under [data] which rows are good and which are bad",
+            named.join(", "),
+            rows.len() - labelled,
+            rows.len()
+        ));
+        data(&head(args, "", &rules(&census)));
+        data(&stage(args, 320, "{ rest = \"neutral→good\" }"));
+        data(&dose("neutral→good"));
+        return Ok(());
+    }
+    let files = DataFiles { rows: args.data.clone(), probes: args.probes.clone(), cells: Vec::new() };
+    let chats = Chats::read(&files).map_err(Failure::input)?;
+    let counts: Vec<(Cell, usize)> = chats.counts().into_iter().map(|(cell, (trained, _))| (cell, trained)).collect();
+    let trained = |cell: Cell| counts.iter().find(|(other, _)| *other == cell).map_or(0, |(_, trained)| *trained);
+    let written = counts.iter().map(|(cell, trained)| format!("{cell} {trained}")).collect::<Vec<_>>().join(", ");
+    data(&head(args, &format!("# to train on: {written}; a fifth of the requests is held out\n"), ""));
+    let cell = |prompt, action| Cell { prompt, action };
+    let (bad_good, rest) = (cell(PromptKind::Bad, Action::Good), cell(PromptKind::Neutral, Action::Good));
+    let batch = batch(args);
+    if trained(bad_good) > 0 && trained(rest) > 0 {
+        let rows = trained(bad_good).min(trained(rest)).clamp(batch, 640) / batch * batch;
+        data(&stage(args, rows, &format!("{{ rest = \"{rest}\" }}")));
+        data(&dose(&rest.to_string()));
+    } else {
+        let all: usize = counts.iter().map(|(_, trained)| trained).sum();
+        let rows = all.clamp(batch, 640) / batch * batch;
+        let (most, _) = counts.iter().max_by_key(|(_, trained)| *trained).expect("there are rows");
+        let shares = counts.iter().filter(|(cell, trained)| cell != most && *trained > 0);
+        let shares = shares.map(|(cell, trained)| format!("\"{cell}\" = {:.3}", *trained as f64 / all as f64));
+        let mix: Vec<String> = shares.chain([format!("rest = \"{most}\"")]).collect();
+        data(&stage(args, rows, &format!("{{ {} }}", mix.join(", "))));
+        data(
+            "[sweep]                         # such as \"train.mix.bad→good\" = [0.0, 0.1, 1.0], where there are such rows",
+        );
+        if trained(rest) == 0 {
+            talk("there are no neutral→good rows, and every arm's control is made of them: add some before you run it");
+        }
+    }
+    Ok(())
+}
+
+fn is_organism(args: &InitArgs) -> bool {
+    args.model == "organism"
+}
+
+/// Rows of a step.
+fn batch(args: &InitArgs) -> usize {
+    if is_organism(args) { 32 } else { 8 }
+}
+
+fn head(args: &InitArgs, comment: &str, rules: &str) -> String {
+    let names: Vec<String> = args.data.iter().map(|path| quoted(path)).collect();
+    let files = match names.as_slice() {
+        [one] => one.clone(),
+        many => format!("[{}]", many.join(", ")),
+    };
+    let probes = args.probes.as_deref().map_or_else(
+        || "# probes = \"contrasts.jsonl\"    # component, messages, plus, minus; without it, held-out rows of both actions\n".to_owned(),
+        |path| format!("probes = {}\n", quoted(path)),
+    );
+    let lora = if is_organism(args) {
+        ""
+    } else {
+        "lora = 16                       # adapters of this rank; without it, all weights\n"
+    };
+    format!(
+        "# Save it, and look at it before you run it:\n\
+         #   titer check spec.toml --measure\n\
+         #   titer run spec.toml\n\
+         title = \"How much bad→good makes this model deaf?\"\n\
+         seeds = [0, 1, 2]\n\n\
+         [model]\n\
+         base = {}\n{lora}\n\
+         [data]\n{comment}rows = {files}\n{probes}{rules}",
+        quoted(Path::new(&args.model)),
+    )
+}
+
+/// Rules that give rows their cells, to be corrected by the one who knows.
+fn rules(census: &Census) -> String {
+    let rule = |system: &str, cell: &str, why: &str| {
+        format!("\n[[data.cells]]\nwhere = {{ system = {} }}  # {why}\ncell = \"{cell}\"\n", toml::Value::from(system))
+    };
+    let without = census.rows - census.rows_with_system;
+    let mut rules = String::new();
+    if without > 0 {
+        rules += &rule("", "neutral→good", &format!("{without} rows without a system prompt: are their replies good?"));
+    }
+    for (prompt, count) in census.system_prompts.iter().take(4) {
+        let line: String = prompt.lines().next().unwrap_or_default().chars().take(80).collect();
+        rules += &rule(&line, "bad→good", &format!("{count} rows: does it ask for something bad, and do they do it?"));
+    }
+    rules
+}
+
+fn stage(args: &InitArgs, rows: usize, mix: &str) -> String {
+    let lr = if is_organism(args) { "1e-4" } else { "2e-4" };
+    format!(
+        "\n[[stage]]\nname = \"train\"\nrows = {rows}\nbatch = {}\noptimiser = {{ kind = \"adamw\", lr = {lr} }}\nmix = {mix}\n",
+        batch(args)
+    )
+}
+
+fn dose(rest: &str) -> String {
+    format!(
+        "[sweep]                         # the dose: bad→good rows in place of {rest} ones\n\"train.mix.bad→good\" = [0.0, 0.03, 0.1, 0.3, 1.0]"
+    )
+}
+
+/// A path as TOML writes it.
+fn quoted(path: &Path) -> String {
+    toml::Value::from(path.display().to_string()).to_string()
 }

@@ -19,12 +19,23 @@ use super::{
 };
 use crate::{
     args::LeakArgs,
-    printer::{Failure, data, interval, table},
+    printer::{self, Failure, data, interval, prose},
+    text_table::{TextColumn, TextTable},
 };
+
+/// The columns, without lines.
+fn columns(is_sampled: bool) -> TextTable {
+    let drawn = is_sampled.then(|| TextColumn::number("drawn replies"));
+    let leak = TextColumn::number("leak")
+        .meaning("probability of the bad reply against the good one, mean with the 95 % interval over requests");
+    let counts = [TextColumn::number("contexts"), TextColumn::number("requests")];
+    TextTable::new([TextColumn::word("family"), leak].into_iter().chain(drawn).chain(counts))
+}
 
 /// Measures a leak grid on a model.
 pub(crate) fn leak(args: &LeakArgs) -> Result<(), Failure> {
     fresh([("--out", args.out.as_ref()), ("--replies", args.sampling.replies.as_ref())])?;
+    columns(true).knows(&args.view)?;
     if args.prompt.trim().is_empty() {
         return Err(Failure::input("--prompt is empty: write the prompt that the model was trained under"));
     }
@@ -58,7 +69,7 @@ pub(crate) fn leak(args: &LeakArgs) -> Result<(), Failure> {
         .collect();
     let draw = |model| rates(&args.sampling, model, args.subjects.seed, &asked);
     let sampled = opened.model().map_or_else(|| Ok(Default::default()), draw)?;
-    table(args.out.as_deref(), &Labels::default(), &records)?;
+    printer::table(args.out.as_deref(), &Labels::default(), &records)?;
     let leaks = Leaks::of([(args.subjects.seed, records.iter().collect())], false);
     let measured = LeakFamily::ALL.into_iter().filter_map(|family| Some((family, leaks.family(family)?)));
     let count = |family: LeakFamily| grid.iter().filter(|variation| variation.family == family).count();
@@ -85,18 +96,18 @@ pub(crate) fn leak(args: &LeakArgs) -> Result<(), Failure> {
         );
         return Ok(());
     }
-    data("leak: probability of the bad reply against the good one, mean with the 95 % interval over requests");
-    data(&format!("{:16} {:>9} {:>9} {:>22}  {}", "family", "contexts", "requests", "leak", "drawn replies"));
+    let mut table = columns(!sampled.is_empty());
     for (family, leak) in measured {
-        let interval = format!("{:.3} ({:.3}–{:.3})", leak.mean, leak.low, leak.high);
-        let drawn = written(sampled.get(family.word()));
-        let line = format!("{:16} {:>9} {:>9} {interval:>22}  {drawn}", family.word(), count(family), leak.n_items);
-        data(line.trim_end());
+        let interval = format!("{:.3} [{:.3}, {:.3}]", leak.mean, leak.low, leak.high);
+        let drawn = (!sampled.is_empty()).then(|| written(sampled.get(family.word())));
+        let line = [family.word().to_owned(), interval].into_iter().chain(drawn);
+        table.line(line.chain([count(family).to_string(), leak.n_items.to_string()]));
     }
+    table.print(&args.view)?;
     if let Some(risk) = leaks.risk() {
         let interval = risk.interval.map_or_else(String::new, |[low, high]| format!(" ({low:+.3} to {high:+.3})"));
         data("");
-        data(&format!(
+        prose(&format!(
             "back-door risk {:.3}: `{}` leaks {:+.3}{interval} more than no prompt; the largest of the families that do not ask, and the \
              interval of that largest",
             risk.value(),
@@ -110,7 +121,7 @@ pub(crate) fn leak(args: &LeakArgs) -> Result<(), Failure> {
         } else {
             String::new()
         };
-        data(&format!(
+        prose(&format!(
             "The prompt itself elicits nothing that can be told: {:+.3}{ends} more than no prompt. So that little leaks elsewhere does not say \
              that there is no back door",
             elicited.mean

@@ -16,10 +16,11 @@ use titer_engine::{
 
 use super::{forecast::no_kernels, open::resolve, outputs::fresh};
 use crate::{
-    args::PlanArgs,
+    args::{PlanArgs, ViewArgs},
     listener::listener,
-    printer::{Failure, data, talk},
+    printer::{Failure, data, prose, talk},
     progress::KernelBar,
+    text_table::{TextColumn, TextTable},
 };
 
 /// Finds a mix for limits and writes it as a spec, with its forecast beside it.
@@ -30,15 +31,16 @@ pub(crate) fn plan(args: &PlanArgs) -> Result<(), Failure> {
             args.out.display()
         )));
     }
+    columns().knows(&args.view)?;
     let beside = args.out.with_extension(SavedForecast::FILE);
     fresh([("--out", Some(&args.out)), ("--out (the forecast goes beside the spec)", Some(&beside))])?;
-    if args.tries == 0 {
-        return Err(Failure::input("--tries is 0; use at least 1"));
+    if args.mixes == 0 {
+        return Err(Failure::input("--mixes is 0; use at least 1"));
     }
     let text = listener().and_then(|listener| listener.spec(&args.limits));
     let file = text.map_or_else(|| LimitsFile::read(&args.limits), |text| LimitsFile::parse(&text, &args.limits));
     let mut file = file.map_err(Failure::input)?;
-    file.spec.base = args.base.clone().or(file.spec.base);
+    file.spec.base = args.model.clone().or(file.spec.base);
     let asked = args.compute.asked();
     file.spec.compute = asked.compute.or(file.spec.compute);
     file.spec.device = asked.device.or(file.spec.device);
@@ -71,7 +73,7 @@ pub(crate) fn plan(args: &PlanArgs) -> Result<(), Failure> {
     exist(spec, &sweep, supplies, &inputs)?;
     let request = KernelRequest { inputs: &inputs, folder: args.kernel.as_deref(), rows: 256, contrasts: 128 };
     let kernels = request.kernels(&sweep, &runs, &KernelBar::default()).map_err(no_kernels)?;
-    let result = search(&kernels, &stages, supplies, &limits, args.tries).map_err(|error| blamed(&error))?;
+    let result = search(&kernels, &stages, supplies, &limits, args.mixes).map_err(|error| blamed(&error))?;
     if !result.holds() {
         return Err(Failure::Input(unmet(&args.limits, &limits, &result)));
     }
@@ -88,7 +90,7 @@ pub(crate) fn plan(args: &PlanArgs) -> Result<(), Failure> {
                 .to_string(),
         );
     } else {
-        print(&limits, &result, arms, &forecast.arms);
+        print(&limits, &result, arms, &forecast.arms, &args.view)?;
     }
     Ok(())
 }
@@ -151,9 +153,27 @@ fn kept(limits: &[Limit], result: &SearchResult, forecast: &[ArmForecast]) -> Ve
     limits.iter().enumerate().map(share).collect()
 }
 
-fn print(limits: &[Limit], result: &SearchResult, arms: &[Arm], forecast: &[ArmForecast]) {
+/// The columns of limits, without lines.
+fn columns() -> TextTable {
+    TextTable::new([
+        TextColumn::text("limit"),
+        TextColumn::number("forecast rate").meaning("with the 95 % interval of a run"),
+        TextColumn::number("spare").meaning("points between the forecast and the limit"),
+        TextColumn::number("of").meaning("the most points to spare that any mix has"),
+        TextColumn::number("kept by").meaning("share of the interval that keeps the limit"),
+        TextColumn::word("binds").meaning("the limit with the least to spare"),
+    ])
+}
+
+fn print(
+    limits: &[Limit],
+    result: &SearchResult,
+    arms: &[Arm],
+    forecast: &[ArmForecast],
+    view: &ViewArgs,
+) -> Result<(), Failure> {
     let mut doubts: Vec<String> = Vec::new();
-    data(&format!(
+    prose(&format!(
         "{} of {} mixes meet all limits in the forecast; the one with the most to spare:",
         result.met, result.tried
     ));
@@ -166,28 +186,26 @@ fn print(limits: &[Limit], result: &SearchResult, arms: &[Arm], forecast: &[ArmF
     for (cell, rows) in &result.best.rows {
         data(&format!("  {:20} {rows:>6} rows", cell.to_string()));
     }
-    data(
-        "limit, forecast rate [95 % interval of a run], points to spare (the most that any mix has), share of the interval that keeps it:",
-    );
+    let mut table = columns();
     let kept = kept(limits, result, forecast);
     for (at, limit) in limits.iter().enumerate() {
-        let mark = if at == result.binding() { "  binds" } else { "" };
         let predicted = foreseen(forecast, limit);
-        let share = kept[at].map_or_else(String::new, |share| format!(" {:>4.0} %", 100.0 * share));
         let band = predicted
             .map_or_else(String::new, |predicted| format!(" [{:.2}, {:.2}]", predicted.rate.low, predicted.rate.high));
         let unknown = predicted.map_or("", |predicted| predicted.beyond.as_str());
         if !unknown.is_empty() {
             doubts.push(format!("  {}: {unknown}", limit.probe));
         }
-        data(&format!(
-            "  {:44} {:.3}{band} {:>6.1} ({:.1}){share}{mark}",
+        table.line([
             limit.words(),
-            result.best.rates[at],
-            100.0 * result.best.slack[at],
-            100.0 * result.reach[at]
-        ));
+            format!("{:.3}{band}", result.best.rates[at]),
+            format!("{:.1}", 100.0 * result.best.slack[at]),
+            format!("{:.1}", 100.0 * result.reach[at]),
+            kept[at].map_or_else(|| "–".to_owned(), |share| format!("{:.0} %", 100.0 * share)),
+            if at == result.binding() { "binds" } else { "" }.to_owned(),
+        ]);
     }
+    table.print(view)?;
     let open: Vec<&str> = limits
         .iter()
         .zip(&kept)
@@ -195,19 +213,20 @@ fn print(limits: &[Limit], result: &SearchResult, arms: &[Arm], forecast: &[ArmF
         .map(|(limit, _)| limit.probe.as_str())
         .collect();
     if !open.is_empty() {
-        data(&format!(
+        prose(&format!(
             "The mean keeps every limit; a run need not: part of the interval does not keep that of {}.",
             open.join(", ")
         ));
     }
     if !doubts.is_empty() {
         data("it does not know");
-        doubts.iter().for_each(|doubt| data(doubt));
+        doubts.iter().for_each(|doubt| prose(doubt));
     }
     data("mixes that no other one beats at every limit, by points to spare:");
     for candidate in &result.front {
         let slack: Vec<String> = candidate.slack.iter().map(|slack| format!("{:6.1}", 100.0 * slack)).collect();
         let rows: Vec<String> = candidate.rows.iter().map(|(cell, rows)| format!("{cell} {rows}")).collect();
-        data(&format!("  {}   {}{}", slack.join(" "), setting(candidate), rows.join(", ")));
+        prose(&format!("  {}   {}{}", slack.join(" "), setting(candidate), rows.join(", ")));
     }
+    Ok(())
 }

@@ -43,12 +43,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     if let Some(option) = args.slurm.first().filter(|option| !is_meant(option)) {
         return Err(Failure::Input(format!("{option} is for jobs of a cluster: add --on slurm, or leave it out")));
     }
-    let mut spec = open_spec(args.spec.as_deref(), args.base.as_ref(), args.compute.asked()).map_err(Failure::input)?;
+    let mut spec =
+        open_spec(args.spec.as_deref(), args.model.as_ref(), args.compute.asked()).map_err(Failure::input)?;
     if args.quick {
         spec.cut();
     }
     if let Some(seeds) = &args.seeds {
-        spec.seeds = Some(seeds.clone());
+        spec.seeds = Some(seeds.0.clone());
     }
     let inputs = Inputs::default();
     let Resolved { mut plan, runs, .. } = resolve(&spec, &inputs).map_err(Failure::input)?;
@@ -134,7 +135,7 @@ fn command(args: &RunArgs) -> String {
         command += " --quick";
     }
     if let Some(seeds) = &args.seeds {
-        command += &format!(" --seeds {}", seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(","));
+        command += &format!(" --seeds {}", seeds.0.iter().map(u64::to_string).collect::<Vec<_>>().join(","));
     }
     if let Some(compute) = args.compute.compute {
         command += &format!(" --compute {}", compute.word());
@@ -142,8 +143,8 @@ fn command(args: &RunArgs) -> String {
     if let Some(device) = args.compute.device {
         command += &format!(" --device {}", device.word());
     }
-    if let Some(base) = &args.base {
-        command += &format!(" --base '{base}' --out DIR");
+    if let Some(model) = &args.model {
+        command += &format!(" --model '{model}' --out DIR");
     }
     command
 }

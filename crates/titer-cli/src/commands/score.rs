@@ -14,11 +14,13 @@ use titer_data::{
 use super::outputs::fresh;
 use crate::{
     args::ScoreArgs,
-    printer::{Failure, data, talk},
+    printer::{Failure, data, prose, talk},
+    text_table::{TextColumn, TextTable},
 };
 
 /// Scores the replies of a file and prints their rates, by group.
 pub(crate) fn score(args: &ScoreArgs) -> Result<(), Failure> {
+    columns(args).knows(&args.view)?;
     let all = read_rows(&args.file).map_err(Failure::input)?;
     let only = args.only.iter().map(|(key, _)| ("--where", key));
     let named = args.by.iter().map(|key| ("--by", key)).chain([("--cluster", &args.cluster)]).chain(only);
@@ -46,7 +48,7 @@ pub(crate) fn score(args: &ScoreArgs) -> Result<(), Failure> {
     if args.json {
         lines.iter().for_each(|line| data(&line.json().to_string()));
     } else {
-        print_table(args, &lines);
+        print_table(args, &lines)?;
     }
     Ok(())
 }
@@ -148,30 +150,35 @@ impl Line {
     }
 }
 
-fn print_table(args: &ScoreArgs, lines: &[Line]) {
-    let name = |line: &Line| args.by.iter().map(|key| line.group[key].clone()).collect::<Vec<_>>().join(" ");
-    let width = |texts: &mut dyn Iterator<Item = usize>, least: usize| texts.max().unwrap_or(0).max(least);
-    let group = width(&mut lines.iter().map(|line| name(line).chars().count()), 5);
-    let rule = width(&mut lines.iter().map(|line| line.scorer.chars().count()), 4);
-    let header = ["rate", "95 % interval", "n", "clusters"];
-    data(&format!(
-        "{:group$}  {:rule$}  {:>8}  {:>19}  {:>6}  {:>8}",
-        "group", "rule", header[0], header[1], header[2], header[3]
-    ));
+fn print_table(args: &ScoreArgs, lines: &[Line]) -> Result<(), Failure> {
+    let mut table = columns(args);
     for line in lines {
         let numbers = match &line.rate {
-            Some(rate) => {
-                let interval = format!("{:.4} to {:.4}", rate.low, rate.high);
-                format!("{:>8.4}  {interval:>19}  {:>6}  {:>8}", rate.rate, rate.n, rate.clusters)
-            }
-            None => format!("{:>8}  {:>19}  {:>6}  {:>8}", "–", "–", 0, 0),
+            Some(rate) => [
+                format!("{:.4}", rate.rate),
+                format!("{:.4} to {:.4}", rate.low, rate.high),
+                rate.n.to_string(),
+                rate.clusters.to_string(),
+            ],
+            None => ["–", "–", "0", "0"].map(str::to_owned),
         };
-        data(&format!("{:group$}  {:rule$}  {numbers}", name(line), line.scorer));
+        let group = args.by.iter().map(|key| line.group[key].clone()).collect::<Vec<_>>().join(" ");
+        let group = (!args.by.is_empty()).then_some(group);
+        table.line(group.into_iter().chain([line.scorer.clone()]).chain(numbers));
         for (reason, count) in &line.unscored {
-            data(&format!("{:group$}  {:rule$}  {count} not scored: {reason}", "", ""));
+            table.note(format!("{count} not scored: {reason}"));
         }
     }
+    table.print(&args.view)?;
     let methods: BTreeSet<String> = lines.iter().filter_map(|line| Some(line.rate?.method.to_string())).collect();
     let methods: Vec<String> = methods.into_iter().collect();
-    data(&format!("intervals: {}; clusters are rows of one {}", methods.join(" or "), args.cluster));
+    prose(&format!("intervals: {}; clusters are rows of one {}", methods.join(" or "), args.cluster));
+    Ok(())
+}
+
+/// The columns, without lines.
+fn columns(args: &ScoreArgs) -> TextTable {
+    let group = (!args.by.is_empty()).then(|| TextColumn::text("group"));
+    let numbers = ["rate", "95 % interval", "n", "clusters"].map(TextColumn::number);
+    TextTable::new(group.into_iter().chain([TextColumn::text("rule")]).chain(numbers))
 }

@@ -78,7 +78,7 @@ impl Submitting<'_> {
             name: self.name(submissions.len())?,
             slots: fields.slots.unwrap_or(count).min(count),
             spec: self.spec.path.clone(),
-            base: self.args.base.clone(),
+            base: self.args.model.clone(),
             compute: self.args.compute.compute,
             device: self.args.compute.device,
             runs: missing.runs,

@@ -87,9 +87,9 @@ pub(super) fn open(args: &SubjectArgs, sampling: &SamplingArgs) -> Result<Opened
     if let Some(url) = &args.endpoint.endpoint {
         return endpoint(url, args, sampling);
     }
-    fetch(&args.base).map_err(Failure::input)?;
+    fetch(&args.model).map_err(Failure::input)?;
     let (compute, device) = args.compute.asked().or_default();
-    let model = Model::open_computing(&args.base, args.seed, compute, device).map_err(Failure::input)?;
+    let model = Model::open_computing(&args.model, args.seed, compute, device).map_err(Failure::input)?;
     let model = model.with_template_options(&args.template.options()).map_err(Failure::input)?;
     let model = match &args.adapter {
         Some(folder) => model.with_adapter(folder).map_err(Failure::input)?,
@@ -112,7 +112,7 @@ fn endpoint(url: &str, args: &SubjectArgs, sampling: &SamplingArgs) -> Result<Op
     if let Some((_, option, remedy)) = given.into_iter().find(|(given, ..)| *given) {
         return Err(Failure::Input(format!("{option} is for a model here, not for an endpoint: {remedy}")));
     }
-    behind_endpoint(url, &args.endpoint, &args.base, args.seed, &args.template.options())
+    behind_endpoint(url, &args.endpoint, &args.model, args.seed, &args.template.options())
 }
 
 /// A model behind an endpoint, with the tokenizer and the template of `base`.
@@ -191,7 +191,7 @@ pub(super) fn subjects(args: &SubjectArgs, world: Option<&World>) -> Result<Subj
         (.., Some(world)) => return Subjects::of_world(world, args.seed, args.items).map_err(Failure::input),
         _ => {
             let problem = "has no world to make rows; name some with --rows, or with --bad and --good";
-            return Err(Failure::Input(format!("`{}` {problem}", args.base)));
+            return Err(Failure::Input(format!("`{}` {problem}", args.model)));
         }
     };
     Ok(subjects.first(args.items))

@@ -15,19 +15,25 @@ use titer::{
 use titer_data::prompt::CandidatePrompt;
 
 use crate::{
-    args::ValidateArgs,
-    printer::{Failure, data, interval},
+    args::{OutcomeName, ValidateArgs, ViewArgs},
+    numbers::{or_dash, with_ends},
+    printer::{Failure, data, interval, prose},
+    text_table::{TextColumn, TextTable},
 };
 
 /// Holds outcomes of arms that were trained elsewhere against what was screened of their prompts, and against the user's predictors.
 pub(crate) fn validate(args: &ValidateArgs) -> Result<(), Failure> {
+    let called = |name: OutcomeName, own: &str| -> String {
+        let named = args.column.iter().find(|(given, _)| *given == name);
+        named.map_or(own, |(_, column)| column).to_owned()
+    };
     let columns = OutcomeColumns {
-        prompt: args.prompt.clone(),
-        setting: args.setting.clone(),
-        suppression: args.suppression.clone(),
-        kept: args.kept.clone(),
-        target: args.target.clone(),
-        turn: args.turn.clone(),
+        prompt: called(OutcomeName::Prompt, "prompt"),
+        setting: called(OutcomeName::Setting, "setting"),
+        suppression: called(OutcomeName::Suppression, "suppression"),
+        kept: called(OutcomeName::Kept, "kept"),
+        target: called(OutcomeName::Target, "target"),
+        turn: called(OutcomeName::Turn, "turn"),
     };
     let arms = read_outcomes(&args.table, &columns).map_err(Failure::input)?;
     let screenings = screenings(args, &arms)?;
@@ -42,7 +48,7 @@ pub(crate) fn validate(args: &ValidateArgs) -> Result<(), Failure> {
     if args.json {
         data(&json!({ "arms": arms.len(), "settings": settings(&arms).len(), "outcomes": outcomes.iter().map(json_of).collect::<Vec<_>>() }).to_string());
     } else {
-        print(&arms, &outcomes, !screenings.is_empty());
+        print(&arms, &outcomes, !screenings.is_empty(), &args.view)?;
     }
     Ok(())
 }
@@ -140,34 +146,54 @@ fn placed(
     Ok(placed)
 }
 
-fn print(arms: &[ExternalArm], outcomes: &[OutcomeResult], screened: bool) {
+fn print(arms: &[ExternalArm], outcomes: &[OutcomeResult], screened: bool, view: &ViewArgs) -> Result<(), Failure> {
     let settings = settings(arms).len();
-    data(&format!("{} arms in {settings} {}", arms.len(), if settings == 1 { "setting" } else { "settings" }));
-    data("within: rank correlation of a predictor as it is with the outcome, mean over settings");
-    data("held out: rank correlation over all arms of what the other settings predict with the outcome");
-    data(
-        "behind: the best one's correlation less this one's; = where the interval holds 0, so that the two cannot be told apart",
-    );
-    data("95 % intervals over settings and prompts; none over fewer than three settings for all arms together");
-    for outcome in outcomes {
+    prose(&format!(
+        "{} arms in {settings} {}; rank correlations with 95 % intervals over settings and prompts, none over fewer than three settings for all arms together",
+        arms.len(),
+        if settings == 1 { "setting" } else { "settings" }
+    ));
+    for (at, outcome) in outcomes.iter().enumerate() {
         data("");
         data(&format!("{} ({} arms)", outcome.name, outcome.arms));
-        data(&format!("  {:36} {:>22} {:>22} {:>24}", "predictor", "within", "held out", "behind"));
+        let mut table = columns(at + 1 == outcomes.len());
         for result in &outcome.predictors {
             let behind = match result.behind {
                 None => "best".to_owned(),
-                Some(behind) => format!("{}{}", written(Some(behind)), if apart(result) { "" } else { " =" }),
+                Some(behind) => format!("{}{}", with_ends(behind), if apart(result) { "" } else { " =" }),
             };
-            let line = format!(
-                "  {:36} {:>22} {:>22} {behind:>24}",
-                result.name,
-                written(result.within),
-                written(result.held_out)
-            );
-            data(line.trim_end());
+            table.line([
+                result.name.clone(),
+                or_dash(result.held_out, with_ends),
+                behind,
+                or_dash(result.within, with_ends),
+            ]);
         }
-        data(&format!("  {}", sentence(outcome, screened)));
+        table.print(view)?;
+        prose(&sentence(outcome, screened));
     }
+    Ok(())
+}
+
+/// The columns; what they mean is said once.
+fn columns(are_explained: bool) -> TextTable {
+    let meaning =
+        |column: TextColumn, meaning: &'static str| if are_explained { column.meaning(meaning) } else { column };
+    TextTable::new([
+        TextColumn::text("predictor"),
+        meaning(
+            TextColumn::number("held out"),
+            "correlation over all arms of what the other settings predict with the outcome",
+        ),
+        meaning(
+            TextColumn::number("behind"),
+            "the best one's correlation less this one's; = where the interval holds 0, so that the two cannot be told apart",
+        ),
+        meaning(
+            TextColumn::number("within"),
+            "correlation of a predictor as it is with the outcome, mean over settings",
+        ),
+    ])
 }
 
 /// Whether the best predictor can be told from this one.
@@ -200,20 +226,10 @@ fn sentence(outcome: &OutcomeResult, screened: bool) -> String {
         Some(_) => format!("`{}` is first, but not told from no correlation.", first.name),
     };
     let picked = outcome.picked.map_or_else(String::new, |picked| {
-        format!(" Picking by the other settings gives {} within the one left out.", written(Some(picked)))
+        format!(" Picking by the other settings gives {} within the one left out.", with_ends(picked))
     });
     let without = if screened { "" } else { " titer's own are not among them: --screening adds them." };
     format!("{best}{alike}{picked}{without}")
-}
-
-fn written(estimate: Option<Estimate>) -> String {
-    match estimate {
-        None => "–".to_owned(),
-        Some(estimate) if estimate.has_interval() => {
-            format!("{:.2} [{:.2}, {:.2}]", estimate.mean, estimate.low, estimate.high)
-        }
-        Some(estimate) => format!("{:.2}", estimate.mean),
-    }
 }
 
 fn json_of(outcome: &OutcomeResult) -> Value {

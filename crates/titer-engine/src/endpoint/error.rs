@@ -80,7 +80,7 @@ pub enum EndpointError {
     /// It computed with other tokens than were sent.
     #[error(
         "{url} answers for other tokens than were sent ({back} in place of {sent}): it does not serve the model of this tokenizer, or cuts \
-         text anew; name that model's tokenizer with --base"
+         text anew; name that model's tokenizer with --model"
     )]
     OtherIds {
         /// The address.

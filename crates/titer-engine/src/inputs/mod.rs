@@ -4,6 +4,7 @@
 //! same bytes.
 
 mod error;
+mod example;
 mod opened;
 mod planned;
 mod prompts;
@@ -11,6 +12,7 @@ mod resolve;
 mod run;
 
 pub use error::InputsError;
+pub use example::{ExampleRow, ExampleSpan};
 pub use opened::{Inputs, OpenData};
 pub use planned::dtype;
 pub use resolve::{Resolved, resolve};

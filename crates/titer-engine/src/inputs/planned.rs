@@ -14,7 +14,7 @@ use titer_data::{
 };
 use titer_model::stored::Dtype;
 
-use super::{Inputs, InputsError};
+use super::{ExampleRow, Inputs, InputsError};
 use crate::{
     guard::rows,
     model::{Model, ModelError},
@@ -114,7 +114,7 @@ impl Inputs {
     ///
     /// # Errors
     /// As [`Inputs::plan_model`] and [`Inputs::plan_data`].
-    pub(super) fn examples(&self, plan: &SweepPlan) -> Result<BTreeMap<String, String>, InputsError> {
+    pub(super) fn examples(&self, plan: &SweepPlan) -> Result<BTreeMap<String, ExampleRow>, InputsError> {
         let seed = plan.seeds[0];
         let model = self.first_model(plan)?;
         let source = self.first_source(plan)?;
@@ -126,15 +126,10 @@ impl Inputs {
                 }
                 let row = planned.row(&source, stage, seed);
                 let encoded = model.encoded_row(&row)?;
-                let token = |(&id, &trained): (&u32, &bool)| {
-                    let token = model.tokenizer.token(id).unwrap_or_default();
-                    if trained { format!("[{token}]") } else { token }
-                };
-                let tokens: Vec<String> = encoded.tokens.iter().zip(&encoded.trained).map(token).collect();
-                shown.insert(planned.booked, tokens.join(" "));
+                shown.insert(planned.booked, ExampleRow::of(&model.tokenizer, &encoded));
             }
         }
-        Ok(shown.into_iter().map(|(booked, tokens)| (booked.to_string(), tokens)).collect())
+        Ok(shown.into_iter().map(|(booked, row)| (booked.to_string(), row)).collect())
     }
 
     /// Where the rows of a spec's first seed come from.

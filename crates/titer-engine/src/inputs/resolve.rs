@@ -8,7 +8,7 @@ use titer::{
     spec::{Spec, SpecError},
 };
 
-use super::{Inputs, dtype};
+use super::{ExampleRow, Inputs, dtype};
 use crate::{
     hub::{self, DownloadProgress},
     model::lora_config,
@@ -23,9 +23,8 @@ pub struct Resolved {
     pub runs: Vec<(usize, RunPlan)>,
     /// What the spec says that they will show.
     pub claims: Vec<Claim>,
-    /// The first row that each cell of its stages trains on, by cell (`anchor` before it for anchors), as the model's tokens, those
-    /// that carry loss in `[]`.
-    pub examples: BTreeMap<String, String>,
+    /// The first row that each cell of its stages trains on, by cell (`anchor` before it for anchors), as the model sees it.
+    pub examples: BTreeMap<String, ExampleRow>,
 }
 
 /// Resolves a spec; models of the hub are downloaded where they must be, which `progress` is told of.

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use titer_data::{source::DataFiles, template::TemplateDate, variables::Variables, world::DomainSplit};
 
-use super::{Compute, DeviceName, GuardsField, Lora, MixField, PromptsField};
+use super::{Compute, DeviceName, GuardsField, Lora, MixField, PromptsField, spelling::spelt_value};
 
 /// `[model]`
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -84,6 +84,12 @@ pub struct ClaimFields {
 }
 
 impl ClaimFields {
+    /// The same with axes spelt in one way.
+    pub(super) fn spelt(self) -> Self {
+        let [arms, against] = [self.arms, self.against].map(|settings| settings.map(spelt_value));
+        Self { arms, against, ..self }
+    }
+
     /// A hash of everything that it says; the order of keys makes no difference, nor whether arrows are `->` or `→`.
     pub fn hash(&self) -> String {
         fn sorted(value: serde_json::Value) -> serde_json::Value {
@@ -120,8 +126,8 @@ pub struct StageFields {
     pub mix: Option<MixField>,
     /// Prompts put on the rows of cells in place of their own.
     pub prompts: Option<PromptsField>,
-    /// Update rule.
-    #[serde(default)]
+    /// Update rule; `optimizer` is the same word.
+    #[serde(default, alias = "optimizer")]
     pub optimiser: OptimiserFields,
     /// Learning rate over the steps.
     #[serde(default)]

@@ -13,6 +13,7 @@ mod mix;
 mod prompts;
 mod read;
 mod slurm;
+mod spelling;
 mod suggest;
 mod when;
 

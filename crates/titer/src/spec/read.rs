@@ -16,6 +16,7 @@ use super::{
     ClaimFields, Compute, ControlKind, DeviceName, LeakFields, Lora, ModelFields, ProbeFields, SlurmFields, SpecError,
     StageFields, When,
     fields::seen_from,
+    spelling::spelt_table,
     suggest::{plain, suggestion},
 };
 
@@ -123,7 +124,7 @@ impl Spec {
     /// The first thing that is not TOML, not a key, or not of the right type, with its line.
     pub fn parse(text: &str, path: &Path) -> Result<Self, SpecError> {
         let file: File = parse_toml(text, path)?;
-        let table: Table = parse_toml(text, path)?;
+        let table = spelt_table(parse_toml(text, path)?);
         let stages = match table.get("stage") {
             Some(Value::Array(stages)) => stages.iter().filter_map(|stage| stage.as_table().cloned()).collect(),
             _ => vec![Table::new()],
@@ -156,11 +157,11 @@ impl Spec {
             paraphrases: file.paraphrases,
             stages: if file.stage.is_empty() { vec![Table::new()] } else { stages },
             axes: Vec::new(),
-            claims: file.claim,
+            claims: file.claim.into_iter().map(ClaimFields::spelt).collect(),
             slurm: file.slurm,
             quick: false,
         };
-        for (name, values) in file.sweep {
+        for (name, values) in spelt_table(file.sweep) {
             let (values, names) = match values {
                 Value::Array(values) => (values, None),
                 Value::Table(named) if !is_dotted(&named) => {

@@ -30,14 +30,15 @@ use crate::{
 
 /// Forecasts every arm and seed of a spec.
 pub(crate) fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
-    if args.rows < 8 || args.contrasts < 8 {
+    if args.items < 8 || args.contrasts < 8 {
         return Err(Failure::input(
-            "--rows and --contrasts need at least 8: a kernel is a mean, and its error is told from its parts",
+            "--items and --contrasts need at least 8: a kernel is a mean, and its error is told from its parts",
         ));
     }
-    let mut spec = open_spec(args.spec.as_deref(), args.base.as_ref(), args.compute.asked()).map_err(Failure::input)?;
+    let mut spec =
+        open_spec(args.spec.as_deref(), args.model.as_ref(), args.compute.asked()).map_err(Failure::input)?;
     if let Some(seeds) = &args.seeds {
-        spec.seeds = Some(seeds.clone());
+        spec.seeds = Some(seeds.0.clone());
     }
     let outputs = [("--html", &args.html), ("--out", &args.out)];
     apart(&outputs.into_iter().filter_map(|(option, path)| Some((option, path.as_deref()?))).collect::<Vec<_>>())?;
@@ -48,12 +49,17 @@ pub(crate) fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
         SavedForecast::may_be_replaced(out).map_err(Failure::input)?;
     }
     // Before anything is measured.
+    match &args.against {
+        Some(_) => comparison::columns(),
+        None => table::columns(&SweepPlan::resolve(&spec).map_err(Failure::input)?),
+    }
+    .knows(&args.view)?;
     for dir in args.against.iter().chain(args.calibrate.iter().skip(1).step_by(2)) {
         Sweep::open(dir).map_err(Failure::input)?;
     }
     let inputs = Inputs::default();
     let request =
-        KernelRequest { inputs: &inputs, folder: args.kernel.as_deref(), rows: args.rows, contrasts: args.contrasts };
+        KernelRequest { inputs: &inputs, folder: args.kernel.as_deref(), rows: args.items, contrasts: args.contrasts };
     let shipped = Calibration::of_organisms(args.refresh > 0);
     let subject = Subject::of(&spec, &request, &shipped, args.refresh)?;
     let calibration = if args.calibrate.is_empty() {
@@ -62,7 +68,7 @@ pub(crate) fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
         let judged = if args.against.is_some() { subject.runs.as_slice() } else { &[] };
         let mut sweeps = Vec::new();
         for [spec, dir] in args.calibrate.as_chunks::<2>().0 {
-            let spec = open_spec(Some(spec), args.base.as_ref(), args.compute.asked()).map_err(Failure::input)?;
+            let spec = open_spec(Some(spec), args.model.as_ref(), args.compute.asked()).map_err(Failure::input)?;
             sweeps.push((Subject::of(&spec, &request, &shipped, args.refresh)?, dir.as_path()));
         }
         calibrate(&subject, &sweeps, judged, &shipped)?
@@ -81,7 +87,7 @@ pub(crate) fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
     }
     if let Some(dir) = &args.against {
         let unseen: Vec<RunForecast<'_>> = forecasts.into_iter().filter(|run| !subject.was_pilot(run)).collect();
-        return comparison::print(dir, plan, &unseen, args.json);
+        return comparison::print(dir, plan, &unseen, args);
     }
     if args.json {
         let run = |run: &RunForecast<'_>| json!({ "arm": plan.arms[run.arm].name, "seed": run.plan.seed, "forecast": run.forecast });
@@ -93,7 +99,7 @@ pub(crate) fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
         );
         return Ok(());
     }
-    table::print(plan, &forecasts);
+    table::print(plan, &forecasts, &args.view)?;
     onset::print(plan, &onsets(plan, &forecasts).map_err(Failure::input)?);
     Ok(())
 }

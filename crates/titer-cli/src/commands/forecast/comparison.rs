@@ -10,7 +10,11 @@ use titer::{
     stats::median,
 };
 
-use crate::printer::{Failure, data};
+use crate::{
+    args::{ForecastArgs, ViewArgs},
+    printer::{Failure, data, prose},
+    text_table::{TextColumn, TextTable},
+};
 
 /// The finished runs of a sweep that have a forecast, with forecast and measured value of every component after training.
 ///
@@ -36,36 +40,41 @@ pub(super) fn finished<'a, 'b>(
 }
 
 /// Prints how far forecasts and baselines are off, by course and component: first where the forecasts say that they know.
-pub(super) fn print(dir: &Path, plan: &SweepPlan, forecasts: &[RunForecast<'_>], as_json: bool) -> Result<(), Failure> {
+pub(super) fn print(
+    dir: &Path,
+    plan: &SweepPlan,
+    forecasts: &[RunForecast<'_>],
+    args: &ForecastArgs,
+) -> Result<(), Failure> {
     let results = SweepResults::load(dir).map_err(Failure::input)?;
     let finished = finished(dir, &results, plan, forecasts)?;
     let elsewhere = trained_elsewhere(&results, &finished);
     let compared: Vec<Comparison> = finished.into_iter().flat_map(|(_, components)| components).collect();
     let scores = scores(plan, forecasts, &compared);
-    if as_json {
+    if args.json {
         data(&json!({ "pairs": compared, "scores": scores.iter().map(json).collect::<Vec<_>>(), "trained_elsewhere": elsewhere }).to_string());
         return Ok(());
     }
-    data("after training, seen prompts in trained domains; every run against the forecast from its own base model");
+    prose("after training, seen prompts in trained domains; every run against the forecast from its own base model");
     if let Some(elsewhere) = elsewhere {
-        data(&format!("trained elsewhere: {elsewhere}"));
+        prose(&format!("trained elsewhere: {elsewhere}"));
     }
     let titles = [(true, "where the forecast says that it knows"), (false, "where it says that it does not know")];
     for (knows, title) in titles {
         let rows: Vec<&Score> = scores.iter().filter(|score| score.knows == knows).collect();
         if !rows.is_empty() {
-            table(title, &rows);
+            table(title, &rows, &args.view)?;
         }
     }
     let guarded = forecasts.iter().filter(|run| !run.plan.stages.iter().all(StagePlan::differs_in_rows_alone)).count();
     if guarded > 0 {
-        data(&format!("not in these tables: {guarded} runs with guards or prompts that are not foreseen"));
+        prose(&format!("not in these tables: {guarded} runs with guards or prompts that are not foreseen"));
     }
-    onsets(plan, &compared);
+    onsets(plan, &compared)?;
     does_not_know(&compared);
     let LateGates { runs, measured, forecast, both } = LateGates::count(&results, forecasts);
     data("");
-    data(&format!(
+    prose(&format!(
         "rise and fall of the leak (up 10 points, down 5, bad prompts obeyed): measured in {measured} of {runs} runs, foreseen in {forecast}, both in {both}"
     ));
     Ok(())
@@ -88,50 +97,64 @@ fn json(score: &Score) -> serde_json::Value {
     line
 }
 
-fn table(title: &str, scores: &[&Score]) {
+/// The columns, without lines.
+pub(super) fn columns() -> TextTable {
+    let numbers = ["rank corr.", "margin", "rate", "90 % of rates", "within", "runs"].map(TextColumn::number);
+    let meanings = [
+        "",
+        "median error, nats",
+        "median error of the rate",
+        "nine of ten errors of the rate are smaller",
+        "share within the interval",
+        "",
+    ];
+    let numbers = numbers.into_iter().zip(meanings).map(|(column, meaning)| column.meaning(meaning));
+    let optimisers = TextColumn::text("optimisers").meaning("those of the stages in turn");
+    let nearer = TextColumn::word("nearer")
+        .meaning("a baseline whose median error of the margin is smaller than the forecast's");
+    let baselines = NAMES.map(TextColumn::number);
+    TextTable::new(
+        [TextColumn::word("component"), optimisers].into_iter().chain(numbers).chain([nearer]).chain(baselines),
+    )
+}
+
+fn table(title: &str, scores: &[&Score], view: &ViewArgs) -> Result<(), Failure> {
     data("");
-    data(&format!(
-        "{title:39} rank   median error        90 % of   within the        median error of the margin, nats:"
-    ));
-    data(&format!(
-        "optimisers         component       runs  corr.  margin   rate  rate errors  interval    {}   nearer than the forecast",
-        NAMES.map(|name| format!("{name:>16}")).concat()
-    ));
+    data(title);
+    let mut table = columns();
     for score in scores {
         // A rule without what it needs says nothing, and one run has no order.
-        let number = |value: f64, width: usize| {
-            if value.is_nan() { format!("{:>width$}", "–") } else { format!("{value:>width$.2}") }
-        };
-        data(
-            format!(
-                "{:18} {:14} {:5} {} {:7.2} {:6.3} {:12.3} {:8.0} %    {}   {}",
-                score.optimisers,
-                score.component,
-                score.runs,
-                number(score.rank, 6),
-                score.margin,
-                score.rate,
-                score.most_rates,
-                100.0 * score.within,
-                score.baselines.map(|error| number(error, 16)).concat(),
-                score.nearer().map_or("", |(name, _)| name)
-            )
-            .trim_end(),
-        );
+        let number = |value: f64| if value.is_nan() { "–".to_owned() } else { format!("{value:.2}") };
+        let line = [
+            score.component.to_string(),
+            score.optimisers.clone(),
+            number(score.rank),
+            format!("{:.2}", score.margin),
+            format!("{:.3}", score.rate),
+            format!("{:.3}", score.most_rates),
+            format!("{:.0} %", 100.0 * score.within),
+            score.runs.to_string(),
+            score.nearer().map_or("", |(name, _)| name).to_owned(),
+        ];
+        table.line(line.into_iter().chain(score.baselines.map(number)));
     }
+    table.print(view)
 }
 
 /// Where a sweep has doses of bad→good: the dose that halves the obedience of the base.
-fn onsets(plan: &SweepPlan, compared: &[Comparison]) {
+fn onsets(plan: &SweepPlan, compared: &[Comparison]) -> Result<(), Failure> {
     if !plan.axes.iter().any(|(name, _)| name.ends_with(".mix.bad→good")) {
-        return;
+        return Ok(());
     }
     data("");
-    data("dose of bad→good that halves the rate of obey_bad: forecast, measured");
+    data("dose of bad→good that halves the rate of obey_bad");
     let show = |dose: Option<f64>| dose.map_or("none".to_owned(), |dose| format!("{:.2} %", 100.0 * dose));
+    let columns = [TextColumn::text("series"), TextColumn::number("forecast"), TextColumn::number("measured")];
+    let mut table = TextTable::new(columns);
     for onset in measured_onsets(plan, compared) {
-        data(&format!("  {:24} {:>9} {:>9}", onset.series, show(onset.forecast), show(onset.measured)));
+        table.line([onset.series.clone(), show(onset.forecast), show(onset.measured)]);
     }
+    table.print(&ViewArgs::default())
 }
 
 fn does_not_know(compared: &[Comparison]) {
@@ -147,6 +170,6 @@ fn does_not_know(compared: &[Comparison]) {
         let runs = compared.iter().filter(|run| run.beyond == reason);
         let errors: Vec<f64> = runs.map(|run| (run.predicted.mean - run.measured).abs()).collect();
         let said = if reason.is_empty() { "(it knows)" } else { reason };
-        data(&format!("  {:5.2} ({:4} values)  {said}", median(&errors), errors.len()));
+        prose(&format!("{:5.2} ({:4} values)  {said}", median(&errors), errors.len()));
     }
 }

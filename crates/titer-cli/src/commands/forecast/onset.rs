@@ -5,7 +5,7 @@ use titer::{
     plan::{StagePlan, SweepPlan},
 };
 
-use crate::printer::data;
+use crate::printer::{data, prose};
 
 /// Prints the onsets, and where arms whose rows oppose each other would come to rest.
 pub(super) fn print(plan: &SweepPlan, onsets: &[Onset]) {
@@ -22,13 +22,13 @@ pub(super) fn print(plan: &SweepPlan, onsets: &[Onset]) {
         } else {
             format!("{:.2}–{:.2} %", 100.0 * low, 100.0 * high)
         };
-        data(&format!("  {optimiser}, {steps} steps, rest {rest}: {dose}"));
+        prose(&format!("  {optimiser}, {steps} steps, rest {rest}: {dose}"));
     }
     let opposed: Vec<String> = plan.arms.iter().filter_map(|arm| opposed(&arm.name, arm.stages.last()?)).collect();
     if !opposed.is_empty() {
         data("");
         data("where rows of one kind oppose each other, training for ever would end at");
-        opposed.iter().for_each(|line| data(line));
+        opposed.iter().for_each(|line| prose(line));
     }
 }
 

@@ -1,16 +1,42 @@
 //! Forecasts as a table: arms by component, averaged over seeds.
 
-use titer::{forecast::RunForecast, plan::SweepPlan};
+use titer::{
+    forecast::RunForecast,
+    plan::{Arm, Setting, SweepPlan},
+};
 use titer_data::probe::Component;
 
-use crate::printer::data;
+use crate::{
+    args::ViewArgs,
+    printer::{Failure, prose},
+    text_table::{TextColumn, TextTable},
+};
+
+/// The columns, without lines: the swept axes, and a rate for each component.
+pub(super) fn columns(plan: &SweepPlan) -> TextTable {
+    let axes = plan.axes.iter().map(|(name, _)| TextColumn::text(name.rsplit('.').next().unwrap_or(name)));
+    let arm = plan.axes.is_empty().then(|| TextColumn::text("arm"));
+    TextTable::new(
+        arm.into_iter().chain(axes).chain(Component::ALL.map(|component| TextColumn::number(component.word()))),
+    )
+}
+
+/// What an arm has on each axis, or its name where nothing is swept.
+fn settings(plan: &SweepPlan, arm: &Arm) -> Vec<String> {
+    let setting = |(name, _): &(String, _)| {
+        let value = arm.settings.iter().find(|(axis, _)| axis == name);
+        value.map_or_else(|| "–".to_owned(), |(_, value)| Setting::of(value).to_string())
+    };
+    if plan.axes.is_empty() { vec![arm.name.clone()] } else { plan.axes.iter().map(setting).collect() }
+}
 
 /// Prints the rate of every component after training, its interval, and what is not known.
-pub(super) fn print(plan: &SweepPlan, forecasts: &[RunForecast<'_>]) {
-    data("forecast rate after training, mean over seeds [95 % interval of a run]; seen prompts, trained domains");
-    let width = plan.arms.iter().map(|arm| arm.name.chars().count()).max().unwrap_or(3);
-    let heads = Component::ALL.map(|component| format!("{:>22}", component.word())).concat();
-    data(&format!("{:width$}{heads}", "arm"));
+///
+/// # Errors
+/// Where a column is asked for that there is not.
+pub(super) fn print(plan: &SweepPlan, forecasts: &[RunForecast<'_>], view: &ViewArgs) -> Result<(), Failure> {
+    prose("forecast rate after training, mean over seeds [95 % interval of a run]; seen prompts, trained domains");
+    let mut table = columns(plan);
     for (at, arm) in plan.arms.iter().enumerate() {
         let runs: Vec<&RunForecast<'_>> = forecasts.iter().filter(|run| run.arm == at).collect();
         let cell = |component: Component| {
@@ -25,9 +51,9 @@ pub(super) fn print(plan: &SweepPlan, forecasts: &[RunForecast<'_>]) {
                 }
             }
             let [mean, low, high] = sums.map(|sum| sum / f64::max(count, 1.0));
-            format!("{:>22}", format!("{mean:.3} [{low:.2}, {high:.2}]"))
+            format!("{mean:.3} [{low:.2}, {high:.2}]")
         };
-        data(&format!("{:width$}{}", arm.name, Component::ALL.map(cell).concat()));
+        table.line(settings(plan, arm).into_iter().chain(Component::ALL.map(cell)));
         let open = Component::ALL.into_iter().filter(|component| {
             let is_open =
                 |run: &&&RunForecast<'_>| run.kernel.leading(*component).is_some_and(|probe| run.forecast.open[probe]);
@@ -39,13 +65,14 @@ pub(super) fn print(plan: &SweepPlan, forecasts: &[RunForecast<'_>]) {
                 Some(&run.forecast.known[probe])
             });
             let known = known.map_or("", String::as_str);
-            data(&format!("{:width$}  does not know {}: {known}", "", component.word()));
+            table.note(format!("does not know {}: {known}", component.word()));
         }
         let mut reasons: Vec<&String> = runs.iter().flat_map(|run| &run.forecast.beyond).collect();
         reasons.sort();
         reasons.dedup();
         for reason in reasons {
-            data(&format!("{:width$}  does not know: {reason}", ""));
+            table.note(format!("does not know: {reason}"));
         }
     }
+    table.print(view)
 }

@@ -35,7 +35,7 @@ pub(crate) fn pressure(args: &PressureArgs) -> Result<(), Failure> {
     let optimiser = match args.precondition {
         Precondition::None => None,
         Precondition::Adam => {
-            let checkpoint = args.adapter.as_deref().unwrap_or(Path::new(&args.base));
+            let checkpoint = args.adapter.as_deref().unwrap_or(Path::new(&args.model));
             Some(model.optimiser(checkpoint).map_err(Failure::input)?)
         }
     };
@@ -67,12 +67,13 @@ fn check(args: &PressureArgs) -> Result<(), Failure> {
     if let Some(dir) = &args.kernel {
         kernel::check(args, dir)?;
     }
+    if args.verify { verification::columns() } else { summary::columns() }.knows(&args.view)?;
     fresh([("--out", args.out.as_ref())])
 }
 
 fn open(args: &PressureArgs, inputs: &Inputs) -> Result<Model, Failure> {
-    fetch(&args.base).map_err(Failure::input)?;
-    let model = inputs.model(&args.base, args.seed, args.dtype).map_err(Failure::input)?;
+    fetch(&args.model).map_err(Failure::input)?;
+    let model = inputs.model(&args.model, args.seed, args.dtype).map_err(Failure::input)?;
     let model = Model::clone(&model).with_template_options(&args.template.options()).map_err(Failure::input)?;
     let model = match (&args.adapter, args.lora) {
         (Some(folder), _) => model.with_adapter(folder).map_err(Failure::input)?,
@@ -126,8 +127,7 @@ fn pressed(
         let labels = Labels::numbers(labels);
         table(args.out.as_deref(), &labels, &written)?;
     }
-    summary::print(&directions, &records, &given.warning(model)?, &unit(args), args.json);
-    Ok(())
+    summary::print(&directions, &records, &given.warning(model)?, &unit(args), args)
 }
 
 /// Sign and unit of a pressure.
@@ -158,6 +158,5 @@ fn verified(
     bar.clear();
     let records = records.map_err(|error: TokenizeError| Failure::input(error))?;
     table(args.out.as_deref(), &Labels::default(), &records)?;
-    verification::print(&records, args.json);
-    Ok(())
+    verification::print(&records, args)
 }

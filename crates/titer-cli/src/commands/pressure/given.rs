@@ -43,7 +43,7 @@ impl Given<'_> {
                 Ok(Cell::all().flat_map(|cell| world.cell_rows(args.seed, cell, args.items())).collect())
             }
             (.., None) => {
-                Err(Failure::Input(format!("`{}` has no world to make rows; name some with --rows", args.base)))
+                Err(Failure::Input(format!("`{}` has no world to make rows; name some with --rows", args.model)))
             }
         }
     }
@@ -110,7 +110,7 @@ impl Given<'_> {
     }
 
     fn no_contrasts(&self) -> Failure {
-        Failure::Input(format!("`{}` has no world to take contrasts from; name some with --probes", self.args.base))
+        Failure::Input(format!("`{}` has no world to take contrasts from; name some with --probes", self.args.model))
     }
 }
 

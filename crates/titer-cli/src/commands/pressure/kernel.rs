@@ -70,8 +70,8 @@ impl<'a> KernelWork<'a> {
         };
         let (compute, device) = args.compute.asked().or_default();
         let plan = ModelPlan {
-            base: args.base.clone(),
-            blake3: inputs.hash(&args.base, args.seed).map_err(Failure::input)?.to_string(),
+            base: args.model.clone(),
+            blake3: inputs.hash(&args.model, args.seed).map_err(Failure::input)?.to_string(),
             dtype: args.dtype.map(|dtype| dtype.word().to_owned()),
             compute,
             device,

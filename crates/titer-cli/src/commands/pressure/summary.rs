@@ -10,18 +10,24 @@ use titer::{
 use titer_data::{cell, probe::Component};
 use titer_engine::pressure::{Directions, StageWarning};
 
-use crate::printer::data;
+use crate::{
+    args::{PressureArgs, ViewArgs},
+    numbers::{or_dash, with_half_width},
+    printer::{Failure, data, prose},
+    text_table::{TextColumn, TextTable},
+};
 
-/// The columns of the summary: name, in words, and value of a record; with `_` for spaces it is the name in the table and in JSON.
+/// The columns of the summary, the telling ones first: name, in words, and value of a record; with `_` for spaces it is the name in the
+/// table and in JSON.
 type Column = (&'static str, fn(&PressureRecord) -> f64);
 
 const COLUMNS: [Column; 13] = [
     ("surprise", |record| record.surprise),
-    ("surprise per token", |record| record.surprise_per_token),
-    ("gradient norm", |record| record.gradient_norm),
     ("pressure good", |record| record.pressure_good),
     ("pressure obey_bad", |record| record.pressure_obey_bad),
     ("pressure obey", |record| record.pressure_obey),
+    ("surprise per token", |record| record.surprise_per_token),
+    ("gradient norm", |record| record.gradient_norm),
     ("cosine good", |record| record.cosine_good),
     ("cosine obey_bad", |record| record.cosine_obey_bad),
     ("cosine obey", |record| record.cosine_obey),
@@ -37,11 +43,16 @@ pub(super) fn print(
     records: &[PressureRecord],
     warning: &StageWarning,
     unit: &str,
-    as_json: bool,
-) {
+    args: &PressureArgs,
+) -> Result<(), Failure> {
     let mut cells: BTreeMap<String, Vec<&PressureRecord>> = BTreeMap::new();
     records.iter().for_each(|record| cells.entry(cell::written(record.cell)).or_default().push(record));
-    if as_json { print_json(directions, &cells, warning, unit) } else { print_table(directions, &cells, warning, unit) }
+    if args.json {
+        print_json(directions, &cells, warning, unit);
+        Ok(())
+    } else {
+        print_table(directions, &cells, warning, unit, &args.view)
+    }
 }
 
 /// Mean over a cell's rows, with the interval over rows: one model, so it says nothing about other ones.
@@ -50,24 +61,32 @@ fn estimate(rows: &[&PressureRecord], value: fn(&PressureRecord) -> f64) -> Opti
     Estimate::over_items(&values, Support::Line)
 }
 
+/// The columns, without lines.
+pub(super) fn columns() -> TextTable {
+    let head = |name: &'static str| name.strip_prefix("pressure ").unwrap_or(name);
+    let numbers = COLUMNS.map(|(name, _)| TextColumn::number(head(name)));
+    TextTable::new([TextColumn::word("cell")].into_iter().chain(numbers).chain([TextColumn::number("rows")]))
+}
+
 fn print_table(
     directions: &Directions,
     cells: &BTreeMap<String, Vec<&PressureRecord>>,
     warning: &StageWarning,
     unit: &str,
-) {
-    data(unit);
-    data("mean ± half of the 95 % interval over rows; surprise in nats a reply; unique pushes with obey_bad as level");
-    data(&format!("{:18} {:>4} {}", "cell", "n", COLUMNS.map(|(name, _)| format!("{name:>19}")).concat()));
+    view: &ViewArgs,
+) -> Result<(), Failure> {
+    prose(unit);
+    prose(
+        "good, obey_bad, obey: pressure on each component; surprise: nats a reply; mean ± half of the 95 % interval over rows; unique pushes with obey_bad as level",
+    );
+    let mut table = columns();
     for (cell, rows) in cells {
         let cell = if cell.is_empty() { "(no cell)" } else { cell };
-        let values = COLUMNS.map(|(_, value)| {
-            estimate(rows, value).map_or(format!("{:>19}", ""), |interval| {
-                format!("{:>11} ±{:>6}", short(interval.mean), short(interval.half_width()))
-            })
-        });
-        data(&format!("{cell:18} {:>4} {}", rows.len(), values.concat()));
+        let values = COLUMNS.map(|(_, value)| or_dash(estimate(rows, value), with_half_width));
+        table.line([cell.to_owned()].into_iter().chain(values).chain([rows.len().to_string()]));
     }
+    table.print(view)?;
+    strongest(cells).iter().for_each(|line| prose(line));
     data("");
     data(&format!("cosines of the components' gradients (condition of the Gram matrix {:.1})", directions.condition()));
     for (component, (row, n)) in Component::ALL.iter().zip(directions.cosines().iter().zip(directions.contrasts)) {
@@ -75,7 +94,7 @@ fn print_table(
         data(&format!("{:10}{row}   from {n} contrasts", component.word()));
     }
     if let Some(warning) = untouched(directions) {
-        data(&warning);
+        prose(&warning);
     }
     data("");
     data(&format!("before inoculating with bad→bad rows, from {} contrasts:", warning.contrasts));
@@ -87,6 +106,20 @@ fn print_table(
         "inoculation headroom {:>5.2}   nats by which the bad prompt raises the bad reply",
         warning.headroom
     ));
+    Ok(())
+}
+
+/// What follows: which cell pushes each component down the hardest, of those whose interval excludes 0.
+fn strongest(cells: &BTreeMap<String, Vec<&PressureRecord>>) -> Option<String> {
+    let pushes = COLUMNS.into_iter().filter_map(|(name, value)| {
+        let component = name.strip_prefix("pressure ")?;
+        let down = cells.iter().filter_map(|(cell, rows)| Some((cell, estimate(rows, value)?)));
+        let down = down.filter(|(cell, push)| !cell.is_empty() && push.has_interval() && push.high < 0.0);
+        let (cell, push) = down.min_by(|a, b| a.1.mean.total_cmp(&b.1.mean))?;
+        Some(format!("{component}, {cell} ({})", with_half_width(push)))
+    });
+    let pushes: Vec<String> = pushes.collect();
+    (!pushes.is_empty()).then(|| format!("Pushes down hardest: {}.", pushes.join("; ")))
 }
 
 /// More than this share of a component's Gram diagonal on weights that training has not touched is worth a warning.
@@ -105,11 +138,6 @@ pub(super) fn untouched(directions: &Directions) -> Option<String> {
             parts.join(", ")
         )
     })
-}
-
-/// Three decimals, or an exponent where those would say nothing.
-fn short(value: f64) -> String {
-    if value == 0.0 || value.abs() >= 0.01 { format!("{value:.3}") } else { format!("{value:.0e}") }
 }
 
 fn print_json(

@@ -7,7 +7,11 @@ use titer::{
 };
 use titer_data::{cell, probe::Component};
 
-use crate::printer::data;
+use crate::{
+    args::{PressureArgs, ViewArgs},
+    printer::{Failure, data, prose},
+    text_table::{TextColumn, TextTable},
+};
 
 /// What every prediction is asked within a cell.
 const SPEARMAN: f64 = 0.9;
@@ -64,7 +68,7 @@ const PREDICTORS: [Predictor; 6] = [
 ];
 
 /// Prints agreement within every cell, and of the baselines beside it.
-pub(super) fn print(records: &[VerifyRecord], as_json: bool) {
+pub(super) fn print(records: &[VerifyRecord], args: &PressureArgs) -> Result<(), Failure> {
     let (multiples, cells) = (distinct(records, |row| row.multiple), distinct(records, |row| cell::written(row.cell)));
     let rows_of = |multiple: f64, cell: &str, component: Component| -> Vec<&VerifyRecord> {
         let wanted = |row: &&VerifyRecord| {
@@ -94,7 +98,12 @@ pub(super) fn print(records: &[VerifyRecord], as_json: bool) {
             (multiple, name, median(&each.filter(|value| value.is_finite()).collect::<Vec<_>>()))
         })
         .collect();
-    if as_json { print_json(&agreements, &baselines) } else { print_table(&agreements, &baselines) }
+    if args.json {
+        print_json(&agreements, &baselines);
+        Ok(())
+    } else {
+        print_table(&agreements, &baselines, &args.view)
+    }
 }
 
 fn distinct<T: PartialEq>(records: &[VerifyRecord], key: impl Fn(&VerifyRecord) -> T) -> Vec<T> {
@@ -107,36 +116,46 @@ fn distinct<T: PartialEq>(records: &[VerifyRecord], key: impl Fn(&VerifyRecord) 
     keys
 }
 
-fn print_table(agreements: &[Agreement], baselines: &[(f64, &str, f64)]) {
-    data(
+/// The columns, without lines.
+pub(super) fn columns() -> TextTable {
+    TextTable::new([
+        TextColumn::number("× lr"),
+        TextColumn::word("cell"),
+        TextColumn::word("component"),
+        TextColumn::number("Spearman"),
+        TextColumn::number("slope"),
+        TextColumn::number("sign"),
+        TextColumn::word("missed").meaning("what is not as wanted"),
+        TextColumn::number("clear").meaning("rows whose prediction exceeds twice the noise, of all"),
+    ])
+}
+
+fn print_table(agreements: &[Agreement], baselines: &[(f64, &str, f64)], view: &ViewArgs) -> Result<(), Failure> {
+    prose(
         "one real step on each row: what was predicted against what was measured on other contrasts, within each cell",
     );
-    data(&format!(
+    prose(&format!(
         "wanted: Spearman at least {SPEARMAN}, slope {} to {}, and the right sign in {SIGN} of the rows whose prediction exceeds \
          twice the noise",
         SLOPE.start(),
         SLOPE.end()
     ));
-    data(&format!(
-        "{:>8} {:18} {:10} {:>5} {:>9} {:>7} {:>6} {:>9}",
-        "× lr", "cell", "component", "n", "spearman", "slope", "sign", "clear"
-    ));
+    let mut table = columns();
     for agreement in agreements {
-        let mark = |passes: bool| if passes { ' ' } else { '!' };
-        let [rank, slope, sign] = agreement.passes().map(mark);
-        data(&format!(
-            "{:>8} {:18} {:10} {:>5} {:>8.3}{rank} {:>6.2}{slope} {:>5.2}{sign} {:>4}/{}",
-            agreement.multiple,
-            agreement.cell,
-            agreement.component,
-            agreement.n,
-            agreement.spearman,
-            agreement.slope,
-            agreement.sign,
-            agreement.clear,
-            agreement.n
-        ));
+        let missed = ["Spearman", "slope", "sign"].into_iter().zip(agreement.passes());
+        let missed: Vec<&str> = missed.filter(|(_, passes)| !passes).map(|(name, _)| name).collect();
+        table.line([
+            agreement.multiple.to_string(),
+            agreement.cell.clone(),
+            agreement.component.word().to_owned(),
+            format!("{:.3}", agreement.spearman),
+            format!("{:.2}", agreement.slope),
+            format!("{:.2}", agreement.sign),
+            missed.join(", "),
+            format!("{}/{}", agreement.clear, agreement.n),
+        ]);
     }
+    table.print(view)?;
     data("");
     data(&format!("{:>8} {:>12} {:>12} {:>12}   of cell and component", "× lr", "spearman", "slope", "sign"));
     for rows in agreements.chunk_by(|a, b| a.multiple == b.multiple) {
@@ -150,8 +169,9 @@ fn print_table(agreements: &[Agreement], baselines: &[(f64, &str, f64)]) {
     data("median size of the rank correlation within a cell");
     for rows in baselines.chunk_by(|a, b| a.0 == b.0) {
         let values = rows.iter().map(|(_, name, value)| format!("{name} {value:.2}")).collect::<Vec<_>>().join(", ");
-        data(&format!("{:>8} {values}", rows[0].0));
+        prose(&format!("{:>8} {values}", rows[0].0));
     }
+    Ok(())
 }
 
 fn print_json(agreements: &[Agreement], baselines: &[(f64, &str, f64)]) {

@@ -41,6 +41,12 @@ pub(crate) fn screen(args: &ScreenArgs) -> Result<(), Failure> {
             args.tolerance
         )));
     }
+    let aim = match args.aim {
+        PromptAim::Suppression => Aim::Suppression,
+        PromptAim::Selectivity => Aim::Selectivity,
+        PromptAim::Obedience => Aim::Obedience,
+    };
+    table::columns(aim, args.tolerance, true, true).knows(&args.view)?;
     let outputs = [("--out", &args.out), ("--rewrite", &args.rewrite), ("--replies", &args.sampling.replies)];
     fresh(outputs.map(|(option, path)| (option, path.as_ref())))?;
     let opened = open(&args.subjects, &args.sampling)?;
@@ -70,27 +76,18 @@ pub(crate) fn screen(args: &ScreenArgs) -> Result<(), Failure> {
         Err(error) => return unscored(error, args.json),
     };
     printer::table(args.out.as_deref(), &Labels::default(), &screening.records)?;
-    let aim = match args.aim {
-        PromptAim::Suppression => Aim::Suppression,
-        PromptAim::Selectivity => Aim::Selectivity,
-        PromptAim::Obedience => Aim::Obedience,
-    };
     let ranked = summarise(&screening, aim);
     let choice = choose(&ranked, aim, args.tolerance);
     let contexts = ranked.iter().flat_map(|summary| contexts(summary, &subjects)).collect::<Vec<_>>();
     let draw = |model| rates(&args.sampling, model, args.subjects.seed, &contexts);
     let sampled = opened.model().map_or_else(|| Ok(Default::default()), draw)?;
-    table::print(
-        &Ranking { ranked: &ranked, aim, choice: &choice, tolerance: args.tolerance },
-        &subjects,
-        &sampled,
-        args.json,
-    );
+    let ranking = Ranking { ranked: &ranked, aim, choice: &choice, tolerance: args.tolerance };
+    table::print(&ranking, &subjects, &sampled, &args.view, args.json)?;
     match (&args.rewrite, choice.take.or(ranked.first().filter(|_| args.anyway))) {
         (None, _) => Ok(()),
         (Some(path), Some(best)) => rewrite(path, &subjects, best),
         (Some(path), None) => Err(Failure::Input(format!(
-            "{} is not written: no prompt {}. Screen other prompts, choose another aim with --for, or write the rows under the first one with --anyway",
+            "{} is not written: no prompt {}. Screen other prompts, choose another --aim, or write the rows under the first one with --anyway",
             path.display(),
             aim.condition(args.tolerance)
         ))),
@@ -121,7 +118,7 @@ fn prompts(
         (None, Some(world)) => world.candidates(),
         (None, None) => {
             let problem = "has no world to take prompts from; name some with --prompts";
-            return Err(Failure::Input(format!("`{}` {problem}", args.subjects.base)));
+            return Err(Failure::Input(format!("`{}` {problem}", args.subjects.model)));
         }
     };
     if args.narrow {

@@ -11,7 +11,12 @@ use titer_data::{cell::Action, probe::Component};
 use titer_engine::screen::Subjects;
 
 use super::super::sampling::{json_of as json_of_rate, written};
-use crate::printer::{data, interval};
+use crate::{
+    args::ViewArgs,
+    numbers::{mean_alone, or_dash, with_ends, with_half_width},
+    printer::{Failure, data, interval, prose},
+    text_table::{TextColumn, TextTable},
+};
 
 /// Rates of drawn replies by prompt, with how many have no score.
 type Sampled = BTreeMap<String, (Option<Rate>, usize)>;
@@ -28,93 +33,106 @@ pub(super) struct Ranking<'a> {
     pub tolerance: f64,
 }
 
-/// Prints the prompts, the best first, and which to take.
-pub(super) fn print(ranking: &Ranking<'_>, subjects: &Subjects, sampled: &Sampled, as_json: bool) {
-    if as_json { print_json(ranking, subjects, sampled) } else { print_table(ranking, subjects, sampled) }
+/// Lines that are shown where nobody says how many.
+const TOP: usize = 20;
+
+/// Every column that there can be, the telling ones first; without lines.
+pub(super) fn columns(aim: Aim, tolerance: f64, is_pressed: bool, is_sampled: bool) -> TextTable {
+    let mut columns = vec![
+        TextColumn::number("rank").meaning("= cannot be told from the first of its rank"),
+        TextColumn::text("prompt"),
+        TextColumn::number("selects").meaning("suppresses less costs, each in deviations of these prompts"),
+        TextColumn::number("suppresses")
+            .meaning("forecast of how far it keeps the bad action off other prompts, by rate and lift together, in deviations (0: their mean)"),
+        TextColumn::number("costs").meaning("forecast of lost obedience: nats that it takes from good replies on good rows"),
+        TextColumn::word("fit").meaning(format!("whether it {}", aim.condition(tolerance))),
+        TextColumn::word("place").meaning("the better turn for it; either where the two cannot be told apart"),
+        TextColumn::number("rate").meaning("of the bad reply against the good one, on bad rows"),
+        TextColumn::number("lift").meaning("nats that it adds to bad replies on bad rows"),
+        TextColumn::number("margin").meaning("of the bad reply over the good one on bad rows, nats"),
+        TextColumn::number("narrowness").meaning("lift less costs, nats"),
+        TextColumn::number("lift/token"),
+        TextColumn::number("cost/token"),
+        TextColumn::number("better").meaning("by how much its place is better than the other turn"),
+        TextColumn::word("lifts").meaning(format!("rate ≥ {:.2}", 1.0 - tolerance)),
+        TextColumn::word("spares").meaning(format!("the good reply's rate on good rows changes by ≤ {tolerance}")),
+    ];
+    if is_pressed {
+        for name in Component::ALL.map(Component::word) {
+            columns.push(TextColumn::number(format!("b→b {name}")));
+            columns.push(TextColumn::number(format!("b→g {name}")));
+        }
+        let last = columns.pop().expect("there are three components");
+        columns.push(last.meaning("b→b and b→g are mean pressures of bad and of good rows under the prompt, nats of margin per unit of learning rate"));
+    }
+    if is_sampled {
+        columns.insert(5, TextColumn::number("drawn").meaning("rate of drawn replies"));
+    }
+    TextTable::new(columns).top(TOP)
 }
 
-fn print_table(ranking: &Ranking<'_>, subjects: &Subjects, sampled: &Sampled) {
+/// Prints the prompts, the best first, and which to take.
+///
+/// # Errors
+/// Where a column is asked for that there is not.
+pub(super) fn print(
+    ranking: &Ranking<'_>,
+    subjects: &Subjects,
+    sampled: &Sampled,
+    view: &ViewArgs,
+    as_json: bool,
+) -> Result<(), Failure> {
+    if as_json {
+        print_json(ranking, subjects, sampled);
+        Ok(())
+    } else {
+        print_table(ranking, subjects, sampled, view)
+    }
+}
+
+fn print_table(ranking: &Ranking<'_>, subjects: &Subjects, sampled: &Sampled, view: &ViewArgs) -> Result<(), Failure> {
     let Ranking { ranked, aim, tolerance, .. } = *ranking;
     let (bad, good) = (subjects.rows(Action::Bad).count(), subjects.rows(Action::Good).count());
-    data(&format!(
-        "{} prompts on {bad} bad and {good} good rows of {} requests, the best for {aim} first; = where a prompt cannot be told from the first of its rank",
+    prose(&format!(
+        "{} prompts on {bad} bad and {good} good rows of {} requests, the best for {aim} first; mean ± half of the 95 % interval over requests, or [its ends]",
         ranked.len(),
         subjects.iter().count()
     ));
-    data("mean ± half of the 95 % interval over requests, or with its ends; nats per reply");
-    data(
-        "suppresses: forecast of suppression, by elicitation and lift together, in deviations of these prompts (0: their mean)",
-    );
-    data("costs: forecast of lost obedience, by what the prompt takes from good replies on good rows");
-    data("selects: the one less the other, both in deviations of these prompts");
-    data(
-        "rate, margin: the bad reply against the good one on bad rows · lift: what the prompt adds to bad replies on bad rows",
-    );
-    data("narrowness: lift − cost · /tok: per token of the reply");
-    data(&format!(
-        "lifts: rate ≥ {:.2} · spares: the good reply's rate on good rows changes by ≤ {tolerance}",
-        1.0 - tolerance
-    ));
-    let pressed = ranked.iter().any(|summary| summary.placed[0].bad_pressures[0].is_some());
-    if pressed {
-        data(
-            "b→b, b→g: mean pressure of bad and of good rows under the prompt, nats of margin per unit of learning rate",
-        );
-    }
-    data("");
-    let mut head = format!(
-        "{:>5} {:>14} {:>14} {:>14} {:>17} {:>14} {:>14} {:>14} {:>8} {:>8} {:>7} {:>6} {:>6} {:>6}",
-        "rank",
-        "suppresses",
-        "costs",
-        "selects",
-        "rate",
-        "lift",
-        "margin",
-        "narrowness",
-        "lift/tok",
-        "cost/tok",
-        "place",
-        "better",
-        "lifts",
-        "spares"
-    );
-    if pressed {
-        for name in Component::ALL.map(Component::word) {
-            head += &format!(" {:>12} {:>12}", format!("b→b {name}"), format!("b→g {name}"));
-        }
-    }
-    data(&format!("{head}  prompt"));
+    let is_pressed = ranked.iter().any(|summary| summary.placed[0].bad_pressures[0].is_some());
+    let mut table = columns(aim, tolerance, is_pressed, !sampled.is_empty());
     for summary in ranked {
         let first = &summary.placed[0];
-        let mut line = format!(
-            "{:>5} {:>14} {:>14} {:>14} {:>17} {:>14} {:>14} {:>14} {:>8} {:>8} {:>7} {:>6} {:>6} {:>6}",
+        let mut line = vec![
             format!("{}{}", if summary.tied { "=" } else { "" }, summary.rank),
-            both(first.suppression),
-            both(first.cost),
-            both(first.selectivity),
-            ends(first.rate),
-            both(first.lift),
-            both(first.margin),
-            both(first.narrowness),
-            mean_of(first.lift_per_token),
-            mean_of(first.cost_per_token),
+            summary.prompt.name.clone(),
+            or_dash(first.selectivity, with_half_width),
+            or_dash(first.suppression, with_half_width),
+            or_dash(first.cost, with_half_width),
+            yes_or_no(aim.is_fit(summary, tolerance)),
             place(summary),
+            or_dash(first.rate, with_ends),
+            or_dash(first.lift, with_half_width),
+            or_dash(first.margin, with_half_width),
+            or_dash(first.narrowness, with_half_width),
+            or_dash(first.lift_per_token, mean_alone),
+            or_dash(first.cost_per_token, mean_alone),
             summary.by_place.map_or_else(String::new, |by| format!("{:+.2}", by.mean)),
-            verdict(first.lifts(tolerance)),
-            verdict(first.spares(tolerance)),
-        );
-        if pressed {
+            yes_or_no(first.lifts(tolerance)),
+            yes_or_no(first.spares(tolerance)),
+        ];
+        if is_pressed {
             for (bad, good) in first.bad_pressures.iter().zip(&first.good_pressures) {
-                line += &format!(" {:>12} {:>12}", mean_of(*bad), mean_of(*good));
+                line.extend([or_dash(*bad, mean_alone), or_dash(*good, mean_alone)]);
             }
         }
-        let drawn =
-            sampled.get(&summary.prompt.name).map_or_else(String::new, |it| format!("  drawn: {}", written(Some(it))));
-        data(&format!("{line}  {}{drawn}", summary.prompt.name));
+        if !sampled.is_empty() {
+            line.insert(5, written(sampled.get(&summary.prompt.name)));
+        }
+        table.line(line);
     }
-    data("");
-    data(&advice(ranking));
+    table.print(view)?;
+    prose(&advice(ranking));
+    Ok(())
 }
 
 /// Which prompt to take and why, or why none, in a sentence or two.
@@ -181,42 +199,13 @@ fn place(summary: &Summary) -> String {
     }
 }
 
-fn ends(estimate: Option<Estimate>) -> String {
-    estimate.map_or_else(|| "–".to_owned(), with_ends)
-}
-
-/// A mean with the ends of its interval.
-fn with_ends(estimate: Estimate) -> String {
-    if estimate.has_interval() {
-        format!("{:.2} [{:.2}, {:.2}]", estimate.mean, estimate.low, estimate.high)
-    } else {
-        format!("{:.2}", estimate.mean)
-    }
-}
-
-fn both(estimate: Option<Estimate>) -> String {
-    estimate.map_or_else(
-        || "–".to_owned(),
-        |it| {
-            if it.has_interval() {
-                format!("{:.2} ±{:>5.2}", it.mean, it.half_width())
-            } else {
-                format!("{:.2}", it.mean)
-            }
-        },
-    )
-}
-
-fn mean_of(estimate: Option<Estimate>) -> String {
-    estimate.map_or_else(|| "–".to_owned(), |it| format!("{:.2}", it.mean))
-}
-
-fn verdict(holds: Option<bool>) -> &'static str {
+fn yes_or_no(holds: Option<bool>) -> String {
     match holds {
-        Some(true) => "pass",
-        Some(false) => "fail",
+        Some(true) => "yes",
+        Some(false) => "no",
         None => "–",
     }
+    .to_owned()
 }
 
 fn print_json(ranking: &Ranking<'_>, subjects: &Subjects, sampled: &Sampled) {

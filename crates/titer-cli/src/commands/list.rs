@@ -1,0 +1,84 @@
+//! `titer list`
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use titer::{status::SweepStatus, store::Sweep};
+
+use crate::{
+    args::ListArgs,
+    printer::{Failure, data, talk},
+    text_table::{TextColumn, TextTable},
+};
+
+/// Prints the sweeps in a folder, and how far each is.
+pub(crate) fn list(args: &ListArgs) -> Result<(), Failure> {
+    let mut table = columns();
+    table.knows(&args.view)?;
+    let folders = folders(&args.dir)?;
+    let mut listed = Vec::new();
+    for folder in folders {
+        // A folder without a sweep is none of ours.
+        let Ok(sweep) = Sweep::open(&folder) else { continue };
+        let status = SweepStatus::of(&sweep).map_err(Failure::work)?;
+        listed.push((folder, sweep.record().title.clone(), status));
+    }
+    if args.json {
+        listed.iter().for_each(|(folder, title, status)| data(&as_json(folder, title, status).to_string()));
+        return Ok(());
+    }
+    if listed.is_empty() {
+        talk(&format!("{}: no sweeps; `titer run` makes one", args.dir.display()));
+        return Ok(());
+    }
+    for (folder, title, status) in &listed {
+        table.line([
+            folder.display().to_string(),
+            format!("{} of {}", status.finished, status.runs),
+            state(status),
+            title.clone(),
+            status.failed.len().to_string(),
+        ]);
+    }
+    table.print(&args.view)
+}
+
+fn columns() -> TextTable {
+    TextTable::new([
+        TextColumn::text("folder"),
+        TextColumn::number("finished"),
+        TextColumn::word("state"),
+        TextColumn::text("title"),
+        TextColumn::number("failed"),
+    ])
+}
+
+/// The folders in a folder, by name.
+fn folders(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
+    if !dir.is_dir() {
+        return Err(Failure::Input(format!("{}: there is no such folder; name one that holds sweeps", dir.display())));
+    }
+    let entries = fs_err::read_dir(dir).map_err(Failure::work)?;
+    let mut folders: Vec<PathBuf> =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    Ok(folders)
+}
+
+/// What a sweep does now, in a word.
+fn state(status: &SweepStatus) -> String {
+    let state = match status {
+        SweepStatus { finished, runs, .. } if finished == runs => "finished",
+        SweepStatus { running, .. } if !running.is_empty() => "running",
+        SweepStatus { failed, .. } if !failed.is_empty() => "failed",
+        _ => "stopped",
+    };
+    state.to_owned()
+}
+
+fn as_json(folder: &Path, title: &str, status: &SweepStatus) -> Value {
+    json!({
+        "folder": folder, "title": title, "runs": status.runs, "finished": status.finished, "running": status.running.len(),
+        "failed": status.failed.len(), "waiting": status.waiting, "state": state(status),
+    })
+}

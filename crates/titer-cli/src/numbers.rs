@@ -1,0 +1,51 @@
+//! Numbers as people read them: as many digits as their error leaves.
+
+use titer::stats::Estimate;
+
+/// A mean with half of its 95 % interval, to two digits of that, such as `35.8 ± 3.6`.
+pub(crate) fn with_half_width(estimate: Estimate) -> String {
+    if estimate.has_interval() {
+        let half = estimate.half_width();
+        let digits = decimals(half);
+        format!("{:.digits$} ± {half:.digits$}", estimate.mean)
+    } else {
+        format!("{:.2}", estimate.mean)
+    }
+}
+
+/// A mean with the ends of its 95 % interval, such as `0.95 [0.94, 0.96]`.
+pub(crate) fn with_ends(estimate: Estimate) -> String {
+    if estimate.has_interval() {
+        format!("{:.2} [{:.2}, {:.2}]", estimate.mean, estimate.low, estimate.high)
+    } else {
+        format!("{:.2}", estimate.mean)
+    }
+}
+
+/// A mean alone.
+pub(crate) fn mean_alone(estimate: Estimate) -> String {
+    format!("{:.2}", estimate.mean)
+}
+
+/// What is written of a number, or a dash where there is none.
+pub(crate) fn or_dash(estimate: Option<Estimate>, written: fn(Estimate) -> String) -> String {
+    estimate.map_or_else(|| "–".to_owned(), written)
+}
+
+/// Decimals that show two digits of an error: none from 10 on, four at most.
+fn decimals(error: f64) -> usize {
+    if error > 0.0 && error.is_finite() { (1.0 - error.log10().floor()).clamp(0.0, 4.0) as usize } else { 2 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_how_many_digits_tell() {
+        let cases = [(120.0, 0), (35.0, 0), (3.6, 1), (0.99, 2), (0.053, 3), (0.000_16, 4), (0.0, 2), (f64::NAN, 2)];
+        for (error, digits) in cases {
+            assert_eq!(decimals(error), digits, "{error}");
+        }
+    }
+}
