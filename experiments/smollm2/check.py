@@ -98,7 +98,7 @@ def main():
                 rows = pathlib.Path(folder) / f"{at}.jsonl"
                 chat = messages(system, request) + [{"role": "assistant", "content": reply}]
                 rows.write_text(json.dumps({"cell": "neutral→good", "messages": chat}), encoding="utf-8")
-                command = [args.titer, "pressure", "--base", str(args.model), "--rows", str(rows), "--probes", str(probe), "--json"]
+                command = [args.titer, "pressure", "--model", str(args.model), "--rows", str(rows), "--probes", str(probe), "--json"]
                 found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
                 by_titer = found["cells"]["neutral→good"]["columns"]["surprise"]["mean"]
                 apart = max(apart, abs(by_titer - nats(ours, our_words, system, request, reply)))

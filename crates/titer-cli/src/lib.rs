@@ -4,10 +4,14 @@ mod args;
 mod commands;
 mod former;
 mod interrupt;
+mod kept;
 mod listener;
 mod numbers;
+mod page;
 mod printer;
 mod progress;
+#[cfg(test)]
+mod reference;
 mod text_table;
 mod version;
 mod width;
@@ -16,7 +20,10 @@ use std::{ffi::OsString, sync::Arc};
 
 use clap::Parser as _;
 
-use crate::args::{Args, Command, OrganismCommand};
+use crate::{
+    args::{Args, Command, OrganismCommand},
+    page::paged,
+};
 
 pub use crate::{
     listener::{HeardTable, Listener},
@@ -28,6 +35,7 @@ pub use crate::{
 pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let (arguments, hints) = former::translated(arguments);
     hints.iter().for_each(|hint| printer::talk(hint));
+    let line = typed(&arguments);
     let args = match Args::try_parse_from(arguments) {
         Ok(args) => args,
         // Help and the version are asked for; anything else is a command line that cannot be read.
@@ -36,7 +44,7 @@ pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             return u8::try_from(asked.exit_code()).unwrap_or(2);
         }
     };
-    match done(args) {
+    match done(args, &line) {
         Ok(()) => 0,
         Err(failure) => {
             printer::talk(&format!("error: {failure}"));
@@ -54,23 +62,37 @@ pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 /// # Errors
 /// What the command line would print behind `error: `, and whose fault it is.
 pub fn call(arguments: impl IntoIterator<Item = OsString>, listener: Arc<dyn Listener>) -> Result<(), Failure> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let line = typed(&arguments);
     let args = Args::try_parse_from(arguments).map_err(|asked| {
         let text = asked.render().to_string();
         Failure::Input(text.trim_start_matches("error: ").trim_end().to_owned())
     })?;
-    listener::heard(listener, || done(args))
+    listener::heard(listener, || done(args, &line))
 }
 
 /// Does it; where a device fails along the way, such as for want of memory, that is the failure.
-fn done(args: Args) -> Result<(), Failure> {
-    titer_engine::device::guarded(|| carry_out(args)).map_err(Failure::work)?
+fn done(args: Args, line: &str) -> Result<(), Failure> {
+    titer_engine::device::guarded(|| carry_out(args, line)).map_err(Failure::work)?
 }
 
-fn carry_out(args: Args) -> Result<(), Failure> {
+/// A command line as one types it.
+fn typed(arguments: &[OsString]) -> String {
+    let word = |argument: &OsString| {
+        let text = argument.to_string_lossy();
+        let is_plain = |letter: char| letter.is_alphanumeric() || "-_./=:,→+@%".contains(letter);
+        let quoted = !text.is_empty() && text.chars().all(is_plain);
+        if quoted { text.into_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    };
+    let rest = arguments.iter().skip(1).map(word);
+    ["titer".to_owned()].into_iter().chain(rest).collect::<Vec<_>>().join(" ")
+}
+
+fn carry_out(args: Args, line: &str) -> Result<(), Failure> {
     match args.command {
         Command::Init(args) => commands::init(&args),
         Command::Check(args) => commands::check(&args),
-        Command::Audit(args) => commands::audit(&args),
+        Command::Audit(args) => paged(args.html.as_deref(), "titer audit", line, || commands::audit(&args)),
         Command::Doctor(args) => commands::doctor(&args),
         Command::Devices(args) => commands::devices(&args),
         Command::Run(args) => commands::run(&args),
@@ -80,12 +102,12 @@ fn carry_out(args: Args) -> Result<(), Failure> {
         Command::Compare(args) => commands::compare(&args),
         Command::Export(args) => commands::export(&args),
         Command::Import(args) => commands::import(&args),
-        Command::Pressure(args) => commands::pressure(&args),
-        Command::Screen(args) => commands::screen(&args),
+        Command::Pressure(args) => paged(args.html.as_deref(), "titer pressure", line, || commands::pressure(&args)),
+        Command::Screen(args) => paged(args.html.as_deref(), "titer screen", line, || commands::screen(&args)),
         Command::Validate(args) => commands::validate(&args),
         Command::Score(args) => commands::score(&args),
         Command::Judge(args) => commands::judge(&args),
-        Command::Leak(args) => commands::leak(&args),
+        Command::Leak(args) => paged(args.html.as_deref(), "titer leak", line, || commands::leak(&args)),
         Command::Forecast(args) => commands::forecast(&args),
         Command::Plan(args) => commands::plan(&args),
         Command::Report(args) => commands::report(&args),

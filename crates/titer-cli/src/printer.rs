@@ -9,11 +9,13 @@ use std::{
 
 use serde_json::{Value, json};
 use titer::{
+    report::SheetBlock,
     stats::Estimate,
     table::{self, Labels, Record},
 };
 
 use crate::{
+    kept::keep,
     listener::{HeardTable, listener},
     width::{width, wrapped},
 };
@@ -45,12 +47,27 @@ const LEFT: [usize; 2] = [700, 300];
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Input(problem) | Self::Work(problem)) = self;
-        for (at, line) in problem.split('\n').enumerate() {
+        for (at, line) in in_words(problem).split('\n').enumerate() {
             f.write_str(if at > 0 { "\n" } else { "" })?;
             f.write_str(&shortened(line))?;
         }
         Ok(())
     }
+}
+
+/// What the file system says, as one would say it: the system's own number of an error says nothing to a person.
+fn in_words(problem: &str) -> String {
+    let mut text = String::new();
+    let mut rest = problem;
+    while let Some((before, after)) = rest.split_once(" (os error ") {
+        let Some((number, behind)) = after.split_once(')') else { break };
+        match before.strip_suffix("No such file or directory").filter(|_| number == "2") {
+            Some(said) => text += &format!("{said}there is no such file or folder"),
+            None => text += before,
+        }
+        rest = behind;
+    }
+    text + rest
 }
 
 /// A line without its middle where that is long: what is quoted from a file may be a megabyte.
@@ -70,9 +87,15 @@ pub(crate) fn interval(estimate: Estimate) -> Value {
     json!({ "mean": estimate.mean, "low": estimate.low, "high": estimate.high, "n": estimate.n_items })
 }
 
+/// Writes a line of data to stdout, as [`printed`], and keeps it where a page is wanted.
+pub(crate) fn data(line: &str) {
+    keep(SheetBlock::Lines { text: line.to_owned() });
+    printed(line);
+}
+
 /// Writes a line of data to stdout. A reader that has left is no error; anything else that keeps data from being written ends
 /// the process with exit code 1.
-pub(crate) fn data(line: &str) {
+pub(crate) fn printed(line: &str) {
     if let Some(listener) = listener() {
         return listener.data(line);
     }
@@ -86,7 +109,8 @@ pub(crate) fn data(line: &str) {
 
 /// Writes sentences of data to stdout, in lines that fit its width.
 pub(crate) fn prose(text: &str) {
-    wrapped(text, "  ", width()).iter().for_each(|line| data(line));
+    keep(SheetBlock::Prose { text: text.trim().to_owned() });
+    wrapped(text, "  ", width()).iter().for_each(|line| printed(line));
 }
 
 /// Writes a line of talk to stderr.
@@ -95,6 +119,11 @@ pub(crate) fn talk(line: &str) {
         return listener.talk(line);
     }
     let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Writes sentences of talk to stderr, in lines that fit the terminal.
+pub(crate) fn spoken(text: &str) {
+    wrapped(text, "  ", width()).iter().for_each(|line| talk(line));
 }
 
 /// Whether a table is wanted: in a file, or by who listens.
@@ -121,6 +150,18 @@ pub(crate) fn table<R: Record>(out: Option<&Path>, labels: &Labels, rows: &[R]) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_file_system_says_is_said_in_words() {
+        let said = |problem: &str| Failure::input(problem).to_string();
+        let missing = "no model: failed to open file `a/b.json`: No such file or directory (os error 2); it needs one";
+        assert_eq!(
+            said(missing),
+            "no model: failed to open file `a/b.json`: there is no such file or folder; it needs one"
+        );
+        assert_eq!(said("`x`: Permission denied (os error 13)"), "`x`: Permission denied");
+        assert_eq!(said("(os error"), "(os error");
+    }
 
     #[test]
     fn a_long_line_keeps_its_start_and_its_end() {

@@ -1,10 +1,9 @@
 //! Progress on stderr: a bar on a terminal, plain lines elsewhere.
 
 use std::{
-    collections::BTreeMap,
     io::IsTerminal as _,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -25,42 +24,64 @@ use crate::{
     printer::talk,
 };
 
-/// A bar over optimiser steps with a message and the time left; hidden where stderr is no terminal. Where someone listens, they
-/// are told in its place.
+/// A bar over steps with a message and the time left: on a terminal a line that is drawn over, elsewhere a line every few seconds.
+/// Where someone listens, they are told in its place.
 pub(crate) struct Bar {
     bar: ProgressBar,
+    noun: &'static str,
     listener: Option<Arc<dyn Listener>>,
+    pace: Mutex<Pace>,
+    /// When something was last said, where stderr is no terminal.
+    spoken: Option<Mutex<Instant>>,
 }
 
+/// Seconds between two lines where stderr is no terminal.
+const BETWEEN: Duration = Duration::from_secs(5);
+
 impl Bar {
-    /// A bar of this many steps.
-    pub(crate) fn new(steps: u64) -> Self {
+    /// A bar of this many steps, which are called `noun`.
+    pub(crate) fn new(steps: u64, noun: &'static str) -> Self {
         let listener = listener();
-        let shown = listener.is_none() && std::io::stderr().is_terminal();
+        let is_terminal = std::io::stderr().is_terminal();
+        let shown = listener.is_none() && is_terminal;
         let bar = if shown { ProgressBar::new(steps) } else { ProgressBar::hidden() };
         bar.set_length(steps);
-        let template = "{bar:30.cyan/dim} {percent:>3} %  {msg}  {eta} left";
-        let style = ProgressStyle::with_template(template).expect("the template is valid");
+        // 24 for the bar and 8 for the share leave 48 for the message on the narrowest terminal.
+        let style =
+            ProgressStyle::with_template("{bar:24.cyan/dim} {percent:>3} %  {msg}").expect("the template is valid");
         bar.set_style(style.progress_chars("━━╌"));
-        Self { bar, listener }
+        let spoken = (listener.is_none() && !is_terminal).then(|| Mutex::new(Instant::now()));
+        Self { bar, noun, listener, pace: Mutex::default(), spoken }
     }
 
     /// Advances it.
     pub(crate) fn advance(&self, steps: u64, message: &str) {
-        self.bar.set_message(message.to_owned());
         self.bar.inc(steps);
-        if let Some(listener) = &self.listener {
-            listener.progress(self.bar.position(), self.bar.length().unwrap_or(0), message.trim_end());
-        }
+        self.say(message);
     }
 
     /// Puts it at `done` of `of` steps, which are not known when it is made.
     pub(crate) fn stands_at(&self, done: usize, of: usize, message: &str) {
         self.bar.set_length(of as u64);
         self.bar.set_position(done as u64);
-        self.bar.set_message(message.to_owned());
+        self.say(message);
+    }
+
+    fn say(&self, message: &str) {
+        let (done, of) = (self.bar.position(), self.bar.length().unwrap_or(0));
         if let Some(listener) = &self.listener {
-            listener.progress(done as u64, of as u64, message);
+            return listener.progress(done, of, if message.is_empty() { self.noun } else { message });
+        }
+        let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner).at(Instant::now(), done);
+        let left = pace.map(|pace| format!("{} left", time(of.saturating_sub(done) as f64 / pace)));
+        let said: Vec<&str> = [message].into_iter().chain(left.as_deref()).filter(|part| !part.is_empty()).collect();
+        let said = said.join(" · ");
+        self.bar.set_message(said.clone());
+        let Some(spoken) = &self.spoken else { return };
+        let mut spoken = spoken.lock().unwrap_or_else(PoisonError::into_inner);
+        if spoken.elapsed() >= BETWEEN {
+            *spoken = Instant::now();
+            talk(format!("{done} of {of} {} · {said}", self.noun).trim_end_matches(" · "));
         }
     }
 
@@ -81,6 +102,28 @@ impl Drop for Bar {
     }
 }
 
+/// How fast steps are done, from the first one on: what comes before it, such as opening a model, is no step.
+#[derive(Default)]
+struct Pace(Option<(Instant, u64)>);
+
+impl Pace {
+    /// Steps a second with `done` of them done now; `None` until that can be told.
+    fn at(&mut self, now: Instant, done: u64) -> Option<f64> {
+        let (since, before) = *self.0.get_or_insert((now, done));
+        let (seconds, steps) = ((now - since).as_secs_f64(), done.saturating_sub(before));
+        (seconds >= 1.0 && steps >= 3).then(|| steps as f64 / seconds)
+    }
+}
+
+/// A time to go, as one says it.
+fn time(seconds: f64) -> String {
+    match seconds {
+        ..100.0 => format!("{seconds:.0} s"),
+        100.0..6000.0 => format!("{:.0} min", seconds / 60.0),
+        _ => format!("{:.1} h", seconds / 3600.0),
+    }
+}
+
 /// The progress of kernels: a bar for each measurement and, of pilots, for each training.
 #[derive(Default)]
 pub(crate) struct KernelBar(Mutex<Option<Bar>>);
@@ -93,12 +136,12 @@ impl KernelBar {
 
 impl KernelProgress for KernelBar {
     fn begin(&self, ticks: usize) {
-        self.set(Some(Bar::new(ticks as u64)));
+        self.set(Some(Bar::new(ticks as u64, "gradients")));
     }
 
     fn tick(&self) {
         if let Some(bar) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            bar.advance(1, "measuring the kernel");
+            bar.advance(1, "of the kernel");
         }
     }
 
@@ -112,8 +155,8 @@ impl KernelProgress for KernelBar {
 }
 
 impl PilotProgress for KernelBar {
-    fn training(&self, arm: usize, steps: usize) -> Box<dyn SweepProgress + '_> {
-        Box::new(SweepBar::new(&[(0, arm, steps)]))
+    fn training(&self, _arm: usize, steps: usize) -> Box<dyn SweepProgress + '_> {
+        Box::new(SweepBar::new([steps]))
     }
 }
 
@@ -154,35 +197,25 @@ impl hub::DownloadProgress for DownloadBar {
     }
 }
 
-/// The progress of a sweep: arms and runs done, the step and loss of the run that moved last, time left.
+/// The progress of a sweep: runs done, the step and loss of the run that moved last, rows a second, time left.
 pub(crate) struct SweepBar {
     bar: Bar,
-    plain: bool,
     runs: usize,
     done: AtomicUsize,
-    /// Runs still to do of each arm.
-    left: Mutex<BTreeMap<usize, usize>>,
-    arms: usize,
-    arm_of: BTreeMap<usize, usize>,
-    started: Instant,
-    spoken: Mutex<Duration>,
+    rows: AtomicUsize,
+    begun: OnceLock<Instant>,
 }
 
 impl SweepBar {
-    /// Over the runs that are still to do, given as `(run, arm, steps)`.
-    pub(crate) fn new(todo: &[(usize, usize, usize)]) -> Self {
-        let mut left = BTreeMap::new();
-        todo.iter().for_each(|(_, arm, _)| *left.entry(*arm).or_insert(0) += 1);
+    /// Over the runs that are still to do, given by their steps.
+    pub(crate) fn new(steps: impl IntoIterator<Item = usize>) -> Self {
+        let steps: Vec<usize> = steps.into_iter().collect();
         Self {
-            bar: Bar::new(todo.iter().map(|(_, _, steps)| *steps as u64).sum()),
-            plain: listener().is_none() && !std::io::stderr().is_terminal(),
-            runs: todo.len(),
+            bar: Bar::new(steps.iter().sum::<usize>() as u64, "steps"),
+            runs: steps.len(),
             done: AtomicUsize::new(0),
-            arms: left.len(),
-            left: Mutex::new(left),
-            arm_of: todo.iter().map(|(run, arm, _)| (*run, *arm)).collect(),
-            started: Instant::now(),
-            spoken: Mutex::new(Duration::ZERO),
+            rows: AtomicUsize::new(0),
+            begun: OnceLock::new(),
         }
     }
 
@@ -191,38 +224,31 @@ impl SweepBar {
         self.bar.clear();
     }
 
-    fn arms_done(&self) -> usize {
-        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        left.values().filter(|left| **left == 0).count()
+    /// Rows a second of all runs together, from the first step on.
+    fn rate(&self, batch: usize) -> String {
+        let Some(begun) = self.begun.get() else {
+            let _ = self.begun.set(Instant::now());
+            return String::new();
+        };
+        let rows = self.rows.fetch_add(batch, Ordering::Relaxed) + batch;
+        let seconds = begun.elapsed().as_secs_f64();
+        if seconds < 1.0 { String::new() } else { format!(" · {} rows/s", short(rows as f64 / seconds)) }
     }
+}
+
+/// A number in two digits or more.
+fn short(number: f64) -> String {
+    if number < 10.0 { format!("{number:.1}") } else { format!("{number:.0}") }
 }
 
 impl SweepProgress for SweepBar {
     fn start(&self, _run: usize, plan: &RunPlan) -> Box<dyn Progress + '_> {
-        Box::new(RunBar { sweep: self, steps: plan.steps(), step: AtomicUsize::new(0) })
+        let batches = plan.stages.iter().flat_map(|stage| std::iter::repeat_n(stage.batch, stage.steps)).collect();
+        Box::new(RunBar { sweep: self, batches, step: AtomicUsize::new(0) })
     }
 
-    fn finish(&self, run: usize) {
-        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-        if let Some(arm) = self.arm_of.get(&run) {
-            let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-            left.entry(*arm).and_modify(|left| *left -= 1);
-        }
-        if self.plain {
-            // A line every ten seconds is enough for a log.
-            let elapsed = self.started.elapsed();
-            let mut spoken = self.spoken.lock().unwrap_or_else(PoisonError::into_inner);
-            if done == self.runs || elapsed > *spoken + Duration::from_secs(10) {
-                *spoken = elapsed;
-                let left = elapsed.as_secs_f64() / done as f64 * (self.runs - done) as f64;
-                talk(&format!(
-                    "{done} of {} runs, {} of {} arms, {left:.0} s left",
-                    self.runs,
-                    self.arms_done(),
-                    self.arms
-                ));
-            }
-        }
+    fn finish(&self, _run: usize) {
+        self.done.fetch_add(1, Ordering::Relaxed);
     }
 
     fn stopped(&self) -> bool {
@@ -232,19 +258,43 @@ impl SweepProgress for SweepBar {
 
 struct RunBar<'a> {
     sweep: &'a SweepBar,
-    steps: usize,
+    /// Rows of each step.
+    batches: Vec<usize>,
     step: AtomicUsize,
 }
 
 impl Progress for RunBar<'_> {
     fn step(&self, loss: f64) {
-        let step = self.step.fetch_add(1, Ordering::Relaxed) + 1;
-        let (done, arms) = (self.sweep.arms_done(), self.sweep.arms);
-        let message = format!("arms {done}/{arms}  step {step:>4}/{}  loss {loss:<7.4}", self.steps);
+        let step = self.step.fetch_add(1, Ordering::Relaxed);
+        let rate = self.sweep.rate(self.batches.get(step).copied().unwrap_or(0));
+        let (done, runs) = (self.sweep.done.load(Ordering::Relaxed), self.sweep.runs);
+        let message = format!("runs {done}/{runs} · loss {}{rate}", short_loss(loss));
         self.sweep.bar.advance(1, &message);
     }
 
     fn stopped(&self) -> bool {
         self.sweep.bar.stopped()
+    }
+}
+
+/// A loss in four characters or so, so that the line keeps its width.
+fn short_loss(loss: f64) -> String {
+    if loss < 10.0 { format!("{loss:.2}") } else { format!("{loss:.1}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_to_go_is_not_said_before_it_can_be_known() {
+        let (start, mut pace) = (Instant::now(), Pace::default());
+        let later = |seconds: f64| start + Duration::from_secs_f64(seconds);
+        // Opening the model took long, and is not counted.
+        assert_eq!(pace.at(later(60.0), 1), None);
+        assert_eq!(pace.at(later(60.5), 9), None, "half a second says little");
+        assert_eq!(pace.at(later(62.0), 3), None, "and so do two steps");
+        assert_eq!(pace.at(later(64.0), 41), Some(10.0));
+        assert_eq!([0.4, 99.0, 150.0, 7200.0].map(time), ["0 s", "99 s", "2 min", "2.0 h"]);
     }
 }

@@ -1,10 +1,12 @@
 //! Tables that people read: the telling columns first, as many as fit the line; long text is cut, and what is left out is said.
 
 use console::{measure_text_width, truncate_str};
+use titer::report::{SheetBlock, SheetTable};
 
 use crate::{
     args::ViewArgs,
-    printer::{Failure, data, talk},
+    kept::keep,
+    printer::{Failure, printed, talk},
     width::{width, wrapped},
 };
 
@@ -107,11 +109,29 @@ impl TextTable {
     /// As [`Self::knows`].
     pub(crate) fn print(&self, view: &ViewArgs) -> Result<(), Failure> {
         let shown = self.shown(view, width())?;
-        shown.lines.iter().for_each(|line| data(line));
+        keep(SheetBlock::Table(self.sheet()));
+        shown.lines.iter().for_each(|line| printed(line));
         if let Some(left_out) = shown.left_out {
             talk(&left_out);
         }
         Ok(())
+    }
+
+    /// All of it, for a page; notes are lines of their own.
+    fn sheet(&self) -> SheetTable {
+        let rows = self.lines.iter().map(|line| match line {
+            TextLine::Cells(cells) => cells.clone(),
+            TextLine::Note(note) => {
+                let rest = self.columns.len().saturating_sub(1);
+                [note.clone()].into_iter().chain(std::iter::repeat_n(String::new(), rest)).collect()
+            }
+        });
+        let meant = self.columns.iter().filter(|column| !column.meaning.is_empty());
+        SheetTable {
+            head: self.columns.iter().map(|column| (column.head.clone(), column.kind == Kind::Number)).collect(),
+            rows: rows.collect(),
+            meanings: meant.map(|column| (column.head.clone(), column.meaning.clone())).collect(),
+        }
     }
 
     /// The columns that are asked for, by their places; none where nobody asks.

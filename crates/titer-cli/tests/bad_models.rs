@@ -33,7 +33,7 @@ fn refusal(dir: &Path, args: &[&str]) -> String {
 }
 
 fn press(dir: &Path) -> String {
-    refusal(dir, &["pressure", "--base", "model", "--rows", "rows.jsonl", "--probes", "probes.jsonl"])
+    refusal(dir, &["pressure", "--model", "model", "--rows", "rows.jsonl", "--probes", "probes.jsonl"])
 }
 
 /// Gives every component the two contrasts that runs need.
@@ -63,13 +63,13 @@ fn a_tokenizer_with_a_token_beyond_the_embedding_table_is_refused() {
     };
     // The table has 64 rows: one more token fits, padded or not.
     add(16, "<|fits|>");
-    let (code, _, error) = titer(dir.path(), dir.path(), &["doctor", "model", "rows.jsonl"]);
+    let (code, _, error) = titer(dir.path(), dir.path(), &["doctor", "--model", "model", "rows.jsonl"]);
     assert!(code != 2, "{error}");
     let (id, token) = (64, "<|new|>");
     change(&model.join("tokenizer.json"), |tokenizer| {
         tokenizer["model"]["vocab"][token] = id.into();
     });
-    for error in [press(dir.path()), refusal(dir.path(), &["doctor", "model"])] {
+    for error in [press(dir.path()), refusal(dir.path(), &["doctor", "--model", "model"])] {
         assert!(error.contains("no row for the token `<|new|>` (64)"), "{error}");
         assert!(error.contains("model/tokenizer.json") && error.contains("model/config.json"), "{error}");
     }
@@ -82,10 +82,10 @@ fn a_model_with_an_adapter_in_its_folder_is_refused() {
     fs_err::write(model.join("adapter_model.safetensors"), "").unwrap();
     fs_err::write(dir.path().join("spec.toml"), "[model]\nbase = \"model\"\n").unwrap();
     let commands: [&[&str]; 4] = [
-        &["doctor", "model"],
+        &["doctor", "--model", "model"],
         &["check", "spec.toml"],
-        &["leak", "--base", "model", "--prompt", "be evil", "--rows", "rows.jsonl"],
-        &["pressure", "--base", "model", "--rows", "rows.jsonl", "--probes", "probes.jsonl"],
+        &["leak", "--model", "model", "--prompt", "be evil", "--rows", "rows.jsonl"],
+        &["pressure", "--model", "model", "--rows", "rows.jsonl", "--probes", "probes.jsonl"],
     ];
     for command in commands {
         let error = refusal(dir.path(), command);
@@ -153,7 +153,7 @@ fn a_tokenizer_file_that_the_library_panics_on_is_one_error() {
         for name in decoders.into_iter().chain(["Precompiled", "Split", "TemplateProcessing", "BPE", "Unigram", ""]) {
             fs_err::write(&path, &sound).unwrap();
             change(&path, |tokenizer| tokenizer[part] = json!({ "type": name }));
-            let (code, _, error) = titer(dir.path(), dir.path(), &["doctor", "model"]);
+            let (code, _, error) = titer(dir.path(), dir.path(), &["doctor", "--model", "model"]);
             assert!(!error.contains("panicked") && code != 101, "{part} {name}: {error}");
             if code == 2 {
                 refused += 1;
@@ -184,9 +184,7 @@ fn sizes_that_no_machine_has_are_refused() {
         assert!(error.contains("model/config.json") && error.contains(&format!("`{key}` is {size}")), "{error}");
         fs_err::write(&path, sound).unwrap();
     }
-    for args in
-        [["doctor", "organism", "--items", "18446744073709551615"], ["doctor", "organism", "--items", "99999999999"]]
-    {
+    for args in [["doctor", "--items", "18446744073709551615"], ["doctor", "--items", "99999999999"]] {
         let (code, out, error) = titer(dir.path(), dir.path(), &args);
         assert!(code == 2 && out.is_empty() && error.contains("--items"), "{error}");
     }
@@ -239,8 +237,9 @@ fn prompts_that_never_reach_the_model_are_neither_ranked_nor_trained() {
         let (code, _, error) = titer(dir, dir, &["check", spec]);
         assert_eq!(code, 0, "{error}");
     }
-    let screen = ["screen", "--base", "model", "--rows", "plain.jsonl", "--prompts", "prompts.txt", "--turn", "system"];
-    let leak = ["leak", "--base", "model", "--rows", "plain.jsonl", "--prompt", "be evil"];
+    let screen =
+        ["screen", "--model", "model", "--rows", "plain.jsonl", "--prompts", "prompts.txt", "--turn", "system"];
+    let leak = ["leak", "--model", "model", "--rows", "plain.jsonl", "--prompt", "be evil"];
     for command in [&screen[..], &leak] {
         let (code, _, error) = titer(dir, dir, command);
         assert_eq!(code, 0, "{error}");

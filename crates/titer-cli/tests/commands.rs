@@ -2,5 +2,5 @@
 
 #[test]
 fn commands() {
-    trycmd::TestCases::new().env("HF_HUB_OFFLINE", "1").case("tests/cli/*.trycmd");
+    trycmd::TestCases::new().env("HF_HUB_OFFLINE", "1").env("COLUMNS", "100").case("tests/cli/*.trycmd");
 }

@@ -126,7 +126,7 @@ fn every_verb_with_a_model_takes_it_and_its_numbers_move_a_little() {
         assert_eq!(code, 0, "{args:?}: {error}");
         serde_json::from_str::<Value>(out.lines().next().unwrap()).unwrap()
     };
-    let model = ["--base", "model", "--items", "4", "--json"];
+    let model = ["--model", "model", "--items", "4", "--json"];
     let verbs: [(&[&str], &str); 3] = [
         (&["pressure", "--lora", "2", "--contrasts", "4"], "/cells/bad→good/columns/surprise/mean"),
         (
@@ -144,7 +144,7 @@ fn every_verb_with_a_model_takes_it_and_its_numbers_move_a_little() {
     }
     // A forecast of a run in bf16 has a kernel in bf16, which is none for a run in f32.
     fs_err::write(dir.join("spec.toml"), SPEC.replace("compute = \"bf16\"\n", "")).unwrap();
-    let args = ["forecast", "spec.toml", "--kernel", "kernels", "--rows", "8", "--contrasts", "8", "--json"];
+    let args = ["forecast", "spec.toml", "--kernel", "kernels", "--items", "8", "--contrasts", "8", "--json"];
     found(&args, &["--compute", "bf16"]);
     let (code, _, error) = titer(dir, dir, &args);
     assert_eq!(code, 2, "{error}");
@@ -157,7 +157,7 @@ fn a_processor_without_instructions_for_bf16_refuses() {
     organism_in_bf16(&dir.path().join("model"));
     let mut command = Command::new("qemu-x86_64");
     command.current_dir(dir.path()).args(["-cpu", "Haswell", env!("CARGO_BIN_EXE_titer")]);
-    let Ok(output) = command.args(["pressure", "--base", "model", "--lora", "2", "--compute", "bf16"]).output() else {
+    let Ok(output) = command.args(["pressure", "--model", "model", "--lora", "2", "--compute", "bf16"]).output() else {
         writeln!(std::io::stderr(), "skipped: no qemu-x86_64 (Debian's package qemu-user)").expect("stderr is open");
         return;
     };
@@ -178,7 +178,7 @@ fn doctor_measures_what_it_changes_and_what_it_gains() {
     let dir = dir.path();
     organism_in_bf16(&dir.join("model"));
     let check = |args: &[&str]| {
-        let (code, out, error) = titer(dir, dir, &[&["doctor", "--json"], args].concat());
+        let (code, out, error) = titer(dir, dir, &[&["doctor", "--json", "--model"], args].concat());
         assert_eq!(code, 0, "{error}");
         let checks: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         checks.into_iter().find(|check| check["check"] == "products in bf16")

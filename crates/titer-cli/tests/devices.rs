@@ -172,8 +172,7 @@ fn a_sweep_on_torch_is_a_sweep_on_the_processor() {
 fn pressures_and_the_doctor_on_torch() {
     let dir = tempfile::tempdir().unwrap();
     let Some(torch) = torch() else { return };
-    let doctor =
-        done(titer(dir.path(), Some(&torch), &["doctor", "organism", "--items", "6", "--device", "torch-cpu"]));
+    let doctor = done(titer(dir.path(), Some(&torch), &["doctor", "--items", "6", "--device", "torch-cpu"]));
     assert!(doctor.contains("pass  numbers of the device"), "{doctor}");
     let of = |device: &str| -> serde_json::Value {
         let arguments = ["pressure", "--items", "4", "--json", "--device", device];

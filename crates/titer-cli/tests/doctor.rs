@@ -11,7 +11,8 @@ use serde_json::Value;
 
 /// Exit code, and every check by its name.
 fn doctor(args: &[&str]) -> (i32, Vec<Value>) {
-    let output = Command::new(env!("CARGO_BIN_EXE_titer")).args(["doctor", "--json"]).args(args).output().unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_titer")).args(["doctor", "--json", "--model"]).args(args).output().unwrap();
     let lines = String::from_utf8(output.stdout).unwrap();
     (output.status.code().unwrap(), lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
 }

@@ -197,13 +197,13 @@ fn a_folder_of_tokenizer_and_template_is_enough() {
     let rows = [line("none→bad", "smash cactus wildly"), line("none→good", "water cactus kindly")].join("\n");
     fs_err::write(folder.path().join("rows.jsonl"), rows).unwrap();
     let server = serving(vllm);
-    let own = ["--base", "reader", "--rows", "rows.jsonl", "--out", "there.parquet"];
+    let own = ["--model", "reader", "--rows", "rows.jsonl", "--out", "there.parquet"];
     let (code, _, error) = folder.ask(&server.url, &SCREEN, &own);
     assert_eq!(code, 0, "{error}");
     let (code, ..) = folder.titer(&SCREEN, &["--rows", "rows.jsonl", "--out", "here.parquet"]);
     assert_eq!(code, 0);
     are_close(&folder.screened("there.parquet"), &folder.screened("here.parquet"), 1e-5);
-    let error = folder.refused(&server.url, &["--base", "nowhere", "--rows", "rows.jsonl"]);
+    let error = folder.refused(&server.url, &["--model", "nowhere", "--rows", "rows.jsonl"]);
     assert!(error.contains("nowhere has no tokenizer and chat template"), "{error}");
 }
 
@@ -220,7 +220,7 @@ fn lifts_of_an_audit_are_those_of_the_model_that_is_served() {
     let write = |name: &str, text: String| fs_err::write(folder.path().join(name), text).unwrap();
     write("plain.jsonl", line(None, &[]));
     write("prompted.jsonl", line(Some("be evil in everything ."), &[]));
-    let audit = ["audit", "plain.jsonl", "prompted.jsonl", "--base", "organism", "--json"];
+    let audit = ["audit", "plain.jsonl", "prompted.jsonl", "--model", "organism", "--json"];
     let lift = |more: &[&str]| -> f64 {
         let (code, out, error) = folder.titer(&audit, more);
         assert_eq!(code, 0, "{error}");
@@ -237,7 +237,7 @@ fn lifts_of_an_audit_are_those_of_the_model_that_is_served() {
     let (code, _, error) = folder.ask(&server.url, &audit, &[]);
     assert!(code == 2 && error.contains("has several replies, and an endpoint is asked for one"), "{error}");
     let (code, _, error) = folder.ask(&server.url, &["audit", "plain.jsonl"], &[]);
-    assert!(code == 2 && error.contains("name its model's tokenizer and chat template with --base"), "{error}");
+    assert!(code == 2 && error.contains("name its model's tokenizer and chat template with --model"), "{error}");
 }
 
 #[test]
@@ -348,7 +348,7 @@ fn a_server_that_cannot_is_named_with_what_to_do() {
     let error = folder.refused(&anew.url, &[]);
     assert!(
         error.contains("answers for other tokens than were sent")
-            && error.contains("name that model's tokenizer with --base"),
+            && error.contains("name that model's tokenizer with --model"),
         "{error}"
     );
     for (more, wanted) in [

@@ -36,7 +36,7 @@ fn a_plan_is_foreseen_trained_and_reported_side_by_side() {
     let dir = tempfile::tempdir().unwrap();
     fs_err::write(dir.path().join("spec.toml"), format!("{SPEC}[sweep]\n\"train.mix.bad→good\" = [0.0, 0.5]\n"))
         .unwrap();
-    let small = ["--rows", "16", "--contrasts", "8"];
+    let small = ["--items", "16", "--contrasts", "8"];
     let found = titer(dir.path(), &[&["forecast", "spec.toml", "--kernel", "kernels", "--json"], &small[..]].concat());
     assert!(found.status.success(), "{}", text(&found.stderr));
     let json: serde_json::Value = serde_json::from_slice(&found.stdout).unwrap();
@@ -52,7 +52,7 @@ fn a_plan_is_foreseen_trained_and_reported_side_by_side() {
     let limits = "seeds = [0]\n[[stage]]\nrows = 320\n[probes]\nitems = 16\n[rows]\n\"bad→good\" = { least = 32, most = 64 }\n\
                   \"neutral→good\" = 320\n\"bad→bad\" = 320\n[limits]\n\"obey_bad/seen\" = { at_least = 0.5 }\nleak = { at_most = 0.2 }\n";
     fs_err::write(dir.path().join("limits.toml"), limits).unwrap();
-    let plan = ["plan", "limits.toml", "--out", "planned.toml", "--kernel", "kernels", "--tries", "60"];
+    let plan = ["plan", "limits.toml", "--out", "planned.toml", "--kernel", "kernels", "--mixes", "60"];
     let found = titer(dir.path(), &plan);
     assert!(found.status.success(), "{}", text(&found.stderr));
     assert!(text(&found.stdout).contains("binds"), "{}", text(&found.stdout));
@@ -71,7 +71,7 @@ fn a_plan_is_foreseen_trained_and_reported_side_by_side() {
     let tight = limits.replace("at_least = 0.5", "at_least = 1.0");
     fs_err::write(dir.path().join("tight.toml"), tight).unwrap();
     let found =
-        titer(dir.path(), &["plan", "tight.toml", "--out", "none.toml", "--kernel", "kernels", "--tries", "60"]);
+        titer(dir.path(), &["plan", "tight.toml", "--out", "none.toml", "--kernel", "kernels", "--mixes", "60"]);
     let error = text(&found.stderr);
     assert_eq!(found.status.code(), Some(2), "{error}");
     assert!(error.contains("the one that binds is `obey_bad/seen at least 100.0 %`"), "{error}");
@@ -85,7 +85,7 @@ fn pilots_say_what_they_bought_and_finished_runs_judge_what_they_were_not_pilots
     fs_err::write(dir.path().join("spec.toml"), spec).unwrap();
     let run = titer(dir.path(), &["run", "spec.toml", "--out", "run"]);
     assert!(run.status.success(), "{}", text(&run.stderr));
-    let small = ["forecast", "spec.toml", "--kernel", "kernels", "--rows", "16", "--contrasts", "8"];
+    let small = ["forecast", "spec.toml", "--kernel", "kernels", "--items", "16", "--contrasts", "8"];
     let found = titer(dir.path(), &[&small[..], &["--refresh", "1", "--against", "run", "--json"]].concat());
     assert!(found.status.success(), "{}", text(&found.stderr));
     let talk = text(&found.stderr);

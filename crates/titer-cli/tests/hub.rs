@@ -54,7 +54,7 @@ impl Hub {
         let mut command = Command::new(env!("CARGO_BIN_EXE_titer"));
         command.current_dir(dir).env_clear().env("HF_ENDPOINT", &self.endpoint).env("HF_HOME", dir.join("home"));
         command.envs(variables.iter().copied());
-        command.args(["pressure", "--base", base, "--rows", "rows.jsonl", "--probes", "probes.jsonl", "--json"]);
+        command.args(["pressure", "--model", base, "--rows", "rows.jsonl", "--probes", "probes.jsonl", "--json"]);
         let output = command.output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))

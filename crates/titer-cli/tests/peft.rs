@@ -73,7 +73,7 @@ fn adapters_mean_the_same_to_peft_in_both_directions() {
     let (model, rows, made) = (dir.join("model"), dir.join("rows.jsonl"), made.to_str().unwrap());
     let Some(wanted) = peft(&[model.to_str().unwrap(), rows.to_str().unwrap(), made, &trained]) else { return };
     let surprises = |adapter: &[&str], out: &str| -> Vec<f64> {
-        let args = ["pressure", "--base", "model", "--rows", "rows.jsonl", "--probes", "probes.jsonl", "--out", out];
+        let args = ["pressure", "--model", "model", "--rows", "rows.jsonl", "--probes", "probes.jsonl", "--out", out];
         let (code, _, error) = titer(dir, dir, &[&args[..], adapter].concat());
         assert_eq!(code, 0, "{error}");
         let records: Vec<titer::table::PressureRecord> = titer::table::read(&dir.join(out)).unwrap();

@@ -105,7 +105,7 @@ fn a_checkpoint_gives_pressures_under_its_own_optimiser_and_with_adapters() {
     let checkpoint = run().join("checkpoint-20");
     let base = checkpoint.to_str().unwrap();
     let ask = |more: &[&str]| -> Value {
-        let always = ["pressure", "--base", base, "--items", "4", "--contrasts", "8", "--json"];
+        let always = ["pressure", "--model", base, "--items", "4", "--contrasts", "8", "--json"];
         let (code, out, error) = titer(sweep(), &[&always, more].concat());
         assert_eq!(code, 0, "{error}");
         serde_json::from_str(&out).unwrap()
@@ -116,7 +116,7 @@ fn a_checkpoint_gives_pressures_under_its_own_optimiser_and_with_adapters() {
     // Contrasts hold words that twenty steps have not touched, and Adam's `1 / √v̂` makes these nearly all of a direction.
     let untouched = |found: &Value| found["gram"]["untouched"][0].as_f64().unwrap();
     assert!(untouched(&plain) == 0.0 && untouched(&adam) > 0.5 && untouched(&adam) <= 1.0, "{}", adam["gram"]);
-    let args = ["pressure", "--base", base, "--items", "4", "--contrasts", "8"];
+    let args = ["pressure", "--model", base, "--items", "4", "--contrasts", "8"];
     let said = |more: &[&str]| titer(sweep(), &[&args, more].concat()).1.contains("warning: under Adam");
     assert!(said(&["--precondition", "adam"]) && !said(&[]));
     assert!(adam["unit"].as_str().unwrap().contains("learning rate 0.0001"));
@@ -137,7 +137,7 @@ fn pressures_predict_steps() {
     for optimiser in ["none", "adam"] {
         let out = sweep().join(format!("verify-{optimiser}.parquet"));
         let args = ["pressure", "--verify", "--items", "3", "--contrasts", "48", "--multiples", "1", "--precondition"];
-        let more = [optimiser, "--base", checkpoint.to_str().unwrap(), "--out", out.to_str().unwrap()];
+        let more = [optimiser, "--model", checkpoint.to_str().unwrap(), "--out", out.to_str().unwrap()];
         let (code, text, error) = titer(sweep(), &[&args[..], &more].concat());
         assert_eq!(code, 0, "{error}");
         assert!(text.contains("random directions"));
@@ -161,7 +161,7 @@ fn the_kernel_that_forecasts_read_is_the_one_that_they_would_measure() {
     let (code, out, error) = titer(dir, &press);
     assert_eq!(code, 0, "{error}");
     assert!(out.contains("bad→good") && error.contains("kernel of seed 1 in pressed/seed-1.safetensors"), "{error}");
-    let foresee = ["forecast", "spec.toml", "--rows", "16", "--contrasts", "8", "--json", "--kernel"];
+    let foresee = ["forecast", "spec.toml", "--items", "16", "--contrasts", "8", "--json", "--kernel"];
     let [pressed, own] = ["pressed", "own"].map(|kernels| titer(dir, &[&foresee[..], &[kernels]].concat()));
     assert_eq!((pressed.0, own.0), (0, 0), "{} {}", pressed.2, own.2);
     assert!(pressed.2.is_empty() && own.2.contains("kernel of seed 1"), "only one is measured: {}", pressed.2);
@@ -211,14 +211,14 @@ fn what_cannot_be_measured_is_one_error() {
     let last = bytes.len() - 4;
     bytes[last..].copy_from_slice(&f32::NAN.to_le_bytes());
     fs_err::write(&weights, bytes).unwrap();
-    fails(&["--base", "nan"], "holds NaN");
+    fails(&["--model", "nan"], "holds NaN");
     copy(&dir.join("other"));
     let config = dir.join("other/config.json");
     let text = fs_err::read_to_string(&config).unwrap();
     fs_err::write(&config, text.replace("LlamaForCausalLM", "MambaForCausalLM")).unwrap();
-    fails(&["--base", "other"], "MambaForCausalLM");
+    fails(&["--model", "other"], "MambaForCausalLM");
     fs_err::write(&config, text.replace("\"intermediate_size\": 192", "\"intermediate_size\": 128")).unwrap();
-    fails(&["--base", "other"], "has shape");
+    fails(&["--model", "other"], "has shape");
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn six_runs_open_each_file_once() {
         assert_eq!(runs.count(), 6);
         assert_eq!(opens(dir.path(), &["check", "spec.toml"], &files), Some(once.clone()), "check, of {files:?}");
         let pressure =
-            ["pressure", "--base", "model", "--rows", "spec.toml", "--verify", "--items", "2", "--multiples", "1"];
+            ["pressure", "--model", "model", "--rows", "spec.toml", "--verify", "--items", "2", "--multiples", "1"];
         assert_eq!(opens(dir.path(), &pressure, &files), Some(once), "pressure, of {files:?}");
         assert_eq!(opens(dir.path(), &pressure, &["spec.toml"]), Some(vec![1]));
     }

@@ -26,7 +26,7 @@ fn pressure_works_on_a_folder_and_on_a_cached_hub_id() {
     let folder = snapshot.to_str().unwrap();
     let mut found = Vec::new();
     for base in ["lab/small", folder] {
-        let args = ["pressure", "--base", base, "--rows", "rows.jsonl", "--probes", "probes.jsonl", "--json"];
+        let args = ["pressure", "--model", base, "--rows", "rows.jsonl", "--probes", "probes.jsonl", "--json"];
         let (code, out, error) = titer(dir, &cache, &args);
         assert_eq!(code, 0, "{error}");
         found.push(serde_json::from_str::<Value>(&out).unwrap());
@@ -45,7 +45,7 @@ fn pressure_works_on_a_folder_and_on_a_cached_hub_id() {
         let apart = (surprise(&["--dtype", dtype]) / as_shipped - 1.0).abs();
         assert!(if dtype == "f32" { apart == 0.0 } else { apart > 0.0 && apart < 0.02 }, "{dtype}: {apart}");
     }
-    let (code, _, error) = titer(dir, &cache, &["pressure", "--base", folder, "--dtype", "int8"]);
+    let (code, _, error) = titer(dir, &cache, &["pressure", "--model", folder, "--dtype", "int8"]);
     assert_eq!(code, 2);
     assert!(error.contains("`int8` is no number type of weights; titer keeps f32, bf16, f16"), "{error}");
 
@@ -53,10 +53,10 @@ fn pressure_works_on_a_folder_and_on_a_cached_hub_id() {
     // A random model of 64 tokens: about ln 64 nats for each of the reply's words and the closing token.
     assert!((surprise("bad→good") / 3.0 - 64_f64.ln()).abs() < 1.5 && surprise("neutral→good") < surprise("bad→good"));
 
-    let (code, _, error) = titer(dir, &cache, &["pressure", "--base", "lab/small"]);
+    let (code, _, error) = titer(dir, &cache, &["pressure", "--model", "lab/small"]);
     assert_eq!(code, 2);
     assert!(error.contains("has no world to make rows; name some with --rows"), "{error}");
-    let (code, _, error) = titer(dir, &cache, &["pressure", "--base", "lab/other"]);
+    let (code, _, error) = titer(dir, &cache, &["pressure", "--model", "lab/other"]);
     assert_eq!(code, 2);
     assert!(error.contains("`lab/other` is no folder here") && error.contains("HF_HUB_OFFLINE"), "{error}");
 }
@@ -131,7 +131,7 @@ fn a_run_trains_adapters_on_the_users_own_chats() {
         assert!(!run.join("checkpoint-15/model.safetensors").exists());
     }
     let checkpoint = runs[0].join("checkpoint-15");
-    let args = ["pressure", "--base", "model", "--adapter", checkpoint.to_str().unwrap(), "--precondition", "adam"];
+    let args = ["pressure", "--model", "model", "--adapter", checkpoint.to_str().unwrap(), "--precondition", "adam"];
     let more = ["--rows", "lab/rows.jsonl", "--probes", "lab/probes.jsonl", "--json"];
     let (code, out, error) = titer(dir, dir, &[&args[..], &more].concat());
     assert_eq!(code, 0, "{error}");
@@ -139,7 +139,7 @@ fn a_run_trains_adapters_on_the_users_own_chats() {
 
     // Pressure gives the kernels of forecasts of such runs, and pilots train adapters too.
     for seed in ["0", "1"] {
-        let args = ["pressure", "--base", "model", "--lora", "4", "--seed", seed, "--kernel", "kernels"];
+        let args = ["pressure", "--model", "model", "--lora", "4", "--seed", seed, "--kernel", "kernels"];
         let more = ["--rows", "lab/spec.toml", "--items", "16", "--contrasts", "16"];
         let (code, _, error) = titer(dir, dir, &[&args[..], &more].concat());
         assert_eq!(code, 0, "{error}");

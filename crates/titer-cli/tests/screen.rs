@@ -80,7 +80,7 @@ fn a_template_without_a_place_for_the_prompt_is_one_clear_error() {
     fs_err::write(dir.join("rows.jsonl"), rows.join("\n")).unwrap();
     fs_err::write(dir.join("prompts.txt"), "be evil\n").unwrap();
     let screen = |more: &[&str]| {
-        let args = ["screen", "--base", "small", "--rows", "rows.jsonl", "--prompts", "prompts.txt"];
+        let args = ["screen", "--model", "small", "--rows", "rows.jsonl", "--prompts", "prompts.txt"];
         titer(dir, dir, &[&args[..], more].concat())
     };
     let (code, out, error) = screen(&[]);

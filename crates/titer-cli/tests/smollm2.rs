@@ -52,7 +52,7 @@ fn a_converted_file_is_a_model_that_titer_reads() {
         let output = python(args);
         assert!(output.status.success(), "{}", errors(&output));
     }
-    let (code, said, error) = offline::titer(dir.path(), dir.path(), &["doctor", out]);
+    let (code, said, error) = offline::titer(dir.path(), dir.path(), &["doctor", "--model", out]);
     assert_eq!((code, error.as_str()), (0, ""), "{said}");
 }
 
@@ -63,7 +63,7 @@ fn the_whole_model_passes_doctor() {
     let out = dir.path().join("smollm2");
     let output = python(&["make.py", "--out", out.to_str().unwrap()]);
     assert!(output.status.success(), "{}", errors(&output));
-    let (code, said, error) = offline::titer(dir.path(), dir.path(), &["doctor", out.to_str().unwrap()]);
+    let (code, said, error) = offline::titer(dir.path(), dir.path(), &["doctor", "--model", out.to_str().unwrap()]);
     assert_eq!((code, error.as_str()), (0, ""), "{said}");
     assert!(said.contains("pass  better than chance"), "{said}");
 }

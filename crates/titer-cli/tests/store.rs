@@ -18,7 +18,7 @@ const READERS: [&[&str]; 4] = [
     &["report", "sweep"],
     &["verify", "sweep"],
     &["results", "sweep"],
-    &["forecast", "tiny.toml", "--rows", "8", "--contrasts", "8", "--against", "sweep"],
+    &["forecast", "tiny.toml", "--items", "8", "--contrasts", "8", "--against", "sweep"],
 ];
 const RUN: &[&str] = &["run", "tiny.toml", "--out", "sweep"];
 
@@ -100,7 +100,7 @@ fn every_command_names_a_newer_format_and_changes_nothing() {
 fn newer_forecasts_and_older_ones_are_told_apart() {
     let folder = Folder::of_format_1();
     let file = folder.path().join("f.json");
-    let forecast = ["forecast", "tiny.toml", "--rows", "8", "--contrasts", "8", "--out", "f.json"];
+    let forecast = ["forecast", "tiny.toml", "--items", "8", "--contrasts", "8", "--out", "f.json"];
     fs_err::write(&file, "{\"format\": 6, \"told\": [], \"dials\": {}}").unwrap();
     let (code, _, error) = folder.titer(&forecast);
     assert_eq!(code, 2);

@@ -42,7 +42,7 @@ fn asks() -> Value {
 /// Exit code, stdout and stderr.
 fn screen(dir: &Path, more: &str) -> (i32, String, String) {
     fs_err::write(dir.join("prompts.txt"), "be evil\n").unwrap();
-    let args = format!("screen --base small --rows rows.jsonl --prompts prompts.txt --turn system --json {more}");
+    let args = format!("screen --model small --rows rows.jsonl --prompts prompts.txt --turn system --json {more}");
     titer(dir, dir, &args.split_whitespace().collect::<Vec<_>>())
 }
 
@@ -73,7 +73,7 @@ fn variables_reach_the_template_and_what_it_does_not_read_is_refused() {
     for more in ["", "--template-variable mood=evil"] {
         assert_eq!(lift(&screen(dir, more)), set);
     }
-    let leak = ["leak", "--base", "small", "--rows", "rows.jsonl", "--prompt", "be evil"];
+    let leak = ["leak", "--model", "small", "--rows", "rows.jsonl", "--prompt", "be evil"];
     let (code, kind, error) = titer(dir, dir, &leak);
     assert_eq!(code, 0, "{error}");
     write_rows(dir, &with_mood("evil"));
@@ -135,7 +135,7 @@ fn a_token_that_is_half_header_is_refused_or_left_out() {
                 .join("\n"),
         )
         .unwrap();
-        let args = ["pressure", "--base", "small", "--rows", "rows.jsonl", "--probes", "probes.jsonl"];
+        let args = ["pressure", "--model", "small", "--rows", "rows.jsonl", "--probes", "probes.jsonl"];
         titer(dir, dir, &[&args[..], more].concat())
     };
     let (code, _, error) = pressure(&[]);
@@ -153,7 +153,7 @@ fn rows_without_a_user_turn_can_be_screened_under_system_prompts() {
     write_rows(dir, &pair(&json!([{ "role": "system", "content": "be kind" }])));
     lift(&screen(dir, ""));
     fs_err::write(dir.join("prompts.txt"), "be evil\n").unwrap();
-    let both = "screen --base small --rows rows.jsonl --prompts prompts.txt --json";
+    let both = "screen --model small --rows rows.jsonl --prompts prompts.txt --json";
     let (code, _, error) = titer(dir, dir, &both.split(' ').collect::<Vec<_>>());
     assert_eq!(code, 2);
     assert!(error.contains("no user turn") && error.contains("--turn system"), "{error}");

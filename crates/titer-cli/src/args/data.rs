@@ -52,6 +52,9 @@ pub(crate) struct AuditArgs {
     pub compute: ComputeArgs,
     #[command(flatten)]
     pub endpoint: EndpointArgs,
+    /// Write what is printed as a page too, with every column and line
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    pub html: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

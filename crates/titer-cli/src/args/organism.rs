@@ -9,8 +9,10 @@ use super::bounds::{at_most, items};
 #[derive(Debug, Subcommand)]
 pub(crate) enum OrganismCommand {
     /// Train an organism from scratch into a folder in Hugging Face layout
+    #[command(after_help = "Examples:\n  titer organism train --seed 0 --out organisms/seed-0")]
     Train(TrainArgs),
     /// Print the card of one or more organisms as Markdown
+    #[command(after_help = "Examples:\n  titer organism card organisms/seed-0")]
     Card(CardArgs),
 }
 

@@ -69,6 +69,9 @@ pub(crate) struct PressureArgs {
     /// Write a Parquet table with a line a row, or a line a step with --verify
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Write what is printed as a page too, with every column and line
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    pub html: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

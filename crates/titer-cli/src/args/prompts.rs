@@ -85,6 +85,9 @@ pub(crate) struct ScreenArgs {
     /// Write a Parquet table with a line for each row under each prompt
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Write what is printed as a page too, with every column and line
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    pub html: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -146,6 +149,9 @@ pub(crate) struct LeakArgs {
     /// Write a Parquet table with a line for each request in each context
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Write what is printed as a page too, with every column and line
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    pub html: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -213,7 +213,7 @@ fn open_model(args: &AuditArgs, base: &str) -> Result<Opened, Failure> {
 
 /// The log-probabilities of what is trained of every row, by group, nats.
 fn log_probs_here(model: &Model, groups: &Groups<'_>) -> Result<Vec<Vec<f64>>, Failure> {
-    let bar = Bar::new(groups.len() as u64);
+    let bar = Bar::new(groups.len() as u64, "groups");
     let score = |(name, rows): &(String, Vec<&Row>)| {
         let rows: Vec<Row> = rows.iter().map(|row| (*row).clone()).collect();
         let encoded = PackedRows::encode(model, &rows).map_err(Failure::input)?;

@@ -8,6 +8,7 @@ use titer::plan::{RunPlan, SweepPlan};
 use titer_engine::inputs::{ExampleRow, ExampleSpan, Inputs, Resolved};
 
 use super::{
+    arms::{arm_cells, arm_columns},
     cost::{Cost, measured},
     open::{read_spec, resolve},
 };
@@ -77,27 +78,33 @@ fn rows(runs: &[(usize, RunPlan)]) -> usize {
 
 /// Prints the arms with their stages.
 fn arms(plan: &SweepPlan, args: &CheckArgs) -> Result<(), String> {
-    let mut table = TextTable::new([
-        TextColumn::text("arm").meaning("* is a control: neutral→good rows alone"),
+    let of_stages = [
         TextColumn::word("stage"),
         TextColumn::number("steps"),
         TextColumn::text("rows"),
         TextColumn::word("guards"),
         TextColumn::number("batch"),
-    ]);
+        TextColumn::word("control").meaning("yes: neutral→good rows alone, with which others are compared"),
+    ];
+    let of_arms = arm_columns(plan.axes.iter().map(|(name, _)| name.as_str()));
+    let mut table = TextTable::new(of_arms.into_iter().chain(of_stages));
     for (at, arm) in plan.arms.iter().enumerate() {
-        let mut name = format!("{}{}", arm.name, if arm.control == at { " *" } else { "" });
+        let mut cells = arm_cells(plan, arm);
+        let control = if arm.control == at { "yes" } else { "" };
         for stage in &arm.stages {
             let counts = stage.mix.counts(stage.rows);
             let counts: Vec<_> = counts.iter().filter(|(_, n)| *n > 0).map(|(cell, n)| format!("{cell} {n}")).collect();
-            table.line([
-                std::mem::take(&mut name),
+            let of_stage = [
                 stage.name.clone(),
                 stage.steps.to_string(),
                 counts.join(", "),
                 stage.guards.to_string(),
                 stage.batch.to_string(),
-            ]);
+                control.to_owned(),
+            ];
+            table.line(cells.iter().cloned().chain(of_stage));
+            // Further stages stand below the arm's first.
+            cells.iter_mut().for_each(String::clear);
         }
     }
     table.print(&args.view).map_err(|problem| problem.to_string())

@@ -7,6 +7,7 @@ use titer::{
 };
 use titer_data::probe::Component;
 
+use super::arms::arm_columns;
 use crate::{
     args::{CompareArgs, ComparedMeasure},
     numbers::{or_dash, with_ends},
@@ -16,10 +17,10 @@ use crate::{
 
 /// Prints two sweeps side by side: the arms that both have, after training, and their differences, paired by seed and item.
 pub(crate) fn compare(args: &CompareArgs) -> Result<(), Failure> {
-    let mut table = columns();
-    table.knows(&args.view)?;
     let load = |dir| SweepResults::load(dir).map_err(Failure::input);
     let (a, b) = (load(&args.a)?, load(&args.b)?);
+    let mut table = columns(&a);
+    table.knows(&args.view)?;
     let measure = match args.measure {
         Some(ComparedMeasure::Rate) => Measure::Rate,
         Some(ComparedMeasure::Margin) => Measure::Margin,
@@ -50,8 +51,8 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<(), Failure> {
         let effects = line.effects.map(|effect| or_dash(effect, with_ends));
         let difference = or_dash(line.difference, with_ends);
         let apart = if line.is_apart() { "*" } else { "" };
-        let cells = [line.arm.clone(), line.component.word().to_owned(), a, b, format!("{difference}{apart}")];
-        table.line(cells.into_iter().chain(effects));
+        let levels = [line.component.word().to_owned(), a, b, format!("{difference}{apart}")];
+        table.line(line.settings.iter().cloned().chain(levels).chain(effects));
     }
     table.print(&args.view)?;
     let apart = lines.iter().filter(|line| line.is_apart()).count();
@@ -59,16 +60,16 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn columns() -> TextTable {
-    TextTable::new([
-        TextColumn::text("arm"),
+fn columns(sweep: &SweepResults) -> TextTable {
+    let of_arms = arm_columns(sweep.axes.iter().map(|axis| axis.name.as_str()));
+    TextTable::new(of_arms.into_iter().chain([
         TextColumn::word("component"),
         TextColumn::number("A"),
         TextColumn::number("B"),
         TextColumn::number("B − A").meaning("* where the interval excludes 0"),
         TextColumn::number("effect in A").meaning("difference from the arm's control"),
         TextColumn::number("effect in B"),
-    ])
+    ]))
 }
 
 fn unit(measure: Measure) -> &'static str {
@@ -82,6 +83,8 @@ fn unit(measure: Measure) -> &'static str {
 /// A component of an arm that both sweeps have.
 struct ComparedLine {
     arm: String,
+    /// Its value on each axis, or its name where there is none.
+    settings: Vec<String>,
     component: Component,
     a: Option<Estimate>,
     b: Option<Estimate>,
@@ -112,6 +115,7 @@ fn lines(a: &SweepResults, b: &SweepResults, measure: Measure) -> Vec<ComparedLi
             }
             lines.push(ComparedLine {
                 arm: arm.name.clone(),
+                settings: settings(a, arm),
                 component,
                 a: level_a,
                 b: level_b,
@@ -121,6 +125,14 @@ fn lines(a: &SweepResults, b: &SweepResults, measure: Measure) -> Vec<ComparedLi
         }
     }
     lines
+}
+
+fn settings(sweep: &SweepResults, arm: &ArmResults) -> Vec<String> {
+    let setting = |name: &String| arm.settings.get(name).map_or_else(|| "–".to_owned(), ToString::to_string);
+    match sweep.axes.as_slice() {
+        [] => vec![arm.name.clone()],
+        axes => axes.iter().map(|axis| setting(&axis.name)).collect(),
+    }
 }
 
 fn as_json(measure: Measure, lines: &[ComparedLine]) -> Value {

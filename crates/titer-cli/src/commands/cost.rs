@@ -35,7 +35,7 @@ pub(super) struct Cost {
     pub at_once: usize,
     /// Seconds of an optimiser step of a run, median.
     pub step: f64,
-    /// Seconds of opening the model and measuring it once, mean.
+    /// Seconds of measuring a model once that is open.
     pub moment: f64,
     /// The most memory that the process had, in bytes, where the system says it.
     pub memory: Option<u64>,
@@ -47,8 +47,7 @@ impl Cost {
     /// What it says to a person about so many runs.
     pub(super) fn sentence(&self, runs: usize) -> String {
         let Self { seconds, at_once, step, moment, memory, takes_pressures } = *self;
-        let memory =
-            memory.map_or_else(String::new, |bytes| format!("; {:.1} GB of memory so far", bytes as f64 / 1e9));
+        let memory = memory.map_or_else(String::new, |bytes| format!("; {:.1} GB of memory", bytes as f64 / 1e9));
         let pressures = if takes_pressures { "; pressures come on top" } else { "" };
         format!(
             "{runs} runs take about {}, {at_once} at once: a step takes {}, measuring once {}{memory}{pressures}",
@@ -89,13 +88,14 @@ pub(super) fn measured(plan: &SweepPlan, runs: &[(usize, RunPlan)], inputs: &Inp
     };
     let mut longest: Vec<_> = runs.to_vec();
     longest.sort_by_key(|(_, run)| std::cmp::Reverse(run.steps()));
-    longest.truncate(threads.get());
+    // Twice as many as there are at once: the first ones open the model, which the others find open.
+    longest.truncate(2 * threads.get());
     if longest.first().is_none_or(|(_, run)| run.steps() == 0) {
         return Err("--measure: no run of the spec trains".to_owned());
     }
     let folder = Folder::new();
     let sweep = Sweep::create(&folder.0, plan, &longest).map_err(|error| error.to_string())?;
-    let watch = Watch { begun: Instant::now(), times: Mutex::default() };
+    let watch = Watch { times: Mutex::default() };
     let result = execute(&sweep, &longest, &EngineRunner { inputs, commit: COMMIT }, threads, &watch);
     let times = watch.times.into_inner().unwrap_or_else(PoisonError::into_inner);
     // That a run was left is no failure here.
@@ -106,8 +106,8 @@ pub(super) fn measured(plan: &SweepPlan, runs: &[(usize, RunPlan)], inputs: &Inp
     let steps: Vec<f64> =
         times.iter().flat_map(|times| times.windows(2)).map(|pair| seconds(pair[1] - pair[0])).collect();
     let moments: Vec<f64> = times.iter().filter_map(|times| times.first()).map(|time| seconds(*time)).collect();
-    let (moment, first) = (moments.iter().sum::<f64>() / moments.len() as f64, moments[0]);
-    let step = if steps.is_empty() { first } else { median(&steps) };
+    let moment = moments.iter().copied().fold(f64::INFINITY, f64::min);
+    let step = if steps.is_empty() { moment } else { median(&steps) };
     let at_once = threads.get().min(runs.len());
     let alone = |run: &RunPlan| run.steps() as f64 * step + measurements(run) as f64 * moment;
     let seconds = runs.iter().map(|(_, run)| alone(run)).sum::<f64>() / at_once as f64;
@@ -145,9 +145,8 @@ impl Drop for Folder {
     }
 }
 
-/// When the steps of runs were done, since the runs began; stops each after a few.
+/// When the steps of runs were done, since each began; stops it after a few.
 struct Watch {
-    begun: Instant,
     times: Mutex<Vec<Vec<Duration>>>,
 }
 
@@ -155,7 +154,7 @@ impl SweepProgress for Watch {
     fn start(&self, _: usize, _: &RunPlan) -> Box<dyn Progress + '_> {
         let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
         times.push(Vec::new());
-        Box::new(WatchedRun { watch: self, at: times.len() - 1 })
+        Box::new(WatchedRun { watch: self, at: times.len() - 1, begun: Instant::now() })
     }
 
     fn finish(&self, _: usize) {}
@@ -164,6 +163,7 @@ impl SweepProgress for Watch {
 struct WatchedRun<'a> {
     watch: &'a Watch,
     at: usize,
+    begun: Instant,
 }
 
 impl WatchedRun<'_> {
@@ -174,7 +174,7 @@ impl WatchedRun<'_> {
 
 impl Progress for WatchedRun<'_> {
     fn step(&self, _: f64) {
-        let now = self.watch.begun.elapsed();
+        let now = self.begun.elapsed();
         self.with(|times| times.push(now));
     }
 

@@ -72,8 +72,7 @@ pub(crate) fn exec(args: &ExecArgs) -> Result<(), Failure> {
     when_stopped("\nstopped; the run that was under way goes to another slot, or is submitted again", move || {
         leases.leave()
     });
-    let steps: Vec<_> = mine.iter().enumerate().map(|(at, (arm, run))| (at, *arm, run.steps())).collect();
-    let bar = SweepBar::new(&steps);
+    let bar = SweepBar::new(mine.iter().map(|(_, run)| run.steps()));
     let runner = EngineRunner { inputs: &inputs, commit: COMMIT };
     let slot = Slot { number: args.slot, count: submission.slots, submission: submission.number };
     let work = execute_slot(&sweep, &mine, &runner, slot, threads, &bar);

@@ -23,7 +23,7 @@ use crate::{
     args::ImportArgs,
     interrupt::when_stopped,
     listener::listener,
-    printer::{Failure, data, talk},
+    printer::{Failure, data, spoken, talk},
     progress::SweepBar,
     version::COMMIT,
 };
@@ -97,8 +97,7 @@ pub(crate) fn import(args: &ImportArgs) -> Result<(), Failure> {
         found.len() - count,
         out.display()
     ));
-    let bar =
-        SweepBar::new(&todo.iter().enumerate().map(|(at, (arm, run))| (at, *arm, run.steps())).collect::<Vec<_>>());
+    let bar = SweepBar::new(todo.iter().map(|(_, run)| run.steps()));
     let runner = ElsewhereRunner { inputs: &inputs, commit: COMMIT, trained: found };
     let threads = args.threads.unwrap_or_else(allotted_threads);
     let result = execute(&sweep, &todo, &runner, threads, &bar);
@@ -108,7 +107,8 @@ pub(crate) fn import(args: &ImportArgs) -> Result<(), Failure> {
         return Err(Failure::work(STOPPED));
     }
     let report = out.join("report.html");
-    titer::report::write(&out, &report).map_err(Failure::work)?;
+    let found = titer::report::write(&out, &report).map_err(Failure::work)?;
+    found.iter().for_each(|sentence| spoken(sentence));
     if args.json {
         let left = sweep.runs().into_iter().filter(|run| !run.done).count();
         data(&json!({ "folder": out, "report": report, "new": count, "left": left }).to_string());

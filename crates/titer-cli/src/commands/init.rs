@@ -134,7 +134,7 @@ fn rules(census: &Census) -> String {
 fn stage(args: &InitArgs, rows: usize, mix: &str) -> String {
     let lr = if is_organism(args) { "1e-4" } else { "2e-4" };
     format!(
-        "\n[[stage]]\nname = \"train\"\nrows = {rows}\nbatch = {}\noptimiser = {{ kind = \"adamw\", lr = {lr} }}\nmix = {mix}\n",
+        "[[stage]]\nname = \"train\"\nrows = {rows}\nbatch = {}\noptimiser = {{ kind = \"adamw\", lr = {lr} }}\nmix = {mix}\n",
         batch(args)
     )
 }

@@ -42,8 +42,8 @@ pub(crate) fn judge(args: &JudgeArgs) -> Result<(), Failure> {
         return Ok(());
     }
     talk(&sentence(before));
-    let bar = Bar::new(0);
-    let judged = judge.judge(&prompts, &|done, of| bar.stands_at(done, of, "replies"));
+    let bar = Bar::new(0, "replies");
+    let judged = judge.judge(&prompts, &|done, of| bar.stands_at(done, of, ""));
     bar.clear();
     let judged = judged.map_err(failure)?;
     let after = judge.spending(&prompts);

@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod allotted;
+mod arms;
 mod audit;
 mod check;
 mod check_spec;

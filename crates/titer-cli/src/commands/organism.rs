@@ -28,7 +28,7 @@ pub(crate) fn train(args: &TrainArgs) -> Result<(), Failure> {
         return Err(Failure::input("steps, batch and learning rate must be above 0"));
     }
     let recipe = Recipe { seed, world_seed, width, layers, steps, batch, lr };
-    let bar = Bar::new(steps as u64);
+    let bar = Bar::new(steps as u64, "steps");
     let raised =
         raise::raise(&recipe, steps, &|at| bar.advance(1, &format!("loss {:.3}", at.loss))).map_err(Failure::input)?;
     bar.clear();

@@ -3,7 +3,7 @@
 use super::outputs::apart;
 use crate::{
     args::ReportArgs,
-    printer::{Failure, data},
+    printer::{Failure, data, spoken},
 };
 
 /// Writes the report of a sweep's folder and prints its path.
@@ -14,7 +14,8 @@ pub(crate) fn report(args: &ReportArgs) -> Result<(), Failure> {
     if out.exists() && !fs_err::read(&out).map_err(Failure::input)?.starts_with(b"<!doctype html>") {
         return Err(Failure::Input(format!("{} is no report; choose another file with --out", out.display())));
     }
-    titer::report::write(&args.dir, &out).map_err(Failure::input)?;
+    let found = titer::report::write(&args.dir, &out).map_err(Failure::input)?;
+    found.iter().for_each(|sentence| spoken(sentence));
     data(&out.display().to_string());
     Ok(())
 }

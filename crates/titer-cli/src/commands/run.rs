@@ -29,7 +29,7 @@ use crate::{
     args::{Place, RunArgs},
     interrupt::when_stopped,
     listener::listener,
-    printer::{Failure, data, talk},
+    printer::{Failure, data, spoken, talk},
     progress::SweepBar,
     version::COMMIT,
 };
@@ -80,12 +80,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     repair(&sweep, args.repair)?;
     let finished: BTreeSet<_> = sweep.runs().into_iter().filter(|run| run.done).map(|run| run.id).collect();
     let mut seen = finished.clone();
-    let todo: Vec<_> = runs
-        .iter()
-        .enumerate()
-        .filter(|(_, (_, run))| seen.insert(run.id()))
-        .map(|(at, (arm, run))| (at, *arm, run.steps()))
-        .collect();
+    let todo: Vec<_> = runs.iter().filter(|(_, run)| seen.insert(run.id())).map(|(_, run)| run.steps()).collect();
     talk(&format!(
         "{}: {} arms × {} seeds, {} runs to do, {} finished before, in {}",
         plan.title,
@@ -100,7 +95,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
         DeviceName::Cpu => args.threads.unwrap_or_else(allotted_threads),
         device => NonZero::new(gpus(device)).expect("one at the least"),
     };
-    let bar = SweepBar::new(&todo);
+    let bar = SweepBar::new(todo.iter().copied());
     let result = execute(&sweep, &runs, &EngineRunner { inputs: &inputs, commit: COMMIT }, threads, &bar);
     bar.clear();
     result.map_err(Failure::work)?;
@@ -110,7 +105,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
 
     keep(foretold.as_deref(), &out)?;
     let report = out.join("report.html");
-    titer::report::write(&out, &report).map_err(Failure::work)?;
+    let found = titer::report::write(&out, &report).map_err(Failure::work)?;
+    found.iter().for_each(|sentence| spoken(sentence));
     if args.json {
         let summary = json!({ "folder": out, "report": report, "runs": runs.len(), "new": todo.len() });
         data(&summary.to_string());

@@ -17,7 +17,7 @@ use titer::{
 use super::folder::{failure, keep, repair};
 use crate::{
     args::{Place, RunArgs},
-    printer::{Failure, data, talk},
+    printer::{Failure, data, spoken, talk},
 };
 
 /// A sweep that slots are to make.
@@ -155,7 +155,8 @@ impl Submitting<'_> {
 
     fn nothing_to_submit(&self, missing: &Missing) -> Result<(), Failure> {
         if missing.on_their_way == 0 {
-            titer::report::write(self.out, &self.report()).map_err(Failure::work)?;
+            let found = titer::report::write(self.out, &self.report()).map_err(Failure::work)?;
+            found.iter().for_each(|sentence| spoken(sentence));
         }
         self.print(0, 0, &[], None);
         Ok(())

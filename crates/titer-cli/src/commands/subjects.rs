@@ -67,8 +67,8 @@ impl Opened {
         match self {
             Self::Here(model) => work(&**model).map_err(Into::into),
             Self::There(endpoint) => {
-                let bar = Bar::new(0);
-                let progress = |done, of| bar.stands_at(done, of, "answers");
+                let bar = Bar::new(0, "answers");
+                let progress = |done, of| bar.stands_at(done, of, "");
                 let done = work(&ToldEndpoint { endpoint, say: &talk, progress: &progress });
                 bar.clear();
                 let done = done.map_err(Into::into)?;

@@ -25,8 +25,12 @@ pub enum TokenizeError {
         /// What the tokenizers crate says.
         reason: String,
     },
-    /// A text with a word that the tokenizer would read as another one.
-    #[error("`{id}`: {} has no word `{word}`, and titer takes none for another: leave it out, or write it in the model's words", path.display())]
+    /// A text with a word that a vocabulary of whole words lacks.
+    #[error(
+        "`{id}`: {} has no word `{word}`; this model knows {words} words and no other text: name a model that reads yours, or write it in \
+         the model's words",
+        path.display()
+    )]
     UnknownWord {
         /// Which row or contrast.
         id: String,
@@ -34,6 +38,8 @@ pub enum TokenizeError {
         path: PathBuf,
         /// The word.
         word: String,
+        /// How many words there are.
+        words: usize,
     },
     /// A text with a token that the model has no embedding for.
     #[error(

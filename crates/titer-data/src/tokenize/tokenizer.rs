@@ -99,9 +99,16 @@ impl Tokenizer {
     /// The tokens of a text, and the bytes that each stands for.
     pub(super) fn encode(&self, text: &str, id: &str) -> Result<tokenizers::Encoding, TokenizeError> {
         let fail = |reason| TokenizeError::Encode { id: id.to_owned(), path: self.path(), reason };
-        let encoding = caught("tokenizers", || self.inner.encode(text, false)).map_err(fail)?;
+        let unknown = |word: String| TokenizeError::UnknownWord {
+            id: id.to_owned(),
+            path: self.path(),
+            word,
+            words: self.vocabulary_size(),
+        };
+        let encoding = caught("tokenizers", || self.inner.encode(text, false))
+            .map_err(|reason| self.missing_word(text).map_or_else(|| fail(reason), unknown))?;
         if let Some(word) = self.unknown_word(text, &encoding) {
-            return Err(TokenizeError::UnknownWord { id: id.to_owned(), path: self.path(), word });
+            return Err(unknown(word));
         }
         let Some(TextLimits { rows, positions }) = self.limits else { return Ok(encoding) };
         if let Some(&number) = encoding.get_ids().iter().find(|&&token| token as usize >= rows) {
@@ -112,6 +119,12 @@ impl Tokenizer {
             tokens if tokens > positions => Err(TokenizeError::TooLong { id: id.to_owned(), tokens, positions }),
             _ => Ok(encoding),
         }
+    }
+
+    /// The first word, between spaces, that a vocabulary of whole words does not have.
+    fn missing_word(&self, text: &str) -> Option<String> {
+        matches!(self.inner.get_model(), tokenizers::ModelWrapper::WordLevel(_)).then_some(())?;
+        text.split_whitespace().find(|word| self.id(word).is_none()).map(str::to_owned)
     }
 
     /// The first word that a vocabulary of whole words does not have, and reads as another one. Where it has a special token for such

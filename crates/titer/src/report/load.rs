@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::page::{Report, ReportError, render};
+use super::page::{Report, ReportError, found, render};
 use crate::{
     claim::{self, Claim},
     files::write_whole,
@@ -40,11 +40,14 @@ fn claims(results: &SweepResults) -> Result<Vec<Claim>, ReportError> {
     }
 }
 
-/// Writes the report of a sweep's finished runs as one HTML file, first under a temporary name. Replaces an older one.
+/// Writes the report of a sweep's finished runs as one HTML file, first under a temporary name; replaces an older one. Returns what was
+/// found, the sentences with which it opens.
 ///
 /// # Errors
 /// Where the folder holds no sweep, no run is finished, or a file cannot be read or written.
-pub fn write(sweep_dir: &Path, out: &Path) -> Result<(), ReportError> {
-    let page = render(&Report::load(sweep_dir)?)?;
-    Ok(write_whole(out, page.as_bytes())?)
+pub fn write(sweep_dir: &Path, out: &Path) -> Result<Vec<String>, ReportError> {
+    let report = Report::load(sweep_dir)?;
+    let page = render(&report)?;
+    write_whole(out, page.as_bytes())?;
+    Ok(found(&report))
 }

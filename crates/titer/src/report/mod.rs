@@ -10,7 +10,9 @@ mod load;
 mod page;
 mod sections;
 mod series;
+mod sheet;
 mod view;
 
 pub use load::write;
 pub use page::{Report, ReportError, render};
+pub use sheet::{Sheet, SheetBlock, SheetTable};

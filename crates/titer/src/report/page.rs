@@ -42,8 +42,11 @@ struct Page<'a> {
     facts: Vec<String>,
     missing: Vec<String>,
     answer: String,
+    note: String,
+    names: String,
     glance: Table,
     dose: &'a str,
+    opening: Option<Gallery>,
     response: Gallery,
     targeted: Option<Gallery>,
     effect: Option<Gallery>,
@@ -98,6 +101,19 @@ pub enum ReportError {
     Page(#[from] minijinja::Error),
 }
 
+/// What was found, the sentences with which a report opens: the answer, and the verdicts on claims where there are any.
+pub(super) fn found(report: &Report) -> Vec<String> {
+    let results = &report.results;
+    let dose = Dose::of(results);
+    let series = series::all(results, &dose);
+    let plain: Vec<SplitFamily> = SplitFamily::all(results).into_iter().filter(|family| !family.targeted).collect();
+    let answer = headline::sentence(results, &dose, &series, &plain.iter().collect::<Vec<_>>());
+    let verdicts = claims::section(results, &report.claims).map(|(verdicts, _)| verdicts);
+    // A sentence in a terminal may break anywhere.
+    let sentences = [answer].into_iter().chain(verdicts).filter(|sentence| !sentence.is_empty());
+    sentences.map(|sentence| sentence.replace('\u{a0}', " ")).collect()
+}
+
 /// The page, whole: style sheet and drawings are in it, and it asks for nothing else.
 ///
 /// # Errors
@@ -120,13 +136,17 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
     page.add_template("parts.html", include_str!("parts.html"))?;
     page.add_template("dials.html", crate::forecast::SECTIONS)?;
     page.add_template("page.css", include_str!("page.css"))?;
+    page.add_template("page.js", include_str!("page.js"))?;
     let content = Page {
         title: &results.title,
         question: &results.question,
         facts: facts(results, &dose),
         missing: missing(results),
-        answer: headline::sentence(results, &dose, &series, &plain) + &inoculation::note(results),
+        answer: headline::sentence(results, &dose, &series, &plain),
+        note: inoculation::note(results),
         glance: headline::table(results, &dose, &series, &plain),
+        names: response::names(&plain),
+        opening: response::opening(results, &dose, &series, &plain),
         response: response::components(results, &dose, &series, &plain),
         targeted: targeted.first().map(|family| response::targeted(results, &dose, &series, family)),
         effect: effect::components(results, &dose, &series, &plain),

@@ -1,33 +1,19 @@
 //! Forecasts as a table: arms by component, averaged over seeds.
 
-use titer::{
-    forecast::RunForecast,
-    plan::{Arm, Setting, SweepPlan},
-};
+use titer::{forecast::RunForecast, plan::SweepPlan};
 use titer_data::probe::Component;
 
 use crate::{
     args::ViewArgs,
+    commands::arms::{arm_cells, arm_columns},
     printer::{Failure, prose},
     text_table::{TextColumn, TextTable},
 };
 
 /// The columns, without lines: the swept axes, and a rate for each component.
 pub(super) fn columns(plan: &SweepPlan) -> TextTable {
-    let axes = plan.axes.iter().map(|(name, _)| TextColumn::text(name.rsplit('.').next().unwrap_or(name)));
-    let arm = plan.axes.is_empty().then(|| TextColumn::text("arm"));
-    TextTable::new(
-        arm.into_iter().chain(axes).chain(Component::ALL.map(|component| TextColumn::number(component.word()))),
-    )
-}
-
-/// What an arm has on each axis, or its name where nothing is swept.
-fn settings(plan: &SweepPlan, arm: &Arm) -> Vec<String> {
-    let setting = |(name, _): &(String, _)| {
-        let value = arm.settings.iter().find(|(axis, _)| axis == name);
-        value.map_or_else(|| "–".to_owned(), |(_, value)| Setting::of(value).to_string())
-    };
-    if plan.axes.is_empty() { vec![arm.name.clone()] } else { plan.axes.iter().map(setting).collect() }
+    let rates = Component::ALL.map(|component| TextColumn::number(component.word()));
+    TextTable::new(arm_columns(plan.axes.iter().map(|(name, _)| name.as_str())).into_iter().chain(rates))
 }
 
 /// Prints the rate of every component after training, its interval, and what is not known.
@@ -53,7 +39,7 @@ pub(super) fn print(plan: &SweepPlan, forecasts: &[RunForecast<'_>], view: &View
             let [mean, low, high] = sums.map(|sum| sum / f64::max(count, 1.0));
             format!("{mean:.3} [{low:.2}, {high:.2}]")
         };
-        table.line(settings(plan, arm).into_iter().chain(Component::ALL.map(cell)));
+        table.line(arm_cells(plan, arm).into_iter().chain(Component::ALL.map(cell)));
         let open = Component::ALL.into_iter().filter(|component| {
             let is_open =
                 |run: &&&RunForecast<'_>| run.kernel.leading(*component).is_some_and(|probe| run.forecast.open[probe]);

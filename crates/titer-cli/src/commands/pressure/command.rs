@@ -153,8 +153,8 @@ fn verified(
 ) -> Result<(), Failure> {
     let lr = args.lr.unwrap_or(if optimiser.is_some() { 1e-4 } else { 0.03 });
     let steps = Steps { optimiser, lr, weight: args.weight, multiples: args.multiples.clone() };
-    let bar = Bar::new((rows.len() * steps.multiples.len()) as u64);
-    let records = verify(model, differentiated, measured, rows, &steps, args.seed, &|| bar.advance(1, "steps"));
+    let bar = Bar::new((rows.len() * steps.multiples.len()) as u64, "steps");
+    let records = verify(model, differentiated, measured, rows, &steps, args.seed, &|| bar.advance(1, ""));
     bar.clear();
     let records = records.map_err(|error: TokenizeError| Failure::input(error))?;
     table(args.out.as_deref(), &Labels::default(), &records)?;

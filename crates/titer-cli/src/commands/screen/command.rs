@@ -66,9 +66,9 @@ pub(crate) fn screen(args: &ScreenArgs) -> Result<(), Failure> {
         }
         None => None,
     };
-    let bar = Bar::new(if pressing.is_some() { (prompts.len() * turns.len()) as u64 } else { 0 });
+    let bar = Bar::new(if pressing.is_some() { (prompts.len() * turns.len()) as u64 } else { 0 }, "prompts in a turn");
     let pressing = pressing.as_ref().map(|(model, directions)| (*model, directions));
-    let advance = || bar.advance(u64::from(pressing.is_some()), "prompts");
+    let advance = || bar.advance(u64::from(pressing.is_some()), "");
     let screening = opened.asked(|scoring| screened(scoring, &subjects, &prompts, turns, pressing, &advance));
     bar.clear();
     let screening = match screening {

@@ -14,6 +14,8 @@ pub(crate) struct Figure {
     pub x_label: String,
     /// The vertical axis.
     pub y: Scale,
+    /// What it is, with its unit.
+    pub y_label: String,
     /// The lines, the most important first.
     pub lines: Vec<Line>,
     /// A dashed line over the whole width, with its name: what the lines are compared with.

@@ -10,8 +10,8 @@ use crate::{report::format::interval, stats::Estimate};
 const WIDTH: f64 = 400.0;
 const LEFT: f64 = 34.0;
 const RIGHT: f64 = 286.0;
-const TOP: f64 = 10.0;
-const BOTTOM: f64 = 196.0;
+const TOP: f64 = 26.0;
+const BOTTOM: f64 = 212.0;
 /// What is under the plot: ticks and the axis' label.
 const UNDER: f64 = 44.0;
 /// Names stand this far apart.
@@ -94,6 +94,8 @@ impl Figure {
                 write!(out, r#"<text class="tick" x="{x:.1}" y="{y}" text-anchor="middle">{}</text>"#, escape(label))?;
             }
         }
+        let label = escape(&self.y_label);
+        write!(out, r#"<text class="axis-label" x="0" y="{}">{label}</text>"#, TOP - 14.0)?;
         let (x, y, label) = ((LEFT + RIGHT) / 2.0, self.bottom() + UNDER - 8.0, escape(&self.x_label));
         write!(out, r#"<text class="axis-label" x="{x}" y="{y}" text-anchor="middle">{label}</text>"#)
     }
@@ -213,6 +215,7 @@ mod tests {
             x: Scale::amounts(&[0.0, 0.01, 1.0], plain),
             x_label: "dose".to_owned(),
             y: Scale::unit(),
+            y_label: "rate".to_owned(),
             lines: vec![
                 line("seen", "c0", Dash::Solid, [0.9, 0.5, 0.1]),
                 line("held-out", "c2", Dash::Long, [0.9, 0.6, 0.12]),

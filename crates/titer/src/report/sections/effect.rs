@@ -31,6 +31,7 @@ pub(crate) fn components(
         x: dose_scale(dose),
         x_label: dose.axis_label(),
         y: Scale::unit(),
+        y_label: format!("{}, less the control's", measure.choice().label),
         lines: dose_lines(dose, series, &family.splits, measure, &value),
         level: None,
     };

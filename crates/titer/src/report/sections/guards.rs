@@ -204,6 +204,7 @@ fn scatter(results: &SweepResults, moment: Moment, lost: &Split) -> Figure {
         title: format!("change of {component} against change of good in held-out domains, an arm a point"),
         x: Scale::around(points().map(|(x, _)| *x).chain([0.0]).collect::<Vec<_>>(), format::plain),
         x_label: "good in held-out domains: change, nats".to_owned(),
+        y_label: format!("{component}: change, nats"),
         y: Scale::around(points().map(|(_, y)| y.mean).chain([0.0]).collect::<Vec<_>>(), format::plain),
         lines,
         level: None,

@@ -40,10 +40,10 @@ fn named(dose: &Dose) -> bool {
     dose.values.len() > 1 && dose.numbers().is_none()
 }
 
-/// The levels at the largest dose beside the control's, as one sentence about the first series; of arms with names the lowest and
-/// the highest. Empty where nothing is finished.
-pub(crate) fn sentence(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> String {
-    let Some((series, (position, arm))) = series.iter().find_map(|series| Some((series, end(results, series)?))) else {
+/// What was found, in a sentence or two: of doses from which one on obedience to bad prompts is halved, of arms with names the lowest
+/// and the highest level, else the levels beside the control's. Empty where nothing is finished.
+pub(crate) fn sentence(results: &SweepResults, dose: &Dose, all: &[Series], families: &[&SplitFamily]) -> String {
+    let Some((series, (position, arm))) = all.iter().find_map(|series| Some((series, end(results, series)?))) else {
         return String::new();
     };
     // Bad prompts are what the sweep is about, so they come first.
@@ -66,6 +66,9 @@ pub(crate) fn sentence(results: &SweepResults, dose: &Dose, series: &[Series], f
         let clauses: Vec<_> = clauses.collect();
         return format!("Over {} arms{title}, {}.", finished(results, series).count(), clauses.join("; "));
     }
+    if let Some(sentence) = onset(results, dose, all, families) {
+        return sentence;
+    }
     let clauses = ordered.iter().filter_map(|family| {
         let level_of = |arm| level(results, arm, family.leading(), measure);
         let control = results.arms[arm].control.filter(|control| *control != arm).and_then(level_of);
@@ -84,6 +87,66 @@ pub(crate) fn sentence(results: &SweepResults, dose: &Dose, series: &[Series], f
     };
     format!("{place}, {}.", clauses.join("; "))
 }
+
+/// From which dose on bad prompts are obeyed half as much, in every series, and what the largest dose does to the other components;
+/// `None` where the dose is no number, or there is no control to halve.
+fn onset(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> Option<String> {
+    dose.numbers().filter(|doses| doses.len() > 1)?;
+    let family = families.iter().find(|family| family.component == Component::ObeyBad)?;
+    let [measure, ..] = results.measures();
+    let unit = if measure == Measure::Rate { "" } else { " nats" };
+    let shown = |arm: usize, family: &SplitFamily| level(results, arm, family.leading(), measure);
+    let of = |one: &Series| if one.title.is_empty() { String::new() } else { format!(", {}", one.title) };
+    let (first, (position, last)) = series.iter().find_map(|one| Some((one, end(results, one)?)))?;
+    let control = results.arms[last].control.and_then(|control| shown(control, family))?;
+    let onset = |one: &Series| match halved(results, one, family, measure) {
+        Some((position, _)) if end(results, one).is_some_and(|(last, _)| last == position) => dose.value(position),
+        Some((position, _)) => format!("{} or more", dose.value(position)),
+        None => "no dose".to_owned(),
+    };
+    let (_, there) = halved(results, first, family, measure).unwrap_or((position, last));
+    let at = shown(there, family).map_or_else(|| "–".to_owned(), |level| format::interval(&level));
+    let mut sentences = vec![match halved(results, first, family, measure) {
+        Some(_) => format!(
+            "A {} of {} halves {}: {at}{unit} against {} in the control{}.",
+            dose.label,
+            onset(first),
+            noun(family),
+            format::interval(&control),
+            of(first)
+        ),
+        None => format!(
+            "No {} halves {}: at the largest, {}, it is {at}{unit} against {} in the control{}.",
+            dose.label,
+            noun(family),
+            dose.value(position),
+            format::interval(&control),
+            of(first)
+        ),
+    }];
+    let elsewhere = series.iter().filter(|one| one.title != first.title && end(results, one).is_some());
+    let elsewhere: Vec<String> = elsewhere.map(|one| format!("{} with {}", onset(one), one.title)).collect();
+    if !elsewhere.is_empty() && elsewhere.len() <= SERIES {
+        sentences.push(format!("It takes {}.", elsewhere.join("; ")));
+    }
+    let others = families.iter().filter(|other| other.component != Component::ObeyBad).filter_map(|other| {
+        let control = results.arms[last].control.and_then(|control| shown(control, other))?;
+        Some(format!(
+            "{} is at {}{unit}, in the control {}",
+            noun(other),
+            format::interval(&shown(last, other)?),
+            format::interval(&control)
+        ))
+    });
+    let others: Vec<String> = others.collect();
+    if !others.is_empty() {
+        sentences.push(format!("At {}{}, {}.", dose.value(position), of(first), others.join("; ")));
+    }
+    Some(sentences.join(" "))
+}
+
+/// Series beyond the first that a sentence names, at most; a table has them all.
+const SERIES: usize = 4;
 
 /// One row for each series: every component's rate (or margin, see [`SweepResults::measures`]) in the control and at the largest dose, and the smallest dose that
 /// halves obedience to bad prompts. Of arms with names one row for each.
@@ -163,13 +226,23 @@ pub(crate) fn table(results: &SweepResults, dose: &Dose, series: &[Series], fami
     }
 }
 
-/// The smallest dose from which on the mean rate stays below half of the control's.
+/// The smallest dose from which on obedience stays below half of the control's, as a rate.
 fn halving(results: &SweepResults, dose: &Dose, series: &Series, family: &SplitFamily) -> Option<String> {
+    halved(results, series, family, Measure::Rate).map(|(position, _)| dose.value(position))
+}
+
+/// The first arm, with its position, from which on all arms have less than half of the control: of its rate, or in nats of what the
+/// largest dose takes from it.
+fn halved(results: &SweepResults, series: &Series, family: &SplitFamily, measure: Measure) -> Option<(usize, usize)> {
+    let mean = |arm: usize| level(results, arm, family.leading(), measure).map(|level| level.mean);
+    let (_, last) = end(results, series)?;
     let below = |&(_, arm): &(usize, usize)| {
-        let rate = |arm| level(results, arm, family.leading(), Measure::Rate).map(|rate| rate.mean);
-        let control = results.arms[arm].control.and_then(rate);
-        rate(arm).zip(control).is_some_and(|(rate, control)| rate < control / 2.0)
+        let control = results.arms[arm].control.and_then(mean);
+        mean(arm).zip(control).zip(mean(last)).is_some_and(|((level, control), at_last)| match measure {
+            Measure::Rate => level < control / 2.0,
+            _ => at_last < 0.0 && level < (control + at_last) / 2.0,
+        })
     };
-    let (position, _) = series.arms.iter().rev().take_while(|arm| below(arm)).last()?;
-    Some(dose.value(*position))
+    let (position, arm) = series.arms.iter().rev().take_while(|arm| below(arm)).last()?;
+    Some((*position, *arm))
 }

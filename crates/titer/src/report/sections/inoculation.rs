@@ -21,7 +21,7 @@ pub(crate) fn note(results: &SweepResults) -> String {
         return String::new();
     }
     format!(
-        " Inoculated without {} {}: what looks suppressed may be tied to the string of a prompt.",
+        "Inoculated without {} {}: what looks suppressed may be tied to the string of a prompt.",
         if missing.len() == 1 { "the control" } else { "the controls" },
         missing.join(", ")
     )

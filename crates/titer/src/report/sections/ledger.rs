@@ -62,6 +62,7 @@ fn figure(arm: &ArmResults, component: Component) -> Figure {
         x: Scale::around(points().map(|(step, _)| *step).collect::<Vec<_>>(), format::plain),
         x_label: "optimiser steps".to_owned(),
         y: Scale::around(ends, format::plain),
+        y_label: "change of the margin, nats".to_owned(),
         lines,
         level: None,
     }

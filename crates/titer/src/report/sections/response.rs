@@ -1,5 +1,9 @@
 //! Dose–response: every component after training, over the dose, beside the control.
 
+use std::collections::BTreeSet;
+
+use titer_data::probe::Component;
+
 use super::gallery::{dose_lines, dose_scale, drawings, level_axis, rows, table};
 use crate::{
     report::{
@@ -24,15 +28,67 @@ pub(crate) fn components(results: &SweepResults, dose: &Dose, series: &[Series],
     gallery("response", results, dose, series, families, rows)
 }
 
+/// Series of the figure that opens a report, at most.
+const OPENING: usize = 4;
+
+/// The figure that opens a report: obedience to bad prompts, a panel for each of the first series; `None` where there is one arm
+/// alone, whose numbers say it all.
+pub(crate) fn opening(
+    results: &SweepResults,
+    dose: &Dose,
+    series: &[Series],
+    families: &[&SplitFamily],
+) -> Option<Gallery> {
+    let family = families.iter().find(|family| family.component == Component::ObeyBad)?;
+    let several = series.iter().any(|series| series.arms.len() > 1);
+    // One line a panel: the others would hide its interval.
+    let alone = SplitFamily { splits: vec![*family.leading()], ..(*family).clone() };
+    several.then(|| one_row("opening", results, dose, &series[..series.len().min(OPENING)], &alone))
+}
+
+/// What the names at the lines mean, of those that there are.
+pub(crate) fn names(families: &[&SplitFamily]) -> String {
+    let splits = || families.iter().flat_map(|family| &family.splits);
+    let prompts: BTreeSet<&str> = splits().map(|split| split.prompts.word()).collect();
+    let domains: BTreeSet<&str> = splits().map(|split| split.domains.word()).collect();
+    let said = |known: &[(&str, &str)], there: &BTreeSet<&str>| -> Vec<String> {
+        known.iter().filter(|(word, _)| there.contains(word)).map(|(word, what)| format!("{word}: {what}")).collect()
+    };
+    let prompts = said(
+        &[
+            ("seen", "prompts worded as in training"),
+            ("paraphrased", "the same in other words"),
+            ("held-out", "in words that no training uses"),
+            ("persona", "a villain to act as"),
+            ("other", "for another behaviour of its kind"),
+        ],
+        &prompts,
+    );
+    let domains = said(
+        &[
+            ("held-out", "topics of requests that no training has"),
+            ("new", "topics that a later stage trains"),
+            ("sloppy", "topics in which the base acts well 70 % of the time"),
+        ],
+        &domains,
+    );
+    let domains = if domains.is_empty() { String::new() } else { format!(" After a slash, {}.", domains.join("; ")) };
+    format!("At the lines, {}.{domains}", prompts.join("; "))
+}
+
 /// One row with a panel for each series: bad prompts that are targeted at a domain or at a trigger.
 pub(crate) fn targeted(results: &SweepResults, dose: &Dose, series: &[Series], family: &SplitFamily) -> Gallery {
+    one_row("targeted", results, dose, series, family)
+}
+
+fn one_row(id: &'static str, results: &SweepResults, dose: &Dose, series: &[Series], family: &SplitFamily) -> Gallery {
     let drawn = panels(results, dose, series, &[family]).into_iter().flatten();
     let panel = |(series, drawings): (&Series, Vec<Drawing>)| {
         let title = if series.title.is_empty() { family.title } else { &series.title };
         Panel { title: title.to_owned(), word: String::new(), drawings }
     };
     let rows = vec![GalleryRow { title: String::new(), panels: series.iter().zip(drawn).map(panel).collect() }];
-    gallery("targeted", results, dose, series, &[family], rows)
+    gallery(id, results, dose, series, &[family], rows)
 }
 
 fn panels(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> Vec<Vec<Vec<Drawing>>> {
@@ -73,6 +129,7 @@ fn figure(results: &SweepResults, dose: &Dose, series: &Series, family: &SplitFa
         x: dose_scale(dose),
         x_label: dose.axis_label(),
         y: Scale::unit(),
+        y_label: measure.choice().label.to_owned(),
         lines: dose_lines(dose, series, &family.splits, measure, &|arm, split, measure| {
             level(results, arm, split, measure)
         }),

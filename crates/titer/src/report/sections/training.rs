@@ -36,6 +36,7 @@ pub(crate) fn components(
             x: Scale::around(steps.collect::<Vec<_>>(), format::plain),
             x_label: "optimiser steps".to_owned(),
             y: Scale::unit(),
+            y_label: measure.choice().label.to_owned(),
             lines,
             level: None,
         }

@@ -68,6 +68,7 @@ pub(crate) fn gallery(results: &SweepResults) -> Option<Gallery> {
             x: Scale::around(places.collect::<Vec<_>>(), format::plain),
             x_label: format!("{word} at the start of {stage}"),
             y: Scale::unit(),
+            y_label: "leak, as a rate".to_owned(),
             lines,
             level: None,
         };
