@@ -194,6 +194,13 @@ impl TextTable {
         cells.chain([measure_text_width(&self.columns[at].head)]).max().unwrap_or(0)
     }
 
+    /// Whether nothing stands in a column, though there are lines.
+    fn is_empty(&self, at: usize) -> bool {
+        let nothing = |line: &TextLine| matches!(line, TextLine::Cells(cells) if cells[at].is_empty());
+        let is_note = |line: &TextLine| matches!(line, TextLine::Note(_));
+        !self.lines.is_empty() && self.lines.iter().all(|line| is_note(line) || nothing(line))
+    }
+
     /// The first columns that fit a width, and the widths of all: texts get what the others leave.
     fn fitting(&self, natural: &[usize], width: usize) -> (Vec<usize>, Vec<usize>) {
         let least = |at: usize| match self.columns[at].kind {
@@ -205,7 +212,7 @@ impl TextTable {
             taken += least(*at) + if *at > 0 { GAP } else { 0 };
             *at == 0 || taken <= width
         };
-        let places: Vec<usize> = (0..self.columns.len()).take_while(fits).collect();
+        let places: Vec<usize> = (0..self.columns.len()).filter(|at| !self.is_empty(*at)).take_while(fits).collect();
         let used: usize = places.iter().map(|&at| least(at)).sum::<usize>() + GAP * (places.len() - 1);
         let mut spare = width.saturating_sub(used);
         let mut widths: Vec<usize> = (0..self.columns.len()).map(least).collect();
@@ -232,7 +239,7 @@ impl TextTable {
     /// What is not shown, and how to see it.
     fn left_out(&self, places: &[usize], lines: &[TextLine], is_cut: bool, are_chosen: bool) -> Option<String> {
         let hidden: Vec<&str> = (0..self.columns.len())
-            .filter(|at| !places.contains(at))
+            .filter(|at| !places.contains(at) && !self.is_empty(*at))
             .map(|at| self.columns[at].head.as_str())
             .collect();
         let more = self.lines[lines.len()..].iter().filter(|line| matches!(line, TextLine::Cells(_))).count();

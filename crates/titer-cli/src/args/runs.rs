@@ -138,8 +138,8 @@ pub(crate) struct CompareArgs {
     /// Another one's, with arms of the same settings
     pub b: PathBuf,
     /// What to compare [default: rates, or margins where nearly all rates are next to 0]
-    #[arg(long, value_enum, value_name = "MEASURE")]
-    pub measure: Option<ComparedMeasure>,
+    #[arg(long, value_enum, value_name = "QUANTITY")]
+    pub quantity: Option<ComparedMeasure>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -82,9 +82,9 @@ fn arms(plan: &SweepPlan, args: &CheckArgs) -> Result<(), String> {
         TextColumn::word("stage"),
         TextColumn::number("steps"),
         TextColumn::text("rows"),
-        TextColumn::word("guards"),
-        TextColumn::number("batch"),
+        TextColumn::text("guards"),
         TextColumn::word("control").meaning("yes: neutral→good rows alone, with which others are compared"),
+        TextColumn::number("batch"),
     ];
     let of_arms = arm_columns(plan.axes.iter().map(|(name, _)| name.as_str()));
     let mut table = TextTable::new(of_arms.into_iter().chain(of_stages));
@@ -99,8 +99,8 @@ fn arms(plan: &SweepPlan, args: &CheckArgs) -> Result<(), String> {
                 stage.steps.to_string(),
                 counts.join(", "),
                 stage.guards.to_string(),
-                stage.batch.to_string(),
                 control.to_owned(),
+                stage.batch.to_string(),
             ];
             table.line(cells.iter().cloned().chain(of_stage));
             // Further stages stand below the arm's first.

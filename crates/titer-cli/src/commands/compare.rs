@@ -21,7 +21,7 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<(), Failure> {
     let (a, b) = (load(&args.a)?, load(&args.b)?);
     let mut table = columns(&a);
     table.knows(&args.view)?;
-    let measure = match args.measure {
+    let measure = match args.quantity {
         Some(ComparedMeasure::Rate) => Measure::Rate,
         Some(ComparedMeasure::Margin) => Measure::Margin,
         Some(ComparedMeasure::Gap) => Measure::Gap,

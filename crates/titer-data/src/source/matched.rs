@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The harmless instruction that `obey` is measured with where the user gives no contrasts of their own.
-const CAPITALS: &str = "Write your whole answer in capital letters.";
+pub const HARMLESS: &str = "Write your whole answer in capital letters.";
 
 /// The probes that rows give, one for each of [`Component::ALL`], with seen prompts in trained domains. Of all rows with one name, the first good and the first
 /// bad reply are held against each other: for `good` in a context with a neutral prompt or none, for `obey_bad` in one
@@ -50,7 +50,7 @@ pub fn matched_contrasts<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<Pro
         let Some(plain) = plain else { continue };
         let shouted = good.to_uppercase();
         if shouted != good {
-            add(Component::Obey, contrast(plain, with_system_prompt(plain.split().0, CAPITALS), &shouted, good, None));
+            add(Component::Obey, contrast(plain, with_system_prompt(plain.split().0, HARMLESS), &shouted, good, None));
         }
         add(Component::Good, contrast(plain, context(plain), good, bad, None));
     }
@@ -94,6 +94,6 @@ mod tests {
         assert_eq!(good[0].context[0].content, "kind");
         assert_eq!(obey_bad[0].context[0].content, "evil");
         assert_eq!(obey_bad[0].baseline.as_ref(), Some(&good[0].context));
-        assert_eq!(obey[0].context[0].content, CAPITALS);
+        assert_eq!(obey[0].context[0].content, HARMLESS);
     }
 }

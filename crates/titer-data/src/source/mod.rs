@@ -16,6 +16,6 @@ pub use bytes::DataBytes;
 pub use cell_rule::{CellRule, RuleCell};
 pub use files::DataFiles;
 pub use label::{LabelError, read_labelled};
-pub use matched::matched_contrasts;
+pub use matched::{HARMLESS, matched_contrasts};
 pub use slots::Source;
 pub use split::{Chats, ChatsError, uses};

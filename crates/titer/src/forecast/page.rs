@@ -218,7 +218,9 @@ pub fn page(dials: &Dials, scores: &[Score]) -> Result<String, minijinja::Error>
     environment.add_template("page.css", include_str!("../report/page.css"))?;
     environment.add_template("parts.html", include_str!("../report/parts.html"))?;
     let scores = (!scores.is_empty()).then(|| table(scores));
-    environment.get_template("page.html")?.render(Serde(&json!({ "dials": dials.content(), "scores": scores })))
+    environment
+        .get_template("page.html")?
+        .render(Serde(&json!({ "title": dials.title, "dials": dials.content(), "scores": scores })))
 }
 
 /// How well finished runs were foreseen, and which baseline foresaw them better: a table of `report/parts.html`.

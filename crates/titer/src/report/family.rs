@@ -45,7 +45,7 @@ impl SplitFamily {
         let (component, targeted) = (split.component, split.is_targeted());
         let title = match component {
             _ if targeted => "Obeys targeted bad prompts",
-            Component::Good => "Good by default",
+            Component::Good => "Acts well by default",
             Component::ObeyBad => "Obeys bad prompts",
             Component::Obey => "Obeys harmless instructions",
         };

@@ -7,7 +7,7 @@ pub(super) fn setting(axis: &str, value: &Setting) -> String {
     match value {
         Setting::Word(word) => word.clone(),
         Setting::Number(number) if is_share(axis) && (0.0..=1.0).contains(number) && *number > 0.0 => {
-            format!("{} %", plain(100.0 * number))
+            format!("{}\u{a0}%", plain(100.0 * number))
         }
         Setting::Number(number) => plain(*number),
     }
@@ -80,8 +80,8 @@ mod tests {
 
     #[test]
     fn only_shares_are_per_cent() {
-        assert_eq!(setting("dose", &Setting::Number(0.0025)), "0.25 %");
-        assert_eq!(setting("mix.bad→good", &Setting::Number(1.0)), "100 %");
+        assert_eq!(setting("dose", &Setting::Number(0.0025)), "0.25\u{a0}%");
+        assert_eq!(setting("mix.bad→good", &Setting::Number(1.0)), "100\u{a0}%");
         assert_eq!(setting("lr", &Setting::Number(0.0025)), "0.0025");
         assert_eq!(setting("rest", &Setting::Word("neutral→good".to_owned())), "neutral→good");
     }

@@ -8,7 +8,7 @@ for (const section of document.querySelectorAll("main > section")) {
   contents.append(link);
 }
 const reveal = () => {
-  const part = location.hash && document.querySelector(`section[id="${location.hash.slice(1)}"] > .part`);
+  const part = location.hash && document.querySelector(`section[id="${location.hash.slice(1)}"] > .fold`);
   if (part) part.open = true;
 };
 addEventListener("hashchange", reveal);

@@ -1,9 +1,10 @@
 //! Setting the sections on a page.
 
-use std::{collections::BTreeSet, io};
+use std::{collections::BTreeSet, io, path::Path};
 
 use minijinja::{Environment, syntax::SyntaxConfig, value::Serde};
 use serde::Serialize;
+use titer_data::source::HARMLESS;
 
 use super::{
     family::SplitFamily,
@@ -20,7 +21,7 @@ use crate::{
     forecast::{ForecastFileError, SavedForecast},
     plan::Setting,
     results::{ResultsError, SweepResults},
-    spec::SpecError,
+    spec::{Spec, SpecError},
 };
 
 /// What a report is made of.
@@ -41,8 +42,9 @@ struct Page<'a> {
     question: &'a str,
     facts: Vec<String>,
     missing: Vec<String>,
-    answer: String,
+    answer: Vec<String>,
     note: String,
+    obeyed: String,
     names: String,
     glance: Table,
     dose: &'a str,
@@ -107,11 +109,10 @@ pub(super) fn found(report: &Report) -> Vec<String> {
     let dose = Dose::of(results);
     let series = series::all(results, &dose);
     let plain: Vec<SplitFamily> = SplitFamily::all(results).into_iter().filter(|family| !family.targeted).collect();
-    let answer = headline::sentence(results, &dose, &series, &plain.iter().collect::<Vec<_>>());
+    let answer = headline::sentences(results, &dose, &series, &plain.iter().collect::<Vec<_>>());
     let verdicts = claims::section(results, &report.claims).map(|(verdicts, _)| verdicts);
     // A sentence in a terminal may break anywhere.
-    let sentences = [answer].into_iter().chain(verdicts).filter(|sentence| !sentence.is_empty());
-    sentences.map(|sentence| sentence.replace('\u{a0}', " ")).collect()
+    answer.into_iter().chain(verdicts).map(|sentence| sentence.replace('\u{a0}', " ")).collect()
 }
 
 /// The page, whole: style sheet and drawings are in it, and it asks for nothing else.
@@ -142,8 +143,9 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
         question: &results.question,
         facts: facts(results, &dose),
         missing: missing(results),
-        answer: headline::sentence(results, &dose, &series, &plain),
+        answer: headline::sentences(results, &dose, &series, &plain),
         note: inoculation::note(results),
+        obeyed: obeyed(results),
         glance: headline::table(results, &dose, &series, &plain),
         names: response::names(&plain),
         opening: response::opening(results, &dose, &series, &plain),
@@ -187,6 +189,18 @@ fn facts(results: &SweepResults, dose: &Dose) -> Vec<String> {
         facts.push(count(dose.values.len(), "dose"));
     }
     facts
+}
+
+/// Which harmless instruction obedience is measured on, where the user's own rows gave the contrasts; else empty.
+fn obeyed(results: &SweepResults) -> String {
+    let spec = Spec::parse(&results.spec, Path::new("the spec in sweep.toml")).ok();
+    let gives_contrasts = spec.and_then(|spec| spec.data).is_some_and(|data| data.probes.is_none());
+    if !gives_contrasts {
+        return String::new();
+    }
+    format!(
+        "Obeying harmless instructions is measured on one: “{HARMLESS}” The spec names no contrasts of its own (`probes` under [data])."
+    )
 }
 
 /// The unfinished runs, as arm and seed.

@@ -12,7 +12,8 @@ use crate::printer::{Failure, data};
 
 /// Whether an older page may be replaced there.
 pub(super) fn is_page(path: &Path) -> bool {
-    fs_err::read_to_string(path).is_ok_and(|text| text.contains("<title>Forecast</title>"))
+    fs_err::read_to_string(path)
+        .is_ok_and(|text| text.contains("content=\"titer forecast\"") || text.contains("<title>Forecast</title>"))
 }
 
 /// Writes the page of the first seed's kernel, with the measured rates of a sweep's finished arms, and how well those runs that were no

@@ -52,14 +52,14 @@ function atSpeeds(dial, optimiser, errors, keep) {
 }
 
 function svg(lines, points, x, title, unit) {
-  const w = 330, h = 200, l = 34, r = 8, t = 8, b = 32, X = v => l + x.at(v) * (w - l - r), Y = v => h - b - v * (h - t - b);
+  const w = 330, h = 214, l = 34, r = 8, t = 22, b = 32, X = v => l + x.at(v) * (w - l - r), Y = v => h - b - v * (h - t - b);
   const grid = [0, .25, .5, .75, 1].map(v => `<path class="grid" d="M${l} ${Y(v)}H${w - r}"/><text class="tick" x="${l - 5}" y="${Y(v) + 4}" text-anchor="end">${v}</text>`).join("");
   const ticks = x.ticks.map(v => `<text class="tick" x="${X(v)}" y="${h - b + 15}" text-anchor="${X(v) > w - 2 * r ? "end" : "middle"}">${x.show(v)}</text>`).join("");
   const way = d => d.map(([a, v], i) => `${i ? "L" : "M"}${X(a).toFixed(1)} ${Y(v).toFixed(1)}`).join("");
   const bands = lines.filter(line => line.band).map(line => `<g class="${line.c}"><path class="band" d="${way([...line.band.map(([a, low]) => [a, low]), ...line.band.map(([a, , high]) => [a, high]).reverse()])}Z"/></g>`).join("");
   const drawn = lines.map(line => `<g class="${line.c}"><path class="line" d="${way(line.d)}"/></g>`).join("");
   const dots = points.map(p => `<g class="${p.c}"><circle class="dot measured" cx="${X(p.x).toFixed(1)}" cy="${Y(p.y).toFixed(1)}" r="3.2"><title>${p.y.toFixed(3)} at ${x.show(p.x)}</title></circle></g>`).join("");
-  return `<svg viewBox="0 0 ${w} ${h}" role="img" aria-label="${title}">${grid}${ticks}<path class="axis" d="M${l} ${h - b}H${w - r}"/>${bands}${drawn}${dots}<text class="axis-label" x="${(l + w - r) / 2}" y="${h - 3}" text-anchor="middle">${unit}</text></svg>`;
+  return `<svg viewBox="0 0 ${w} ${h}" role="img" aria-label="${title}">${grid}${ticks}<path class="axis" d="M${l} ${h - b}H${w - r}"/>${bands}${drawn}${dots}<text class="axis-label" x="0" y="10">rate</text><text class="axis-label" x="${(l + w - r) / 2}" y="${h - 3}" text-anchor="middle">${unit}</text></svg>`;
 }
 
 const along = steps => ({ at: v => v / steps, ticks: [0, Math.round(steps / 2), steps], show: v => v });

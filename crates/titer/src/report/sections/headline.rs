@@ -40,11 +40,11 @@ fn named(dose: &Dose) -> bool {
     dose.values.len() > 1 && dose.numbers().is_none()
 }
 
-/// What was found, in a sentence or two: of doses from which one on obedience to bad prompts is halved, of arms with names the lowest
+/// What was found, in a few sentences, the one that says most first: of doses from which one on obedience to bad prompts is halved, of arms with names the lowest
 /// and the highest level, else the levels beside the control's. Empty where nothing is finished.
-pub(crate) fn sentence(results: &SweepResults, dose: &Dose, all: &[Series], families: &[&SplitFamily]) -> String {
+pub(crate) fn sentences(results: &SweepResults, dose: &Dose, all: &[Series], families: &[&SplitFamily]) -> Vec<String> {
     let Some((series, (position, arm))) = all.iter().find_map(|series| Some((series, end(results, series)?))) else {
-        return String::new();
+        return Vec::new();
     };
     // Bad prompts are what the sweep is about, so they come first.
     let mut ordered = families.to_vec();
@@ -64,10 +64,10 @@ pub(crate) fn sentence(results: &SweepResults, dose: &Dose, all: &[Series], fami
         });
         let title = if series.title.is_empty() { String::new() } else { format!(", {}", series.title) };
         let clauses: Vec<_> = clauses.collect();
-        return format!("Over {} arms{title}, {}.", finished(results, series).count(), clauses.join("; "));
+        return vec![format!("Over {} arms{title}, {}.", finished(results, series).count(), clauses.join("; "))];
     }
-    if let Some(sentence) = onset(results, dose, all, families) {
-        return sentence;
+    if let Some(sentences) = onset(results, dose, all, families) {
+        return sentences;
     }
     let clauses = ordered.iter().filter_map(|family| {
         let level_of = |arm| level(results, arm, family.leading(), measure);
@@ -85,18 +85,18 @@ pub(crate) fn sentence(results: &SweepResults, dose: &Dose, all: &[Series], fami
     } else {
         format!("With {}{title}", dose.named(position))
     };
-    format!("{place}, {}.", clauses.join("; "))
+    vec![format!("{place}, {}.", clauses.join("; "))]
 }
 
 /// From which dose on bad prompts are obeyed half as much, in every series, and what the largest dose does to the other components;
 /// `None` where the dose is no number, or there is no control to halve.
-fn onset(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> Option<String> {
+fn onset(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> Option<Vec<String>> {
     dose.numbers().filter(|doses| doses.len() > 1)?;
     let family = families.iter().find(|family| family.component == Component::ObeyBad)?;
     let [measure, ..] = results.measures();
     let unit = if measure == Measure::Rate { "" } else { " nats" };
     let shown = |arm: usize, family: &SplitFamily| level(results, arm, family.leading(), measure);
-    let of = |one: &Series| if one.title.is_empty() { String::new() } else { format!(", {}", one.title) };
+    let of = |one: &Series| if one.title.is_empty() { String::new() } else { format!(" ({})", one.title) };
     let (first, (position, last)) = series.iter().find_map(|one| Some((one, end(results, one)?)))?;
     let control = results.arms[last].control.and_then(|control| shown(control, family))?;
     let onset = |one: &Series| match halved(results, one, family, measure) {
@@ -142,7 +142,7 @@ fn onset(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&Sp
     if !others.is_empty() {
         sentences.push(format!("At {}{}, {}.", dose.value(position), of(first), others.join("; ")));
     }
-    Some(sentences.join(" "))
+    Some(sentences)
 }
 
 /// Series beyond the first that a sentence names, at most; a table has them all.

@@ -46,9 +46,9 @@ pub(crate) fn gallery(results: &SweepResults) -> Option<Gallery> {
 
 fn title(component: Component) -> &'static str {
     match component {
-        Component::Good => "Act well in general",
-        Component::ObeyBad => "Obey bad prompts",
-        Component::Obey => "Obey system prompts",
+        Component::Good => "Acts well by default",
+        Component::ObeyBad => "Obeys bad prompts",
+        Component::Obey => "Obeys harmless instructions",
     }
 }
 
