@@ -2,14 +2,22 @@
 
 mod circles;
 mod imports;
+#[path = "../markdown/mod.rs"]
+mod markdown;
 mod modules;
 mod names;
+mod pages;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use circles::circles;
+use markdown::markdown;
 use modules::Modules;
 use names::{defined_twice, is_table_of_contents};
+use pages::{broken, links};
 
 /// The crates of the lab.
 const CRATES: [&str; 6] = ["titer-machine", "titer-data", "titer-model", "titer", "titer-engine", "titer-cli"];
@@ -66,4 +74,65 @@ fn the_files_that_the_architecture_names_are_there() {
     assert!(named.len() > 50, "it names the files of formulas");
     let missing: Vec<&&str> = named.iter().filter(|path| !folder(path).exists()).collect();
     assert!(missing.is_empty(), "ARCHITECTURE.md names what is not there: {missing:?}");
+}
+
+/// The book's folder.
+fn book() -> PathBuf {
+    folder("../docs").canonicalize().unwrap()
+}
+
+#[test]
+fn no_link_of_the_book_or_the_readme_leads_nowhere() {
+    let mut looked_at = 0;
+    let mut found = Vec::new();
+    for page in markdown(&book()).into_iter().chain([folder("../README.md").canonicalize().unwrap()]) {
+        for link in links(&fs_err::read_to_string(&page).unwrap()) {
+            looked_at += 1;
+            found.extend(broken(&page, &link, &book()).map(|why| format!("{}: {why}", page.display())));
+        }
+    }
+    assert!(looked_at > 50, "pages link each other");
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn every_page_is_in_the_books_summary_and_every_picture_on_a_page() {
+    let leads = |page: &Path| -> Vec<PathBuf> {
+        let text = fs_err::read_to_string(page).unwrap();
+        links(&text)
+            .iter()
+            .map(|link| page.parent().unwrap().join(link))
+            .filter_map(|to| to.canonicalize().ok())
+            .collect()
+    };
+    let summary = book().join("SUMMARY.md");
+    let listed: BTreeSet<PathBuf> = leads(&summary).into_iter().collect();
+    let pages: Vec<PathBuf> = markdown(&book()).into_iter().filter(|page| *page != summary).collect();
+    let left_out: Vec<&PathBuf> = pages.iter().filter(|page| !listed.contains(*page)).collect();
+    assert!(left_out.is_empty(), "not in SUMMARY.md: {left_out:?}");
+    let shown: BTreeSet<PathBuf> = pages.iter().flat_map(|page| leads(page)).collect();
+    let pictures = fs_err::read_dir(book().join("figures")).unwrap().map(|entry| entry.unwrap().path());
+    let unseen: Vec<PathBuf> = pictures.filter(|picture| !shown.contains(picture)).collect();
+    assert!(unseen.is_empty(), "on no page: {unseen:?}");
+}
+
+#[test]
+fn the_tests_that_the_method_names_are_there() {
+    let text = fs_err::read_to_string(book().join("method.md")).unwrap();
+    let code: Vec<&str> = text.split('`').skip(1).step_by(2).collect();
+    let (mut file, mut named, mut missing) = (String::new(), 0, Vec::new());
+    for word in code {
+        if word.starts_with("crates/") && word.ends_with(".rs") {
+            file = fs_err::read_to_string(folder("..").join(word)).unwrap_or_else(|error| panic!("{error}"));
+        } else if word.matches('_').count() >= 2
+            && word.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+        {
+            named += 1;
+            if !file.contains(&format!("fn {word}(")) {
+                missing.push(word);
+            }
+        }
+    }
+    assert!(named > 20, "it names tests behind their files");
+    assert!(missing.is_empty(), "method.md names tests that are not there: {missing:?}");
 }
