@@ -43,7 +43,7 @@ fn for_chats(args: &InitArgs) -> Result<(), Failure> {
         ));
         data(&head(args, "", &rules(&census)));
         data(&stage(args, 320, "{ rest = \"neutral→good\" }"));
-        data(&dose("neutral→good"));
+        data(&dose("neutral→good", 320));
         return Ok(());
     }
     let files = DataFiles { rows: args.data.clone(), probes: args.probes.clone(), cells: Vec::new() };
@@ -58,7 +58,7 @@ fn for_chats(args: &InitArgs) -> Result<(), Failure> {
     if trained(bad_good) > 0 && trained(rest) > 0 {
         let rows = trained(bad_good).min(trained(rest)).clamp(batch, 640) / batch * batch;
         data(&stage(args, rows, &format!("{{ rest = \"{rest}\" }}")));
-        data(&dose(&rest.to_string()));
+        data(&dose(&rest.to_string(), rows));
     } else {
         let all: usize = counts.iter().map(|(_, trained)| trained).sum();
         let rows = all.clamp(batch, 640) / batch * batch;
@@ -139,9 +139,13 @@ fn stage(args: &InitArgs, rows: usize, mix: &str) -> String {
     )
 }
 
-fn dose(rest: &str) -> String {
+/// Doses of bad→good that are at least one of so many rows.
+fn dose(rest: &str, rows: usize) -> String {
+    let doses = [0.0, 0.03, 0.1, 0.3, 1.0].into_iter().filter(|dose| *dose == 0.0 || dose * rows as f64 >= 1.0);
+    let doses: Vec<String> = doses.map(|dose| format!("{dose:?}")).collect();
     format!(
-        "[sweep]                         # the dose: bad→good rows in place of {rest} ones\n\"train.mix.bad→good\" = [0.0, 0.03, 0.1, 0.3, 1.0]"
+        "[sweep]                         # the dose: bad→good rows in place of {rest} ones\n\"train.mix.bad→good\" = [{}]",
+        doses.join(", ")
     )
 }
 

@@ -98,14 +98,11 @@ fn print_table(
     }
     data("");
     data(&format!("before inoculating with bad→bad rows, from {} contrasts:", warning.contrasts));
-    data(&format!(
-        "context overlap     {:>6.3}   cosine of the margin's gradients under neutral and bad prompts",
+    prose(&format!(
+        "context overlap {:.3}: cosine of the margin's gradients under neutral and bad prompts",
         warning.overlap
     ));
-    data(&format!(
-        "inoculation headroom {:>5.2}   nats by which the bad prompt raises the bad reply",
-        warning.headroom
-    ));
+    prose(&format!("inoculation headroom {:.2}: nats by which the bad prompt raises the bad reply", warning.headroom));
     Ok(())
 }
 
