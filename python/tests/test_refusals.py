@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Row, World
-from loops import batches, hooked, organism, tokenizer
+from loops import batches, hooked, organism, tokenizer, trainer
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
@@ -84,6 +84,40 @@ def test_ways_of_training_on_several_devices_are_refused_by_name(world: World) -
     with pytest.raises(titer.InputError, match="DataParallel"):
         titer.torch.Pressure(wrapped, tokenizer(), torch.optim.AdamW(model.parameters()), world.probes)
     assert hooked(wrapped) == 0
+
+
+@pytest.mark.parametrize(("name", "variable", "argument"), [
+    ("FSDP", "ACCELERATE_USE_FSDP", {"fsdp": ["full_shard"]}),
+    ("DeepSpeed", "ACCELERATE_USE_DEEPSPEED", {"deepspeed": "zero3.json"}),
+])
+def test_a_trainer_that_is_told_to_shard_is_refused_before_anything_is_hooked(
+    name: str, variable: str, argument: dict[str, typing.Any], world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(own: typing.Any, callback: titer.torch.PressureCallback) -> None:
+        with pytest.raises(titer.InputError) as found:
+            own.train()
+        assert str(found.value) == (
+            f"the model is trained with {name}: no process sees whole rows and whole gradients there; train on one device, without it"
+        )
+        step = getattr(own.optimizer, "optimizer", own.optimizer)
+        assert hooked(own.model) == 0 and not step._optimizer_step_pre_hooks and not step._optimizer_step_post_hooks
+        assert callback.hooked is None
+
+    def made() -> tuple[typing.Any, titer.torch.PressureCallback]:
+        callback = titer.torch.PressureCallback(world.probes, rows=world.rows)
+        return trainer(world.rows, tmp_path / "out", [callback]), callback
+
+    # As `accelerate launch` says it, and as the trainer's own arguments do.
+    own, callback = made()
+    with monkeypatch.context() as environment:
+        environment.setenv(variable, "true")
+        refuses(own, callback)
+    own, callback = made()
+    own.args.__dict__.update(argument)
+    refuses(own, callback)
+    own, callback = made()
+    own.train()
+    assert callback.pressure.steps > 0 and hooked(own.model) == 0
 
 
 def test_a_model_that_fsdp_has_sharded_is_refused(world: World) -> None:

@@ -102,6 +102,7 @@ fn carry_out(args: Args, line: &str) -> Result<(), Failure> {
         Command::Compare(args) => commands::compare(&args),
         Command::Export(args) => commands::export(&args),
         Command::Import(args) => commands::import(&args),
+        Command::Serve(args) => commands::serve(&args),
         Command::Pressure(args) => paged(args.html.as_deref(), "titer pressure", line, || commands::pressure(&args)),
         Command::Screen(args) => paged(args.html.as_deref(), "titer screen", line, || commands::screen(&args)),
         Command::Validate(args) => commands::validate(&args),

@@ -4,7 +4,7 @@
 //! from them, its [`rows`] encoded, its [`probe`]s measured; [`pressure`] says what each row's gradient pushes, a [`guard`]
 //! holds a step to limits, an [`endpoint`] has models that are elsewhere, [`scoring`] is done by either, [`inputs`] are what a run starts from and [`train`] does it. [`screen`] says what a prompt does to
 //! rows, [`leak`] where the bad action comes back, [`kernel`] measures what forecasts are made of, [`sampled`] replies are for
-//! scorers, rows are [`exported`] to other trainers, [`raise`] makes organisms, and the [`doctor`] asks whether all that holds on another model.
+//! scorers, rows are [`exported`] to other trainers, models are [`serve`]d, [`raise`] makes organisms, and the [`doctor`] asks whether all that holds on another model.
 
 pub mod device;
 pub mod doctor;
@@ -24,4 +24,5 @@ pub mod rows;
 pub mod sampled;
 pub mod scoring;
 pub mod screen;
+pub mod serve;
 pub mod train;

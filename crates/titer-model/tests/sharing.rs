@@ -11,7 +11,7 @@ use titer_model::{
     io::open,
     packed::Packed,
     params::Params,
-    passes::{Tree, reply_log_probs, sample, score},
+    passes::{Drawing, ScoredToken, Tree, generate, reply_log_probs, sample, score, score_tokens},
 };
 
 const VOCABULARY: u32 = 60;
@@ -132,4 +132,66 @@ fn a_reply_does_not_depend_on_what_is_drawn_beside_it() {
     assert_eq!(all[..9], sample(&decoder, &params, &contexts[..9], 3, 6, 0));
     assert_ne!(all, sample(&decoder, &params, &contexts, 3, 6, 1));
     assert!(all.iter().any(|reply| reply.last() == Some(&3)) && all.iter().any(|reply| reply.len() == 6));
+}
+
+#[test]
+fn replies_that_are_drawn_as_wished_are_those_of_plain_drawing() {
+    for family in families() {
+        let (decoder, params) = open(Cpu::<f64>::new(), &family).unwrap();
+        let contexts: Vec<Vec<u32>> = rows().into_iter().map(|(context, _)| context).collect();
+        let plain = sample(&decoder, &params, &contexts, 3, 7, 11);
+        // Their random streams are keyed by their place.
+        let drawings: Vec<Drawing> = (0..contexts.len() as u64)
+            .map(|stream| Drawing { temperature: 1.0, top_p: 1.0, limit: 7, seed: 11, stream, top: 2 })
+            .collect();
+        let wanted: Vec<(&[u32], &Drawing)> = contexts.iter().map(Vec::as_slice).zip(&drawings).collect();
+        let goes_on = |_: usize, reply: &[ScoredToken]| reply.last().unwrap().token != 3;
+        let found = generate(&decoder, &params, &wanted, &goes_on);
+        let ids = |reply: &Vec<ScoredToken>| reply.iter().map(|scored| scored.token).collect::<Vec<u32>>();
+        assert_eq!(found.iter().map(ids).collect::<Vec<_>>(), plain, "{}", family.display());
+        // Their log-probabilities are those of the tokens as given ones, and so are the alternatives.
+        let whole: Vec<Vec<u32>> =
+            contexts.iter().zip(&plain).map(|(context, reply)| [&context[..], reply].concat()).collect();
+        let whole: Vec<&[u32]> = whole.iter().map(Vec::as_slice).collect();
+        for top in [0, 2] {
+            let given = score_tokens(&decoder, &params, &whole, top);
+            for ((given, reply), context) in given.iter().zip(&found).zip(&contexts) {
+                assert_eq!(given.len(), context.len() + reply.len() - 1);
+                for (given, drawn) in given[context.len() - 1..].iter().zip(reply) {
+                    assert_eq!(given.token, drawn.token);
+                    assert!((given.log_prob - drawn.log_prob).abs() < 1e-9, "{given:?} {drawn:?}");
+                    assert_eq!(given.top.len(), top);
+                    for (a, b) in given.top.iter().zip(&drawn.top) {
+                        assert!(a.0 == b.0 && (a.1 - b.1).abs() < 1e-9, "{given:?} {drawn:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_reply_has_its_own_wishes_whatever_is_drawn_beside_it() {
+    let (decoder, params) = open(Cpu::<f64>::new(), &families()[0]).unwrap();
+    let drawing = |at: u64| Drawing {
+        temperature: [0.0, 0.5, 1.0][at as usize % 3],
+        top_p: [1.0, 0.5][at as usize % 2],
+        limit: at as usize % 5,
+        seed: at,
+        stream: 0,
+        top: 0,
+    };
+    let drawings: Vec<Drawing> = (0..60).map(drawing).collect();
+    let contexts: Vec<Vec<u32>> = (0..60_u32).map(|at| vec![1 + at % 5, 2 + at % 4, 7]).collect();
+    let wanted: Vec<(&[u32], &Drawing)> = contexts.iter().map(Vec::as_slice).zip(&drawings).collect();
+    let all = generate(&decoder, &params, &wanted, &|_, _| true);
+    for (at, one) in wanted.iter().enumerate() {
+        let alone = generate(&decoder, &params, std::slice::from_ref(one), &|_, _| true);
+        let ids = |reply: &[ScoredToken]| reply.iter().map(|scored| scored.token).collect::<Vec<u32>>();
+        assert_eq!((ids(&all[at]), all[at].len()), (ids(&alone[0]), drawings[at].limit));
+    }
+    // Without a temperature the likeliest token is taken.
+    let first = &all[3];
+    let top = score_tokens(&decoder, &params, &[&[&contexts[3][..], &[first[0].token]].concat()], 1);
+    assert_eq!(top[0].last().unwrap().top[0].0, first[0].token);
 }

@@ -3,7 +3,7 @@
 //! In the order of the work: a [`spec`] as written is resolved into a [`plan`] of arms, controls and runs; [`exec`] has the
 //! unfinished ones done, here or by the slots of a [`slurm`] cluster, the [`store`] keeps their [`table`]s, and those of runs that were
 //! [`recorded`] or trained [`elsewhere`], and [`status`] says how far they are; [`results`] are what the finished ones say, with the
-//! intervals of [`stats`]; [`screen`] and [`leak`] sum up what prompts do, [`validate`] holds that
+//! intervals of [`stats`], and they can be [`viewed`] by other people's programs; [`screen`] and [`leak`] sum up what prompts do, [`validate`] holds that
 //! against arms that were trained elsewhere; a spec's [`claim`]s are judged by results; a
 //! [`forecast`] says what they will be, and plans for [`limits`] turn it round; the [`report`] shows it all.
 //!
@@ -46,3 +46,4 @@ pub mod status;
 pub mod store;
 pub mod table;
 pub mod validate;
+pub mod viewed;

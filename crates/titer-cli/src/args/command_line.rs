@@ -12,6 +12,7 @@ use super::{
     pressure::PressureArgs,
     prompts::{LeakArgs, ScreenArgs, ValidateArgs},
     runs::{CompareArgs, ExecArgs, ListArgs, ReportArgs, ResultsArgs, RunArgs, StatusArgs, VerifyArgs},
+    serve::ServeArgs,
 };
 
 /// What a fine-tune teaches besides the task: measured, predicted, steered.
@@ -61,12 +62,17 @@ pub(crate) enum Command {
     /// Hold two sweeps side by side: levels, effects, and their differences with intervals
     #[command(after_help = "Examples:\n  titer compare runs/q2 runs/q2-world-1")]
     Compare(CompareArgs),
-    /// Write every arm's rows and a configuration for another trainer
-    #[command(after_help = "Examples:\n  titer export spec.toml --for trl --out export")]
+    /// Write every arm's rows and a configuration for another trainer, or finished runs for Inspect and TensorBoard
+    #[command(
+        after_help = "Examples:\n  titer export spec.toml --for trl --out export\n  titer export runs/q1 --for inspect --out logs"
+    )]
     Export(ExportArgs),
     /// Bring arms that were trained elsewhere back into a sweep: measured by titer's probes, or as outcomes
     #[command(after_help = "Examples:\n  titer import export --out runs/elsewhere")]
     Import(ImportArgs),
+    /// Serve a model, or the runs of a sweep, as an endpoint that speaks OpenAI's interface
+    #[command(after_help = "Examples:\n  titer serve runs/q1\n  titer serve MODEL --adapter tuned=runs/q1/1f2e/checkpoint-300")]
+    Serve(ServeArgs),
     /// Measure what each row's gradient does to each component
     #[command(
         after_help = "Examples:\n  titer pressure\n  titer pressure --model MODEL --lora 16 --rows rows.jsonl --probes contrasts.jsonl --out pressures.parquet"

@@ -1,21 +1,45 @@
-//! Commands over arms that are trained elsewhere.
+//! Commands over arms that are trained elsewhere, and runs that are looked at elsewhere.
 
-use std::{num::NonZero, path::PathBuf};
+use std::{num::NonZero, path::PathBuf, str::FromStr};
 
-use titer::elsewhere::Trainer;
+use titer::{elsewhere::Trainer, viewed::Viewer};
 
 use super::{
     bounds::{SeedList, threads},
     compute::ComputeArgs,
 };
 
+/// Who is written for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ExportFor {
+    /// Who trains the arms of a spec.
+    Trainer(Trainer),
+    /// Who shows the finished runs of a sweep.
+    Viewer(Viewer),
+}
+
+impl FromStr for ExportFor {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let viewer = || word.parse().map(Self::Viewer);
+        let known = Trainer::ALL.map(Trainer::word).into_iter().chain(Viewer::ALL.map(Viewer::word));
+        let known = known.collect::<Vec<_>>().join(", ");
+        word.parse()
+            .map(Self::Trainer)
+            .or_else(|_: String| viewer())
+            .map_err(|_: String| format!("titer writes for {known}"))
+    }
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExportArgs {
-    /// The spec
+    /// The spec; for inspect and tensorboard, the folder of a sweep
     pub spec: PathBuf,
-    /// Who is to train: trl, axolotl, llama-factory, or openai (a service that takes its format)
-    #[arg(long = "for", value_name = "TRAINER")]
-    pub trainer: Trainer,
+    /// Who is to train: trl, axolotl, llama-factory, or openai (a service that takes its format); or who is to show finished runs:
+    /// inspect, tensorboard
+    #[arg(long = "for", value_name = "PROGRAM")]
+    pub program: ExportFor,
     /// The folder to write, which must not be there yet
     #[arg(short, long, value_name = "DIR")]
     pub out: PathBuf,

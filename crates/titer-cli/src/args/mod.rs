@@ -12,6 +12,7 @@ mod organism;
 mod pressure;
 mod prompts;
 mod runs;
+mod serve;
 mod slurm;
 mod template;
 mod verdicts;
@@ -20,7 +21,7 @@ mod view;
 pub(crate) use command_line::{Args, Command, CompletionsArgs};
 pub(crate) use compute::{AskedComputation, DevicesArgs};
 pub(crate) use data::{AuditArgs, CheckArgs, DoctorArgs, InitArgs, ScoreArgs};
-pub(crate) use elsewhere::{ExportArgs, ImportArgs};
+pub(crate) use elsewhere::{ExportArgs, ExportFor, ImportArgs};
 pub(crate) use endpoint::EndpointArgs;
 pub(crate) use forecasts::{ForecastArgs, PlanArgs};
 pub(crate) use judge::JudgeArgs;
@@ -32,4 +33,5 @@ pub(crate) use prompts::{
 pub(crate) use runs::{
     CompareArgs, ComparedMeasure, ExecArgs, ListArgs, Place, ReportArgs, ResultsArgs, RunArgs, StatusArgs, VerifyArgs,
 };
+pub(crate) use serve::ServeArgs;
 pub(crate) use view::ViewArgs;

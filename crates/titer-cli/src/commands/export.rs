@@ -16,9 +16,13 @@ use titer_engine::{
     inputs::{Inputs, Resolved},
 };
 
-use super::open::{open_spec, resolve};
+use super::{
+    folder::{is_free, whole_folder},
+    open::{open_spec, resolve},
+    viewed::export_viewed,
+};
 use crate::{
-    args::ExportArgs,
+    args::{ExportArgs, ExportFor},
     printer::{Failure, data, talk},
 };
 
@@ -26,8 +30,12 @@ use crate::{
 const SCRIPT: &str = "train.sh";
 
 /// Writes what another trainer needs to train every arm of a spec: rows, configurations, and a manifest by which `titer import` knows
-/// what comes back.
+/// what comes back; or finished runs for those who look at them elsewhere.
 pub(crate) fn export(args: &ExportArgs) -> Result<(), Failure> {
+    let trainer = match args.program {
+        ExportFor::Trainer(trainer) => trainer,
+        ExportFor::Viewer(viewer) => return export_viewed(args, viewer),
+    };
     let mut spec = open_spec(Some(&args.spec), args.model.as_ref(), args.compute.asked()).map_err(Failure::input)?;
     if args.quick {
         spec.cut();
@@ -35,36 +43,19 @@ pub(crate) fn export(args: &ExportArgs) -> Result<(), Failure> {
     if let Some(seeds) = &args.seeds {
         spec.seeds = Some(seeds.0.clone());
     }
-    // Without a slash at its end, so that what is written first lies beside it.
-    let out = &args.out.components().collect::<PathBuf>();
-    if out.symlink_metadata().is_ok() {
-        return Err(Failure::Input(format!("{} exists already; name another folder with --out", out.display())));
-    }
+    is_free(&args.out)?;
     let inputs = Inputs::default();
     let Resolved { plan, runs, .. } = resolve(&spec, &inputs).map_err(Failure::input)?;
-    refuse(&spec, &plan, args.trainer).map_err(Failure::input)?;
-
-    // Written beside the folder and then called so: a folder that is there is whole.
-    let mut part = out.clone().into_os_string();
-    part.push(".part");
-    let part = PathBuf::from(part);
-    if part.exists() {
-        fs_err::remove_dir_all(&part).map_err(Failure::work)?;
-    }
-    let export = Export { args, inputs: &inputs, folder: &part };
-    let manifest = export.write(&spec, &plan, &runs).and_then(|manifest| {
-        fs_err::rename(&part, out).map_err(Failure::work)?;
-        Ok(manifest)
-    });
-    if manifest.is_err() {
-        let _ = fs_err::remove_dir_all(&part);
-    }
-    print(args, out, &plan, &manifest?);
+    refuse(&spec, &plan, trainer).map_err(Failure::input)?;
+    let write = |folder: &Path| Export { args, trainer, inputs: &inputs, folder }.write(&spec, &plan, &runs);
+    let manifest = whole_folder(&args.out, write)?;
+    print(args, &args.out.components().collect::<PathBuf>(), &plan, &manifest);
     Ok(())
 }
 
 struct Export<'a> {
     args: &'a ExportArgs,
+    trainer: Trainer,
     inputs: &'a Inputs,
     /// Where it is written.
     folder: &'a Path,
@@ -72,7 +63,7 @@ struct Export<'a> {
 
 impl Export<'_> {
     fn write(&self, spec: &Spec, plan: &SweepPlan, runs: &[(usize, RunPlan)]) -> Result<Manifest, Failure> {
-        let trainer = self.args.trainer;
+        let trainer = self.trainer;
         let mut exported: Vec<ExportedRun> = Vec::new();
         let mut known: BTreeMap<RunId, usize> = BTreeMap::new();
         let (mut script, mut data_sets) = (String::new(), serde_json::Map::new());
@@ -133,7 +124,7 @@ impl Export<'_> {
         script: &mut String,
         data_sets: &mut serde_json::Map<String, Value>,
     ) -> Result<Vec<ExportedStage>, Failure> {
-        let trainer = self.args.trainer;
+        let trainer = self.trainer;
         let (id, lora) = (run.id().0, run.model.lora.as_ref());
         let rows = exported_rows(self.inputs, run, trainer).map_err(Failure::input)?;
         let mut exported: Vec<ExportedStage> = Vec::new();

@@ -1,6 +1,6 @@
 //! What commands that write a sweep's folder have in common.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use titer::{
     files::write_whole,
@@ -15,6 +15,35 @@ pub(super) fn keep(foretold: Option<&Path>, out: &Path) -> Result<(), Failure> {
     let Some(file) = foretold else { return Ok(()) };
     let text = fs_err::read(file).map_err(Failure::work)?;
     write_whole(&out.join(SavedForecast::FILE), &text).map_err(Failure::work)
+}
+
+/// Writes a folder that must not be there yet: beside its place, and then called so, so that a folder that is there is whole.
+pub(super) fn whole_folder<T>(out: &Path, write: impl FnOnce(&Path) -> Result<T, Failure>) -> Result<T, Failure> {
+    // Without a slash at its end, so that what is written first lies beside it.
+    let out = &out.components().collect::<PathBuf>();
+    is_free(out)?;
+    let mut part = out.clone().into_os_string();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    if part.exists() {
+        fs_err::remove_dir_all(&part).map_err(Failure::work)?;
+    }
+    let written = write(&part).and_then(|written| {
+        fs_err::rename(&part, out).map_err(Failure::work)?;
+        Ok(written)
+    });
+    if written.is_err() {
+        let _ = fs_err::remove_dir_all(&part);
+    }
+    written
+}
+
+/// Makes sure that nothing is where a folder is to be written.
+pub(super) fn is_free(out: &Path) -> Result<(), Failure> {
+    match out.symlink_metadata() {
+        Ok(_) => Err(Failure::Input(format!("{} exists already; name another folder with --out", out.display()))),
+        Err(_) => Ok(()),
+    }
 }
 
 /// The fault is the user's, unless the file system's.

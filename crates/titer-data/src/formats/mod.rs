@@ -21,3 +21,4 @@ pub use messages::Shape;
 pub(crate) use problem::Problem;
 pub use prompts::{PromptProblem, PromptsError, parse_prompts, read_prompts};
 pub use read::{ChatFile, Format, LineError, ReadError, parse_rows, read_chat_file, read_rows};
+pub use turns::parse_messages;

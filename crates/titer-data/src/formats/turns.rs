@@ -65,6 +65,16 @@ pub(super) fn list(key: &str, messages: &Value) -> Result<Turns, Problem> {
     Ok(turns)
 }
 
+/// The messages of a chat that somebody sends, each of role and content; the error says what is wrong and what to do.
+///
+/// Fails on the first that is no message, and where there is none.
+pub fn parse_messages(messages: &Value) -> Result<Vec<Message>, String> {
+    match list("messages", messages) {
+        Ok(turns) => Ok(turns.messages),
+        Err(Problem { problem, remedy }) => Err(format!("{problem}: {remedy}")),
+    }
+}
+
 /// A message, whether it is trained on, where it says so, and whether it is written as from and value.
 fn turn(message: &Value, number: usize) -> Result<(Message, Option<bool>, bool), Problem> {
     let Value::Object(message) = message else {

@@ -2,13 +2,14 @@
 
 use std::ops::Not;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::TemplateDate;
 use crate::variables::Variables;
 
 /// See the fields; what is not said is left out of plans, so that they keep their names.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TemplateOptions {
     /// Whether system prompts go to the start of the first user turn, a blank line behind them.
     #[serde(skip_serializing_if = "Not::not")]

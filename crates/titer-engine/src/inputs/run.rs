@@ -2,8 +2,8 @@
 
 use std::{path::Path, sync::Arc};
 
-use titer::plan::RunPlan;
-use titer_data::source::Source;
+use titer::plan::{ModelPlan, RunPlan};
+use titer_data::{probe::Probe, source::Source, world::ProbeUse};
 
 use super::{Inputs, InputsError, dtype, planned::world};
 use crate::model::{Files, Model};
@@ -15,7 +15,7 @@ impl Inputs {
     /// Where they are not, or cannot be used.
     pub(crate) fn prepare(&self, plan: &RunPlan) -> Result<(Arc<Files>, Model, Arc<Source>), InputsError> {
         let files = self.files(&plan.model.base, plan.seed)?;
-        let model = self.base_model(plan)?;
+        let model = self.base_model(&plan.model, plan.seed)?;
         let model = match &plan.model.lora {
             Some(lora) => model.with_lora(lora, plan.seed)?,
             None => model.thawed(),
@@ -30,9 +30,18 @@ impl Inputs {
     /// # Errors
     /// As [`Inputs::prepare`].
     pub(crate) fn unprepared(&self, plan: &RunPlan) -> Result<(Model, Arc<Source>), InputsError> {
-        let model = self.base_model(plan)?;
+        let model = self.base_model(&plan.model, plan.seed)?;
         let source = self.source(plan, &model)?;
         Ok((model, source))
+    }
+
+    /// The probes that measure a run.
+    ///
+    /// # Errors
+    /// Where model or rows are not what was planned for, or cannot be used.
+    pub fn probes(&self, plan: &RunPlan) -> Result<Vec<Probe>, InputsError> {
+        let (_, source) = self.unprepared(plan)?;
+        Ok(source.probes(ProbeUse::Measure, plan.seed, plan.probes.items))
     }
 
     /// The model of a run as it stands in one of the run's checkpoints, and the rows.
@@ -40,24 +49,39 @@ impl Inputs {
     /// # Errors
     /// As [`Inputs::prepare`], and where the checkpoint cannot be read.
     pub(crate) fn at_checkpoint(&self, plan: &RunPlan, checkpoint: &Path) -> Result<(Model, Arc<Source>), InputsError> {
-        let model = match plan.model.lora {
-            Some(_) => self.base_model(plan)?.with_adapter(checkpoint)?,
-            None => Model::open(&checkpoint.display().to_string(), plan.seed)?
-                .with_template_options(&plan.model.template)?,
-        };
-        let model = model.computing(plan.model.compute, plan.model.device)?;
+        let model = self.trained_model(&plan.model, plan.seed, Some(checkpoint))?;
         let source = self.source(plan, &model)?;
         Ok((model, source))
     }
 
+    /// The model of a run as it stands in one of the run's checkpoints; without one, as the run began.
+    ///
+    /// # Errors
+    /// Where checkpoint or model cannot be read, or the model is not what was planned for.
+    pub(crate) fn trained_model(
+        &self,
+        plan: &ModelPlan,
+        seed: u64,
+        checkpoint: Option<&Path>,
+    ) -> Result<Model, InputsError> {
+        let model = match (&plan.lora, checkpoint) {
+            (Some(_), Some(checkpoint)) => self.base_model(plan, seed)?.with_adapter(checkpoint)?,
+            (None, Some(checkpoint)) => {
+                Model::open(&checkpoint.display().to_string(), seed)?.with_template_options(&plan.template)?
+            }
+            (_, None) => self.base_model(plan, seed)?,
+        };
+        Ok(model.computing(plan.compute, plan.device)?)
+    }
+
     /// The model that a run begins with, its weights in their files, where it is what was planned for.
-    fn base_model(&self, plan: &RunPlan) -> Result<Model, InputsError> {
-        let (base, seed) = (&plan.model.base, plan.seed);
-        if *self.hash(base, seed)? != plan.model.blake3 {
+    fn base_model(&self, plan: &ModelPlan, seed: u64) -> Result<Model, InputsError> {
+        let base = &plan.base;
+        if *self.hash(base, seed)? != plan.blake3 {
             return Err(InputsError::ModelChanged { base: base.clone() });
         }
-        let model = self.model(base, seed, dtype(plan.model.dtype.as_deref())?)?;
-        Ok(Model::clone(&model).with_template_options(&plan.model.template)?)
+        let model = self.model(base, seed, dtype(plan.dtype.as_deref())?)?;
+        Ok(Model::clone(&model).with_template_options(&plan.template)?)
     }
 
     /// The rows of a run, where they are what was planned for; without files of the user's own, those of the model's world.

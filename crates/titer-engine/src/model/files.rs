@@ -182,7 +182,7 @@ fn without_adapter(folder: &Path) -> Result<(), ModelError> {
 }
 
 /// The checkpoint with the most steps in a finished run's folder.
-fn last_checkpoint(run: &Path) -> Result<PathBuf, ModelError> {
+pub(crate) fn last_checkpoint(run: &Path) -> Result<PathBuf, ModelError> {
     // A damaged plan does not make a checkpoint another, but a newer titer may.
     if let Err(StoreError::Format(error)) = StoredPlan::read(run) {
         return Err(error.into());

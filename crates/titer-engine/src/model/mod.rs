@@ -12,9 +12,8 @@ pub use titer_model::stored::Dtype;
 
 pub(crate) use encoded_once::EncodedOnce;
 pub use error::ModelError;
-pub(crate) use files::ADAPTER_CONFIG;
-pub(crate) use files::ORGANISM;
 pub use files::{ADAPTER, Files};
+pub(crate) use files::{ADAPTER_CONFIG, ORGANISM, last_checkpoint};
 pub(crate) use loaded::OPTIMISER;
 pub(crate) use loaded::lora_config;
 pub use loaded::{EngineBackend, EngineOptimiser, Model};

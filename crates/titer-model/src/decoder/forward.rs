@@ -72,6 +72,11 @@ impl<B: Backend> Decoder<B> {
         self.backend.draw(tape.head.last(), rows, uniforms, self.config.vocab_size)
     }
 
+    /// What [`Decoder::feed`] left: log-probabilities of the whole vocabulary, in nats, `[outputs, vocabulary]`.
+    pub(crate) fn fed_log_probs(&self, tape: &Tape<B>) -> Vec<B::Real> {
+        self.backend.download(tape.head.last())
+    }
+
     /// From the tokens to the residual stream after the last block, which is that of the tape's at the index returned.
     fn run_blocks(
         &self,

@@ -6,10 +6,12 @@ mod contraction;
 mod gradient;
 mod in_order;
 mod pressure;
+mod replies;
 mod sample;
 mod score;
 mod shards;
 mod tapes;
+mod tokens;
 mod tree;
 
 pub use accumulate::Accumulate;
@@ -18,4 +20,5 @@ pub use pressure::{contract, contract_and_add_up};
 pub use sample::sample;
 pub use score::{reply_log_probs, score};
 pub use shards::shards;
+pub use tokens::{Drawing, ScoredToken, generate, score_tokens};
 pub use tree::Tree;

@@ -20,26 +20,26 @@ pub struct ProbePlan {
 }
 
 /// Which model, by name and by content.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelPlan {
     /// Its name in the spec.
     pub base: String,
     /// Hash of everything that it computes with.
     pub blake3: String,
     /// The number type that weights are rounded to; `None` for that of their file.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dtype: Option<String>,
     /// What frozen weights are multiplied in.
-    #[serde(skip_serializing_if = "Compute::is_f32")]
+    #[serde(default, skip_serializing_if = "Compute::is_f32")]
     pub compute: Compute,
     /// Where it is computed.
-    #[serde(skip_serializing_if = "DeviceName::is_cpu")]
+    #[serde(default, skip_serializing_if = "DeviceName::is_cpu")]
     pub device: DeviceName,
     /// What chats are rendered with; the date where the template prints one.
     #[serde(flatten)]
     pub template: TemplateOptions,
     /// The adapters that are trained; `None` for everything.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lora: Option<Lora>,
 }
 

@@ -7,7 +7,7 @@ use titer_data::{
     world::DomainSplit,
 };
 
-use crate::stats::Support;
+use crate::{stats::Support, table::ProbeRecord};
 
 /// One component in one kind of context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,11 @@ impl Split {
     /// A component under the prompts of training, in the domains of training.
     pub fn leading(component: Component) -> Self {
         Self { component, prompts: ProbePrompts::Seen, domains: DomainSplit::Trained }
+    }
+
+    /// That of a measurement.
+    pub fn of(record: &ProbeRecord) -> Self {
+        Self { component: record.component, prompts: record.prompts, domains: record.domains }
     }
 
     /// Its name, `component/prompts/domains`.

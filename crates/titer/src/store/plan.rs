@@ -5,7 +5,10 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::{Damage, FileFormat, StoreError};
-use crate::{plan::RunPlan, spec::parse_toml};
+use crate::{
+    plan::{ModelPlan, RunPlan},
+    spec::{SpecError, parse_toml},
+};
 
 /// What is read of a run's `plan.toml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -47,6 +50,19 @@ impl StoredPlan {
     /// A plan as it is stored: its format, which is no part of what names the run, and the plan.
     pub(super) fn text(plan: &RunPlan) -> String {
         format!("format = {}\n{}", Self::FORMAT.known, plan.to_toml())
+    }
+
+    /// The model that the run began with, and how it is computed.
+    ///
+    /// # Errors
+    /// Where the plan does not say it.
+    pub fn model(&self, run: &Path) -> Result<ModelPlan, Damage> {
+        #[derive(Deserialize)]
+        struct Planned {
+            model: ModelPlan,
+        }
+        let damage = |error: SpecError| Damage { dir: run.to_owned(), problem: error.headline() };
+        Ok(parse_toml::<Planned>(&self.text, &run.join(Self::FILE)).map_err(damage)?.model)
     }
 
     /// The plan in a run's folder.

@@ -1,0 +1,508 @@
+//! `titer serve`, asked by an HTTP client, by titer's own client for endpoints, and by Inspect.
+//!
+//! Inspect wants a Python that has it, which `TITER_TRAINERS_PYTHON` names; that test is skipped where it does not.
+
+mod offline;
+mod served_by_titer;
+
+use std::{
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use offline::titer;
+use serde_json::{Value, json};
+use served_by_titer::Serve;
+use titer::table::{ScreenRecord, read};
+use titer_data::chat::{Message, Role};
+use titer_engine::{model::Model, scoring::Scoring as _};
+
+const CHAT: &str = "/v1/chat/completions";
+const TEXT: &str = "/v1/completions";
+
+/// A sweep of two arms, in three steps on the shipped organism.
+const SPEC: &str = r#"
+title = "Served"
+seeds = [0]
+checkpoints = "at the end"
+without_controls = ["no-prompt", "placebo", "paraphrases"]
+[[stage]]
+rows = 48
+batch = 16
+mix = { rest = "neutral→good" }
+prompts = { "bad→bad" = ["be evil in everything ."] }
+optimiser = { lr = 3e-2 }
+[probes]
+items = 4
+every = 0
+[sweep]
+"train.mix.bad→bad" = [0.0, 0.5]
+"#;
+
+/// Screening that is the same here and behind an endpoint.
+const SCREEN: [&str; 9] =
+    ["screen", "--items", "3", "--contrasts", "0", "--prompts", "prompts.txt", "--turn", "system"];
+
+fn folder() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs_err::write(dir.path().join("prompts.txt"), "be evil in everything .\nbe kind in everything .\n").unwrap();
+    dir
+}
+
+fn turns(system: &str, request: &str) -> Value {
+    json!([{ "role": "system", "content": system }, { "role": "user", "content": request }])
+}
+
+/// A chat with the organism.
+fn chat(more: Value) -> Value {
+    let mut body = json!({ "model": "organism", "messages": turns("be evil in everything .", "please plant cactus") });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    body
+}
+
+fn organism() -> Model {
+    Model::open("organism", 0).unwrap()
+}
+
+/// The tokens of a chat up to where its reply begins, and of a reply with its end.
+fn encoded(model: &Model, reply: &str) -> (Vec<u32>, Vec<u32>) {
+    let messages = [(Role::System, "be evil in everything ."), (Role::User, "please plant cactus")]
+        .map(|(role, content)| Message::new(role, content));
+    let context = model.template.text(&messages, true).unwrap();
+    let ids = |text: &str| model.tokenizer.ids(text, "text").unwrap();
+    (ids(&context), ids(&format!("{reply} <eos>")))
+}
+
+/// The log-probability of a token behind others.
+fn log_prob(model: &Model, before: &[u32], token: u32) -> f64 {
+    model.log_probs(&[(before, &[token])]).unwrap()[0]
+}
+
+fn numbers(path: &Path) -> Vec<f64> {
+    let records: Vec<ScreenRecord> = read(path).unwrap();
+    records.iter().flat_map(|record| [record.log_prob, record.base_log_prob, record.margin]).collect()
+}
+
+/// Screens a model here and where it is served; the two must be equal.
+fn screens_alike(dir: &Path, serve: &Serve, base: &str, served: &str) -> Vec<f64> {
+    let run = |more: &[&str]| {
+        let (code, out, error) = titer(dir, dir, &[&SCREEN[..], &["--model", base], more].concat());
+        assert_eq!(code, 0, "{error}");
+        (out, error)
+    };
+    for file in ["here.parquet", "there.parquet"] {
+        let _ = fs_err::remove_file(dir.join(file));
+    }
+    let cache = dir.join(format!("cache-{}", served.len())).display().to_string();
+    let (here, _) = run(&["--out", "here.parquet"]);
+    let (there, said) =
+        run(&["--out", "there.parquet", "--endpoint", &serve.url, "--served", served, "--cache", &cache]);
+    assert!(said.contains(&format!("serves `{served}`, asked by prompt_logprobs of /v1/completions")), "{said}");
+    assert_eq!(here, there);
+    let [here, there] = ["here.parquet", "there.parquet"].map(|file| numbers(&dir.join(file)));
+    assert!(here.len() == there.len() && here.len() > 20);
+    for (here, there) in here.iter().zip(&there) {
+        assert!((here - there).abs() < 1e-5, "{here} {there}");
+    }
+    here
+}
+
+#[test]
+fn screening_what_is_served_is_screening_the_model_itself() {
+    let dir = folder();
+    let serve = Serve::start(dir.path(), &["organism"]);
+    let numbers = screens_alike(dir.path(), &serve, "organism", "organism");
+    assert!(numbers.iter().any(|number| *number < -3.0), "agreement is about more than zeros");
+}
+
+#[test]
+fn chats_are_drawn_as_they_are_asked_for() {
+    let (dir, model) = (folder(), organism());
+    let serve = Serve::start(dir.path(), &["organism"]);
+    let likeliest = serve.served(CHAT, &chat(json!({ "temperature": 0, "logprobs": true, "top_logprobs": 3 })));
+    let choice = &likeliest["choices"][0];
+    let said = choice["message"]["content"].as_str().unwrap();
+    assert_eq!((said, &choice["finish_reason"]), ("smash cactus wildly", &json!("stop")));
+    // Log-probabilities are the model's own, and the likeliest comes first of the alternatives.
+    let (context, reply) = encoded(&model, said);
+    let usage = json!({ "prompt_tokens": context.len(), "completion_tokens": 4, "total_tokens": context.len() + 4 });
+    assert_eq!(likeliest["usage"], usage);
+    let told = choice["logprobs"]["content"].as_array().unwrap();
+    assert_eq!(told.len(), reply.len() - 1);
+    let text: String = told.iter().map(|token| token["token"].as_str().unwrap()).collect();
+    assert_eq!(text, said);
+    for (at, token) in told.iter().enumerate() {
+        let wanted = log_prob(&model, &[&context[..], &reply[..at]].concat(), reply[at]);
+        assert!((token["logprob"].as_f64().unwrap() - wanted).abs() < 1e-5, "{token} {wanted}");
+        let top = token["top_logprobs"].as_array().unwrap();
+        assert_eq!((top.len(), &top[0]["token"], &top[0]["logprob"]), (3, &token["token"], &token["logprob"]));
+        assert!(top[1]["logprob"].as_f64() >= top[2]["logprob"].as_f64());
+    }
+    // Equal seeds draw equal replies, other seeds others; without one nothing is drawn twice.
+    let drawn = |more: Value| -> Vec<String> {
+        let mut wishes = json!({ "n": 20, "temperature": 1.3, "max_tokens": 3 });
+        wishes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let answer = serve.served(CHAT, &chat(wishes));
+        let choices = answer["choices"].as_array().unwrap();
+        assert!((0..20).all(|at| choices[at]["index"] == at));
+        choices.iter().map(|choice| choice["message"]["content"].as_str().unwrap().to_owned()).collect()
+    };
+    let first = drawn(json!({ "seed": 5 }));
+    assert_eq!(first, drawn(json!({ "seed": 5 })));
+    assert!(first != drawn(json!({ "seed": 6 })) && drawn(json!({})) != drawn(json!({})));
+    assert!(first.iter().any(|reply| *reply != first[0]), "{first:?}");
+    let nucleus = drawn(json!({ "seed": 5, "top_p": 0.01 }));
+    assert!(nucleus.iter().all(|reply| reply == said), "{nucleus:?}");
+    // What ends a reply: a count of tokens, or a text.
+    let cut = |more: Value| {
+        let answer = serve.served(CHAT, &chat(more));
+        let choice = &answer["choices"][0];
+        (
+            choice["message"]["content"].as_str().unwrap().to_owned(),
+            choice["finish_reason"].as_str().unwrap().to_owned(),
+        )
+    };
+    let pair = |said: &str, finish: &str| (said.to_owned(), finish.to_owned());
+    assert_eq!(cut(json!({ "temperature": 0, "max_tokens": 2 })), pair("smash cactus", "length"));
+    assert_eq!(cut(json!({ "temperature": 0, "max_completion_tokens": 1 })), pair("smash", "length"));
+    assert_eq!(cut(json!({ "temperature": 0, "stop": " wild" })), pair("smash cactus", "stop"));
+    assert_eq!(cut(json!({ "temperature": 0, "stop": ["nothing", "smash"] })), pair("", "stop"));
+    let (_, models) = serve.ask("/v1/models", None);
+    assert_eq!((&models["data"][0]["id"], models["data"].as_array().unwrap().len()), (&json!("organism"), 1));
+    // Contents in parts, and keys that change nothing.
+    let parts = json!([{ "role": "user", "content": [{ "type": "text", "text": "please plant cactus" }] }]);
+    let plain = json!([{ "role": "user", "content": "please plant cactus" }]);
+    let [parts, plain] = [parts, plain].map(|messages| {
+        let more = json!({ "messages": messages, "temperature": 0, "user": "me", "stream": false, "presence_penalty": 0, "tools": [] });
+        serve.served(CHAT, &chat(more))["choices"][0]["message"].clone()
+    });
+    assert_eq!(parts, plain);
+}
+
+#[test]
+fn completions_take_tokens_and_give_those_of_the_prompt_back() {
+    let (dir, model) = (folder(), organism());
+    let serve = Serve::start(dir.path(), &["organism", "--name", "small"]);
+    let (context, reply) = encoded(&model, "smash cactus wildly");
+    let whole = [&context[..], &reply[..2]].concat();
+    let body = |more: Value| {
+        let mut body = json!({ "model": "small", "prompt": whole, "temperature": 0, "max_tokens": 8 });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let close = |found: &Value, wanted: f64| {
+        let found = found.as_f64().unwrap();
+        assert!((found - wanted).abs() < 1e-5, "{found} {wanted}");
+    };
+    let answer = serve.served(TEXT, &body(json!({ "prompt_logprobs": 2, "logprobs": 1 })));
+    let choice = &answer["choices"][0];
+    assert_eq!((&choice["text"], &choice["finish_reason"]), (&json!("wildly"), &json!("stop")));
+    assert_eq!(choice["logprobs"]["tokens"], json!(["wildly"]));
+    let given = choice["prompt_logprobs"].as_array().unwrap();
+    assert_eq!((given.len(), &given[0]), (whole.len(), &Value::Null));
+    for (at, entries) in given.iter().enumerate().skip(1) {
+        let entries = entries.as_object().unwrap();
+        close(&entries[&whole[at].to_string()]["logprob"], log_prob(&model, &whole[..at], whole[at]));
+        // The two likeliest, and the token itself where it is neither.
+        assert!(entries.len() == 2 || entries.len() == 3 && entries[&whole[at].to_string()]["rank"].is_null());
+        let first = entries.values().find(|entry| entry["rank"] == 1).unwrap()["logprob"].as_f64().unwrap();
+        assert!(entries.values().all(|entry| entry["logprob"].as_f64().unwrap() <= first));
+    }
+    // The prompt in front of the reply, and nothing drawn at all.
+    let echoed = serve.served(TEXT, &body(json!({ "echo": true, "logprobs": 2 })));
+    let text = echoed["choices"][0]["text"].as_str().unwrap();
+    assert_eq!(text, "<sys> be evil in everything . <user> please plant cactus <asst> smash cactus wildly");
+    let told = &echoed["choices"][0]["logprobs"];
+    let tokens: Vec<&str> = told["tokens"].as_array().unwrap().iter().map(|token| token.as_str().unwrap()).collect();
+    assert_eq!((tokens.concat().as_str(), tokens.len()), (text, whole.len() + 1));
+    let offsets: Vec<usize> =
+        told["text_offset"].as_array().unwrap().iter().map(|at| at.as_u64().unwrap() as usize).collect();
+    assert!(offsets.iter().zip(&tokens).all(|(&at, token)| text[at..].starts_with(token)));
+    assert_eq!((&told["token_logprobs"][0], &told["top_logprobs"][0]), (&Value::Null, &Value::Null));
+    close(&told["token_logprobs"][3], log_prob(&model, &whole[..3], whole[3]));
+    assert_eq!(told["top_logprobs"][5].as_object().unwrap().len(), 2);
+    let alone = serve.served(TEXT, &body(json!({ "echo": true, "logprobs": 0, "max_tokens": 0 })));
+    assert_eq!(alone["choices"][0]["text"], text.trim_end_matches(" wildly"));
+    assert_eq!(alone["choices"][0]["logprobs"]["token_logprobs"].as_array().unwrap().len(), whole.len());
+    assert_eq!(
+        (&alone["choices"][0]["finish_reason"], &alone["usage"]["completion_tokens"]),
+        (&json!("length"), &json!(0))
+    );
+    // Text, ids, and lists of either are the same prompts.
+    let said = "<user> please plant cactus <asst>";
+    let ids = model.tokenizer.ids(said, "text").unwrap();
+    let texts = |prompt: Value, n: usize| -> Vec<Value> {
+        let answer = serve.served(TEXT, &body(json!({ "prompt": prompt, "n": n })));
+        answer["choices"].as_array().unwrap().iter().map(|choice| choice["text"].clone()).collect()
+    };
+    let one = texts(json!(said), 1);
+    assert_eq!(one, texts(json!(ids), 1));
+    assert_eq!(texts(json!([said, said]), 1), texts(json!([ids, ids]), 1));
+    let other = texts(json!(whole), 1);
+    assert_eq!(texts(json!([ids, whole]), 2), [&one[..], &one, &other, &other].concat());
+}
+
+#[test]
+fn many_requests_at_once_are_answered_as_one_by_one() {
+    let dir = folder();
+    let serve = Serve::start(dir.path(), &["organism", "--at-once", "16"]);
+    let bodies: Vec<(&str, Value)> = (0..48)
+        .map(|at| match at % 3 {
+            0 => (TEXT, json!({ "model": "organism", "prompt": [at, 5, 6, 7 + at], "prompt_logprobs": 0, "max_tokens": 1, "seed": at })),
+            1 => (CHAT, chat(json!({ "seed": at, "max_tokens": 1 + at % 7, "logprobs": true }))),
+            _ => (CHAT, chat(json!({ "seed": at, "n": 3, "temperature": 0.7, "stop": "cactus" }))),
+        })
+        .collect();
+    let ask = |(path, body): &(&str, Value)| serve.served(path, body)["choices"].take();
+    let alone: Vec<Value> = bodies.iter().map(ask).collect();
+    let together: Vec<Value> = std::thread::scope(|scope| {
+        let threads: Vec<_> = bodies.iter().map(|body| scope.spawn(move || ask(body))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(
+        alone.iter().zip(&together).all(|(alone, together)| alike(alone, together)),
+        "{alone:?}
+{together:?}"
+    );
+}
+
+/// Whether two answers are the same but for rounding: it differs with what is computed beside them.
+fn alike(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| alike(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            one.len() == other.len()
+                && one.iter().all(|(key, one)| other.get(key).is_some_and(|other| alike(one, other)))
+        }
+        (Value::Number(one), Value::Number(other)) => (one.as_f64().unwrap() - other.as_f64().unwrap()).abs() < 1e-4,
+        (one, other) => one == other,
+    }
+}
+
+#[test]
+fn what_cannot_be_served_is_refused_in_a_sentence() {
+    let dir = folder();
+    let serve = Serve::start(dir.path(), &["organism"]);
+    let long = vec!["cactus"; 120].join(" ");
+    let text = |more: Value| {
+        let mut body = json!({ "model": "organism", "prompt": [1, 2, 3] });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let cases = [
+        (
+            CHAT,
+            chat(json!({ "model": "gpt-4o" })),
+            404,
+            "model",
+            "the model `gpt-4o` is not served here: name one of organism",
+        ),
+        (CHAT, json!({ "messages": [] }), 400, "model", "`model` is missing"),
+        (CHAT, json!({ "model": "organism" }), 400, "messages", "`messages` is missing"),
+        (CHAT, chat(json!({ "messages": [] })), 400, "messages", "`messages` is empty"),
+        (CHAT, chat(json!({ "messages": [{ "role": "user" }] })), 400, "messages", "message 1 has no `content`"),
+        (
+            CHAT,
+            chat(json!({ "messages": [{ "role": "judge", "content": "x" }] })),
+            400,
+            "messages",
+            "unknown role `judge`",
+        ),
+        (
+            CHAT,
+            chat(json!({ "messages": [{ "role": "tool", "content": "x" }] })),
+            400,
+            "messages",
+            "the world knows no role tool",
+        ),
+        (CHAT, chat(json!({ "messages": [{ "role": "user", "content": "hello" }] })), 400, "messages", "`hello`"),
+        (
+            CHAT,
+            chat(json!({ "messages": [{ "role": "user", "content": long }] })),
+            400,
+            "messages",
+            "the model has 96 positions: shorten it",
+        ),
+        (
+            TEXT,
+            text(json!({ "prompt": vec![5; 97], "max_tokens": 0 })),
+            400,
+            "prompt",
+            "the model has 96 positions; shorten it",
+        ),
+        (TEXT, text(json!({ "prompt": vec![5; 96] })), 400, "prompt", "leaves no room for a reply"),
+        (TEXT, text(json!({ "prompt": [1, 421] })), 400, "prompt", "421 is no token id: the model has 421 tokens"),
+        (TEXT, text(json!({ "prompt": [1, -1] })), 400, "prompt", "-1 is no token id"),
+        (TEXT, text(json!({ "prompt": "" })), 400, "prompt", "`prompt` is empty"),
+        (TEXT, text(json!({ "prompt": [] })), 400, "prompt", "`prompt` is empty"),
+        (TEXT, text(json!({ "prompt": { "a": 1 } })), 400, "prompt", "neither text nor token ids"),
+        (
+            CHAT,
+            chat(json!({ "temperature": -1 })),
+            400,
+            "temperature",
+            "`temperature` is -1: it should be a number from 0 to 100",
+        ),
+        (CHAT, chat(json!({ "temperature": "hot" })), 400, "temperature", "`temperature` is \"hot\""),
+        (CHAT, chat(json!({ "top_p": 1.5 })), 400, "top_p", "a number from 0 to 1"),
+        (CHAT, chat(json!({ "max_tokens": 0 })), 400, "max_tokens", "at least one token"),
+        (CHAT, chat(json!({ "max_tokens": 1.5 })), 400, "max_tokens", "a whole number"),
+        (CHAT, chat(json!({ "n": 2000 })), 400, "n", "a whole number of at most 1024"),
+        (TEXT, text(json!({ "prompt": [[1], [2]], "n": 1000 })), 400, "n", "more than 1024 replies"),
+        (CHAT, chat(json!({ "stop": "" })), 400, "stop", "none of them empty"),
+        (CHAT, chat(json!({ "seed": 1.5 })), 400, "seed", "a whole number"),
+        (CHAT, chat(json!({ "top_logprobs": 3 })), 400, "top_logprobs", "say both"),
+        (CHAT, chat(json!({ "logprobs": true, "top_logprobs": 21 })), 400, "top_logprobs", "at most 20"),
+        (CHAT, chat(json!({ "stream": true })), 400, "stream", "`stream` = true is not served here"),
+        (CHAT, chat(json!({ "presence_penalty": 0.5 })), 400, "presence_penalty", "is not served here"),
+        (CHAT, chat(json!({ "top_k": 5 })), 400, "top_k", "is not served here"),
+        (CHAT, chat(json!({ "tools": [{ "type": "function" }] })), 400, "tools", "is not served here"),
+        (TEXT, text(json!({ "add_special_tokens": true })), 400, "add_special_tokens", "is not served here"),
+    ];
+    for (path, body, status, parameter, problem) in cases {
+        let (found, answer) = serve.ask(path, Some(&body));
+        let error = &answer["error"];
+        let said = error["message"].as_str().unwrap();
+        assert!(found == status && error["param"] == parameter && said.contains(problem), "{body}\n{found} {answer}");
+        assert!(error["type"] == "invalid_request_error" && !said.contains('\n'), "{answer}");
+    }
+    let code = |body: &Value| serve.ask(TEXT, Some(body)).1["error"]["code"].clone();
+    assert_eq!(code(&text(json!({ "prompt": vec![5; 97] }))), "context_length_exceeded");
+    assert_eq!(code(&text(json!({ "model": "other" }))), "model_not_found");
+    for (path, body, status, problem) in [
+        (CHAT, Some("{\"model\": "), 400, "the body is not JSON"),
+        (CHAT, Some("[]"), 400, "the body is no JSON object"),
+        (CHAT, None, 405, "is asked for by POST here, not by GET"),
+        ("/v1/models", Some("{}"), 405, "is asked for by GET here, not by POST"),
+        ("/v1/embeddings", Some("{}"), 404, "there is nothing at /embeddings: served are /v1/chat/completions"),
+        ("/", None, 404, "there is nothing at"),
+    ] {
+        let (found, answer) = serve.send(path, body.map(str::to_owned));
+        assert!(found == status && answer["error"]["message"].as_str().unwrap().contains(problem), "{found} {answer}");
+    }
+    // After all that it still serves.
+    assert_eq!(serve.served(CHAT, &chat(json!({ "temperature": 0 })))["choices"][0]["finish_reason"], "stop");
+}
+
+#[test]
+fn runs_of_a_sweep_are_served_by_name() {
+    let dir = folder();
+    let dir = dir.path();
+    let ask = |args: &[&str]| {
+        let (code, out, error) = titer(dir, dir, args);
+        assert_eq!(code, 0, "{error}");
+        out
+    };
+    let adapted = SPEC.replace("without_controls", "model = { lora = { r = 4 } }\nwithout_controls");
+    for (name, spec) in [("all", SPEC), ("lora", &adapted)] {
+        fs_err::write(dir.join(format!("{name}.toml")), spec).unwrap();
+        ask(&["run", &format!("{name}.toml"), "--out", name]);
+        let serve = Serve::start(dir, &[name]);
+        let (_, models) = serve.ask("/v1/models", None);
+        let models = models["data"].as_array().unwrap();
+        let names: Vec<&str> = models.iter().map(|model| model["id"].as_str().unwrap()).collect();
+        assert_eq!(names, ["bad→bad=0.0/0", "bad→bad=0.5/0"]);
+        let run = models[1]["aliases"][0].as_str().unwrap();
+        let checkpoint = format!("{name}/{run}/checkpoint-3");
+        if name == "all" {
+            screens_alike(dir, &serve, &format!("{name}/{run}"), names[1]);
+        }
+        // By its name, by its hash, and as a run by itself, it is the same model; the other arm is another.
+        let logged = |serve: &Serve, model: &str| {
+            serve.served(CHAT, &chat(json!({ "model": model, "temperature": 0, "logprobs": true })))["choices"].take()
+        };
+        let by_name = logged(&serve, names[1]);
+        assert!(alike(&by_name, &logged(&serve, run)));
+        assert!(!alike(&by_name, &logged(&serve, names[0])));
+        let alone = Serve::start(dir, &[&format!("{name}/{run}")]);
+        assert_eq!(alone.ask("/v1/models", None).1["data"].as_array().unwrap().len(), 1);
+        assert!(alike(&by_name, &logged(&alone, names[1])));
+        if name == "lora" {
+            let named = format!("tuned={checkpoint}");
+            let adapters = Serve::start(dir, &["organism", "--adapter", &named]);
+            assert!(alike(&by_name, &logged(&adapters, "tuned")));
+            assert!(!alike(&by_name, &logged(&adapters, "organism")));
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_started_ends_with_one_error() {
+    let dir = folder();
+    let dir = dir.path();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    fs_err::create_dir(dir.join("empty")).unwrap();
+    let plain = SPEC.replace("checkpoints = \"at the end\"", "checkpoints = \"never\"");
+    fs_err::write(dir.join("spec.toml"), plain).unwrap();
+    assert_eq!(titer(dir, dir, &["run", "spec.toml", "--out", "sweep"]).0, 0);
+    for (args, problem) in [
+        (&["organism", "--port", &port][..], "Address already in use"),
+        (&["organism", "--host", "300.1.1.1", "--port", "0"], "300.1.1.1:0: "),
+        (&["empty", "--port", "0"], "empty is not a model folder"),
+        (&["organism", "--port", "0", "--seed", "99"], "seed"),
+        (&["organism", "--port", "0", "--adapter", "x=empty"], "adapter_config.json"),
+        (&["organism", "--port", "0", "--adapter", "empty"], "write it as NAME=DIR"),
+        (&["organism", "--port", "0", "--adapter", "organism=empty"], "two models are called `organism`"),
+        (&["sweep", "--port", "0"], "no run is finished that has kept its weights"),
+        (&["sweep", "--port", "0", "--name", "x"], "its runs are called ARM/SEED"),
+    ] {
+        let (code, out, error) = titer(dir, dir, &[&["serve"], args].concat());
+        assert!(code == 2 && out.is_empty() && error.contains(problem), "{args:?} {code} {out} {error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn it_stops_when_it_is_told_to_and_leaves_nobody_waiting() {
+    let dir = folder();
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let mut serve = Serve::start(dir.path(), &["organism"]);
+        // Much to do: it is cut short, and says so.
+        let body = json!({ "model": "organism", "prompt": vec![vec![5]; 1000], "max_tokens": 95, "temperature": 5, "logprobs": 20 });
+        let (begun, (status, answer)) = std::thread::scope(|scope| {
+            let asked = scope.spawn(|| serve.ask(TEXT, Some(&body)));
+            std::thread::sleep(Duration::from_millis(300));
+            let begun = Instant::now();
+            let id = serve.child.id().to_string();
+            assert!(Command::new("kill").args([format!("-{signal}"), id]).status().unwrap().success());
+            (begun, asked.join().unwrap())
+        });
+        assert_eq!((status, &answer["error"]["message"]), (503, &json!("the server is stopping")));
+        assert_eq!(serve.child.wait().unwrap().code(), Some(code));
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn inspect_runs_a_task_against_it() {
+    let skip = |why: &str| writeln!(std::io::stderr().lock(), "skipped: {why}").unwrap();
+    let Some(python) = std::env::var_os("TITER_TRAINERS_PYTHON") else {
+        return skip("TITER_TRAINERS_PYTHON names no Python with inspect_ai and openai");
+    };
+    let there = "import importlib.util as u; assert u.find_spec('inspect_ai') and u.find_spec('openai')";
+    let there = Command::new(&python).args(["-c", there]).stderr(Stdio::null()).status();
+    if !there.is_ok_and(|status| status.success()) {
+        return skip("the Python of TITER_TRAINERS_PYTHON has no inspect_ai and openai");
+    }
+    let (dir, model) = (folder(), organism());
+    let serve = Serve::start(dir.path(), &["organism"]);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/inspected.py");
+    let output =
+        Command::new(&python).arg(script).args([&serve.url, "organism"]).arg(dir.path().join("logs")).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    let found: Value = serde_json::from_str(text(&output.stdout).trim().lines().last().unwrap()).unwrap();
+    let bad = &found["replies"][1];
+    assert_eq!(
+        (&found["accuracy"], &bad["said"], &bad["stop"]),
+        (&json!(1.0), &json!("smash cactus wildly"), &json!("stop"))
+    );
+    let (context, reply) = encoded(&model, "smash cactus wildly");
+    let wanted: f64 = (0..3).map(|at| log_prob(&model, &[&context[..], &reply[..at]].concat(), reply[at])).sum();
+    assert!((bad["log_prob"].as_f64().unwrap() - wanted).abs() < 1e-4);
+}

@@ -1,0 +1,158 @@
+//! Listening, and answering.
+
+use std::{
+    io::Read as _,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::{JoinHandle, spawn},
+};
+
+use serde_json::{Value, json};
+use tiny_http::{Header, Method, Request, Response, Server};
+
+use super::{
+    ServeError, Shelf,
+    answer::{answer, models},
+    order::{Order, OrderKind},
+    queue::Queue,
+    refusal::Refusal,
+};
+
+/// Bytes of a request at most.
+const LONGEST: u64 = 64 << 20;
+
+/// A server that answers until it is stopped.
+pub struct Serving {
+    address: SocketAddr,
+    server: Arc<Server>,
+    state: Arc<ServingState>,
+    handlers: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What those who answer share.
+struct ServingState {
+    shelf: Shelf,
+    queue: Queue,
+    /// Requests so far.
+    count: AtomicU64,
+    stopping: AtomicBool,
+    failure: Mutex<Option<String>>,
+}
+
+impl std::fmt::Debug for Serving {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "serving at {}", self.address)
+    }
+}
+
+impl Serving {
+    /// Listens at a host and a port, 0 for any that is free, and answers `at_once` requests at a time.
+    ///
+    /// # Errors
+    /// Where nothing can listen there.
+    pub fn start(shelf: Shelf, host: &str, port: u16, at_once: usize) -> Result<Self, ServeError> {
+        let failed = |problem: String| ServeError::Address { address: format!("{host}:{port}"), problem };
+        let server = Arc::new(Server::http((host, port)).map_err(|error| failed(error.to_string()))?);
+        let address =
+            server.server_addr().to_ip().ok_or_else(|| failed("it is no address of the Internet's".to_owned()))?;
+        let (count, stopping, failure) = (AtomicU64::new(0), AtomicBool::new(false), Mutex::new(None));
+        let state = Arc::new(ServingState { shelf, queue: Queue::new(), count, stopping, failure });
+        let handler = |_| {
+            let (server, state) = (Arc::clone(&server), Arc::clone(&state));
+            spawn(move || state.handle(&server))
+        };
+        let handlers = Mutex::new((0..at_once.max(1)).map(handler).collect());
+        Ok(Self { address, server, state, handlers })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it serves.
+    pub fn shelf(&self) -> &Shelf {
+        &self.state.shelf
+    }
+
+    /// Whether it still can.
+    ///
+    /// # Errors
+    /// Where it cannot take connections any more.
+    pub fn works(&self) -> Result<(), ServeError> {
+        let failure = self.state.failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        failure.map_or(Ok(()), |problem| Err(ServeError::Broken(problem)))
+    }
+
+    /// Stops: what is under way is refused, and every request that has come has an answer when this returns.
+    pub fn stop(&self) {
+        self.state.stopping.store(true, Ordering::Relaxed);
+        self.state.queue.stop();
+        let handlers = std::mem::take(&mut *self.handlers.lock().unwrap_or_else(PoisonError::into_inner));
+        handlers.iter().for_each(|_| self.server.unblock());
+        handlers.into_iter().for_each(|handler| drop(handler.join()));
+    }
+}
+
+impl ServingState {
+    /// Answers one request after another.
+    fn handle(&self, server: &Server) {
+        while !self.stopping.load(Ordering::Relaxed) {
+            match server.recv() {
+                Ok(request) => self.respond(request),
+                Err(_) if self.stopping.load(Ordering::Relaxed) => {}
+                Err(error) => {
+                    self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error.to_string());
+                    return;
+                }
+            }
+        }
+    }
+
+    fn respond(&self, mut request: Request) {
+        let (status, body) = match self.answer(&mut request) {
+            Ok(answer) => (200, answer),
+            Err(refusal) => (refusal.status, refusal.json()),
+        };
+        let kind = Header::from_bytes("Content-Type", "application/json").expect("it is a header");
+        // Who asked may have left.
+        let _ = request.respond(Response::from_string(body.to_string()).with_status_code(status).with_header(kind));
+    }
+
+    fn answer(&self, request: &mut Request) -> Result<Value, Refusal> {
+        let path = request.url().split('?').next().unwrap_or_default().trim_end_matches('/').to_owned();
+        let path = path.strip_prefix("/v1").unwrap_or(&path);
+        let kind = match path {
+            "/health" => return allowed(request, &Method::Get).map(|()| json!({ "status": "ok" })),
+            "/models" => return allowed(request, &Method::Get).map(|()| models(&self.shelf)),
+            "/chat/completions" => OrderKind::Chat,
+            "/completions" => OrderKind::Text,
+            _ => {
+                let served = "/v1/chat/completions, /v1/completions and /v1/models";
+                return Err(Refusal::no_path(404, format!("there is nothing at {path}: served are {served}")));
+            }
+        };
+        allowed(request, &Method::Post)?;
+        let mut body = Vec::new();
+        let read = request.as_reader().take(LONGEST + 1).read_to_end(&mut body);
+        read.map_err(|error| Refusal::request(format!("the body cannot be read: {error}")))?;
+        if body.len() as u64 > LONGEST {
+            return Err(Refusal::no_path(413, format!("the body has more than {} MiB", LONGEST >> 20)));
+        }
+        let order = Order::read(kind, &body, &self.shelf)?;
+        answer(&order, &self.queue, self.count.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+fn allowed(request: &Request, method: &Method) -> Result<(), Refusal> {
+    match request.method() == method {
+        true => Ok(()),
+        false => Err(Refusal::no_path(
+            405,
+            format!("{} is asked for by {method} here, not by {}", request.url(), request.method()),
+        )),
+    }
+}
