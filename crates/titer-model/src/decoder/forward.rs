@@ -11,7 +11,7 @@ use crate::{
 
 /// What a forward pass keeps on its tape.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Keep {
+pub(super) enum Keep {
     /// Each block's activations, in a place of its own.
     Everything,
     /// The residual stream, and the activations of one block alone: the backward pass computes the others again.
@@ -73,7 +73,7 @@ impl<B: Backend> Decoder<B> {
     }
 
     /// From the tokens to the residual stream after the last block, which is that of the tape's at the index returned.
-    fn run_blocks(
+    pub(super) fn run_blocks(
         &self,
         pass: &Pass<B>,
         tape: &mut Tape<B>,
@@ -106,6 +106,9 @@ impl<B: Backend> Decoder<B> {
             let past = cache.as_mut().map(|(cache, slots)| cache.layer(at, slots));
             attention.forward(pass, before, scope, within, attention_stash, past);
             mlp.forward(pass, within, scope, after, mlp_stash);
+            if let Some(edit) = self.edit(at) {
+                edit.forward(pass, scope, after);
+            }
         }
         2 * places
     }
@@ -120,7 +123,7 @@ impl<B: Backend> Decoder<B> {
         if self.backend.recomputes(bytes) { Keep::Stream } else { Keep::Everything }
     }
 
-    fn placed(&self, packed: &Packed) -> Placed<B> {
+    pub(super) fn placed(&self, packed: &Packed) -> Placed<B> {
         let window = self.config.variant.sliding.as_ref().map(|sliding| sliding.window);
         Placed::new(&self.backend, packed, window)
     }

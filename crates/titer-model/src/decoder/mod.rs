@@ -1,6 +1,7 @@
 //! A decoder: its layers put together, its forward and backward passes, adapters on it, weights in its files.
 
 mod backward;
+mod edits;
 mod forward;
 mod lora;
 mod parts;

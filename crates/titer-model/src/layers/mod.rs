@@ -13,6 +13,7 @@ mod product;
 mod projection;
 mod residual;
 mod scope;
+mod stream_edit;
 mod visitor;
 
 pub(crate) use attention::{Attention, AttentionStash};
@@ -28,4 +29,5 @@ pub(crate) use product::Product;
 pub(crate) use projection::{Projection, ProjectionStash};
 pub(crate) use residual::{Residual, ResidualStash};
 pub use scope::TokenScope;
+pub use stream_edit::StreamEdit;
 pub use visitor::{EmbeddingVisit, LinearVisit, NormVisit, Visitor};
