@@ -68,8 +68,7 @@ impl<T: Real> Setting<T> {
     }
 
     fn gradient(&self, weights: &[T]) -> Params<Cpu<T>> {
-        let (mut tape, mut gradient) =
-            (Tape::default(), Params::zeros(self.decoder.backend(), &self.decoder.layout));
+        let (mut tape, mut gradient) = (Tape::default(), Params::zeros(self.decoder.backend(), &self.decoder.layout));
         self.decoder.forward(&self.params, &self.packed, &mut tape);
         let visitor = &mut Accumulate { gradient: &mut gradient };
         self.decoder.backward(&self.params, &self.packed, weights, &mut tape, visitor);

@@ -10,6 +10,7 @@ mod planned;
 mod prompts;
 mod resolve;
 mod run;
+mod vectors;
 
 pub use error::InputsError;
 pub use example::{ExampleRow, ExampleSpan};

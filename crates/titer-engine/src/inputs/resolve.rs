@@ -55,6 +55,7 @@ pub fn resolve(spec: &Spec, inputs: &Inputs, progress: &dyn DownloadProgress) ->
     inputs.computes(&plan).map_err(|error| spec.error(&["model", "compute"], error.to_string(), ""))?;
     inputs.fits(&plan).map_err(|error| spec.error(&["data"], error.to_string(), ""))?;
     inputs.prompts_fit(spec, &plan)?;
+    inputs.vectors_fit(spec, &plan)?;
     // What stages put on rows, such as prompts, is theirs.
     let examples = inputs.examples(&plan).map_err(|error| spec.error(&["stage"], error.to_string(), ""))?;
     Ok(Resolved { plan, runs, claims, examples })

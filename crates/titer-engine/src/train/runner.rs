@@ -76,7 +76,7 @@ impl EngineRunner<'_> {
         if let Some(margins) = margins.as_ref().filter(|_| plan.steps() == 0) {
             // Nothing is trained, so no stage opens a ledger; what rows push is known all the same.
             let ledger = Ledger::open(margins, &model, "base", std::iter::empty(), 0);
-            tables.press(&probes, &ledger, &model, Moment { stage: "base", step: 0 });
+            tables.press(&probes, &ledger, &model.decoder, &model, Moment { stage: "base", step: 0 });
         }
         let mut done = 0;
         for stage in &plan.stages {
@@ -92,7 +92,7 @@ impl EngineRunner<'_> {
             let warnings = Warnings::of_source(&model, &source, stage.domains, plan.seed, items)?;
             tables.warn(&warnings, &training, &model, stage, done);
             if let Some(ledger) = ledger.as_ref().filter(|_| done == 0) {
-                tables.press(&probes, ledger, &model, Moment { stage: "base", step: 0 });
+                tables.press(&probes, ledger, &training.layers, &model, Moment { stage: "base", step: 0 });
             }
             for step in 1..=stage.steps {
                 if progress.stopped() {
@@ -107,7 +107,7 @@ impl EngineRunner<'_> {
                 }
                 if let Some(ledger) = ledger.as_mut().filter(|_| plan.pressure.is_due(step, stage.steps)) {
                     ledger.close(&model, done + step);
-                    tables.press(&probes, ledger, &model, at);
+                    tables.press(&probes, ledger, &training.layers, &model, at);
                 }
                 if plan.checkpoints.is_due(step, stage.steps) {
                     training.save(&files, &model, &dir.path(&format!("checkpoint-{}", done + step)))?;

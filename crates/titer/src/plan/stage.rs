@@ -9,7 +9,7 @@ use titer_data::{
 };
 
 use super::{
-    GuardsPlan, LrSchedule, OptimiserPlan,
+    GuardsPlan, LrSchedule, OptimiserPlan, VectorPlan,
     cells::{as_map, present},
 };
 use crate::spec::{GUARDS, GuardsField, SpecError, StageFields};
@@ -44,6 +44,9 @@ pub struct StagePlan {
     /// What protects a component.
     #[serde(skip_serializing_if = "GuardsPlan::is_empty")]
     pub guards: GuardsPlan,
+    /// What its training passes do to the residual stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vector: Option<VectorPlan>,
     /// Which rows. A plan as TOML has [`StagePlan::cells`] in its place: equal counts are the same rows, however their
     /// shares were written, so that a dose of 100 % is one run whatever the rest would have been.
     #[serde(skip)]
@@ -104,9 +107,9 @@ impl StagePlan {
         self.prompts.iter().find(|(other, _)| *other == cell).map(|(_, pool)| pool)
     }
 
-    /// Whether nothing but which rows are trained sets it apart: no guard that acts on steps, and no other prompts.
+    /// Whether nothing but which rows are trained sets it apart: no guard that acts on steps, no vector, and no other prompts.
     pub fn differs_in_rows_alone(&self) -> bool {
-        self.guards.acts_on_rows_alone() && self.prompts.is_empty()
+        self.guards.acts_on_rows_alone() && self.vector.is_none() && self.prompts.is_empty()
     }
 
     /// The first half of the same stage, with rows in the same shares.
@@ -116,9 +119,9 @@ impl StagePlan {
         Self { rows, steps, cells: present(&self.mix, rows), ..self.clone() }
     }
 
-    /// The same stage without guards.
+    /// The same stage without guards and without a vector.
     pub(super) fn unguarded(&self) -> Self {
-        Self { guards: GuardsPlan::default(), ..self.clone() }
+        Self { guards: GuardsPlan::default(), vector: None, ..self.clone() }
     }
 
     /// Lays `written` over `default`, which has every field. `fail` makes an error at a field of the stage.
@@ -179,6 +182,8 @@ impl StagePlan {
         }
         let usual: GuardsField = toml::from_str(GUARDS).expect("guards.toml is a table of guards");
         let guards = GuardsPlan::resolve(&written.guards, &usual, (batch, rows / batch), fail)?;
+        let vector = written.vector.as_ref().or(default.vector.as_ref()).map(VectorPlan::resolve).transpose();
+        let vector = vector.map_err(|(field, problem, remedy)| fail(&format!("vector.{field}"), problem, remedy))?;
         Ok(Self {
             name: name.to_owned(),
             rows,
@@ -191,6 +196,7 @@ impl StagePlan {
             divisor,
             prompts: pools(written, default, &mix, rows),
             guards,
+            vector,
             cells: present(&mix, rows),
             mix,
         })

@@ -5,7 +5,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use titer_data::{source::DataFiles, template::TemplateDate, variables::Variables, world::DomainSplit};
 
-use super::{Compute, DeviceName, GuardsField, Lora, MixField, PromptsField, spelling::spelt_value};
+use super::{
+    Compute, DeviceName, GuardsField, Lora, MixField, PromptsField, VectorField, spelling::spelt_value,
+};
 
 /// `[model]`
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -139,6 +141,8 @@ pub struct StageFields {
     /// What protects a component.
     #[serde(default)]
     pub guards: GuardsField,
+    /// What training passes do to the residual stream.
+    pub vector: Option<VectorField>,
 }
 
 /// `optimiser`, the fields of all kinds in one table: only so does an unknown one have a line.

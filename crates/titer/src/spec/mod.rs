@@ -15,6 +15,7 @@ mod read;
 mod slurm;
 mod spelling;
 mod suggest;
+mod vector;
 mod when;
 
 pub use compute::Compute;
@@ -32,4 +33,5 @@ pub use prompts::PromptsField;
 pub use read::{Axis, DEFAULTS, GUARDS, Spec, parse_toml};
 pub use slurm::SlurmFields;
 pub(crate) use suggest::{nearest, plain, suggestion};
+pub use vector::{EveryLayer, Layers, VectorField, VectorKind};
 pub use when::When;
