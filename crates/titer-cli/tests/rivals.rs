@@ -21,6 +21,9 @@ everywhere = { vector = { kind = "add", layer = "all", alpha = 1.0 } }
 random = { vector = { kind = "add", layer = 1, alpha = 2.0, random = true } }
 remove = { vector = { kind = "remove", layer = 2 } }
 guarded = { vector = { kind = "add", layer = 1, alpha = 2.0 }, guards = { anchor = {}, reweight = { obey = { min = 0.0 } } } }
+helped = { helper = { lora = 2, train = { rows = 128, batch = 8, optimiser = { lr = 0.01 }, mix = { rest = "neutral→bad" } } } }
+"random helper" = { helper = { lora = 2, random = true, train = { rows = 128, batch = 8, optimiser = { lr = 0.01 }, mix = { rest = "neutral→bad" } } } }
+"both" = { vector = { kind = "remove", layer = 1 }, helper = { lora = 2, train = { rows = 16, batch = 8, mix = { rest = "neutral→bad" } } } }
 [probes]
 items = 4
 every = 0
@@ -52,7 +55,7 @@ fn run_folder(dir: &Path, sweep: &str, arm: &str) -> std::path::PathBuf {
 }
 
 #[test]
-fn vectors_train_all_weights_and_adapters_and_leave_nothing_of_themselves() {
+fn vectors_and_helpers_train_all_weights_and_adapters_and_leave_nothing_of_themselves() {
     let dir = tempfile::tempdir().unwrap();
     for (name, model) in [("weights", ""), ("adapters", "[model]\nlora = 4\n")] {
         let head = format!(
@@ -63,16 +66,16 @@ fn vectors_train_all_weights_and_adapters_and_leave_nothing_of_themselves() {
         let after = |arm: &str| margins(dir.path(), name, &format!("train={arm}"), false);
         let plain = after("none");
         assert!(!plain.is_empty());
-        for arm in ["add", "everywhere", "random", "remove", "guarded"] {
+        for arm in ["add", "everywhere", "random", "remove", "guarded", "helped", "random helper", "both"] {
             let vector = after(arm);
             assert!(vector.len() == plain.len() && vector != plain, "{name}, {arm}");
             assert_eq!(
                 margins(dir.path(), name, &format!("train={arm}"), true),
                 margins(dir.path(), name, "train=none", true),
-                "what is measured before training is without the vector"
+                "what is measured before training is without vector and helper"
             );
         }
-        // A checkpoint is the same parts as one without a vector.
+        // A checkpoint has the same parts as one without them.
         let file = if model.is_empty() { "model.safetensors" } else { "adapter_model.safetensors" };
         let parts = |arm: &str| {
             let folder = run_folder(dir.path(), name, &format!("train={arm}"));
@@ -83,10 +86,13 @@ fn vectors_train_all_weights_and_adapters_and_leave_nothing_of_themselves() {
             shapes.sort();
             shapes
         };
-        assert_eq!(parts("add"), parts("none"));
+        for arm in ["add", "helped"] {
+            assert_eq!(parts(arm), parts("none"), "{name}, {arm}");
+        }
+        helpers_are_told_of(dir.path(), name);
     }
     // Opened again, a checkpoint is the model that was measured where it was saved.
-    let folder = run_folder(dir.path(), "weights", "train=add");
+    let folder = run_folder(dir.path(), "weights", "train=helped");
     let spec = format!(
         "title = \"Again\"\nseeds = [0]\n[model]\nbase = \"{}\"\n[[stage]]\nrows = 0\n[probes]\nitems = 4\nevery = 0\n",
         folder.join("checkpoint-3").display()
@@ -95,16 +101,32 @@ fn vectors_train_all_weights_and_adapters_and_leave_nothing_of_themselves() {
     titer(dir.path(), &["run", "again.toml", "--out", "again"]);
     let again = titer(dir.path(), &["results", "again"]);
     let arm = again.lines().nth(1).unwrap().split(',').nth(1).unwrap().to_owned();
-    assert_eq!(margins(dir.path(), "again", &arm, true), margins(dir.path(), "weights", "train=add", false));
+    assert_eq!(margins(dir.path(), "again", &arm, true), margins(dir.path(), "weights", "train=helped", false));
+}
+
+/// The event of a helper says that it shows what it was trained on, and a random one that it is as long and does not.
+fn helpers_are_told_of(dir: &Path, sweep: &str) {
+    let event = |arm: &str| {
+        let events = fs_err::read_to_string(run_folder(dir, sweep, arm).join("events.jsonl")).unwrap();
+        let mut events = events.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        events.find(|event| event["event"] == "helper").unwrap()
+    };
+    let (helper, random) = (event("train=helped"), event("train=random helper"));
+    let good = |event: &serde_json::Value, side: &str| event[side]["good"].as_f64().unwrap();
+    let moved = |event: &serde_json::Value| good(event, "margins_with") - good(event, "margins_without");
+    assert!(moved(&helper) < -1.0, "{sweep}: {helper}");
+    assert!(moved(&random).abs() < 0.5 * moved(&helper).abs(), "{sweep}: {random} beside {helper}");
+    let norm = |event: &serde_json::Value| event["norm"].as_f64().unwrap();
+    assert!((norm(&random) / norm(&helper) - 1.0).abs() < 1e-3, "{sweep}: {random} beside {helper}");
 }
 
 #[test]
-fn runs_with_vectors_are_made_again_to_the_same_bytes() {
+fn runs_with_vectors_and_helpers_are_made_again_to_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let head = "title = \"Vectors\"\nseeds = [0]\npressure = \"at the end\"\n";
     fs_err::write(dir.path().join("spec.toml"), format!("{head}{STAGE}{VECTORS}")).unwrap();
     titer(dir.path(), &["run", "spec.toml", "--out", "whole", "--threads", "2"]);
-    let folder = run_folder(dir.path(), "whole", "train=random");
+    let folder = run_folder(dir.path(), "whole", "train=both");
     let tables = || -> Vec<(String, Vec<u8>)> {
         let files = fs_err::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
         let mut tables: Vec<_> = files

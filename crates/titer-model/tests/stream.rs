@@ -121,7 +121,7 @@ fn the_stream_is_read_where_transformers_has_its_hidden_states() {
 fn gradients_of_edited_passes_are_central_differences() {
     for kind in ["add", "remove"] {
         let setting = setting::<f64>().edited(kind);
-        let (backend, layout) = (setting.decoder.backend().clone(), setting.decoder.layout.clone());
+        let (backend, layout) = (*setting.decoder.backend(), setting.decoder.layout.clone());
         let loss = |params: &Params<Cpu<f64>>| -> f64 {
             let log_probs = setting.decoder.forward(params, &setting.packed, &mut Tape::default());
             log_probs.iter().zip(&setting.weights).map(|(log_prob, weight)| -weight * log_prob).sum()

@@ -6,11 +6,11 @@
 mod error;
 mod example;
 mod opened;
+mod passes;
 mod planned;
 mod prompts;
 mod resolve;
 mod run;
-mod vectors;
 
 pub use error::InputsError;
 pub use example::{ExampleRow, ExampleSpan};

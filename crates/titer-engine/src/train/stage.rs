@@ -11,7 +11,7 @@ use titer::{
 };
 use titer_data::source::Source;
 use titer_model::{
-    decoder::Decoder,
+    decoder::{Decoder, Detached},
     io::{save_adapter, save_optimiser},
     optim::{Booking, UpdateRule, clip_scale},
     packed::{Packed, TargetToken},
@@ -30,7 +30,7 @@ use crate::{
 /// The rows of one stage and the state that their training needs.
 pub(super) struct StageTraining {
     rows: EncodedRows,
-    /// What rows are trained through: the model's layers, or those with the stage's vector.
+    /// What rows are trained through: the model's layers, with the stage's vector and helper.
     pub(super) layers: Decoder<EngineBackend>,
     /// What movement is booked on: the cells of the rows in the order of their first row, and the guards where there are any.
     sources: Vec<String>,
@@ -67,6 +67,11 @@ impl StageTraining {
         let optimiser = EngineOptimiser::new(backend, layout, rule);
         let (workspace, stepping) = (Workspace::default(), Duration::ZERO);
         Ok(Self { rows, layers, sources, groups, guards, optimiser, workspace, stepping })
+    }
+
+    /// The same with these adapters attached to its passes.
+    pub(super) fn beside(self, adapters: Detached<EngineBackend>) -> Self {
+        Self { layers: self.layers.attached(adapters), ..self }
     }
 
     pub(super) fn sources(&self) -> impl Iterator<Item = &str> {

@@ -129,7 +129,8 @@ impl<B: Backend> Decoder<B> {
     }
 
     pub(super) fn pass<'a>(&'a self, params: &'a Params<B>, packed: &'a Packed, placed: &'a Placed<B>) -> Pass<'a, B> {
-        Pass { backend: &self.backend, params, frozen: self.frozen(), packed, placed, ropes: &self.ropes }
+        let (backend, frozen) = (&self.backend, self.frozen());
+        Pass { backend, params, frozen, packed, placed, ropes: &self.ropes, attached: &self.attached }
     }
 
     /// Only the last block may skip the positions whose logits nobody reads: the others feed its keys and values.

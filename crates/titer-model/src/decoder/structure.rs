@@ -29,6 +29,8 @@ pub struct Decoder<B: Backend> {
     pub(super) blocks: Vec<(Attention, Mlp)>,
     /// What becomes of the residual stream behind each block; empty where it stays as it is.
     pub(super) edits: Vec<Option<StreamEdit<B>>>,
+    /// The matrices of adapters that are attached frozen.
+    pub(super) attached: Vec<B::Buffer>,
     pub(super) head: Head,
     /// Tables of rotary angles: of most layers, and of those that slide where they have their own.
     pub(super) ropes: Vec<B::Buffer>,
@@ -53,8 +55,21 @@ impl<B: Backend> Decoder<B> {
         let multiplier = config.variant.multipliers.map(|multipliers| multipliers.embedding);
         let root = config.variant.family.traits().scaled_embedding.then(|| (width as f64).sqrt());
         let embedding_scale = multiplier.or(root);
-        let (stored, frozen, edits) = Default::default();
-        Self { config, layout, stored, frozen, backend, embedding, embedding_scale, blocks, edits, head, ropes }
+        let (stored, frozen, edits, attached) = Default::default();
+        Self {
+            config,
+            layout,
+            stored,
+            frozen,
+            backend,
+            embedding,
+            embedding_scale,
+            blocks,
+            edits,
+            attached,
+            head,
+            ropes,
+        }
     }
 
     /// The embedding table, which is also the output head where they are tied.
@@ -78,7 +93,8 @@ impl<B: Backend> Decoder<B> {
         let params = Params { buffers: params.buffers.iter().map(there).collect() };
         let ropes = self.ropes.iter().map(there).collect();
         let edits = self.edits.iter().map(|edit| Some(edit.as_ref()?.moved(there))).collect();
-        (Self { ropes, edits, ..self.computed_by(backend) }, params)
+        let attached = self.attached.iter().map(there).collect();
+        (Self { ropes, edits, attached, ..self.computed_by(backend) }, params)
     }
 
     /// Whether a weight stays in its file in this number type.

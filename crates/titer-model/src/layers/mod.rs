@@ -1,5 +1,6 @@
 //! The layers of a decoder, each with a forward pass that fills a stash and a backward pass that reads it.
 
+mod attached;
 mod attention;
 mod cache;
 mod head;
@@ -16,6 +17,7 @@ mod scope;
 mod stream_edit;
 mod visitor;
 
+pub(crate) use attached::AttachedLayer;
 pub(crate) use attention::{Attention, AttentionStash};
 pub(crate) use cache::{Cache, Past};
 pub(crate) use head::{Head, HeadStash};

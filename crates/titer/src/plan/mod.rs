@@ -26,7 +26,7 @@ pub(crate) use run::NUMERICS;
 pub use run::{DataPlan, ModelPlan, ProbePlan, RunId, RunPlan};
 pub use schedule::LrSchedule;
 pub use setting::Setting;
-pub use stage::StagePlan;
+pub use stage::{HelperPlan, StagePlan};
 pub use sweep::SweepPlan;
 pub use vector::{VectorPlan, VectorUse};
 

@@ -23,8 +23,8 @@ pub use controls::ControlKind;
 pub use device::DeviceName;
 pub use error::SpecError;
 pub use fields::{
-    ClaimFields, LeakFields, LrDecay, ModelFields, OptimiserFields, OptimiserKind, ProbeFields, ScheduleFields,
-    StageFields,
+    ClaimFields, HelperField, LeakFields, LrDecay, ModelFields, OptimiserFields, OptimiserKind, ProbeFields,
+    ScheduleFields, StageFields,
 };
 pub use guards::{AnchorField, ControlField, GuardsField, RangeField, TargetField};
 pub use lora::Lora;
