@@ -5,9 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use titer_data::{source::DataFiles, template::TemplateDate, variables::Variables, world::DomainSplit};
 
-use super::{
-    Compute, DeviceName, GuardsField, Lora, MixField, PromptsField, VectorField, spelling::spelt_value,
-};
+use super::{Compute, DeviceName, GuardsField, Lora, MixField, PromptsField, VectorField, spelling::spelt_value};
 
 /// `[model]`
 #[derive(Clone, Debug, Default, Deserialize)]

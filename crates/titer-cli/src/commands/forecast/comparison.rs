@@ -68,7 +68,9 @@ pub(super) fn print(
     }
     let guarded = forecasts.iter().filter(|run| !run.plan.stages.iter().all(StagePlan::differs_in_rows_alone)).count();
     if guarded > 0 {
-        prose(&format!("not in these tables: {guarded} runs with guards, vectors, helpers or prompts that are not foreseen"));
+        prose(&format!(
+            "not in these tables: {guarded} runs with guards, vectors, helpers or prompts that are not foreseen"
+        ));
     }
     onsets(plan, &compared)?;
     does_not_know(&compared);
