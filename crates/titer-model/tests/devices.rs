@@ -1,5 +1,6 @@
 //! A whole decoder of every family gives on torch what it gives on the processor: passes, gradients, contractions, steps, draws; all weights
-//! and adapters on frozen ones; with every block's activations kept, and with blocks computed again.
+//! and adapters on frozen ones; with every block's activations kept, and with blocks computed again; with a residual stream that is edited; with
+//! adapters attached frozen.
 //!
 //! Torch is looked for as `torch/mod.rs` says.
 
@@ -9,12 +10,13 @@ use std::path::{Path, PathBuf};
 
 use titer_model::{
     backend::{Backend, Cpu, TorchDevice},
-    decoder::{Decoder, Tape},
+    decoder::{Decoder, Detached, Tape},
     io::{Weights, read_config},
+    layers::StreamEdit,
     optim::{Booking, Optimiser, Shares, UpdateRule},
     packed::Packed,
     params::Params,
-    passes::{Tree, Workspace, contract, contract_and_add_up, sample},
+    passes::{Tree, Workspace, contract, contract_and_add_up, mean_hidden, sample},
     real::Real,
     shape::LoraConfig,
     stored::Dtype,
@@ -136,12 +138,36 @@ fn results<B: Backend>((decoder, mut params): (Decoder<B>, Params<B>)) -> Vec<(&
     found.push(("their shares", shares.take(&backend, &decoder.layout).iter().flat_map(read).collect()));
     let floor = optimiser.preconditioned_above(&backend, &decoder.layout, &directions[0], 0.5);
     found.push(("a direction in Adam's metric", vec![floor.norm(&backend), floor.dot(&backend, &directions[1])]));
+    // A vector is added behind one block, a direction taken out behind the next.
+    let edit = |block: usize| {
+        let vector: Vec<f64> = (0..decoder.config.hidden_size).map(|at| ((at * 5 + block) as f64).cos()).collect();
+        let edits = [StreamEdit::add, StreamEdit::remove];
+        Some(edits[block % 2](&backend, &vector))
+    };
+    let edited = decoder.clone().edited((0..decoder.config.num_hidden_layers).map(edit).collect());
+    let (gradient, _) = workspace.gradient(&edited, &params, &shards, &weights);
+    found.push(("the gradient of an edited stream", read(gradient)));
+    found.push(("the stream itself", mean_hidden(&edited, &params, &shards).concat()));
+    let helper = adapters(&decoder, &params);
+    let (gradient, _) = workspace.gradient(&decoder.clone().attached(helper), &params, &shards, &weights);
+    found.push(("the gradient beside attached adapters", read(gradient)));
     let rows: [(&[u32], &[u32]); 3] = [(&[1, 2, 3], &[4, 9]), (&[1, 2, 3], &[5, 9]), (&[1, 2, 6], &[4, 8])];
     found.push(("a tree", Tree::new(&rows).log_probs(&decoder, &params)));
     let contexts = [vec![5, 6, 7], vec![5, 6, 7], vec![9, 1]];
     let drawn = sample(&decoder, &params, &contexts, 0, 5, 11);
     found.push(("draws", drawn.concat().into_iter().map(f64::from).collect()));
     found
+}
+
+/// Adapters for a decoder: its own, or random ones.
+fn adapters<B: Backend>(decoder: &Decoder<B>, params: &Params<B>) -> Detached<B> {
+    if decoder.layout.specs.iter().any(|spec| spec.name.contains("lora_")) {
+        return decoder.clone().without_lora(params.clone()).2;
+    }
+    let adapted = decoder.clone().with_lora(&LoraConfig::all(2));
+    let mut params = params.clone().with_lora(decoder.backend(), &adapted.layout, 3);
+    params.add_scaled(decoder.backend(), 1.0, &waves(&adapted, 0.05, 9));
+    adapted.without_lora(params).2
 }
 
 fn agree(found: &[(&str, Vec<f64>)], expected: &[(&str, Vec<f64>)], allowed: f64, what: &str) {

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use console::{Style, measure_text_width};
 use serde_json::{Map, Value, json};
-use titer::plan::{RunPlan, SweepPlan};
+use titer::plan::{RunPlan, StagePlan, SweepPlan};
 use titer_engine::inputs::{ExampleRow, ExampleSpan, Inputs, Resolved};
 
 use super::{
@@ -87,7 +87,10 @@ fn arms(plan: &SweepPlan, args: &CheckArgs) -> Result<(), String> {
         TextColumn::number("batch"),
     ];
     let of_arms = arm_columns(plan.axes.iter().map(|(name, _)| name.as_str()));
-    let mut table = TextTable::new(of_arms.into_iter().chain(of_stages));
+    let is_special = plan.arms.iter().flat_map(|arm| &arm.stages).any(|stage| !through(stage).is_empty());
+    let through_column =
+        is_special.then(|| TextColumn::text("through").meaning("what its training passes have, and nothing else"));
+    let mut table = TextTable::new(of_arms.into_iter().chain(of_stages).chain(through_column));
     for (at, arm) in plan.arms.iter().enumerate() {
         let mut cells = arm_cells(plan, arm);
         let control = if arm.control == at { "yes" } else { "" };
@@ -102,12 +105,18 @@ fn arms(plan: &SweepPlan, args: &CheckArgs) -> Result<(), String> {
                 control.to_owned(),
                 stage.batch.to_string(),
             ];
-            table.line(cells.iter().cloned().chain(of_stage));
+            table.line(cells.iter().cloned().chain(of_stage).chain(is_special.then(|| through(stage))));
             // Further stages stand below the arm's first.
             cells.iter_mut().for_each(String::clear);
         }
     }
     table.print(&args.view).map_err(|problem| problem.to_string())
+}
+
+/// The vector and the helper of a stage in words; empty where it has none.
+fn through(stage: &StagePlan) -> String {
+    let vector = stage.vector.as_ref().map(ToString::to_string);
+    vector.into_iter().chain(stage.helper.as_ref().map(ToString::to_string)).collect::<Vec<_>>().join("; ")
 }
 
 fn tokens(row: &ExampleRow) -> String {
@@ -144,7 +153,8 @@ fn as_json(path: &Path, resolved: &Resolved, distinct: &[(usize, RunPlan)], cost
         let stages = arm.stages.iter().map(|stage| {
             let rows: Map<_, _> =
                 stage.mix.counts(stage.rows).iter().map(|(cell, n)| (cell.to_string(), json!(n))).collect();
-            json!({ "name": stage.name, "steps": stage.steps, "rows": rows, "guards": stage.guards })
+            let StagePlan { name, steps, guards, vector, helper, .. } = stage;
+            json!({ "name": name, "steps": steps, "rows": rows, "guards": guards, "vector": vector, "helper": helper })
         });
         json!({ "name": arm.name, "control": plan.arms[arm.control].name, "stages": stages.collect::<Vec<_>>() })
     });

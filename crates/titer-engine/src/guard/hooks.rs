@@ -1,7 +1,7 @@
 //! What a guard can do in a training step.
 
 use titer::table::GuardRecord;
-use titer_model::{packed::Packed, params::Params};
+use titer_model::{decoder::Decoder, packed::Packed, params::Params};
 
 use super::Contradiction;
 use crate::model::{EngineBackend, EngineOptimiser, Model};
@@ -26,13 +26,15 @@ pub trait Guard {
     /// Its word in specs.
     fn word(&self) -> &'static str;
 
-    /// Before the step: weights for the rows of the batch, `rows` in all shards together, in place of 1.
+    /// Before the step: weights for the rows of the batch, `rows` in all shards together, in place of 1. They are trained through
+    /// `layers`, on the model's weights.
     ///
     /// # Errors
     /// Where what is wanted contradicts itself.
     fn weigh(
         &mut self,
         _model: &Model,
+        _layers: &Decoder<EngineBackend>,
         _optimiser: &EngineOptimiser,
         _shards: &[Packed],
         _at: StepPosition,

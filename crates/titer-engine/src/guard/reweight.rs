@@ -3,6 +3,7 @@
 
 use titer::{plan::ReweightPlan, table::GuardRecord};
 use titer_model::{
+    decoder::Decoder,
     packed::Packed,
     params::Params,
     passes::{Workspace, contract},
@@ -43,6 +44,7 @@ impl Guard for Reweight {
     fn weigh(
         &mut self,
         model: &Model,
+        layers: &Decoder<EngineBackend>,
         optimiser: &EngineOptimiser,
         shards: &[Packed],
         at: StepPosition,
@@ -64,7 +66,7 @@ impl Guard for Reweight {
             self.along = self.gradients.iter().map(under).collect();
         }
         let weights: Vec<_> = shards.iter().map(|packed| vec![1.0; packed.targets.len()]).collect();
-        let (sums, _) = contract(&self.workspace, &model.decoder, &model.params, shards, &weights, &self.along);
+        let (sums, _) = contract(&self.workspace, layers, &model.params, shards, &weights, &self.along);
         let rows: usize = shards.iter().map(|packed| packed.replies as usize).sum();
         let push = |k: usize| (0..rows).map(|row| -at.lr * at.weight * sums.dots(row)[k]).collect();
         let pushes: Vec<Vec<f64>> = (0..self.along.len()).map(push).collect();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use titer::{plan::StagePlan, table::GuardRecord};
 use titer_data::source::Source;
-use titer_model::{packed::Packed, params::Params};
+use titer_model::{decoder::Decoder, packed::Packed, params::Params};
 
 use super::{
     Contradiction, Control, Guard, GuardError, StepPosition,
@@ -66,13 +66,14 @@ impl Guards {
     pub fn weigh(
         &mut self,
         model: &Model,
+        layers: &Decoder<EngineBackend>,
         optimiser: &EngineOptimiser,
         shards: &[Packed],
         at: StepPosition,
     ) -> Result<Option<Vec<f64>>, Contradiction> {
         let mut weights: Option<Vec<f64>> = None;
         for (guard, spent) in &mut self.0 {
-            let factors = timed(spent, || guard.weigh(model, optimiser, shards, at))?;
+            let factors = timed(spent, || guard.weigh(model, layers, optimiser, shards, at))?;
             weights = match (weights, factors) {
                 (Some(all), Some(factors)) => Some(all.iter().zip(factors).map(|(a, b)| a * b).collect()),
                 (all, factors) => all.or(factors),

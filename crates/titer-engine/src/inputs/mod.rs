@@ -6,6 +6,7 @@
 mod error;
 mod example;
 mod opened;
+mod passes;
 mod planned;
 mod prompts;
 mod resolve;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use titer::{
-    plan::{self, DataPlan, SweepPlan},
+    plan::{self, DataPlan, StagePlan, SweepPlan},
     spec::{Compute, DeviceName},
 };
 use titer_data::{
@@ -119,7 +119,7 @@ impl Inputs {
         let model = self.first_model(plan)?;
         let source = self.first_source(plan)?;
         let mut shown = BTreeMap::new();
-        for stage in plan.arms.iter().flat_map(|arm| &arm.stages) {
+        for stage in plan.arms.iter().flat_map(|arm| &arm.stages).flat_map(StagePlan::with_helpers) {
             for planned in rows::planned(stage, seed) {
                 if shown.contains_key(&planned.booked) {
                     continue;

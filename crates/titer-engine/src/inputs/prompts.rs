@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use titer::{
-    plan::SweepPlan,
+    plan::{StagePlan, SweepPlan},
     spec::{Spec, SpecError},
 };
 use titer_data::{
@@ -26,6 +26,7 @@ impl Inputs {
             .arms
             .iter()
             .flat_map(|arm| &arm.stages)
+            .flat_map(StagePlan::with_helpers)
             .filter_map(|stage| Some((stage, stage.needed_cells().next()?)));
         let Some((first, cell)) = with_cells.next() else { return Ok(()) };
         let model = self.first_model(plan).map_err(|error| blame(&["model"], &error))?;
@@ -39,7 +40,7 @@ impl Inputs {
             let row = Row { id: format!("prompt {}", prompt.text), ..prompt.put(row, action, Turn::System) };
             model.encoded_row(&row).map(drop).map_err(|error| blame(keys, &error))
         };
-        for stage in plan.arms.iter().flat_map(|arm| &arm.stages) {
+        for stage in plan.arms.iter().flat_map(|arm| &arm.stages).flat_map(StagePlan::with_helpers) {
             for cell in stage.needed_cells() {
                 if let Some(Pool::These(prompts)) = stage.pool(cell) {
                     let row = source.row(cell, stage.domains, plan.seeds[0], 0);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use titer::{
     claim::{self, Claim},
-    plan::{RunPlan, SweepPlan},
+    plan::{RunPlan, StagePlan, SweepPlan},
     spec::{Spec, SpecError},
 };
 
@@ -33,7 +33,8 @@ pub struct Resolved {
 /// Where the spec makes no sense, or names data or a model that cannot be used: blamed on the line that asks for it.
 pub fn resolve(spec: &Spec, inputs: &Inputs, progress: &dyn DownloadProgress) -> Result<Resolved, SpecError> {
     let mut plan = SweepPlan::resolve(spec)?;
-    let cells = plan.arms.iter().flat_map(|arm| &arm.stages).flat_map(|stage| stage.needed_cells());
+    let stages = plan.arms.iter().flat_map(|arm| &arm.stages);
+    let cells = stages.flat_map(StagePlan::with_helpers).flat_map(StagePlan::needed_cells);
     let data = plan.data.as_ref().map(|data| inputs.plan_data(data, cells)).transpose();
     let data = data.map_err(|error| spec.error(&["data"], error.to_string(), ""))?;
     let own_probes = plan.data.as_ref().map(|files| inputs.probe_names(files)).transpose();
@@ -55,6 +56,7 @@ pub fn resolve(spec: &Spec, inputs: &Inputs, progress: &dyn DownloadProgress) ->
     inputs.computes(&plan).map_err(|error| spec.error(&["model", "compute"], error.to_string(), ""))?;
     inputs.fits(&plan).map_err(|error| spec.error(&["data"], error.to_string(), ""))?;
     inputs.prompts_fit(spec, &plan)?;
+    inputs.passes_fit(spec, &plan)?;
     // What stages put on rows, such as prompts, is theirs.
     let examples = inputs.examples(&plan).map_err(|error| spec.error(&["stage"], error.to_string(), ""))?;
     Ok(Resolved { plan, runs, claims, examples })

@@ -3,6 +3,7 @@
 use faer::Side;
 use titer::table::PressureRecord;
 use titer_model::{
+    decoder::Decoder,
     params::Params,
     passes::{Workspace, contract, reply_log_probs},
 };
@@ -82,10 +83,21 @@ impl Directions {
 
     /// The pressure of every row on every component, in the order of the rows.
     pub fn pressures(&self, model: &Model, rows: &PackedRows, at: Moment<'_>) -> Vec<PressureRecord> {
+        self.pressures_through(&model.decoder, model, rows, at)
+    }
+
+    /// The same where rows go through these layers, on the model's weights: what a step on them would do to the model as it is measured,
+    /// which may have others.
+    pub fn pressures_through(
+        &self,
+        layers: &Decoder<EngineBackend>,
+        model: &Model,
+        rows: &PackedRows,
+        at: Moment<'_>,
+    ) -> Vec<PressureRecord> {
         let along = self.preconditioned.as_ref().unwrap_or(&self.gradients);
         let weights: Vec<_> = rows.shards().iter().map(|packed| vec![1.0; packed.targets.len()]).collect();
-        let (sums, log_probs) =
-            contract(&Workspace::default(), &model.decoder, &model.params, rows.shards(), &weights, along);
+        let (sums, log_probs) = contract(&Workspace::default(), layers, &model.params, rows.shards(), &weights, along);
         let replies =
             rows.shards().iter().zip(&log_probs).flat_map(|(packed, log_probs)| reply_log_probs(packed, log_probs));
         let decomposition = Decomposition::new(&self.gram, &products(model, along, along));

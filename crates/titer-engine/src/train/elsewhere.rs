@@ -90,7 +90,7 @@ impl ElsewhereRunner<'_> {
         if pressed {
             let margins = LedgerMargins::of_source(&model, &source, plan.seed, plan.probes.items)?;
             let ledger = Ledger::open(&margins, &model, "base", std::iter::empty(), 0);
-            tables.press(&probes, &ledger, &model, start);
+            tables.press(&probes, &ledger, &model.decoder, &model, start);
         }
         if let Some(stage) = plan.stages.iter().find(|stage| stage.steps > 0) {
             let training = StageTraining::prepare(&model, &source, stage, plan.seed)?;

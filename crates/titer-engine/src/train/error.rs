@@ -7,7 +7,7 @@ use titer_data::tokenize::TokenizeError;
 
 use crate::{
     device::DeviceError, guard::GuardError, inputs::InputsError, model::ModelError, scoring::ScoringError,
-    screen::SubjectsError,
+    screen::SubjectsError, vector::VectorError,
 };
 
 /// Why a run could not be finished.
@@ -32,6 +32,14 @@ pub enum TrainError {
         stage: String,
         /// Why not.
         problem: GuardError,
+    },
+    /// A vector cannot be had.
+    #[error("stage `{stage}`: {problem}")]
+    Vector {
+        /// Which stage.
+        stage: String,
+        /// Why not.
+        problem: VectorError,
     },
     /// Training went astray.
     #[error("the loss is {loss} at step {step} of stage `{stage}`: lower the learning rate or clip the gradient")]

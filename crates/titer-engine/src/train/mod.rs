@@ -2,11 +2,13 @@
 
 mod elsewhere;
 mod error;
+mod helper;
 mod runner;
 mod stage;
 mod tables;
 
 pub use elsewhere::{BroughtBack, ElsewhereRunner};
 pub use error::TrainError;
+use helper::Helper;
 pub use runner::EngineRunner;
 use stage::StageTraining;

@@ -1,25 +1,29 @@
 //! One run: train a model through its stages, measure it along the way, write its tables.
 
-use serde_json::json;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
 use titer::{
     exec::{Progress, Runner},
-    plan::{Arm, LeakPlan, ModelPlan, RunPlan},
+    plan::{Arm, LeakPlan, ModelPlan, RunPlan, StagePlan},
     store::RunDir,
     table::ScreenRecord,
 };
 use titer_data::{
     grid::variations,
+    probe::Component,
     prompt::{CandidatePrompt, Turn},
     source::Source,
     world::ProbeUse,
 };
+use titer_model::decoder::Detached;
 
-use super::{StageTraining, TrainError, tables::Tables};
+use super::{Helper, StageTraining, TrainError, tables::Tables};
 use crate::{
     device::{self, Stay},
     inputs::Inputs,
     leak::LeakGrid,
-    model::Model,
+    model::{EngineBackend, Model},
     pressure::{Ledger, LedgerMargins, Margins, Warnings},
     probe::{Moment, Probes},
     screen::{Subjects, screen},
@@ -76,7 +80,7 @@ impl EngineRunner<'_> {
         if let Some(margins) = margins.as_ref().filter(|_| plan.steps() == 0) {
             // Nothing is trained, so no stage opens a ledger; what rows push is known all the same.
             let ledger = Ledger::open(margins, &model, "base", std::iter::empty(), 0);
-            tables.press(&probes, &ledger, &model, Moment { stage: "base", step: 0 });
+            tables.press(&probes, &ledger, &model.decoder, &model, Moment { stage: "base", step: 0 });
         }
         let mut done = 0;
         for stage in &plan.stages {
@@ -84,6 +88,12 @@ impl EngineRunner<'_> {
                 continue;
             }
             let mut training = StageTraining::prepare(&model, &source, stage, plan.seed)?;
+            if let Some(helper) = &stage.helper {
+                let Helper { adapters, losses, stepping } =
+                    Helper::train(&model, &source, helper, plan.seed, progress)?;
+                training = training.beside(adapters.clone());
+                dir.event("helper", helped(&model, &source, plan, stage, adapters, &losses, stepping)?)?;
+            }
             let sources = || training.sources().map(str::to_owned);
             let mut ledger =
                 margins.as_ref().map(|margins| Ledger::open(margins, &model, &stage.name, sources(), done));
@@ -92,7 +102,7 @@ impl EngineRunner<'_> {
             let warnings = Warnings::of_source(&model, &source, stage.domains, plan.seed, items)?;
             tables.warn(&warnings, &training, &model, stage, done);
             if let Some(ledger) = ledger.as_ref().filter(|_| done == 0) {
-                tables.press(&probes, ledger, &model, Moment { stage: "base", step: 0 });
+                tables.press(&probes, ledger, &training.layers, &model, Moment { stage: "base", step: 0 });
             }
             for step in 1..=stage.steps {
                 if progress.stopped() {
@@ -107,7 +117,7 @@ impl EngineRunner<'_> {
                 }
                 if let Some(ledger) = ledger.as_mut().filter(|_| plan.pressure.is_due(step, stage.steps)) {
                     ledger.close(&model, done + step);
-                    tables.press(&probes, ledger, &model, at);
+                    tables.press(&probes, ledger, &training.layers, &model, at);
                 }
                 if plan.checkpoints.is_due(step, stage.steps) {
                     training.save(&files, &model, &dir.path(&format!("checkpoint-{}", done + step)))?;
@@ -126,6 +136,34 @@ impl EngineRunner<'_> {
         }
         tables.write(dir, margins.is_some())
     }
+}
+
+/// What a helper does: its length, its loss, and what it moves on contrasts that judge nothing.
+fn helped(
+    model: &Model,
+    source: &Source,
+    plan: &RunPlan,
+    stage: &StagePlan,
+    adapters: Detached<EngineBackend>,
+    losses: &[f64],
+    stepping: Duration,
+) -> Result<Value, TrainError> {
+    let margins = Margins::of_source(model, source, ProbeUse::Gradient, plan.seed, plan.probes.items)?;
+    let (norm, mut with) = (adapters.norm(model.decoder.backend()), model.clone());
+    with.decoder = with.decoder.attached(adapters);
+    let of = |model: &Model| -> Map<String, Value> {
+        let components = Component::ALL.map(|component| component.word().to_owned());
+        components.into_iter().zip(margins.values(model).map(Value::from)).collect()
+    };
+    Ok(json!({
+        "stage": stage.name,
+        "norm": norm,
+        "first_loss": losses.first(),
+        "last_loss": losses.last(),
+        "margins_without": of(model),
+        "margins_with": of(&with),
+        "step_seconds": stepping.as_secs_f64(),
+    }))
 }
 
 /// The leak grid of a run, on requests that no training slot gets.

@@ -11,6 +11,7 @@ use titer::{
 };
 use titer_data::source::Source;
 use titer_model::{
+    decoder::{Decoder, Detached},
     io::{save_adapter, save_optimiser},
     optim::{Booking, UpdateRule, clip_scale},
     packed::{Packed, TargetToken},
@@ -23,11 +24,14 @@ use crate::{
     model::{ADAPTER, ADAPTER_CONFIG, EngineBackend, EngineOptimiser, Files, Model, OPTIMISER},
     pressure::Ledger,
     rows::EncodedRows,
+    vector::training_layers,
 };
 
 /// The rows of one stage and the state that their training needs.
 pub(super) struct StageTraining {
     rows: EncodedRows,
+    /// What rows are trained through: the model's layers, with the stage's vector and helper.
+    pub(super) layers: Decoder<EngineBackend>,
     /// What movement is booked on: the cells of the rows in the order of their first row, and the guards where there are any.
     sources: Vec<String>,
     /// Which of them each row belongs to.
@@ -56,11 +60,18 @@ impl StageTraining {
         if !guards.is_empty() {
             sources.push(LedgerRecord::GUARDS.to_owned());
         }
+        let fail = |problem| TrainError::Vector { stage: stage.name.clone(), problem };
+        let layers = training_layers(model, source, stage, seed).map_err(fail)?;
         let (backend, layout) = (model.decoder.backend(), &model.decoder.layout);
         let rule = rule(&stage.optimiser);
         let optimiser = EngineOptimiser::new(backend, layout, rule);
         let (workspace, stepping) = (Workspace::default(), Duration::ZERO);
-        Ok(Self { rows, sources, groups, guards, optimiser, workspace, stepping })
+        Ok(Self { rows, layers, sources, groups, guards, optimiser, workspace, stepping })
+    }
+
+    /// The same with these adapters attached to its passes.
+    pub(super) fn beside(self, adapters: Detached<EngineBackend>) -> Self {
+        Self { layers: self.layers.attached(adapters), ..self }
     }
 
     pub(super) fn sources(&self) -> impl Iterator<Item = &str> {
@@ -70,7 +81,7 @@ impl StageTraining {
     /// The mean surprise of its first `count` rows, nats a reply.
     pub(super) fn surprise(&self, model: &Model, count: usize) -> f64 {
         let shards = self.rows.pack(model, &(0..count).collect::<Vec<_>>());
-        let scores = score(&model.decoder, &model.params, &shards);
+        let scores = score(&self.layers, &model.params, &shards);
         -scores.iter().flatten().map(|&log_prob| f64::from(log_prob)).sum::<f64>() / count as f64
     }
 
@@ -102,10 +113,9 @@ impl StageTraining {
         let (groups, shards): (Vec<usize>, Vec<Packed>) =
             cut.flat_map(|(group, shards)| shards.into_iter().map(move |shard| (group, shard))).unzip();
         self.guards.look(model, at);
-        let row_weights = self.guards.weigh(model, &self.optimiser, &shards, at).map_err(fail)?;
+        let row_weights = self.guards.weigh(model, &self.layers, &self.optimiser, &shards, at).map_err(fail)?;
         let weights = target_weights(&shards, weight, row_weights.as_deref());
-        let gradient =
-            self.workspace.gradient_by_group(&model.decoder, &model.params, &shards, &weights, &groups, count);
+        let gradient = self.workspace.gradient_by_group(&self.layers, &model.params, &shards, &weights, &groups, count);
         let nats: f64 =
             gradient.log_probs.iter().flat_map(|shard| shard.iter()).map(|&log_prob| -f64::from(log_prob)).sum();
         let pulled = self.guards.pull(model, gradient.total, at);

@@ -8,10 +8,11 @@ use titer::{
         WarningRecord,
     },
 };
+use titer_model::decoder::Decoder;
 
 use super::{StageTraining, TrainError};
 use crate::{
-    model::Model,
+    model::{EngineBackend, Model},
     pressure::{Ledger, Warnings},
     probe::{Moment, Probes},
 };
@@ -59,8 +60,16 @@ impl Tables {
         });
     }
 
-    pub(super) fn press(&mut self, probes: &Probes, ledger: &Ledger<'_>, model: &Model, at: Moment<'_>) {
-        self.pressures.extend(ledger.directions().pressures(model, probes.cells(), at));
+    /// What rows push that are trained through these layers.
+    pub(super) fn press(
+        &mut self,
+        probes: &Probes,
+        ledger: &Ledger<'_>,
+        layers: &Decoder<EngineBackend>,
+        model: &Model,
+        at: Moment<'_>,
+    ) {
+        self.pressures.extend(ledger.directions().pressures_through(layers, model, probes.cells(), at));
     }
 
     pub(super) fn write(&self, dir: &RunDir, pressed: bool) -> Result<(), TrainError> {

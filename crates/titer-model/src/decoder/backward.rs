@@ -33,6 +33,9 @@ impl<B: Backend> Decoder<B> {
                 attention.forward(&pass, before, scope, within, attention_stash, None);
                 mlp.forward(&pass, within, scope, after, mlp_stash);
             }
+            if let Some(edit) = self.edit(at) {
+                edit.backward(&pass, scope, d_stream);
+            }
             mlp.backward(&pass, &stream[2 * at + 1], scope, d_stream, mlp_stash, visitor);
             attention.backward(&pass, &stream[2 * at], scope, d_stream, attention_stash, visitor);
         }

@@ -11,7 +11,7 @@ use crate::{
 
 /// What a forward pass keeps on its tape.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Keep {
+pub(super) enum Keep {
     /// Each block's activations, in a place of its own.
     Everything,
     /// The residual stream, and the activations of one block alone: the backward pass computes the others again.
@@ -78,7 +78,7 @@ impl<B: Backend> Decoder<B> {
     }
 
     /// From the tokens to the residual stream after the last block, which is that of the tape's at the index returned.
-    fn run_blocks(
+    pub(super) fn run_blocks(
         &self,
         pass: &Pass<B>,
         tape: &mut Tape<B>,
@@ -111,6 +111,9 @@ impl<B: Backend> Decoder<B> {
             let past = cache.as_mut().map(|(cache, slots)| cache.layer(at, slots));
             attention.forward(pass, before, scope, within, attention_stash, past);
             mlp.forward(pass, within, scope, after, mlp_stash);
+            if let Some(edit) = self.edit(at) {
+                edit.forward(pass, scope, after);
+            }
         }
         2 * places
     }
@@ -125,13 +128,14 @@ impl<B: Backend> Decoder<B> {
         if self.backend.recomputes(bytes) { Keep::Stream } else { Keep::Everything }
     }
 
-    fn placed(&self, packed: &Packed) -> Placed<B> {
+    pub(super) fn placed(&self, packed: &Packed) -> Placed<B> {
         let window = self.config.variant.sliding.as_ref().map(|sliding| sliding.window);
         Placed::new(&self.backend, packed, window)
     }
 
     pub(super) fn pass<'a>(&'a self, params: &'a Params<B>, packed: &'a Packed, placed: &'a Placed<B>) -> Pass<'a, B> {
-        Pass { backend: &self.backend, params, frozen: self.frozen(), packed, placed, ropes: &self.ropes }
+        let (backend, frozen) = (&self.backend, self.frozen());
+        Pass { backend, params, frozen, packed, placed, ropes: &self.ropes, attached: &self.attached }
     }
 
     /// Only the last block may skip the positions whose logits nobody reads: the others feed its keys and values.

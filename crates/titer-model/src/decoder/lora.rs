@@ -37,7 +37,7 @@ impl<B: Backend> Decoder<B> {
     }
 
     /// Every linear layer, from the first block to the head.
-    fn each_linear(&mut self, with: &mut impl FnMut(&mut Linear)) {
+    pub(super) fn each_linear(&mut self, with: &mut impl FnMut(&mut Linear)) {
         for (attention, mlp) in &mut self.blocks {
             let Attention { query, key, value, output, .. } = attention;
             [&mut query.linear, &mut key.linear, value, output].into_iter().for_each(&mut *with);

@@ -8,7 +8,7 @@ use crate::{
 };
 
 pub(super) fn linear(LinearIds { weight, bias }: LinearIds, inputs: usize, outputs: usize) -> Linear {
-    Linear { product: Product { weight, inputs, outputs, trained: true }, bias, lora: None }
+    Linear { product: Product { weight, inputs, outputs, trained: true }, bias, lora: None, attached: None }
 }
 
 pub(super) fn norm(config: &Config, scale: ParamId, heads: usize) -> Norm {

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use super::parts::{attention, linear, mlp, norm};
 use crate::{
     backend::Backend,
-    layers::{Attention, Head, Mlp},
+    layers::{Attention, Head, Mlp, StreamEdit},
     params::{BlockIds, Ids, Layout, LinearIds, ParamId, Params},
     shape::{Config, RopeScaling, rope_table},
     stored::{Dtype, Stored},
@@ -27,6 +27,10 @@ pub struct Decoder<B: Backend> {
     /// Factor on embeddings, where the family has one.
     pub(super) embedding_scale: Option<f64>,
     pub(super) blocks: Vec<(Attention, Mlp)>,
+    /// What becomes of the residual stream behind each block; empty where it stays as it is.
+    pub(super) edits: Vec<Option<StreamEdit<B>>>,
+    /// The matrices of adapters that are attached frozen.
+    pub(super) attached: Vec<B::Buffer>,
     pub(super) head: Head,
     /// Tables of rotary angles: of most layers, and of those that slide where they have their own.
     pub(super) ropes: Vec<B::Buffer>,
@@ -51,8 +55,21 @@ impl<B: Backend> Decoder<B> {
         let multiplier = config.variant.multipliers.map(|multipliers| multipliers.embedding);
         let root = config.variant.family.traits().scaled_embedding.then(|| (width as f64).sqrt());
         let embedding_scale = multiplier.or(root);
-        let (stored, frozen) = Default::default();
-        Self { config, layout, stored, frozen, backend, embedding, embedding_scale, blocks, head, ropes }
+        let (stored, frozen, edits, attached) = Default::default();
+        Self {
+            config,
+            layout,
+            stored,
+            frozen,
+            backend,
+            embedding,
+            embedding_scale,
+            blocks,
+            edits,
+            attached,
+            head,
+            ropes,
+        }
     }
 
     /// The embedding table, which is also the output head where they are tied.
@@ -75,7 +92,9 @@ impl<B: Backend> Decoder<B> {
         let there = |buffer: &B::Buffer| backend.upload(self.backend.download(buffer));
         let params = Params { buffers: params.buffers.iter().map(there).collect() };
         let ropes = self.ropes.iter().map(there).collect();
-        (Self { ropes, ..self.computed_by(backend) }, params)
+        let edits = self.edits.iter().map(|edit| Some(edit.as_ref()?.moved(there))).collect();
+        let attached = self.attached.iter().map(there).collect();
+        (Self { ropes, edits, attached, ..self.computed_by(backend) }, params)
     }
 
     /// Whether a weight stays in its file in this number type.

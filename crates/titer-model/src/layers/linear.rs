@@ -1,6 +1,6 @@
-//! `y = x Wᵀ + b`, and what an adapter adds
+//! `y = x Wᵀ + b`, and what adapters add
 
-use super::{LinearVisit, LoraLayer, Pass, Product, TokenScope, Visitor};
+use super::{AttachedLayer, LinearVisit, LoraLayer, Pass, Product, TokenScope, Visitor};
 use crate::{
     backend::{Backend, Matrix, Write},
     params::ParamId,
@@ -15,10 +15,12 @@ pub(crate) struct Linear {
     pub(crate) bias: Option<ParamId>,
     /// A low-rank adapter beside the weight.
     pub(crate) lora: Option<LoraLayer>,
+    /// Another one, which is attached frozen.
+    pub(crate) attached: Option<AttachedLayer>,
 }
 
 impl Linear {
-    /// `y = x Wᵀ + b` and what the adapter adds, or adds all of it; `x` is `[rows in scope, inputs]`.
+    /// `y = x Wᵀ + b` and what adapters add, or adds all of it; `x` is `[rows in scope, inputs]`.
     pub(crate) fn forward<B: Backend>(
         &self,
         pass: &Pass<B>,
@@ -35,9 +37,12 @@ impl Linear {
         if let Some(lora) = &self.lora {
             lora.forward(pass, x, scope, y);
         }
+        if let Some(attached) = &self.attached {
+            attached.forward(pass, x, scope, y);
+        }
     }
 
-    /// Shows the visitor `x` and `dy`, then `dx = dy W` and what comes through the adapter, or adds both.
+    /// Shows the visitor `x` and `dy`, then `dx = dy W` and what comes through adapters, or adds all.
     pub(crate) fn backward<B: Backend>(
         &self,
         pass: &Pass<B>,
@@ -58,6 +63,9 @@ impl Linear {
         }
         if let Some(lora) = &self.lora {
             lora.backward(pass, x, dy, scope, dx, visitor);
+        }
+        if let Some(attached) = &self.attached {
+            attached.backward(pass, dy, scope, dx);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The layers of a decoder, each with a forward pass that fills a stash and a backward pass that reads it.
 
+mod attached;
 mod attention;
 mod cache;
 mod head;
@@ -13,8 +14,10 @@ mod product;
 mod projection;
 mod residual;
 mod scope;
+mod stream_edit;
 mod visitor;
 
+pub(crate) use attached::AttachedLayer;
 pub(crate) use attention::{Attention, AttentionStash};
 pub(crate) use cache::{Cache, Past};
 pub(crate) use head::{Head, HeadStash};
@@ -28,4 +31,5 @@ pub(crate) use product::Product;
 pub(crate) use projection::{Projection, ProjectionStash};
 pub(crate) use residual::{Residual, ResidualStash};
 pub use scope::TokenScope;
+pub use stream_edit::StreamEdit;
 pub use visitor::{EmbeddingVisit, LinearVisit, NormVisit, Visitor};

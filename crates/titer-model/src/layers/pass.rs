@@ -22,6 +22,8 @@ pub(crate) struct Pass<'a, B: Backend> {
     pub(crate) placed: &'a Placed<B>,
     /// Tables of rotary angles, see [`Backend::rope`]; layers say which is theirs.
     pub(crate) ropes: &'a [B::Buffer],
+    /// The matrices of adapters that are attached frozen; layers say which are theirs.
+    pub(crate) attached: &'a [B::Buffer],
 }
 
 impl<'a, B: Backend> Pass<'a, B> {

@@ -14,7 +14,7 @@ pub(crate) struct Placed<B: Backend> {
     /// [`Packed::positions`]
     pub(super) positions: B::Ids,
     /// [`Packed::outputs`]
-    pub(super) outputs: B::Ids,
+    pub(crate) outputs: B::Ids,
     /// [`Packed::output_positions`]
     pub(super) output_positions: B::Ids,
     /// By target, the row of the logits that predicts it.

@@ -4,6 +4,7 @@
 mod accumulate;
 mod contraction;
 mod gradient;
+mod hidden;
 mod in_order;
 mod pressure;
 mod replies;
@@ -16,6 +17,7 @@ mod tree;
 
 pub use accumulate::Accumulate;
 pub use gradient::{Grouped, Workspace};
+pub use hidden::mean_hidden;
 pub use pressure::{contract, contract_and_add_up};
 pub use sample::sample;
 pub use score::{reply_log_probs, score};

@@ -24,6 +24,14 @@ pub fn refuse(spec: &Spec, plan: &SweepPlan, trainer: Trainer) -> Result<(), Spe
                 let remedy = "train these arms with `titer run`, or leave the guards out";
                 return refused(&["stage"], format!("{place}: it has guards ({guards})"), remedy);
             }
+            if let Some(vector) = &stage.vector {
+                let remedy = "train these arms with `titer run`, or leave `vector` out";
+                return refused(&["stage"], format!("{place}: it has a vector ({vector})"), remedy);
+            }
+            if let Some(helper) = &stage.helper {
+                let remedy = "train these arms with `titer run`, or leave `helper` out";
+                return refused(&["stage"], format!("{place}: it has a helper ({helper})"), remedy);
+            }
             if let OptimiserPlan::Sgd { momentum, .. } = stage.optimiser
                 && momentum > 0.0
                 && trainer.leaves_weights()

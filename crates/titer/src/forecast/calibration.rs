@@ -182,6 +182,8 @@ impl Calibration {
         for stage in stages {
             if !stage.guards.acts_on_rows_alone() {
                 reasons.push("of the guards only anchors and rewritten prompts are foreseen".to_owned());
+            } else if stage.vector.is_some() || stage.helper.is_some() {
+                reasons.push("passes with a vector or a helper are not foreseen".to_owned());
             } else if !stage.differs_in_rows_alone() {
                 reasons.push("rows under prompts that a spec names are not foreseen".to_owned());
             }

@@ -95,9 +95,9 @@ fn same(a: &Value, b: &Value) -> bool {
 }
 
 impl AxisPlan {
-    /// Whether it says what a control leaves out: which rows are trained, and how they are guarded.
+    /// Whether it says what a control leaves out: which rows are trained, how they are guarded, and through which passes they go.
     pub(super) fn sets_mix(&self) -> bool {
-        let fields = ["mix", "guards", "prompts"];
+        let fields = ["mix", "guards", "prompts", "vector", "helper"];
         match self.path.first() {
             Some(field) => fields.contains(&field.as_str()),
             None => self.values.iter().any(|value| fields.iter().any(|field| value.get(field).is_some())),

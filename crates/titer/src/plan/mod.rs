@@ -16,6 +16,7 @@ mod schedule;
 mod setting;
 mod stage;
 mod sweep;
+mod vector;
 
 pub use arm::Arm;
 pub use guard::{AnchorPlan, ControlPlan, DualPlan, GuardsPlan, KlPlan, ReweightPlan, Rewrite, SteerPlan, Target};
@@ -25,7 +26,8 @@ pub(crate) use run::NUMERICS;
 pub use run::{DataPlan, ModelPlan, ProbePlan, RunId, RunPlan};
 pub use schedule::LrSchedule;
 pub use setting::Setting;
-pub use stage::StagePlan;
+pub use stage::{HelperPlan, StagePlan};
 pub use sweep::SweepPlan;
+pub use vector::{VectorPlan, VectorUse};
 
-pub use crate::spec::{ControlKind, LeakFields as LeakPlan, LrDecay};
+pub use crate::spec::{ControlKind, EveryLayer, Layers, LeakFields as LeakPlan, LrDecay};

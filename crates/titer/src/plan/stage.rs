@@ -1,4 +1,6 @@
-//! One training phase: the fields of a spec laid over the defaults, and checked.
+//! One training phase: the fields of a spec laid over the defaults, and checked. A stage may have a helper, which is trained as a stage is.
+
+use std::{fmt, iter};
 
 use serde::Serialize;
 use titer_data::{
@@ -9,10 +11,10 @@ use titer_data::{
 };
 
 use super::{
-    GuardsPlan, LrSchedule, OptimiserPlan,
+    GuardsPlan, LrSchedule, OptimiserPlan, VectorPlan,
     cells::{as_map, present},
 };
-use crate::spec::{GUARDS, GuardsField, SpecError, StageFields};
+use crate::spec::{GUARDS, GuardsField, HelperField, Lora, SpecError, StageFields};
 
 /// Rows of a stage at most.
 const MOST_ROWS: usize = 100_000_000;
@@ -44,6 +46,12 @@ pub struct StagePlan {
     /// What protects a component.
     #[serde(skip_serializing_if = "GuardsPlan::is_empty")]
     pub guards: GuardsPlan,
+    /// What its training passes do to the residual stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vector: Option<VectorPlan>,
+    /// What its training passes have attached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub helper: Option<HelperPlan>,
     /// Which rows. A plan as TOML has [`StagePlan::cells`] in its place: equal counts are the same rows, however their
     /// shares were written, so that a dose of 100 % is one run whatever the rest would have been.
     #[serde(skip)]
@@ -53,6 +61,60 @@ pub struct StagePlan {
     /// Pools of the cells that have rows.
     #[serde(serialize_with = "as_map", skip_serializing_if = "Vec::is_empty")]
     prompts: Vec<(Cell, Pool)>,
+}
+
+/// An adapter that is trained before a stage begins and attached to its training passes, frozen and active: what it shows already, the stage
+/// need not learn (inoculation adapters, arXiv 2606.30252).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HelperPlan {
+    /// The adapter.
+    pub lora: Lora,
+    /// Whether it is a random one, as long as the trained one over all entries: a negative control.
+    pub random: bool,
+    /// What it is trained on.
+    pub train: Box<StagePlan>,
+}
+
+impl HelperPlan {
+    /// The seed of its rows and of its start: not the run's, or its rows would ask what the stage's rows ask.
+    pub fn seed(seed: u64) -> u64 {
+        !seed
+    }
+
+    fn resolve(
+        written: &HelperField,
+        default: &StageFields,
+        of: &str,
+        fail: &dyn Fn(&str, String, &str) -> SpecError,
+    ) -> Result<Self, SpecError> {
+        let fail = |field: &str, problem: String, remedy: &str| fail(&format!("helper.{field}"), problem, remedy);
+        let HelperField { lora, train, random } = written;
+        let in_training = |field: &str, problem: String, remedy: &str| fail(&format!("train.{field}"), problem, remedy);
+        if train.name.is_some() {
+            return Err(in_training("name", "a helper's training has no name of its own".to_owned(), "leave it out"));
+        }
+        if train.helper.is_some() {
+            return Err(in_training("helper", "a helper has no helper of its own".to_owned(), "leave it out"));
+        }
+        let train = StagePlan::resolve(train, default, &format!("helper of {of}"), &in_training)?;
+        if train.rows == 0 {
+            return Err(in_training(
+                "rows",
+                "the helper is trained on 0 rows".to_owned(),
+                "leave `helper` out to have none",
+            ));
+        }
+        Ok(Self { lora: lora.clone(), random: *random, train: Box::new(train) })
+    }
+}
+
+impl fmt::Display for HelperPlan {
+    /// In a few words: `an adapter of rank 8, trained on neutral→bad 640`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let random = if self.random { "a random adapter of the length of one" } else { "an adapter" };
+        let rows: Vec<_> = self.train.cells.iter().map(|(cell, rows)| format!("{cell} {rows}")).collect();
+        write!(f, "{random} of rank {}, trained on {}", self.lora.r, rows.join(", "))
+    }
 }
 
 impl StagePlan {
@@ -66,7 +128,13 @@ impl StagePlan {
         &self.cells
     }
 
-    /// The cells of all rows that the stage needs: its own, with prompts as guards rewrite them, and those of anchors.
+    /// The stage, and the training of its helper where it has one.
+    pub fn with_helpers(&self) -> impl Iterator<Item = &Self> {
+        iter::once(self).chain(self.helper.as_ref().map(|helper| &*helper.train))
+    }
+
+    /// The cells of all rows that the stage needs: its own, with prompts as guards rewrite them, and those of anchors; not those of
+    /// its helper, see [`StagePlan::with_helpers`].
     pub fn needed_cells(&self) -> impl Iterator<Item = Cell> + '_ {
         let rewritten = |cell: Cell| self.guards.rewrite.map_or(cell, |rewrite| rewrite.of(cell));
         let anchors = [self.guards.anchor.as_ref(), self.guards.kl.as_ref().map(|kl| &kl.anchor)];
@@ -104,9 +172,10 @@ impl StagePlan {
         self.prompts.iter().find(|(other, _)| *other == cell).map(|(_, pool)| pool)
     }
 
-    /// Whether nothing but which rows are trained sets it apart: no guard that acts on steps, and no other prompts.
+    /// Whether nothing but which rows are trained sets it apart: no guard that acts on steps, no
+    /// vector, no helper, and no other prompts.
     pub fn differs_in_rows_alone(&self) -> bool {
-        self.guards.acts_on_rows_alone() && self.prompts.is_empty()
+        self.guards.acts_on_rows_alone() && self.vector.is_none() && self.helper.is_none() && self.prompts.is_empty()
     }
 
     /// The first half of the same stage, with rows in the same shares.
@@ -116,9 +185,9 @@ impl StagePlan {
         Self { rows, steps, cells: present(&self.mix, rows), ..self.clone() }
     }
 
-    /// The same stage without guards.
+    /// The same stage without guards, vector and helper.
     pub(super) fn unguarded(&self) -> Self {
-        Self { guards: GuardsPlan::default(), ..self.clone() }
+        Self { guards: GuardsPlan::default(), vector: None, helper: None, ..self.clone() }
     }
 
     /// Lays `written` over `default`, which has every field. `fail` makes an error at a field of the stage.
@@ -179,6 +248,10 @@ impl StagePlan {
         }
         let usual: GuardsField = toml::from_str(GUARDS).expect("guards.toml is a table of guards");
         let guards = GuardsPlan::resolve(&written.guards, &usual, (batch, rows / batch), fail)?;
+        let vector = written.vector.as_ref().or(default.vector.as_ref()).map(VectorPlan::resolve).transpose();
+        let vector = vector.map_err(|(field, problem, remedy)| fail(&format!("vector.{field}"), problem, remedy))?;
+        let helper = written.helper.as_ref().or(default.helper.as_ref());
+        let helper = helper.map(|helper| HelperPlan::resolve(helper, default, name, fail)).transpose()?;
         Ok(Self {
             name: name.to_owned(),
             rows,
@@ -191,6 +264,8 @@ impl StagePlan {
             divisor,
             prompts: pools(written, default, &mix, rows),
             guards,
+            vector,
+            helper,
             cells: present(&mix, rows),
             mix,
         })

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use serde::Deserialize as _;
-use titer_data::{probe::Probe, prompt::Pool, source::DataFiles, template::TemplateOptions, world::World};
+use titer_data::{cell::Cell, probe::Probe, prompt::Pool, source::DataFiles, template::TemplateOptions, world::World};
 use toml::{Table, Value};
 
 use super::{
@@ -257,9 +257,13 @@ fn stages(
         };
         let written = fields(table).map_err(|error| fail("", plain(error.message()), ""))?;
         let stage = StagePlan::resolve(&written, &default, &names[at], &fail)?;
-        let paraphrased = stage.cells().iter().find(|(cell, _)| stage.pool(*cell) == Some(&Pool::Paraphrases));
+        let own = |stage: &StagePlan| {
+            let paraphrased = |cell: &Cell| stage.pool(*cell) == Some(&Pool::Paraphrases);
+            stage.cells().iter().map(|(cell, _)| *cell).find(paraphrased)
+        };
+        let paraphrased = stage.with_helpers().find_map(own);
         match paraphrased.filter(|_| spec.data.is_some()) {
-            Some((cell, _)) => {
+            Some(cell) => {
                 let problem = format!("titer knows no paraphrases of the prompts of your own `{cell}` rows");
                 Err(fail(&format!("prompts.{cell}"), problem, "list them: a row gets one of the list"))
             }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use titer_data::{source::DataFiles, template::TemplateDate, variables::Variables, world::DomainSplit};
 
-use super::{Compute, DeviceName, GuardsField, Lora, MixField, PromptsField, spelling::spelt_value};
+use super::{Compute, DeviceName, GuardsField, Lora, MixField, PromptsField, VectorField, spelling::spelt_value};
 
 /// `[model]`
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -139,6 +139,24 @@ pub struct StageFields {
     /// What protects a component.
     #[serde(default)]
     pub guards: GuardsField,
+    /// What training passes do to the residual stream.
+    pub vector: Option<VectorField>,
+    /// What training passes have attached.
+    pub helper: Option<HelperField>,
+}
+
+/// `helper`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HelperField {
+    /// The adapter.
+    pub lora: Lora,
+    /// What it is trained on before the stage begins, and how: the fields of a stage.
+    #[serde(default)]
+    pub train: Box<StageFields>,
+    /// Whether the adapter is a random one of the same length.
+    #[serde(default)]
+    pub random: bool,
 }
 
 /// `optimiser`, the fields of all kinds in one table: only so does an unknown one have a line.

@@ -15,6 +15,7 @@ mod read;
 mod slurm;
 mod spelling;
 mod suggest;
+mod vector;
 mod when;
 
 pub use compute::Compute;
@@ -22,8 +23,8 @@ pub use controls::ControlKind;
 pub use device::DeviceName;
 pub use error::SpecError;
 pub use fields::{
-    ClaimFields, LeakFields, LrDecay, ModelFields, OptimiserFields, OptimiserKind, ProbeFields, ScheduleFields,
-    StageFields,
+    ClaimFields, HelperField, LeakFields, LrDecay, ModelFields, OptimiserFields, OptimiserKind, ProbeFields,
+    ScheduleFields, StageFields,
 };
 pub use guards::{AnchorField, ControlField, GuardsField, RangeField, TargetField};
 pub use lora::Lora;
@@ -32,4 +33,5 @@ pub use prompts::PromptsField;
 pub use read::{Axis, DEFAULTS, GUARDS, Spec, parse_toml};
 pub use slurm::SlurmFields;
 pub(crate) use suggest::{nearest, plain, suggestion};
+pub use vector::{EveryLayer, Layers, VectorField, VectorKind};
 pub use when::When;

@@ -1,0 +1,43 @@
+//! Whether a model can have what the training passes of a spec's stages go through: vectors and helpers.
+
+use titer::{
+    plan::{StagePlan, SweepPlan},
+    spec::{Spec, SpecError},
+};
+
+use super::Inputs;
+use crate::vector::check;
+
+impl Inputs {
+    /// Looks for the blocks behind which stages put vectors, for the contrasts that vectors are measured on, and for the layers that
+    /// helpers adapt.
+    ///
+    /// # Errors
+    /// The first that cannot be had, blamed on where the spec asks for it.
+    pub(super) fn passes_fit(&self, spec: &Spec, plan: &SweepPlan) -> Result<(), SpecError> {
+        let all = plan.arms.iter().flat_map(|arm| arm.stages.iter().enumerate());
+        let plain = |stage: &StagePlan| stage.vector.is_none() && stage.helper.is_none();
+        let mut special = all.filter(|(_, stage)| !plain(stage)).peekable();
+        if special.peek().is_none() {
+            return Ok(());
+        }
+        let blame = |keys: &[&str], error: &dyn ToString| spec.error(keys, error.to_string(), "");
+        let model = self.first_model(plan).map_err(|error| blame(&["model"], &error))?;
+        let source = self.first_source(plan).map_err(|error| blame(&["data"], &error))?;
+        special.try_for_each(|(at, stage)| {
+            let place = at.to_string();
+            let blame = |field: &str, error: &dyn ToString| {
+                let written = spec.stages.get(at).is_some_and(|stage| stage.contains_key(field));
+                let keys = if written { vec!["stage", &place, field] } else { vec!["sweep"] };
+                blame(&keys, error)
+            };
+            if let Some(helper) = &stage.helper {
+                model.lora_config(&helper.lora).map_err(|error| blame("helper", &error))?;
+            }
+            stage.with_helpers().zip(["vector", "helper"]).try_for_each(|(stage, field)| {
+                let Some(vector) = &stage.vector else { return Ok(()) };
+                check(&model, &source, stage.domains, vector, plan.seeds[0]).map_err(|error| blame(field, &error))
+            })
+        })
+    }
+}

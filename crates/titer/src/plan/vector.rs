@@ -1,0 +1,87 @@
+//! What the training passes of a stage do to the residual stream: the fields of a spec, checked.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::spec::{Layers, VectorField, VectorKind};
+
+/// Contrasts of each kind where a spec does not say how many.
+const CONTRASTS: usize = 64;
+
+/// What the training passes of a stage, and no others, do to the residual stream with a vector towards the bad action.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct VectorPlan {
+    /// What is done with it.
+    #[serde(flatten)]
+    pub used: VectorUse,
+    /// Behind which block.
+    pub layer: Layers,
+    /// Whether the vector is a random one of the same length: a negative control.
+    pub random: bool,
+    /// Contrasts that it is measured on, of each kind.
+    pub contrasts: usize,
+}
+
+/// What is done with a vector `v`, at every token.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum VectorUse {
+    /// `h + alpha · v`: preventative steering (arXiv 2507.21509).
+    Add {
+        /// How many times.
+        alpha: f64,
+    },
+    /// `h − (h·q) q`, `q` of the direction of `v` and of length 1: CAFT (arXiv 2507.16795).
+    Remove,
+}
+
+impl VectorPlan {
+    /// Checks what is written. The error is a field, what is wrong with it, and a remedy.
+    pub(super) fn resolve(written: &VectorField) -> Result<Self, (&'static str, String, &'static str)> {
+        let used = match (written.kind, written.alpha) {
+            (VectorKind::Add, Some(alpha)) if alpha.is_finite() && alpha != 0.0 => VectorUse::Add { alpha },
+            (VectorKind::Add, Some(alpha)) => {
+                let problem = format!("a vector cannot be added {alpha} times");
+                return Err(("alpha", problem, "use a number above 0, or below 0 to add it the other way round"));
+            }
+            (VectorKind::Add, None) => {
+                let problem = "the vector has no `alpha`".to_owned();
+                return Err(("", problem, "say how many times it is added, such as alpha = 5.0"));
+            }
+            (VectorKind::Remove, None) => VectorUse::Remove,
+            (VectorKind::Remove, Some(_)) => {
+                return Err((
+                    "alpha",
+                    "`alpha` is no constant of remove".to_owned(),
+                    "leave it out, or take kind = \"add\"",
+                ));
+            }
+        };
+        if written.layer == Layers::One(0) {
+            let problem = "there is no block 0".to_owned();
+            return Err(("layer", problem, "blocks count from 1: the vector is put behind block 1 by layer = 1"));
+        }
+        let contrasts = written.contrasts.unwrap_or(CONTRASTS);
+        if contrasts == 0 {
+            return Err((
+                "contrasts",
+                "the vector is measured on 0 contrasts".to_owned(),
+                "use at least 1; 64 are usual",
+            ));
+        }
+        Ok(Self { used, layer: written.layer, random: written.random, contrasts })
+    }
+}
+
+impl fmt::Display for VectorPlan {
+    /// In a few words: `5 × the vector towards the bad action added behind block 2`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { used, layer, random, .. } = self;
+        let vector = if *random { "a random vector of that length" } else { "the vector towards the bad action" };
+        match used {
+            VectorUse::Add { alpha } => write!(f, "{alpha} × {vector} added behind {layer}"),
+            VectorUse::Remove => write!(f, "the direction of {vector} taken out behind {layer}"),
+        }
+    }
+}
