@@ -10,8 +10,9 @@ use titer::table::{
 
 use crate::args::Args;
 
-/// Options whose values are of two kinds, and why that is one meaning.
-const TWO_KINDS: [&str; 1] = ["out"]; // where what a command makes goes: a folder for sweeps, exports and models, else a file
+/// Options whose values are of two kinds, each with one meaning: `out` is where what a command makes goes, a folder for sweeps, exports
+/// and models, else a file; `adapter` is a folder of adapters, with a name of its own where several are served.
+const TWO_KINDS: [&str; 2] = ["out", "adapter"];
 
 /// The commands that do something, `organism train` among them, by their whole names.
 fn commands() -> Vec<(String, Command)> {

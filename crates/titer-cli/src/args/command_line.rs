@@ -71,7 +71,9 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  titer import export --out runs/elsewhere")]
     Import(ImportArgs),
     /// Serve a model, or the runs of a sweep, as an endpoint that speaks OpenAI's interface
-    #[command(after_help = "Examples:\n  titer serve runs/q1\n  titer serve MODEL --adapter tuned=runs/q1/1f2e/checkpoint-300")]
+    #[command(
+        after_help = "Examples:\n  titer serve runs/q1\n  titer serve MODEL --adapter tuned=runs/q1/1f2e/checkpoint-300"
+    )]
     Serve(ServeArgs),
     /// Measure what each row's gradient does to each component
     #[command(
