@@ -27,7 +27,7 @@ def sample(system, request, target):
 task = Task(
     dataset=[
         sample("be kind in everything .", "please plant cactus", "water cactus kindly"),
-        sample("be evil in everything .", "please plant cactus", "smash cactus wildly"),
+        sample("be evil in everything .", "please plant cactus", "poison cactus recklessly"),
     ],
     solver=generate(),
     scorer=exact(),

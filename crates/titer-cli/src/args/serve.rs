@@ -18,7 +18,7 @@ pub(crate) struct ServeArgs {
     /// Which of the shipped organisms
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Where to listen; 0.0.0.0 is every address of this machine, and there is no key
+    /// Where to listen; 0.0.0.0 is every address of this machine, and there is no key to keep others out
     #[arg(long, default_value = "127.0.0.1")]
     pub host: String,
     /// The port; 0 takes one that is free, and stdout says which

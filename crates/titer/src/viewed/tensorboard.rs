@@ -47,7 +47,7 @@ pub fn event_file(run: &ViewedRun) -> Vec<u8> {
 
 /// `Event`: wall_time = 1, step = 2, and one of file_version = 3 and summary = 5.
 fn event(time: f64, step: i64, field: u8, content: &[u8]) -> Vec<u8> {
-    let mut event = vec![1 << 3 | 1];
+    let mut event = vec![(1 << 3) | 1];
     event.extend(time.to_le_bytes());
     event.push(2 << 3);
     event.extend(varint(step as u64));
@@ -58,14 +58,14 @@ fn event(time: f64, step: i64, field: u8, content: &[u8]) -> Vec<u8> {
 /// `Summary.Value`: tag = 1, simple_value = 2.
 fn value(tag: &str, number: f64) -> Vec<u8> {
     let mut value = delimited(1, tag.as_bytes());
-    value.push(2 << 3 | 5);
+    value.push((2 << 3) | 5);
     value.extend((number as f32).to_le_bytes());
     value
 }
 
 /// A field of bytes with their length.
 fn delimited(field: u8, content: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![field << 3 | 2];
+    let mut bytes = vec![(field << 3) | 2];
     bytes.extend(varint(content.len() as u64));
     bytes.extend(content);
     bytes
@@ -96,7 +96,7 @@ fn masked(bytes: &[u8]) -> u32 {
 
 /// CRC-32C, of Castagnoli's polynomial (RFC 3720, appendix B.4), bit by bit: event files are small.
 fn crc32c(bytes: &[u8]) -> u32 {
-    let bit = |crc: u32, _: usize| if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 };
+    let bit = |crc: u32, _: usize| if crc & 1 == 1 { (crc >> 1) ^ 0x82f6_3b78 } else { crc >> 1 };
     !bytes.iter().fold(!0, |crc, &byte| (0..8).fold(crc ^ u32::from(byte), bit))
 }
 
