@@ -153,8 +153,14 @@ fn as_json(path: &Path, resolved: &Resolved, distinct: &[(usize, RunPlan)], cost
         let stages = arm.stages.iter().map(|stage| {
             let rows: Map<_, _> =
                 stage.mix.counts(stage.rows).iter().map(|(cell, n)| (cell.to_string(), json!(n))).collect();
-            let StagePlan { name, steps, guards, vector, helper, .. } = stage;
-            json!({ "name": name, "steps": steps, "rows": rows, "guards": guards, "vector": vector, "helper": helper })
+            let mut said = json!({ "name": stage.name, "steps": stage.steps, "rows": rows, "guards": stage.guards });
+            if let Some(vector) = &stage.vector {
+                said["vector"] = json!(vector);
+            }
+            if let Some(helper) = &stage.helper {
+                said["helper"] = json!(helper);
+            }
+            said
         });
         json!({ "name": arm.name, "control": plan.arms[arm.control].name, "stages": stages.collect::<Vec<_>>() })
     });
