@@ -237,6 +237,24 @@ fn a_claim_is_about_the_arms_that_it_names() {
 }
 
 #[test]
+fn optimizer_is_the_same_word() {
+    let spec = |word: &str| {
+        let text = format!(
+            "[[stage]]\nname = \"train\"\n{word} = {{ lr = 1e-3 }}\n[sweep]\n\"train.{word}\" = [{{ kind = \"adamw\", lr = 1e-4 }}, {{ kind = \"sgd\", lr = 0.03 }}]\n\
+             \"train.mix.bad→good\" = [0.0, 0.5]\n[[claim]]\ntext = \"c\"\nvalue = \"rate('good')\"\nbound = \"> 0\"\narms = {{ {word} = \"sgd\" }}\n"
+        );
+        Spec::parse(&text, Path::new("spec.toml")).unwrap()
+    };
+    let [ours, theirs] = ["optimiser", "optimizer"].map(spec);
+    let [one, other] = [&ours, &theirs].map(|spec| SweepPlan::resolve(spec).unwrap());
+    let shown = |plan: &SweepPlan| format!("{:?} {:?}", plan.axes, plan.arms);
+    assert_eq!(shown(&one), shown(&other));
+    let [claims, others] = [(&ours, &one), (&theirs, &other)].map(|(spec, plan)| claim::resolve(spec, plan).unwrap());
+    assert_eq!(format!("{:?}", claims[0].scope), format!("{:?}", others[0].scope));
+    assert_eq!(claims[0].hash, others[0].hash);
+}
+
+#[test]
 fn what_a_claim_gets_wrong_has_a_line() {
     let fail = |lines: &str| {
         let spec = Spec::parse(&format!("{CLAIMED}{lines}"), Path::new("spec.toml")).unwrap();
@@ -248,7 +266,7 @@ fn what_a_claim_gets_wrong_has_a_line() {
         ("value = \"rate('goood')\"\nbound = \"> 0\"", 8, "no probe", "did you mean `good/seen/trained`?"),
         ("value = \"rate('good')\"\nbound = \"~ 0\"", 9, "no bound", "within 0.2 of 2"),
         (&format!("{good}at = \"end of trian\""), 10, "no stage", "did you mean `train`?"),
-        (&format!("{good}arms = {{ optimizer = \"sgd\" }}"), 10, "no axis", "did you mean `train.optimiser`?"),
+        (&format!("{good}arms = {{ optimizr = \"sgd\" }}"), 10, "no axis", "did you mean `train.optimiser`?"),
         (&format!("{good}arms = {{ optimiser = \"sdg\" }}"), 10, "no value of `optimiser`", "did you mean `sgd`?"),
         (&format!("{good}arms = {{ \"bad→good\" = 0.2 }}"), 10, "0.2", "name one of 0.0, 0.1, 1.0"),
         (&format!("{good}arms = \"some\""), 10, "names no arms", "arms = \"all\""),
