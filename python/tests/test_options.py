@@ -21,7 +21,7 @@ ARGUMENTS = {
 """Parameters that are a command's arguments, by name or place."""
 
 HERE_ALONE = {"progress"}
-THERE_ALONE = {"help", "json", "columns", "top", "threads", "on", "slots", "account", "at_once", "cpus", "gpus", "line", "memory", "partition", "time", "constraint"}
+THERE_ALONE = {"help", "json", "html", "columns", "top", "threads", "on", "slots", "account", "at_once", "cpus", "gpus", "line", "memory", "partition", "time", "constraint"}
 """Options about terminals and clusters."""
 
 CALLED = {"template_variables": "template_variable"}

@@ -24,6 +24,8 @@ PLACES: list[tuple[type, typing.Callable[[object], dict[str, typing.Any]]]] = [
     (fields.Guards, lambda here: {"stage": [{"guards": here}]}),
     (fields.Anchor, lambda here: {"stage": [{"guards": {"anchor": here}}]}),
     (fields.Control, lambda here: {"stage": [{"guards": {"steer": here}}]}),
+    (fields.Vector, lambda here: {"stage": [{"vector": here}]}),
+    (fields.Helper, lambda here: {"stage": [{"helper": here}]}),
     (fields.Claim, lambda here: {"claim": [here]}),
     (fields.Leak, lambda here: {"leak": here}),
     (fields.Slurm, lambda here: {"slurm": here}),

@@ -151,6 +151,27 @@ class Guards(typing.TypedDict, total=False):
     placebo: bool
 
 
+class Vector(typing.TypedDict, total=False):
+    """What a stage's training passes do to the residual stream: preventative steering (`add`) or CAFT (`remove`)."""
+
+    kind: typing.Literal["add", "remove"]
+    layer: typing.Union[int, typing.Literal["all"]]
+    """Behind which block, 1 for the first."""
+    alpha: float
+    """How many times the vector is added."""
+    random: bool
+    contrasts: int
+
+
+class Helper(typing.TypedDict, total=False):
+    """An inoculation adapter: trained before the stage begins, attached frozen to its training passes."""
+
+    lora: typing.Union[int, Lora]
+    train: Mapping[str, typing.Any]
+    """What it is trained on, and how: the fields of a stage."""
+    random: bool
+
+
 class Stage(typing.TypedDict, total=False):
     """One training phase."""
 
@@ -163,10 +184,14 @@ class Stage(typing.TypedDict, total=False):
     prompts: Mapping[str, typing.Any]
     """Prompts put on the rows of cells, or on `all`, in place of their own."""
     optimiser: Optimiser
+    optimizer: Optimiser
+    """The same word."""
     schedule: Schedule
     clip: float
     divisor: float
     guards: Guards
+    vector: Vector
+    helper: Helper
 
 
 # `with` is a word of Python's.
