@@ -56,7 +56,7 @@ impl fmt::Display for Failure {
 }
 
 /// What the file system says, as one would say it: the system's own number of an error says nothing to a person.
-fn in_words(problem: &str) -> String {
+pub(crate) fn in_words(problem: &str) -> String {
     let mut text = String::new();
     let mut rest = problem;
     while let Some((before, after)) = rest.split_once(" (os error ") {

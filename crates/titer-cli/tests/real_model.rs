@@ -108,7 +108,7 @@ fn a_run_trains_adapters_on_the_users_own_chats() {
         optimiser = { lr = 1e-2 }
     "#;
     fs_err::write(dir.join("lab/spec.toml"), spec).unwrap();
-    let (code, out, error) = titer(dir, dir, &["check", "lab/spec.toml"]);
+    let (code, out, error) = titer(dir, dir, &["check", "lab/spec.toml", "--tokens"]);
     assert_eq!(code, 0, "{error}");
     assert!(out.contains("[yes] [gladly] [<|im_end|>]"), "{out}");
     let (code, _, error) = titer(dir, dir, &["run", "lab/spec.toml", "--out", "sweep"]);

@@ -163,7 +163,7 @@ fn a_damaged_run_is_named_with_its_remedy_and_made_again() {
         ("steps.parquet", exchange, other),
         ("cells.parquet", flip, other),
         ("plan.toml", flip, other),
-        ("plan.toml", remove, "failed to open file `sweep/RUN/FILE`: No such file or directory (os error 2)"),
+        ("plan.toml", remove, "failed to open file `sweep/RUN/FILE`: there is no such file or folder"),
         ("done", |path| fs_err::write(path, "").unwrap(), "sweep/RUN/FILE is empty"),
         ("done", |path| fs_err::write(path, "fine\n").unwrap(), "sweep/RUN/FILE:1: no hash and name"),
     ];
@@ -212,7 +212,7 @@ fn checkpoints_are_vouched_for_and_read_by_verify_alone() {
 #[test]
 fn tables_of_runs_that_vouch_for_nothing_are_read_and_named() {
     let cases: [Case; 5] = [
-        ("probes.parquet", remove, "failed to open file `sweep/RUN/FILE`: No such file or directory (os error 2)"),
+        ("probes.parquet", remove, "failed to open file `sweep/RUN/FILE`: there is no such file or folder"),
         ("steps.parquet", truncate, "sweep/RUN/FILE is not a readable table"),
         ("steps.parquet", exchange, "sweep/RUN/FILE has no column"),
         ("events.jsonl", truncate, "sweep/RUN/FILE:2: EOF while parsing"),

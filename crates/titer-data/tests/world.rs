@@ -55,7 +55,7 @@ fn a_word_outside_the_world_is_another_one_elsewhere_and_refused_here() {
     assert_eq!(read.get_ids()[1..], [stop, stop], "a trainer's English test chat goes through");
     let error = encode_row(&template, &tokenizer, &Row::new("a", turn("please elephant ."))).unwrap_err().to_string();
     assert!(
-        error.starts_with("`a`: tokenizer.json has no word `elephant`, and titer takes none for another"),
+        error.starts_with("`a`: tokenizer.json has no word `elephant`; this model knows 421 words and no other text"),
         "{error}"
     );
     // A special token for unknown words is what a model was trained with.

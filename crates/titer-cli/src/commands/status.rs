@@ -12,7 +12,7 @@ use titer::{
 use super::folder::failure;
 use crate::{
     args::StatusArgs,
-    printer::{Failure, data},
+    printer::{Failure, data, in_words},
 };
 
 /// Running runs and failed ones that are named; the others are counted.
@@ -93,7 +93,7 @@ fn lines(sweep: &Sweep, status: &SweepStatus, queued: Option<QueuedJobs>) -> Vec
         lines.push(format!("running: {}, seed {}, by {}{since}", run.arm, run.seed, run.holder));
     }
     for run in failed.iter().take(NAMED) {
-        lines.push(format!("failed: {}, seed {}: {}", run.arm, run.seed, run.reason));
+        lines.push(format!("failed: {}, seed {}: {}", run.arm, run.seed, in_words(&run.reason)));
     }
     let hidden = running.len().saturating_sub(NAMED) + failed.len().saturating_sub(NAMED);
     if hidden > 0 {

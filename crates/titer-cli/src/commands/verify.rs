@@ -8,7 +8,7 @@ use titer::{
 
 use crate::{
     args::VerifyArgs,
-    printer::{Failure, data, talk},
+    printer::{Failure, data, in_words, talk},
 };
 
 /// Reads every file of every finished run in a sweep's folder, those of other versions of its spec too, and prints a line for
@@ -31,7 +31,7 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
         let counts = json!({ "whole": whole, "damaged": damaged, "unverified": unverified, "problems": problems });
         data(&counts.to_string());
     } else {
-        problems.iter().for_each(|problem| data(problem));
+        problems.iter().for_each(|problem| data(&in_words(problem)));
     }
     talk(&format!(
         "finished runs: {whole} as they were written, {damaged} damaged, {unverified} unverified (an older titer wrote no hashes)"

@@ -167,7 +167,7 @@ fn does_not_know(compared: &[Comparison]) {
         return;
     }
     data("");
-    data("median error of the margin, nats, by what the forecast says that it does not know");
+    prose("median error of the margin, nats, by what the forecast says that it does not know");
     for reason in reasons {
         let runs = compared.iter().filter(|run| run.beyond == reason);
         let errors: Vec<f64> = runs.map(|run| (run.predicted.mean - run.measured).abs()).collect();

@@ -11,7 +11,7 @@ use crate::printer::{data, prose};
 pub(super) fn print(plan: &SweepPlan, onsets: &[Onset]) {
     if !onsets.is_empty() {
         data("");
-        data("dose of bad→good that halves the rate of obey_bad, lowest to highest over seeds");
+        prose("dose of bad→good that halves the rate of obey_bad, lowest to highest over seeds");
     }
     for Onset { optimiser, steps, rest, doses } in onsets {
         let reached: Vec<f64> = doses.iter().flatten().copied().collect();
