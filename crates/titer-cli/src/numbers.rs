@@ -32,6 +32,17 @@ pub(crate) fn or_dash(estimate: Option<Estimate>, written: fn(Estimate) -> Strin
     estimate.map_or_else(|| "–".to_owned(), written)
 }
 
+/// A time as one says it.
+pub(crate) fn duration(seconds: f64) -> String {
+    match seconds {
+        ..0.1 => format!("{:.1} ms", 1000.0 * seconds),
+        0.1..10.0 => format!("{seconds:.1} s"),
+        10.0..100.0 => format!("{seconds:.0} s"),
+        100.0..6000.0 => format!("{:.0} min", seconds / 60.0),
+        _ => format!("{:.1} h", seconds / 3600.0),
+    }
+}
+
 /// Decimals that show two digits of an error: none from 10 on, four at most.
 fn decimals(error: f64) -> usize {
     if error > 0.0 && error.is_finite() { (1.0 - error.log10().floor()).clamp(0.0, 4.0) as usize } else { 2 }
@@ -40,6 +51,12 @@ fn decimals(error: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_said_in_the_unit_that_fits() {
+        let times = [0.0059, 1.0, 44.4, 150.0, 7200.0].map(duration);
+        assert_eq!(times, ["5.9 ms", "1.0 s", "44 s", "2 min", "2.0 h"]);
+    }
 
     #[test]
     fn an_error_says_how_many_digits_tell() {

@@ -21,6 +21,7 @@ use titer_engine::{
 
 use crate::{
     listener::{Listener, listener},
+    numbers::duration,
     printer::talk,
 };
 
@@ -73,7 +74,7 @@ impl Bar {
             return listener.progress(done, of, if message.is_empty() { self.noun } else { message });
         }
         let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner).at(Instant::now(), done);
-        let left = pace.map(|pace| format!("{} left", time(of.saturating_sub(done) as f64 / pace)));
+        let left = pace.map(|pace| format!("{} left", duration(of.saturating_sub(done) as f64 / pace)));
         let said: Vec<&str> = [message].into_iter().chain(left.as_deref()).filter(|part| !part.is_empty()).collect();
         let said = said.join(" · ");
         self.bar.set_message(said.clone());
@@ -112,15 +113,6 @@ impl Pace {
         let (since, before) = *self.0.get_or_insert((now, done));
         let (seconds, steps) = ((now - since).as_secs_f64(), done.saturating_sub(before));
         (seconds >= 1.0 && steps >= 3).then(|| steps as f64 / seconds)
-    }
-}
-
-/// A time to go, as one says it.
-fn time(seconds: f64) -> String {
-    match seconds {
-        ..100.0 => format!("{seconds:.0} s"),
-        100.0..6000.0 => format!("{:.0} min", seconds / 60.0),
-        _ => format!("{:.1} h", seconds / 3600.0),
     }
 }
 
@@ -295,6 +287,5 @@ mod tests {
         assert_eq!(pace.at(later(60.5), 9), None, "half a second says little");
         assert_eq!(pace.at(later(62.0), 3), None, "and so do two steps");
         assert_eq!(pace.at(later(64.0), 41), Some(10.0));
-        assert_eq!([0.4, 99.0, 150.0, 7200.0].map(time), ["0 s", "99 s", "2 min", "2.0 h"]);
     }
 }

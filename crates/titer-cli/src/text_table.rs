@@ -245,7 +245,7 @@ impl TextTable {
         let more = self.lines[lines.len()..].iter().filter(|line| matches!(line, TextLine::Cells(_))).count();
         let mut parts = Vec::new();
         if more > 0 {
-            parts.push(format!("{more} more lines (--top 0)"));
+            parts.push(format!("{more} more {} (--top 0)", if more == 1 { "line" } else { "lines" }));
         }
         match hidden.as_slice() {
             [] if is_cut => parts.push("text that is cut (--columns all)".to_owned()),
@@ -313,7 +313,7 @@ mod tests {
         let shown = prompts().shown(&view(&["prompt", "First_Token"], Some(1)), 40).unwrap();
         assert_eq!(shown.lines.len(), 3, "the note goes with its line: {shown:#?}");
         assert!(shown.lines[1].ends_with("that you are asked          0.1"), "{shown:#?}");
-        assert_eq!(shown.left_out.unwrap(), "not shown: 1 more lines (--top 0)");
+        assert_eq!(shown.left_out.unwrap(), "not shown: 1 more line (--top 0)");
         let all = prompts().shown(&view(&["all"], Some(0)), 40).unwrap();
         assert!(all.left_out.is_none() && all.lines.len() == 5, "{all:#?}");
         let Failure::Input(problem) = prompts().knows(&view(&["rnak"], None)).unwrap_err() else { panic!() };

@@ -9,7 +9,7 @@ use std::{
     io::Write as _,
     path::Path,
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use offline::titer;
@@ -470,17 +470,15 @@ fn it_stops_when_it_is_told_to_and_leaves_nobody_waiting() {
         let mut serve = Serve::start(dir.path(), &["organism"]);
         // Much to do: it is cut short, and says so.
         let body = json!({ "model": "organism", "prompt": vec![vec![5]; 1000], "max_tokens": 95, "temperature": 5, "logprobs": 20 });
-        let (begun, (status, answer)) = std::thread::scope(|scope| {
+        let (status, answer) = std::thread::scope(|scope| {
             let asked = scope.spawn(|| serve.ask(TEXT, Some(&body)));
             std::thread::sleep(Duration::from_millis(300));
-            let begun = Instant::now();
             let id = serve.child.id().to_string();
             assert!(Command::new("kill").args([format!("-{signal}"), id]).status().unwrap().success());
-            (begun, asked.join().unwrap())
+            asked.join().unwrap()
         });
         assert_eq!((status, &answer["error"]["message"]), (503, &json!("the server is stopping")));
         assert_eq!(serve.child.wait().unwrap().code(), Some(code));
-        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     }
 }
 

@@ -1,47 +1,29 @@
 //! An adapter that is attached frozen, against PEFT with two adapters at once (`reference/make_attached.py` made the numbers), against
 //! central differences, and in closed form.
 
+mod llama;
+
 use std::path::Path;
 
+use llama::{described, llama, relative, rows, tensor};
 use safetensors::SafeTensors;
 use titer_model::{
     backend::Cpu,
     decoder::{Decoder, Detached, Tape},
     io::{load_adapter, read_adapter_config, save_adapter},
-    packed::Packed,
-    params::{ParamSpec, Params},
+    params::Params,
     passes::Accumulate,
     real::Real,
     shape::LoraConfig,
 };
 
-const MODEL: &[u8] = include_bytes!("reference/llama.safetensors");
-const DESCRIBED: &str = include_str!("reference/llama.json");
 const CONFIG: &[u8] = include_bytes!("reference/lora/adapter_config.json");
 const ADAPTER: &[u8] = include_bytes!("reference/lora/adapter_model.safetensors");
 const REFERENCE: &[u8] = include_bytes!("reference/lora/attached.safetensors");
 
-fn tensor(file: &[u8], name: &str) -> Vec<f64> {
-    let file = SafeTensors::deserialize(file).unwrap();
-    let tensor = file.tensor(name).unwrap();
-    tensor.data().as_chunks::<4>().0.iter().map(|&quad| f64::from(f32::from_le_bytes(quad))).collect()
-}
-
-fn described(key: &str) -> serde_json::Value {
-    serde_json::from_str::<serde_json::Value>(DESCRIBED).unwrap()[key].clone()
-}
-
-/// The reference's model.
-fn base<T: Real>() -> (Decoder<Cpu<T>>, Params<Cpu<T>>) {
-    let decoder = Decoder::new(Cpu::<T>::new(), serde_json::from_value(described("config")).unwrap());
-    let buffer = |spec: &ParamSpec| tensor(MODEL, &format!("weight/{}", spec.name)).into_iter().map(T::of).collect();
-    let params = Params { buffers: decoder.layout.specs.iter().map(buffer).collect() };
-    (decoder, params)
-}
-
-/// PEFT's adapter on it.
+/// The reference's model with PEFT's adapter.
 fn adapted<T: Real>() -> (Decoder<Cpu<T>>, Params<Cpu<T>>) {
-    let (decoder, params) = base::<T>();
+    let (decoder, params) = llama::<T>();
     let config = read_adapter_config(&decoder.layout, CONFIG, Path::new("adapter_config.json")).unwrap();
     let decoder = decoder.with_lora(&config);
     let path = Path::new("adapter_model.safetensors");
@@ -60,7 +42,7 @@ fn fresh_config() -> LoraConfig {
 
 /// The reference's second adapter on a decoder that has the first one attached.
 fn beside<T: Real>() -> (Decoder<Cpu<T>>, Params<Cpu<T>>) {
-    let (decoder, mut params) = base::<T>();
+    let (decoder, mut params) = llama::<T>();
     let decoder = decoder.attached(helper()).with_lora(&fresh_config());
     for spec in decoder.layout.specs.iter().filter(|spec| spec.trained) {
         let numbers = tensor(REFERENCE, &format!("fresh/base_model.model.{}", spec.name));
@@ -69,32 +51,16 @@ fn beside<T: Real>() -> (Decoder<Cpu<T>>, Params<Cpu<T>>) {
     (decoder, params)
 }
 
-fn packed<T: Real>() -> (Packed, Vec<T>) {
-    let rows: Vec<Vec<u32>> = serde_json::from_value(described("rows")).unwrap();
-    let trained: Vec<Vec<bool>> = serde_json::from_value(described("trained")).unwrap();
-    let by_row: Vec<f64> = serde_json::from_value(described("weights")).unwrap();
-    let mut packed = Packed::new();
-    rows.iter().zip(&trained).for_each(|(tokens, trained)| packed.push_row(tokens, trained));
-    let weights = packed.targets.iter().map(|target| T::of(by_row[target.reply as usize])).collect();
-    (packed, weights)
-}
-
 fn log_probs<T: Real>(decoder: &Decoder<Cpu<T>>, params: &Params<Cpu<T>>) -> Vec<T> {
-    decoder.forward(params, &packed::<T>().0, &mut Tape::default())
+    decoder.forward(params, &rows::<T>().0, &mut Tape::default())
 }
 
 fn gradient<T: Real>(decoder: &Decoder<Cpu<T>>, params: &Params<Cpu<T>>) -> Params<Cpu<T>> {
-    let ((packed, weights), mut tape) = (packed::<T>(), Tape::default());
+    let ((packed, weights), mut tape) = (rows::<T>(), Tape::default());
     let mut gradient = Params::zeros(decoder.backend(), &decoder.layout);
     decoder.forward(params, &packed, &mut tape);
     decoder.backward(params, &packed, &weights, &mut tape, &mut Accumulate { gradient: &mut gradient });
     gradient
-}
-
-fn relative<T: Real>(found: &[T], wanted: &[f64]) -> f64 {
-    assert_eq!(found.len(), wanted.len());
-    let scale = wanted.iter().fold(0.0_f64, |top, x| top.max(x.abs()));
-    found.iter().zip(wanted).fold(0.0_f64, |top, (x, y)| top.max((x.f64() - y).abs())) / scale
 }
 
 fn agrees<T: Real>(kind: &str, (decoder, params): (Decoder<Cpu<T>>, Params<Cpu<T>>), tolerance: f64) {
@@ -121,7 +87,7 @@ fn an_adapter_beside_an_attached_one_agrees_with_peft() {
 #[test]
 fn all_weights_under_an_attached_adapter_agree_with_peft() {
     let under = |(decoder, params): (Decoder<Cpu<f64>>, _)| (decoder.attached(helper()), params);
-    agrees::<f64>("weight", under(base()), 1e-5);
+    agrees::<f64>("weight", under(llama()), 1e-5);
 }
 
 #[test]
@@ -129,7 +95,7 @@ fn taken_off_and_attached_an_adapter_computes_what_it_did() {
     let (decoder, params) = adapted::<f64>();
     let with = log_probs(&decoder, &params);
     let (bare, left, taken) = decoder.without_lora(params);
-    let (plain, own) = base::<f64>();
+    let (plain, own) = llama::<f64>();
     assert_eq!(left.buffers, own.buffers);
     assert_eq!(log_probs(&bare, &left), log_probs(&plain, &own));
     assert_ne!(log_probs(&bare, &left), with);
@@ -156,7 +122,7 @@ fn a_random_adapter_has_the_same_shapes_and_the_same_length() {
     let helper = helper::<f64>();
     let random = helper.random_like(&backend, 3);
     assert!((random.norm(&backend) / helper.norm(&backend) - 1.0).abs() < 1e-12);
-    let ((decoder, params), (other, _)) = (base::<f64>(), base::<f64>());
+    let ((decoder, params), (other, _)) = (llama::<f64>(), llama::<f64>());
     let (with, without) = (decoder.attached(random), other.attached(helper));
     assert_ne!(log_probs(&with, &params), log_probs(&without, &params));
 }
@@ -165,7 +131,7 @@ fn a_random_adapter_has_the_same_shapes_and_the_same_length() {
 fn gradients_beside_an_attached_adapter_are_central_differences() {
     let (decoder, params) = beside::<f64>();
     let backend = *decoder.backend();
-    let (_, weights) = packed::<f64>();
+    let (_, weights) = rows::<f64>();
     let loss = |params: &Params<Cpu<f64>>| -> f64 {
         log_probs(&decoder, params).iter().zip(&weights).map(|(log_prob, weight)| -weight * log_prob).sum()
     };

@@ -1,7 +1,10 @@
 //! Adapters against PEFT, tensor by tensor (`reference/make_lora.py` made the numbers).
 
+mod llama;
+
 use std::path::Path;
 
+use llama::{described, llama, relative, rows, tensor};
 use safetensors::SafeTensors;
 use titer_model::{
     backend::{Backend as _, Cpu},
@@ -15,17 +18,9 @@ use titer_model::{
     shape::LoraConfig,
 };
 
-const MODEL: &[u8] = include_bytes!("reference/llama.safetensors");
-const DESCRIBED: &str = include_str!("reference/llama.json");
 const CONFIG: &[u8] = include_bytes!("reference/lora/adapter_config.json");
 const ADAPTER: &[u8] = include_bytes!("reference/lora/adapter_model.safetensors");
 const REFERENCE: &[u8] = include_bytes!("reference/lora/reference.safetensors");
-
-fn tensor(file: &[u8], name: &str) -> Vec<f64> {
-    let file = SafeTensors::deserialize(file).unwrap();
-    let tensor = file.tensor(name).unwrap();
-    tensor.data().as_chunks::<4>().0.iter().map(|&quad| f64::from(f32::from_le_bytes(quad))).collect()
-}
 
 struct Setting<T: Real> {
     config: LoraConfig,
@@ -35,25 +30,12 @@ struct Setting<T: Real> {
     weights: Vec<T>,
 }
 
-fn described(key: &str) -> serde_json::Value {
-    serde_json::from_str::<serde_json::Value>(DESCRIBED).unwrap()[key].clone()
-}
-
 fn setting<T: Real>() -> Setting<T> {
-    let shape = serde_json::from_value(described("config")).unwrap();
-    let decoder = Decoder::new(Cpu::<T>::new(), shape);
+    let ((decoder, params), (packed, weights)) = (llama(), rows());
     let config = read_adapter_config(&decoder.layout, CONFIG, Path::new("adapter_config.json")).unwrap();
-    let buffer = |spec: &ParamSpec| tensor(MODEL, &format!("weight/{}", spec.name)).into_iter().map(T::of).collect();
-    let params = Params { buffers: decoder.layout.specs.iter().map(buffer).collect() };
     let decoder = decoder.with_lora(&config);
     let path = Path::new("adapter_model.safetensors");
     let params = load_adapter(params, decoder.backend(), &decoder.layout, ADAPTER, path).unwrap();
-    let rows: Vec<Vec<u32>> = serde_json::from_value(described("rows")).unwrap();
-    let trained: Vec<Vec<bool>> = serde_json::from_value(described("trained")).unwrap();
-    let by_row: Vec<f64> = serde_json::from_value(described("weights")).unwrap();
-    let mut packed = Packed::new();
-    rows.iter().zip(&trained).for_each(|(tokens, trained)| packed.push_row(tokens, trained));
-    let weights = packed.targets.iter().map(|target| T::of(by_row[target.reply as usize])).collect();
     Setting { config, decoder, params, packed, weights }
 }
 
@@ -72,12 +54,6 @@ impl<T: Real> Setting<T> {
         let loss = log_probs.iter().zip(&self.weights).map(|(log_prob, weight)| -weight.f64() * log_prob.f64()).sum();
         (loss, gradient)
     }
-}
-
-fn relative<T: Real>(found: &[T], wanted: &[f64]) -> f64 {
-    assert_eq!(found.len(), wanted.len());
-    let scale = wanted.iter().fold(0.0_f64, |top, x| top.max(x.abs()));
-    found.iter().zip(wanted).fold(0.0_f64, |top, (x, y)| top.max((x.f64() - y).abs())) / scale
 }
 
 fn agrees<T: Real>(tolerance: f64) {

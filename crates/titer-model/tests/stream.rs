@@ -1,31 +1,21 @@
 //! A residual stream that is edited behind blocks, against transformers with hooks (`reference/make_stream.py` made the numbers),
 //! against central differences, and in closed form.
 
-use safetensors::SafeTensors;
+mod llama;
+
+use llama::{llama, relative, rows, tensor};
 use titer_model::{
     backend::Cpu,
     decoder::{Decoder, Tape},
     layers::StreamEdit,
     packed::{Packed, TargetToken},
-    params::{ParamSpec, Params},
+    params::Params,
     passes::{Accumulate, Workspace, contract, mean_hidden},
     real::Real,
 };
 
-const MODEL: &[u8] = include_bytes!("reference/llama.safetensors");
-const DESCRIBED: &str = include_str!("reference/llama.json");
 const REFERENCE: &[u8] = include_bytes!("reference/stream.safetensors");
 const BLOCKS: usize = 2;
-
-fn tensor(file: &[u8], name: &str) -> Vec<f64> {
-    let file = SafeTensors::deserialize(file).unwrap();
-    let tensor = file.tensor(name).unwrap();
-    tensor.data().as_chunks::<4>().0.iter().map(|&quad| f64::from(f32::from_le_bytes(quad))).collect()
-}
-
-fn described(key: &str) -> serde_json::Value {
-    serde_json::from_str::<serde_json::Value>(DESCRIBED).unwrap()[key].clone()
-}
 
 /// The reference's model and rows, and the weight of each row's targets.
 struct Setting<T: Real> {
@@ -36,15 +26,7 @@ struct Setting<T: Real> {
 }
 
 fn setting<T: Real>() -> Setting<T> {
-    let decoder = Decoder::new(Cpu::<T>::new(), serde_json::from_value(described("config")).unwrap());
-    let buffer = |spec: &ParamSpec| tensor(MODEL, &format!("weight/{}", spec.name)).into_iter().map(T::of).collect();
-    let params = Params { buffers: decoder.layout.specs.iter().map(buffer).collect() };
-    let rows: Vec<Vec<u32>> = serde_json::from_value(described("rows")).unwrap();
-    let trained: Vec<Vec<bool>> = serde_json::from_value(described("trained")).unwrap();
-    let by_row: Vec<f64> = serde_json::from_value(described("weights")).unwrap();
-    let mut packed = Packed::new();
-    rows.iter().zip(&trained).for_each(|(tokens, trained)| packed.push_row(tokens, trained));
-    let weights = packed.targets.iter().map(|target| T::of(by_row[target.reply as usize])).collect();
+    let ((decoder, params), (packed, weights)) = (llama(), rows());
     Setting { decoder, params, packed, weights }
 }
 
@@ -74,12 +56,6 @@ impl<T: Real> Setting<T> {
         self.decoder.backward(&self.params, &self.packed, weights, &mut tape, visitor);
         gradient
     }
-}
-
-fn relative<T: Real>(found: &[T], wanted: &[f64]) -> f64 {
-    assert_eq!(found.len(), wanted.len());
-    let scale = wanted.iter().fold(0.0_f64, |top, x| top.max(x.abs()));
-    found.iter().zip(wanted).fold(0.0_f64, |top, (x, y)| top.max((x.f64() - y).abs())) / scale
 }
 
 fn agrees<T: Real>(kind: &str, tolerance: f64) {

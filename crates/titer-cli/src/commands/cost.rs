@@ -21,7 +21,7 @@ use titer::{
 use titer_engine::{device::gpus, inputs::Inputs, train::EngineRunner};
 
 use super::allotted::allotted_threads;
-use crate::version::COMMIT;
+use crate::{numbers::duration, version::COMMIT};
 
 /// Steps of a run that are looked at; the first is not counted.
 const STEPS: usize = 9;
@@ -64,16 +64,6 @@ impl Cost {
             "seconds": seconds, "at_once": at_once, "seconds_a_step": step, "seconds_a_measurement": moment, "memory_bytes": memory,
             "pressures_on_top": takes_pressures,
         })
-    }
-}
-
-/// A time in two digits.
-fn duration(seconds: f64) -> String {
-    match seconds {
-        ..0.1 => format!("{:.1} ms", 1000.0 * seconds),
-        0.1..100.0 => format!("{seconds:.1} s"),
-        100.0..6000.0 => format!("{:.0} min", seconds / 60.0),
-        _ => format!("{:.1} h", seconds / 3600.0),
     }
 }
 

@@ -5,9 +5,10 @@ use std::path::Path;
 use titer_data::{
     audit::Census,
     cell::{Action, Cell, PromptKind},
-    formats::read_rows,
-    source::{Chats, DataFiles},
+    formats::parse_rows,
+    source::DataFiles,
 };
+use titer_engine::inputs::Inputs;
 
 use crate::{
     args::InitArgs,
@@ -25,11 +26,14 @@ pub(crate) fn init(args: &InitArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The title of a spec that varies a dose.
+const DOSE: &str = "How much bad→good makes this model deaf?";
+
 /// Prints a spec for the user's chats: a dose–response where they have what that takes, else their own mix.
 fn for_chats(args: &InitArgs) -> Result<(), Failure> {
-    let mut rows = Vec::new();
+    let (inputs, mut rows) = (Inputs::default(), Vec::new());
     for path in &args.data {
-        rows.extend(read_rows(path).map_err(Failure::input)?);
+        rows.extend(parse_rows(path, &inputs.bytes(path).map_err(Failure::input)?).map_err(Failure::input)?);
     }
     let census = Census::of(&rows);
     let labelled = rows.iter().filter(|row| row.cell.is_some()).count();
@@ -41,21 +45,24 @@ fn for_chats(args: &InitArgs) -> Result<(), Failure> {
             rows.len() - labelled,
             rows.len()
         ));
-        data(&head(args, "", &rules(&census)));
+        data(&head(args, DOSE, "", &rules(&census)));
         data(&stage(args, 320, "{ rest = \"neutral→good\" }"));
         data(&dose("neutral→good", 320));
         return Ok(());
     }
     let files = DataFiles { rows: args.data.clone(), probes: args.probes.clone(), cells: Vec::new() };
-    let chats = Chats::read(&files).map_err(Failure::input)?;
-    let counts: Vec<(Cell, usize)> = chats.counts().into_iter().map(|(cell, (trained, _))| (cell, trained)).collect();
+    let opened = inputs.data(&files).map_err(Failure::input)?;
+    let counts: Vec<(Cell, usize)> =
+        opened.chats().counts().into_iter().map(|(cell, (trained, _))| (cell, trained)).collect();
     let trained = |cell: Cell| counts.iter().find(|(other, _)| *other == cell).map_or(0, |(_, trained)| *trained);
     let written = counts.iter().map(|(cell, trained)| format!("{cell} {trained}")).collect::<Vec<_>>().join(", ");
-    data(&head(args, &format!("# to train on: {written}; a fifth of the requests is held out\n"), ""));
     let cell = |prompt, action| Cell { prompt, action };
     let (bad_good, rest) = (cell(PromptKind::Bad, Action::Good), cell(PromptKind::Neutral, Action::Good));
     let batch = batch(args);
-    if trained(bad_good) > 0 && trained(rest) > 0 {
+    let is_dose = trained(bad_good) > 0 && trained(rest) > 0;
+    let title = if is_dose { DOSE } else { "What does this mix teach?" };
+    data(&head(args, title, &format!("# to train on: {written}; a fifth of the requests is held out\n"), ""));
+    if is_dose {
         let rows = trained(bad_good).min(trained(rest)).clamp(batch, 640) / batch * batch;
         data(&stage(args, rows, &format!("{{ rest = \"{rest}\" }}")));
         data(&dose(&rest.to_string(), rows));
@@ -63,7 +70,8 @@ fn for_chats(args: &InitArgs) -> Result<(), Failure> {
         let all: usize = counts.iter().map(|(_, trained)| trained).sum();
         let rows = all.clamp(batch, 640) / batch * batch;
         let (most, _) = counts.iter().max_by_key(|(_, trained)| *trained).expect("there are rows");
-        let shares = counts.iter().filter(|(cell, trained)| cell != most && *trained > 0);
+        let is_a_row = |trained: usize| trained * rows >= all;
+        let shares = counts.iter().filter(|(cell, trained)| cell != most && is_a_row(*trained));
         let shares = shares.map(|(cell, trained)| format!("\"{cell}\" = {:.3}", *trained as f64 / all as f64));
         let mix: Vec<String> = shares.chain([format!("rest = \"{most}\"")]).collect();
         data(&stage(args, rows, &format!("{{ {} }}", mix.join(", "))));
@@ -86,7 +94,7 @@ fn batch(args: &InitArgs) -> usize {
     if is_organism(args) { 32 } else { 8 }
 }
 
-fn head(args: &InitArgs, comment: &str, rules: &str) -> String {
+fn head(args: &InitArgs, title: &str, comment: &str, rules: &str) -> String {
     let names: Vec<String> = args.data.iter().map(|path| quoted(path)).collect();
     let files = match names.as_slice() {
         [one] => one.clone(),
@@ -105,7 +113,7 @@ fn head(args: &InitArgs, comment: &str, rules: &str) -> String {
         "# Save it, and look at it before you run it:\n\
          #   titer check spec.toml --measure\n\
          #   titer run spec.toml\n\
-         title = \"How much bad→good makes this model deaf?\"\n\
+         title = \"{title}\"\n\
          seeds = [0, 1, 2]\n\n\
          [model]\n\
          base = {}\n{lora}\n\

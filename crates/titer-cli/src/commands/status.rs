@@ -12,6 +12,7 @@ use titer::{
 use super::folder::failure;
 use crate::{
     args::StatusArgs,
+    numbers::duration,
     printer::{Failure, data, in_words},
 };
 
@@ -82,14 +83,14 @@ fn lines(sweep: &Sweep, status: &SweepStatus, queued: Option<QueuedJobs>) -> Vec
     }
     lines.extend(match seconds_left {
         Some(_) if running.is_empty() => None,
-        Some(seconds) => Some(format!("about {} to go, {} at once", spoken(*seconds), running.len())),
+        Some(seconds) => Some(format!("about {} to go, {} at once", duration(*seconds), running.len())),
         None => None,
     });
     if running.is_empty() && queued.is_none_or(|jobs| jobs.waiting + jobs.running == 0) && waiting + failed.len() > 0 {
         lines.push("nobody makes what is unfinished; the command that began the sweep goes on with it".to_owned());
     }
     for run in running.iter().take(NAMED) {
-        let since = run.seconds.map_or_else(String::new, |seconds| format!(", for {}", spoken(seconds)));
+        let since = run.seconds.map_or_else(String::new, |seconds| format!(", for {}", duration(seconds)));
         lines.push(format!("running: {}, seed {}, by {}{since}", run.arm, run.seed, run.holder));
     }
     for run in failed.iter().take(NAMED) {
@@ -122,13 +123,4 @@ fn as_json(sweep: &Sweep, status: &SweepStatus, queued: Option<QueuedJobs>) -> V
         "seconds_left": status.seconds_left,
         "slots": queued.map(|jobs| json!({ "waiting": jobs.waiting, "running": jobs.running })),
     })
-}
-
-/// A time as one says it.
-fn spoken(seconds: f64) -> String {
-    match seconds {
-        ..100.0 => format!("{seconds:.0} s"),
-        100.0..6000.0 => format!("{:.0} min", seconds / 60.0),
-        _ => format!("{:.0} h", seconds / 3600.0),
-    }
 }

@@ -215,12 +215,13 @@ pub fn page(dials: &Dials, scores: &[Score]) -> Result<String, minijinja::Error>
     let mut environment = Environment::new();
     environment.add_template("page.html", include_str!("page/page.html"))?;
     environment.add_template("dials.html", SECTIONS)?;
+    environment.add_template("head.html", include_str!("../report/head.html"))?;
     environment.add_template("page.css", include_str!("../report/page.css"))?;
     environment.add_template("parts.html", include_str!("../report/parts.html"))?;
     let scores = (!scores.is_empty()).then(|| table(scores));
-    environment
-        .get_template("page.html")?
-        .render(Serde(&json!({ "title": dials.title, "dials": dials.content(), "scores": scores })))
+    environment.get_template("page.html")?.render(Serde(
+        &json!({ "title": format!("{}: forecast", dials.title), "dials": dials.content(), "scores": scores }),
+    ))
 }
 
 /// How well finished runs were foreseen, and which baseline foresaw them better: a table of `report/parts.html`.

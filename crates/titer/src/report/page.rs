@@ -136,6 +136,7 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
     page.add_template("page.html", include_str!("page.html"))?;
     page.add_template("parts.html", include_str!("parts.html"))?;
     page.add_template("dials.html", crate::forecast::SECTIONS)?;
+    page.add_template("head.html", include_str!("head.html"))?;
     page.add_template("page.css", include_str!("page.css"))?;
     page.add_template("page.js", include_str!("page.js"))?;
     let content = Page {

@@ -54,6 +54,7 @@ impl Sheet {
         let mut page = Environment::new();
         page.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
         page.add_template("sheet.html", include_str!("sheet.html"))?;
+        page.add_template("head.html", include_str!("head.html"))?;
         page.add_template("page.css", include_str!("page.css"))?;
         Ok(page.get_template("sheet.html")?.render(Serde(self))?)
     }

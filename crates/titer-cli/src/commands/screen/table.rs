@@ -58,12 +58,13 @@ pub(super) fn columns(aim: Aim, tolerance: f64, is_pressed: bool, is_sampled: bo
         TextColumn::word("spares").meaning(format!("the good reply's rate on good rows changes by ≤ {tolerance}")),
     ];
     if is_pressed {
-        for name in Component::ALL.map(Component::word) {
-            columns.push(TextColumn::number(format!("b→b {name}")));
-            columns.push(TextColumn::number(format!("b→g {name}")));
-        }
-        let last = columns.pop().expect("there are three components");
-        columns.push(last.meaning("b→b and b→g are mean pressures of bad and of good rows under the prompt, nats of margin per unit of learning rate"));
+        let pairs =
+            Component::ALL.map(Component::word).into_iter().flat_map(|name| ["b→b", "b→g"].map(|rows| (rows, name)));
+        let meaning = "mean pressures of bad (b→b) and of good (b→g) rows under the prompt, nats of margin per unit of learning rate";
+        columns.extend(pairs.enumerate().map(|(at, (rows, name))| {
+            let column = TextColumn::number(format!("{rows} {name}"));
+            if at == 0 { column.meaning(meaning) } else { column }
+        }));
     }
     if is_sampled {
         columns.insert(5, TextColumn::number("drawn").meaning("rate of drawn replies"));

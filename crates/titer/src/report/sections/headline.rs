@@ -99,33 +99,24 @@ fn onset(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&Sp
     let of = |one: &Series| if one.title.is_empty() { String::new() } else { format!(" ({})", one.title) };
     let (first, (position, last)) = series.iter().find_map(|one| Some((one, end(results, one)?)))?;
     let control = results.arms[last].control.and_then(|control| shown(control, family))?;
-    let onset = |one: &Series| match halved(results, one, family, measure) {
-        Some((position, _)) if end(results, one).is_some_and(|(last, _)| last == position) => dose.value(position),
-        Some((position, _)) => format!("{} or more", dose.value(position)),
-        None => "no dose".to_owned(),
+    // The dose in words, and the arm that has it.
+    let onset = |one: &Series| {
+        let (position, arm) = halved(results, one, family, measure)?;
+        let is_last = end(results, one).is_some_and(|(last, _)| last == position);
+        Some((format!("{}{}", dose.value(position), if is_last { "" } else { " or more" }), arm))
     };
-    let (_, there) = halved(results, first, family, measure).unwrap_or((position, last));
-    let at = shown(there, family).map_or_else(|| "–".to_owned(), |level| format::interval(&level));
-    let mut sentences = vec![match halved(results, first, family, measure) {
-        Some(_) => format!(
-            "A {} of {} halves {}: {at}{unit} against {} in the control{}.",
-            dose.label,
-            onset(first),
-            noun(family),
-            format::interval(&control),
-            of(first)
-        ),
-        None => format!(
-            "No {} halves {}: at the largest, {}, it is {at}{unit} against {} in the control{}.",
-            dose.label,
-            noun(family),
-            dose.value(position),
-            format::interval(&control),
-            of(first)
-        ),
-    }];
+    let from = onset(first);
+    let at = shown(from.as_ref().map_or(last, |(_, arm)| *arm), family);
+    let at = at.map_or_else(|| "–".to_owned(), |level| format::interval(&level));
+    let claim = match from {
+        Some((from, _)) => format!("A {} of {from} halves {}: ", dose.label, noun(family)),
+        None => format!("No {} halves {}: at the largest, {}, it is ", dose.label, noun(family), dose.value(position)),
+    };
+    let against = format!("{at}{unit} against {} in the control{}.", format::interval(&control), of(first));
+    let mut sentences = vec![claim + &against];
     let elsewhere = series.iter().filter(|one| one.title != first.title && end(results, one).is_some());
-    let elsewhere: Vec<String> = elsewhere.map(|one| format!("{} with {}", onset(one), one.title)).collect();
+    let onset_in = |one: &Series| onset(one).map_or_else(|| "no dose".to_owned(), |(from, _)| from);
+    let elsewhere: Vec<String> = elsewhere.map(|one| format!("{} with {}", onset_in(one), one.title)).collect();
     if !elsewhere.is_empty() && elsewhere.len() <= SERIES {
         sentences.push(format!("It takes {}.", elsewhere.join("; ")));
     }
