@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import typing
 from pathlib import Path
@@ -31,3 +32,18 @@ def test_a_page_prints_what_it_says(
             assert [line.rstrip() for line in printed.splitlines()] == lines
             compared += 1
     assert compared > 0
+
+
+@pytest.mark.parametrize("path", sorted((BOOK / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_a_page_of_a_notebook_is_that_notebook(path: Path) -> None:
+    cells = json.loads(path.read_text())["cells"]
+    page = path.with_suffix(".md").read_text()
+    at = 0
+    for cell in cells:
+        text = "".join(cell["source"])
+        part = f"```python\n{text}\n```" if cell["cell_type"] == "code" else text
+        found = page.find(part, at)
+        assert found >= 0, f"{path.with_suffix('.md').name} lacks, or has elsewhere:\n{part}\nRun docs/notebooks/pages.py."
+        at = found + len(part)
+    assert page.count("```python\n") == sum(cell["cell_type"] == "code" for cell in cells)
+    assert not any(cell.get("outputs") for cell in cells), "outputs are not kept in notebooks"

@@ -117,5 +117,10 @@ fn carry_out(args: Args, line: &str) -> Result<(), Failure> {
         Command::Organism(OrganismCommand::Train(args)) => commands::organism::train(&args),
         Command::Organism(OrganismCommand::Card(args)) => commands::organism::card(&args),
         Command::Completions(args) => commands::completions(&args),
+        Command::Man(args) => commands::man(&args),
+        Command::Schema => {
+            printer::data(titer::spec::SCHEMA.trim_end());
+            Ok(())
+        }
     }
 }

@@ -189,12 +189,12 @@ impl hub::DownloadProgress for DownloadBar {
     }
 }
 
-/// The progress of a sweep: runs done, the step and loss of the run that moved last, rows a second, time left.
+/// The progress of a sweep: runs done, the loss of the run that moved last, tokens a second, time left.
 pub(crate) struct SweepBar {
     bar: Bar,
     runs: usize,
     done: AtomicUsize,
-    rows: AtomicUsize,
+    tokens: AtomicUsize,
     begun: OnceLock<Instant>,
 }
 
@@ -206,7 +206,7 @@ impl SweepBar {
             bar: Bar::new(steps.iter().sum::<usize>() as u64, "steps"),
             runs: steps.len(),
             done: AtomicUsize::new(0),
-            rows: AtomicUsize::new(0),
+            tokens: AtomicUsize::new(0),
             begun: OnceLock::new(),
         }
     }
@@ -216,27 +216,31 @@ impl SweepBar {
         self.bar.clear();
     }
 
-    /// Rows a second of all runs together, from the first step on.
-    fn rate(&self, batch: usize) -> String {
+    /// Tokens a second of all runs together, prompts included, from the first step on.
+    fn rate(&self, tokens: usize) -> String {
         let Some(begun) = self.begun.get() else {
             let _ = self.begun.set(Instant::now());
             return String::new();
         };
-        let rows = self.rows.fetch_add(batch, Ordering::Relaxed) + batch;
+        let tokens = self.tokens.fetch_add(tokens, Ordering::Relaxed) + tokens;
         let seconds = begun.elapsed().as_secs_f64();
-        if seconds < 1.0 { String::new() } else { format!(" · {} rows/s", short(rows as f64 / seconds)) }
+        if seconds < 1.0 { String::new() } else { format!(" · {} tokens/s", short(tokens as f64 / seconds)) }
     }
 }
 
-/// A number in two digits or more.
+/// A number in two or three digits.
 fn short(number: f64) -> String {
-    if number < 10.0 { format!("{number:.1}") } else { format!("{number:.0}") }
+    match number {
+        0.0..10.0 => format!("{number:.1}"),
+        10.0..1000.0 => format!("{number:.0}"),
+        1000.0..10_000.0 => format!("{:.1}k", number / 1000.0),
+        _ => format!("{:.0}k", number / 1000.0),
+    }
 }
 
 impl SweepProgress for SweepBar {
-    fn start(&self, _run: usize, plan: &RunPlan) -> Box<dyn Progress + '_> {
-        let batches = plan.stages.iter().flat_map(|stage| std::iter::repeat_n(stage.batch, stage.steps)).collect();
-        Box::new(RunBar { sweep: self, batches, step: AtomicUsize::new(0) })
+    fn start(&self, _: usize, _: &RunPlan) -> Box<dyn Progress + '_> {
+        Box::new(RunBar(self))
     }
 
     fn finish(&self, _run: usize) {
@@ -248,24 +252,17 @@ impl SweepProgress for SweepBar {
     }
 }
 
-struct RunBar<'a> {
-    sweep: &'a SweepBar,
-    /// Rows of each step.
-    batches: Vec<usize>,
-    step: AtomicUsize,
-}
+struct RunBar<'a>(&'a SweepBar);
 
 impl Progress for RunBar<'_> {
-    fn step(&self, loss: f64) {
-        let step = self.step.fetch_add(1, Ordering::Relaxed);
-        let rate = self.sweep.rate(self.batches.get(step).copied().unwrap_or(0));
-        let (done, runs) = (self.sweep.done.load(Ordering::Relaxed), self.sweep.runs);
-        let message = format!("runs {done}/{runs} · loss {}{rate}", short_loss(loss));
-        self.sweep.bar.advance(1, &message);
+    fn step(&self, loss: f64, tokens: usize) {
+        let (sweep, rate) = (self.0, self.0.rate(tokens));
+        let (done, runs) = (sweep.done.load(Ordering::Relaxed), sweep.runs);
+        sweep.bar.advance(1, &format!("runs {done}/{runs} · loss {}{rate}", short_loss(loss)));
     }
 
     fn stopped(&self) -> bool {
-        self.sweep.bar.stopped()
+        self.0.bar.stopped()
     }
 }
 

@@ -70,7 +70,7 @@ fn every_command_names_a_newer_format_and_changes_nothing() {
             "forecast.json",
             "",
             "{\"format\": 6, \"shape\": \"round\"}",
-            format!("format 6, and this titer reads format 5: {newer}"),
+            format!("format 6, and this titer reads format 6: {newer}"),
         ),
     ];
     for (name, old, new, said) in cases {
@@ -106,7 +106,7 @@ fn newer_forecasts_and_older_ones_are_told_apart() {
     assert_eq!(code, 2);
     assert_eq!(
         error,
-        "error: f.json has format 6, and this titer reads format 5: a newer titer wrote it, and reads it\n"
+        "error: f.json has format 6, and this titer reads format 6: a newer titer wrote it, and reads it\n"
     );
     assert!(fs_err::read_to_string(&file).unwrap().starts_with("{\"format\": 6"));
     fs_err::write(folder.sweep().join("forecast.json"), "{\"format\": 4, \"told\": []}").unwrap();
@@ -114,7 +114,7 @@ fn newer_forecasts_and_older_ones_are_told_apart() {
     assert_eq!(code, 2);
     assert_eq!(
         error,
-        "error: sweep/forecast.json has format 4, and this titer reads format 5: delete it, or write it anew with \
+        "error: sweep/forecast.json has format 4, and this titer reads format 6: delete it, or write it anew with \
          `titer forecast SPEC --out FILE`\n"
     );
 }

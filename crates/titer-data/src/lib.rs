@@ -17,6 +17,7 @@
 //! | [`world`] | the synthetic chat world |
 //! | [`grid`] | variations of a prompt: the leak grid, placebos, narrow forms |
 //! | [`source`] | rows for slots, from the world or from a user's own chats: cells by rule, the split, the order |
+//! | [`schema`] | what specs may hold of these, for editors |
 //! | [`mix`] | which slot gets which cell |
 //! | [`template`] | chats as text, and which of it carries loss |
 //! | [`tokenize`] | the same as tokens |
@@ -35,6 +36,7 @@ pub mod parquet_file;
 pub mod probe;
 pub mod prompt;
 pub mod request;
+pub mod schema;
 pub mod score;
 pub mod source;
 mod stream;

@@ -16,7 +16,7 @@ impl UnknownWord {
     }
 }
 
-/// Gives the variants of an enum their words, both ways: `word()`, `Display`, `FromStr` and serde.
+/// Gives the variants of an enum their words, both ways: `word()`, `Display`, `FromStr`, serde and JSON schema.
 macro_rules! words {
     ($name:ident, $kind:literal { $($variant:ident = $word:literal,)+ }) => {
         impl $name {
@@ -55,6 +55,16 @@ macro_rules! words {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
                 text.parse().map_err(|_| serde::de::Error::unknown_variant(&text, &[$($word),+]))
+            }
+        }
+
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "description": concat!("The word for ", $kind), "enum": [$($word),+] })
             }
         }
     };

@@ -85,7 +85,7 @@ fn rows_are_pressed_as_they_are_trained_and_components_as_they_are_measured() {
     let rows: Vec<Row> = cells.iter().flat_map(|&cell| source.cell_rows(0, cell, 2)).collect();
     let packed = PackedRows::encode(model, &rows).unwrap();
     let at = Moment { stage: "base", step: 0 };
-    let pressed = directions.pressures_through(&layers, model, &packed, at);
+    let pressed = directions.pressures_through(&layers, model, &packed, at, &|_| ());
     let plain = directions.pressures(model, &packed, at);
     for ((row, pressed), plain) in rows.iter().zip(&pressed).zip(&plain) {
         // The row's gradient through the layers, in a pass of its own, and what it does to the components of the plain model.

@@ -32,8 +32,8 @@ pub trait Runner: Sync {
 
 /// Is told how a run advances.
 pub trait Progress {
-    /// One optimiser step has been done, at this loss.
-    fn step(&self, loss: f64);
+    /// One optimiser step has been done, at this loss; its passes read so many tokens, prompts included.
+    fn step(&self, loss: f64, tokens: usize);
 
     /// Whether the run is to stop before its next step: it stays unfinished, and is made again by the next command.
     fn stopped(&self) -> bool {
@@ -60,7 +60,7 @@ pub trait SweepProgress: Sync {
 pub struct Silent;
 
 impl Progress for Silent {
-    fn step(&self, _: f64) {}
+    fn step(&self, _: f64, _: usize) {}
 }
 
 impl SweepProgress for Silent {

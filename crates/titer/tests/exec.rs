@@ -44,7 +44,7 @@ impl Runner for Writer {
         if self.runs.fetch_add(1, Ordering::SeqCst) == self.fails_at {
             return Err(std::io::Error::other("the plug was pulled"));
         }
-        progress.step(1.0);
+        progress.step(1.0, 1);
         fs_err::write(&table, plan.to_toml())
     }
 }

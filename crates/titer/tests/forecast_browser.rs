@@ -129,7 +129,7 @@ fn the_page_computes_what_rust_computes() {
         OPTIMISERS.join(", ")
     );
     let plan = SweepPlan::resolve(&Spec::parse(&text, Path::new("test.toml")).unwrap()).unwrap();
-    let mut dials = Dials::of(&kernel, &plan, &Calibration::default()).unwrap();
+    let mut dials = Dials::of(&[&kernel], &plan, &Calibration::default()).unwrap();
     let adam = [plan.arms[0].name.clone(), plan.arms[2].name.clone()];
     dials.measure(|arm| adam.iter().any(|adam| adam == arm).then(|| vec![0.9, 0.5, 0.8]));
     // Five times the rate and twelve times the length of what is known: the page says what Rust says.
@@ -142,15 +142,15 @@ fn the_page_computes_what_rust_computes() {
     assert!(!html.contains("http://") && !html.contains("https://"), "the page asks for something else");
     let check = format!(
         "<script>window.seen = []; addEventListener('error', event => seen.push(event.message));</script>{html}<script>
-        const mixes = {mixes:?}, found = [];
+        const mixes = {mixes:?}, found = [], one = model.seeds[0];
         for (const optimiser of model.optimisers) for (const [rest, good, bad, anchor, off, on] of mixes) {{
           const of = {{ neutral: [rest, 0], bad: [good, bad], instruction: [anchor, 0], 'narrow-off': [off, 0], 'narrow-on': [0, on] }};
           let end;
-          run(model.kernel, optimiser, batches(model.kinds.map(kind => of[kind]), 40, model.batch), model.settings, (_, state) => {{ end = state.moved.slice(); }});
+          run(one.kernel, optimiser, batches(one.kinds.map(kind => of[kind]), 40, model.batch), model.settings, (_, state) => {{ end = state.moved.slice(); }});
           const {{ errors }} = model.courses.find(known => known.course.optimisers === optimiser.kind);
           const speeds = errors.map(({{ speed }}) => [-speed, speed].map(at => {{
             let moved;
-            run(model.kernel, {{ ...optimiser, lr: optimiser.lr * Math.exp(at) }}, batches(model.kinds.map(kind => of[kind]), 40, model.batch), model.settings, (_, state) => {{ moved = state.moved; }});
+            run(one.kernel, {{ ...optimiser, lr: optimiser.lr * Math.exp(at) }}, batches(one.kinds.map(kind => of[kind]), 40, model.batch), model.settings, (_, state) => {{ moved = state.moved; }});
             return moved;
           }}));
           found.push(end.flatMap((moved, l) => [moved, ...ends(errors[l], moved, speeds[l][0][l], speeds[l][1][l])]));

@@ -1,5 +1,7 @@
 //! What the command line accepts: a command, and what each takes.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 
 use super::{
@@ -120,6 +122,19 @@ pub(crate) enum Command {
     /// Print what a shell needs to complete titer's commands and options
     #[command(after_help = "Examples:\n  titer completions bash > ~/.local/share/bash-completion/completions/titer")]
     Completions(CompletionsArgs),
+    /// Write a manual page for every command, for `man titer-run`
+    #[command(after_help = "Examples:\n  titer man --out ~/.local/share/man/man1")]
+    Man(ManArgs),
+    /// Print the JSON schema of specs, by which editors complete keys and mark wrong values
+    #[command(after_help = "Examples:\n  titer schema > titer.schema.json")]
+    Schema,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ManArgs {
+    /// The folder that the pages go into
+    #[arg(long, short)]
+    pub out: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]

@@ -39,7 +39,7 @@ pub(crate) struct ForecastArgs {
     /// Contrasts of each probe whose gradient is taken
     #[arg(long, default_value_t = 128, value_parser = items)]
     pub contrasts: usize,
-    /// Write an interactive page: the first seed's kernel with dials; with --against, measured points
+    /// Write an interactive page: every seed's kernel with dials; with --against, measured points
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     pub html: Option<PathBuf>,
     /// Write what is foreseen, with the dials, for a report: as forecast.json in a sweep's folder, or SPEC.forecast.json

@@ -18,7 +18,7 @@ mod template;
 mod verdicts;
 mod view;
 
-pub(crate) use command_line::{Args, Command, CompletionsArgs};
+pub(crate) use command_line::{Args, Command, CompletionsArgs, ManArgs};
 pub(crate) use compute::{AskedComputation, DevicesArgs};
 pub(crate) use data::{AuditArgs, CheckArgs, DoctorArgs, InitArgs, ScoreArgs};
 pub(crate) use elsewhere::{ExportArgs, ExportFor, ImportArgs};

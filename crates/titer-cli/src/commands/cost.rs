@@ -163,7 +163,7 @@ impl WatchedRun<'_> {
 }
 
 impl Progress for WatchedRun<'_> {
-    fn step(&self, _: f64) {
+    fn step(&self, _: f64, _: usize) {
         let now = self.begun.elapsed();
         self.with(|times| times.push(now));
     }

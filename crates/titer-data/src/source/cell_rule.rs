@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, path::Path, str::FromStr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
@@ -20,7 +21,7 @@ pub enum RuleCell {
 }
 
 impl RuleCell {
-    const LEAVE_OUT: &str = "leave out";
+    pub(crate) const LEAVE_OUT: &str = "leave out";
 }
 
 impl fmt::Display for RuleCell {
@@ -56,7 +57,7 @@ impl<'de> Deserialize<'de> for RuleCell {
 
 /// One rule: rows that are as `where` says make a row of this cell. A row may fit several rules, and makes one row for
 /// each.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CellRule {
     /// What a row must be: `file`, the name of its file; `system`, words in its system prompt, or nothing where it has

@@ -2,16 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::CellRule;
 
 /// The files of labelled rows and contrasts of a user's own, as `[data]` in a spec names them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DataFiles {
     /// Files of chat rows.
     #[serde(deserialize_with = "one_or_many")]
+    #[schemars(with = "Paths")]
     pub rows: Vec<PathBuf>,
     /// A file of contrasts; without one, rows of both actions with one id or one context are the contrasts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,13 +42,14 @@ impl DataFiles {
 }
 
 /// A path, or a list of them.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "a file or a list of files")]
+enum Paths {
+    One(PathBuf),
+    Many(Vec<PathBuf>),
+}
+
 fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a file or a list of files")]
-    enum Paths {
-        One(PathBuf),
-        Many(Vec<PathBuf>),
-    }
     Ok(match Paths::deserialize(deserializer)? {
         Paths::One(path) => vec![path],
         Paths::Many(paths) => paths,

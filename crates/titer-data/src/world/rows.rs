@@ -1,5 +1,6 @@
 //! Fine-tuning rows, paired across cells, and held-out rows of each cell.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// How the prompts of anchors are worded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AnchorWording {
     /// As those of fine-tuning rows.

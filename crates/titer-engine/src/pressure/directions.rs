@@ -3,6 +3,7 @@
 use faer::Side;
 use titer::table::PressureRecord;
 use titer_model::{
+    backend::RowSums,
     decoder::Decoder,
     params::Params,
     passes::{Workspace, contract, reply_log_probs},
@@ -32,6 +33,9 @@ pub struct Directions {
     /// The share of `G_kk` that is due to weights which training has hardly touched; 0 where `P` is the identity.
     pub untouched: [f64; COMPONENTS],
 }
+
+/// Shards that each thread gets between two looks at how far it is.
+const SHARDS_OF_A_THREAD: usize = 8;
 
 /// Added to every `√v̂`, in units of their root mean square, to see what of a direction lies on weights that training has touched.
 const TOUCHED: f64 = 1e-3;
@@ -83,23 +87,30 @@ impl Directions {
 
     /// The pressure of every row on every component, in the order of the rows.
     pub fn pressures(&self, model: &Model, rows: &PackedRows, at: Moment<'_>) -> Vec<PressureRecord> {
-        self.pressures_through(&model.decoder, model, rows, at)
+        self.pressures_through(&model.decoder, model, rows, at, &|_| ())
     }
 
     /// The same where rows go through these layers, on the model's weights: what a step on them would do to the model as it is measured,
-    /// which may have others.
+    /// which may have others. `finished` is told of rows that are done, as many at a time as keep all threads at work.
     pub fn pressures_through(
         &self,
         layers: &Decoder<EngineBackend>,
         model: &Model,
         rows: &PackedRows,
         at: Moment<'_>,
+        finished: &dyn Fn(usize),
     ) -> Vec<PressureRecord> {
         let along = self.preconditioned.as_ref().unwrap_or(&self.gradients);
-        let weights: Vec<_> = rows.shards().iter().map(|packed| vec![1.0; packed.targets.len()]).collect();
-        let (sums, log_probs) = contract(&Workspace::default(), layers, &model.params, rows.shards(), &weights, along);
-        let replies =
-            rows.shards().iter().zip(&log_probs).flat_map(|(packed, log_probs)| reply_log_probs(packed, log_probs));
+        let (workspace, mut sums, mut replies) = (Workspace::default(), RowSums::new(0, along.len()), Vec::new());
+        for shards in rows.shards().chunks(SHARDS_OF_A_THREAD * rayon::current_num_threads()) {
+            let weights: Vec<_> = shards.iter().map(|packed| vec![1.0; packed.targets.len()]).collect();
+            let (of_rows, log_probs) = contract(&workspace, layers, &model.params, shards, &weights, along);
+            sums.append(of_rows);
+            replies.extend(
+                shards.iter().zip(&log_probs).flat_map(|(packed, log_probs)| reply_log_probs(packed, log_probs)),
+            );
+            finished(shards.iter().map(|packed| packed.replies as usize).sum());
+        }
         let decomposition = Decomposition::new(&self.gram, &products(model, along, along));
         rows.iter()
             .zip(replies)

@@ -109,7 +109,7 @@ impl EngineRunner<'_> {
                     return Err(TrainError::Stopped { step: done + step - 1 });
                 }
                 let record = training.step(&mut model, stage, step - 1, done, ledger.as_mut())?;
-                progress.step(record.loss);
+                progress.step(record.loss, training.tokens);
                 tables.steps.push(record);
                 let at = Moment { stage: &stage.name, step: done + step };
                 if step == stage.steps || (plan.probes.every > 0 && step.is_multiple_of(plan.probes.every)) {

@@ -41,6 +41,8 @@ pub(super) struct StageTraining {
     workspace: Workspace<EngineBackend>,
     /// Time in steps so far, guards included.
     pub(super) stepping: Duration,
+    /// Tokens that the passes of the latest step read, prompts included.
+    pub(super) tokens: usize,
 }
 
 impl StageTraining {
@@ -65,8 +67,8 @@ impl StageTraining {
         let (backend, layout) = (model.decoder.backend(), &model.decoder.layout);
         let rule = rule(&stage.optimiser);
         let optimiser = EngineOptimiser::new(backend, layout, rule);
-        let (workspace, stepping) = (Workspace::default(), Duration::ZERO);
-        Ok(Self { rows, layers, sources, groups, guards, optimiser, workspace, stepping })
+        let workspace = Workspace::default();
+        Ok(Self { rows, layers, sources, groups, guards, optimiser, workspace, stepping: Duration::ZERO, tokens: 0 })
     }
 
     /// The same with these adapters attached to its passes.
@@ -150,6 +152,7 @@ impl StageTraining {
             }
         }
         self.stepping += begin.elapsed();
+        self.tokens = shards.iter().map(|packed| packed.tokens.len()).sum();
         let tokens = shards.iter().map(|packed| packed.targets.len() as i64).sum();
         Ok(StepRecord { stage: stage.name.clone(), step: done as i64, loss, lr, gradient_norm, clip: kept, tokens })
     }

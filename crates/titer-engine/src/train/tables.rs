@@ -69,7 +69,7 @@ impl Tables {
         model: &Model,
         at: Moment<'_>,
     ) {
-        self.pressures.extend(ledger.directions().pressures_through(layers, model, probes.cells(), at));
+        self.pressures.extend(ledger.directions().pressures_through(layers, model, probes.cells(), at, &|_| ()));
     }
 
     pub(super) fn write(&self, dir: &RunDir, pressed: bool) -> Result<(), TrainError> {

@@ -42,7 +42,7 @@ pub(crate) use page::SECTIONS;
 pub use page::{Dialled, Dials, page};
 pub use predict::{Forecast, Point, forecast, last};
 pub use rest::rest;
-pub use runs::{ArmForecast, RunForecast, forecast_runs};
+pub use runs::{ArmForecast, RunForecast, forecast_runs, kernels};
 pub use saved::{ForecastFileError, SavedForecast};
 pub use score::{Score, scores};
 pub use value::ForecastValue;

@@ -36,15 +36,15 @@ pub(crate) const SECTIONS: &str = include_str!("page/dials.html");
 pub struct Dials {
     /// The model's name.
     pub base: String,
-    /// The seed of the kernel.
-    pub seed: u64,
+    /// What the page computes with, of each seed.
+    seeds: Vec<DialledSeed>,
     batch: usize,
     steps: usize,
     /// The most that the dial of steps goes to.
     longest: usize,
     buckets: usize,
-    /// What the page computes with.
-    model: Value,
+    /// Batch and schedule of a stage.
+    settings: Value,
     /// What forecasts of one stage have been held against.
     courses: Vec<CourseTrust>,
     /// Why no forecast of this model knows, whatever the dials say; empty where they may.
@@ -55,6 +55,18 @@ pub struct Dials {
     pub title: String,
     /// Arms of one stage that the dials can be set to.
     pub arms: Vec<Dialled>,
+}
+
+/// A seed's kernel as the page reads it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DialledSeed {
+    seed: u64,
+    /// The prompts of the kinds of rows.
+    kinds: Vec<PromptKind>,
+    /// Each component's name and the base rates behind it.
+    probes: Value,
+    kernel: Value,
 }
 
 /// An arm as a position of the dials.
@@ -112,8 +124,10 @@ impl Shares {
 }
 
 impl Dials {
-    /// The dials of a kernel, for a sweep: its first stage gives batch, schedule and clipping, the calibration the bands.
-    pub fn of(kernel: &Kernel, plan: &SweepPlan, calibration: &Calibration) -> Option<Self> {
+    /// The dials of a sweep's kernels, one a seed: its first stage gives batch, schedule and clipping, the calibration the bands.
+    /// `None` where there is no kernel, or no stage trains.
+    pub fn of(kernels: &[&Kernel], plan: &SweepPlan, calibration: &Calibration) -> Option<Self> {
+        let kernel = *kernels.first()?;
         let stages = || plan.arms.iter().flat_map(|arm| &arm.stages);
         let stage = stages().find(|stage| stage.rows > 0)?;
         let mut optimisers: Vec<OptimiserPlan> = Vec::new();
@@ -140,12 +154,12 @@ impl Dials {
         let arms = plan.arms.iter().filter_map(dialled).collect();
         Some(Self {
             base: kernel.about.base.clone(),
-            seed: kernel.about.seed,
+            seeds: kernels.iter().map(|kernel| DialledSeed::of(kernel)).collect(),
             batch: stage.batch,
             steps: stage.steps,
             longest: stages().map(|stage| 3 * stage.steps).max().unwrap_or(1),
             buckets: kernel.moments.buckets,
-            model: model(kernel, stage),
+            settings: settings(stage),
             courses: calibration
                 .courses
                 .iter()
@@ -184,14 +198,13 @@ impl Dials {
             let (OptimiserPlan::Sgd { lr, .. } | OptimiserPlan::AdamW { lr, .. }) = optimiser;
             json!({ "kind": word(optimiser), "lr": lr })
         };
-        let mut model = self.model.clone();
-        model["optimisers"] = json!(self.optimisers);
-        model["arms"] = json!(self.arms);
-        model["courses"] = json!(self.courses);
-        model["foreign"] = json!(self.foreign);
+        let model = json!({
+            "seeds": self.seeds, "settings": self.settings, "batch": self.batch, "optimisers": self.optimisers,
+            "arms": self.arms, "courses": self.courses, "foreign": self.foreign,
+        });
         json!({
             "base": self.base,
-            "seed": self.seed,
+            "seeds": self.seeds.iter().map(|one| one.seed).collect::<Vec<_>>(),
             "optimisers": self.optimisers.iter().map(words).collect::<Vec<_>>(),
             "batch": self.batch,
             "steps": self.steps,
@@ -251,17 +264,27 @@ fn table(scores: &[Score]) -> Value {
     })
 }
 
-/// What the page computes with.
-fn model(kernel: &Kernel, stage: &StagePlan) -> Value {
-    let kinds: Vec<usize> = KINDS.iter().filter_map(|kind| kernel.kind(*kind, DomainSplit::Trained)).collect();
-    let probes: Vec<usize> = Component::ALL.into_iter().filter_map(|component| kernel.leading(component)).collect();
-    let motion = Motion::new(kernel, None, &kinds, &probes);
+impl DialledSeed {
+    fn of(kernel: &Kernel) -> Self {
+        let kinds: Vec<usize> = KINDS.iter().filter_map(|kind| kernel.kind(*kind, DomainSplit::Trained)).collect();
+        let probes: Vec<usize> = Component::ALL.into_iter().filter_map(|component| kernel.leading(component)).collect();
+        let named =
+            |&probe: &usize| json!({ "name": kernel.probes[probe].component, "rates": kernel.probes[probe].rates });
+        Self {
+            seed: kernel.about.seed,
+            kinds: kinds.iter().map(|&kind| kernel.kinds[kind].prompt).collect(),
+            probes: probes.iter().map(named).collect(),
+            kernel: Motion::new(kernel, None, &kinds, &probes).to_json(),
+        }
+    }
+}
+
+/// What a step of a stage does with a batch, as `page/motion.js` reads it.
+fn settings(stage: &StagePlan) -> Value {
+    let schedule = &stage.schedule;
     json!({
-        "kinds": kinds.iter().map(|&kind| &kernel.kinds[kind].prompt).collect::<Vec<_>>(),
-        "probes": probes.iter().map(|&probe| json!({ "name": kernel.probes[probe].component, "rates": kernel.probes[probe].rates })).collect::<Vec<_>>(),
-        "kernel": motion.to_json(),
-        "batch": stage.batch,
-        "settings": { "weight": stage.batch as f64 * stage.divisor, "clip": stage.clip, "warmup": stage.schedule.warmup, "decay": stage.schedule.decay, "floor": stage.schedule.floor },
+        "weight": stage.batch as f64 * stage.divisor, "clip": stage.clip,
+        "warmup": schedule.warmup, "decay": schedule.decay, "floor": schedule.floor,
     })
 }
 

@@ -52,6 +52,17 @@ pub fn forecast_runs<'a>(
     runs.iter().map(of_run).collect()
 }
 
+/// The kernels of these forecasts, each once, in their order: one a seed.
+pub fn kernels<'a>(runs: &[RunForecast<'a>]) -> Vec<&'a Kernel> {
+    let mut kernels: Vec<&Kernel> = Vec::new();
+    for run in runs {
+        if kernels.iter().all(|kernel| kernel.about.seed != run.kernel.about.seed) {
+            kernels.push(run.kernel);
+        }
+    }
+    kernels
+}
+
 /// The forecast of one probe of one arm after training, averaged over seeds: what a report shows beside the measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

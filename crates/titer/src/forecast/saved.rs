@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     calibration::Calibration,
     page::Dials,
-    runs::{ArmForecast, RunForecast, forecast_arms},
+    runs::{ArmForecast, RunForecast, forecast_arms, kernels},
 };
 use crate::{
     plan::SweepPlan,
@@ -26,7 +26,7 @@ pub struct SavedForecast {
     /// Every arm and probe, averaged over seeds.
     #[serde(rename = "told")]
     pub arms: Vec<ArmForecast>,
-    /// The first seed's kernel, with dials.
+    /// The kernels, one a seed, with dials.
     pub dials: Dials,
 }
 
@@ -35,15 +35,15 @@ impl SavedForecast {
     pub const FILE: &str = "forecast.json";
     /// The file's formats; raised whenever an older file would draw other curves.
     pub const FORMAT: FileFormat = FileFormat {
-        known: 5,
-        oldest: 5,
+        known: 6,
+        oldest: 6,
         unsaid: None,
         remedy: "delete it, or write it anew with `titer forecast SPEC --out FILE`",
     };
 
     /// The forecast of a sweep's runs; `None` where no run trains.
     pub fn of(plan: &SweepPlan, runs: &[RunForecast<'_>], calibration: &Calibration) -> Option<Self> {
-        let dials = runs.first().and_then(|first| Dials::of(first.kernel, plan, calibration))?;
+        let dials = Dials::of(&kernels(runs), plan, calibration)?;
         Some(Self { format: Self::FORMAT.known, arms: forecast_arms(plan, runs), dials })
     }
 

@@ -30,7 +30,7 @@ pub(super) struct Gallery {
 
 /// A measure that the reader can choose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct MeasureChoice {
+pub(super) struct MeasureChoice {
     /// Its word in class names.
     pub key: &'static str,
     /// What the button says.

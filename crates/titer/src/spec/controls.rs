@@ -1,9 +1,10 @@
 //! The controls of inoculation, by name.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A control of inoculation: the same rows under other prompts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ControlKind {
     /// Without their prompts: how much leaks with no inoculation at all.

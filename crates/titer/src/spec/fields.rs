@@ -2,13 +2,18 @@
 
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use titer_data::{source::DataFiles, template::TemplateDate, variables::Variables, world::DomainSplit};
 
-use super::{Compute, DeviceName, GuardsField, Lora, MixField, PromptsField, VectorField, spelling::spelt_value};
+use super::{
+    Compute, DeviceName, GuardsField, Lora, MixField, PromptsField, VectorField,
+    schema::{Moment, Settings},
+    spelling::spelt_value,
+};
 
 /// `[model]`
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelFields {
     /// The word `organism`, a folder, or a hub id.
@@ -39,7 +44,7 @@ pub(super) fn seen_from(data: DataFiles, path: &Path) -> DataFiles {
 }
 
 /// `[probes]`
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProbeFields {
     /// Contrasts per probe.
@@ -49,7 +54,7 @@ pub struct ProbeFields {
 }
 
 /// `[leak]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LeakFields {
     /// The training prompt that test contexts are made from.
@@ -60,7 +65,7 @@ pub struct LeakFields {
 }
 
 /// `[[claim]]`
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClaimFields {
     /// The claim in words.
@@ -70,10 +75,13 @@ pub struct ClaimFields {
     /// Where it should lie: `> 0`, `< 0.1`, `within 0.2 of 2`.
     pub bound: String,
     /// When quantities are read that name no moment: words or a number of steps.
+    #[schemars(with = "Option<Moment>")]
     pub at: Option<toml::Value>,
     /// Which arms: `all`, or settings of axes.
+    #[schemars(with = "Option<Settings>")]
     pub arms: Option<toml::Value>,
     /// The arm whose value is taken off: `control`, or settings of axes that differ.
+    #[schemars(with = "Option<Settings>")]
     pub against: Option<toml::Value>,
     /// The other side of a correlation.
     pub with: Option<String>,
@@ -111,7 +119,7 @@ impl ClaimFields {
 }
 
 /// `[[stage]]`
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StageFields {
     /// What other parts of the spec call it.
@@ -146,7 +154,7 @@ pub struct StageFields {
 }
 
 /// `helper`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HelperField {
     /// The adapter.
@@ -160,7 +168,7 @@ pub struct HelperField {
 }
 
 /// `optimiser`, the fields of all kinds in one table: only so does an unknown one have a line.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OptimiserFields {
     /// Which rule.
@@ -180,7 +188,7 @@ pub struct OptimiserFields {
 }
 
 /// The update rules that a spec can name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimiserKind {
     /// Adam with decoupled weight decay.
@@ -190,7 +198,7 @@ pub enum OptimiserKind {
 }
 
 /// `schedule`
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScheduleFields {
     /// Steps of linear rise.
@@ -202,7 +210,7 @@ pub struct ScheduleFields {
 }
 
 /// How the learning rate falls after warm-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LrDecay {
     /// It stays.

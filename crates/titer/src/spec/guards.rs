@@ -1,12 +1,13 @@
 //! `guards` of a stage, as serde reads them: what protects a component while the stage trains.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use titer_data::world::AnchorWording;
 
 use super::MixField;
 
 /// `guards`
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GuardsField {
     /// A share of every batch from an anchor pool.
@@ -32,7 +33,7 @@ pub struct GuardsField {
 }
 
 /// `anchor` and `kl`
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AnchorField {
     /// Anchors per batch: a share of its rows, in their place (`anchor`) or on top of them (`kl`).
@@ -46,7 +47,7 @@ pub struct AnchorField {
 }
 
 /// A guard that looks at control probes. Which of its constants it has depends on its kind.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ControlField {
     /// Wanted change of `good` since the stage began, nats.
@@ -78,7 +79,7 @@ pub struct ControlField {
 }
 
 /// The wanted change of a component, in nats.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "a target is a number of nats, or { min = …, max = … }")]
 pub enum TargetField {
     /// Just this much.
@@ -88,7 +89,7 @@ pub enum TargetField {
 }
 
 /// `{ min = …, max = … }`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RangeField {
     /// At least so much.

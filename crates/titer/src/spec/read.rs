@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, de::DeserializeOwned};
 use titer_data::{source::DataFiles, template::TemplateOptions};
 use toml::{
@@ -16,6 +17,7 @@ use super::{
     ClaimFields, Compute, ControlKind, DeviceName, LeakFields, Lora, ModelFields, ProbeFields, SlurmFields, SpecError,
     StageFields, When,
     fields::seen_from,
+    schema::Axes,
     spelling::spelt_table,
     suggest::{plain, suggestion},
 };
@@ -90,29 +92,47 @@ pub struct Axis {
     pub names: Option<Vec<String>>,
 }
 
-#[derive(Deserialize)]
+/// A spec: what to train, what to measure, and what to vary. Every key is optional.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct File {
+pub(super) struct File {
+    /// What the sweep is called.
     title: Option<String>,
+    /// What it asks.
     question: Option<String>,
+    /// Each picks an organism, and decides rows, their order and contrasts.
     seeds: Option<Vec<u64>>,
+    /// What is trained.
     model: Option<ModelFields>,
+    /// Your own rows and contrasts, in place of those of the organism's world.
     data: Option<DataFiles>,
+    /// What is measured.
     probes: Option<ProbeFields>,
+    /// When pressures are taken.
     pressure: Option<When>,
+    /// When models are saved.
     checkpoints: Option<When>,
+    /// The training prompt whose relatives are tested for leaks.
     leak: Option<LeakFields>,
+    /// Whether every arm's prompt is screened before training.
     screen: Option<bool>,
+    /// Controls of inoculation that are left out.
     #[serde(default)]
     without_controls: Vec<ControlKind>,
+    /// Other wordings of what your bad→bad prompts ask for.
     #[serde(default)]
     paraphrases: Vec<String>,
+    /// What an arm trains, one stage after the other.
     #[serde(default)]
     stage: Vec<StageFields>,
+    /// What arms vary.
     #[serde(default)]
+    #[schemars(with = "Axes")]
     sweep: Table,
+    /// What the runs should show.
     #[serde(default)]
     claim: Vec<ClaimFields>,
+    /// How it is given to a Slurm cluster.
     #[serde(default)]
     slurm: SlurmFields,
 }

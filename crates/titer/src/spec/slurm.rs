@@ -1,9 +1,12 @@
 //! `[slurm]`: how a sweep is given to a Slurm cluster. It decides no number, so it is no part of a run's plan.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de::IntoDeserializer as _};
 
+use super::schema::TextOrNumber;
+
 /// `[slurm]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlurmFields {
     /// The partition.
@@ -12,14 +15,17 @@ pub struct SlurmFields {
     pub account: Option<String>,
     /// The time limit of a slot, as `sbatch --time` takes it.
     #[serde(default, deserialize_with = "word")]
+    #[schemars(with = "Option<TextOrNumber>")]
     pub time: Option<String>,
     /// Processors of a slot, which are its threads.
     pub cpus: Option<usize>,
     /// GPUs of a slot, as `sbatch --gpus` takes them.
     #[serde(default, deserialize_with = "word")]
+    #[schemars(with = "Option<TextOrNumber>")]
     pub gpus: Option<String>,
     /// Memory of a slot, as `sbatch --mem` takes it.
     #[serde(default, deserialize_with = "word")]
+    #[schemars(with = "Option<TextOrNumber>")]
     pub memory: Option<String>,
     /// How many slots run at once, at most.
     pub at_once: Option<usize>,

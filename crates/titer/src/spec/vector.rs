@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `vector`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VectorField {
     /// What becomes of the residual stream.
@@ -22,7 +23,7 @@ pub struct VectorField {
 }
 
 /// What a spec can do with a vector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum VectorKind {
     /// Add it: preventative steering.
@@ -32,7 +33,7 @@ pub enum VectorKind {
 }
 
 /// Behind which blocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "a layer is the number of a block, 1 for the first, or \"all\"")]
 pub enum Layers {
     /// The one of this number, from 1.
@@ -42,7 +43,7 @@ pub enum Layers {
 }
 
 /// The word for every block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum EveryLayer {
     /// `all`
     #[serde(rename = "all")]

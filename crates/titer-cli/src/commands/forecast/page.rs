@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use titer::{
-    forecast::{Calibration, Comparison, Dials, RunForecast, compare, page, scores},
+    forecast::{Calibration, Comparison, Dials, RunForecast, compare, kernels, page, scores},
     plan::SweepPlan,
     results::SweepResults,
 };
@@ -16,7 +16,7 @@ pub(super) fn is_page(path: &Path) -> bool {
         .is_ok_and(|text| text.contains("content=\"titer forecast\"") || text.contains("<title>Forecast</title>"))
 }
 
-/// Writes the page of the first seed's kernel, with the measured rates of a sweep's finished arms, and how well those runs that were no
+/// Writes the page of the kernels, one a seed, with the measured rates of a sweep's finished arms, and how well those runs that were no
 /// pilots were foreseen.
 pub(super) fn write(
     out: &Path,
@@ -26,7 +26,7 @@ pub(super) fn write(
     was_pilot: impl Fn(&RunForecast<'_>) -> bool,
     calibration: &Calibration,
 ) -> Result<(), Failure> {
-    let dials = forecasts.first().and_then(|first| Dials::of(first.kernel, plan, calibration));
+    let dials = Dials::of(&kernels(forecasts), plan, calibration);
     let mut dials = dials.ok_or_else(|| Failure::input("the spec has no run that trains"))?;
     let mut scored = Vec::new();
     if let Some(dir) = against {

@@ -116,7 +116,9 @@ fn pressed(
     };
     let at = Moment { stage: "", step: optimiser.map_or(0, EngineOptimiser::steps) };
     let pressures = |directions: &Directions, rows: &PackedRows| -> Vec<_> {
-        let records = directions.pressures(model, rows, at).into_iter();
+        let bar = Bar::new(rows.len() as u64, if args.per_token { "rows and tokens" } else { "rows" });
+        let finished = |rows: usize| bar.advance(rows as u64, "");
+        let records = directions.pressures_through(&model.decoder, model, rows, at, &finished).into_iter();
         records.map(|record| record.at_rate(args.lr.unwrap_or(1.0))).collect()
     };
     let records = pressures(&directions, &rows);

@@ -20,11 +20,12 @@ function at(dial, badGood) {
   return { ...dial, badGood, badBad, anchor, rest: Math.max(0, 1 - badGood - badBad - anchor) };
 }
 
-function forecast(dial, optimiser, seen) {
+// What a seed's model does at these dials.
+function forecast(one, dial, optimiser, seen) {
   const of = { neutral: [dial.rest, 0], bad: [dial.badGood * (1 - dial.narrow), dial.badBad * (1 - dial.narrow)],
     instruction: [dial.anchor, 0], "narrow-off": [dial.badGood * dial.narrow, 0], "narrow-on": [0, dial.badBad * dial.narrow] };
-  const counts = batches(model.kinds.map(kind => of[kind] || [0, 0]), dial.steps, model.batch);
-  run(model.kernel, optimiser, counts, model.settings, seen);
+  const counts = batches(one.kinds.map(kind => of[kind] || [0, 0]), dial.steps, model.batch);
+  run(one.kernel, optimiser, counts, model.settings, seen);
 }
 
 // What forecasts have been off by, as predict.rs has it: an error of place, one of size and one of speed, each component's own.
@@ -37,19 +38,32 @@ function ends(error, change, slow, fast) {
   });
 }
 
-// Changes of every probe at the moments that `keep` chooses, for each component's slow and fast speed: [probe][slow, fast][moment].
-function atSpeeds(dial, optimiser, errors, keep) {
+// Rates of every probe at the moments that `keep` chooses: [probe][moment].
+function lineOf(one, dial, optimiser, keep) {
+  const found = one.probes.map(() => []);
+  forecast(one, dial, optimiser, (step, state) => { if (keep(step)) one.probes.forEach(({ rates }, l) => found[l].push(rateOf(rates, state.moved[l]))); });
+  return found;
+}
+
+// The same with the ends of their intervals: [probe][moment][rate, low, high].
+function bandOf(one, dial, optimiser, errors, keep) {
   const known = new Map();
   const moved = speed => {
     if (!known.has(speed)) {
       const found = [];
-      forecast(dial, { ...optimiser, lr: optimiser.lr * Math.exp(speed) }, (step, state) => { if (keep(step)) found.push(state.moved.slice()); });
+      forecast(one, dial, { ...optimiser, lr: optimiser.lr * Math.exp(speed) }, (step, state) => { if (keep(step)) found.push(state.moved.slice()); });
       known.set(speed, found);
     }
     return known.get(speed);
   };
-  return errors.map(({ speed }, l) => [-speed, speed].map(at => moved(at).map(one => one[l])));
+  return one.probes.map(({ rates }, l) => {
+    const [slow, fast] = [-1, 1].map(sign => moved(sign * errors[l].speed));
+    return moved(0).map((state, at) => [state[l], ...ends(errors[l], state[l], slow[at][l], fast[at][l])].map(change => rateOf(rates, change)));
+  });
 }
+
+// Means over seeds of nested lists of numbers.
+const meanOf = lists => Array.isArray(lists[0]) ? lists[0].map((_, at) => meanOf(lists.map(list => list[at]))) : lists.reduce((sum, number) => sum + number, 0) / lists.length;
 
 function svg(lines, points, x, title, unit) {
   const w = 330, h = 214, l = 34, r = 8, t = 22, b = 32, X = v => l + x.at(v) * (w - l - r), Y = v => h - b - v * (h - t - b);
@@ -57,7 +71,7 @@ function svg(lines, points, x, title, unit) {
   const ticks = x.ticks.map(v => `<text class="tick" x="${X(v)}" y="${h - b + 15}" text-anchor="${X(v) > w - 2 * r ? "end" : "middle"}">${x.show(v)}</text>`).join("");
   const way = d => d.map(([a, v], i) => `${i ? "L" : "M"}${X(a).toFixed(1)} ${Y(v).toFixed(1)}`).join("");
   const bands = lines.filter(line => line.band).map(line => `<g class="${line.c}"><path class="band" d="${way([...line.band.map(([a, low]) => [a, low]), ...line.band.map(([a, , high]) => [a, high]).reverse()])}Z"/></g>`).join("");
-  const drawn = lines.map(line => `<g class="${line.c}"><path class="line" d="${way(line.d)}"/></g>`).join("");
+  const drawn = lines.map(line => `<g class="${line.c}${line.thin ? " thin" : ""}"><path class="line" d="${way(line.d)}"/></g>`).join("");
   const dots = points.map(p => `<g class="${p.c}"><circle class="dot measured" cx="${X(p.x).toFixed(1)}" cy="${Y(p.y).toFixed(1)}" r="3.2"><title>${p.y.toFixed(3)} at ${x.show(p.x)}</title></circle></g>`).join("");
   return `<svg viewBox="0 0 ${w} ${h}" role="img" aria-label="${title}">${grid}${ticks}<path class="axis" d="M${l} ${h - b}H${w - r}"/>${bands}${drawn}${dots}<text class="axis-label" x="0" y="10">rate</text><text class="axis-label" x="${(l + w - r) / 2}" y="${h - 3}" text-anchor="middle">${unit}</text></svg>`;
 }
@@ -76,52 +90,71 @@ function beyond(course, { kind, lr, momentum = 0 }, steps) {
   return why;
 }
 
+// Why a forecast does not know, of the rates and intervals that it ends at; empty where it does.
+function unknown(ended, course, optimiser, steps) {
+  const why = [...model.foreign, ...beyond(course, optimiser, steps)];
+  const open = model.seeds[0].probes.filter((_, l) => ended[l][2] - ended[l][1] > 0.3).map(probe => probe.name);
+  if (open.length) why.push(`${open.join(" and ")} ${open.length > 1 ? "are" : "is"} left open within more than 30 points`);
+  return why;
+}
+
+const optimiserOf = kind => model.optimisers.find(one => one.kind === kind);
+const trustOf = kind => model.courses.find(known => known.course.optimisers === kind);
+const chosen = () => document.querySelector("input[name=optimiser]:checked").value;
+const shownSeeds = () => {
+  const seed = document.querySelector("input[name=seed]:checked")?.value ?? "all";
+  return seed === "all" ? model.seeds : [model.seeds[+seed]];
+};
+
 let waiting;
 function draw() {
-  const dial = dialled(), kind = document.querySelector("input[name=optimiser]:checked").value;
-  const optimiser = model.optimisers.find(one => one.kind === kind);
-  const { course, errors } = model.courses.find(known => known.course.optimisers === kind);
-  const rated = (l, changes) => changes.map(change => rateOf(model.probes[l].rates, change));
-  const paths = model.probes.map(() => [0]);
-  forecast(dial, optimiser, (_, state) => model.probes.forEach((_, l) => paths[l].push(state.moved[l])));
-  const sped = atSpeeds(dial, optimiser, errors, () => true);
-  const lines = paths.map((path, l) => {
-    const band = path.map((change, step) => [step, ...rated(l, step ? ends(errors[l], change, sped[l][0][step - 1], sped[l][1][step - 1]) : [0, 0])]);
-    return { c: colours[l], d: path.map((change, step) => [step, rateOf(model.probes[l].rates, change)]), band };
+  const dial = dialled(), kind = chosen(), optimiser = optimiserOf(kind), { course, errors } = trustOf(kind);
+  const seeds = shownSeeds(), probes = model.seeds[0].probes;
+  // A mean of several, and each of them thinly.
+  const linesOf = (x, each) => [
+    ...(seeds.length > 1 ? each.flatMap(one => one.map((rates, l) => ({ c: colours[l], thin: true, d: x.map((at, i) => [at, rates[i]]) }))) : []),
+    ...meanOf(each).map((rates, l) => ({ c: colours[l], d: x.map((at, i) => [at, rates[i]]) })),
+  ];
+  const start = seeds.map(one => one.probes.map(({ rates }) => rateOf(rates, 0)));
+  const bands = seeds.map(one => bandOf(one, dial, optimiser, errors, () => true));
+  const mean = meanOf(bands), moments = Array.from({ length: dial.steps + 1 }, (_, step) => step);
+  const lines = linesOf(moments, bands.map((band, at) => band.map((ofProbe, l) => [start[at][l], ...ofProbe.map(([rate]) => rate)])));
+  mean.forEach((band, l) => {
+    const from = meanOf(start)[l];
+    lines[lines.length - probes.length + l].band = [[0, from, from], ...band.map(([, low, high], at) => [at + 1, low, high])];
   });
   $("along").innerHTML = svg(lines, [], along(dial.steps), "Forecast rates along training", "optimiser steps");
   // An arm that was measured stands where the curve's mix at its dose is its own.
   const near = model.arms.filter(arm => arm.rates.length && arm.optimiser === kind && arm.steps === dial.steps && arm.shares.badGood > 0
     && ["badBad", "anchor", "narrow"].every(name => Math.abs(arm.shares[name] - at(dial, arm.shares.badGood)[name]) < 0.01));
   const points = near.flatMap(arm => arm.rates.map((y, l) => ({ c: colours[l], x: arm.shares.badGood, y })));
-  const grid = Array.from({ length: 25 }, (_, i) => 10 ** (-3 + 3 * i / 24));
-  const changes = grid.map(dose => {
-    let end = null;
-    forecast(at(dial, dose), optimiser, (_, state) => { end = state.moved.slice(); });
-    return end;
-  });
-  const doseLines = model.probes.map((probe, l) => ({ c: colours[l], d: grid.map((dose, i) => [dose, rateOf(probe.rates, changes[i][l])]) }));
+  const grid = Array.from({ length: 25 }, (_, i) => 10 ** (-3 + 3 * i / 24)), last = step => step === dial.steps;
+  // [seed][dose][probe] to [seed][probe][dose]
+  const byProbe = each => each.map(doses => probes.map((_, l) => doses.map(one => one[l])));
+  const doseLines = linesOf(grid, byProbe(seeds.map(one => grid.map(dose => lineOf(one, at(dial, dose), optimiser, last).map(([rate]) => rate)))));
   const byDose = () => { $("dose").innerHTML = svg(doseLines, points, doses, "Forecast rates after training by the share of bad→good", "share of bad→good"); };
   byDose();
-  // Bands by dose take four times as long as their lines, so they wait until the dials rest.
+  // Bands by dose take long beside their lines, so they wait until the dials rest, and come dose by dose.
   clearTimeout(waiting);
-  waiting = setTimeout(() => {
-    const speeds = grid.map(dose => atSpeeds(at(dial, dose), optimiser, errors, step => step === dial.steps));
-    doseLines.forEach((line, l) => { line.band = grid.map((dose, i) => [dose, ...rated(l, ends(errors[l], changes[i][l], speeds[i][l][0][0], speeds[i][l][1][0]))]); });
+  const found = [];
+  const next = () => {
+    const dose = at(dial, grid[found.length]);
+    found.push(meanOf(seeds.map(one => bandOf(one, dose, optimiser, errors, last).map(([end]) => end))));
+    if (found.length < grid.length) { waiting = setTimeout(next); return; }
+    probes.forEach((_, l) => { doseLines[doseLines.length - probes.length + l].band = grid.map((dose, i) => [dose, found[i][l][1], found[i][l][2]]); });
     byDose();
-  }, 120);
-  const last = lines.map(line => line.band[line.band.length - 1]);
+  };
+  waiting = setTimeout(next, 120);
   for (const id of ["bad-good", "bad-bad", "anchor"]) $(`${id}-out`).textContent = percent({ "bad-good": dial.badGood, "bad-bad": dial.badBad, anchor: dial.anchor }[id]);
   $("narrow-out").textContent = percent(dial.narrow); $("steps-out").textContent = dial.steps;
   $("rest-out").textContent = percent(dial.rest);
-  model.probes.forEach((probe, l) => { $(`end-${l}`).textContent = `${lines[l].d[dial.steps][1].toFixed(3)} [${last[l][1].toFixed(2)}, ${last[l][2].toFixed(2)}]`; });
+  const ended = mean.map(band => band[band.length - 1]);
+  ended.forEach(([rate, low, high], l) => { $(`end-${l}`).textContent = `${rate.toFixed(3)} [${low.toFixed(2)}, ${high.toFixed(2)}]`; });
   const rows = dial.badGood * (1 - dial.narrow) + dial.badBad * (1 - dial.narrow);
   $("fixed").textContent = dial.badGood > 0 && dial.badBad > 0 && dial.narrow < 1
     ? `Left alone it would come to rest where bad prompts are obeyed in ${percent(dial.badBad * (1 - dial.narrow) / rows)}: the model matches frequencies.`
     : "No kind of prompt has both good and bad rows, so nothing comes to rest: margins go on growing, ever more slowly.";
-  const why = [...model.foreign, ...beyond(course, optimiser, dial.steps)];
-  const open = model.probes.filter((_, l) => last[l][2] - last[l][1] > 0.3).map(probe => probe.name);
-  if (open.length) why.push(`${open.join(" and ")} ${open.length > 1 ? "are" : "is"} left open within more than 30 points`);
+  const why = unknown(ended, course, optimiser, dial.steps);
   $("beyond").textContent = why.length ? `Does not know: ${why.join("; ")}.` : "";
 }
 
@@ -137,12 +170,31 @@ function toy() {
   $("toy-dose-out").textContent = percent(dose); $("toy-time-out").textContent = T;
 }
 
-document.querySelectorAll("input").forEach(input => input.addEventListener("input", () => { draw(); toy(); }));
-// A sweep of one mix opens at that mix.
-const distinct = new Set(model.arms.map(arm => JSON.stringify(arm.shares)).filter(shares => JSON.parse(shares).badGood > 0));
-if (distinct.size === 1) {
-  const shares = JSON.parse([...distinct][0]), slide = share => share > 0 ? Math.max(0, 100 * (Math.log10(share) + 3) / 3) : 0;
+// Where the dials stand at first: at the sweep's largest dose whose end the forecast knows, else at fewer steps.
+function stand() {
+  const slide = share => share > 0 ? Math.max(0, 100 * (Math.log10(share) + 3) / 3) : 0;
+  const knows = (shares, kind, steps) => {
+    const dial = { ...shares, rest: Math.max(0, 1 - shares.badGood - shares.badBad - shares.anchor), steps };
+    const optimiser = optimiserOf(kind), { course, errors } = trustOf(kind);
+    const ended = meanOf(model.seeds.map(one => bandOf(one, dial, optimiser, errors, step => step === steps).map(([end]) => end)));
+    return unknown(ended, course, optimiser, steps).length === 0;
+  };
+  const usual = { optimiser: chosen(), steps: +$("steps").value, shares: { badGood: 0.1, badBad: 0, anchor: 0, narrow: 0 } };
+  const own = model.arms.filter(arm => arm.shares.badGood > 0).sort((a, b) => b.shares.badGood - a.shares.badGood);
+  const candidates = own.length ? own : [usual];
+  let stands = candidates.find(arm => knows(arm.shares, arm.optimiser, arm.steps)), steps = stands?.steps;
+  if (!stands) {
+    stands = candidates[candidates.length - 1];
+    for (steps = stands.steps; steps > 1 && !knows(stands.shares, stands.optimiser, steps);) steps = Math.floor(steps / 2);
+    // Nowhere: then the dials stand as the sweep does, and say why.
+    if (!knows(stands.shares, stands.optimiser, steps)) steps = stands.steps;
+    else $("opened").textContent = `The dials stand at ${steps} of the sweep's ${stands.steps} steps: as far as the forecast knows.`;
+  }
+  const { shares, optimiser } = stands;
   $("bad-good").value = slide(shares.badGood); $("bad-bad").value = slide(shares.badBad);
-  $("anchor").value = slide(shares.anchor); $("narrow").value = 100 * shares.narrow;
+  $("anchor").value = slide(shares.anchor); $("narrow").value = 100 * shares.narrow; $("steps").value = steps;
+  $(`o-${optimiser}`).checked = true;
 }
-draw(); toy();
+
+document.querySelectorAll("input").forEach(input => input.addEventListener("input", () => { $("opened").textContent = ""; draw(); toy(); }));
+stand(); draw(); toy();

@@ -27,6 +27,7 @@ pub(crate) struct Scale {
 enum Kind {
     Linear { low: f64, high: f64 },
     Log { zero: bool, low: f64, high: f64 },
+    LogOdds { low: f64, high: f64 },
     Slots(Vec<String>),
 }
 
@@ -36,6 +37,23 @@ impl Scale {
         let ticks = [(0.0, "0"), (0.25, ""), (0.5, "0.5"), (0.75, ""), (1.0, "1")];
         let ticks = ticks.map(|(at, label)| (at, label.to_owned())).into();
         Self { kind: Kind::Linear { low: 0.0, high: 1.0 }, ticks }
+    }
+
+    /// An axis of rates by their log-odds, as far as these rates reach, at most from .0001 to .9999. It ends at ticks.
+    pub(crate) fn log_odds(rates: impl IntoIterator<Item = f64>) -> Self {
+        const TICKS: [&str; 11] =
+            ["0.0001", "0.001", "0.01", "0.1", "0.25", "0.5", "0.75", "0.9", "0.99", "0.999", "0.9999"];
+        let ticks = TICKS.map(|label| (label.parse::<f64>().expect("it is a number"), label));
+        let rates: Vec<f64> = rates.into_iter().filter(|rate| rate.is_finite()).collect();
+        let lowest = rates.iter().copied().fold(0.5, f64::min);
+        let highest = rates.iter().copied().fold(0.5, f64::max);
+        let low = ticks.iter().map(|(at, _)| *at).rfind(|at| *at <= lowest.min(0.1)).unwrap_or(ticks[0].0);
+        let high = ticks.iter().map(|(at, _)| *at).find(|at| *at >= highest.max(0.9)).unwrap_or(ticks[10].0);
+        let within = ticks.iter().filter(|(at, _)| (low..=high).contains(at));
+        // The quarters are too near to one half to be named beside it.
+        let named = |at: f64, label: &str| if [0.25, 0.75].contains(&at) { String::new() } else { label.to_owned() };
+        let ticks = within.map(|&(at, label)| (at, named(at, label))).collect();
+        Self { kind: Kind::LogOdds { low: log_odds(low), high: log_odds(high) }, ticks }
     }
 
     /// A linear axis that holds these numbers and ends at round ones. Numbers that are not finite are left out.
@@ -107,6 +125,7 @@ impl Scale {
     pub(crate) fn place(&self, number: f64) -> f64 {
         let place = match &self.kind {
             Kind::Linear { low, high } => (number - low) / (high - low),
+            Kind::LogOdds { low, high } => (log_odds(number) - low) / (high - low),
             Kind::Slots(names) => (number + 0.5) / names.len() as f64,
             Kind::Log { zero: true, .. } if number <= 0.0 => ZERO,
             Kind::Log { zero, low, high } => {
@@ -131,6 +150,11 @@ impl Scale {
     pub(crate) fn is_continuous(&self) -> bool {
         !matches!(self.kind, Kind::Slots(_))
     }
+}
+
+/// `ln(p / (1 − p))`, infinite at 0 and 1.
+fn log_odds(rate: f64) -> f64 {
+    (rate / (1.0 - rate)).ln()
 }
 
 /// The smallest of 1, 2, 5 times a power of ten that is not below `raw`.
@@ -170,6 +194,17 @@ mod tests {
         assert!((axis.place(1.0) - axis.place(0.1) - decade).abs() < 1e-12);
         let ticks: Vec<_> = axis.ticks.iter().map(|(_, label)| label.as_str()).collect();
         assert_eq!(ticks, ["0", "0.01", "0.1", "", "1"]);
+    }
+
+    #[test]
+    fn log_odds_tell_rates_near_the_ends_apart() {
+        let axis = Scale::log_odds([0.004, 0.97]);
+        let labels: Vec<_> = axis.ticks.iter().map(|(_, label)| label.as_str()).collect();
+        assert_eq!(labels, ["0.001", "0.01", "0.1", "", "0.5", "", "0.9", "0.99"]);
+        let ends = [axis.place(0.0), axis.place(0.001), axis.place(0.99), axis.place(1.0)];
+        assert_eq!(ends, [0.0, 0.0, 1.0, 1.0]);
+        assert!(axis.place(0.97) - axis.place(0.9) > 2.0 * (Scale::unit().place(0.97) - Scale::unit().place(0.9)));
+        assert_eq!(Scale::log_odds([]).ticks.len(), 5, "a tenth to nine tenths at the least");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Effect against control, see [`SweepResults::effect`].
 
-use super::gallery::{difference_axis, dose_lines, dose_scale, drawings, rows, table};
+use super::gallery::{Shown, difference_axis, dose_lines, dose_scale, drawings, rows, table};
 use crate::{
     report::{
         family::SplitFamily,
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Margins first: near 0 and 1 a rate hides what happens.
-const MEASURES: [Measure; 3] = [Measure::Margin, Measure::Gap, Measure::Rate];
+const SHOWN: [Shown; 3] = [Shown::As(Measure::Margin), Shown::As(Measure::Gap), Shown::As(Measure::Rate)];
 
 /// Rows of one panel for each component, one row for each series; `None` where no arm has a control.
 pub(crate) fn components(
@@ -26,21 +26,21 @@ pub(crate) fn components(
         return None;
     }
     let value = |arm: usize, split: &Split, measure| results.effect(arm, split, measure, At::End);
-    let figure = |series: &Series, family: &SplitFamily, measure: Measure| Figure {
+    let figure = |series: &Series, family: &SplitFamily, shown: Shown| Figure {
         title: format!("{}: difference from the control by {}, {}", family.title, dose.label, series.title),
         x: dose_scale(dose),
         x_label: dose.axis_label(),
         y: Scale::unit(),
-        y_label: format!("{}, less the control's", measure.choice().label),
-        lines: dose_lines(dose, series, &family.splits, measure, &value),
+        y_label: format!("{}, less the control's", shown.choice().label),
+        lines: dose_lines(dose, series, &family.splits, shown.measure(), &value),
         level: None,
     };
-    let panels = drawings(series, families, &MEASURES, difference_axis, figure);
+    let panels = drawings(series, families, &SHOWN, difference_axis, figure);
     let caption = "Arm less control on the same seeds and items, after training: mean and 95 % interval. \
                    Source: probes.parquet of both runs, their last step.";
     Some(Gallery {
         id: "effect",
-        choices: MEASURES.map(Measure::choice).into(),
+        choices: SHOWN.map(Shown::choice).into(),
         rows: rows(series, families, panels, |family| family.title.to_owned()),
         table: table(caption.to_owned(), dose, series, families, &value, format::difference),
     })

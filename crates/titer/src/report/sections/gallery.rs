@@ -9,7 +9,7 @@ use crate::{
         series::{Dose, Series},
         view::{Drawing, GalleryRow, MeasureChoice, Panel, Table},
     },
-    results::{Measure, Split},
+    results::{Measure, Split, SweepResults},
     stats::Estimate,
 };
 
@@ -19,14 +19,41 @@ pub(crate) type PlottedValue<'a> = &'a dyn Fn(usize, &Split, Measure) -> Option<
 /// How an estimate is written in a table.
 pub(crate) type WriteEstimate = fn(&Estimate) -> String;
 
-impl Measure {
+/// What a figure can show: a measure, or rates on an axis of log-odds, where those near 0 and 1 can be told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// A measure on its own axis.
+    As(Measure),
+    /// Rates on an axis of log-odds.
+    LogOdds,
+}
+
+impl Shown {
+    /// What can be shown of levels, the one shown at first in front.
+    pub(crate) fn levels(results: &SweepResults) -> Vec<Self> {
+        let of_measure = |measure| {
+            let log_odds = (measure == Measure::Rate).then_some(Self::LogOdds);
+            [Self::As(measure)].into_iter().chain(log_odds)
+        };
+        results.measures().into_iter().flat_map(of_measure).collect()
+    }
+
+    /// What is measured.
+    pub(crate) fn measure(self) -> Measure {
+        match self {
+            Self::As(measure) => measure,
+            Self::LogOdds => Measure::Rate,
+        }
+    }
+
     /// The word in class names and on buttons.
-    pub fn choice(self) -> MeasureChoice {
+    pub(crate) fn choice(self) -> MeasureChoice {
         let (key, label) = match self {
-            Self::Rate => ("rate", "rate"),
-            Self::Margin => ("margin", "margin, nats"),
-            Self::Gap => ("gap", "gap, nats"),
-            Self::Other => ("other", "other"),
+            Self::As(Measure::Rate) => ("rate", "rate"),
+            Self::As(Measure::Margin) => ("margin", "margin, nats"),
+            Self::As(Measure::Gap) => ("gap", "gap, nats"),
+            Self::As(Measure::Other) => ("other", "other"),
+            Self::LogOdds => ("log-odds", "rate, log-odds axis"),
         };
         MeasureChoice { key, label }
     }
@@ -59,22 +86,30 @@ pub(crate) fn dose_lines(
     splits.iter().map(line).filter(|line| !line.points.is_empty()).collect()
 }
 
-/// The axis of levels: a rate from 0 to 1, nats as far as the column reaches.
-pub(crate) fn level_axis(measure: Measure, column: &[Figure]) -> Scale {
-    if measure == Measure::Rate { Scale::unit() } else { axis_around(column, None) }
+/// The axis of levels: a rate from 0 to 1, log-odds and nats as far as the column reaches.
+pub(crate) fn level_axis(shown: Shown, column: &[Figure]) -> Scale {
+    match shown {
+        Shown::As(Measure::Rate) => Scale::unit(),
+        Shown::LogOdds => Scale::log_odds(estimates(column).map(|estimate| estimate.mean)),
+        Shown::As(_) => axis_around(column, None),
+    }
 }
 
 /// The axis of differences: as far as the column reaches, 0 included.
-pub(crate) fn difference_axis(_: Measure, column: &[Figure]) -> Scale {
+pub(crate) fn difference_axis(_: Shown, column: &[Figure]) -> Scale {
     axis_around(column, Some(0.0))
+}
+
+/// Everything that is drawn in a column.
+fn estimates(column: &[Figure]) -> impl Iterator<Item = &Estimate> {
+    let points =
+        column.iter().flat_map(|figure| figure.lines.iter().flat_map(|line| line.points.iter().map(|(_, at)| at)));
+    points.chain(column.iter().filter_map(|figure| Some(&figure.level.as_ref()?.1)))
 }
 
 /// An axis that holds all these figures' means, and their intervals as far as they do not dwarf the means.
 fn axis_around(column: &[Figure], also: Option<f64>) -> Scale {
-    let points =
-        column.iter().flat_map(|figure| figure.lines.iter().flat_map(|line| line.points.iter().map(|(_, at)| at)));
-    let estimates: Vec<&Estimate> =
-        points.chain(column.iter().filter_map(|figure| Some(&figure.level.as_ref()?.1))).collect();
+    let estimates: Vec<&Estimate> = estimates(column).collect();
     let means = || estimates.iter().map(|estimate| estimate.mean).chain(also);
     let (low, high) = (means().fold(f64::INFINITY, f64::min), means().fold(f64::NEG_INFINITY, f64::max));
     let slack = 0.25 * (high - low).max(0.1);
@@ -82,23 +117,23 @@ fn axis_around(column: &[Figure], also: Option<f64>) -> Scale {
     Scale::around(ends.chain(means()), format::plain)
 }
 
-/// The drawings of every panel, `[series][families]`, one for each measure. Panels of a column share their vertical
+/// The drawings of every panel, `[series][families]`, one for each thing that can be shown. Panels of a column share their vertical
 /// axis, so that series can be compared. A measure that a family lacks is shown as its margin.
 pub(crate) fn drawings(
     series: &[Series],
     families: &[&SplitFamily],
-    measures: &[Measure],
-    axis: fn(Measure, &[Figure]) -> Scale,
-    figure: impl Fn(&Series, &SplitFamily, Measure) -> Figure,
+    choices: &[Shown],
+    axis: fn(Shown, &[Figure]) -> Scale,
+    figure: impl Fn(&Series, &SplitFamily, Shown) -> Figure,
 ) -> Vec<Vec<Vec<Drawing>>> {
     let mut panels = vec![vec![Vec::new(); families.len()]; series.len()];
     for (at, family) in families.iter().enumerate() {
-        let shown_as = |measure: Measure| if family.has(measure) { measure } else { Measure::Margin };
-        for measure in measures.iter().copied().filter(|measure| family.has(*measure)) {
-            let keys = measures.iter().filter(|chosen| shown_as(**chosen) == measure);
+        let shown_as = |shown: Shown| if family.has(shown.measure()) { shown } else { Shown::As(Measure::Margin) };
+        for shown in choices.iter().copied().filter(|shown| family.has(shown.measure())) {
+            let keys = choices.iter().filter(|chosen| shown_as(**chosen) == shown);
             let classes: Vec<_> = keys.map(|chosen| format!("m-{}", chosen.choice().key)).collect();
-            let column: Vec<Figure> = series.iter().map(|series| figure(series, family, measure)).collect();
-            let y = axis(measure, &column);
+            let column: Vec<Figure> = series.iter().map(|series| figure(series, family, shown)).collect();
+            let y = axis(shown, &column);
             for (row, figure) in column.into_iter().enumerate() {
                 let svg = Figure { y: y.clone(), ..figure }.svg();
                 panels[row][at].push(Drawing { classes: classes.join(" "), svg });

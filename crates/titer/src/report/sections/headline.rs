@@ -99,26 +99,56 @@ fn onset(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&Sp
     let of = |one: &Series| if one.title.is_empty() { String::new() } else { format!(" ({})", one.title) };
     let (first, (position, last)) = series.iter().find_map(|one| Some((one, end(results, one)?)))?;
     let control = results.arms[last].control.and_then(|control| shown(control, family))?;
-    // The dose in words, and the arm that has it.
+    // Between which doses, and the arm of the larger one.
     let onset = |one: &Series| {
         let (position, arm) = halved(results, one, family, measure)?;
-        let is_last = end(results, one).is_some_and(|(last, _)| last == position);
-        Some((format!("{}{}", dose.value(position), if is_last { "" } else { " or more" }), arm))
+        let below = finished(results, one).filter(|(other, _)| *other < position).last();
+        let at_most = || format!("of at most {}", dose.value(position));
+        let between = below.map(|(other, _)| format!("between {} and {}", dose.value(other), dose.value(position)));
+        Some((between.unwrap_or_else(at_most), position, arm))
     };
-    let from = onset(first);
-    let at = shown(from.as_ref().map_or(last, |(_, arm)| *arm), family);
-    let at = at.map_or_else(|| "–".to_owned(), |level| format::interval(&level));
-    let claim = match from {
-        Some((from, _)) => format!("A {} of {from} halves {}: ", dose.label, noun(family)),
-        None => format!("No {} halves {}: at the largest, {}, it is ", dose.label, noun(family), dose.value(position)),
-    };
-    let against = format!("{at}{unit} against {} in the control{}.", format::interval(&control), of(first));
-    let mut sentences = vec![claim + &against];
-    let elsewhere = series.iter().filter(|one| one.title != first.title && end(results, one).is_some());
-    let onset_in = |one: &Series| onset(one).map_or_else(|| "no dose".to_owned(), |(from, _)| from);
-    let elsewhere: Vec<String> = elsewhere.map(|one| format!("{} with {}", onset_in(one), one.title)).collect();
-    if !elsewhere.is_empty() && elsewhere.len() <= SERIES {
-        sentences.push(format!("It takes {}.", elsewhere.join("; ")));
+    let mut sentences = Vec::new();
+    match onset(first) {
+        Some((between, position, arm)) => {
+            let at = shown(arm, family)?;
+            sentences.push(format!(
+                "A {} {between} halves {}: at {} it is {}{unit}, in the control {}{}.",
+                dose.label,
+                noun(family),
+                dose.value(position),
+                format::interval(&at),
+                format::interval(&control),
+                of(first)
+            ));
+            if measure == Measure::Rate && at.high > control.mean / 2.0 {
+                sentences.push(format!(
+                    "That is the mean; seeds differ at {}, and the interval reaches beyond half.",
+                    dose.value(position)
+                ));
+            }
+        }
+        None => sentences.push(format!(
+            "No {} halves {}: at the largest, {}, it is {}{unit}, in the control {}{}.",
+            dose.label,
+            noun(family),
+            dose.value(position),
+            shown(last, family).map_or_else(|| "–".to_owned(), |level| format::interval(&level)),
+            format::interval(&control),
+            of(first)
+        )),
+    }
+    // Series that it takes as much in are named together.
+    let mut elsewhere: Vec<(String, Vec<&str>)> = Vec::new();
+    for one in series.iter().filter(|one| one.title != first.title && end(results, one).is_some()) {
+        let between = onset(one).map_or_else(|| "more than any dose".to_owned(), |(between, ..)| between);
+        match elsewhere.iter_mut().find(|(known, _)| *known == between) {
+            Some((_, titles)) => titles.push(&one.title),
+            None => elsewhere.push((between, vec![&one.title])),
+        }
+    }
+    if !elsewhere.is_empty() && elsewhere.iter().map(|(_, titles)| titles.len()).sum::<usize>() <= SERIES {
+        let named = |(between, titles): &(String, Vec<&str>)| format!("{between} with {}", titles.join(" or "));
+        sentences.push(format!("It takes {}.", elsewhere.iter().map(named).collect::<Vec<_>>().join("; ")));
     }
     let others = families.iter().filter(|other| other.component != Component::ObeyBad).filter_map(|other| {
         let control = results.arms[last].control.and_then(|control| shown(control, other))?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use titer_data::probe::Component;
 
-use super::gallery::{dose_lines, dose_scale, drawings, level_axis, rows, table};
+use super::gallery::{Shown, dose_lines, dose_scale, drawings, level_axis, rows, table};
 use crate::{
     report::{
         family::SplitFamily,
@@ -91,9 +91,21 @@ fn one_row(id: &'static str, results: &SweepResults, dose: &Dose, series: &[Seri
     gallery(id, results, dose, series, &[family], rows)
 }
 
+/// How the figure that opens a report is read.
+pub(crate) fn how_to_read(dose: &Dose, series: &[Series]) -> String {
+    let panels = if series.len() > 1 { "A panel holds the arms that differ in nothing else. " } else { "" };
+    let apart = if dose_scale(dose).sets_zero_apart() { " The axis is logarithmic, with 0 apart." } else { "" };
+    let rest = "The rest is what the other rows are.";
+    let rest = if series.iter().any(|one| one.title.contains("rest ")) { format!(" {rest}") } else { String::new() };
+    format!(
+        "{panels}The line is the mean over seeds, the band or bar its 95 % interval. The dashed line is the control: as many rows, all \
+         neutral→good. “Seen” are prompts worded as in training.{rest}{apart}"
+    )
+}
+
 fn panels(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> Vec<Vec<Vec<Drawing>>> {
-    drawings(series, families, &results.measures(), level_axis, |series, family, measure| {
-        figure(results, dose, series, family, measure)
+    drawings(series, families, &Shown::levels(results), level_axis, |series, family, shown| {
+        figure(results, dose, series, family, shown)
     })
 }
 
@@ -110,26 +122,21 @@ fn gallery(
     let value = |arm: usize, split: &Split, measure| level(results, arm, split, measure);
     Gallery {
         id,
-        choices: results.measures().map(Measure::choice).into(),
+        choices: Shown::levels(results).into_iter().map(Shown::choice).collect(),
         rows,
         table: table(caption.to_owned(), dose, series, families, &value, format::interval),
     }
 }
 
-fn figure(results: &SweepResults, dose: &Dose, series: &Series, family: &SplitFamily, measure: Measure) -> Figure {
+fn figure(results: &SweepResults, dose: &Dose, series: &Series, family: &SplitFamily, shown: Shown) -> Figure {
+    let measure = shown.measure();
     let control = series.control.and_then(|control| level(results, control, family.leading(), measure));
     Figure {
-        title: format!(
-            "{}: {} after training by {}, {}",
-            family.title,
-            measure.choice().label,
-            dose.label,
-            series.title
-        ),
+        title: format!("{}: {} after training by {}, {}", family.title, shown.choice().label, dose.label, series.title),
         x: dose_scale(dose),
         x_label: dose.axis_label(),
         y: Scale::unit(),
-        y_label: measure.choice().label.to_owned(),
+        y_label: shown.choice().label.to_owned(),
         lines: dose_lines(dose, series, &family.splits, measure, &|arm, split, measure| {
             level(results, arm, split, measure)
         }),

@@ -1,6 +1,6 @@
 //! Along training: the leading split of every component at each measurement, for a few doses.
 
-use super::gallery::{drawings, level_axis, rows};
+use super::gallery::{Shown, drawings, level_axis, rows};
 use crate::{
     report::{
         family::SplitFamily,
@@ -28,23 +28,24 @@ pub(crate) fn components(
     if !families.iter().any(between) {
         return None;
     }
-    let figure = |series: &Series, family: &SplitFamily, measure: Measure| {
-        let lines = lines(results, dose, series, family.leading(), measure);
+    let figure = |series: &Series, family: &SplitFamily, shown: Shown| {
+        let lines = lines(results, dose, series, family.leading(), shown.measure());
         let steps = lines.iter().flat_map(|line| line.points.iter().map(|(step, _)| *step));
         Figure {
-            title: format!("{}: {} along training, {}", family.title, measure.choice().label, series.title),
+            title: format!("{}: {} along training, {}", family.title, shown.choice().label, series.title),
             x: Scale::around(steps.collect::<Vec<_>>(), format::plain),
             x_label: "optimiser steps".to_owned(),
             y: Scale::unit(),
-            y_label: measure.choice().label.to_owned(),
+            y_label: shown.choice().label.to_owned(),
             lines,
             level: None,
         }
     };
-    let panels = drawings(series, families, &results.measures(), level_axis, figure);
+    let choices = Shown::levels(results);
+    let panels = drawings(series, families, &choices, level_axis, figure);
     Some(Gallery {
         id: "training",
-        choices: results.measures().map(Measure::choice).into(),
+        choices: choices.into_iter().map(Shown::choice).collect(),
         rows: rows(series, families, panels, |family| format!("{}, {}", family.title, family.leading().label())),
         table: table(results, dose, series, families),
     })
