@@ -69,8 +69,8 @@ fn every_command_names_a_newer_format_and_changes_nothing() {
         (
             "forecast.json",
             "",
-            "{\"format\": 6, \"shape\": \"round\"}",
-            format!("format 6, and this titer reads format 6: {newer}"),
+            "{\"format\": 7, \"shape\": \"round\"}",
+            format!("format 7, and this titer reads format 6: {newer}"),
         ),
     ];
     for (name, old, new, said) in cases {
@@ -101,14 +101,14 @@ fn newer_forecasts_and_older_ones_are_told_apart() {
     let folder = Folder::of_format_1();
     let file = folder.path().join("f.json");
     let forecast = ["forecast", "tiny.toml", "--items", "8", "--contrasts", "8", "--out", "f.json"];
-    fs_err::write(&file, "{\"format\": 6, \"told\": [], \"dials\": {}}").unwrap();
+    fs_err::write(&file, "{\"format\": 7, \"told\": [], \"dials\": {}}").unwrap();
     let (code, _, error) = folder.titer(&forecast);
     assert_eq!(code, 2);
     assert_eq!(
         error,
-        "error: f.json has format 6, and this titer reads format 6: a newer titer wrote it, and reads it\n"
+        "error: f.json has format 7, and this titer reads format 6: a newer titer wrote it, and reads it\n"
     );
-    assert!(fs_err::read_to_string(&file).unwrap().starts_with("{\"format\": 6"));
+    assert!(fs_err::read_to_string(&file).unwrap().starts_with("{\"format\": 7"));
     fs_err::write(folder.sweep().join("forecast.json"), "{\"format\": 4, \"told\": []}").unwrap();
     let (code, _, error) = folder.titer(READERS[0]);
     assert_eq!(code, 2);

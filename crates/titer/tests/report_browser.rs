@@ -40,6 +40,10 @@ frame.addEventListener('load', () => {
     wide(key);
     if (shown('.drawing') !== panels || shown(`.m-${key}`) !== panels) found.push(`${key}: not one drawing in each panel`);
   }
+  page.querySelectorAll('.pick-log-odds').forEach(choice => choice.click());
+  wide('log-odds');
+  if (shown('.drawing') !== panels) found.push('log-odds: not one drawing in each panel');
+  if (shown('.m-log-odds') === 0) found.push('log-odds: none is drawn');
   const dark = view.matchMedia('(prefers-color-scheme: dark)').matches;
   document.body.dataset.found = JSON.stringify({ width: view.innerWidth, dark, found });
 });
@@ -85,6 +89,51 @@ fn the_report_opens_without_errors_and_fits_the_window() {
             }
         }
     }
+}
+
+/// Clicks the three buttons of the first figure, and leaves what they would have saved in an attribute.
+const SAVE: &str = "<script>
+const names = [], blobs = [];
+URL.createObjectURL = blob => { blobs.push(blob); return 'data:,'; };
+HTMLAnchorElement.prototype.click = function () { names.push(this.download); };
+document.querySelectorAll('.panel .save')[0].querySelectorAll('button').forEach(button => button.click());
+setTimeout(async () => {
+  const files = await Promise.all(blobs.map(async (blob, at) => {
+    const bytes = new Uint8Array(await blob.arrayBuffer());
+    return { name: names[at], png: bytes[0] === 0x89 && bytes[1] === 0x50, size: bytes.length, text: blob.type.startsWith('text') || blob.type.includes('svg') ? await blob.text() : '' };
+  }));
+  const svg = files.find(file => file.name.endsWith('.svg'));
+  const drawn = new DOMParser().parseFromString(svg.text, 'image/svg+xml');
+  const title = document.querySelector('.panel h4').textContent.trim();
+  document.body.dataset.saved = JSON.stringify({
+    names,
+    svg: !drawn.querySelector('parsererror') && drawn.documentElement.textContent.includes(title) && !svg.text.includes('class='),
+    png: files.some(file => file.name.endsWith('.png') && file.png && file.size > 1000),
+    csv: files.find(file => file.name.endsWith('.csv')).text.split('\\n').length,
+  });
+}, 3000);
+</script>";
+
+#[test]
+fn a_figure_is_saved_as_three_kinds_of_files() {
+    let Some(browser) = chromium() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let runs = folder.path().join("runs");
+    fs_err::create_dir(&runs).unwrap();
+    sweep(&runs, &Size { seeds: 3, items: 8, missing: 0 });
+    let page = folder.path().join("report.html");
+    titer::report::write(&runs, &page).unwrap();
+    let report = fs_err::read_to_string(&page).unwrap();
+    fs_err::write(&page, report.replacen("</body>", &format!("{SAVE}</body>"), 1)).unwrap();
+    let output = browse(&browser, folder.path(), &page, &["--dump-dom".to_owned()]);
+    let dom = String::from_utf8_lossy(&output.stdout);
+    let saved = dom.split("data-saved=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("files were saved");
+    let saved: serde_json::Value = serde_json::from_str(&saved.replace("&quot;", "\"")).unwrap();
+    assert_eq!((&saved["svg"], &saved["png"]), (&true.into(), &true.into()), "{saved}");
+    assert!(saved["csv"].as_u64().unwrap() > 3, "a line a row, and their heads: {saved}");
+    let endings: Vec<&str> =
+        saved["names"].as_array().unwrap().iter().filter_map(|name| name.as_str()?.rsplit('.').next()).collect();
+    assert_eq!(endings, ["svg", "csv", "png"], "the image is ready last");
 }
 
 fn shoot(browser: &Path, folder: &Path, report: &str, width: u32, scheme: &str, shots: &Path) {

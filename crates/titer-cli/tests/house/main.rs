@@ -62,6 +62,16 @@ fn a_folder_begins_with_its_table_of_contents() {
     assert!(!is_table_of_contents(&syn::parse_file("mod a; pub use a::A; fn b() {}").unwrap()));
 }
 
+/// What the wheel is built from is then built already where tests ran, and is the same.
+#[test]
+fn the_command_and_the_wheel_are_compiled_alike() {
+    let optimised = |manifest: &str| -> toml::Value {
+        let text = fs_err::read_to_string(folder(manifest)).unwrap();
+        toml::from_str::<toml::Table>(&text).unwrap()["profile"]["release"].clone()
+    };
+    assert_eq!(optimised("../Cargo.toml"), optimised("../python/Cargo.toml"));
+}
+
 #[test]
 fn the_files_that_the_architecture_names_are_there() {
     let text = fs_err::read_to_string(folder("../ARCHITECTURE.md")).unwrap();

@@ -14,8 +14,8 @@ const reveal = () => {
 addEventListener("hashchange", reveal);
 contents.addEventListener("click", () => setTimeout(reveal));
 reveal();
-// Paper has no folds.
-addEventListener("beforeprint", () => document.querySelectorAll("details").forEach(part => { part.open = true; }));
+// Paper has no folds. Tables behind figures stay closed unless the reader has opened them: they go on for dozens of pages.
+addEventListener("beforeprint", () => document.querySelectorAll(".fold, .missing").forEach(part => { part.open = true; }));
 
 // A figure as a file of its own: what the style sheet says is written into the drawing, on a light ground, its title above it.
 const SAID = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "opacity", "font-family", "font-size", "color", "text-anchor"];

@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(labels, ["0.001", "0.01", "0.1", "", "0.5", "", "0.9", "0.99"]);
         let ends = [axis.place(0.0), axis.place(0.001), axis.place(0.99), axis.place(1.0)];
         assert_eq!(ends, [0.0, 0.0, 1.0, 1.0]);
-        assert!(axis.place(0.97) - axis.place(0.9) > 2.0 * (Scale::unit().place(0.97) - Scale::unit().place(0.9)));
+        assert!(axis.place(0.97) - axis.place(0.9) > 1.5 * (Scale::unit().place(0.97) - Scale::unit().place(0.9)));
         assert_eq!(Scale::log_odds([]).ticks.len(), 5, "a tenth to nine tenths at the least");
     }
 
