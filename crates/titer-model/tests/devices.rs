@@ -6,7 +6,10 @@
 
 mod torch;
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use titer_model::{
     backend::{Backend, Cpu, TorchDevice},
@@ -203,6 +206,63 @@ fn all_families_in_f32() {
         }
     }
 }
+
+/// A family with each kind of attention and norm: plain, with bounded scores and windows, with normed queries.
+#[test]
+fn families_without_kernels() {
+    let Some(torch) = torch::<f64>().filter(|torch| torch.device() != TorchDevice::Mps) else { return };
+    for family in ["llama", "gemma2", "qwen3"] {
+        let expected = results(open(Cpu::<f64>::new(), family, Trained::All));
+        agree(&results(open(torch.without_kernels(), family, Trained::All)), &expected, 1e-9, family);
+    }
+}
+
+/// Operations that torch is asked for in a training step of adapters, by layer of the decoder and by adapter matrix: launches, on a GPU.
+#[test]
+fn a_step_asks_for_few_operations() {
+    let Some(torch) = torch::<f32>().filter(|torch| torch.device() == TorchDevice::Cpu) else { return };
+    let (decoder, mut params) = open(torch, "llama", Trained::Adapters(Dtype::Bf16));
+    let rows = |lengths: &[usize]| -> Vec<Packed> {
+        let mut packed = Packed::new();
+        for &len in lengths {
+            let tokens: Vec<u32> = (0..len).map(|at| (at * 7 % 60) as u32).collect();
+            packed.push_row(&tokens, &(0..len).map(|at| at > 2).collect::<Vec<_>>());
+        }
+        vec![packed]
+    };
+    let (mut workspace, layout) = (Workspace::default(), &decoder.layout);
+    let rule = UpdateRule::AdamW { beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.1 };
+    let mut optimiser = Optimiser::new(&torch, layout, rule);
+    let mut counts = Vec::new();
+    for lengths in [[7, 7, 7], [7, 7, 7], [9, 5, 3]] {
+        let shards = rows(&lengths);
+        let weights = vec![vec![0.1; shards[0].targets.len()]];
+        let before = torch.launches();
+        let (gradient, _) = workspace.gradient(&decoder, &params, &shards, &weights);
+        let passed = torch.launches();
+        let norm = gradient.norm(&torch);
+        let measured = torch.launches();
+        optimiser.step(&torch, &mut params, gradient, if norm > 1.0 { 1.0 / norm } else { 1.0 }, 1e-3);
+        counts.push([passed - before, measured - passed, torch.launches() - measured]);
+    }
+    let directions = [1, 2, 3].map(|seed| waves(&decoder, 0.3, seed));
+    let shards = rows(&[7, 7, 7]);
+    let weights = vec![vec![0.1; shards[0].targets.len()]];
+    let before = torch.launches();
+    contract(&workspace, &decoder, &params, &shards, &weights, &directions);
+    let pressed = torch.launches() - before;
+    let matrices = layout.specs.iter().filter(|spec| spec.trained).count();
+    let said = format!(
+        "{} layers, {matrices} matrices: pass, norm and step {counts:?}, pressure {pressed}",
+        decoder.config.num_hidden_layers
+    );
+    writeln!(std::io::stderr(), "{said}").unwrap();
+    let [pass, norm, step] = counts[1];
+    assert!(pass <= LAUNCHES[0] && norm <= LAUNCHES[1] && step <= LAUNCHES[2] && pressed <= LAUNCHES[3], "{said}");
+}
+
+/// Of the second batch of [`a_step_asks_for_few_operations`]: pass, norm of the gradient, step; and of pressure with three directions.
+const LAUNCHES: [u64; 4] = [u64::MAX; 4];
 
 #[test]
 fn adapters_with_activations_in_bf16() {
