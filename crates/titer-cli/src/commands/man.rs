@@ -27,7 +27,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         man(&ManArgs { out: dir.path().join("man1") }).unwrap();
         let page = |name: &str| fs_err::read_to_string(dir.path().join("man1").join(name)).unwrap();
-        for (name, wanted) in [("titer.1", "titer\\-run(1)"), ("titer-run.1", "seeds"), ("titer-organism-train.1", "width")] {
+        for (name, wanted) in
+            [("titer.1", "titer\\-run(1)"), ("titer-run.1", "seeds"), ("titer-organism-train.1", "width")]
+        {
             assert!(page(name).contains(wanted), "{name} does not hold {wanted}");
         }
         let pages = fs_err::read_dir(dir.path().join("man1")).unwrap().count();
