@@ -240,7 +240,7 @@ fn short(number: f64) -> String {
 
 impl SweepProgress for SweepBar {
     fn start(&self, _: usize, _: &RunPlan) -> Box<dyn Progress + '_> {
-        Box::new(RunBar(self))
+        Box::new(RunBar { sweep: self, memory: Mutex::default() })
     }
 
     fn finish(&self, _run: usize) {
@@ -252,18 +252,32 @@ impl SweepProgress for SweepBar {
     }
 }
 
-struct RunBar<'a>(&'a SweepBar);
+struct RunBar<'a> {
+    sweep: &'a SweepBar,
+    /// What the device's memory held last.
+    memory: Mutex<String>,
+}
 
 impl Progress for RunBar<'_> {
     fn step(&self, loss: f64, tokens: usize) {
-        let (sweep, rate) = (self.0, self.0.rate(tokens));
+        let (sweep, rate) = (self.sweep, self.sweep.rate(tokens));
         let (done, runs) = (sweep.done.load(Ordering::Relaxed), sweep.runs);
-        sweep.bar.advance(1, &format!("runs {done}/{runs} · loss {}{rate}", short_loss(loss)));
+        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        sweep.bar.advance(1, &format!("runs {done}/{runs} · loss {}{rate}{memory}", short_loss(loss)));
+    }
+
+    fn memory(&self, used: u64, all: u64) {
+        *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = of_memory(used, all);
     }
 
     fn stopped(&self) -> bool {
         self.0.bar.stopped()
     }
+}
+
+/// What a device's memory holds, at the end of a line.
+fn of_memory(used: u64, all: u64) -> String {
+    format!(" · {}/{} GB", short(used as f64 / 1e9), short(all as f64 / 1e9))
 }
 
 /// A loss in four characters or so, so that the line keeps its width.
@@ -274,6 +288,11 @@ fn short_loss(loss: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_is_said_in_few_letters() {
+        assert_eq!(of_memory(1_250_000_000, 84_900_000_000), " · 1.2/85 GB");
+    }
 
     #[test]
     fn a_time_to_go_is_not_said_before_it_can_be_known() {

@@ -8,8 +8,9 @@ use titer_data::{
 use titer_model::passes::Tree;
 
 use crate::{
+    device::on_each,
     endpoint::{Endpoint, EndpointError},
-    model::Model,
+    model::{Model, ModelCopies},
 };
 
 /// Who says how likely replies are.
@@ -45,6 +46,29 @@ impl Scoring for Model {
 
     fn log_probs(&self, pairs: &[(&[u32], &[u32])]) -> Result<Vec<f64>, EndpointError> {
         Ok(Tree::new(pairs).log_probs(&self.decoder, &self.params))
+    }
+}
+
+/// Each place has a part of the replies.
+impl Scoring for ModelCopies {
+    fn template(&self) -> &ChatTemplate {
+        &self.first().template
+    }
+
+    fn tokenizer(&self) -> &Tokenizer {
+        &self.first().tokenizer
+    }
+
+    fn world(&self) -> Option<&World> {
+        self.first().world.as_ref()
+    }
+
+    fn log_probs(&self, pairs: &[(&[u32], &[u32])]) -> Result<Vec<f64>, EndpointError> {
+        let models = self.models();
+        on_each(models.len(), pairs, |device, range| models[device].log_probs(&pairs[range]))
+            .into_iter()
+            .collect::<Result<Vec<_>, _>>()
+            .map(|parts| parts.concat())
     }
 }
 

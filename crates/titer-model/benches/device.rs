@@ -101,6 +101,7 @@ fn main() {
     let batch = batch(&decoder, rows, length);
     let weights: Vec<Vec<f32>> = batch.iter().map(|packed| vec![1e-3; packed.targets.len()]).collect();
     let (mut workspace, mut seconds, mut check) = (Workspace::default(), Vec::new(), 0.0);
+    let before = backend.as_torch().map(Torch::launches);
     let mut tokens = rows * length;
     match work {
         "train" => {
@@ -157,12 +158,14 @@ fn main() {
     let mut warm = seconds[1..].to_vec();
     warm.sort_by(f64::total_cmp);
     let median = warm[warm.len() / 2];
+    let launches =
+        backend.as_torch().map(Torch::launches).zip(before).map(|(all, before)| (all - before) / (steps as u64 + 1));
     let memory = backend.as_torch().and_then(Torch::memory).map(|(free, all)| (all - free) >> 20);
     println!(
         "{}",
         serde_json::json!({
             "work": work, "seconds": median, "tokens": tokens, "tokens_per_second": tokens as f64 / median, "check": check,
-            "memory_mb": memory, "torch": backend.as_torch().map(Torch::version)
+            "launches": launches, "memory_mb": memory, "torch": backend.as_torch().map(Torch::version)
         })
     );
 }

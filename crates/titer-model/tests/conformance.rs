@@ -24,7 +24,10 @@ fn trials() -> Vec<Trial> {
     let contexts: [(&[u32], &[u32]); 4] =
         [(&[1, 2, 3], &[4, 9]), (&[1, 2, 3], &[5, 9]), (&[1, 2, 6], &[4, 8]), (&[1, 7, 6], &[4, 9])];
     tree.packed.push_tree(contexts);
-    rows.into_iter().chain([capped, alone, contrasts, tree]).collect()
+    // Heads as kernels on GPUs want them, rows longer than their blocks.
+    let mut wide = Trial::of_rows(&[70, 9, 133]);
+    wide.heads = Heads { queries: 4, keys: 2, width: 16, scale: 0.25, softcap: None };
+    rows.into_iter().chain([capped, alone, contrasts, tree, wide]).collect()
 }
 
 fn conforms<B: Backend>(backend: &B, what: &str, allowed: f64) {
@@ -46,6 +49,7 @@ fn the_processor_in_f32_conforms() {
 fn torch_in_f64_conforms() {
     if let Some(torch) = torch::<f64>().filter(|torch| torch.device() != TorchDevice::Mps) {
         conforms(&torch, "torch in f64", 1e-11);
+        conforms(&torch.without_kernels(), "torch in f64 without kernels", 1e-11);
     }
 }
 
@@ -53,6 +57,7 @@ fn torch_in_f64_conforms() {
 fn torch_in_f32_conforms() {
     if let Some(torch) = torch::<f32>() {
         conforms(&torch, "torch in f32", 2e-5);
+        conforms(&torch.without_kernels(), "torch in f32 without kernels", 2e-5);
         conforms(&Device::torch(torch), "the lab's torch", 2e-5);
     }
 }
@@ -88,5 +93,6 @@ fn what_fails_is_an_error_of_one_sentence() {
 fn torch_with_activations_in_bf16_is_close() {
     if let Some(torch) = torch::<f32>() {
         conforms(&torch.with_bf16(), "torch in bf16", 0.04);
+        conforms(&torch.with_bf16().without_kernels(), "torch in bf16 without kernels", 0.04);
     }
 }

@@ -6,10 +6,13 @@
 
 mod torch;
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use titer_model::{
-    backend::{Backend, Cpu, TorchDevice},
+    backend::{Backend, Cpu, Torch, TorchDevice},
     decoder::{Decoder, Detached, Tape},
     io::{Weights, read_config},
     layers::StreamEdit,
@@ -201,6 +204,57 @@ fn all_families_in_f32() {
             let expected = results(open(Cpu::<f64>::new(), family, trained));
             agree(&results(open(torch, family, trained)), &expected, 2e-3, &what);
         }
+    }
+}
+
+/// A family with each kind of attention and norm: plain, with bounded scores and windows, with normed queries.
+#[test]
+fn families_without_kernels() {
+    let Some(torch) = torch::<f64>().filter(|torch| torch.device() != TorchDevice::Mps) else { return };
+    for family in ["llama", "gemma2", "qwen3"] {
+        let expected = results(open(Cpu::<f64>::new(), family, Trained::All));
+        agree(&results(open(torch.without_kernels(), family, Trained::All)), &expected, 1e-9, family);
+    }
+}
+
+/// Operations that torch is asked for, which are launches on a GPU: in the passes of a training step of adapters, for the gradient's norm, in the
+/// optimiser's step, and in passes of per-row pressure with three directions.
+fn launches(torch: Torch<f32>) -> [u64; 4] {
+    let (decoder, mut params) = open(torch, "llama", Trained::Adapters(Dtype::Bf16));
+    let mut packed = Packed::new();
+    for _ in 0..3 {
+        packed.push_row(&[7, 3, 9, 9, 1, 4, 60], &[false, true, false, true, true, true, true]);
+    }
+    let (shards, weights) = (vec![packed], vec![vec![0.1; 15]]);
+    let mut workspace = Workspace::default();
+    let rule = UpdateRule::AdamW { beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.1 };
+    let mut optimiser = Optimiser::new(&torch, &decoder.layout, rule);
+    let mut found = [0; 4];
+    // What is made once is there in the second step.
+    for _ in 0..2 {
+        let begun = torch.launches();
+        let (gradient, _) = workspace.gradient(&decoder, &params, &shards, &weights);
+        let passed = torch.launches();
+        let norm = gradient.norm(&torch);
+        let measured = torch.launches();
+        optimiser.step(&torch, &mut params, gradient, 0.9 / norm.max(1.0), 1e-3);
+        found = [passed - begun, measured - passed, torch.launches() - measured, 0];
+    }
+    let directions = [1, 2, 3].map(|seed| waves(&decoder, 0.3, seed));
+    let begun = torch.launches();
+    contract(&workspace, &decoder, &params, &shards, &weights, &directions);
+    found[3] = torch.launches() - begun;
+    found
+}
+
+#[test]
+fn a_step_asks_for_few_operations() {
+    let Some(torch) = torch::<f32>().filter(|torch| torch.device() == TorchDevice::Cpu) else { return };
+    // Two blocks, 28 matrices.
+    for (torch, most) in [(torch, [327, 4, 3, 572]), (torch.with_bf16(), [0; 4])] {
+        let found = launches(torch);
+        writeln!(std::io::stderr(), "in {}: {found:?}", torch.activations()).unwrap();
+        assert!(found.iter().zip(most).all(|(&found, most)| found <= most), "in {}: {found:?}", torch.activations());
     }
 }
 

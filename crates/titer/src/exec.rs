@@ -35,6 +35,9 @@ pub trait Progress {
     /// One optimiser step has been done, at this loss; its passes read so many tokens, prompts included.
     fn step(&self, loss: f64, tokens: usize);
 
+    /// So many bytes of the device's memory are in use, of so many.
+    fn memory(&self, _used: u64, _all: u64) {}
+
     /// Whether the run is to stop before its next step: it stays unfinished, and is made again by the next command.
     fn stopped(&self) -> bool {
         false

@@ -13,7 +13,7 @@ use titer_data::{
     tokenize::{Encoded, encode_row},
 };
 use titer_engine::{
-    model::Model,
+    model::{Model, ModelCopies},
     rows::PackedRows,
     scoring::{Scoring, ScoringError},
 };
@@ -206,9 +206,10 @@ fn open_model(args: &AuditArgs, base: &str) -> Result<Opened, Failure> {
     }
     fetch(base).map_err(Failure::input)?;
     let (compute, device) = args.compute.asked().or_default();
-    let model = Model::open_computing(base, 0, compute, device).map_err(Failure::input)?;
+    let model = Model::open_for(base, 0, compute, device).map_err(Failure::input)?;
     let model = model.with_template_options(&args.template.options()).map_err(Failure::input)?;
-    Ok(Opened::Here(Box::new(model)))
+    let model = model.computing(compute, device).map_err(Failure::input)?;
+    Ok(Opened::Here(Box::new(ModelCopies::of(vec![model]))))
 }
 
 /// The log-probabilities of what is trained of every row, by group, nats.

@@ -9,7 +9,7 @@ use titer::{
     store::{Holder, Jobs, NoQueue, StoreError, Submission, Sweep},
 };
 use titer_engine::{
-    device::available,
+    device::{available, begin_at},
     inputs::{Inputs, Resolved},
     train::EngineRunner,
 };
@@ -52,6 +52,8 @@ pub(crate) fn exec(args: &ExecArgs) -> Result<(), Failure> {
     spec.seeds = Some(record.seeds.clone());
     let inputs = Inputs::default();
     let Resolved { plan, runs, .. } = resolve(&spec, &inputs).map_err(Failure::input)?;
+    // Slots of one machine begin on a GPU of their own, where any is meant.
+    begin_at(args.slot);
     // Before a run is claimed, so that slots on machines that have the device make it.
     available(plan.device, plan.compute).map_err(Failure::input)?;
     // What the sweep's record no longer has is of another version of the spec, and nobody waits for it.

@@ -11,7 +11,7 @@ use titer_data::{
 };
 use titer_engine::{
     endpoint::{Endpoint, EndpointError, EndpointOptions, Reader},
-    model::Model,
+    model::{Model, ModelCopies},
     scoring::{Scoring, ScoringError, ToldEndpoint},
     screen::Subjects,
 };
@@ -29,7 +29,7 @@ const KEY: &str = "TITER_API_KEY";
 /// Who is asked.
 pub(super) enum Opened {
     /// A model here.
-    Here(Box<Model>),
+    Here(Box<ModelCopies>),
     /// One behind an endpoint.
     There(Box<Endpoint>),
 }
@@ -37,6 +37,14 @@ pub(super) enum Opened {
 impl Opened {
     /// The model, where it is here.
     pub(super) fn model(&self) -> Option<&Model> {
+        match self {
+            Self::Here(model) => Some(model.first()),
+            Self::There(_) => None,
+        }
+    }
+
+    /// The model in all the places where it computes, where it is here.
+    pub(super) fn copies(&self) -> Option<&ModelCopies> {
         match self {
             Self::Here(model) => Some(model),
             Self::There(_) => None,
@@ -46,7 +54,7 @@ impl Opened {
     /// What renders its chats.
     pub(super) fn template(&self) -> &ChatTemplate {
         match self {
-            Self::Here(model) => &model.template,
+            Self::Here(model) => &model.first().template,
             Self::There(endpoint) => &endpoint.reader.template,
         }
     }
@@ -54,7 +62,7 @@ impl Opened {
     /// The world of an organism.
     pub(super) fn world(&self) -> Option<&World> {
         match self {
-            Self::Here(model) => model.world.as_ref(),
+            Self::Here(model) => model.first().world.as_ref(),
             Self::There(endpoint) => endpoint.reader.world.as_ref(),
         }
     }
@@ -89,13 +97,14 @@ pub(super) fn open(args: &SubjectArgs, sampling: &SamplingArgs) -> Result<Opened
     }
     fetch(&args.model).map_err(Failure::input)?;
     let (compute, device) = args.compute.asked().or_default();
-    let model = Model::open_computing(&args.model, args.seed, compute, device).map_err(Failure::input)?;
+    let model = Model::open_for(&args.model, args.seed, compute, device).map_err(Failure::input)?;
     let model = model.with_template_options(&args.template.options()).map_err(Failure::input)?;
     let model = match &args.adapter {
         Some(folder) => model.with_adapter(folder).map_err(Failure::input)?,
         None => model,
     };
-    Ok(Opened::Here(Box::new(model)))
+    let copies = ModelCopies::over(model, compute, device).map_err(Failure::input)?;
+    Ok(Opened::Here(Box::new(copies)))
 }
 
 fn endpoint(url: &str, args: &SubjectArgs, sampling: &SamplingArgs) -> Result<Opened, Failure> {

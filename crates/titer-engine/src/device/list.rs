@@ -55,7 +55,13 @@ pub fn devices() -> Vec<ListedDevice> {
                     memory: torch.memory().map(|(_, all)| all),
                     tried: passed.map_or_else(
                         |error| error.to_string(),
-                        |()| if known { "yes" } else { "yes, just now" }.to_owned(),
+                        |tried| {
+                            let yes = if known { "yes" } else { "yes, just now" };
+                            tried.without.map_or_else(
+                                || yes.to_owned(),
+                                |problem| format!("{yes}, but without its kernels for attention and norms: {problem}"),
+                            )
+                        },
                     ),
                 }
             }

@@ -4,10 +4,15 @@ mod error;
 mod find;
 mod list;
 mod open;
+mod spread;
+mod stay;
 mod tried;
 
 pub use error::DeviceError;
 pub use find::prefer_torch;
 pub use list::{ListedDevice, devices};
-pub(crate) use open::{Stay, described, open};
 pub use open::{available, gpus, guarded};
+pub(crate) use open::{described, memory, open};
+pub(crate) use spread::{each_of, on_each};
+pub(crate) use stay::Stay;
+pub use stay::begin_at;

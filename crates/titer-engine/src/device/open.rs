@@ -41,7 +41,7 @@ pub(crate) fn open(name: DeviceName, compute: Compute) -> Result<Device, DeviceE
         None => {
             let found = find().map_err(|tried| DeviceError::NoTorch { device: name.word().to_owned(), tried })?;
             let torch = Torch::open(&found.libraries, device)?;
-            tried(&torch)?;
+            let torch = tried(&torch)?.torch;
             open.insert(device.to_string(), torch);
             torch
         }
@@ -62,9 +62,15 @@ pub fn available(name: DeviceName, compute: Compute) -> Result<(), DeviceError> 
 pub(crate) fn described(device: &Device) -> Option<serde_json::Value> {
     let torch = device.as_torch()?;
     Some(serde_json::json!({
-        "device": torch.device().to_string(), "torch": torch.version(), "activations": torch.activations(),
+        "device": torch.device().to_string(), "torch": torch.version(), "activations": torch.activations(), "kernels": torch.has_kernels(),
         "exact": "to rounding: the same run again may differ in the last digits"
     }))
+}
+
+/// Bytes of a device's memory in use, and all of them, where it says so.
+pub(crate) fn memory(device: &Device) -> Option<(u64, u64)> {
+    let (free, all) = device.as_torch()?.memory()?;
+    Some(((all - free) as u64, all as u64))
 }
 
 /// How many runs are worth doing at once on a device: one on each GPU, where any of them is meant.
@@ -74,39 +80,6 @@ pub fn gpus(name: DeviceName) -> usize {
             super::devices().iter().filter(|device| device.name.starts_with("cuda")).count().max(1)
         }
         _ => 1,
-    }
-}
-
-/// How many runs are under way on each GPU.
-static UNDER_WAY: Mutex<Vec<usize>> = Mutex::new(Vec::new());
-
-/// A run's stay on a device: of several GPUs that are as good, the one with the fewest runs.
-#[derive(Debug)]
-pub(crate) struct Stay {
-    pub(crate) device: DeviceName,
-    /// The GPU that it was counted on, where one was chosen.
-    chosen: Option<usize>,
-}
-
-impl Stay {
-    /// Begins a stay on a device; it ends when this is dropped.
-    pub(crate) fn on(device: DeviceName) -> Self {
-        let DeviceName::Cuda(None) = device else { return Self { device, chosen: None } };
-        let mut under_way = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
-        if under_way.is_empty() {
-            under_way.resize(gpus(device), 0);
-        }
-        let freest = (0..under_way.len()).min_by_key(|&index| under_way[index]).unwrap_or(0);
-        under_way[freest] += 1;
-        Self { device: DeviceName::Cuda(Some(freest)), chosen: Some(freest) }
-    }
-}
-
-impl Drop for Stay {
-    fn drop(&mut self) {
-        if let Some(index) = self.chosen {
-            UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)[index] -= 1;
-        }
     }
 }
 

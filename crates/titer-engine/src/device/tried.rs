@@ -2,45 +2,95 @@
 
 use std::path::PathBuf;
 
-use titer_model::backend::{Operation, Torch, TorchError, Trial, error_of};
+use titer_model::backend::{Heads, Operation, Torch, TorchError, Trial, error_of};
 
-/// How far f32 numbers may be off, relative to the largest of a result.
-const ALLOWED: f64 = 1e-3;
+/// How far numbers may be off, relative to the largest of a result: f32, and with activations in bf16.
+const ALLOWED: [f64; 2] = [1e-3, 5e-2];
 
-/// Tries every operation on a few rows of unlike lengths, and remembers a torch that passed.
+/// What is remembered of a torch that passed.
+const PASSED: &str =
+    "every operation, with attention and norms in one kernel each, was tried beside the processor's in f64\n";
+
+/// The same where kernels were wrong, and what is wrong with them.
+const WITHOUT: &str = "without kernels: ";
+
+/// A device that can be trusted.
+#[derive(Debug)]
+pub(super) struct Tried {
+    /// With kernels, or without where they are wrong.
+    pub(super) torch: Torch<f32>,
+    /// What is wrong with its kernels, in a sentence, where something is.
+    pub(super) without: Option<String>,
+}
+
+/// Tries every operation on a few rows of unlike lengths, and remembers a torch that passed. Where kernels for attention and norms fail or
+/// are off, they are left out and the same is put together from smaller operations.
 ///
 /// # Errors
 /// The first operation that is off, or that fails.
-pub(super) fn tried(torch: &Torch<f32>) -> Result<(), TorchError> {
+pub(super) fn tried(torch: &Torch<f32>) -> Result<Tried, TorchError> {
     let mark = mark(torch);
-    if mark.as_ref().is_some_and(|mark| mark.exists()) {
-        return Ok(());
+    let known = mark.as_ref().and_then(|mark| fs_err::read_to_string(mark).ok());
+    if let Some(tried) = known.and_then(|known| remembered(torch, &known)) {
+        return Ok(tried);
     }
-    let trial = Trial::of_rows(&[3, 17, 5]);
-    for operation in Operation::ALL {
-        let off = TorchError::caught(|| error_of(torch, operation, &trial))?;
-        if off.is_nan() || off > ALLOWED {
-            let (version, device) = (torch.version(), torch.device());
-            return Err(TorchError::Wrong {
-                version,
-                device,
-                operation: operation.word(),
-                error: off,
-                allowed: ALLOWED,
-            });
-        }
-    }
+    let tried = settled(torch, conforms)?;
     // Where it cannot be remembered it is tried again, which takes a second.
     if let Some(mark) = mark {
+        let said = tried.without.as_ref().map_or_else(|| PASSED.to_owned(), |problem| format!("{WITHOUT}{problem}\n"));
         let _ = mark.parent().map(fs_err::create_dir_all);
-        let _ = fs_err::write(mark, "every operation was tried beside the processor's in f64\n");
+        let _ = fs_err::write(mark, said);
+    }
+    Ok(tried)
+}
+
+/// What is remembered; `None` for what an earlier titer wrote, which tried less.
+fn remembered(torch: &Torch<f32>, known: &str) -> Option<Tried> {
+    if known == PASSED {
+        return Some(Tried { torch: *torch, without: None });
+    }
+    let problem = known.strip_prefix(WITHOUT)?.trim_end().to_owned();
+    Some(Tried { torch: torch.without_kernels(), without: Some(problem) })
+}
+
+/// The torch with kernels where these conform, else without.
+fn settled(torch: &Torch<f32>, conforms: impl Fn(&Torch<f32>) -> Result<(), TorchError>) -> Result<Tried, TorchError> {
+    match conforms(torch) {
+        Ok(()) => Ok(Tried { torch: *torch, without: None }),
+        Err(problem) => {
+            let torch = torch.without_kernels();
+            conforms(&torch)?;
+            Ok(Tried { torch, without: Some(problem.to_string()) })
+        }
+    }
+}
+
+/// Whether every operation gives what the processor's gives in f64.
+fn conforms(torch: &Torch<f32>) -> Result<(), TorchError> {
+    let rows = Trial::of_rows(&[3, 17, 5]);
+    // Kernels on GPUs work on blocks of 64 and more, and on heads whose widths are multiples of 8.
+    let mut wide = Trial::of_rows(&[70, 9, 133]);
+    wide.heads = Heads { queries: 4, keys: 2, width: 16, scale: 0.25, softcap: None };
+    wide.width = 64;
+    let kernels = [Operation::Norm, Operation::Attention, Operation::AttentionBackward];
+    let all = Operation::ALL.map(|operation| (torch, operation, &rows, ALLOWED[0]));
+    let in_f32 = kernels.map(|operation| (torch, operation, &wide, ALLOWED[0]));
+    let short = torch.with_bf16();
+    let in_bf16 = kernels.map(|operation| (&short, operation, &wide, ALLOWED[1]));
+    for (torch, operation, trial, allowed) in all.into_iter().chain(in_f32).chain(in_bf16) {
+        let off = TorchError::caught(|| error_of(torch, operation, trial))?;
+        if off.is_nan() || off > allowed {
+            let (version, device) = (torch.version(), torch.device());
+            return Err(TorchError::Wrong { version, device, operation: operation.word(), error: off, allowed });
+        }
     }
     Ok(())
 }
 
 /// Whether this torch has been tried on this device.
 pub(super) fn is_tried(torch: &Torch<f32>) -> bool {
-    mark(torch).is_some_and(|mark| mark.exists())
+    let known = mark(torch).and_then(|mark| fs_err::read_to_string(mark).ok());
+    known.is_some_and(|known| remembered(torch, &known).is_some())
 }
 
 /// The file that says that a torch was tried on a device by this titer.
@@ -49,4 +99,37 @@ fn mark(torch: &Torch<f32>) -> Option<PathBuf> {
     let cache = cache.or_else(|| Some(std::env::home_dir()?.join(".cache")))?;
     let device = torch.device().to_string().replace([':', ' '], "-");
     Some(cache.join("titer/devices").join(format!("{}-torch-{}-{device}", env!("CARGO_PKG_VERSION"), torch.version())))
+}
+
+#[cfg(test)]
+mod tests {
+    use titer_model::backend::TorchDevice;
+
+    use super::*;
+
+    #[test]
+    fn kernels_that_are_wrong_are_left_out_and_it_is_remembered() {
+        let Some(folder) = std::env::var_os("TITER_TORCH").map(PathBuf::from) else { return };
+        let torch = Torch::<f32>::open(&folder, TorchDevice::Cpu).unwrap();
+        let wrong = |operation| TorchError::Wrong {
+            version: torch.version(),
+            device: torch.device(),
+            operation,
+            error: 0.3,
+            allowed: 1e-3,
+        };
+        let with_wrong_kernels = |torch: &Torch<f32>| {
+            if torch.has_kernels() { Err(wrong("attention")) } else { conforms(torch) }
+        };
+        let tried = settled(&torch, with_wrong_kernels).unwrap();
+        let problem = tried.without.unwrap();
+        assert!(!tried.torch.has_kernels() && problem.contains("computes `attention` wrong"), "{problem}");
+        let again = remembered(&torch, &format!("{WITHOUT}{problem}\n")).unwrap();
+        assert!(!again.torch.has_kernels() && again.without == Some(problem));
+        assert!(settled(&torch, |_| Err(wrong("look-ups"))).is_err());
+        let whole = settled(&torch, conforms).unwrap();
+        assert!(whole.torch.has_kernels() && whole.without.is_none());
+        assert!(remembered(&torch, PASSED).unwrap().torch.has_kernels());
+        assert!(remembered(&torch, "every operation was tried beside the processor's in f64\n").is_none());
+    }
 }

@@ -71,27 +71,16 @@ impl Kl {
 
 impl Anchors {
     fn new(model: &Model, mut shards: Vec<Packed>, rows: usize) -> Self {
-        let vocabulary = model.decoder.config.vocab_size;
         let (mut negentropy, mut base) = (0.0, Vec::new());
         for packed in &mut shards {
-            let log_probs = model.decoder.log_probs(&model.params, packed, &mut Tape::default());
+            let likeliest = model.decoder.likeliest(&model.params, packed, &mut Tape::default(), TAIL);
             let (mut targets, mut probabilities) = (Vec::new(), Vec::new());
-            for target in &packed.targets {
-                let all = &log_probs[target.output as usize * vocabulary..][..vocabulary];
-                let mut tokens: Vec<usize> = (0..vocabulary).collect();
-                tokens.sort_unstable_by(|a, b| all[*b].total_cmp(&all[*a]));
-                let mut mass = 0.0;
-                let kept = tokens.iter().take_while(|token| {
-                    let more = mass < 1.0 - TAIL;
-                    mass += f64::from(all[**token]).exp();
-                    more
-                });
-                let kept: Vec<usize> = kept.copied().collect();
-                let mass: f64 = kept.iter().map(|token| f64::from(all[*token]).exp()).sum();
-                for token in kept {
-                    let probability = f64::from(all[token]).exp() / mass;
+            for (target, kept) in packed.targets.iter().zip(likeliest) {
+                let mass: f64 = kept.iter().map(|(_, log_prob)| f64::from(*log_prob).exp()).sum();
+                for (token, log_prob) in kept {
+                    let probability = f64::from(log_prob).exp() / mass;
                     negentropy += probability * probability.ln();
-                    targets.push(TargetToken { token: token as u32, ..*target });
+                    targets.push(TargetToken { token, ..*target });
                     probabilities.push(probability as f32);
                 }
             }

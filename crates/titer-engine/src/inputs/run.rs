@@ -20,7 +20,7 @@ impl Inputs {
             Some(lora) => model.with_lora(lora, plan.seed)?,
             None => model.thawed(),
         };
-        let model = model.computing(plan.model.compute, plan.model.device)?;
+        let model = model.computing_to_train(plan.model.compute, plan.model.device)?;
         let source = self.source(plan, &model)?;
         Ok((files, model, source))
     }

@@ -1,6 +1,6 @@
 //! Measuring for a kernel: one pass over rows of every kind and over the contrasts of every probe, at one state of a model.
 
-use rayon::iter::{IntoParallelIterator as _, IntoParallelRefIterator as _, ParallelIterator as _};
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use titer::{
     forecast::{About, Kind, ProbeOutput},
     stats::logistic,
@@ -14,6 +14,7 @@ use titer_data::{
     world::{DomainSplit, ProbeUse},
 };
 use titer_model::{
+    backend::Backend as _,
     packed::Packed,
     params::Params,
     passes::{Workspace, reply_log_probs},
@@ -69,12 +70,12 @@ pub fn measure(
 ) -> Result<KernelState, TokenizeError> {
     let samples = samples(source, about.seed, domains, effort.rows, 2 * GROUPS);
     (samples.len()..domains.len() * PromptKind::ALL.len()).for_each(|_| progress());
-    let field = |sample: KindRows| {
-        let field = field(model, &sample, source);
+    let field = |sample: &KindRows| {
+        let field = field(model, sample, source);
         progress();
         field
     };
-    let fields: Vec<Field> = samples.into_par_iter().map(field).collect::<Result<_, TokenizeError>>()?;
+    let fields: Vec<Field> = each(model, &samples, field)?;
 
     let records = Probes::of_source(model, source, about.seed, effort.items)?;
     let records = records.measure(model, Moment { stage: "base", step: 0 });
@@ -84,7 +85,7 @@ pub fn measure(
         progress();
         gradient
     };
-    let gradients: Vec<Gradient> = probes.par_iter().map(gradient).collect::<Result<_, TokenizeError>>()?;
+    let gradients: Vec<Gradient> = each(model, &probes, gradient)?;
     let about = About {
         rows: fields.iter().map(|field| field.rows).min().unwrap_or(0),
         contrasts: probes.iter().map(|probe| probe.contrasts.len()).min().unwrap_or(0),
@@ -93,6 +94,19 @@ pub fn measure(
         ..about
     };
     Ok(KernelState { about, fields, gradients })
+}
+
+/// Does work on each, on several threads where the model's backend gains by that.
+fn each<T: Sync, R: Send>(
+    model: &Model,
+    all: &[T],
+    work: impl Fn(&T) -> Result<R, TokenizeError> + Sync + Send,
+) -> Result<Vec<R>, TokenizeError> {
+    if model.decoder.backend().at_once() == 1 {
+        all.iter().map(work).collect()
+    } else {
+        all.par_iter().map(work).collect()
+    }
 }
 
 /// How often [`measure`] tells of its progress.
@@ -121,15 +135,14 @@ fn output(probe: &Probe, records: &[ProbeRecord]) -> ProbeOutput {
 }
 
 fn field(model: &Model, sample: &KindRows, source: &Source) -> Result<Field, TokenizeError> {
-    let pairs = &sample.pairs;
-    let size = model.decoder.layout.trained();
-    let zeros = || vec![0.0_f32; size];
-    let mut sums: Vec<([Vector; 2], usize)> = (0..GROUPS).map(|_| ([zeros(), zeros()], 0)).collect();
+    let (pairs, backend) = (&sample.pairs, model.decoder.backend());
+    let zeros = || Params::zeros(backend, &model.decoder.layout);
+    let mut sums: Vec<([Params<EngineBackend>; 2], usize)> = (0..GROUPS).map(|_| ([zeros(), zeros()], 0)).collect();
     let mut squares = [zeros(), zeros(), zeros()];
     let mut workspace = Workspace::default();
     let mut log_odds = LogOdds::default();
     for (at, pair) in pairs.iter().enumerate() {
-        let mut actions: [Option<(f64, Vector)>; 2] = [None, None];
+        let mut actions: [Option<(f64, Params<EngineBackend>)>; 2] = [None, None];
         for (action, row) in actions.iter_mut().zip(pair) {
             if let Some(row) = row {
                 let encoded = model.encoded_row(row)?;
@@ -137,37 +150,44 @@ fn field(model: &Model, sample: &KindRows, source: &Source) -> Result<Field, Tok
             }
         }
         log_odds.push(actions.each_ref().map(|action| action.as_ref().map(|(log_prob, _)| *log_prob)));
-        // The gradient of one action, and D where there are both.
+        // D where there are both actions, and the gradient of one.
         let (difference, single) = match actions {
             [Some((_, good)), Some((_, bad))] => {
-                let difference: Vector = good.iter().zip(&bad).map(|(good, bad)| good - bad).collect();
-                (difference, good)
+                let mut difference = good.clone();
+                difference.add_scaled(backend, -1.0, &bad);
+                (Some(difference), good)
             }
-            [Some((_, only)), None] | [None, Some((_, only))] => (zeros(), only),
+            [Some((_, only)), None] | [None, Some((_, only))] => (None, only),
             [None, None] => continue,
         };
         let (sums, count) = &mut sums[at % GROUPS];
         *count += 1;
-        for c in 0..size {
-            let (d, g) = (difference[c], single[c]);
-            sums[0][c] += d;
-            sums[1][c] += g;
-            squares[0][c] += d * d;
-            squares[1][c] += d * g;
-            squares[2][c] += g * g;
+        sums[1].add_scaled(backend, 1.0, &single);
+        squares[2].add_product(backend, &single, &single);
+        if let Some(difference) = difference {
+            sums[0].add_scaled(backend, 1.0, &difference);
+            squares[0].add_product(backend, &difference, &difference);
+            squares[1].add_product(backend, &difference, &single);
         }
     }
     let shown = [0, 1].map(|action| pairs.iter().any(|pair| pair[action].is_some()));
     // O = ∇log p(good) − σ(−x) D with the kind's own x, so that both actions' mean gradients are exact at the start.
-    let down = if shown == [true, true] { log_odds.down() as f32 } else { 0.0 };
-    for ([difference, single], _) in &mut sums {
-        single.iter_mut().zip(difference).for_each(|(single, difference)| *single -= down * *difference);
-    }
+    let down = if shown == [true, true] { log_odds.down() } else { 0.0 };
+    let less = |from: &mut Params<EngineBackend>, mut what: Params<EngineBackend>| {
+        what.scale(backend, down);
+        from.add_scaled(backend, -1.0, &what);
+    };
+    sums.iter_mut().for_each(|([difference, single], _)| less(single, difference.clone()));
+    // (O, O) = (g, g) + down (down (D, D) − 2 (D, g)), and (D, O) = (D, g) − down (D, D).
     let [dd, dg, gg] = &mut squares;
-    for c in 0..size {
-        gg[c] += down * (down * dd[c] - 2.0 * dg[c]);
-        dg[c] -= down * dd[c];
-    }
+    let mut crossed = dd.clone();
+    crossed.scale(backend, down);
+    crossed.add_scaled(backend, -2.0, dg);
+    crossed.scale(backend, down);
+    gg.add_scaled(backend, 1.0, &crossed);
+    less(dg, dd.clone());
+    let sums = sums.iter().map(|(sums, count)| (sums.each_ref().map(|sum| flat(model, sum)), *count)).collect();
+    let squares = squares.each_ref().map(|square| flat(model, square));
     let domains = matches!(source, Source::World(_)).then_some(sample.domains);
     Ok(Field::new(log_odds.kind(sample.prompt, domains, shown), pairs.len(), sums, squares))
 }
@@ -227,18 +247,23 @@ fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
 }
 
 /// Log-probability of the only reply, nats, and its gradient.
-fn log_prob_gradient(model: &Model, workspace: &mut Workspace<EngineBackend>, shards: &[Packed]) -> (f64, Vector) {
+fn log_prob_gradient(
+    model: &Model,
+    workspace: &mut Workspace<EngineBackend>,
+    shards: &[Packed],
+) -> (f64, Params<EngineBackend>) {
     let weights: Vec<_> = shards.iter().map(|packed| vec![-1.0; packed.targets.len()]).collect();
     let (gradient, log_probs) = workspace.gradient(&model.decoder, &model.params, shards, &weights);
     let log_prob =
         shards.iter().zip(&log_probs).flat_map(|(packed, log_probs)| reply_log_probs(packed, log_probs)).sum();
-    (log_prob, flat(model, gradient))
+    (log_prob, gradient.clone())
 }
 
+/// All numbers, in main memory.
 fn flat(model: &Model, gradient: &Params<EngineBackend>) -> Vector {
     let backend = model.decoder.backend();
     let buffers = gradient.buffers.iter();
-    buffers.flat_map(|buffer| titer_model::backend::Backend::download(backend, buffer)).collect()
+    buffers.flat_map(|buffer| backend.download(buffer)).collect()
 }
 
 /// The gradient of a probe's mean margin, group by group.

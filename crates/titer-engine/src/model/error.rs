@@ -98,6 +98,9 @@ pub enum ModelError {
     /// It cannot be computed in this number type; the text is one sentence.
     #[error("{0}")]
     Compute(String),
+    /// A device has too little memory for it; the text is one sentence, and says what would fit.
+    #[error("{0}")]
+    Memory(String),
     /// It cannot be computed where that is asked for.
     #[error(transparent)]
     Device(#[from] DeviceError),

@@ -25,6 +25,7 @@ use super::{
     Files, ModelError,
     encoded_once::EncodedOnce,
     files::{ADAPTER, ADAPTER_CONFIG},
+    memory::MemoryNeed,
     vocabulary::for_decoder,
 };
 use crate::device;
@@ -111,15 +112,15 @@ impl Model {
         Ok(Self::from_files(&Files::find(base, seed)?)?.thawed())
     }
 
-    /// Finds and reads the model behind `base`, to be measured: all of it in memory where the processor multiplies in f32, which is the
-    /// faster way there.
+    /// Finds and reads the model behind `base`, to be measured in these numbers on this device: all of it in memory where the processor
+    /// multiplies in f32, which is the faster way there.
     ///
     /// # Errors
-    /// As [`Model::open`] and [`Model::computing`].
-    pub fn open_computing(base: &str, seed: u64, compute: Compute, device: DeviceName) -> Result<Self, ModelError> {
+    /// As [`Model::open`].
+    pub fn open_for(base: &str, seed: u64, compute: Compute, device: DeviceName) -> Result<Self, ModelError> {
         match (compute, device) {
             (Compute::F32, DeviceName::Cpu) => Self::open(base, seed),
-            _ => Self::from_files(&Files::find(base, seed)?)?.computing(compute, device),
+            _ => Self::from_files(&Files::find(base, seed)?),
         }
     }
 
@@ -147,9 +148,25 @@ impl Model {
             }
             _ => {}
         }
-        let backend = device::open(device, compute)?;
+        self.on(device::open(device, compute)?, false)
+    }
+
+    /// [`Model::computing`] of a model that is going to be trained, which takes more memory.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn computing_to_train(self, compute: Compute, device: DeviceName) -> Result<Self, ModelError> {
+        if device.is_cpu() { self.computing(compute, device) } else { self.on(device::open(device, compute)?, true) }
+    }
+
+    /// The same model on a backend, to be measured or to be trained.
+    fn on(self, backend: EngineBackend, is_trained: bool) -> Result<Self, ModelError> {
         if [self.decoder.backend(), &backend].iter().all(|device| device.as_cpu().is_some()) {
             return Ok(Self { decoder: self.decoder.computed_by(backend), ..self });
+        }
+        if let Some((torch, (_, memory))) = backend.as_torch().and_then(|torch| Some((torch, torch.memory()?))) {
+            let need = MemoryNeed::of(&self.decoder, &self.params, is_trained);
+            need.fits(&torch.device().to_string(), memory as u64).map_err(ModelError::Memory)?;
         }
         device::guarded(|| {
             let (decoder, params) = self.decoder.moved(backend, self.params);
@@ -240,4 +257,32 @@ pub(crate) fn lora_config(lora: &Lora) -> Result<LoraConfig, ModelError> {
     let all = || LINEAR_LAYERS.map(str::to_owned).into();
     let layers = if lora.targets.is_empty() { all() } else { lora.targets.clone() };
     Ok(LoraConfig::new(lora.r, lora.alpha, lora.rslora, layers))
+}
+
+#[cfg(test)]
+mod tests {
+    use titer_model::backend::{Torch, TorchDevice};
+
+    use super::*;
+
+    #[test]
+    fn a_model_that_is_too_large_for_a_device_says_what_would_fit() {
+        let Some(folder) = std::env::var_os("TITER_TORCH") else { return };
+        let torch = Torch::<f32>::open(Path::new(&folder), TorchDevice::Cpu).unwrap();
+        let model = Model::open("organism", 0).unwrap();
+        let bytes = 4 * model.decoder.layout.len();
+        let on = |memory: usize, is_trained: bool| {
+            let device = EngineBackend::torch(torch.with_memory(memory));
+            model.clone().on(device, is_trained).map(drop).map_err(|error| error.to_string())
+        };
+        assert_eq!(on(bytes, false), Ok(()));
+        let said = on(bytes - 1, false).unwrap_err();
+        assert!(said.contains("of weights, the device has") && said.contains("`dtype = \"bf16\"`"), "{said}");
+        assert_eq!(on(5 * bytes, true), Ok(()));
+        let said = on(4 * bytes, true).unwrap_err();
+        assert!(said.contains("gradients and moments") && said.contains("adapters (`lora`)"), "{said}");
+        // What a batch takes counts from there: blocks are computed again where memory is short.
+        assert!(titer_model::backend::Backend::recomputes(&torch.with_memory(1000), 401));
+        assert!(!titer_model::backend::Backend::recomputes(&torch.with_memory(1000), 400));
+    }
 }

@@ -1,15 +1,18 @@
 //! A model to work on, and the files that it comes from.
 
+mod copies;
 mod encoded_once;
 mod error;
 mod files;
 mod loaded;
+mod memory;
 mod saved;
 mod vocabulary;
 mod weights;
 
 pub use titer_model::stored::Dtype;
 
+pub use copies::ModelCopies;
 pub(crate) use encoded_once::EncodedOnce;
 pub use error::ModelError;
 pub use files::{ADAPTER, Files};

@@ -3,7 +3,7 @@
 use faer::Side;
 use titer::table::PressureRecord;
 use titer_model::{
-    backend::RowSums,
+    backend::{Backend as _, RowSums},
     decoder::Decoder,
     params::Params,
     passes::{Workspace, contract, reply_log_probs},
@@ -61,6 +61,21 @@ impl Directions {
         Self { preconditioned: Some(along), gram, untouched, ..self }
     }
 
+    /// The same where another copy of the model computes.
+    pub(super) fn moved(&self, from: &Model, to: &Model) -> Self {
+        let (from, to) = (from.decoder.backend(), to.decoder.backend());
+        let moved = |params: &Params<EngineBackend>| Params {
+            buffers: params.buffers.iter().map(|buffer| to.upload(from.download(buffer))).collect(),
+        };
+        Self {
+            gradients: self.gradients.iter().map(moved).collect(),
+            preconditioned: self.preconditioned.as_ref().map(|along| along.iter().map(moved).collect()),
+            contrasts: self.contrasts,
+            gram: self.gram,
+            untouched: self.untouched,
+        }
+    }
+
     /// Random directions with the same Gram matrix: a negative control.
     pub(super) fn random_like(&self, model: &Model, seed: u64) -> Self {
         Self::new(model, random_like(model, &self.gradients, seed), self.contrasts)
@@ -112,6 +127,7 @@ impl Directions {
             finished(shards.iter().map(|packed| packed.replies as usize).sum());
         }
         let decomposition = Decomposition::new(&self.gram, &products(model, along, along));
+        let lengths: [f64; COMPONENTS] = std::array::from_fn(|k| along[k].norm(model.decoder.backend()));
         rows.iter()
             .zip(replies)
             .enumerate()
@@ -120,7 +136,7 @@ impl Directions {
                 // u = −P ∇L, so C u = −⟨∇f_k, P ∇L⟩.
                 let effects: [f64; COMPONENTS] = std::array::from_fn(|k| -sums.dots(index)[k]);
                 let UniquePush { unique, within } = decomposition.of(&effects);
-                let cosine = |k: usize| effects[k] / (norm * along[k].norm(model.decoder.backend()));
+                let cosine = |k: usize| effects[k] / (norm * lengths[k]);
                 let tokens = row.targets();
                 PressureRecord {
                     stage: at.stage.to_owned(),

@@ -1,6 +1,6 @@
 //! Rows, encoded and packed once, to be looked at in many states of a model.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use titer_data::{
     chat::Row,
@@ -46,6 +46,11 @@ impl PackedRows {
             targets.map(of_token).collect()
         };
         Self::packed(model, EncodedRows(self.iter().flat_map(split).collect()))
+    }
+
+    /// The rows of a range, for a model that does these alone.
+    pub(crate) fn part(&self, model: &Model, range: Range<usize>) -> Self {
+        Self::packed(model, EncodedRows(self.rows.0[range].to_vec()))
     }
 
     fn packed(model: &Model, rows: EncodedRows) -> Self {

@@ -12,7 +12,7 @@ use titer_data::{
 use super::{Subject, Subjects};
 use crate::{
     model::Model,
-    pressure::Directions,
+    pressure::{Directions, Pressing},
     probe::Moment,
     rows::PackedRows,
     scoring::{Scoring, ScoringError},
@@ -30,7 +30,7 @@ struct Asked {
     other: Option<Vec<u32>>,
 }
 
-/// Scores every row of `subjects` as given and under every prompt in each of these turns; with a model and directions of its own, takes its
+/// Scores every row of `subjects` as given and under every prompt in each of these turns; with directions of a model here, takes its
 /// pressures too. `progress` is told of every prompt.
 ///
 /// # Errors
@@ -40,8 +40,8 @@ pub fn screen(
     subjects: &Subjects,
     prompts: &[CandidatePrompt],
     turns: &[Turn],
-    pressing: Option<(&Model, &Directions)>,
-    progress: &dyn Fn(),
+    pressing: Option<&Pressing<'_>>,
+    progress: &(dyn Fn() + Sync),
 ) -> Result<Screening, ScoringError> {
     let mut asked = Vec::new();
     let under = || prompts.iter().enumerate().flat_map(|(at, _)| turns.iter().map(move |turn| Some((at, *turn))));
@@ -91,19 +91,22 @@ pub fn screen(
             pressure_obey: f64::NAN,
         });
     }
-    let mut left = records.as_mut_slice();
-    for (prompt, turn) in under().flatten() {
-        let rows = put(subjects, &prompts[prompt], turn);
-        let (of_prompt, rest) = left.split_at_mut(rows.len());
-        if let Some((model, directions)) = pressing {
-            let pressed =
-                directions.pressures(model, &PackedRows::encode(model, &rows)?, Moment { stage: "", step: 0 });
-            for (record, pressed) in of_prompt.iter_mut().zip(pressed) {
+    let places: Vec<(usize, Turn)> = under().flatten().collect();
+    match pressing {
+        None => places.iter().for_each(|_| progress()),
+        Some(pressing) => {
+            let press = |model: &Model, directions: &Directions, &(prompt, turn): &(usize, Turn)| {
+                let rows = PackedRows::encode(model, &put(subjects, &prompts[prompt], turn))?;
+                let pressed = directions.pressures(model, &rows, Moment { stage: "", step: 0 });
+                progress();
+                Ok(pressed)
+            };
+            let pressed = pressing.each(&places, press).into_iter().collect::<Result<Vec<_>, TokenizeError>>()?;
+            // Rows under a prompt are in the order of the records.
+            for (record, pressed) in records.iter_mut().zip(pressed.concat()) {
                 [record.pressure_good, record.pressure_obey_bad, record.pressure_obey] = pressed.pressures();
             }
         }
-        left = rest;
-        progress();
     }
     Ok(Screening { prompts: prompts.to_vec(), records })
 }

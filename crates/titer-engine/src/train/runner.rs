@@ -24,7 +24,7 @@ use crate::{
     inputs::Inputs,
     leak::LeakGrid,
     model::{EngineBackend, Model},
-    pressure::{Ledger, LedgerMargins, Margins, Warnings},
+    pressure::{Ledger, LedgerMargins, Margins, Pressing, Warnings},
     probe::{Moment, Probes},
     screen::{Subjects, screen},
 };
@@ -109,6 +109,9 @@ impl EngineRunner<'_> {
                     return Err(TrainError::Stopped { step: done + step - 1 });
                 }
                 let record = training.step(&mut model, stage, step - 1, done, ledger.as_mut())?;
+                if let Some((used, all)) = device::memory(model.decoder.backend()) {
+                    progress.memory(used, all);
+                }
                 progress.step(record.loss, training.tokens);
                 tables.steps.push(record);
                 let at = Moment { stage: &stage.name, step: done + step };
@@ -187,6 +190,6 @@ pub(super) fn screened(
 ) -> Result<Vec<ScreenRecord>, TrainError> {
     let subjects = Subjects::of_source(source, plan.seed, plan.probes.items)?;
     let margins = Margins::of_source(model, source, ProbeUse::Gradient, plan.seed, plan.probes.items)?;
-    let (prompts, directions) = ([prompt.clone()], margins.directions(model));
-    Ok(screen(model, &subjects, &prompts, &[Turn::System], Some((model, &directions)), &|| ())?.records)
+    let (prompts, pressing) = ([prompt.clone()], Pressing::alone(model, margins.directions(model)));
+    Ok(screen(model, &subjects, &prompts, &[Turn::System], Some(&pressing), &|| ())?.records)
 }

@@ -18,7 +18,7 @@ use crate::{
 /// An operation, or a pair of them that belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Numbers in and out, zeros, scale, multiply, add, dot, sum.
+    /// Numbers in and out, zeros, scale, multiply, add, products added, dot, sum.
     Elementwise,
     /// Matrix products, either side transposed, replaced and added.
     Products,
@@ -38,7 +38,7 @@ pub enum Operation {
     Gated,
     /// Bounded numbers.
     Softcap,
-    /// Log-probabilities, what is picked and drawn from them, their gradient.
+    /// Log-probabilities, what is picked and drawn from them and which are the likeliest, their gradient.
     Loss,
     /// Log-probabilities of targets without a logit kept.
     FrozenHead,
@@ -190,8 +190,21 @@ fn numbers<B: Backend>(backend: &B, operation: Operation, trial: &Trial) -> Vec<
             backend.multiply(&mut product, &b);
             let mut zeros = b.clone();
             backend.zero(&mut zeros, 7);
+            let mut products = a.clone();
+            backend.add_product(&mut products, &sum, &b);
+            let mut cleared = [a.clone(), backend.zeros(3)];
+            backend.clear(cleared.iter_mut().collect());
             let scalars = vec![backend.dot(&[(&a, &b), (&b, &sum)]), backend.sum(&[&b, &sum])];
-            vec![read(&a), read(&sum), read(&product), read(&zeros), read(&backend.zeros(5)), scalars]
+            vec![
+                read(&a),
+                read(&sum),
+                read(&product),
+                read(&zeros),
+                read(&backend.zeros(5)),
+                read(&products),
+                read(&cleared[0]),
+                scalars,
+            ]
         }
         Operation::Products => products(backend, &mut source, tokens, trial.width).iter().map(read).collect(),
         Operation::Frozen => frozen(backend, &mut source, trial).iter().map(read).collect(),
@@ -273,12 +286,14 @@ fn products<B: Backend>(backend: &B, source: &mut Source, tokens: usize, width: 
     let before = y.clone();
     backend.matmul(&mut y, a, w.t(), Write::Add);
     backend.matmul(&mut dx, Matrix::new(&dy, tokens, outputs), w, Write::Replace);
+    let mut scaled = B::Buffer::default();
+    backend.matmul_scaled(&mut scaled, B::Real::of(0.7), a, w.t());
     let mut gradient = source.buffer(backend, outputs * width);
     backend.matmul(&mut gradient, Matrix::new(&dy, tokens, outputs).t(), a, Write::Add);
     // The first rows of a longer buffer, as biases are added.
     let (ones, bias) = (backend.upload(vec![B::Real::of(1.0); tokens + 3]), source.buffer(backend, outputs));
     backend.matmul(&mut y, Matrix::new(&ones, tokens, 1), Matrix::new(&bias, 1, outputs), Write::Add);
-    vec![before, y, dx, gradient]
+    vec![before, y, dx, scaled, gradient]
 }
 
 fn frozen<B: Backend>(backend: &B, source: &mut Source, trial: &Trial) -> Vec<B::Buffer> {
@@ -346,6 +361,13 @@ fn loss<B: Backend>(backend: &B, source: &mut Source, trial: &Trial) -> Vec<Vec<
     let (all, uniforms): (Vec<u32>, Vec<f64>) = (0..outputs).map(|row| (row as u32, middle(row))).unzip();
     let drawn = backend.draw(&logits, &all, &uniforms, words);
     found.push(drawn.into_iter().map(f64::from).collect());
+    // In numbers that are not rounded, since which of two is the likelier is a matter of the last digit.
+    let mut exact = source.buffer(backend, outputs * words);
+    backend.scale(&mut exact, B::Real::of(4.0));
+    backend.log_softmax(&mut exact, words);
+    for (token, log_prob) in backend.likeliest(&exact, &all, 0.1, words).into_iter().flatten() {
+        found.push(vec![f64::from(token), log_prob.f64()]);
+    }
     let weights: Vec<B::Real> = source.numbers(rows.len()).into_iter().map(B::Real::of).collect();
     backend.cross_entropy_backward(&mut logits, &placed_rows, &placed_tokens, &weights, words);
     found.push(read(backend.download(&logits)));
@@ -434,15 +456,8 @@ fn adam<B: Backend>(backend: &B, source: &mut Source) -> Vec<Vec<f64>> {
     let [mut weight, gradient, mut first] = std::array::from_fn(|_| source.buffer(backend, LEN));
     let mut second =
         backend.upload(source.numbers(LEN).into_iter().map(|number| B::Real::of(number * number)).collect());
-    let step = AdamStep {
-        step_size: 0.01,
-        keep: 0.995,
-        beta1: 0.9,
-        beta2: 0.99,
-        eps: 1e-6,
-        correction2: 1.7,
-        gradient_scale: 0.5,
-    };
+    let step =
+        AdamStep { lr: 0.005, steps: 7, weight_decay: 1.1, beta1: 0.9, beta2: 0.99, eps: 1e-6, gradient_scale: 0.5 };
     let moved = AdamParam { weight: &mut weight, gradient: &gradient, first: &mut first, second: &mut second };
     backend.adam(vec![moved], step);
     let mut direction = source.buffer(backend, LEN);

@@ -143,6 +143,13 @@ impl Backend for Device {
         }
     }
 
+    fn add_product(&self, out: &mut Self::Buffer, a: &Self::Buffer, b: &Self::Buffer) {
+        match &self.0 {
+            Either::Cpu(on) => on.add_product(out.cpu_mut(), a.cpu(), b.cpu()),
+            Either::Torch(on) => on.add_product(out.torch_out(), a.torch(), b.torch()),
+        }
+    }
+
     fn dot(&self, pairs: &[(&Self::Buffer, &Self::Buffer)]) -> f64 {
         match &self.0 {
             Either::Cpu(on) => on.dot(&pairs.iter().map(|(a, b)| (a.cpu(), b.cpu())).collect::<Vec<_>>()),
@@ -160,6 +167,13 @@ impl Backend for Device {
                 let full: Vec<&Self::Buffer> = buffers.iter().copied().filter(|buffer| self.len(buffer) > 0).collect();
                 on.sum(&each(Either::torch, &full))
             }
+        }
+    }
+
+    fn clear(&self, buffers: Vec<&mut Self::Buffer>) {
+        match &self.0 {
+            Either::Cpu(on) => on.clear(buffers.into_iter().map(Either::cpu_mut).collect()),
+            Either::Torch(on) => on.clear(buffers.into_iter().map(Either::torch_out).collect()),
         }
     }
 
@@ -188,6 +202,13 @@ impl Backend for Device {
         match &self.0 {
             Either::Cpu(on) => on.matmul(out.cpu_mut(), a.of(a.data.cpu()), b.of(b.data.cpu()), write),
             Either::Torch(on) => on.matmul(out.torch_out(), a.of(a.data.torch()), b.of(b.data.torch()), write),
+        }
+    }
+
+    fn matmul_scaled(&self, out: &mut Self::Buffer, factor: f32, a: Matrix<Self::Buffer>, b: Matrix<Self::Buffer>) {
+        match &self.0 {
+            Either::Cpu(on) => on.matmul_scaled(out.cpu_mut(), factor, a.of(a.data.cpu()), b.of(b.data.cpu())),
+            Either::Torch(on) => on.matmul_scaled(out.torch_out(), factor, a.of(a.data.torch()), b.of(b.data.torch())),
         }
     }
 
@@ -385,6 +406,13 @@ impl Backend for Device {
         match &self.0 {
             Either::Cpu(on) => on.draw(log_probs.cpu(), rows, uniforms, vocabulary),
             Either::Torch(on) => on.draw(log_probs.torch(), rows, uniforms, vocabulary),
+        }
+    }
+
+    fn likeliest(&self, log_probs: &Self::Buffer, rows: &[u32], tail: f64, vocabulary: usize) -> Vec<Vec<(u32, f32)>> {
+        match &self.0 {
+            Either::Cpu(on) => on.likeliest(log_probs.cpu(), rows, tail, vocabulary),
+            Either::Torch(on) => on.likeliest(log_probs.torch(), rows, tail, vocabulary),
         }
     }
 

@@ -67,6 +67,14 @@ pub trait Backend: Clone + Sync + Send {
     /// Makes it this many zeros: of the type that it has, or of activations where it was empty.
     fn zero(&self, buffer: &mut Self::Buffer, len: usize);
 
+    /// Sets every number to zero; what is empty stays so.
+    fn clear(&self, buffers: Vec<&mut Self::Buffer>) {
+        for buffer in buffers {
+            let len = self.len(buffer);
+            self.zero(buffer, len);
+        }
+    }
+
     /// `out *= factor`
     fn scale(&self, out: &mut Self::Buffer, factor: Self::Real);
 
@@ -76,6 +84,9 @@ pub trait Backend: Clone + Sync + Send {
     /// `out += factor · x`
     fn add_scaled(&self, out: &mut Self::Buffer, factor: Self::Real, x: &Self::Buffer);
 
+    /// `out += a ⊙ b`
+    fn add_product(&self, out: &mut Self::Buffer, a: &Self::Buffer, b: &Self::Buffer);
+
     /// `Σ ⟨a, b⟩` over pairs of buffers of one length, accumulated in f64 in a fixed order.
     fn dot(&self, pairs: &[(&Self::Buffer, &Self::Buffer)]) -> f64;
 
@@ -84,6 +95,18 @@ pub trait Backend: Clone + Sync + Send {
 
     /// `out = a · b` or `out += a · b`; `out` is resized when it is replaced.
     fn matmul(&self, out: &mut Self::Buffer, a: Matrix<Self::Buffer>, b: Matrix<Self::Buffer>, write: Write);
+
+    /// `out = factor · a · b`
+    fn matmul_scaled(
+        &self,
+        out: &mut Self::Buffer,
+        factor: Self::Real,
+        a: Matrix<Self::Buffer>,
+        b: Matrix<Self::Buffer>,
+    ) {
+        self.matmul(out, a, b, Write::Replace);
+        self.scale(out, factor);
+    }
 
     /// [`Backend::matmul`] with a weight that nothing moves.
     fn matmul_frozen(&self, out: &mut Self::Buffer, a: Matrix<Self::Buffer>, b: Matrix<Self::Frozen>, write: Write);
@@ -189,6 +212,16 @@ pub trait Backend: Clone + Sync + Send {
     /// For each of `uniforms`, numbers in `[0, 1)`, the token at which the cumulative probability passes it, by the row of `log_probs` at
     /// the same place in `rows`.
     fn draw(&self, log_probs: &Self::Buffer, rows: &[u32], uniforms: &[f64], vocabulary: usize) -> Vec<u32>;
+
+    /// For each of `rows`, the likeliest tokens by that row of `log_probs`, with their log-probabilities, nats, the likeliest first: as many as
+    /// it takes to leave out no more than `tail` of the probability.
+    fn likeliest(
+        &self,
+        log_probs: &Self::Buffer,
+        rows: &[u32],
+        tail: f64,
+        vocabulary: usize,
+    ) -> Vec<Vec<(u32, Self::Real)>>;
 
     /// `log p(words[i])` at row `rows[i]` of `x` (`[_, width]`), in nats: the softmax is that of `x Wᵀ`, bounded by `softcap`
     /// where there is one, with a table `W` (`[vocabulary, width]`) that nothing moves. No logit is kept. Where there

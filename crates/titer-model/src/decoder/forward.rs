@@ -50,7 +50,23 @@ impl<B: Backend> Decoder<B> {
         self.backend.download(self.head.log_probs(&pass, &tape.stream[last], &mut tape.head))
     }
 
-    /// The same for tokens that come behind those in a cache: they go into these empty `slots`, `[tokens]`, and reach slots. The
+    /// The likeliest tokens in the place of every target, with their log-probabilities, see [`Backend::likeliest`].
+    pub fn likeliest(
+        &self,
+        params: &Params<B>,
+        packed: &Packed,
+        tape: &mut Tape<B>,
+        tail: f64,
+    ) -> Vec<Vec<(u32, B::Real)>> {
+        let placed = self.placed(packed);
+        let pass = self.pass(params, packed, &placed);
+        let last = self.run_blocks(&pass, tape, Keep::Nothing, None);
+        let log_probs = self.head.log_probs(&pass, &tape.stream[last], &mut tape.head);
+        let rows: Vec<u32> = packed.targets.iter().map(|target| target.output).collect();
+        self.backend.likeliest(log_probs, &rows, tail, self.config.vocab_size)
+    }
+
+    /// [`Decoder::log_probs`] for tokens that come behind those in a cache: they go into these empty `slots`, `[tokens]`, and reach slots. The
     /// log-probabilities stay on the tape, for [`Decoder::draw`].
     pub(crate) fn feed(
         &self,

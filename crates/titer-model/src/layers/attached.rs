@@ -45,8 +45,8 @@ impl AttachedLayer {
     ) {
         let rows = pass.rows(scope);
         let mut inner = B::Buffer::default();
-        pass.backend.matmul(&mut inner, Matrix::new(from, rows, width), first, Write::Replace);
-        pass.backend.scale(&mut inner, B::Real::of(self.scale));
+        let from = Matrix::new(from, rows, width);
+        pass.backend.matmul_scaled(&mut inner, B::Real::of(self.scale), from, first);
         pass.backend.matmul(out, Matrix::new(&inner, rows, self.rank), second, Write::Add);
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Pass, Product, TokenScope, Visitor};
 use crate::{
-    backend::{Backend, Write},
+    backend::{Backend, Matrix, Write},
     real::Real,
 };
 
@@ -37,16 +37,18 @@ impl LoraLayer {
         // The inner activations are thin: to compute them again costs less than to keep them.
         let inner = self.inner(pass, x, scope);
         let mut d_inner = B::Buffer::default();
-        self.b.backward(pass, &inner, dy, scope, &mut d_inner, Write::Replace, visitor);
-        pass.backend.scale(&mut d_inner, B::Real::of(self.scale));
+        self.b.show(pass, &inner, dy, scope, visitor);
+        let (rows, b) = (pass.rows(scope), self.b.matrix(pass));
+        let dy = Matrix::new(dy, rows, self.b.outputs);
+        pass.backend.matmul_scaled(&mut d_inner, B::Real::of(self.scale), dy, b);
         self.a.backward(pass, x, &d_inner, scope, dx, Write::Add, visitor);
     }
 
     /// `s · x Aᵀ`, `[rows in scope, rank]`.
     fn inner<B: Backend>(&self, pass: &Pass<B>, x: &B::Buffer, scope: TokenScope) -> B::Buffer {
         let mut inner = B::Buffer::default();
-        self.a.forward(pass, x, scope, &mut inner, Write::Replace);
-        pass.backend.scale(&mut inner, B::Real::of(self.scale));
+        let (x, a) = (Matrix::new(x, pass.rows(scope), self.a.inputs), self.a.matrix(pass));
+        pass.backend.matmul_scaled(&mut inner, B::Real::of(self.scale), x, a.t());
         inner
     }
 }

@@ -43,11 +43,28 @@ impl Product {
         write: Write,
         visitor: &mut impl Visitor<B>,
     ) {
+        self.show(pass, x, dy, scope, visitor);
+        self.multiply(pass, dx, Matrix::new(dy, pass.rows(scope), self.outputs), false, write);
+    }
+
+    /// Shows the visitor `x` and `dy` where training moves the weight.
+    pub(super) fn show<B: Backend>(
+        &self,
+        pass: &Pass<B>,
+        x: &B::Buffer,
+        dy: &B::Buffer,
+        scope: TokenScope,
+        visitor: &mut impl Visitor<B>,
+    ) {
         let (rows, &Self { weight, inputs, outputs, trained }) = (pass.rows(scope), self);
         if trained {
             visitor.linear(pass.backend, LinearVisit { weight, x, dy, rows, inputs, outputs, scope });
         }
-        self.multiply(pass, dx, Matrix::new(dy, rows, outputs), false, write);
+    }
+
+    /// The weight, which is in memory.
+    pub(super) fn matrix<'a, B: Backend>(&self, pass: &Pass<'a, B>) -> Matrix<'a, B::Buffer> {
+        Matrix::new(&pass.params[self.weight], self.outputs, self.inputs)
     }
 
     /// `out = a Wᵀ` where the weight is `transposed`, else `out = a W`; or adds it.

@@ -99,10 +99,9 @@ impl<B: Backend> Optimiser<B> {
             }
             UpdateRule::AdamW { beta1, beta2, eps, weight_decay } => {
                 let (Some(first), Some(second)) = (&mut self.first, &mut self.second) else { return };
-                let step_size = lr / (1.0 - beta1.powi(self.steps));
-                let correction2 = 1.0 / (1.0 - beta2.powi(self.steps));
-                let step = |keep| AdamStep { step_size, keep, beta1, beta2, eps, correction2, gradient_scale };
-                let keep = 1.0 - lr * weight_decay;
+                let steps = self.steps;
+                let step = |weight_decay| AdamStep { lr, steps, weight_decay, beta1, beta2, eps, gradient_scale };
+                let keep = step(weight_decay).keep();
                 if let Some(Booking { shares, .. }) = booking.as_mut().filter(|_| keep < 1.0) {
                     for at in
                         (0..self.decays.len()).filter(|&at| self.decays[at] && backend.len(&gradient.buffers[at]) > 0)
@@ -122,11 +121,11 @@ impl<B: Backend> Optimiser<B> {
                         first,
                         second,
                     });
-                    backend.adam(moved.collect(), step(if decays { keep } else { 1.0 }));
+                    backend.adam(moved.collect(), step(if decays { weight_decay } else { 0.0 }));
                 }
                 if let Some(Booking { shares, gradients }) = &mut booking {
                     for at in (0..self.decays.len()).filter(|&at| backend.len(&gradient.buffers[at]) > 0) {
-                        shares.book_adam(backend, at, gradients, &second.buffers[at], step(1.0));
+                        shares.book_adam(backend, at, gradients, &second.buffers[at], step(0.0));
                     }
                 }
             }

@@ -88,10 +88,10 @@ impl<B: Backend> Shares<B> {
             }
             backend.add_preconditioned(
                 &mut moved.buffers[at],
-                -step.step_size,
+                -step.step_size(),
                 first,
                 second,
-                step.correction2,
+                step.correction2(),
                 step.eps,
             );
         }

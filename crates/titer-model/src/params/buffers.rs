@@ -28,10 +28,7 @@ impl<B: Backend> Params<B> {
 
     /// Sets every number to zero.
     pub fn clear(&mut self, backend: &B) {
-        for buffer in &mut self.buffers {
-            let len = backend.len(buffer);
-            backend.zero(buffer, len);
-        }
+        backend.clear(self.buffers.iter_mut().collect());
     }
 
     /// `self += factor · other`, where `other` has numbers.
@@ -39,6 +36,15 @@ impl<B: Backend> Params<B> {
         for (to, from) in self.buffers.iter_mut().zip(&other.buffers) {
             if backend.len(from) > 0 {
                 backend.add_scaled(to, B::Real::of(factor), from);
+            }
+        }
+    }
+
+    /// `self += a ⊙ b`, where these have numbers.
+    pub fn add_product(&mut self, backend: &B, a: &Self, b: &Self) {
+        for ((to, a), b) in self.buffers.iter_mut().zip(&a.buffers).zip(&b.buffers) {
+            if backend.len(a) > 0 {
+                backend.add_product(to, a, b);
             }
         }
     }

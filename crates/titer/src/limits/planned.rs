@@ -37,7 +37,7 @@ pub fn planned_spec(spec: &Spec, sweep: &SweepPlan, limits: &[Limit], result: &S
         shares.insert("rest".to_owned(), Value::String(rest.to_string()));
     }
     let compute = spec.compute.map(|compute| compute.word().to_owned());
-    let device = spec.device.map(|device| device.word().to_owned());
+    let device = spec.device.map(|device| device.in_full());
     for (key, value) in [("base", spec.base.clone()), ("compute", compute), ("device", device)] {
         if let Some(value) = value {
             let model = table.entry("model").or_insert_with(|| Value::Table(Table::new()));

@@ -30,6 +30,14 @@ impl DeviceName {
         }
     }
 
+    /// [`DeviceName::word`] with the number of the GPU, where one was named: what is asked for again later is asked for in full.
+    pub fn in_full(self) -> String {
+        match self {
+            Self::Cuda(Some(index)) => format!("cuda:{index}"),
+            device => device.word().to_owned(),
+        }
+    }
+
     /// Whether it is the processor by titer's own loops.
     pub fn is_cpu(&self) -> bool {
         *self == Self::Cpu
@@ -75,6 +83,13 @@ mod tests {
         assert_eq!("cuda:3".parse(), Ok(DeviceName::Cuda(Some(3))));
         for word in ["gpu", "cuda:", "cuda:-1", "mps:0", "CPU"] {
             assert!(word.parse::<DeviceName>().unwrap_err().contains("torch-cpu"), "{word}");
+        }
+    }
+
+    #[test]
+    fn in_full_a_device_is_what_was_asked_for() {
+        for word in ["cpu", "torch-cpu", "cuda", "cuda:0", "cuda:3", "mps"] {
+            assert_eq!(word.parse::<DeviceName>().unwrap().in_full(), word);
         }
     }
 

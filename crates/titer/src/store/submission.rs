@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{FileFormat, StoreError};
 use crate::{
@@ -39,10 +39,15 @@ pub struct Submission {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compute: Option<Compute>,
     /// Where the model is computed, in place of what the spec says.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "in_full")]
     pub device: Option<DeviceName>,
     /// The runs, each once.
     pub runs: Vec<RunId>,
+}
+
+/// A GPU that was named stays that one in all slots; where any was meant, each slot takes one.
+fn in_full<S: Serializer>(device: &Option<DeviceName>, serializer: S) -> Result<S::Ok, S::Error> {
+    device.map(DeviceName::in_full).serialize(serializer)
 }
 
 impl Submission {
@@ -114,5 +119,35 @@ impl Submission {
             }),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_compute_where_it_was_said() {
+        let submitted = |device: Option<&str>| {
+            let folder = tempfile::tempdir().unwrap();
+            let submission = Submission {
+                format: Submission::FORMAT.known,
+                number: 0,
+                cluster: None,
+                name: "titer-a-0".to_owned(),
+                slots: 2,
+                spec: PathBuf::from("a.toml"),
+                base: None,
+                compute: None,
+                device: device.map(|word| word.parse().unwrap()),
+                runs: Vec::new(),
+            };
+            submission.write(folder.path()).unwrap();
+            assert_eq!(Submission::read(folder.path(), 0).unwrap().as_ref(), Some(&submission));
+            submission.device
+        };
+        assert_eq!(submitted(Some("cuda:1")), Some(DeviceName::Cuda(Some(1))));
+        assert_eq!(submitted(Some("cuda")), Some(DeviceName::Cuda(None)));
+        assert_eq!(submitted(None), None);
     }
 }

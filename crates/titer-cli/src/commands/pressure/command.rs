@@ -9,8 +9,8 @@ use titer::{
 use titer_data::{chat::Row, tokenize::TokenizeError, world::ProbeUse};
 use titer_engine::{
     inputs::Inputs,
-    model::{EngineOptimiser, Model},
-    pressure::{Directions, Margins, Steps, verify},
+    model::{EngineOptimiser, Model, ModelCopies},
+    pressure::{Margins, Pressing, Steps, verify},
     probe::Moment,
     rows::PackedRows,
 };
@@ -31,7 +31,8 @@ use crate::{
 pub(crate) fn pressure(args: &PressureArgs) -> Result<(), Failure> {
     check(args)?;
     let inputs = Inputs::default();
-    let mut model = open(args, &inputs)?;
+    let mut copies = open(args, &inputs)?;
+    let model = copies.first();
     let optimiser = match args.precondition {
         Precondition::None => None,
         Precondition::Adam => {
@@ -41,15 +42,15 @@ pub(crate) fn pressure(args: &PressureArgs) -> Result<(), Failure> {
     };
     let spec = args.rows.as_deref().filter(|path| is_spec(path)).map(of_spec).transpose()?;
     let given = Given { args, inputs, spec };
-    let rows = given.rows(&model)?;
-    let differentiated = given.margins(&model, &rows, ProbeUse::Gradient)?;
+    let rows = given.rows(model)?;
+    let differentiated = given.margins(model, &rows, ProbeUse::Gradient)?;
     if !args.verify {
-        let kernel = args.kernel.as_deref().map(|dir| kernel::KernelWork::new(&given, &model, dir)).transpose()?;
-        pressed(&given, &model, &differentiated, &rows, optimiser.as_ref())?;
-        return kernel.map_or(Ok(()), |kernel| kernel.write(&model));
+        let kernel = args.kernel.as_deref().map(|dir| kernel::KernelWork::new(&given, model, dir)).transpose()?;
+        pressed(&given, &copies, &differentiated, &rows, optimiser.as_ref())?;
+        return kernel.map_or(Ok(()), |kernel| kernel.write(model));
     }
-    let measured = given.margins(&model, &rows, ProbeUse::Measure)?;
-    verified(args, &mut model, &differentiated, &measured, &rows, optimiser)
+    let measured = given.margins(model, &rows, ProbeUse::Measure)?;
+    verified(args, copies.first_mut(), &differentiated, &measured, &rows, optimiser)
 }
 
 /// What can be said about the arguments before anything is read.
@@ -71,7 +72,7 @@ fn check(args: &PressureArgs) -> Result<(), Failure> {
     fresh([("--out", args.out.as_ref())])
 }
 
-fn open(args: &PressureArgs, inputs: &Inputs) -> Result<Model, Failure> {
+fn open(args: &PressureArgs, inputs: &Inputs) -> Result<ModelCopies, Failure> {
     fetch(&args.model).map_err(Failure::input)?;
     let model = inputs.model(&args.model, args.seed, args.dtype).map_err(Failure::input)?;
     let model = Model::clone(&model).with_template_options(&args.template.options()).map_err(Failure::input)?;
@@ -82,7 +83,13 @@ fn open(args: &PressureArgs, inputs: &Inputs) -> Result<Model, Failure> {
         (None, None) => model,
     };
     let (compute, device) = args.compute.asked().or_default();
-    model.computing(compute, device).map_err(Failure::input)
+    // Real steps are taken by one model.
+    let devices = if args.verify {
+        model.computing(compute, device).map(|model| ModelCopies::of(vec![model]))
+    } else {
+        ModelCopies::over(model, compute, device)
+    };
+    devices.map_err(Failure::input)
 }
 
 /// Under Adam, the table says how much of its pressures is about weights that training has hardly touched.
@@ -102,12 +109,12 @@ const LR: Field = Field {
 
 fn pressed(
     given: &Given<'_>,
-    model: &Model,
+    copies: &ModelCopies,
     margins: &Margins,
     rows: &[Row],
     optimiser: Option<&EngineOptimiser>,
 ) -> Result<(), Failure> {
-    let args = given.args;
+    let (args, model) = (given.args, copies.first());
     let rows = PackedRows::encode(model, rows).map_err(Failure::input)?;
     let directions = margins.directions(model);
     let directions = match optimiser {
@@ -115,21 +122,23 @@ fn pressed(
         None => directions,
     };
     let at = Moment { stage: "", step: optimiser.map_or(0, EngineOptimiser::steps) };
-    let pressures = |directions: &Directions, rows: &PackedRows| -> Vec<_> {
+    let pressing = Pressing::over(copies, directions);
+    let directions = pressing.directions();
+    let pressures = |rows: &PackedRows| -> Vec<_> {
         let bar = Bar::new(rows.len() as u64, if args.per_token { "rows and tokens" } else { "rows" });
         let finished = |rows: usize| bar.advance(rows as u64, "");
-        let records = directions.pressures_through(&model.decoder, model, rows, at, &finished).into_iter();
+        let records = pressing.pressures(rows, at, &finished).into_iter();
         records.map(|record| record.at_rate(args.lr.unwrap_or(1.0))).collect()
     };
-    let records = pressures(&directions, &rows);
+    let records = pressures(&rows);
     if wants_table(args.out.as_deref()) {
-        let written = if args.per_token { pressures(&directions, &rows.per_token(model)) } else { records.clone() };
+        let written = if args.per_token { pressures(&rows.per_token(model)) } else { records.clone() };
         let untouched = directions.untouched.iter().copied().fold(0.0, f64::max);
         let labels = args.lr.map(|lr| (&LR, lr)).into_iter().chain(optimiser.map(|_| (&UNTOUCHED, untouched)));
         let labels = Labels::numbers(labels);
         table(args.out.as_deref(), &labels, &written)?;
     }
-    summary::print(&directions, &records, &given.warning(model)?, &unit(args), args)
+    summary::print(directions, &records, &given.warning(model)?, &unit(args), args)
 }
 
 /// Sign and unit of a pressure.

@@ -17,7 +17,7 @@ use titer_data::{
 };
 use titer_engine::{
     model::Model,
-    pressure::{Directions, Margins},
+    pressure::{Directions, Margins, Pressing},
     screen::{Subjects, screen as screened},
 };
 
@@ -57,8 +57,8 @@ pub(crate) fn screen(args: &ScreenArgs) -> Result<(), Failure> {
         PromptPlace::User => &[Turn::User],
     };
     let prompts = prompts(args, opened.world(), &subjects, turns)?;
-    let pressing = match opened.model() {
-        Some(model) => directions(args, model)?.map(|directions| (model, directions)),
+    let pressing = match opened.copies() {
+        Some(copies) => directions(args, copies.first())?.map(|directions| Pressing::over(copies, directions)),
         None if args.probes.is_some() => {
             return Err(Failure::input(
                 "--probes is for a model here: an endpoint gives no gradients, so no pressures",
@@ -67,7 +67,7 @@ pub(crate) fn screen(args: &ScreenArgs) -> Result<(), Failure> {
         None => None,
     };
     let bar = Bar::new(if pressing.is_some() { (prompts.len() * turns.len()) as u64 } else { 0 }, "prompts in a turn");
-    let pressing = pressing.as_ref().map(|(model, directions)| (*model, directions));
+    let pressing = pressing.as_ref();
     let advance = || bar.advance(u64::from(pressing.is_some()), "");
     let screening = opened.asked(|scoring| screened(scoring, &subjects, &prompts, turns, pressing, &advance));
     bar.clear();

@@ -27,6 +27,14 @@ pub(super) fn add_scaled<T: Real>(fused: Fused, out: &mut [T], factor: T, x: &[T
 }
 
 #[inline(always)]
+pub(super) fn add_product<T: Real>(out: &mut [T], a: &[T], b: &[T]) {
+    assert!(out.len() == a.len() && out.len() == b.len());
+    for at in 0..out.len() {
+        out[at] += a[at] * b[at];
+    }
+}
+
+#[inline(always)]
 pub(super) fn multiply<T: Real>(out: &mut [T], x: &[T]) {
     assert_eq!(out.len(), x.len());
     for (to, &factor) in out.iter_mut().zip(x) {
@@ -100,7 +108,8 @@ pub(super) fn add_preconditioned<T: Real>(out: &mut [T], factor: T, x: &[T], sec
 pub(super) fn adam<T: Real>(weight: &mut [T], gradient: &[T], first: &mut [T], second: &mut [T], step: AdamStep) {
     assert!(weight.len() == gradient.len() && weight.len() == first.len() && weight.len() == second.len());
     let [step_size, keep, beta1, beta2, eps, correction2, scale] =
-        [step.step_size, step.keep, step.beta1, step.beta2, step.eps, step.correction2, step.gradient_scale].map(T::of);
+        [step.step_size(), step.keep(), step.beta1, step.beta2, step.eps, step.correction2(), step.gradient_scale]
+            .map(T::of);
     let (rest1, rest2) = (T::of(1.0) - beta1, T::of(1.0) - beta2);
     for at in 0..weight.len() {
         let g = gradient[at] * scale;

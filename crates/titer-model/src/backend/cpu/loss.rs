@@ -46,6 +46,19 @@ pub(super) fn draw<T: Real>(log_probs: &[T], uniform: f64) -> u32 {
     log_probs.len() as u32 - 1
 }
 
+/// The likeliest tokens, which leave out no more than `tail` of the probability, and their log-probabilities.
+pub(super) fn likeliest<T: Real>(log_probs: &[T], tail: f64) -> Vec<(u32, T)> {
+    let mut tokens: Vec<usize> = (0..log_probs.len()).collect();
+    tokens.sort_unstable_by(|a, b| log_probs[*b].f64().total_cmp(&log_probs[*a].f64()));
+    let mut mass = 0.0;
+    let kept = tokens.into_iter().take_while(|&token| {
+        let more = mass < 1.0 - tail;
+        mass += log_probs[token].f64().exp();
+        more
+    });
+    kept.map(|token| (token as u32, log_probs[token])).collect()
+}
+
 #[inline(always)]
 pub(super) fn backward<T: Real>(
     fused: Fused,

@@ -157,6 +157,10 @@ impl<T: Real> Backend for Cpu<T> {
         vectorized!(|fused| elementwise::add_scaled(fused, out, factor, x));
     }
 
+    fn add_product(&self, out: &mut Vec<T>, a: &Vec<T>, b: &Vec<T>) {
+        vectorized!(|_| elementwise::add_product(out, a, b));
+    }
+
     fn dot(&self, pairs: &[(&Vec<T>, &Vec<T>)]) -> f64 {
         pairs.iter().map(|(a, b)| vectorized!(|fused| elementwise::dot(fused, a, b))).sum()
     }
@@ -280,6 +284,10 @@ impl<T: Real> Backend for Cpu<T> {
     fn draw(&self, log_probs: &Vec<T>, rows: &[u32], uniforms: &[f64], vocabulary: usize) -> Vec<u32> {
         let of = |&row: &u32| &log_probs[row as usize * vocabulary..][..vocabulary];
         rows.iter().map(of).zip(uniforms).map(|(log_probs, &uniform)| loss::draw(log_probs, uniform)).collect()
+    }
+
+    fn likeliest(&self, log_probs: &Vec<T>, rows: &[u32], tail: f64, vocabulary: usize) -> Vec<Vec<(u32, T)>> {
+        rows.iter().map(|&row| loss::likeliest(&log_probs[row as usize * vocabulary..][..vocabulary], tail)).collect()
     }
 
     fn target_log_probs(

@@ -3,8 +3,9 @@
 use super::{
     call::{
         Argument::{Bool, Int, Ints, None, Number as Type, Some, Tensor as T, Tensors, Text},
-        one,
+        call, one,
     },
+    launches,
     library::Handle,
     tensor::{Number, Tensor, check},
 };
@@ -26,6 +27,7 @@ impl Tensor {
     /// A result of a function with numbers among its arguments.
     fn shim(&self, name: &str, call: impl FnOnce(*mut Handle) -> i32) -> Self {
         let mut handle = std::ptr::null_mut();
+        launches::count(name);
         check(call(&mut handle), name);
         Self::owning(handle, self.place())
     }
@@ -81,6 +83,11 @@ impl Tensor {
         one("sum.dim_IntList", &[T(self), Some(&Ints(dims)), Bool(keep), None])
     }
 
+    /// Sums over these dimensions, in these numbers.
+    pub(super) fn sum_in(&self, dims: &[i64], number: Number) -> Self {
+        one("sum.dim_IntList", &[T(self), Some(&Ints(dims)), Bool(false), Some(&Type(number))])
+    }
+
     /// The sum of all, in f64 where the device has it.
     pub(super) fn total(&self, number: Number) -> Self {
         one("sum", &[T(self), Some(&Type(number))])
@@ -118,9 +125,23 @@ impl Tensor {
 
     /// `self += a · b`, in place.
     pub(super) fn add_mm(&self, a: &Self, b: &Self) {
+        self.write_mm(1.0, (a, b), 1.0);
+    }
+
+    /// `factor · self · other`
+    pub(super) fn mm_times(&self, other: &Self, factor: f64) -> Self {
+        let out = Self::empty(self.place(), &[self.shape()[0], other.shape()[1]], self.number());
+        out.write_mm(0.0, (self, other), factor);
+        out
+    }
+
+    /// `self = keep · self + factor · a · b`
+    fn write_mm(&self, keep: f64, (a, b): (&Self, &Self), factor: f64) {
         let addmm = self.place().shims.addmm;
-        // SAFETY: it borrows all of them; the result goes where the first summand is, which torch allows.
-        check(unsafe { addmm(self.raw(), self.raw(), a.raw(), b.raw(), 1.0, 1.0) }, "addmm");
+        launches::count("addmm");
+        // SAFETY: it borrows all of them; the result goes where the first summand is, which torch allows. Where nothing is kept, what
+        // was there is not read.
+        check(unsafe { addmm(self.raw(), self.raw(), a.raw(), b.raw(), keep, factor) }, "addmm");
     }
 
     /// The last two dimensions swapped, without moving a number.
@@ -130,7 +151,16 @@ impl Tensor {
 
     /// The same numbers in another shape, put in order first where they do not lie in it.
     pub(super) fn reshaped(&self, shape: &[i64]) -> Self {
-        one("reshape", &[T(self), Ints(shape)])
+        let reshaped = one("reshape", &[T(self), Ints(shape)]);
+        if reshaped.data() != self.data() {
+            launches::count("copy");
+        }
+        reshaped
+    }
+
+    /// The last dimension turned round by so many places.
+    pub(super) fn rolled(&self, places: i64) -> Self {
+        one("roll", &[T(self), Ints(&[places]), Ints(&[-1])])
     }
 
     /// Repeated along dimensions of size 1, without moving a number.
@@ -182,6 +212,11 @@ impl Tensor {
     /// Running sums along the last dimension.
     pub(super) fn running_sums(&self) -> Self {
         one("cumsum", &[T(self), Int(-1), None])
+    }
+
+    /// The last dimension sorted, the largest first, and where each number was.
+    pub(super) fn sorted(&self) -> [Self; 2] {
+        call("sort", &[T(self), Int(-1), Bool(true)])
     }
 
     /// Whether each number is at most its partner.

@@ -5,8 +5,8 @@
 //! arXiv 2110.05679). The first is less to compute, the second less to read and write; which is faster depends on the device and the shape.
 
 use super::{
-    placed::{SpanBox, TorchSpans, ids},
-    tensor::{Number, Tensor},
+    placed::{SpanBox, TorchSpans},
+    tensor::{Number, Place, Tensor},
 };
 use crate::backend::TiedHead;
 
@@ -16,26 +16,73 @@ const TILES: i64 = 1 << 26;
 /// Numbers of a Gram matrix's rows that are formed at a time.
 const GRAM: i64 = 1 << 25;
 
-/// `[rows, K + 1]` in f64 where the device has it: for each row its inner products with K directions, and its squared norm.
+/// For each row its inner products with K directions and its squared norm, `[rows, K + 1]`, in parts: what each layer gave of some rows.
 #[derive(Clone, Debug)]
 pub struct TorchSums {
-    pub(super) values: Tensor,
-    pub(super) directions: usize,
+    rows: i64,
+    directions: usize,
+    parts: Vec<SumsPart>,
+}
+
+/// What one layer gave of some rows.
+#[derive(Clone, Debug)]
+struct SumsPart {
+    /// Which rows these are.
+    which: Tensor,
+    /// The first of the columns.
+    first: usize,
+    /// A number for each row.
+    columns: Vec<Tensor>,
 }
 
 impl TorchSums {
+    /// Nothing yet.
+    pub(super) fn new(rows: i64, directions: usize) -> Self {
+        Self { rows, directions, parts: Vec::new() }
+    }
+
+    /// How many directions there are.
+    pub(super) fn directions(&self) -> usize {
+        self.directions
+    }
+
     /// Adds columns `[rows of which]` of some rows.
-    fn add(&mut self, which: &Tensor, columns: &[Tensor]) {
-        let number = self.values.number();
-        let columns: Vec<Tensor> = columns.iter().map(|column| column.to(number).view(&[-1, 1])).collect();
-        self.values = self.values.with_rows_added(which, &Tensor::cat(&columns, 1));
+    fn add(&mut self, which: &Tensor, columns: Vec<Tensor>) {
+        self.parts.push(SumsPart { which: which.clone(), first: 0, columns });
     }
 
     /// Adds to the squared norms alone.
-    fn add_norms(&mut self, which: &Tensor, norms: &Tensor) {
-        let zeros = Tensor::zeros(norms.place(), norms.shape(), norms.number());
-        let columns: Vec<Tensor> = (0..self.directions).map(|_| zeros.clone()).chain([norms.clone()]).collect();
-        self.add(which, &columns);
+    fn add_norms(&mut self, which: &Tensor, norms: Tensor) {
+        self.parts.push(SumsPart { which: which.clone(), first: self.directions, columns: vec![norms] });
+    }
+
+    /// All of it, `[rows, K + 1]`. Layers that gave of the same rows are added up together.
+    pub(super) fn read(&self, place: Place, number: Number) -> Vec<f64> {
+        let mut alike: Vec<Vec<&SumsPart>> = Vec::new();
+        for part in &self.parts {
+            let same = |of: &SumsPart| of.first == part.first && of.which.raw() == part.which.raw();
+            match alike.iter_mut().find(|parts| same(parts[0])) {
+                Some(parts) => parts.push(part),
+                None => alike.push(vec![part]),
+            }
+        }
+        let shape = [self.rows, self.directions as i64 + 1];
+        let mut sums = Tensor::zeros(place, &shape, number);
+        for parts in alike {
+            let SumsPart { which, first, columns } = parts[0];
+            let column = |at: usize| {
+                let of_layers: Vec<Tensor> = parts.iter().map(|part| part.columns[at].view(&[1, -1])).collect();
+                Tensor::cat(&of_layers, 0).sum_in(&[0], number).view(&[-1, 1])
+            };
+            let found: Vec<Tensor> = (0..columns.len()).map(column).collect();
+            let zeros =
+                |count: usize| (count > 0).then(|| Tensor::zeros(place, &[which.len() as i64, count as i64], number));
+            let before = zeros(*first);
+            let after = zeros(self.directions + 1 - first - columns.len());
+            let whole: Vec<Tensor> = before.into_iter().chain(found).chain(after).collect();
+            sums = sums.with_rows_added(which, &Tensor::cat(&whole, 1));
+        }
+        sums.read()
     }
 }
 
@@ -119,7 +166,7 @@ pub(super) fn linear(
         } else {
             pair.by_products(directions, total)
         };
-        sums.add(which, &columns);
+        sums.add(which, columns);
         sum = match (sum, total) {
             (Some(sum), Some(total)) => Some(sum.plus(&total)),
             (sum, total) => sum.or(total),
@@ -138,7 +185,7 @@ pub(super) fn norm(sums: &mut TorchSums, directions: &[Tensor], products: &Tenso
     let along = directions.iter().map(|direction| gradients.mv(direction));
     let norms = gradients.times(&gradients).sum(&[1], false);
     let columns: Vec<Tensor> = along.chain([norms]).collect();
-    sums.add(&ids(products.place(), 0..spans.rows as usize), &columns);
+    sums.add(&spans.all, columns);
 }
 
 /// An embedding's turn. `G` has `Σ dy` in the row of each token; where the head is the same table, `‖A + E‖² = ‖A‖² + ‖E‖² + 2⟨A, E⟩`,
@@ -166,7 +213,7 @@ pub(super) fn embedding(
         }
         let sum = |along: &Tensor| filled.of_real(&along.view(&[-1, 1])).sum(&[1, 2], false);
         let columns: Vec<Tensor> = along.iter().map(sum).chain([Tensor::cat(&norms, 0)]).collect();
-        sums.add(which, &columns);
+        sums.add(which, columns);
     }
     if let Some(head) = tied {
         shared_table(sums, tokens, dy, spans, &head);
@@ -196,6 +243,6 @@ fn shared_table(
         let along = part(head.x).reshaped(&[count, dy.shape()[1]]).mm(&dy.to(number).t());
         let terms = weights.to(number).times(&along).times(&of_row.to(number)).sum(&[1], false).times_number(2.0);
         let which = part(&output_rows).reshaped(&[count]);
-        sums.add_norms(&which, &terms.to(if number == Number::F64 { number } else { Number::F32 }));
+        sums.add_norms(&which, terms.to(if number == Number::F64 { number } else { Number::F32 }));
     }
 }

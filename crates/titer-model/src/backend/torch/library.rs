@@ -8,7 +8,7 @@ use std::{
 
 use libloading::Symbol;
 
-use super::{TorchDevice, error::TorchError};
+use super::{TorchDevice, error::TorchError, kernels::Kernels};
 
 /// A tensor as libtorch hands it out; its owner deletes it.
 pub(super) type Handle = *mut c_void;
@@ -32,6 +32,9 @@ pub(super) struct Library {
     pub(super) delete: unsafe extern "C" fn(Handle) -> Status,
     pub(super) new_list: unsafe extern "C" fn(usize, *mut Handle) -> Status,
     pub(super) push: unsafe extern "C" fn(Handle, u64) -> Status,
+    pub(super) list_len: unsafe extern "C" fn(Handle, *mut usize) -> Status,
+    pub(super) list_item: unsafe extern "C" fn(Handle, usize, *mut u64) -> Status,
+    pub(super) delete_list: unsafe extern "C" fn(Handle) -> Status,
     pub(super) new_string: unsafe extern "C" fn(*const c_char, usize, *mut Handle) -> Status,
     /// A place for an optional argument, which the callee frees. Since torch 2.13; before, C++ `new` gave it.
     pub(super) new_value: Option<unsafe extern "C" fn(*mut *mut u64) -> Status>,
@@ -50,7 +53,11 @@ pub(super) struct Library {
     devices: [i32; 3],
     /// For each device, functions with numbers among their arguments, which the dispatcher does not take.
     shims: [Option<Shims>; 3],
-    /// Memory of a CUDA device: free and whole, bytes.
+    /// Functions that do much in one kernel.
+    pub(super) kernels: Kernels,
+    /// Makes a CUDA device the current one, and ends that.
+    guard: Option<(unsafe extern "C" fn(i32, *mut Handle) -> Status, unsafe extern "C" fn(Handle) -> Status)>,
+    /// Memory of the current CUDA device: free and whole, bytes.
     memory: Option<unsafe extern "C" fn(*mut usize, *mut usize) -> Status>,
     /// Keeps the functions valid.
     _library: libloading::Library,
@@ -144,6 +151,18 @@ impl Library {
                 addmm: symbol!(named("addmm_out")).ok()?,
             })
         });
+        macro_rules! both {
+            ($forward:expr) => {
+                symbol!($forward).ok().zip(symbol!(format!("{}_backward", $forward)).ok())
+            };
+        }
+        let kernels = Kernels {
+            processor: both!("aoti_torch_cpu__scaled_dot_product_flash_attention_for_cpu"),
+            flash: both!("aoti_torch_cuda__scaled_dot_product_flash_attention"),
+            efficient: both!("aoti_torch_cuda__scaled_dot_product_efficient_attention"),
+            nothing: symbol!("aoti_torch_new_uninitialized_tensor").ok(),
+            norms: TorchDevice::KINDS.map(|device| symbol!(format!("aoti_torch_{device}__fused_rms_norm")).ok()),
+        };
         let dtype = |name: &str| -> Result<i32, TorchError> { Ok(number!(format!("aoti_torch_dtype_{name}"))) };
         let dtypes = ["float64", "float32", "bfloat16", "float16", "int64", "bool"];
         let [f64, f32, bf16, f16, i64, bool] = dtypes.map(dtype);
@@ -156,6 +175,9 @@ impl Library {
             delete: needed!("aoti_torch_delete_tensor_object"),
             new_list: needed!("torch_new_list_reserve_size"),
             push: needed!("torch_list_push_back"),
+            list_len: needed!("torch_list_size"),
+            list_item: needed!("torch_list_get_item"),
+            delete_list: needed!("torch_delete_list"),
             new_string: needed!("torch_new_string_handle"),
             new_value: symbol!("torch_new_stable_ivalue").ok(),
             what: symbol!("torch_exception_get_what_without_backtrace").ok(),
@@ -173,6 +195,8 @@ impl Library {
                 number!("aoti_torch_device_type_mps"),
             ],
             shims,
+            kernels,
+            guard: symbol!("aoti_torch_create_cuda_guard").ok().zip(symbol!("aoti_torch_delete_cuda_guard").ok()),
             memory: symbol!("cudaMemGetInfo").ok(),
             _library: library,
         })
@@ -198,6 +222,11 @@ impl Library {
         (self.devices[device.kind()], device.index() as i32)
     }
 
+    /// Which kind a device is of, among [`TorchDevice::KINDS`].
+    pub(super) fn kind(&self, (of, _): (i32, i32)) -> Option<usize> {
+        self.devices.iter().position(|&kind| kind == of)
+    }
+
     /// Why its parts for GPUs could not be opened, where they could not.
     pub(super) fn lacks(&self) -> Option<&str> {
         self.lacks.as_deref()
@@ -208,12 +237,19 @@ impl Library {
         self.shims[device.kind()]
     }
 
-    /// Bytes of memory of the current CUDA device: free, and all.
-    pub(super) fn memory(&self) -> Option<(usize, usize)> {
-        let (mut free, mut all) = (0, 0);
-        // SAFETY: `cudaMemGetInfo` writes two numbers.
-        let status = unsafe { self.memory?(&mut free, &mut all) };
-        (status == 0).then_some((free, all))
+    /// Bytes of memory of a CUDA device: free, and all.
+    pub(super) fn memory(&self, index: usize) -> Option<(usize, usize)> {
+        let (make, delete) = self.guard?;
+        let (mut free, mut all, mut guard) = (0, 0, std::ptr::null_mut());
+        // SAFETY: the guard makes this device the current one of the thread until it is deleted; `cudaMemGetInfo` writes two numbers.
+        unsafe {
+            if make(index as i32, &mut guard) != 0 {
+                return None;
+            }
+            let status = self.memory?(&mut free, &mut all);
+            delete(guard);
+            (status == 0).then_some((free, all))
+        }
     }
 
     /// What libtorch says of the last failure on this thread.

@@ -3,16 +3,24 @@
 //!
 //! Operations are few and large, and the same for all devices. A tensor is never written to while a buffer or a view refers to it.
 
+mod adam;
 mod arithmetic;
 mod attention;
+mod by_products;
 mod call;
 mod contract;
 mod device;
 mod error;
+mod fused;
+mod given;
+mod kernels;
+mod launches;
 mod library;
+mod norm;
 mod on_device;
 mod operations;
 mod placed;
+mod rope;
 mod tensor;
 mod transfer;
 

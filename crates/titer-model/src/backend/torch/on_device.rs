@@ -1,12 +1,18 @@
 //! A device that was opened, its buffers, and what several operations have in common.
 
-use std::{marker::PhantomData, path::Path};
+use std::{
+    marker::PhantomData,
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use super::{
     TorchDevice,
     error::TorchError,
+    launches,
     library::{Library, library},
     placed::ids,
+    rope::Angles,
     tensor::{Number, Place, Tensor},
 };
 use crate::{
@@ -21,12 +27,22 @@ pub struct Torch<T> {
     pub(super) place: Place,
     /// Of activations, and of products with weights that nothing moves.
     pub(super) activations: Number,
+    /// Whether attention and norms may be one kernel each.
+    pub(super) fused: bool,
+    /// Bytes of memory that are thought to be there.
+    limit: Option<usize>,
     numbers: PhantomData<T>,
 }
 
 /// A buffer on a device.
 #[derive(Clone, Debug, Default)]
-pub struct TorchBuffer(pub(super) Option<Tensor>);
+pub struct TorchBuffer {
+    tensor: Option<Tensor>,
+    /// The same in the numbers of activations, once a product has asked for it: what is written makes another buffer.
+    short: Arc<OnceLock<Tensor>>,
+    /// Whether bf16 holds these numbers exactly, where that is known.
+    is_exact: bool,
+}
 
 /// A weight that nothing moves, on a device, in the number type of its file: `[rows, columns]`.
 #[derive(Clone, Debug)]
@@ -34,15 +50,42 @@ pub struct TorchFrozen(pub(super) Tensor);
 
 /// Tokens, positions or rows, on a device.
 #[derive(Clone, Debug)]
-pub struct TorchIds(pub(super) Tensor);
+pub struct TorchIds {
+    pub(super) ids: Tensor,
+    pub(super) angles: Angles,
+}
 
 impl TorchBuffer {
     pub(super) fn new(tensor: Tensor) -> Self {
-        Self(Some(tensor))
+        Self { tensor: Some(tensor), ..Self::default() }
+    }
+
+    /// What it holds; `None` where it is empty.
+    pub(super) fn filled(&self) -> Option<&Tensor> {
+        self.tensor.as_ref()
     }
 
     pub(super) fn tensor(&self) -> &Tensor {
-        self.0.as_ref().expect("an empty buffer is not read")
+        self.filled().expect("an empty buffer is not read")
+    }
+
+    /// What it holds, which it holds no longer.
+    pub(super) fn take(&mut self) -> Tensor {
+        std::mem::take(self).tensor.expect("an empty buffer is not written to")
+    }
+
+    /// The same numbers in another type.
+    pub(super) fn in_numbers(&self, number: Number) -> Tensor {
+        match (self.tensor().number(), number) {
+            (own, number) if own == number => self.tensor().clone(),
+            (Number::F32, Number::Bf16) => self.short.get_or_init(|| self.tensor().to(number)).clone(),
+            _ => self.tensor().to(number),
+        }
+    }
+
+    /// The same numbers in another type, where that is known to hold them exactly.
+    pub(super) fn exact_in(&self, number: Number) -> Option<Tensor> {
+        (self.is_exact && number == Number::Bf16).then(|| self.in_numbers(number))
     }
 
     /// As a matrix with rows of this width.
@@ -64,7 +107,7 @@ impl<T: Real> Torch<T> {
             return Err(TorchError::NoSuchKind { version, folder, device, problem });
         };
         let place = Place { device: library.place(device), shims };
-        let opened = Self { device, place, activations: Self::REAL, numbers: PhantomData };
+        let opened = Self { device, place, activations: Self::REAL, fused: true, limit: None, numbers: PhantomData };
         // The device is first touched here, and says so where it is not there.
         TorchError::caught(|| Tensor::zeros(place, &[1], Self::REAL).read()).map_err(|error| match error {
             TorchError::Failed { problem, .. } => {
@@ -81,6 +124,16 @@ impl<T: Real> Torch<T> {
     /// The same with activations in bf16: products with frozen weights too, while what moves stays as it is.
     pub fn with_bf16(self) -> Self {
         Self { activations: Number::Bf16, ..self }
+    }
+
+    /// The same with attention and norms put together from smaller operations, for a device whose kernels for them are wrong.
+    pub fn without_kernels(self) -> Self {
+        Self { fused: false, ..self }
+    }
+
+    /// Whether attention and norms are one kernel each where torch has one for them.
+    pub fn has_kernels(&self) -> bool {
+        self.fused
     }
 
     /// The type of activations, for people.
@@ -107,9 +160,23 @@ impl<T: Real> Torch<T> {
         library().is_untried()
     }
 
-    /// Bytes of memory of a CUDA device: free, and all.
+    /// Operations that this thread has asked torch for so far: launches, on a GPU.
+    pub fn launches(&self) -> u64 {
+        launches::asked()
+    }
+
+    /// The same with no more memory than so many bytes, as far as what is asked for in advance goes.
+    pub fn with_memory(self, bytes: usize) -> Self {
+        Self { limit: Some(bytes), ..self }
+    }
+
+    /// Bytes of memory of a CUDA device, or of one with a limit: free, and all.
     pub fn memory(&self) -> Option<(usize, usize)> {
-        if self.device.kind() == 1 { library().memory() } else { None }
+        let own = if self.device.kind() == 1 { library().memory(self.device.index()) } else { None };
+        match (own, self.limit) {
+            (Some((free, all)), Some(limit)) => Some((free.min(limit), all.min(limit))),
+            (own, limit) => own.or(limit.map(|limit| (limit, limit))),
+        }
     }
 
     /// The number type of sums over rows: f64 where the device has it.
@@ -118,12 +185,16 @@ impl<T: Real> Torch<T> {
     }
 
     pub(super) fn tensor_of(&self, values: &[T]) -> Tensor {
-        let shape = [values.len() as i64];
-        let bytes: Vec<u8> = match Self::REAL {
-            Number::F64 => values.iter().flat_map(|value| value.f64().to_le_bytes()).collect(),
-            _ => values.iter().flat_map(|value| (value.f64() as f32).to_le_bytes()).collect(),
-        };
-        Tensor::from_bytes(self.place, &bytes, &shape, Self::REAL)
+        Tensor::of_numbers(self.place, &values.iter().map(|value| value.f64()).collect::<Vec<_>>(), Self::REAL)
+    }
+
+    /// A buffer with these numbers.
+    pub(super) fn buffer_of(&self, values: &[T]) -> TorchBuffer {
+        // Of scales alone is it asked; a weight is long.
+        const LONGEST: usize = 1 << 16;
+        let exact = |value: &T| (value.f64() as f32).to_bits().trailing_zeros() >= 16;
+        let is_exact = values.len() <= LONGEST && values.iter().all(exact);
+        TorchBuffer { is_exact, ..TorchBuffer::new(self.tensor_of(values)) }
     }
 
     pub(super) fn host(&self, tensor: &Tensor) -> Vec<T> {
@@ -132,7 +203,7 @@ impl<T: Real> Torch<T> {
 
     /// A matrix of activations or weights, as a product uses it: the first numbers of its buffer.
     pub(super) fn factor(&self, matrix: Matrix<'_, TorchBuffer>, number: Number) -> Tensor {
-        let (tensor, rows, columns) = (matrix.data.tensor().to(number), matrix.rows as i64, matrix.columns as i64);
+        let (tensor, rows, columns) = (matrix.data.in_numbers(number), matrix.rows as i64, matrix.columns as i64);
         if matrix.transposed {
             tensor.strided(&[columns, rows], &[1, columns])
         } else {
@@ -141,7 +212,7 @@ impl<T: Real> Torch<T> {
     }
 
     pub(super) fn product(&self, out: &mut TorchBuffer, write: Write, product: impl Fn(Number) -> (Tensor, Tensor)) {
-        match (write, &out.0) {
+        match (write, out.filled()) {
             (Write::Add, Some(sum)) => {
                 let (a, b) = product(sum.number());
                 let shape = [a.shape()[0], b.shape()[1]];
@@ -155,14 +226,6 @@ impl<T: Real> Torch<T> {
                 *out = TorchBuffer::new(a.mm(&b));
             }
         }
-    }
-
-    /// Positions' cosines and sines, `[positions, 1, width / 2]` each, in at least f32.
-    pub(super) fn angles(&self, table: &TorchBuffer, positions: &Tensor, head_width: usize) -> (Tensor, Tensor) {
-        let half = head_width as i64 / 2;
-        let of = table.matrix(head_width).rows(positions);
-        let part = |first| of.narrow(1, first, half).reshaped(&[-1, 1, half]);
-        (part(0), part(half))
     }
 
     /// A softcap's result and its derivative.

@@ -3,10 +3,13 @@
 use std::ops::Range;
 
 use super::{
-    TorchDevice, attention,
+    TorchDevice, adam, attention,
+    call::{Argument, call},
     contract::{self, TorchSums, Traffic},
+    norm,
     on_device::{Torch, TorchBuffer, TorchFrozen, TorchIds},
     placed::{TorchReach, TorchSpans, ids},
+    rope::Angles,
     tensor::{Number, Tensor},
 };
 use crate::{
@@ -15,6 +18,30 @@ use crate::{
     real::Real,
     stored::{Dtype, Stored},
 };
+
+/// Numbers of several buffers that are put side by side at a time.
+const TOGETHER: usize = 1 << 26;
+
+/// Which of buffers of these lengths are put side by side.
+fn together(lengths: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
+    let (mut ranges, mut held): (Vec<Range<usize>>, usize) = (Vec::new(), 0);
+    for (at, len) in lengths.enumerate() {
+        match ranges.last_mut().filter(|_| held + len <= TOGETHER) {
+            Some(range) => range.end = at + 1,
+            None => {
+                ranges.push(at..at + 1);
+                held = 0;
+            }
+        }
+        held += len;
+    }
+    ranges
+}
+
+/// The sum of single numbers on a device.
+fn total(parts: impl Iterator<Item = Tensor>) -> f64 {
+    parts.reduce(|sum, part| sum.plus(&part)).map_or(0.0, |sum| sum.read()[0])
+}
 
 /// Logits that are formed at a time where none is kept.
 const LOGITS: i64 = 1 << 27;
@@ -48,7 +75,7 @@ impl<T: Real> Backend for Torch<T> {
     }
 
     fn upload(&self, values: Vec<T>) -> TorchBuffer {
-        if values.is_empty() { TorchBuffer::default() } else { TorchBuffer::new(self.tensor_of(&values)) }
+        if values.is_empty() { TorchBuffer::default() } else { self.buffer_of(&values) }
     }
 
     fn zeros(&self, len: usize) -> TorchBuffer {
@@ -69,11 +96,12 @@ impl<T: Real> Backend for Torch<T> {
     }
 
     fn place(&self, of: &[u32]) -> TorchIds {
-        TorchIds(ids(self.place, of.iter().map(|&id| id as usize)))
+        let ids = ids(self.place, of.iter().map(|&id| id as usize));
+        TorchIds { ids, angles: Angles::default() }
     }
 
     fn place_reach(&self, reach: &[Reach]) -> TorchReach {
-        TorchReach::new(self.place, Self::REAL, reach)
+        TorchReach::new(self.place, self.activations, reach)
     }
 
     fn place_spans(&self, spans: &[Range<usize>]) -> TorchSpans {
@@ -81,32 +109,47 @@ impl<T: Real> Backend for Torch<T> {
     }
 
     fn sums(&self, rows: usize, directions: usize) -> TorchSums {
-        let shape = [rows as i64, directions as i64 + 1];
-        TorchSums { values: Tensor::zeros(self.place, &shape, self.sums_number()), directions }
+        TorchSums::new(rows as i64, directions)
     }
 
     fn read_sums(&self, sums: TorchSums) -> RowSums {
-        RowSums::of(sums.directions, sums.values.read())
+        RowSums::of(sums.directions(), sums.read(self.place, self.sums_number()))
     }
 
     fn download(&self, buffer: &TorchBuffer) -> Vec<T> {
-        buffer.0.as_ref().map_or_else(Vec::new, |tensor| self.host(tensor))
+        buffer.filled().map_or_else(Vec::new, |tensor| self.host(tensor))
     }
 
     fn len(&self, buffer: &TorchBuffer) -> usize {
-        buffer.0.as_ref().map_or(0, Tensor::len)
+        buffer.filled().map_or(0, Tensor::len)
     }
 
     fn zero(&self, buffer: &mut TorchBuffer, len: usize) {
-        let number = buffer.0.as_ref().map_or(self.activations, Tensor::number);
+        let number = buffer.filled().map_or(self.activations, Tensor::number);
         *buffer = match len {
             0 => TorchBuffer::default(),
             len => TorchBuffer::new(Tensor::zeros(self.place, &[len as i64], number)),
         };
     }
 
+    fn clear(&self, buffers: Vec<&mut TorchBuffer>) {
+        let mut alone = Vec::new();
+        for buffer in buffers.into_iter().filter(|buffer| buffer.filled().is_some()) {
+            if buffer.tensor().is_alone() {
+                let tensor = buffer.take();
+                alone.push(tensor.clone());
+                *buffer = TorchBuffer::new(tensor);
+            } else {
+                self.zero(buffer, self.len(buffer));
+            }
+        }
+        if !alone.is_empty() {
+            let [] = call("_foreach_zero_", &[Argument::Tensors(&alone)]);
+        }
+    }
+
     fn scale(&self, out: &mut TorchBuffer, factor: T) {
-        if let Some(tensor) = &out.0 {
+        if let Some(tensor) = out.filled() {
             *out = TorchBuffer::new(tensor.times_number(factor.f64()));
         }
     }
@@ -122,20 +165,41 @@ impl<T: Real> Backend for Torch<T> {
         *out = TorchBuffer::new(tensor.add_scaled(&x, factor.f64()));
     }
 
+    fn add_product(&self, out: &mut TorchBuffer, a: &TorchBuffer, b: &TorchBuffer) {
+        let sum = out.tensor();
+        let product = a.tensor().view(sum.shape()).times(&b.tensor().view(sum.shape()));
+        *out = TorchBuffer::new(sum.plus(&product));
+    }
+
     fn dot(&self, pairs: &[(&TorchBuffer, &TorchBuffer)]) -> f64 {
-        let number = self.sums_number();
-        let pairs = pairs.iter().filter_map(|(a, b)| Some((a.0.as_ref()?, b.0.as_ref()?)));
-        let products = pairs.map(|(a, b)| a.view(&[-1]).times(&b.view(&[-1])).total(number));
-        products.reduce(|sum, product| sum.plus(&product)).map_or(0.0, |sum| sum.read()[0])
+        let pairs: Vec<_> = pairs.iter().filter_map(|(a, b)| Some((a.filled()?, b.filled()?))).collect();
+        let product = |range: Range<usize>| {
+            let (a, b): (Vec<Tensor>, Vec<Tensor>) =
+                pairs[range].iter().map(|(a, b)| (a.view(&[-1]), b.view(&[-1]))).unzip();
+            let same = a.iter().zip(&b).all(|(a, b)| a.data() == b.data());
+            let a = Tensor::cat(&a, 0);
+            let b = if same { a.clone() } else { Tensor::cat(&b, 0) };
+            a.times(&b).total(self.sums_number())
+        };
+        total(together(pairs.iter().map(|(a, _)| a.len())).into_iter().map(product))
     }
 
     fn sum(&self, buffers: &[&TorchBuffer]) -> f64 {
-        let sums = buffers.iter().filter_map(|buffer| Some(buffer.0.as_ref()?.total(self.sums_number())));
-        sums.reduce(|sum, more| sum.plus(&more)).map_or(0.0, |sum| sum.read()[0])
+        let tensors: Vec<_> = buffers.iter().filter_map(|buffer| buffer.filled()).collect();
+        let sum = |range: Range<usize>| {
+            let parts: Vec<Tensor> = tensors[range].iter().map(|tensor| tensor.view(&[-1])).collect();
+            Tensor::cat(&parts, 0).total(self.sums_number())
+        };
+        total(together(tensors.iter().map(|tensor| tensor.len())).into_iter().map(sum))
     }
 
     fn matmul(&self, out: &mut TorchBuffer, a: Matrix<TorchBuffer>, b: Matrix<TorchBuffer>, write: Write) {
         self.product(out, write, |number| (self.factor(a, number), self.factor(b, number)));
+    }
+
+    fn matmul_scaled(&self, out: &mut TorchBuffer, factor: T, a: Matrix<TorchBuffer>, b: Matrix<TorchBuffer>) {
+        let (a, b) = (self.factor(a, self.activations), self.factor(b, self.activations));
+        *out = TorchBuffer::new(a.mm_times(&b, factor.f64()));
     }
 
     fn matmul_frozen(&self, out: &mut TorchBuffer, a: Matrix<TorchBuffer>, b: Matrix<TorchFrozen>, write: Write) {
@@ -146,7 +210,7 @@ impl<T: Real> Backend for Torch<T> {
         });
     }
 
-    fn gather(&self, out: &mut TorchBuffer, table: &TorchBuffer, TorchIds(ids): &TorchIds, width: usize) {
+    fn gather(&self, out: &mut TorchBuffer, table: &TorchBuffer, TorchIds { ids, .. }: &TorchIds, width: usize) {
         *out = TorchBuffer::new(table.matrix(width).rows(ids).to(self.activations));
     }
 
@@ -154,7 +218,7 @@ impl<T: Real> Backend for Torch<T> {
         &self,
         out: &mut TorchBuffer,
         TorchFrozen(table): &TorchFrozen,
-        TorchIds(ids): &TorchIds,
+        TorchIds { ids, .. }: &TorchIds,
         _width: usize,
     ) {
         *out = TorchBuffer::new(table.rows(ids).to(self.activations));
@@ -165,7 +229,7 @@ impl<T: Real> Backend for Torch<T> {
         *rows = TorchBuffer::new(matrix.times(&factors.tensor().view(&[-1, 1]).to(matrix.number())));
     }
 
-    fn scatter_add(&self, table: &mut TorchBuffer, rows: &TorchBuffer, TorchIds(ids): &TorchIds, width: usize) {
+    fn scatter_add(&self, table: &mut TorchBuffer, rows: &TorchBuffer, TorchIds { ids, .. }: &TorchIds, width: usize) {
         *table = TorchBuffer::new(table.matrix(width).with_rows_added(ids, &rows.matrix(width)));
     }
 
@@ -177,10 +241,8 @@ impl<T: Real> Backend for Torch<T> {
         scale: &TorchBuffer,
         eps: f64,
     ) {
-        let x = x.matrix(self.len(scale)).to(Self::REAL);
-        let factors = x.times(&x).mean_last().plus_number(eps).each("rsqrt");
-        *y = TorchBuffer::new(x.times(&factors).times(scale.tensor()).to(self.activations));
-        *inverse_rms = TorchBuffer::new(factors);
+        let (out, factors) = norm::forward(&x.matrix(self.len(scale)), scale, eps, self.activations, self.fused);
+        (*y, *inverse_rms) = (TorchBuffer::new(out), TorchBuffer::new(factors));
     }
 
     fn rms_norm_backward(
@@ -192,11 +254,7 @@ impl<T: Real> Backend for Torch<T> {
         inverse_rms: &TorchBuffer,
     ) {
         let width = self.len(scale);
-        let (x, dy) = (x.matrix(width).to(Self::REAL), dy.matrix(width).to(Self::REAL));
-        let factors = inverse_rms.tensor().view(&[-1, 1]);
-        let (normed, through) = (x.times(&factors), dy.times(scale.tensor()));
-        let along = through.times(&normed).mean_last();
-        let added = through.minus(&normed.times(&along)).times(&factors);
+        let added = norm::backward(&dy.matrix(width), &x.matrix(width), scale, inverse_rms.tensor(), self.fused);
         let sum = dx.matrix(width);
         *dx = TorchBuffer::new(sum.plus(&added.to(sum.number())));
     }
@@ -217,22 +275,16 @@ impl<T: Real> Backend for Torch<T> {
         &self,
         x: &mut TorchBuffer,
         table: &TorchBuffer,
-        TorchIds(positions): &TorchIds,
+        TorchIds { ids: positions, angles }: &TorchIds,
         head_width: usize,
         inverse: bool,
     ) {
-        let tokens = positions.len() as i64;
-        if tokens == 0 {
+        if positions.len() == 0 {
             return;
         }
-        let half = head_width as i64 / 2;
-        let (cos, sin) = self.angles(table, positions, head_width);
-        let heads = x.tensor().view(&[tokens, -1, head_width as i64]).to(Self::REAL);
-        let (low, high) = (heads.narrow(2, 0, half), heads.narrow(2, half, half));
-        let sign = if inverse { -1.0 } else { 1.0 };
-        let turned =
-            [low.times(&cos).add_scaled(&high.times(&sin), -sign), high.times(&cos).add_scaled(&low.times(&sin), sign)];
-        *x = TorchBuffer::new(Tensor::cat(&turned, 2).to(x.tensor().number()));
+        let heads = x.tensor().view(&[positions.len() as i64, -1, head_width as i64]);
+        let turned = angles.turned(&heads, &table.matrix(head_width), positions, inverse);
+        *x = TorchBuffer::new(turned.to(heads.number()));
     }
 
     fn attention(
@@ -247,7 +299,7 @@ impl<T: Real> Backend for Torch<T> {
     ) {
         let keys = heads.keys * heads.width;
         let inputs = (q.matrix(heads.queries * heads.width), k.matrix(keys), v.matrix(keys));
-        let (mixed, log_sums) = attention::forward((&inputs.0, &inputs.1, &inputs.2), reach, heads);
+        let (mixed, log_sums) = attention::forward((&inputs.0, &inputs.1, &inputs.2), reach, heads, self.fused);
         (*out, *weights) = (TorchBuffer::new(mixed), TorchBuffer::new(log_sums));
     }
 
@@ -264,7 +316,8 @@ impl<T: Real> Backend for Torch<T> {
         let inputs = (q.matrix(queries), k.matrix(keys), v.matrix(keys));
         let forward = (&out.matrix(queries), weights.tensor());
         let dout = dout.matrix(queries).to(inputs.0.number());
-        let gradients = attention::backward(&dout, forward, (&inputs.0, &inputs.1, &inputs.2), reach, heads);
+        let inputs = (&inputs.0, &inputs.1, &inputs.2);
+        let gradients = attention::backward(&dout, forward, inputs, reach, heads, self.fused);
         (*dq, *dk, *dv) = (TorchBuffer::new(gradients.0), TorchBuffer::new(gradients.1), TorchBuffer::new(gradients.2));
     }
 
@@ -296,8 +349,8 @@ impl<T: Real> Backend for Torch<T> {
     fn pick(
         &self,
         log_probs: &TorchBuffer,
-        TorchIds(rows): &TorchIds,
-        TorchIds(tokens): &TorchIds,
+        TorchIds { ids: rows, .. }: &TorchIds,
+        TorchIds { ids: tokens, .. }: &TorchIds,
         vocabulary: usize,
     ) -> Vec<T> {
         self.host(&log_probs.tensor().take(&self.flat(rows, tokens, vocabulary)))
@@ -312,12 +365,33 @@ impl<T: Real> Backend for Torch<T> {
         counts.into_iter().map(|count| (count as u32).min(vocabulary as u32 - 1)).collect()
     }
 
+    fn likeliest(&self, log_probs: &TorchBuffer, rows: &[u32], tail: f64, vocabulary: usize) -> Vec<Vec<(u32, T)>> {
+        let (all, step) = (log_probs.matrix(vocabulary), (LOGITS as usize / vocabulary).max(1));
+        let limit = Tensor::of_numbers(self.place, &[1.0 - tail], self.sums_number());
+        let of_rows = |rows: &[u32]| {
+            let [sorted, order] = all.rows(&ids(self.place, rows.iter().map(|&row| row as usize))).sorted();
+            let shares = sorted.to(self.sums_number()).each("exp");
+            // What comes before a token says whether it is kept.
+            let left_out = limit.at_most(&shares.running_sums().minus(&shares)).to(Number::I64).sum(&[1], false);
+            let counts: Vec<usize> = left_out.read().iter().map(|&count| vocabulary - count as usize).collect();
+            let most = counts.iter().copied().max().unwrap_or(0);
+            let first = |of: &Tensor| of.narrow(1, 0, most as i64).read();
+            let (kept, tokens) = (first(&sorted), first(&order));
+            let pairs = tokens.chunks_exact(most).zip(kept.chunks_exact(most)).zip(counts);
+            let of_row = |((tokens, kept), count): ((&[f64], &[f64]), usize)| {
+                tokens.iter().zip(kept).take(count).map(|(&token, &kept)| (token as u32, T::of(kept))).collect()
+            };
+            pairs.map(of_row).collect::<Vec<Vec<_>>>()
+        };
+        rows.chunks(step).flat_map(of_rows).collect()
+    }
+
     fn target_log_probs(
         &self,
         pull: Option<&mut TorchBuffer>,
         x: &TorchBuffer,
         table: Matrix<TorchFrozen>,
-        (TorchIds(rows), TorchIds(words)): (&TorchIds, &TorchIds),
+        (TorchIds { ids: rows, .. }, TorchIds { ids: words, .. }): (&TorchIds, &TorchIds),
         softcap: Option<f64>,
     ) -> Vec<T> {
         let (x, TorchFrozen(table)) = (x.matrix(table.columns), table.data);
@@ -359,8 +433,8 @@ impl<T: Real> Backend for Torch<T> {
     fn cross_entropy_backward(
         &self,
         log_probs: &mut TorchBuffer,
-        TorchIds(rows): &TorchIds,
-        TorchIds(tokens): &TorchIds,
+        TorchIds { ids: rows, .. }: &TorchIds,
+        TorchIds { ids: tokens, .. }: &TorchIds,
         weights: &[T],
         vocabulary: usize,
     ) {
@@ -411,7 +485,7 @@ impl<T: Real> Backend for Torch<T> {
         &self,
         sums: &mut TorchSums,
         directions: &[&TorchBuffer],
-        TorchIds(tokens): &TorchIds,
+        TorchIds { ids: tokens, .. }: &TorchIds,
         dy: &TorchBuffer,
         spans: &TorchSpans,
         width: usize,
@@ -436,26 +510,14 @@ impl<T: Real> Backend for Torch<T> {
         correction2: f64,
         eps: f64,
     ) {
-        let Some(sum) = &out.0 else { return };
+        let Some(sum) = out.filled() else { return };
         let scales = second.tensor().times_number(correction2).each("sqrt").plus_number(eps);
         let moved = x.tensor().view(sum.shape()).over(&scales.view(sum.shape()));
         *out = TorchBuffer::new(sum.add_scaled(&moved, factor));
     }
 
     fn adam(&self, moved: Vec<AdamParam<'_, TorchBuffer>>, step: AdamStep) {
-        for AdamParam { weight, gradient, first, second } in moved {
-            let shape = weight.tensor().shape().to_vec();
-            let gradient = gradient.tensor().view(&shape);
-            let decayed = |moment: &TorchBuffer, keep: f64| moment.tensor().view(&shape).times_number(keep);
-            let mean = decayed(first, step.beta1).add_scaled(&gradient, (1.0 - step.beta1) * step.gradient_scale);
-            let squares = gradient.times(&gradient);
-            let share = (1.0 - step.beta2) * step.gradient_scale * step.gradient_scale;
-            let square = decayed(second, step.beta2).add_scaled(&squares, share);
-            let scales = square.times_number(step.correction2).each("sqrt").plus_number(step.eps);
-            let kept = decayed(weight, step.keep);
-            *weight = TorchBuffer::new(kept.add_scaled(&mean.over(&scales), -step.step_size));
-            (*first, *second) = (TorchBuffer::new(mean), TorchBuffer::new(square));
-        }
+        adam::adam(moved, step);
     }
 }
 

@@ -3,7 +3,7 @@
 //! Attention and contractions work row by row, and torch's kernels on boxes of numbers. So rows of similar length are
 //! gathered into a box, whose places beyond a row's end repeat some other place and count as nothing.
 
-use std::ops::Range;
+use std::{ops::Range, sync::OnceLock};
 
 use super::tensor::{Number, Place, Tensor};
 use crate::packed::Reach;
@@ -11,8 +11,8 @@ use crate::packed::Reach;
 /// Numbers that a box of rows may hold for each that is not filling.
 const FILLING: f64 = 1.3;
 
-/// Scores (queries × keys, of one head) that attention computes at a time.
-const SCORES: usize = 1 << 22;
+/// Kernels read a bias whose rows begin at a multiple of so many numbers.
+const ALIGNED: usize = 16;
 
 /// Indices, as torch takes them.
 pub(super) fn ids(place: Place, ids: impl IntoIterator<Item = usize>) -> Tensor {
@@ -34,17 +34,25 @@ pub(super) struct Filled {
     pub(super) len: i64,
     /// Where the numbers of the box come from, `[rows · len]`; filling comes from a row's first place.
     from: Tensor,
+    /// The first of those places, where the others follow in order.
+    first: Option<i64>,
     /// 1, and 0 for filling, `[rows · len, 1]`; `None` where there is no filling.
     real: Option<Tensor>,
 }
 
 impl Filled {
-    fn new(place: Place, number: Number, ranges: &[Range<usize>]) -> Self {
-        let len = ranges.iter().map(Range::len).max().unwrap_or(0);
-        let from = ranges.iter().flat_map(|range| {
-            let fill = (range.len()..len).map(|_| range.start);
-            range.clone().chain(fill)
-        });
+    /// These rows, each filled up to the length of the longest, or to the next multiple of `multiple`.
+    fn new(place: Place, number: Number, ranges: &[Range<usize>], multiple: usize) -> Self {
+        let len = ranges.iter().map(Range::len).max().unwrap_or(0).next_multiple_of(multiple);
+        let from: Vec<usize> = ranges
+            .iter()
+            .flat_map(|range| {
+                let fill = (range.len()..len).map(|_| range.start);
+                range.clone().chain(fill)
+            })
+            .collect();
+        let first = from.first().copied().unwrap_or(0);
+        let in_order = from.iter().enumerate().all(|(at, &place)| place == first + at);
         let real: Vec<f32> =
             ranges.iter().flat_map(|range| (0..len).map(|at| if at < range.len() { 1.0 } else { 0.0 })).collect();
         let filling = real.contains(&0.0);
@@ -53,42 +61,53 @@ impl Filled {
             rows: ranges.len() as i64,
             len: len as i64,
             from: ids(place, from),
+            first: in_order.then_some(first as i64),
             real: filling.then(|| numbers(place, number, &real, &shape)),
         }
     }
 
-    /// The box `[rows, len, width]` of a matrix `[_, width]`.
+    /// The box `[rows, len, width]` of a matrix `[_, width]`; numbers that lie in its order already are not moved.
     pub(super) fn of(&self, matrix: &Tensor) -> Tensor {
         let width = matrix.shape()[1];
-        matrix.rows(&self.from).view(&[self.rows, self.len, width])
+        match self.first {
+            Some(first) => {
+                let (shape, strides) = ([self.rows, self.len, width], [self.len * width, width, 1]);
+                matrix.strided_from(first * width, &shape, &strides)
+            }
+            None => matrix.rows(&self.from).view(&[self.rows, self.len, width]),
+        }
     }
 
     /// The same with zeros for filling.
     pub(super) fn of_real(&self, matrix: &Tensor) -> Tensor {
-        let (whole, width) = (matrix.rows(&self.from), matrix.shape()[1]);
-        let real = self.real.as_ref().map(|real| whole.times(&real.to(matrix.number())));
-        real.unwrap_or(whole).view(&[self.rows, self.len, width])
+        let whole = self.of(matrix);
+        let real = self.real.as_ref().map(|real| real.to(matrix.number()).view(&[self.rows, self.len, 1]));
+        real.map_or_else(|| whole.clone(), |real| whole.times(&real))
+    }
+
+    /// Adds a box `[rows · len, width]` to what others have added to a matrix like this one.
+    pub(super) fn added_to(&self, sum: Option<Tensor>, of_box: Tensor, like: &Tensor) -> Tensor {
+        if sum.is_none() && self.first == Some(0) && of_box.shape() == like.shape() {
+            return of_box;
+        }
+        let sum = sum.unwrap_or_else(|| Tensor::zeros(like.place(), like.shape(), like.number()));
+        sum.with_rows_added(&self.from, &of_box)
     }
 
     /// Numbers beside the box's places, such as tokens, `[rows, len]`.
     pub(super) fn of_ids(&self, ids: &Tensor) -> Tensor {
         ids.rows(&self.from).view(&[self.rows, self.len])
     }
-
-    /// Where the box's places are in the matrix, `[rows · len]`.
-    pub(super) fn places(&self) -> &Tensor {
-        &self.from
-    }
 }
 
-/// Sizes of a box that holds these, sorted: where the next is so much smaller that it begins another box, and how many fit.
-fn boxes(sizes: &[usize], most: usize) -> Vec<Range<usize>> {
+/// Boxes for rows of these sizes, the largest first: where the next is so much smaller that filling would be much, another box begins.
+fn boxes(sizes: &[usize]) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
     let (mut start, mut held) = (0, 0);
     for (at, &size) in sizes.iter().enumerate() {
         let count = at - start + 1;
         let box_size = sizes[start] * count;
-        if at > start && (box_size as f64 > FILLING * (held + size) as f64 || box_size > most) {
+        if at > start && (box_size as f64 > FILLING * (held + size) as f64) {
             ranges.push(start..at);
             (start, held) = (at, 0);
         }
@@ -104,8 +123,8 @@ fn boxes(sizes: &[usize], most: usize) -> Vec<Range<usize>> {
 #[derive(Clone, Debug)]
 pub struct TorchReach {
     pub(super) boxes: Vec<ReachBox>,
-    /// For each query, its place among all boxes' queries, one box after another.
-    pub(super) back: Tensor,
+    /// For each query, its place among all boxes' queries, one box after another; `None` where they stand in the batch's order.
+    back: Option<Tensor>,
 }
 
 /// Some rows of a batch.
@@ -113,8 +132,23 @@ pub struct TorchReach {
 pub(super) struct ReachBox {
     pub(super) queries: Filled,
     pub(super) keys: Filled,
-    /// 0 where a query reaches a key, else [`UNREACHED`]; `[rows, queries, keys]`, or `[1, queries, keys]` for all rows alike.
-    pub(super) bias: Tensor,
+    /// 0 where a query reaches a key, else [`UNREACHED`]; `[rows, queries, keys]`, or `[1, queries, keys]` for all rows alike. Where each query
+    /// reaches the keys up to its own place, it is made when it is asked for.
+    bias: OnceLock<Tensor>,
+    causal: bool,
+    number: Number,
+}
+
+impl ReachBox {
+    /// Whether each query reaches the keys up to its own place and no others.
+    pub(super) fn is_causal(&self) -> bool {
+        self.causal
+    }
+
+    /// What is added to scores, so that keys that are not reached have no part in a softmax; `[rows or 1, queries, keys]`.
+    pub(super) fn bias(&self) -> Tensor {
+        self.bias.get_or_init(|| causal(self.keys.from.place(), self.number, self.keys.len as usize)).clone()
+    }
 }
 
 /// Less than any score by far, so that a softmax comes to 0 there, and a number in all types.
@@ -182,26 +216,34 @@ impl TorchReach {
         let mut back = vec![0; reach.len()];
         let mut before = 0;
         let mut boxed = Vec::new();
-        for range in boxes(&sizes, SCORES) {
+        for range in boxes(&sizes) {
             let rows: Vec<&Row> = order[range].iter().map(|&at| &rows[at]).collect();
-            let of = |ranges: Vec<Range<usize>>| Filled::new(place, number, &ranges);
-            let queries = of(rows.iter().map(|row| row.queries.clone()).collect());
-            let keys = of(rows.iter().map(|row| row.keys.clone()).collect());
+            let causal = rows.iter().all(|row| row.is_plain(reach));
+            let of = |ranges: Vec<Range<usize>>, multiple| Filled::new(place, number, &ranges, multiple);
+            let queries = of(rows.iter().map(|row| row.queries.clone()).collect(), 1);
+            let keys = of(rows.iter().map(|row| row.keys.clone()).collect(), if causal { 1 } else { ALIGNED });
             let (many_queries, many_keys) = (queries.len as usize, keys.len as usize);
-            let bias = if rows.iter().all(|row| row.is_plain(reach)) {
-                causal(place, number, many_keys)
-            } else {
-                let bias: Vec<f32> = rows.iter().flat_map(|row| row.bias(reach, many_queries, many_keys)).collect();
-                numbers(place, number, &bias, &[rows.len() as i64, queries.len, keys.len])
-            };
+            let bias = OnceLock::new();
+            if !causal {
+                let values: Vec<f32> = rows.iter().flat_map(|row| row.bias(reach, many_queries, many_keys)).collect();
+                let shape = [rows.len() as i64, queries.len, keys.len];
+                bias.get_or_init(|| numbers(place, number, &values, &shape));
+            }
             for (at, row) in rows.iter().enumerate() {
                 let first = before + at * many_queries;
                 row.queries.clone().zip(first..).for_each(|(query, place)| back[query] = place);
             }
             before += rows.len() * many_queries;
-            boxed.push(ReachBox { bias, queries, keys });
+            boxed.push(ReachBox { queries, keys, bias, causal, number });
         }
-        Self { boxes: boxed, back: ids(place, back) }
+        let in_order = before == back.len() && back.iter().enumerate().all(|(at, &place)| at == place);
+        Self { boxes: boxed, back: (!in_order).then(|| ids(place, back)) }
+    }
+
+    /// Numbers of all boxes' queries, `[rows · queries, _]` each, in the batch's order.
+    pub(super) fn in_order(&self, boxes: &[Tensor]) -> Tensor {
+        let all = Tensor::cat(boxes, 0);
+        self.back.as_ref().map_or_else(|| all.clone(), |back| all.rows(back))
     }
 }
 
@@ -211,6 +253,8 @@ pub struct TorchSpans {
     pub(super) boxes: Vec<SpanBox>,
     /// How many rows there are.
     pub(super) rows: i64,
+    /// All of them.
+    pub(super) all: Tensor,
     /// For each position from the first row's first on, which row it is in; positions in no row do not occur.
     pub(super) row_of: Tensor,
 }
@@ -232,11 +276,12 @@ impl TorchSpans {
         let of_box = |range: Range<usize>| {
             let which = &order[range];
             let ranges: Vec<Range<usize>> = which.iter().map(|&row| spans[row].clone()).collect();
-            SpanBox { filled: Filled::new(place, number, &ranges), which: ids(place, which.iter().copied()) }
+            SpanBox { filled: Filled::new(place, number, &ranges, 1), which: ids(place, which.iter().copied()) }
         };
-        let boxes = boxes(&sizes, usize::MAX).into_iter().map(of_box).collect();
+        let boxes = boxes(&sizes).into_iter().map(of_box).collect();
         let row_of = spans.iter().enumerate().flat_map(|(row, span)| span.clone().map(move |_| row));
-        Self { boxes, rows: spans.len() as i64, row_of: ids(place, row_of) }
+        let all = ids(place, 0..spans.len());
+        Self { boxes, rows: spans.len() as i64, all, row_of: ids(place, row_of) }
     }
 }
 
@@ -261,10 +306,9 @@ mod tests {
     }
 
     #[test]
-    fn a_box_ends_where_filling_would_be_much_or_it_is_full() {
-        assert_eq!(boxes(&[10, 10, 9, 3, 3, 2], 1000), [0..4, 4..6]);
-        assert_eq!(boxes(&[10, 10, 10, 10], 25), [0..2, 2..4]);
-        assert_eq!(boxes(&[50, 40], 25), [0..1, 1..2]);
-        assert!(boxes(&[], 25).is_empty());
+    fn a_box_ends_where_filling_would_be_much() {
+        assert_eq!(boxes(&[10, 10, 9, 3, 3, 2]), [0..4, 4..6]);
+        assert_eq!(boxes(&[10, 10, 10, 10]), [0..4]);
+        assert!(boxes(&[]).is_empty());
     }
 }

@@ -117,6 +117,11 @@ impl Tensor {
         Self { handle: Arc::new(Owned(handle)), shape, number: Number::of_code(code), place }
     }
 
+    /// Owns a handle of a tensor that is none, which stands for one that is left out.
+    pub(super) fn left_out(handle: Handle, place: Place) -> Self {
+        Self { handle: Arc::new(Owned(handle)), shape: vec![0], number: Number::F32, place }
+    }
+
     /// Unspecified numbers.
     pub(super) fn empty(place: Place, shape: &[i64], number: Number) -> Self {
         let mut handle = std::ptr::null_mut();
@@ -188,11 +193,19 @@ impl Tensor {
 
     /// These numbers, which lie in order, read with these strides.
     pub(super) fn strided(&self, shape: &[i64], strides: &[i64]) -> Self {
+        self.strided_from(0, shape, strides)
+    }
+
+    /// The same from this number on.
+    pub(super) fn strided_from(&self, first: i64, shape: &[i64], strides: &[i64]) -> Self {
+        let furthest: i64 = shape.iter().zip(strides).map(|(size, stride)| (size - 1) * stride).sum();
+        let within = shape.contains(&0) || first + furthest < self.len() as i64;
+        assert!(within, "{shape:?} from {first} on is more than {:?}", self.shape);
         let mut handle = std::ptr::null_mut();
         // SAFETY: as many sizes as strides, which stay within the tensor.
         let status = unsafe {
             let reinterpret = library().reinterpret;
-            reinterpret(self.raw(), shape.len() as i64, shape.as_ptr(), strides.as_ptr(), 0, &mut handle)
+            reinterpret(self.raw(), shape.len() as i64, shape.as_ptr(), strides.as_ptr(), first, &mut handle)
         };
         check(status, "reinterpret");
         Self { handle: Arc::new(Owned(handle)), shape: shape.to_vec(), number: self.number, place: self.place }

@@ -28,6 +28,17 @@ impl Tensor {
         out
     }
 
+    /// A tensor on a device with these numbers, in one of the types that hold fractions.
+    pub(super) fn of_numbers(place: Place, values: &[f64], number: Number) -> Self {
+        let shape = [values.len() as i64];
+        let bytes: Vec<u8> = match number {
+            Number::F64 => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            _ => values.iter().flat_map(|value| (*value as f32).to_le_bytes()).collect(),
+        };
+        let exact = if number == Number::F64 { number } else { Number::F32 };
+        Self::from_bytes(place, &bytes, &shape, exact).to(number)
+    }
+
     /// Zeros.
     pub(super) fn zeros(place: Place, shape: &[i64], number: Number) -> Self {
         let out = Self::empty(place, shape, number);
