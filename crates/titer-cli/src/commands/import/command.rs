@@ -18,7 +18,8 @@ use titer_engine::{
     train::{BroughtBack, ElsewhereRunner},
 };
 
-use super::{allotted::allotted_threads, export::blake3_of, folder::failure, open::resolve};
+use super::served::served;
+use crate::commands::{allotted::allotted_threads, export::blake3_of, folder::failure, open::resolve};
 use crate::{
     args::ImportArgs,
     interrupt::when_stopped,
@@ -32,7 +33,7 @@ use crate::{
 const STOPPED: &str = "\nstopped; runs that were brought in are kept, and the same command goes on with the others";
 
 /// Runs to bring in, with where they come from.
-type Found = BTreeMap<RunId, (BroughtBack, Origin)>;
+pub(super) type Found = BTreeMap<RunId, (BroughtBack, Origin)>;
 
 /// Brings runs that were trained elsewhere into a sweep's folder, and writes its report.
 pub(crate) fn import(args: &ImportArgs) -> Result<(), Failure> {
@@ -61,9 +62,13 @@ pub(crate) fn import(args: &ImportArgs) -> Result<(), Failure> {
         )));
     }
     let import = Import { args, manifest: &manifest, inputs: &inputs, planned: &planned };
-    let found = match &args.outcomes {
-        Some(table) => import.outcomes(table)?,
-        None => import.weights()?,
+    let found = match (&args.outcomes, &args.endpoint.endpoint) {
+        (Some(table), _) => import.outcomes(table)?,
+        (None, Some(url)) => match served(&import, url)? {
+            Some(found) => found,
+            None => return Ok(()),
+        },
+        (None, None) => import.weights()?,
     };
     // Everything is looked at before anything is written.
     for (id, (trained, _)) in &found {
@@ -118,10 +123,11 @@ pub(crate) fn import(args: &ImportArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-struct Import<'a> {
-    args: &'a ImportArgs,
+/// What is to be brought in.
+pub(super) struct Import<'a> {
+    pub(super) args: &'a ImportArgs,
     manifest: &'a Manifest,
-    inputs: &'a Inputs,
+    pub(super) inputs: &'a Inputs,
     planned: &'a BTreeMap<RunId, &'a RunPlan>,
 }
 
@@ -129,18 +135,10 @@ impl Import<'_> {
     /// Runs by their weights: those that are named, or all that are where their configurations put them.
     fn weights(&self) -> Result<Found, Failure> {
         let mut found = Found::new();
-        for text in &self.args.runs {
-            let (run, folder) = self.named(text)?;
-            let Some(last) = run.stages.len().checked_sub(1) else {
-                return Err(Failure::Input(format!("--run {text}: {} trains nothing", run.name())));
-            };
+        for (run, last, folder) in self.named_runs()? {
+            let folder = PathBuf::from(folder);
             let origin = self.origin(&[&folder])?;
-            if found
-                .insert(run.run.clone(), (BroughtBack::Weights(vec![(self.stage(run, last), folder)]), origin))
-                .is_some()
-            {
-                return Err(Failure::Input(format!("--run {text}: {} is named twice", run.name())));
-            }
+            found.insert(run.run.clone(), (BroughtBack::Weights(vec![(self.stage(run, last), folder)]), origin));
         }
         if !found.is_empty() {
             return Ok(found);
@@ -181,19 +179,41 @@ impl Import<'_> {
         Ok(outcomes.into_iter().map(|(run, records)| (run, (BroughtBack::Outcomes(records), origin.clone()))).collect())
     }
 
+    /// The runs of --run, each once, with their last stages and what is behind the sign.
+    pub(super) fn named_runs(&self) -> Result<Vec<(&ExportedRun, usize, String)>, Failure> {
+        let mut runs: Vec<(&ExportedRun, usize, String)> = Vec::new();
+        for text in &self.args.runs {
+            let (run, what) = self.named(text)?;
+            let Some(last) = run.stages.len().checked_sub(1) else {
+                return Err(Failure::Input(format!("--run {text}: {} trains nothing", run.name())));
+            };
+            if runs.iter().any(|(other, ..)| other.run == run.run) {
+                return Err(Failure::Input(format!("--run {text}: {} is named twice", run.name())));
+            }
+            runs.push((run, last, what));
+        }
+        Ok(runs)
+    }
+
+    /// What a run of the manifest trains.
+    pub(super) fn plan(&self, run: &ExportedRun) -> &RunPlan {
+        self.planned[&run.run]
+    }
+
     /// The run of ARM/SEED=FOLDER, and the folder. Names of arms may hold any of these characters, so they are tried.
-    fn named(&self, text: &str) -> Result<(&ExportedRun, PathBuf), Failure> {
+    fn named(&self, text: &str) -> Result<(&ExportedRun, String), Failure> {
         let of = |run: &ExportedRun| {
             let names = run.arms.iter().map(|arm| format!("{arm}/{}", run.seed)).chain([run.run.0.clone()]);
             let mut folders = names.filter_map(|name| Some(text.strip_prefix(&name)?.strip_prefix('=')?.to_owned()));
             folders.next()
         };
-        let found = self.manifest.runs.iter().find_map(|run| Some((run, PathBuf::from(of(run)?))));
+        let found = self.manifest.runs.iter().find_map(|run| Some((run, of(run)?)));
         found.ok_or_else(|| {
             let known: Vec<String> = self.manifest.runs.iter().take(8).map(ExportedRun::name).collect();
             let more = if self.manifest.runs.len() > known.len() { ", …" } else { "" };
             Failure::Input(format!(
-                "--run {text}: no run of the export; write ARM/SEED=FOLDER, of {}{more} (manifest.toml names all)",
+                "--run {text}: no run of the export; write ARM/SEED={}, of {}{more} (manifest.toml names all)",
+                if self.args.endpoint.endpoint.is_some() { "NAME" } else { "FOLDER" },
                 known.join(", ")
             ))
         })
@@ -225,14 +245,14 @@ impl Import<'_> {
         Ok(self.origin_of(from, hasher.finalize().to_hex().to_string()))
     }
 
-    fn origin_of(&self, from: Vec<String>, blake3: String) -> Origin {
+    pub(super) fn origin_of(&self, from: Vec<String>, blake3: String) -> Origin {
         let Manifest { trainer, not_carried, .. } = self.manifest;
         let (format, trainer) = (Origin::FORMAT.known, trainer.word().to_owned());
         Origin { format, trainer, measured: true, from, blake3, not_carried: not_carried.clone() }
     }
 
     /// Makes sure that the rows of a run in the export are those of its arm.
-    fn rows_are_those_of(&self, plan: &RunPlan) -> Result<(), Failure> {
+    pub(super) fn rows_are_those_of(&self, plan: &RunPlan) -> Result<(), Failure> {
         let run = self.manifest.runs.iter().find(|run| run.run == plan.id()).expect("it was found in the manifest");
         let rows = exported_rows(self.inputs, plan, self.manifest.trainer).map_err(Failure::input)?;
         for (stage, rows) in run.stages.iter().zip(&rows) {

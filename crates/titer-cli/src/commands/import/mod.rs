@@ -1,0 +1,6 @@
+//! `titer import`
+
+mod command;
+mod served;
+
+pub(crate) use command::import;
