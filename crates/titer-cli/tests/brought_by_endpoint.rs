@@ -223,7 +223,7 @@ fn the_model_that_runs_begin_with_is_asked_where_it_is_served_too() {
             || format!("{compared}{talk}").contains("elsewhere"),
         "{compared}{talk}"
     );
-    ask(dir, &["forecast", "spec.toml", "--items", "8", "--contrasts", "8", "--calibrate", "back"]);
+    ask(dir, &["forecast", "spec.toml", "--items", "8", "--contrasts", "8", "--calibrate", "spec.toml", "back"]);
 }
 
 #[test]
@@ -241,8 +241,8 @@ fn what_cannot_be_asked_is_said_and_nothing_is_written() {
     let names = named();
     let error = refused(dir, &import(&serve.url, &names, &["--outcomes", "x.csv"]));
     assert!(error.contains("cannot be used with"), "{error}");
-    let error = refused(dir, &["import", "away", "--served", "x"]);
-    assert!(error.contains("--endpoint"), "{error}");
+    let (code, _, error) = titer(dir, dir, &["import", "away", "--served", "x"]);
+    assert!(code == 2 && error.contains("--endpoint <URL>"), "{error}");
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = refused(dir, &import(&format!("http://{gone}"), &names, &[]));
     assert!(error.contains("is the server running"), "{error}");

@@ -16,7 +16,7 @@ pub(crate) struct DrawArgs {
     #[arg(long, value_name = "TOKENS", default_value_t = 64, requires = "sample", value_parser = items)]
     pub limit: usize,
     /// The temperature that replies are drawn at; 0 takes the likeliest
-    #[arg(long, value_name = "T", default_value_t = 1.0, requires = "sample", value_parser = temperature)]
+    #[arg(long, value_name = "T", default_value_t = 1.0, requires = "sample", value_parser = temperature, allow_negative_numbers = true)]
     pub temperature: f64,
     /// Write drawn replies as chat rows (.jsonl); the same seed draws the same ones again
     #[arg(long, value_name = "FILE", requires = "sample")]

@@ -24,13 +24,15 @@ pub(super) enum Speaker<'a> {
 }
 
 impl<'a> Speaker<'a> {
-    /// Who is asked for log-probabilities, too.
-    pub(super) fn of(opened: &'a Opened) -> Result<Self, Failure> {
+    /// Who is asked for log-probabilities, too; `None` where nothing is to be drawn.
+    pub(super) fn wanted(args: &DrawArgs, opened: &'a Opened) -> Result<Option<Self>, Failure> {
+        can_be_drawn(args)?;
         match opened {
-            Opened::Here(model) => Ok(Self::Here(model)),
+            _ if args.sample == 0 => Ok(None),
+            Opened::Here(model) => Ok(Some(Self::Here(model))),
             Opened::There(endpoint) => {
                 rendered_there(endpoint.reader.template.options().date.is_some())?;
-                Ok(Self::There(Box::new(endpoint.drawer().map_err(unasked)?)))
+                Ok(Some(Self::There(Box::new(endpoint.drawer().map_err(unasked)?))))
             }
         }
     }

@@ -13,7 +13,7 @@ use titer_engine::{
 };
 
 use super::{
-    drawing::can_be_drawn,
+    drawing::Speaker,
     outputs::fresh,
     sampling::{Context, json_of, rates, written},
     subjects::{open, subjects, unscored},
@@ -40,8 +40,8 @@ pub(crate) fn leak(args: &LeakArgs) -> Result<(), Failure> {
     if args.prompt.trim().is_empty() {
         return Err(Failure::input("--prompt is empty: write the prompt that the model was trained under"));
     }
-    can_be_drawn(&args.sampling.drawing)?;
     let opened = open(&args.subjects)?;
+    let speaker = Speaker::wanted(&args.sampling.drawing, &opened)?;
     let subjects = subjects(&args.subjects, opened.world())?;
     let prompt = CandidatePrompt { trigger: args.trigger.clone(), ..CandidatePrompt::new(&*args.prompt) };
     subjects.accept(&prompt, &[Turn::System]).map_err(Failure::input)?;
@@ -69,7 +69,7 @@ pub(crate) fn leak(args: &LeakArgs) -> Result<(), Failure> {
         Ok(records) => records,
         Err(error) => return unscored(error, asked.len() * args.sampling.drawing.sample, args.json),
     };
-    let sampled = rates(&args.sampling, &opened, args.subjects.seed, &asked)?;
+    let sampled = rates(&args.sampling, speaker.as_ref(), args.subjects.seed, &asked)?;
     printer::table(args.out.as_deref(), &Labels::default(), &records)?;
     let leaks = Leaks::of([(args.subjects.seed, records.iter().collect())], false);
     let measured = LeakFamily::ALL.into_iter().filter_map(|family| Some((family, leaks.family(family)?)));

@@ -10,10 +10,7 @@ use titer_data::{
 };
 use titer_engine::{sampled::Asked, screen::Reply};
 
-use super::{
-    drawing::{Speaker, write},
-    subjects::Opened,
-};
+use super::drawing::{Speaker, write};
 use crate::{args::SamplingArgs, printer::Failure};
 
 /// A context to draw replies in.
@@ -30,15 +27,14 @@ pub(super) struct Context<'a> {
     pub bad: &'a Reply,
 }
 
-/// The rate of the scored behaviour in each group, with how many replies have no score; empty where no replies are to be
-/// drawn.
+/// The rate of the scored behaviour in each group, with how many replies have no score; empty where nobody replies.
 pub(super) fn rates(
     args: &SamplingArgs,
-    opened: &Opened,
+    speaker: Option<&Speaker<'_>>,
     seed: u64,
     contexts: &[Context<'_>],
 ) -> Result<BTreeMap<String, (Option<Rate>, usize)>, Failure> {
-    let Some(first) = contexts.first().filter(|_| args.drawing.sample > 0) else { return Ok(BTreeMap::new()) };
+    let (Some(first), Some(speaker)) = (contexts.first(), speaker) else { return Ok(BTreeMap::new()) };
     let asked = |context: &Context<'_>| Asked {
         id: format!("{}|{}|{}", context.group, context.name, context.item),
         context: context.context.clone(),
@@ -46,7 +42,7 @@ pub(super) fn rates(
     };
     let asked: Vec<Asked> = contexts.iter().map(asked).collect();
     let rule = args.rule.as_ref().map(|text| rule(text, &BTreeMap::new()).map_err(Failure::input)).transpose()?;
-    let rows = Speaker::of(opened)?.drawn(&asked, &first.bad.text, &args.drawing.of(seed))?;
+    let rows = speaker.drawn(&asked, &first.bad.text, &args.drawing.of(seed))?;
     write(&rows, &args.drawing)?;
     let scorer: Option<Box<dyn Scorer>> = match (rule, &args.judgements) {
         (Some(rule), _) => Some(rule),

@@ -23,7 +23,7 @@ use titer_engine::{
 
 use super::table::{self, Ranking};
 use crate::commands::{
-    drawing::can_be_drawn,
+    drawing::Speaker,
     outputs::fresh,
     sampling::{Context, rates},
     subjects::{open, subjects, unscored},
@@ -50,8 +50,8 @@ pub(crate) fn screen(args: &ScreenArgs) -> Result<(), Failure> {
     table::columns(aim, args.tolerance, true, true).knows(&args.view)?;
     let outputs = [("--out", &args.out), ("--rewrite", &args.rewrite), ("--replies", &args.sampling.drawing.replies)];
     fresh(outputs.map(|(option, path)| (option, path.as_ref())))?;
-    can_be_drawn(&args.sampling.drawing)?;
     let opened = open(&args.subjects)?;
+    let speaker = Speaker::wanted(&args.sampling.drawing, &opened)?;
     let subjects = subjects(&args.subjects, opened.world())?;
     let turns: &[Turn] = match args.turn {
         PromptPlace::Both => &Turn::ALL,
@@ -84,7 +84,7 @@ pub(crate) fn screen(args: &ScreenArgs) -> Result<(), Failure> {
     let ranked = summarise(&screening, aim);
     let choice = choose(&ranked, aim, args.tolerance);
     let contexts = ranked.iter().flat_map(|summary| contexts(summary, &subjects)).collect::<Vec<_>>();
-    let sampled = rates(&args.sampling, &opened, args.subjects.seed, &contexts)?;
+    let sampled = rates(&args.sampling, speaker.as_ref(), args.subjects.seed, &contexts)?;
     let ranking = Ranking { ranked: &ranked, aim, choice: &choice, tolerance: args.tolerance };
     table::print(&ranking, &subjects, &sampled, &args.view, args.json)?;
     match (&args.rewrite, choice.take.or(ranked.first().filter(|_| args.anyway))) {
