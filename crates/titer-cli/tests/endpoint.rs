@@ -355,10 +355,6 @@ fn a_server_that_cannot_is_named_with_what_to_do() {
     for (more, wanted) in [
         (&["--adapter", "x"][..], "--adapter is for a model here"),
         (&["--compute", "f32"], "--compute is for a model here"),
-        (
-            &["--sample", "1", "--template-date", "2024-01-01"],
-            "--template-date: a server renders the chats that it replies to",
-        ),
         (&["--sample", "2", "--temperature", "0"], "--temperature 0 takes the likeliest reply"),
         (&["--probes", "x.jsonl"], "--probes is for a model here"),
     ] {

@@ -7,7 +7,7 @@ use titer_engine::{
     train::{BroughtBack, ServedMoment, TrainError},
 };
 
-use super::command::{Found, Import};
+use super::found::{Found, Import};
 use crate::{
     commands::subjects::{options_of, spent, unasked},
     printer::{Failure, data, talk},
