@@ -160,7 +160,7 @@ fn own_runs_behind_an_endpoint_come_back_with_the_numbers_that_they_have() {
         );
     }
     // What reads a sweep reads this one, and says which runs are which.
-    let page = fs_err::read_to_string(dir.join("back/report.html")).unwrap();
+    let page = fs_err::read_to_string(dir.join("back/report.html")).unwrap().replace("&#x2f;", "/");
     assert!(page.contains("2 runs trained elsewhere (2 by trl)") && page.contains("inoculated, it stays good"));
     assert!(page.contains(&format!("at {}", serve.url)) && page.contains("measured behind an endpoint"));
     let (table, _) = ask(dir, &["results", "back"]);
