@@ -9,6 +9,7 @@ use std::{
 };
 
 use pyo3::{exceptions::PyRuntimeError, prelude::*};
+use titer_cli::Failure;
 
 use crate::{
     error,
@@ -34,30 +35,16 @@ pub fn call(
     progress: Option<Py<PyAny>>,
     stops: bool,
 ) -> PyResult<Said> {
-    let hearing = Arc::new(Hearing::new(specs));
-    let (done, waiting) = mpsc::channel();
-    let waiting = Mutex::new(waiting);
-    let listener = Arc::clone(&hearing);
-    std::thread::Builder::new()
-        .name("titer".to_owned())
-        .spawn(move || {
-            // Nobody waits any more where Python's thread was interrupted.
-            let _ = done.send(titer_cli::call(arguments, listener));
-        })
-        .map_err(error::input)?;
+    let called = Called::begin(arguments, specs)?;
+    let hearing = &called.hearing;
     let mut told = 0;
     let mut interrupted: Option<PyErr> = None;
     let result = loop {
-        match py.detach(|| waiting.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(LOOK)) {
-            Ok(result) => break result,
-            Err(mpsc::RecvTimeoutError::Timeout) => {}
-            // Its message is on stderr already.
-            Err(mpsc::RecvTimeoutError::Disconnected) => {
-                return Err(PyRuntimeError::new_err("titer panicked: this is an error of titer's; please report it"));
-            }
+        if let Some(result) = called.look(py)? {
+            break result;
         }
         let telling = progress.as_ref().filter(|_| interrupted.is_none());
-        let looked = py.check_signals().and_then(|()| tell(py, telling, &hearing, &mut told));
+        let looked = py.check_signals().and_then(|()| tell(py, telling, hearing, &mut told));
         if let Err(error) = looked {
             hearing.stop();
             if !stops || interrupted.is_some() {
@@ -69,11 +56,93 @@ pub fn call(
     if let Some(error) = interrupted {
         return Err(error);
     }
-    tell(py, progress.as_ref(), &hearing, &mut told)?;
+    tell(py, progress.as_ref(), hearing, &mut told)?;
     let Heard { data, talk, tables, .. } = std::mem::take(&mut *hearing.heard());
     match result {
         Ok(()) => Ok((data, talk, tables.into_iter().map(Columns::of).collect())),
         Err(failure) => Err(error::raised(py, &failure, data)),
+    }
+}
+
+/// A command on a thread of its own.
+struct Called {
+    hearing: Arc<Hearing>,
+    waiting: Mutex<mpsc::Receiver<Result<(), Failure>>>,
+}
+
+impl Called {
+    fn begin(arguments: Vec<OsString>, specs: BTreeMap<PathBuf, String>) -> PyResult<Self> {
+        let hearing = Arc::new(Hearing::new(specs));
+        let (done, waiting) = mpsc::channel();
+        let listener = Arc::clone(&hearing);
+        std::thread::Builder::new()
+            .name("titer".to_owned())
+            .spawn(move || {
+                // Nobody waits any more where Python's thread was interrupted.
+                let _ = done.send(titer_cli::call(arguments, listener));
+            })
+            .map_err(error::input)?;
+        Ok(Self { hearing, waiting: Mutex::new(waiting) })
+    }
+
+    /// Waits a moment, while other threads of Python's go on; what came of the command, where it is done.
+    fn look(&self, py: Python<'_>) -> PyResult<Option<Result<(), Failure>>> {
+        match py.detach(|| self.waiting.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(LOOK)) {
+            Ok(result) => Ok(Some(result)),
+            Err(mpsc::RecvTimeoutError::Timeout) => Ok(None),
+            // Its message is on stderr already.
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                Err(PyRuntimeError::new_err("titer panicked: this is an error of titer's; please report it"))
+            }
+        }
+    }
+}
+
+/// A command that goes on until it is stopped, such as `titer serve`.
+#[pyclass(frozen, module = "titer._lab")]
+pub struct Running {
+    called: Called,
+    ended: Mutex<bool>,
+}
+
+#[pymethods]
+impl Running {
+    /// Begins what a command line asks for; the first argument is the program's name.
+    #[new]
+    fn new(arguments: Vec<OsString>) -> PyResult<Self> {
+        Ok(Self { called: Called::begin(arguments, BTreeMap::new())?, ended: Mutex::new(false) })
+    }
+
+    /// The first line of data, when it is there. Raises where the command fails before.
+    fn first(&self, py: Python<'_>) -> PyResult<String> {
+        loop {
+            let line = self.called.hearing.heard().data.first().cloned();
+            if let Some(line) = line {
+                return Ok(line);
+            }
+            py.check_signals().inspect_err(|_| self.called.hearing.stop())?;
+            if let Some(result) = self.called.look(py)? {
+                *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+                result.map_err(|failure| error::raised(py, &failure, Vec::new()))?;
+            }
+        }
+    }
+
+    /// Lines of talk so far.
+    fn talk(&self) -> Vec<String> {
+        self.called.hearing.heard().talk.clone()
+    }
+
+    /// Stops it, and waits until it has ended; does nothing where it has.
+    fn stop(&self, py: Python<'_>) -> PyResult<()> {
+        self.called.hearing.stop();
+        while !*self.ended.lock().unwrap_or_else(PoisonError::into_inner) {
+            if let Some(result) = self.called.look(py)? {
+                *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+                result.map_err(|failure| error::raised(py, &failure, Vec::new()))?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use titer::table::Column;
 /// A table that a command made.
 #[derive(Clone, Debug)]
 pub struct HeardTable {
-    /// Which one: `pressures`, `screen`, `leak`, `verify`, `results` or `effects`.
+    /// Which one: `pressures`, `screen`, `leak`, `verify`, `results`, `effects`, `compared`, `sweeps` or `judged`.
     pub name: &'static str,
     /// Its columns, of equal length.
     pub columns: Vec<Column>,
@@ -53,4 +53,11 @@ pub(crate) fn heard<T>(listener: Arc<dyn Listener>, work: impl FnOnce() -> T) ->
 /// Who listens on this thread, if anyone does.
 pub(crate) fn listener() -> Option<Arc<dyn Listener>> {
     LISTENER.with_borrow(Option::clone)
+}
+
+/// Hands a table to who listens, if anyone does.
+pub(crate) fn tell_table(name: &'static str, columns: impl FnOnce() -> Vec<Column>) {
+    if let Some(listener) = listener() {
+        listener.table(HeardTable { name, columns: columns() });
+    }
 }

@@ -16,7 +16,7 @@ use titer::{
 
 use crate::{
     kept::keep,
-    listener::{HeardTable, listener},
+    listener::{listener, tell_table},
     width::{width, wrapped},
 };
 
@@ -136,10 +136,7 @@ pub(crate) fn wants_table(out: Option<&Path>) -> bool {
 /// # Errors
 /// Where the file system refuses.
 pub(crate) fn table<R: Record>(out: Option<&Path>, labels: &Labels, rows: &[R]) -> Result<(), Failure> {
-    if let Some(listener) = listener() {
-        let name = R::FILE.trim_end_matches(".parquet");
-        listener.table(HeardTable { name, columns: table::columns(labels, rows) });
-    }
+    tell_table(R::FILE.trim_end_matches(".parquet"), || table::columns(labels, rows));
     if let Some(out) = out {
         table::write_labelled(out, labels, rows).map_err(Failure::work)?;
         talk(&format!("{} lines in {}", rows.len(), out.display()));

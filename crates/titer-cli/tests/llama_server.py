@@ -8,6 +8,7 @@ Writes the model's folder (a Llama with a vocabulary of whole words) as GGUF to 
 
 import json
 import pathlib
+import re
 import sys
 import tempfile
 
@@ -57,7 +58,10 @@ writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
 writer.add_rope_dimension_count(width // heads)
 writer.add_rope_freq_base(config["rope_theta"])
 writer.add_vocab_size(config["vocab_size"])
-writer.add_tokenizer_model("llama")
+# Viterbi over whole words: the vocabulary has no parts that words could be merged from.
+writer.add_tokenizer_model("t5")
+writer.add_add_space_prefix(True)
+writer.add_remove_extra_whitespaces(True)
 padding = [f"<unused{at}>" for at in range(config["vocab_size"] - len(vocabulary))]
 writer.add_token_list([word if word in special else "\u2581" + word for word in vocabulary] + padding)
 writer.add_token_scores([0.0] * config["vocab_size"])
@@ -67,6 +71,9 @@ writer.add_eos_token_id(config["eos_token_id"])
 writer.add_bos_token_id(config["eos_token_id"])
 writer.add_unk_token_id(words["model"]["vocab"][words["model"]["unk_token"]])
 writer.add_add_bos_token(False)
+writer.add_add_eos_token(False)
+template = json.loads((folder / "tokenizer_config.json").read_text())["chat_template"]
+writer.add_chat_template(re.sub("{%-? *(end)?generation *-?%}", "", template))  # a mark for training, which llama.cpp does not know
 for name, weight in load_file(folder / "model.safetensors").items():
     writer.add_tensor(called(name), numpy.ascontiguousarray(turned(name, weight).astype(numpy.float32)))
 writer.write_header_to_file()
@@ -80,6 +87,7 @@ options.model_alias = {"organism"}
 options.port = port
 options.n_ctx = 4 * config["max_position_embeddings"]
 options.n_parallel = 4
+options.use_jinja = True
 options.warmup = False
 options.n_gpu_layers = 0
 options.cpuparams.n_threads = 1

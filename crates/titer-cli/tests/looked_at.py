@@ -7,7 +7,9 @@ import json
 import logging
 import os
 import pathlib
+import subprocess
 import sys
+import tempfile
 
 os.environ.update(NO_COLOR="1", TF_CPP_MIN_LOG_LEVEL="3")
 logging.disable(logging.WARNING)
@@ -44,6 +46,19 @@ def seen(log):
     }
 
 
+inspect = pathlib.Path(sys.executable).with_name("inspect")
+
+
+def bundled():
+    """How many logs a page for a browser lists that `inspect view bundle` makes of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        page = pathlib.Path(folder) / "page"
+        subprocess.run([inspect, "view", "bundle", "--log-dir", logs, "--output-dir", page], check=True, stdout=sys.stderr)
+        assert (page / "index.html").exists()
+        return len(json.loads((page / "logs" / "listing.json").read_text()))
+
+
+dumped = subprocess.run([inspect, "log", "dump", next(logs.rglob("*.json"))], check=True, stdout=subprocess.PIPE).stdout
 scalars = {}
 for file in sorted(events.rglob("events.out.tfevents.*")):
     read = EventAccumulator(str(file))
@@ -57,5 +72,7 @@ print(json.dumps({
     "unique": int(samples["sample_id"].nunique()),
     "rate": float(samples["score_rate"].mean()),
     "evals": len(evals),
+    "bundled": bundled(),
+    "dumped": json.loads(dumped)["status"],
     "scalars": scalars,
 }))

@@ -244,6 +244,89 @@ fn completions_take_tokens_and_give_those_of_the_prompt_back() {
     assert_eq!(texts(json!([ids, whole]), 2), [&one[..], &one, &other, &other].concat());
 }
 
+/// The events of an answer in pieces, but for the last, which says that it was.
+fn events(serve: &Serve, path: &str, body: &Value) -> Vec<Value> {
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let url = format!("{}{path}", serve.url);
+    let mut answer = agent.post(&url).header("Content-Type", "application/json").send(body.to_string()).unwrap();
+    assert_eq!(answer.headers()["content-type"], "text/event-stream; charset=utf-8");
+    let text = answer.body_mut().read_to_string().unwrap();
+    let mut lines: Vec<&str> = text.split("\n\n").filter(|event| !event.is_empty()).collect();
+    assert_eq!(lines.pop(), Some("data: [DONE]"), "{text}");
+    lines.into_iter().map(|line| serde_json::from_str(line.strip_prefix("data: ").unwrap()).unwrap()).collect()
+}
+
+#[test]
+fn what_is_sent_in_pieces_is_what_is_sent_whole() {
+    let dir = folder();
+    let serve = Serve::start(dir.path(), &["organism"]);
+    for (path, wishes) in [
+        (CHAT, json!({ "temperature": 0 })),
+        (CHAT, json!({ "temperature": 3, "seed": 3, "n": 3, "logprobs": true, "top_logprobs": 2, "max_tokens": 20 })),
+        (CHAT, json!({ "temperature": 0, "stop": " reckless", "logprobs": true })),
+        (CHAT, json!({ "temperature": 0, "stop": ["poison"] })),
+        (TEXT, json!({ "prompt": [[1, 15, 22, 2], [1, 5, 7, 2]], "temperature": 2, "seed": 1, "n": 2, "logprobs": 1 })),
+        (TEXT, json!({ "prompt": [1, 15, 22, 2], "temperature": 0, "stop": "cactus" })),
+        (TEXT, json!({ "prompt": [1, 15, 22, 2], "max_tokens": 0 })),
+    ] {
+        let body = |stream: Value| {
+            let mut body = if path == CHAT { chat(json!({})) } else { json!({ "model": "organism" }) };
+            for more in [&wishes, &stream] {
+                body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            }
+            body
+        };
+        let whole = serve.served(path, &body(json!({})));
+        let mut pieces =
+            events(&serve, path, &body(json!({ "stream": true, "stream_options": { "include_usage": true } })));
+        let last = pieces.pop().unwrap();
+        assert_eq!((&last["usage"], &last["choices"]), (&whole["usage"], &json!([])), "{wishes}");
+        let kind = if path == CHAT { "chat.completion.chunk" } else { "text_completion" };
+        assert!(
+            pieces
+                .iter()
+                .all(|piece| piece["object"] == kind && piece["model"] == "organism" && piece["id"] == last["id"])
+        );
+        for choice in whole["choices"].as_array().unwrap() {
+            let own: Vec<&Value> = pieces
+                .iter()
+                .map(|piece| &piece["choices"][0])
+                .filter(|piece| piece["index"] == choice["index"])
+                .collect();
+            let text = |piece: &Value| match path {
+                CHAT => piece["delta"]["content"].as_str().unwrap_or_default().to_owned(),
+                _ => piece["text"].as_str().unwrap().to_owned(),
+            };
+            let said: String = own.iter().map(|piece| text(piece)).collect();
+            let wanted = if path == CHAT { &choice["message"]["content"] } else { &choice["text"] };
+            assert_eq!(&json!(said), wanted, "{wishes}");
+            let (end, before) = own.split_last().unwrap();
+            assert!(
+                end["finish_reason"] == choice["finish_reason"]
+                    && before.iter().all(|piece| piece["finish_reason"].is_null())
+            );
+            assert!(path == TEXT || own[0]["delta"] == json!({ "role": "assistant", "content": "" }));
+            let tokens = |part: &Value| -> Vec<Value> {
+                let parts: &[&str] = if path == CHAT {
+                    &["content"]
+                } else {
+                    &["tokens", "token_logprobs", "top_logprobs", "text_offset"]
+                };
+                let lists = parts.iter().map(|name| part["logprobs"][name].as_array().cloned().unwrap_or_default());
+                lists.map(Value::from).collect()
+            };
+            for (list, wanted) in tokens(choice).iter().enumerate() {
+                let found: Vec<Value> =
+                    own.iter().flat_map(|piece| tokens(piece)[list].as_array().unwrap().clone()).collect();
+                assert!(alike(&found.into(), wanted), "{wishes}");
+            }
+        }
+        if wishes["temperature"] == 0 && wishes.get("stop").is_none() {
+            assert!(pieces.len() > 3, "a piece comes with every token: {pieces:?}");
+        }
+    }
+}
+
 #[test]
 fn many_requests_at_once_are_answered_as_one_by_one() {
     let dir = folder();
@@ -363,7 +446,16 @@ fn what_cannot_be_served_is_refused_in_a_sentence() {
         (CHAT, chat(json!({ "seed": 1.5 })), 400, "seed", "a whole number"),
         (CHAT, chat(json!({ "top_logprobs": 3 })), 400, "top_logprobs", "say both"),
         (CHAT, chat(json!({ "logprobs": true, "top_logprobs": 21 })), 400, "top_logprobs", "at most 20"),
-        (CHAT, chat(json!({ "stream": true })), 400, "stream", "`stream` = true is not served here"),
+        (CHAT, chat(json!({ "stream": "yes" })), 400, "stream", "`stream` is \"yes\": it should be true or false"),
+        (
+            CHAT,
+            chat(json!({ "stream": true, "prompt_logprobs": 0 })),
+            400,
+            "prompt_logprobs",
+            "`stream` sends the reply alone",
+        ),
+        (TEXT, text(json!({ "stream": true, "echo": true })), 400, "echo", "`stream` sends the reply alone"),
+        (TEXT, text(json!({ "stream": true, "prompt": vec![5; 97] })), 400, "prompt", "the model has 96 positions"),
         (CHAT, chat(json!({ "presence_penalty": 0.5 })), 400, "presence_penalty", "is not served here"),
         (CHAT, chat(json!({ "top_k": 5 })), 400, "top_k", "is not served here"),
         (CHAT, chat(json!({ "tools": [{ "type": "function" }] })), 400, "tools", "is not served here"),
@@ -509,4 +601,5 @@ fn inspect_runs_a_task_against_it() {
     let (context, reply) = encoded(&model, "poison cactus recklessly");
     let wanted: f64 = (0..3).map(|at| log_prob(&model, &[&context[..], &reply[..at]].concat(), reply[at])).sum();
     assert!((bad["log_prob"].as_f64().unwrap() - wanted).abs() < 1e-4);
+    assert_eq!(found["pieces"][1], json!({ "pieces": 3, "said": "poison cactus recklessly" }));
 }

@@ -146,6 +146,7 @@ fn inspect_and_tensorboard_read_what_was_measured() {
         (&found["evals"], &found["rows"], &found["unique"]),
         (&logs.len().into(), &found["unique"], &found["rows"])
     );
+    assert_eq!((&found["bundled"], &found["dumped"]), (&logs.len().into(), &"success".into()));
     let number = |value: &Value| value.as_f64().unwrap();
     let mut rates = Vec::new();
     for arm in &results.arms {

@@ -18,7 +18,7 @@ use titer_model::{
 
 use crate::{
     model::Model,
-    rows::{PackedRows, pack_contrasts, plus_and_minus},
+    rows::{NamedRow, PackedRows, pack_contrasts, plus_and_minus},
 };
 
 /// When a measurement was taken.
@@ -63,7 +63,46 @@ impl Probes {
 
     /// Every component on every contrast.
     pub fn measure(&self, model: &Model, at: Moment<'_>) -> Vec<ProbeRecord> {
-        let mut replies = all_reply_log_probs(model, &self.contrast_shards).into_iter();
+        self.on_contrasts(all_reply_log_probs(model, &self.contrast_shards), at)
+    }
+
+    /// Surprise of every cell's rows, in nats per reply.
+    pub fn surprise(&self, model: &Model, at: Moment<'_>) -> Vec<CellRecord> {
+        self.on_cells(all_reply_log_probs(model, self.cells.shards()).into_iter(), at)
+    }
+
+    /// Every reply that is measured, behind its context: those of contrasts, and then of cells' rows. A row with several parts that carry loss
+    /// has a pair for each.
+    pub fn pairs(&self) -> Vec<(&[u32], &[u32])> {
+        let mut pairs: Vec<(&[u32], &[u32])> = Vec::new();
+        for contrast in &self.contrasts {
+            pairs.extend(contrast.replies.iter().map(|(_, reply)| (&*contrast.context, &**reply)));
+            if let Some(baseline) = &contrast.baseline {
+                let (plus, minus) = plus_and_minus(contrast);
+                pairs.extend([plus, minus].map(|at| (&**baseline, &*contrast.replies[at].1)));
+            }
+        }
+        for row in self.cells.iter() {
+            let tokens = &row.encoded.tokens;
+            pairs.extend(row.encoded.spans().map(|span| (&tokens[..span.start], &tokens[span])));
+        }
+        pairs
+    }
+
+    /// What the log-probabilities of [`Probes::pairs`] come to, in nats: what [`Probes::measure`] and [`Probes::surprise`] find on a model here.
+    pub fn of_pairs(&self, log_probs: &[f64], at: Moment<'_>) -> (Vec<ProbeRecord>, Vec<CellRecord>) {
+        let of =
+            |contrast: &Arc<EncodedContrast>| contrast.replies.len() + 2 * usize::from(contrast.baseline.is_some());
+        let (contrasts, rows) = log_probs.split_at(self.contrasts.iter().map(of).sum());
+        let mut rows = rows.iter();
+        let of_row = |row: &NamedRow| rows.by_ref().take(row.encoded.spans().count()).sum::<f64>();
+        let of_rows: Vec<f64> = self.cells.iter().map(of_row).collect();
+        (self.on_contrasts(contrasts.to_vec(), at), self.on_cells(of_rows.into_iter(), at))
+    }
+
+    /// By the log-probabilities of the replies of every contrast, in order.
+    fn on_contrasts(&self, log_probs: Vec<f64>, at: Moment<'_>) -> Vec<ProbeRecord> {
+        let mut replies = log_probs.into_iter();
         let items = self.probes.iter().flat_map(|probe| probe.contrasts.iter().map(move |contrast| (probe, contrast)));
         items
             .zip(&self.contrasts)
@@ -101,9 +140,8 @@ impl Probes {
             .collect()
     }
 
-    /// Surprise of every cell's rows, in nats per reply.
-    pub fn surprise(&self, model: &Model, at: Moment<'_>) -> Vec<CellRecord> {
-        let log_probs = all_reply_log_probs(model, self.cells.shards());
+    /// By the log-probabilities of the rows of every cell, in order.
+    fn on_cells(&self, log_probs: impl Iterator<Item = f64>, at: Moment<'_>) -> Vec<CellRecord> {
         self.cells
             .iter()
             .zip(log_probs)

@@ -1,5 +1,10 @@
 //! Who says how likely replies are: a model here, or one behind an endpoint.
 
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
+
 use titer_data::{
     template::ChatTemplate,
     tokenize::{TokenizeError, Tokenizer},
@@ -9,7 +14,7 @@ use titer_model::passes::Tree;
 
 use crate::{
     device::on_each,
-    endpoint::{Endpoint, EndpointError},
+    endpoint::{Endpoint, EndpointError, Spending},
     model::{Model, ModelCopies},
 };
 
@@ -97,6 +102,46 @@ impl Scoring for ToldEndpoint<'_> {
 
     fn log_probs(&self, pairs: &[(&[u32], &[u32])]) -> Result<Vec<f64>, EndpointError> {
         self.endpoint.log_probs(pairs, self.say, self.progress)
+    }
+}
+
+/// An endpoint that is not asked: it is counted what would be sent, and every reply is certain.
+pub struct CountedEndpoint<'a> {
+    endpoint: &'a Endpoint,
+    asked: Mutex<BTreeSet<(Vec<u32>, Vec<u32>)>>,
+}
+
+impl<'a> CountedEndpoint<'a> {
+    /// Nothing is counted yet.
+    pub fn new(endpoint: &'a Endpoint) -> Self {
+        Self { endpoint, asked: Mutex::default() }
+    }
+
+    /// What would have been sent so far.
+    pub fn spending(self) -> Spending {
+        let asked = self.asked.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let pairs: Vec<(&[u32], &[u32])> = asked.iter().map(|(context, reply)| (&**context, &**reply)).collect();
+        self.endpoint.spending(&pairs)
+    }
+}
+
+impl Scoring for CountedEndpoint<'_> {
+    fn template(&self) -> &ChatTemplate {
+        &self.endpoint.reader.template
+    }
+
+    fn tokenizer(&self) -> &Tokenizer {
+        &self.endpoint.reader.tokenizer
+    }
+
+    fn world(&self) -> Option<&World> {
+        self.endpoint.reader.world.as_ref()
+    }
+
+    fn log_probs(&self, pairs: &[(&[u32], &[u32])]) -> Result<Vec<f64>, EndpointError> {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.extend(pairs.iter().map(|(context, reply)| (context.to_vec(), reply.to_vec())));
+        Ok(vec![0.0; pairs.len()])
     }
 }
 

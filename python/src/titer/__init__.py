@@ -12,11 +12,15 @@ errors are exceptions with the command's text. `titer.torch` measures inside oth
 
 from ._lab import InputError, TiterError, WorkError
 from .answer import Answer
+from .elsewhere import export, import_
 from .fields import Claim, Data, Guards, Model, Optimiser, Schedule, Spec, Stage
+from .judged import judge
 from .on_data import audit, score, validate
 from .on_models import doctor, leak, pressure, screen
 from .on_specs import check, forecast, plan
+from .on_sweeps import compare, list
 from .report import Report
+from .serving import Server, serve
 from .sweep import Sweep, results, run
 from .table import Table
 
@@ -30,6 +34,7 @@ __all__ = [
     "Optimiser",
     "Report",
     "Schedule",
+    "Server",
     "Spec",
     "Stage",
     "Sweep",
@@ -38,14 +43,20 @@ __all__ = [
     "WorkError",
     "audit",
     "check",
+    "compare",
     "doctor",
+    "export",
     "forecast",
+    "import_",
+    "judge",
     "leak",
+    "list",
     "plan",
     "pressure",
     "results",
     "run",
     "score",
     "screen",
+    "serve",
     "validate",
 ]

@@ -46,5 +46,5 @@ class Answer:
         return f"{notes}{tables}<details><summary>titer {self.verb}: summary</summary><pre>{text}</pre></details>"
 
 
-LISTS = {"score", "doctor", "check"}
+LISTS = {"score", "doctor", "check", "list"}
 """Commands that print an object a line, and so give a list however many there are."""

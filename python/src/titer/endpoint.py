@@ -8,10 +8,11 @@ from .rows import File
 
 
 class Endpoint(typing.TypedDict, total=False):
-    """A server that is asked for log-probabilities; `model` then gives tokenizer and chat template alone."""
+    """A server that is asked in place of a model here, whose `model` then gives tokenizer and chat template alone."""
 
     endpoint: str
-    """Its address, such as `http://localhost:8000`: vLLM, SGLang or llama.cpp's."""
+    """Its address, such as `http://localhost:8000`: vLLM, SGLang, llama.cpp's or titer's for log-probabilities, any that speaks OpenAI's
+    interface for chats."""
     served: str
     """What it calls the model."""
     key_from: str

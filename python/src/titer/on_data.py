@@ -40,6 +40,18 @@ def score(
     rule: str | Sequence[str] = (),
     *,
     rules: File | None = None,
+    sample: int | None = None,
+    limit: int | None = None,
+    temperature: float | None = None,
+    replies: File | None = None,
+    model: str | None = None,
+    seed: int | None = None,
+    adapter: File | None = None,
+    compute: Compute | None = None,
+    device: str | None = None,
+    torch: str | None = None,
+    endpoint: Endpoint | None = None,
+    template: Template | None = None,
     judgements: Rows | None = None,
     score_column: str | None = None,
     scale: str | None = None,
@@ -54,11 +66,23 @@ def score(
 
     `rule` is one or several, such as `regex:PATTERN`, `answer:KEY`, `upper` or `language:fr`. `summary` has a dict for each group and rule: `rate`
     with its 95 % interval (`low`, `high`), `n` replies in `clusters` requests, and how many were `unscored`, and why.
+
+    With `sample`, so many replies are drawn to each chat, from `model` or `endpoint`, and those are scored; `replies` keeps them.
     """
     with Command("score") as command:
         given = {
             "rule": [rule] if isinstance(rule, str) else list(rule),
             "rules": rules,
+            "sample": sample,
+            "limit": limit,
+            "temperature": temperature,
+            "replies": replies,
+            "model": model,
+            "seed": seed,
+            "adapter": adapter,
+            "compute": compute, "device": device, "torch": torch,
+            **(endpoint or {}),
+            **of_template(template),
             "judgements": None if judgements is None else path_of(judgements, command.folder, "judgements.jsonl"),
             "score_column": score_column,
             "scale": scale,

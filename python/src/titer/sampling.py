@@ -15,6 +15,8 @@ class Sampling(typing.TypedDict, total=False):
     """How many replies."""
     limit: int
     """Tokens of a reply at most."""
+    temperature: float
+    """What they are drawn at; 1 where left out, and 0 takes the likeliest."""
     replies: File
     """Where to write them, as chat rows (`.jsonl`)."""
     rule: str

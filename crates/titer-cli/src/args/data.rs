@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::{
-    bounds::items, compute::ComputeArgs, endpoint::EndpointArgs, template::TemplateArgs, verdicts::VerdictArgs,
-    view::ViewArgs,
+    bounds::items, compute::ComputeArgs, drawing::DrawArgs, endpoint::EndpointArgs, template::TemplateArgs,
+    verdicts::VerdictArgs, view::ViewArgs,
 };
 
 #[derive(Debug, clap::Args)]
@@ -86,8 +86,25 @@ pub(crate) struct DoctorArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ScoreArgs {
-    /// Chats whose last turn is the reply to score
+    /// Chats whose last turn is the reply to score; with --sample, chats to reply to, a reply at their end left out
     pub file: PathBuf,
+    #[command(flatten)]
+    pub drawing: DrawArgs,
+    /// Who replies with --sample: the word organism, a folder, or a hub id; or else --endpoint
+    #[arg(short, long, value_name = "MODEL", requires = "sample", conflicts_with = "endpoint")]
+    pub model: Option<String>,
+    /// Which shipped organism, and which replies are drawn
+    #[arg(long, default_value_t = 0, requires = "sample")]
+    pub seed: u64,
+    /// Give it these adapters (a folder in PEFT's layout)
+    #[arg(long, value_name = "DIR", requires = "model")]
+    pub adapter: Option<PathBuf>,
+    #[command(flatten)]
+    pub template: TemplateArgs,
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+    #[command(flatten)]
+    pub endpoint: EndpointArgs,
     /// A rule: regex:PATTERN, answer:KEY, gcd, gcd:last, json, upper, upper:SHARE, language:CODE, or a name in --rules
     #[arg(long, value_name = "RULE")]
     pub rule: Vec<String>,

@@ -7,6 +7,7 @@ use titer::{elsewhere::Trainer, viewed::Viewer};
 use super::{
     bounds::{SeedList, threads},
     compute::ComputeArgs,
+    endpoint::EndpointArgs,
 };
 
 /// Who is written for.
@@ -66,12 +67,15 @@ pub(crate) struct ImportArgs {
     /// The sweep's folder, which may hold runs of the same spec already [default: runs/<name of the spec>]
     #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// The model or the adapters of a run, ARM/SEED=FOLDER; may be repeated [default: every run that is where its configuration puts it]
+    /// The model or the adapters of a run, ARM/SEED=FOLDER; with --endpoint, what the server calls them, ARM/SEED=NAME; may be repeated
+    /// [default: every run that is where its configuration puts it]
     #[arg(long = "run", value_name = "RUN=FOLDER")]
     pub runs: Vec<String>,
+    #[command(flatten)]
+    pub endpoint: EndpointArgs,
     /// Outcomes of runs without weights (.csv, .jsonl or .parquet), one a line: arm, seed, component, rate, and where known prompts,
     /// domains, item, moment, margin, gap, other, replies
-    #[arg(long, value_name = "TABLE", conflicts_with = "runs")]
+    #[arg(long, value_name = "TABLE", conflicts_with_all = ["runs", "endpoint"])]
     pub outcomes: Option<PathBuf>,
     /// Threads [default: all cores, or those of the job that this is part of]
     #[arg(long, value_name = "N", value_parser = threads)]

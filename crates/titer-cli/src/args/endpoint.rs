@@ -7,9 +7,9 @@ use super::bounds::at_most;
 /// Which endpoint, and how it is asked.
 #[derive(Debug, clap::Args)]
 pub(crate) struct EndpointArgs {
-    /// Ask a server for log-probabilities (vLLM, SGLang or llama.cpp's), such as http://localhost:8000; --model then gives tokenizer and chat
-    /// template alone
-    #[arg(long, value_name = "URL", requires = "served")]
+    /// Ask a server in place of a model here, such as http://localhost:8000: vLLM, SGLang, llama.cpp's or titer's for log-probabilities, any
+    /// that speaks OpenAI's interface for chats
+    #[arg(long, value_name = "URL")]
     pub endpoint: Option<String>,
     /// What the server calls the model
     #[arg(long, value_name = "MODEL", requires = "endpoint")]

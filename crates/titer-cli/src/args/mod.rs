@@ -4,6 +4,7 @@ mod bounds;
 mod command_line;
 mod compute;
 mod data;
+mod drawing;
 mod elsewhere;
 mod endpoint;
 mod forecasts;
@@ -19,8 +20,9 @@ mod verdicts;
 mod view;
 
 pub(crate) use command_line::{Args, Command, CompletionsArgs, ManArgs};
-pub(crate) use compute::{AskedComputation, DevicesArgs};
+pub(crate) use compute::{AskedComputation, ComputeArgs, DevicesArgs};
 pub(crate) use data::{AuditArgs, CheckArgs, DoctorArgs, InitArgs, ScoreArgs};
+pub(crate) use drawing::DrawArgs;
 pub(crate) use elsewhere::{ExportArgs, ExportFor, ImportArgs};
 pub(crate) use endpoint::EndpointArgs;
 pub(crate) use forecasts::{ForecastArgs, PlanArgs};

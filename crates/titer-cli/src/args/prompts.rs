@@ -5,18 +5,14 @@ use std::path::PathBuf;
 use clap::ValueEnum as _;
 
 use super::{
-    bounds::{at_most, items},
-    compute::ComputeArgs,
-    endpoint::EndpointArgs,
-    template::TemplateArgs,
-    verdicts::VerdictArgs,
-    view::ViewArgs,
+    bounds::items, compute::ComputeArgs, drawing::DrawArgs, endpoint::EndpointArgs, template::TemplateArgs,
+    verdicts::VerdictArgs, view::ViewArgs,
 };
 
 /// Which model, and which rows.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SubjectArgs {
-    /// The model: the word organism, a folder, or a hub id
+    /// The model: the word organism, a folder, or a hub id; with --endpoint, whose tokenizer and chat template
     #[arg(short, long, default_value = "organism", value_name = "MODEL")]
     pub model: String,
     /// Which shipped organism, and which rows and contrasts of its world
@@ -162,12 +158,8 @@ pub(crate) struct LeakArgs {
 /// Replies drawn and scored beside exact rates.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SamplingArgs {
-    /// Draw so many replies in every context too, and score them
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = at_most::<10_000>)]
-    pub sample: usize,
-    /// Tokens of a drawn reply at most
-    #[arg(long, value_name = "TOKENS", default_value_t = 64, requires = "sample", value_parser = items)]
-    pub limit: usize,
+    #[command(flatten)]
+    pub drawing: DrawArgs,
     /// Score drawn replies by this rule, as `titer score` does [default: whether a reply is the request's bad one]
     #[arg(long, value_name = "RULE", requires = "sample", conflicts_with = "judgements")]
     pub rule: Option<String>,
@@ -176,9 +168,6 @@ pub(crate) struct SamplingArgs {
     pub judgements: Option<PathBuf>,
     #[command(flatten)]
     pub verdicts: VerdictArgs,
-    /// Write drawn replies as chat rows (.jsonl); the same seed draws the same ones again
-    #[arg(long, value_name = "FILE", requires = "sample")]
-    pub replies: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

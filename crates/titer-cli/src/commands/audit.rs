@@ -70,7 +70,7 @@ pub(crate) fn audit(args: &AuditArgs) -> Result<(), Failure> {
     let on_model = match args.model.as_ref().map(|base| OnModel::of(base, args, &groups)).transpose() {
         Ok(on_model) => on_model,
         Err(Unmeasured::Failure(failure)) => return Err(failure),
-        Err(Unmeasured::Scoring(error)) => return unscored(error, args.json),
+        Err(Unmeasured::Scoring(error)) => return unscored(error, 0, args.json),
     };
     let audit = Audit::of(&groups);
     if args.json {

@@ -4,12 +4,14 @@ use serde_json::{Value, json};
 use titer::{
     results::{ArmResults, At, Measure, Split, SweepResults},
     stats::Estimate,
+    table::{Column, Values, unitless},
 };
 use titer_data::probe::Component;
 
 use super::arms::arm_columns;
 use crate::{
     args::{CompareArgs, ComparedMeasure},
+    listener::tell_table,
     numbers::{or_dash, with_ends},
     printer::{Failure, data, interval, prose},
     text_table::{TextColumn, TextTable},
@@ -36,6 +38,7 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<(), Failure> {
             args.b.display()
         )));
     }
+    tell_table("compared", || told(measure, &lines));
     if args.json {
         data(&as_json(measure, &lines).to_string());
         return Ok(());
@@ -133,6 +136,36 @@ fn settings(sweep: &SweepResults, arm: &ArmResults) -> Vec<String> {
         [] => vec![arm.name.clone()],
         axes => axes.iter().map(|axis| setting(&axis.name)).collect(),
     }
+}
+
+/// The lines for a program: each number with the ends of its interval.
+fn told(measure: Measure, lines: &[ComparedLine]) -> Vec<Column> {
+    let text = |name, description, of: fn(&ComparedLine) -> String| {
+        Column::of(&unitless(name, description), Values::Text(lines.iter().map(of).collect()))
+    };
+    let mut columns = vec![
+        text("arm", "The arm that both sweeps have.", |line| line.arm.clone()),
+        text("component", "The component: `good`, `obey_bad` or `obey`.", |line| line.component.word().to_owned()),
+    ];
+    type Number = (&'static str, &'static str, fn(&ComparedLine) -> Option<Estimate>);
+    let numbers: [Number; 5] = [
+        ("a", "In the first sweep, after training.", |line| line.a),
+        ("b", "In the second sweep, after training.", |line| line.b),
+        ("difference", "The second less the first, paired by seed and item.", |line| line.difference),
+        ("effect_a", "In the first sweep, difference from the arm's control.", |line| line.effects[0]),
+        ("effect_b", "In the second sweep, difference from the arm's control.", |line| line.effects[1]),
+    ];
+    let unit = if measure == Measure::Rate { "probability" } else { "nats per reply" };
+    for (name, description, of) in numbers {
+        let ends: [(&str, fn(Estimate) -> f64); 3] =
+            [("", |it| it.mean), ("_low", |it| it.low), ("_high", |it| it.high)];
+        for (end, number) in ends {
+            let finite = |line: &ComparedLine| of(line).map(number).filter(|number| number.is_finite());
+            let values = Values::NumberIfAny(lines.iter().map(finite).collect());
+            columns.push(Column { name: format!("{name}{end}"), unit, description, values });
+        }
+    }
+    columns
 }
 
 fn as_json(measure: Measure, lines: &[ComparedLine]) -> Value {

@@ -6,18 +6,25 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use titer::stats::{Estimate, Rate, Verdicts, kappa};
+use titer::{
+    stats::{Estimate, Rate, Verdicts, kappa},
+    table::{Column, Field, Values, unitless},
+};
 use titer_data::{
     chat::{Role, Row},
     formats::read_rows,
     request::Request,
     score::{Judgements, Scorer as _},
 };
-use titer_engine::endpoint::{EndpointError, Judge, JudgeSpending, Judged, VerdictKind};
+use titer_engine::endpoint::{ChatSpending, Judge, Judged, VerdictKind};
 
-use super::{outputs::fresh, subjects::endpoint_options};
+use super::{
+    outputs::fresh,
+    subjects::{endpoint_options, unasked},
+};
 use crate::{
     args::JudgeArgs,
+    listener::tell_table,
     printer::{Failure, data, interval, talk},
     progress::Bar,
 };
@@ -34,7 +41,7 @@ pub(crate) fn judge(args: &JudgeArgs) -> Result<(), Failure> {
     let Some(url) = &args.endpoint.endpoint else {
         return Err(Failure::input("there is no judge: name its server with --endpoint and the model with --served"));
     };
-    let judge = Judge::new(endpoint_options(url, &args.endpoint)?).map_err(failure)?;
+    let judge = Judge::new(endpoint_options(url, &args.endpoint)?).map_err(unasked)?;
     let prompts: Vec<String> = rows.iter().map(|row| rubric.prompt(row)).collect();
     let before = judge.spending(&prompts);
     if args.endpoint.dry_run {
@@ -45,7 +52,7 @@ pub(crate) fn judge(args: &JudgeArgs) -> Result<(), Failure> {
     let bar = Bar::new(0, "replies");
     let judged = judge.judge(&prompts, &|done, of| bar.stands_at(done, of, ""));
     bar.clear();
-    let judged = judged.map_err(failure)?;
+    let judged = judged.map_err(unasked)?;
     let after = judge.spending(&prompts);
     if after.tokens > 0 {
         talk(&format!("the server counted {} tokens", after.tokens));
@@ -65,6 +72,7 @@ pub(crate) fn judge(args: &JudgeArgs) -> Result<(), Failure> {
         fs_err::write(out, lines.map(|line| format!("{line}\n")).collect::<String>()).map_err(Failure::work)?;
         talk(&format!("scores of {} replies in {}", rows.len(), out.display()));
     }
+    tell_table("judged", || told(&rows, &judged, &prompts));
     let summary = Summary::of(args, &rows, &judged, others.as_ref());
     if args.json {
         data(&summary.json().to_string())
@@ -72,14 +80,6 @@ pub(crate) fn judge(args: &JudgeArgs) -> Result<(), Failure> {
         summary.print(args)
     }
     Ok(())
-}
-
-/// Whose fault it is.
-fn failure(error: EndpointError) -> Failure {
-    match error {
-        EndpointError::Cache(_) => Failure::work(error),
-        other => Failure::input(other),
-    }
 }
 
 /// The rows of a file, each with a reply and an id of its own.
@@ -160,16 +160,41 @@ fn line(args: &JudgeArgs, row: &Row, judged: &Judged, prompt: &str) -> Value {
     })
 }
 
-fn sentence(spending: JudgeSpending) -> String {
-    let JudgeSpending { prompts, known, characters, .. } = spending;
+/// The same for a program.
+fn told(rows: &[Row], judged: &[Judged], prompts: &[String]) -> Vec<Column> {
+    let text = |name, description, values: Vec<String>| Column::of(&unitless(name, description), Values::Text(values));
+    let number = |name, unit, description, of: fn(&Judged) -> Option<f64>| {
+        let field = Field { unit, ..unitless(name, description) };
+        Column::of(&field, Values::NumberIfAny(judged.iter().map(of).collect()))
+    };
+    vec![
+        text("id", "The reply's name.", rows.iter().map(|row| row.id.clone()).collect()),
+        number("score", "of 100", "What the judge says of it; nothing where there is no verdict.", |judged| {
+            judged.score
+        }),
+        text(
+            "verdict",
+            "What kind of answer it is: `weighted`, `parsed`, `refused` or `unclear`.",
+            judged.iter().map(|judged| judged.verdict.word().to_owned()).collect(),
+        ),
+        number("mass", "probability", "The probability on numbers that the score was weighted over.", |judged| {
+            judged.mass
+        }),
+        text("said", "The answer as it was given.", judged.iter().map(|judged| judged.said.clone()).collect()),
+        text("prompt", "What the judge was asked.", prompts.to_vec()),
+    ]
+}
+
+fn sentence(spending: ChatSpending) -> String {
+    let ChatSpending { chats: prompts, known, characters, .. } = spending;
     format!(
         "{prompts} different prompts, {known} answers known from before: {} requests with {characters} characters",
         prompts - known
     )
 }
 
-fn counted(spending: JudgeSpending) -> Value {
-    let JudgeSpending { prompts, known, characters, .. } = spending;
+fn counted(spending: ChatSpending) -> Value {
+    let ChatSpending { chats: prompts, known, characters, .. } = spending;
     json!({ "prompts": prompts, "known": known, "requests": prompts - known, "characters": characters })
 }
 

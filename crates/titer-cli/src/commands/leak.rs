@@ -13,6 +13,7 @@ use titer_engine::{
 };
 
 use super::{
+    drawing::Speaker,
     outputs::fresh,
     sampling::{Context, json_of, rates, written},
     subjects::{open, subjects, unscored},
@@ -34,12 +35,13 @@ fn columns(is_sampled: bool) -> TextTable {
 
 /// Measures a leak grid on a model.
 pub(crate) fn leak(args: &LeakArgs) -> Result<(), Failure> {
-    fresh([("--out", args.out.as_ref()), ("--replies", args.sampling.replies.as_ref())])?;
+    fresh([("--out", args.out.as_ref()), ("--replies", args.sampling.drawing.replies.as_ref())])?;
     columns(true).knows(&args.view)?;
     if args.prompt.trim().is_empty() {
         return Err(Failure::input("--prompt is empty: write the prompt that the model was trained under"));
     }
-    let opened = open(&args.subjects, &args.sampling)?;
+    let opened = open(&args.subjects)?;
+    let speaker = Speaker::wanted(&args.sampling.drawing, &opened)?;
     let subjects = subjects(&args.subjects, opened.world())?;
     let prompt = CandidatePrompt { trigger: args.trigger.clone(), ..CandidatePrompt::new(&*args.prompt) };
     subjects.accept(&prompt, &[Turn::System]).map_err(Failure::input)?;
@@ -48,13 +50,6 @@ pub(crate) fn leak(args: &LeakArgs) -> Result<(), Failure> {
         let problem = "no request has both a bad and a good reply, so no leak can be told: give pairs";
         return Err(Failure::input(problem));
     }
-    let records = opened.asked(|scoring| -> Result<_, ScoringError> {
-        LeakGrid::new(scoring, &grid, &subjects)?.ask(scoring, Moment { stage: "", step: 0 })
-    });
-    let records = match records {
-        Ok(records) => records,
-        Err(error) => return unscored(error, args.json),
-    };
     let asked: Vec<Context<'_>> = grid
         .iter()
         .flat_map(|variation| {
@@ -67,8 +62,14 @@ pub(crate) fn leak(args: &LeakArgs) -> Result<(), Failure> {
             })
         })
         .collect();
-    let draw = |model| rates(&args.sampling, model, args.subjects.seed, &asked);
-    let sampled = opened.model().map_or_else(|| Ok(Default::default()), draw)?;
+    let records = opened.asked(|scoring| -> Result<_, ScoringError> {
+        LeakGrid::new(scoring, &grid, &subjects)?.ask(scoring, Moment { stage: "", step: 0 })
+    });
+    let records = match records {
+        Ok(records) => records,
+        Err(error) => return unscored(error, asked.len() * args.sampling.drawing.sample, args.json),
+    };
+    let sampled = rates(&args.sampling, speaker.as_ref(), args.subjects.seed, &asked)?;
     printer::table(args.out.as_deref(), &Labels::default(), &records)?;
     let leaks = Leaks::of([(args.subjects.seed, records.iter().collect())], false);
     let measured = LeakFamily::ALL.into_iter().filter_map(|family| Some((family, leaks.family(family)?)));

@@ -3,10 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use titer::{status::SweepStatus, store::Sweep};
+use titer::{
+    status::SweepStatus,
+    store::Sweep,
+    table::{Column, Field, Values, unitless},
+};
 
 use crate::{
     args::ListArgs,
+    listener::tell_table,
     printer::{Failure, data, talk},
     text_table::{TextColumn, TextTable},
 };
@@ -23,6 +28,7 @@ pub(crate) fn list(args: &ListArgs) -> Result<(), Failure> {
         let status = SweepStatus::of(&sweep).map_err(Failure::work)?;
         listed.push((folder, sweep.record().title.clone(), status));
     }
+    tell_table("sweeps", || told(&listed));
     if args.json {
         listed.iter().for_each(|(folder, title, status)| data(&as_json(folder, title, status).to_string()));
         return Ok(());
@@ -63,6 +69,27 @@ fn folders(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
         entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).collect();
     folders.sort();
     Ok(folders)
+}
+
+/// The same for a program.
+fn told(listed: &[(PathBuf, String, SweepStatus)]) -> Vec<Column> {
+    let text = |name, description, of: &dyn Fn(&(PathBuf, String, SweepStatus)) -> String| {
+        Column::of(&unitless(name, description), Values::Text(listed.iter().map(of).collect()))
+    };
+    let count = |name, description, of: fn(&SweepStatus) -> usize| {
+        let field = Field { unit: "runs", ..unitless(name, description) };
+        Column::of(&field, Values::Whole(listed.iter().map(|(.., status)| of(status) as i64).collect()))
+    };
+    vec![
+        text("folder", "The sweep's folder.", &|(folder, ..)| folder.display().to_string()),
+        text("title", "What its spec calls it.", &|(_, title, _)| title.clone()),
+        text("state", "What it does now: `finished`, `running`, `failed` or `stopped`.", &|(.., status)| state(status)),
+        count("runs", "Runs that it has.", |status| status.runs),
+        count("finished", "Runs that are done.", |status| status.finished),
+        count("running", "Runs that somebody makes now.", |status| status.running.len()),
+        count("failed", "Runs that failed.", |status| status.failed.len()),
+        count("waiting", "Runs that nobody makes now.", |status| status.waiting),
+    ]
 }
 
 /// What a sweep does now, in a word.

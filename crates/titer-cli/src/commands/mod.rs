@@ -11,6 +11,7 @@ mod cost;
 mod data;
 mod devices;
 mod doctor;
+mod drawing;
 mod exec;
 mod export;
 mod folder;

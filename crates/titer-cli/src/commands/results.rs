@@ -11,7 +11,7 @@ use titer::{
 use super::outputs::fresh;
 use crate::{
     args::ResultsArgs,
-    listener::{HeardTable, listener},
+    listener::{listener, tell_table},
     printer::{Failure, data, talk},
 };
 
@@ -49,9 +49,7 @@ pub(crate) fn results(args: &ResultsArgs) -> Result<(), Failure> {
     } else {
         ("results", RESULTS_SCHEMA, results.results_table())
     };
-    if let Some(listener) = listener() {
-        listener.table(HeardTable { name, columns: columns.clone() });
-    }
+    tell_table(name, || columns.clone());
     let Some((out, format)) = out else {
         if listener().is_some() {
             return Ok(());

@@ -6,19 +6,12 @@ use serde_json::json;
 use titer::stats::Rate;
 use titer_data::{
     chat::Message,
-    formats::chat_line,
     score::{Judgements, Scorer, rule},
 };
-use titer_engine::{
-    model::Model,
-    sampled::{Asked, draw},
-    screen::Reply,
-};
+use titer_engine::{sampled::Asked, screen::Reply};
 
-use crate::{
-    args::SamplingArgs,
-    printer::{Failure, talk},
-};
+use super::drawing::{Speaker, write};
+use crate::{args::SamplingArgs, printer::Failure};
 
 /// A context to draw replies in.
 pub(super) struct Context<'a> {
@@ -34,42 +27,35 @@ pub(super) struct Context<'a> {
     pub bad: &'a Reply,
 }
 
-/// The rate of the scored behaviour in each group, with how many replies have no score; empty where no replies are to be
-/// drawn.
+/// The rate of the scored behaviour in each group, with how many replies have no score; empty where nobody replies.
 pub(super) fn rates(
     args: &SamplingArgs,
-    model: &Model,
+    speaker: Option<&Speaker<'_>>,
     seed: u64,
     contexts: &[Context<'_>],
 ) -> Result<BTreeMap<String, (Option<Rate>, usize)>, Failure> {
-    let Some(first) = contexts.first().filter(|_| args.sample > 0) else { return Ok(BTreeMap::new()) };
-    if args.limit == 0 {
-        return Err(Failure::input("--limit is 0; use at least 1 token"));
-    }
+    let (Some(first), Some(speaker)) = (contexts.first(), speaker) else { return Ok(BTreeMap::new()) };
     let asked = |context: &Context<'_>| Asked {
         id: format!("{}|{}|{}", context.group, context.name, context.item),
         context: context.context.clone(),
         variables: context.bad.row.variables.clone(),
     };
     let asked: Vec<Asked> = contexts.iter().map(asked).collect();
-    let rows = draw(model, &asked, &first.bad.text, (args.sample, args.limit), seed).map_err(Failure::input)?;
-    let scorer: Option<Box<dyn Scorer>> = match (&args.rule, &args.judgements) {
-        (Some(text), _) => Some(rule(text, &BTreeMap::new()).map_err(Failure::input)?),
+    let rule = args.rule.as_ref().map(|text| rule(text, &BTreeMap::new()).map_err(Failure::input)).transpose()?;
+    let rows = speaker.drawn(&asked, &first.bad.text, &args.drawing.of(seed))?;
+    write(&rows, &args.drawing)?;
+    let scorer: Option<Box<dyn Scorer>> = match (rule, &args.judgements) {
+        (Some(rule), _) => Some(rule),
         (None, Some(path)) => Some(Box::new(
             Judgements::read(path, &args.verdicts.columns(vec!["id".to_owned()]), &rows).map_err(Failure::input)?,
         )),
         (None, None) => None,
     };
-    if let Some(path) = &args.replies {
-        let lines = rows.iter().map(|row| format!("{}\n", chat_line(row)));
-        fs_err::write(path, lines.collect::<String>()).map_err(Failure::work)?;
-        talk(&format!("{} drawn replies in {}", rows.len(), path.display()));
-    }
     // Scores by request, and how many replies have none.
     type Scored<'a> = (Vec<(&'a str, f64)>, usize);
     let mut groups: BTreeMap<String, Scored> = BTreeMap::new();
     for (at, row) in rows.iter().enumerate() {
-        let context = &contexts[at / args.sample];
+        let context = &contexts[at / args.drawing.sample];
         let (scores, without) = groups.entry(context.group.clone()).or_default();
         let score = match &scorer {
             Some(scorer) => scorer.score(row).ok(),

@@ -1,6 +1,9 @@
 //! `titer score`
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use serde_json::{Value, json};
 use titer::stats::Rate;
@@ -9,9 +12,18 @@ use titer_data::{
     formats::read_rows,
     keys::{EVERY_ROW, value},
     score::{Judgements, PatternFields, Scorer, rule},
+    template::TemplateOptions,
+};
+use titer_engine::{
+    endpoint::Drawer,
+    sampled::{Asked, FINISH},
 };
 
-use super::outputs::fresh;
+use super::{
+    drawing::{Speaker, can_be_drawn, counted, rendered_there, sentence, write},
+    outputs::fresh,
+    subjects::{endpoint_options, not_there, open_here, unasked},
+};
 use crate::{
     args::ScoreArgs,
     printer::{Failure, data, prose, talk},
@@ -21,14 +33,26 @@ use crate::{
 /// Scores the replies of a file and prints their rates, by group.
 pub(crate) fn score(args: &ScoreArgs) -> Result<(), Failure> {
     columns(args).knows(&args.view)?;
-    let all = read_rows(&args.file).map_err(Failure::input)?;
+    fresh([("--out", args.out.as_ref()), ("--replies", args.drawing.replies.as_ref())])?;
+    let rules = rules(args)?;
+    let mut all = read_rows(&args.file).map_err(Failure::input)?;
     let only = args.only.iter().map(|(key, _)| ("--where", key));
     let named = args.by.iter().map(|key| ("--by", key)).chain([("--cluster", &args.cluster)]).chain(only);
     named
         .chain(args.key.iter().map(|key| ("--key", key)))
         .try_for_each(|(option, key)| known(args, &all, option, key))?;
-    let scorers = scorers(args, &all)?;
-    let rows = chosen(args, &all)?;
+    if args.drawing.sample == 0 {
+        nobody_replies(args)?;
+    } else {
+        let chosen = chosen(args, &all)?.into_iter().cloned().collect::<Vec<_>>();
+        match replied(args, &chosen)? {
+            Some(rows) => all = rows,
+            None => return Ok(()),
+        }
+    }
+    let scorers = rules.into_iter().chain(judges(args, &all)?).collect::<Vec<_>>();
+    // What is drawn was chosen before.
+    let rows = if args.drawing.sample > 0 { all.iter().collect() } else { chosen(args, &all)? };
     let mut groups: BTreeMap<Vec<String>, Vec<&Row>> = BTreeMap::new();
     for row in rows {
         groups.entry(args.by.iter().map(|key| value(row, key)).collect()).or_default().push(row);
@@ -53,9 +77,11 @@ pub(crate) fn score(args: &ScoreArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What was asked for, in order.
-fn scorers(args: &ScoreArgs, rows: &[Row]) -> Result<Vec<Box<dyn Scorer>>, Failure> {
-    fresh([("--out", args.out.as_ref())])?;
+/// The rules that were asked for, in order.
+fn rules(args: &ScoreArgs) -> Result<Vec<Box<dyn Scorer>>, Failure> {
+    if args.rule.is_empty() && args.judgements.is_empty() {
+        return Err(Failure::input("nothing to score by: name a --rule or a file of --judgements"));
+    }
     let patterns: BTreeMap<String, PatternFields> = match &args.rules {
         None => BTreeMap::new(),
         Some(path) => {
@@ -63,18 +89,84 @@ fn scorers(args: &ScoreArgs, rows: &[Row]) -> Result<Vec<Box<dyn Scorer>>, Failu
             titer::spec::parse_toml(&text, path).map_err(Failure::input)?
         }
     };
-    let mut scorers = Vec::new();
-    for text in &args.rule {
-        scorers.push(rule(text, &patterns).map_err(Failure::input)?);
-    }
+    args.rule.iter().map(|text| rule(text, &patterns).map_err(Failure::input)).collect()
+}
+
+/// The judgements that were named, of these rows.
+fn judges(args: &ScoreArgs, rows: &[Row]) -> Result<Vec<Box<dyn Scorer>>, Failure> {
     let columns = args.verdicts.columns(args.key.clone());
-    for path in &args.judgements {
-        scorers.push(Box::new(Judgements::read(path, &columns, rows).map_err(Failure::input)?) as _);
+    let judge = |path: &PathBuf| -> Result<Box<dyn Scorer>, Failure> {
+        Ok(Box::new(Judgements::read(path, &columns, rows).map_err(Failure::input)?))
+    };
+    args.judgements.iter().map(judge).collect()
+}
+
+/// Refuses options about who replies where nothing is drawn.
+fn nobody_replies(args: &ScoreArgs) -> Result<(), Failure> {
+    let given = [
+        (args.endpoint.endpoint.is_some(), "--endpoint"),
+        (args.compute.compute.is_some(), "--compute"),
+        (args.compute.device.is_some(), "--device"),
+        (args.template.options() != TemplateOptions::default(), "an option of the chat template"),
+    ];
+    match given.into_iter().find(|(given, _)| *given) {
+        Some((_, option)) => Err(Failure::Input(format!(
+            "{option} is for replies that are drawn: say how many with --sample, or leave it out"
+        ))),
+        None => Ok(()),
     }
-    match scorers.is_empty() {
-        true => Err(Failure::input("nothing to score by: name a --rule or a file of --judgements")),
-        false => Ok(scorers),
+}
+
+/// Replies to the chats of these rows, each with what its row says besides; `None` where it is only told what that would cost.
+fn replied(args: &ScoreArgs, rows: &[Row]) -> Result<Option<Vec<Row>>, Failure> {
+    can_be_drawn(&args.drawing)?;
+    if let Some(row) = rows.iter().find(|row| row.split().0.is_empty()) {
+        let problem = format!("row `{}` has no turn before its reply, so there is nothing to reply to", row.id);
+        return Err(Failure::Input(format!("{}: {problem}", args.file.display())));
     }
+    let asked: Vec<Asked> = rows
+        .iter()
+        .map(|row| {
+            let (context, variables) = (row.split().0.to_vec(), row.variables.clone());
+            Asked { id: row.id.clone(), context, variables }
+        })
+        .collect();
+    let wanted = args.drawing.of(args.seed);
+    let template = args.template.options();
+    let here;
+    let speaker = match (&args.model, &args.endpoint.endpoint) {
+        (_, Some(url)) => {
+            not_there(args.adapter.as_deref(), &args.compute)?;
+            rendered_there(template.date.is_some())?;
+            let drawer = Drawer::new(endpoint_options(url, &args.endpoint)?, template).map_err(unasked)?;
+            if args.endpoint.dry_run {
+                let spending = drawer.spending(&asked, &wanted);
+                data(&if args.json { counted(spending).to_string() } else { sentence(spending) });
+                return Ok(None);
+            }
+            Speaker::There(Box::new(drawer))
+        }
+        (Some(model), None) => {
+            here = open_here((model, args.seed), &args.compute, &template, args.adapter.as_deref())?;
+            Speaker::Here(here.first())
+        }
+        (None, None) => {
+            let problem =
+                "--sample: nobody is there to reply: name a --model, or a server with --endpoint and --served";
+            return Err(Failure::input(problem));
+        }
+    };
+    // How replies end is seen by any text that the model reads.
+    let like = &asked[0].context.last().expect("a chat has a turn").content;
+    let mut drawn = speaker.drawn(&asked, like, &wanted)?;
+    for (at, reply) in drawn.iter_mut().enumerate() {
+        let row = &rows[at / wanted.count];
+        reply.cell = row.cell;
+        let finish = std::mem::replace(&mut reply.metadata, row.metadata.clone());
+        reply.metadata.extend(finish);
+    }
+    write(&drawn, &args.drawing)?;
+    Ok(Some(drawn))
 }
 
 /// The rows that `--where` names.
@@ -89,7 +181,9 @@ fn chosen<'a>(args: &ScoreArgs, rows: &'a [Row]) -> Result<Vec<&'a Row>, Failure
 
 /// Fails where no row has such a key: a group or a cluster of everything would look like an answer.
 fn known(args: &ScoreArgs, rows: &[Row], option: &str, key: &String) -> Result<(), Failure> {
-    if EVERY_ROW.contains(&key.as_str()) || rows.iter().any(|row| row.metadata.contains_key(key)) {
+    let comes_with_replies = args.drawing.sample > 0 && key == FINISH;
+    if comes_with_replies || EVERY_ROW.contains(&key.as_str()) || rows.iter().any(|row| row.metadata.contains_key(key))
+    {
         return Ok(());
     }
     let keys: BTreeSet<&str> = rows.iter().flat_map(|row| row.metadata.keys()).map(String::as_str).collect();

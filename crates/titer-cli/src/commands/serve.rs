@@ -1,6 +1,6 @@
 //! `titer serve`
 
-use std::{path::Path, sync::Arc, thread::sleep, time::Duration};
+use std::{net::TcpStream, path::Path, sync::Arc, thread::sleep, time::Duration};
 
 use serde_json::json;
 use titer::store::{StoredPlan, SweepRecord};
@@ -17,6 +17,9 @@ use crate::{
 
 /// How often it is looked whether who listens wants it to end.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// How often it is looked whether the port is free at last.
+const PATIENCE: u32 = 100;
 
 /// Serves models until it is stopped.
 pub(crate) fn serve(args: &ServeArgs) -> Result<(), Failure> {
@@ -71,6 +74,13 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<(), Failure> {
         sleep(LOOK);
     }
     serving.stop();
+    let address = serving.address();
+    drop(serving);
+    // What listens is closed on a thread of its own; who stopped it may want the port at once.
+    let mut looks = 0..PATIENCE;
+    while looks.next().is_some() && TcpStream::connect_timeout(&address, LOOK).is_ok() {
+        sleep(LOOK);
+    }
     Ok(())
 }
 

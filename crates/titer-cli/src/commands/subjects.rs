@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use titer_data::{
     chat::Row,
     formats::read_rows,
@@ -10,7 +10,7 @@ use titer_data::{
     world::World,
 };
 use titer_engine::{
-    endpoint::{Endpoint, EndpointError, EndpointOptions, Reader},
+    endpoint::{Endpoint, EndpointError, EndpointOptions, Reader, Spending},
     model::{Model, ModelCopies},
     scoring::{Scoring, ScoringError, ToldEndpoint},
     screen::Subjects,
@@ -18,7 +18,7 @@ use titer_engine::{
 
 use super::open::fetch;
 use crate::{
-    args::{EndpointArgs, SamplingArgs, SubjectArgs},
+    args::{ComputeArgs, EndpointArgs, SubjectArgs},
     printer::{Failure, data, talk},
     progress::Bar,
 };
@@ -91,37 +91,47 @@ impl Opened {
 }
 
 /// Who is asked by these arguments.
-pub(super) fn open(args: &SubjectArgs, sampling: &SamplingArgs) -> Result<Opened, Failure> {
+pub(super) fn open(args: &SubjectArgs) -> Result<Opened, Failure> {
+    let (template, adapter) = (args.template.options(), args.adapter.as_deref());
     if let Some(url) = &args.endpoint.endpoint {
-        return endpoint(url, args, sampling);
+        not_there(adapter, &args.compute)?;
+        return behind_endpoint(url, &args.endpoint, &args.model, args.seed, &template);
     }
-    fetch(&args.model).map_err(Failure::input)?;
-    let (compute, device) = args.compute.asked().or_default();
-    let model = Model::open_for(&args.model, args.seed, compute, device).map_err(Failure::input)?;
-    let model = model.with_template_options(&args.template.options()).map_err(Failure::input)?;
-    let model = match &args.adapter {
+    Ok(Opened::Here(Box::new(open_here((&args.model, args.seed), &args.compute, &template, adapter)?)))
+}
+
+/// A model here, by its name and which of the shipped organisms.
+pub(super) fn open_here(
+    (model, seed): (&str, u64),
+    compute: &ComputeArgs,
+    template: &TemplateOptions,
+    adapter: Option<&Path>,
+) -> Result<ModelCopies, Failure> {
+    fetch(model).map_err(Failure::input)?;
+    let (compute, device) = compute.asked().or_default();
+    let model = Model::open_for(model, seed, compute, device).map_err(Failure::input)?;
+    let model = model.with_template_options(template).map_err(Failure::input)?;
+    let model = match adapter {
         Some(folder) => model.with_adapter(folder).map_err(Failure::input)?,
         None => model,
     };
-    let copies = ModelCopies::over(model, compute, device).map_err(Failure::input)?;
-    Ok(Opened::Here(Box::new(copies)))
+    ModelCopies::over(model, compute, device).map_err(Failure::input)
 }
 
-fn endpoint(url: &str, args: &SubjectArgs, sampling: &SamplingArgs) -> Result<Opened, Failure> {
+/// Refuses what a server decides itself.
+pub(super) fn not_there(adapter: Option<&Path>, compute: &ComputeArgs) -> Result<(), Failure> {
+    let adapters = "serve the adapters under a name of their own and give that with --served";
     let given = [
-        (
-            args.adapter.is_some(),
-            "--adapter",
-            "serve the adapters under a name of their own and give that with --served",
-        ),
-        (args.compute.compute.is_some(), "--compute", "the server decides what it computes in"),
-        (args.compute.device.is_some(), "--device", "the server decides where it computes"),
-        (sampling.sample > 0, "--sample", "drawing is for a model here"),
+        (adapter.is_some(), "--adapter", adapters),
+        (compute.compute.is_some(), "--compute", "the server decides what it computes in"),
+        (compute.device.is_some(), "--device", "the server decides where it computes"),
     ];
-    if let Some((_, option, remedy)) = given.into_iter().find(|(given, ..)| *given) {
-        return Err(Failure::Input(format!("{option} is for a model here, not for an endpoint: {remedy}")));
+    match given.into_iter().find(|(given, ..)| *given) {
+        Some((_, option, remedy)) => {
+            Err(Failure::Input(format!("{option} is for a model here, not for an endpoint: {remedy}")))
+        }
+        None => Ok(()),
     }
-    behind_endpoint(url, &args.endpoint, &args.model, args.seed, &args.template.options())
 }
 
 /// A model behind an endpoint, with the tokenizer and the template of `base`.
@@ -139,10 +149,18 @@ pub(super) fn behind_endpoint(
 
 /// Where a model is served, and how it is asked.
 pub(super) fn endpoint_options(url: &str, args: &EndpointArgs) -> Result<EndpointOptions, Failure> {
-    let EndpointArgs { served, key_from, at_once, tries, cache, dry_run, .. } = args;
+    match &args.served {
+        Some(served) => options_of(served, url, args),
+        None => Err(Failure::input("--endpoint: say what the server calls the model with --served")),
+    }
+}
+
+/// The same of a model that the server calls so.
+pub(super) fn options_of(served: &str, url: &str, args: &EndpointArgs) -> Result<EndpointOptions, Failure> {
+    let EndpointArgs { key_from, at_once, tries, cache, dry_run, .. } = args;
     Ok(EndpointOptions {
         url: url.to_owned(),
-        served: served.clone().unwrap_or_default(),
+        served: served.to_owned(),
         key: key(key_from.as_deref())?,
         at_once: *at_once,
         tries: *tries,
@@ -169,19 +187,35 @@ fn default_cache() -> PathBuf {
     cache.unwrap_or_else(|| PathBuf::from(".")).join("titer").join("endpoints")
 }
 
-/// What there is to say where nothing could be scored: of a dry run, how much it would have been, which is no failure.
-pub(super) fn unscored(error: ScoringError, as_json: bool) -> Result<(), Failure> {
+/// What there is to say where nothing could be scored: of a dry run, how much it would have been, which is no failure; `drawn` replies would have
+/// come on top.
+pub(super) fn unscored(error: ScoringError, drawn: usize, as_json: bool) -> Result<(), Failure> {
     match error {
         ScoringError::Endpoint(EndpointError::Counted(spending)) => {
-            let json = json!({
-                "replies": spending.replies, "known": spending.known, "requests": spending.requests,
-                "context_tokens": spending.context_tokens, "reply_tokens": spending.reply_tokens,
-            });
-            data(&if as_json { json.to_string() } else { spending.to_string() });
+            let mut json = spent(&spending);
+            json["drawn"] = drawn.into();
+            let more = if drawn > 0 { format!("; then {drawn} drawn replies, a request each") } else { String::new() };
+            data(&if as_json { json.to_string() } else { format!("{spending}{more}") });
             Ok(())
         }
-        ScoringError::Endpoint(error @ EndpointError::Cache(_)) => Err(Failure::work(error)),
+        ScoringError::Endpoint(error) => Err(unasked(error)),
         other => Err(Failure::input(other)),
+    }
+}
+
+/// What is sent, as JSON.
+pub(super) fn spent(spending: &Spending) -> Value {
+    let Spending { replies, known, requests, context_tokens, reply_tokens } = spending;
+    json!({
+        "replies": replies, "known": known, "requests": requests, "context_tokens": context_tokens, "reply_tokens": reply_tokens,
+    })
+}
+
+/// Whose fault it is that an endpoint cannot be used.
+pub(super) fn unasked(error: EndpointError) -> Failure {
+    match error {
+        EndpointError::Cache(_) => Failure::work(error),
+        other => Failure::input(other),
     }
 }
 

@@ -4,8 +4,8 @@ use std::ops::Not;
 
 use serde::{Deserialize, Serialize};
 
-use super::TemplateDate;
-use crate::variables::Variables;
+use super::{TemplateDate, system_turn::folded};
+use crate::{chat::Message, variables::Variables};
 
 /// See the fields; what is not said is left out of plans, so that they keep their names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -23,4 +23,11 @@ pub struct TemplateOptions {
     /// What the template may read besides the chat, such as `enable_thinking`.
     #[serde(rename = "template_variables", skip_serializing_if = "Variables::is_empty")]
     pub variables: Variables,
+}
+
+impl TemplateOptions {
+    /// The turns of a chat as the template is given them: with the system prompt where it goes.
+    pub fn turns(&self, messages: &[Message]) -> Vec<Message> {
+        if self.system_in_user { folded(messages) } else { messages.to_vec() }
+    }
 }

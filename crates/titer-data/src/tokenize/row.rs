@@ -1,5 +1,7 @@
 //! Rows as tokens, and the loss mask over them.
 
+use std::ops::Range;
+
 use super::{
     TokenizeError, Tokenizer,
     span::{Place, place},
@@ -13,6 +15,18 @@ pub struct Encoded {
     pub tokens: Vec<u32>,
     /// Which of them carry loss: exactly those that the assistant wrote, the closing token included.
     pub trained: Vec<bool>,
+}
+
+impl Encoded {
+    /// Where tokens that carry loss stand together, in order.
+    pub fn spans(&self) -> impl Iterator<Item = Range<usize>> {
+        let mut at = 0;
+        let runs = self.trained.chunk_by(|a, b| a == b).map(move |run| {
+            at += run.len();
+            (run[0], at - run.len()..at)
+        });
+        runs.filter_map(|(trained, span)| trained.then_some(span))
+    }
 }
 
 /// The tokens of a row, and which of them carry loss.

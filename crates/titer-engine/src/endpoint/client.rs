@@ -105,6 +105,24 @@ impl Client {
         }
     }
 
+    /// Makes sure that the server serves the model, as far as it says what it serves.
+    pub(super) fn serves(&self, model: &str, say: &dyn Fn(&str)) -> Result<(), EndpointError> {
+        let models = match self.ask("/v1/models", None, false) {
+            Err(EndpointError::Status { .. }) => {
+                say("the server does not say which models it serves, so the name is not checked");
+                return Ok(());
+            }
+            models => models?,
+        };
+        let each = || models["data"].as_array().into_iter().flatten();
+        let known: Vec<&str> = each().filter_map(|model| model["id"].as_str()).collect();
+        let mut aliases = each().filter_map(|model| model["aliases"].as_array()).flatten().filter_map(Value::as_str);
+        if known.is_empty() || known.contains(&model) || aliases.any(|alias| alias == model) {
+            return Ok(());
+        }
+        Err(EndpointError::NotServed { url: self.shown(""), model: model.to_owned(), known: known.join(", ") })
+    }
+
     /// One request; the error is a sentence.
     fn once(&self, path: &str, body: Option<&Value>) -> Result<Said, String> {
         let url = format!("{}{path}", self.base);

@@ -1,16 +1,14 @@
 //! A judge behind an endpoint: one prompt, one score between 0 and 100.
 
-use std::{
-    collections::BTreeSet,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use super::{EndpointError, EndpointOptions, cache::Cache, client::Client, each::each};
-
-/// Where prompts to a judge go.
-const PATH: &str = "/v1/chat/completions";
+use super::{
+    EndpointError, EndpointOptions,
+    cache::AskedKey,
+    chats::{ChatClient, ChatSpending, Question},
+};
 
 /// Tokens of a verdict at most: a number, with a few words around it.
 const LIMIT: usize = 32;
@@ -73,28 +71,25 @@ impl VerdictKind {
     }
 }
 
-/// How many prompts there are, and how many are sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct JudgeSpending {
-    /// Different prompts.
-    pub prompts: usize,
-    /// Those of them whose answer is known from an earlier command.
-    pub known: usize,
-    /// Characters of the others.
-    pub characters: usize,
-    /// Tokens that the server says it read and wrote, where it says so.
-    pub tokens: usize,
+/// What a judge is asked.
+struct JudgePrompt<'a>(&'a str);
+
+impl Question for JudgePrompt<'_> {
+    fn key(&self) -> AskedKey {
+        blake3::hash(self.0.as_bytes()).to_hex().to_string()
+    }
+
+    fn characters(&self) -> usize {
+        self.0.chars().count()
+    }
 }
 
 /// A judge behind an endpoint.
 #[derive(Debug)]
 pub struct Judge {
-    options: EndpointOptions,
-    client: Client,
-    cache: Cache,
+    chats: ChatClient,
     /// Whether the server takes a request for log-probabilities.
     weighs: AtomicBool,
-    tokens: AtomicUsize,
 }
 
 impl Judge {
@@ -103,19 +98,12 @@ impl Judge {
     /// # Errors
     /// Where answers cannot be kept.
     pub fn new(options: EndpointOptions) -> Result<Self, EndpointError> {
-        let client = Client::new(&options.url, options.key.clone(), options.tries);
-        let cache = Cache::open(&options.cache, &client.shown(PATH), &options.served)?;
-        Ok(Self { options, client, cache, weighs: AtomicBool::new(true), tokens: AtomicUsize::new(0) })
+        Ok(Self { chats: ChatClient::new(options)?, weighs: AtomicBool::new(true) })
     }
 
     /// What these prompts cost.
-    pub fn spending(&self, prompts: &[String]) -> JudgeSpending {
-        let different: BTreeSet<&String> = prompts.iter().collect();
-        let unknown = different.iter().filter(|prompt| self.cache.get(&key(prompt)).is_none());
-        let (unknown, characters) =
-            unknown.fold((0, 0), |(count, sum), prompt| (count + 1, sum + prompt.chars().count()));
-        let tokens = self.tokens.load(Ordering::Relaxed);
-        JudgeSpending { prompts: different.len(), known: different.len() - unknown, characters, tokens }
+    pub fn spending(&self, prompts: &[String]) -> ChatSpending {
+        self.chats.spending(&said(prompts))
     }
 
     /// What the judge says of every prompt. Equal prompts are asked once, and none whose answer is known. `progress` is told of every answer.
@@ -127,28 +115,15 @@ impl Judge {
         prompts: &[String],
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<Vec<Judged>, EndpointError> {
-        let different: BTreeSet<&String> = prompts.iter().collect();
-        let todo: Vec<&String> =
-            different.into_iter().filter(|prompt| self.cache.get(&key(prompt)).is_none()).collect();
-        let done = AtomicUsize::new(0);
-        let ask = |prompt: &&String| -> Result<(), EndpointError> {
-            self.cache.put(key(prompt), self.ask(prompt)?)?;
-            progress(done.fetch_add(1, Ordering::Relaxed) + 1, todo.len());
-            Ok(())
-        };
-        // The first one finds out whether the server gives log-probabilities.
-        if let Some((first, others)) = todo.split_first() {
-            ask(first)?;
-            each(others, self.options.at_once, ask)?;
-        }
-        Ok(prompts.iter().map(|prompt| read(&self.cache.get(&key(prompt)).expect("it has been asked"))).collect())
+        let answers = self.chats.answers(&said(prompts), &|prompt| self.ask(prompt.0), progress)?;
+        Ok(answers.iter().map(read).collect())
     }
 
     /// What is kept of an answer: its text, whether it is a refusal, and the log-probabilities of its first token.
     fn ask(&self, prompt: &str) -> Result<Value, EndpointError> {
         let request = |weighs: bool| {
             let mut body = json!({
-                "model": self.options.served, "messages": [{ "role": "user", "content": prompt }],
+                "model": self.chats.options.served, "messages": [{ "role": "user", "content": prompt }],
                 "temperature": 0.0, "max_tokens": LIMIT,
             });
             if weighs {
@@ -158,10 +133,10 @@ impl Judge {
             body
         };
         let weighs = self.weighs.load(Ordering::Relaxed);
-        let answer = match self.client.ask(PATH, Some(&request(weighs)), weighs) {
+        let answer = match self.chats.post(&request(weighs), weighs) {
             // Some refuse what they cannot give.
             Err(EndpointError::Status { status: 400 | 422 | 500, .. }) if weighs => {
-                let answer = self.client.ask(PATH, Some(&request(false)), false)?;
+                let answer = self.chats.post(&request(false), false)?;
                 self.weighs.store(false, Ordering::Relaxed);
                 answer
             }
@@ -170,21 +145,14 @@ impl Judge {
         let choice = &answer["choices"][0];
         let said = choice["message"]["content"].as_str();
         let refusal = choice["message"]["refusal"].as_str();
-        let Some(said) = said.or(refusal) else {
-            return Err(EndpointError::Lacks {
-                url: self.client.shown(PATH),
-                lacks: "choices[0].message.content".to_owned(),
-            });
-        };
-        let used = answer["usage"]["total_tokens"].as_u64().unwrap_or(0);
-        self.tokens.fetch_add(usize::try_from(used).unwrap_or(0), Ordering::Relaxed);
+        let Some(said) = said.or(refusal) else { return Err(self.chats.lacks("choices[0].message.content")) };
         let first = &choice["logprobs"]["content"][0];
         Ok(json!({ "said": said, "refusal": refusal.is_some(), "first": first["token"], "top": first["top_logprobs"] }))
     }
 }
 
-fn key(prompt: &str) -> String {
-    blake3::hash(prompt.as_bytes()).to_hex().to_string()
+fn said(prompts: &[String]) -> Vec<JudgePrompt<'_>> {
+    prompts.iter().map(|prompt| JudgePrompt(prompt)).collect()
 }
 
 /// What an answer means.

@@ -2,48 +2,19 @@
 
 use std::{
     collections::BTreeSet,
-    fmt,
-    path::PathBuf,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
-use serde_json::Value;
-
 use super::{
-    EndpointError, Reader, Spending,
+    Drawer, EndpointError, EndpointOptions, Reader, Spending,
     cache::{AskedKey, Cache},
     client::Client,
     dialect::{Dialect, Pair},
     each::each,
 };
-
-/// Where a model is served, and how it is asked.
-#[derive(Clone)]
-pub struct EndpointOptions {
-    /// The server's address.
-    pub url: String,
-    /// What the server calls the model.
-    pub served: String,
-    /// The key to the server.
-    pub key: Option<String>,
-    /// Requests under way at once.
-    pub at_once: usize,
-    /// How often a busy server is asked.
-    pub tries: usize,
-    /// The folder in which answers are kept.
-    pub cache: PathBuf,
-    /// Whether nothing is to be sent, and it is only counted what would be.
-    pub dry_run: bool,
-}
-
-impl fmt::Debug for EndpointOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}", self.served, self.url)
-    }
-}
 
 /// A model behind an endpoint.
 #[derive(Debug)]
@@ -69,6 +40,19 @@ impl Endpoint {
         Ok(Self { reader, options, client, cache, dialect: Mutex::new(None), spent: Mutex::new(Spending::default()) })
     }
 
+    /// What the model is called, and where it is served.
+    pub fn place(&self) -> String {
+        format!("{} at {}", self.options.served, self.client.shown(""))
+    }
+
+    /// Who draws replies from it.
+    ///
+    /// # Errors
+    /// Where answers cannot be kept.
+    pub fn drawer(&self) -> Result<Drawer, EndpointError> {
+        Drawer::new(self.options.clone(), self.reader.template.options().clone())
+    }
+
     /// What was sent so far.
     pub fn spent(&self) -> Spending {
         self.spent.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -86,21 +70,7 @@ impl Endpoint {
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<Vec<f64>, EndpointError> {
         let keys: Vec<AskedKey> = pairs.iter().map(|(context, reply)| Cache::key(context, reply)).collect();
-        let mut seen = BTreeSet::new();
-        let different: Vec<usize> = (0..pairs.len()).filter(|&at| seen.insert(&keys[at])).collect();
-        let todo: Vec<usize> = different
-            .iter()
-            .copied()
-            .filter(|&at| self.cache.get(&keys[at]).and_then(|answer| answer.as_f64()).is_none())
-            .collect();
-        let tokens = |part: fn(&Pair<'_>) -> usize| todo.iter().map(|&at| part(&pairs[at])).sum::<usize>();
-        let spending = Spending {
-            replies: different.len(),
-            known: different.len() - todo.len(),
-            requests: todo.len(),
-            context_tokens: tokens(|pair| pair.0.len()),
-            reply_tokens: tokens(|pair| pair.1.len()),
-        };
+        let (todo, spending) = self.unknown(pairs, &keys);
         if self.options.dry_run {
             return Err(EndpointError::Counted(spending));
         }
@@ -120,13 +90,39 @@ impl Endpoint {
         Ok(keys.iter().map(|key| known(key).expect("it has been asked")).collect())
     }
 
+    /// What these pairs cost.
+    pub fn spending(&self, pairs: &[Pair<'_>]) -> Spending {
+        let keys: Vec<AskedKey> = pairs.iter().map(|(context, reply)| Cache::key(context, reply)).collect();
+        self.unknown(pairs, &keys).1
+    }
+
+    /// The pairs that have to be asked for, and what all of them cost.
+    fn unknown(&self, pairs: &[Pair<'_>], keys: &[AskedKey]) -> (Vec<usize>, Spending) {
+        let mut seen = BTreeSet::new();
+        let different: Vec<usize> = (0..pairs.len()).filter(|&at| seen.insert(&keys[at])).collect();
+        let todo: Vec<usize> = different
+            .iter()
+            .copied()
+            .filter(|&at| self.cache.get(&keys[at]).and_then(|answer| answer.as_f64()).is_none())
+            .collect();
+        let tokens = |part: fn(&Pair<'_>) -> usize| todo.iter().map(|&at| part(&pairs[at])).sum::<usize>();
+        let spending = Spending {
+            replies: different.len(),
+            known: different.len() - todo.len(),
+            requests: todo.len(),
+            context_tokens: tokens(|pair| pair.0.len()),
+            reply_tokens: tokens(|pair| pair.1.len()),
+        };
+        (todo, spending)
+    }
+
     /// How the server is asked, found out by asking for one pair in every way until one works.
     fn dialect(&self, pair: Pair<'_>, say: &dyn Fn(&str)) -> Result<Dialect, EndpointError> {
         let mut known = self.dialect.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(dialect) = *known {
             return Ok(dialect);
         }
-        self.serves(say)?;
+        self.client.serves(&self.options.served, say)?;
         let mut tried = Vec::new();
         for dialect in Dialect::ALL {
             match dialect.log_prob(&self.client, &self.options.served, pair, true) {
@@ -150,25 +146,5 @@ impl Endpoint {
             }
         }
         Err(EndpointError::Cannot { url: self.client.shown(""), tried: tried.join(", ") })
-    }
-
-    /// Makes sure that the server serves the model, as far as it says what it serves.
-    fn serves(&self, say: &dyn Fn(&str)) -> Result<(), EndpointError> {
-        let models = match self.client.ask("/v1/models", None, false) {
-            Err(EndpointError::Status { .. }) => {
-                say("the server does not say which models it serves, so the name is not checked");
-                return Ok(());
-            }
-            models => models?,
-        };
-        let known: Vec<&str> =
-            models["data"].as_array().into_iter().flatten().filter_map(|model| model["id"].as_str()).collect();
-        let aliases = models["data"].as_array().into_iter().flatten().filter_map(|model| model["aliases"].as_array());
-        let is_alias = aliases.flatten().filter_map(Value::as_str).any(|alias| alias == self.options.served);
-        if known.is_empty() || known.contains(&self.options.served.as_str()) || is_alias {
-            return Ok(());
-        }
-        let url = self.client.shown("");
-        Err(EndpointError::NotServed { url, model: self.options.served.clone(), known: known.join(", ") })
     }
 }

@@ -1,6 +1,6 @@
 //! What is sent to an endpoint.
 
-use std::fmt;
+use std::{fmt, ops::Add};
 
 /// How much is sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +15,20 @@ pub struct Spending {
     pub context_tokens: usize,
     /// Tokens of replies that are sent, or generated again.
     pub reply_tokens: usize,
+}
+
+impl Add for Spending {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            replies: self.replies + other.replies,
+            known: self.known + other.known,
+            requests: self.requests + other.requests,
+            context_tokens: self.context_tokens + other.context_tokens,
+            reply_tokens: self.reply_tokens + other.reply_tokens,
+        }
+    }
 }
 
 impl fmt::Display for Spending {

@@ -1,6 +1,9 @@
 //! What an order comes to, in OpenAI's words; of a context's tokens, in vLLM's.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::mpsc::Sender,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use serde_json::{Map, Value, json};
 use titer_data::tokenize::Tokenizer;
@@ -8,19 +11,19 @@ use titer_model::passes::ScoredToken;
 
 use super::{
     order::{Order, OrderKind},
-    queue::{Queue, Task},
+    queue::{HeardToken, Queue, Task},
     refusal::Refusal,
     shelf::Shelf,
     text::{before_any, piece_of, text_of},
 };
 
 /// A reply, without what ended it.
-struct Answer {
-    tokens: Vec<ScoredToken>,
-    text: String,
-    finish: &'static str,
+pub(super) struct Answer {
+    pub(super) tokens: Vec<ScoredToken>,
+    pub(super) text: String,
+    pub(super) finish: &'static str,
     /// Tokens that were drawn.
-    drawn: usize,
+    pub(super) drawn: usize,
 }
 
 /// Does what an order asks for, and says what came of it.
@@ -34,9 +37,7 @@ pub(super) fn answer(order: &Order, queue: &Queue, id: u64) -> Result<Value, Ref
     let drawn = if order.drawings.is_empty() {
         vec![Vec::new(); order.contexts.len() * order.replies]
     } else {
-        let each = order.contexts.iter().flat_map(|context| std::iter::repeat_n(context, order.replies));
-        let wanted = each.cloned().zip(order.drawings.iter().cloned()).collect();
-        queue.ask(&order.model, Task::Draw { wanted, stops: order.stops.clone() })?
+        queue.ask(&order.model, drawing(order, None))?
     };
     let answers: Vec<Answer> = drawn.into_iter().map(|tokens| Answer::of(order, tokens)).collect();
     let choice = |(index, answer): (usize, &Answer)| {
@@ -44,20 +45,33 @@ pub(super) fn answer(order: &Order, queue: &Queue, id: u64) -> Result<Value, Ref
         choice(order, index, answer, &order.contexts[at], contexts.get(at).map(Vec::as_slice))
     };
     let choices: Vec<Value> = answers.iter().enumerate().map(choice).collect();
-    let sent: usize = order.contexts.iter().map(Vec::len).sum();
-    let drawn: usize = answers.iter().map(|answer| answer.drawn).sum();
-    let (prefix, object) = match order.kind {
-        OrderKind::Chat => ("chatcmpl", "chat.completion"),
-        OrderKind::Text => ("cmpl", "text_completion"),
-    };
-    let mut answer = json!({
-        "id": format!("{prefix}-{id}"), "object": object, "created": now(), "model": order.name, "choices": choices,
-        "usage": { "prompt_tokens": sent, "completion_tokens": drawn, "total_tokens": sent + drawn },
-    });
+    let object = if order.kind == OrderKind::Chat { "chat.completion" } else { "text_completion" };
+    let drawn = answers.iter().map(|answer| answer.drawn).sum();
+    let mut answer = head(order, object, id, now());
+    (answer["choices"], answer["usage"]) = (choices.into(), usage(order, drawn));
     if let (OrderKind::Chat, Some(top)) = (order.kind, order.context_log_probs) {
         answer["prompt_logprobs"] = given(&order.model.model.tokenizer, &order.contexts[0], &contexts[0], top);
     }
     Ok(answer)
+}
+
+/// What is to be drawn for an order, and who hears it.
+pub(super) fn drawing(order: &Order, heard: Option<Sender<HeardToken>>) -> Task {
+    let each = order.contexts.iter().flat_map(|context| std::iter::repeat_n(context, order.replies));
+    let wanted = each.cloned().zip(order.drawings.iter().cloned()).collect();
+    Task::Draw { wanted, stops: order.stops.clone(), heard }
+}
+
+/// What an answer says of itself; `object` is what OpenAI calls it.
+pub(super) fn head(order: &Order, object: &str, id: u64, created: u64) -> Value {
+    let prefix = if order.kind == OrderKind::Chat { "chatcmpl" } else { "cmpl" };
+    json!({ "id": format!("{prefix}-{id}"), "object": object, "created": created, "model": order.name })
+}
+
+/// How many tokens were sent and drawn.
+pub(super) fn usage(order: &Order, drawn: usize) -> Value {
+    let sent: usize = order.contexts.iter().map(Vec::len).sum();
+    json!({ "prompt_tokens": sent, "completion_tokens": drawn, "total_tokens": sent + drawn })
 }
 
 /// The models, as OpenAI lists them; `aliases` as llama.cpp does.
@@ -67,7 +81,8 @@ pub(super) fn models(shelf: &Shelf) -> Value {
 }
 
 impl Answer {
-    fn of(order: &Order, mut tokens: Vec<ScoredToken>) -> Self {
+    /// The reply of these tokens.
+    pub(super) fn of(order: &Order, mut tokens: Vec<ScoredToken>) -> Self {
         let (tokenizer, drawn) = (&order.model.model.tokenizer, tokens.len());
         let ended = tokens.pop_if(|last| order.model.stops.contains(&last.token)).is_some();
         let ids = |tokens: &[ScoredToken]| tokens.iter().map(|scored| scored.token).collect::<Vec<u32>>();
@@ -90,7 +105,7 @@ fn choice(order: &Order, index: usize, answer: &Answer, context: &[u32], scored:
     match order.kind {
         OrderKind::Chat => {
             choice["message"] = json!({ "role": "assistant", "content": answer.text });
-            choice["logprobs"] = order.log_probs.map_or(Value::Null, |_| chat_tokens(tokenizer, &answer.tokens));
+            choice["logprobs"] = order.log_probs.map_or(Value::Null, |_| chat_tokens(tokenizer, &answer.tokens, 0));
         }
         OrderKind::Text => {
             let echoed = order.echo.then(|| (context, scored.unwrap_or_default()));
@@ -121,13 +136,13 @@ fn echoed_text(tokenizer: &Tokenizer, context: &[u32], answer: &Answer) -> Strin
     }
 }
 
-/// The tokens of a chat's reply.
-fn chat_tokens(tokenizer: &Tokenizer, tokens: &[ScoredToken]) -> Value {
+/// The tokens of a chat's reply, from one of them on.
+pub(super) fn chat_tokens(tokenizer: &Tokenizer, tokens: &[ScoredToken], from: usize) -> Value {
     let entry = |before: Option<u32>, token: u32, log_prob: f64| {
         let text = piece_of(tokenizer, before, token);
         json!({ "token": text, "logprob": log_prob, "bytes": text.as_bytes() })
     };
-    let each = tokens.iter().enumerate().map(|(at, scored)| {
+    let each = tokens.iter().enumerate().skip(from).map(|(at, scored)| {
         let before = at.checked_sub(1).map(|before| tokens[before].token);
         let mut told = entry(before, scored.token, scored.log_prob);
         told["top_logprobs"] = scored.top.iter().map(|&(id, log_prob)| entry(before, id, log_prob)).collect();
@@ -137,7 +152,7 @@ fn chat_tokens(tokenizer: &Tokenizer, tokens: &[ScoredToken]) -> Value {
 }
 
 /// The tokens of a completion; where it begins with its context, those too. Nothing is known of the first token of a context.
-fn text_tokens(
+pub(super) fn text_tokens(
     tokenizer: &Tokenizer,
     echoed: Option<(&[u32], &[ScoredToken])>,
     reply: &[ScoredToken],
@@ -188,6 +203,6 @@ fn given(tokenizer: &Tokenizer, context: &[u32], scored: &[ScoredToken], top: us
 }
 
 /// Seconds since 1970.
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

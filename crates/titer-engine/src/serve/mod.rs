@@ -5,6 +5,7 @@
 
 mod answer;
 mod error;
+mod events;
 mod order;
 mod queue;
 mod refusal;

@@ -49,7 +49,7 @@ const HARMLESS: [&str; 10] = [
 fn is_default(key: &str, value: &Value) -> bool {
     match key {
         "presence_penalty" | "frequency_penalty" => value.as_f64() == Some(0.0),
-        "stream" | "add_special_tokens" => value == &Value::Bool(false),
+        "add_special_tokens" => value == &Value::Bool(false),
         "logit_bias" => value.as_object().is_some_and(Map::is_empty),
         "tools" => value.as_array().is_some_and(Vec::is_empty),
         "response_format" => value["type"] == "text",
@@ -85,6 +85,15 @@ pub(super) struct Order {
     pub(super) context_log_probs: Option<usize>,
     /// Whether a completion begins with its context.
     pub(super) echo: bool,
+    /// Whether it is answered piece by piece, and whether the pieces end with how many tokens there were.
+    pub(super) stream: Option<StreamOrder>,
+}
+
+/// An answer piece by piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StreamOrder {
+    /// Whether the last piece says how many tokens were sent and drawn.
+    pub(super) usage: bool,
 }
 
 impl Order {
@@ -93,6 +102,7 @@ impl Order {
         let body: Value =
             serde_json::from_slice(body).map_err(|error| Refusal::request(format!("the body is not JSON: {error}")))?;
         let Value::Object(mut keys) = body else { return Err(Refusal::request("the body is no JSON object")) };
+        let usage = keys.get("stream_options").is_some_and(|options| options["include_usage"] == true);
         keys.retain(|key, value| !value.is_null() && !HARMLESS.contains(&key.as_str()) && !is_default(key, value));
         let mut keys = Keys(keys);
         let name = keys
@@ -137,6 +147,14 @@ impl Order {
             }
         };
         let context_log_probs = keys.count("prompt_logprobs", ALTERNATIVES)?;
+        let stream = keys.flag("stream")?.then_some(StreamOrder { usage });
+        for (key, given) in [("echo", echo), ("prompt_logprobs", context_log_probs.is_some())] {
+            if given && stream.is_some() {
+                let problem =
+                    format!("`{key}` is about the prompt, and `stream` sends the reply alone: leave one of them out");
+                return Err(Refusal::of(key, problem));
+            }
+        }
         keys.end()?;
 
         let positions = model.model.decoder.config.longest_row();
@@ -156,7 +174,7 @@ impl Order {
             (0..replies).map(of)
         };
         let drawings = if limit == 0 { Vec::new() } else { contexts.iter().enumerate().flat_map(drawing).collect() };
-        Ok(Self { kind, name, model, contexts, drawings, replies, stops, log_probs, context_log_probs, echo })
+        Ok(Self { kind, name, model, contexts, drawings, replies, stops, log_probs, context_log_probs, echo, stream })
     }
 }
 

@@ -26,17 +26,31 @@ const TOKENS: usize = 1 << 15;
 pub(super) enum Task {
     /// Every token but the first scored, with so many alternatives.
     Score { rows: Vec<Vec<u32>>, top: usize },
-    /// A reply to each context; one ends before any of these strings, too.
-    Draw { wanted: Vec<(Vec<u32>, Drawing)>, stops: Vec<String> },
+    /// A reply to each context; one ends before any of these strings, too. Who hears the tokens hears each when it is drawn.
+    Draw { wanted: Vec<(Vec<u32>, Drawing)>, stops: Vec<String>, heard: Option<Sender<HeardToken>> },
 }
 
+/// Which reply of its task a token goes on, and the token.
+pub(super) type HeardToken = (usize, ScoredToken);
+
 /// A token for every place, by row.
-type Scored = Vec<Vec<ScoredToken>>;
+pub(super) type Scored = Vec<Vec<ScoredToken>>;
 
 struct QueuedTask {
     model: Arc<OpenModel>,
     task: Task,
     answer: Sender<Result<Scored, Refusal>>,
+}
+
+/// A task that is waited for.
+pub(super) struct UnderWay(Receiver<Result<Scored, Refusal>>);
+
+impl UnderWay {
+    /// What came of it.
+    pub(super) fn wait(self) -> Result<Scored, Refusal> {
+        // A worker that is gone was lost in a panic, which it has said.
+        self.0.recv().unwrap_or_else(|_| Err(Refusal::failed("the work failed; see what the server says")))
+    }
 }
 
 /// Does tasks, several at once where they are for one model. What waits while a model is at work is done together next.
@@ -58,14 +72,15 @@ impl Queue {
 
     /// Does a task, and waits for it.
     pub(super) fn ask(&self, model: &Arc<OpenModel>, task: Task) -> Result<Scored, Refusal> {
+        self.begin(model, task)?.wait()
+    }
+
+    /// Has a task done, without waiting for it.
+    pub(super) fn begin(&self, model: &Arc<OpenModel>, task: Task) -> Result<UnderWay, Refusal> {
         let (answer, answered) = channel();
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let sent = sender.map(|sender| sender.send(QueuedTask { model: Arc::clone(model), task, answer }));
-        if !matches!(sent, Some(Ok(()))) {
-            return Err(Refusal::stopping());
-        }
-        // A worker that is gone was lost in a panic, which it has said.
-        answered.recv().unwrap_or_else(|_| Err(Refusal::failed("the work failed; see what the server says")))
+        if matches!(sent, Some(Ok(()))) { Ok(UnderWay(answered)) } else { Err(Refusal::stopping()) }
     }
 
     /// From now on tasks are refused, those under way too; returns when none is left.
@@ -147,10 +162,33 @@ impl Task {
     }
 }
 
+/// A reply that is drawn, as its task wants it.
+struct DrawnReply<'a> {
+    context: &'a [u32],
+    drawing: &'a Drawing,
+    stops: &'a [String],
+    heard: Option<&'a Sender<HeardToken>>,
+    /// Which reply of its task.
+    at: usize,
+}
+
+impl DrawnReply<'_> {
+    /// Whether it goes on behind its last token, which is told where somebody hears it.
+    fn goes_on(&self, reply: &[ScoredToken], OpenModel { model, stops: ends }: &OpenModel) -> bool {
+        let Some(last) = reply.last() else { return true };
+        // Who heard may have left.
+        let left = self.heard.is_some_and(|heard| heard.send((self.at, last.clone())).is_err());
+        let tokens: Vec<u32> = reply.iter().map(|scored| scored.token).collect();
+        let said = || before_any(&text_of(&model.tokenizer, &tokens), self.stops).is_some();
+        !(left || ends.contains(&last.token) || !self.stops.is_empty() && said())
+    }
+}
+
 /// Does tasks that are alike; by task.
 fn together(batch: &[QueuedTask], stopping: &AtomicBool) -> Vec<Scored> {
     let Some(first) = batch.first() else { return Vec::new() };
-    let OpenModel { model, stops: ends } = &*first.model;
+    let open = &*first.model;
+    let model = &open.model;
     let (mut scored_rows, mut drawn) = (Vec::new(), Vec::new());
     let mut alternatives = 0;
     for QueuedTask { task, .. } in batch {
@@ -159,22 +197,21 @@ fn together(batch: &[QueuedTask], stopping: &AtomicBool) -> Vec<Scored> {
                 scored_rows.extend(rows.iter().map(Vec::as_slice));
                 alternatives = *top;
             }
-            Task::Draw { wanted, stops } => {
-                drawn.extend(wanted.iter().map(|(context, drawing)| ((context.as_slice(), drawing), stops)));
+            Task::Draw { wanted, stops, heard } => {
+                let heard = heard.as_ref();
+                let reply = |(at, (context, drawing))| DrawnReply { context, drawing, stops, heard, at };
+                drawn.extend(
+                    wanted.iter().map(|(context, drawing)| (context.as_slice(), drawing)).enumerate().map(reply),
+                );
             }
         }
     }
     let scored = if drawn.is_empty() {
         score_tokens(&model.decoder, &model.params, &scored_rows, alternatives)
     } else {
-        let goes_on = |row: usize, reply: &[ScoredToken]| {
-            let tokens: Vec<u32> = reply.iter().map(|scored| scored.token).collect();
-            let ended = tokens.last().is_some_and(|last| ends.contains(last));
-            let said = |stops: &[String]| before_any(&text_of(&model.tokenizer, &tokens), stops).is_some();
-            let stops: &[String] = drawn[row].1;
-            !(ended || stopping.load(Ordering::Relaxed) || !stops.is_empty() && said(stops))
-        };
-        let wanted: Vec<(&[u32], &Drawing)> = drawn.iter().map(|(wanted, _)| *wanted).collect();
+        let goes_on =
+            |row: usize, reply: &[ScoredToken]| drawn[row].goes_on(reply, open) && !stopping.load(Ordering::Relaxed);
+        let wanted: Vec<(&[u32], &Drawing)> = drawn.iter().map(|reply| (reply.context, reply.drawing)).collect();
         generate(&model.decoder, &model.params, &wanted, &goes_on)
     };
     let mut scored = scored.into_iter();

@@ -1,7 +1,7 @@
 //! Listening, and answering.
 
 use std::{
-    io::Read as _,
+    io::{Read as _, Write as _},
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
@@ -10,16 +10,21 @@ use std::{
     thread::{JoinHandle, spawn},
 };
 
+use chunked_transfer::Encoder;
 use serde_json::{Value, json};
-use tiny_http::{Header, Method, Request, Response, Server};
+use tiny_http::{HTTPVersion, Header, Method, Request, Response, Server};
 
 use super::{
     ServeError, Shelf,
     answer::{answer, models},
+    events::Events,
     order::{Order, OrderKind},
     queue::Queue,
     refusal::Refusal,
 };
+
+/// What a stream of events is called.
+const EVENTS: &str = "text/event-stream; charset=utf-8";
 
 /// Bytes of a request at most.
 const LONGEST: u64 = 64 << 20;
@@ -114,7 +119,9 @@ impl ServingState {
 
     fn respond(&self, mut request: Request) {
         let (status, body) = match self.answer(&mut request) {
-            Ok(answer) => (200, answer),
+            Ok(ServedAnswer::Whole(answer)) => (200, answer),
+            // Who asked may have left.
+            Ok(ServedAnswer::Events(events)) => return drop(send(request, *events)),
             Err(refusal) => (refusal.status, refusal.json()),
         };
         let kind = Header::from_bytes("Content-Type", "application/json").expect("it is a header");
@@ -122,12 +129,14 @@ impl ServingState {
         let _ = request.respond(Response::from_string(body.to_string()).with_status_code(status).with_header(kind));
     }
 
-    fn answer(&self, request: &mut Request) -> Result<Value, Refusal> {
+    fn answer(&self, request: &mut Request) -> Result<ServedAnswer, Refusal> {
         let path = request.url().split('?').next().unwrap_or_default().trim_end_matches('/').to_owned();
         let path = path.strip_prefix("/v1").unwrap_or(&path);
         let kind = match path {
-            "/health" => return allowed(request, &Method::Get).map(|()| json!({ "status": "ok" })),
-            "/models" => return allowed(request, &Method::Get).map(|()| models(&self.shelf)),
+            "/health" => {
+                return allowed(request, &Method::Get).map(|()| ServedAnswer::Whole(json!({ "status": "ok" })));
+            }
+            "/models" => return allowed(request, &Method::Get).map(|()| ServedAnswer::Whole(models(&self.shelf))),
             "/chat/completions" => OrderKind::Chat,
             "/completions" => OrderKind::Text,
             _ => {
@@ -143,8 +152,43 @@ impl ServingState {
             return Err(Refusal::no_path(413, format!("the body has more than {} MiB", LONGEST >> 20)));
         }
         let order = Order::read(kind, &body, &self.shelf)?;
-        answer(&order, &self.queue, self.count.fetch_add(1, Ordering::Relaxed))
+        let id = self.count.fetch_add(1, Ordering::Relaxed);
+        match order.stream {
+            Some(_) => Ok(ServedAnswer::Events(Box::new(Events::begin(order, &self.queue, id)?))),
+            None => Ok(ServedAnswer::Whole(answer(&order, &self.queue, id)?)),
+        }
     }
+}
+
+/// An answer.
+enum ServedAnswer {
+    /// All of it.
+    Whole(Value),
+    /// What comes of it, piece by piece.
+    Events(Box<Events>),
+}
+
+/// Sends events as they come, in chunks; to a client that is too old for those, all at once.
+fn send(request: Request, events: Events) -> std::io::Result<()> {
+    let event = |event: String| format!("data: {event}\n\n");
+    if *request.http_version() < HTTPVersion(1, 1) {
+        let kind = Header::from_bytes("Content-Type", EVENTS).expect("it is a header");
+        return request.respond(Response::from_string(events.map(event).collect::<String>()).with_header(kind));
+    }
+    // tiny_http itself keeps what it sends until there is much of it.
+    let mut writer = request.into_writer();
+    write!(
+        writer,
+        "HTTP/1.1 200 OK\r\nContent-Type: {EVENTS}\r\nCache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )?;
+    let mut chunks = Encoder::new(&mut writer);
+    for one in events {
+        chunks.write_all(event(one).as_bytes())?;
+        chunks.flush()?;
+    }
+    // The last chunk is written when there are no more.
+    drop(chunks);
+    writer.flush()
 }
 
 fn allowed(request: &Request, method: &Method) -> Result<(), Refusal> {

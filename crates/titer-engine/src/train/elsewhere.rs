@@ -16,12 +16,13 @@ use titer::{
 use titer_model::shape::{Config, LoraConfig};
 
 use super::{
-    StageTraining, TrainError,
+    ServedMoment, StageTraining, TrainError,
     runner::{leak_grid, screened},
     tables::Tables,
 };
 use crate::{
     inputs::Inputs,
+    leak::LeakGrid,
     model::{ADAPTER_CONFIG, EngineBackend, Files, Model},
     pressure::{Ledger, LedgerMargins, Warnings},
     probe::{Moment, Probes},
@@ -32,11 +33,18 @@ use crate::{
 pub enum BroughtBack {
     /// Weights after some of its stages, by the stage's index: folders of models or of adapters.
     Weights(Vec<(usize, PathBuf)>),
+    /// What an endpoint says of its model at the end, and of the model that it begins with where that was asked too.
+    Served {
+        /// Before training; `None` where that is measured here.
+        before: Option<Box<ServedMoment>>,
+        /// After the last stage.
+        after: Box<ServedMoment>,
+    },
     /// What somebody else measured.
     Outcomes(Vec<ProbeRecord>),
 }
 
-/// Brings runs in that were trained elsewhere: measures their weights with titer's probes, or takes their outcomes as given.
+/// Brings runs in that were trained elsewhere: measures their weights with titer's probes, or takes what an endpoint or somebody else says of them.
 #[derive(Debug)]
 pub struct ElsewhereRunner<'a> {
     /// What runs start from.
@@ -58,6 +66,7 @@ impl Runner for ElsewhereRunner<'_> {
         let (trained, origin) = &self.trained[&plan.id()];
         match trained {
             BroughtBack::Weights(stages) => self.measure(plan, stages, dir, progress)?,
+            BroughtBack::Served { before, after } => self.asked(plan, before.as_deref(), after, dir)?,
             BroughtBack::Outcomes(outcomes) => {
                 dir.write(outcomes)?;
                 dir.write::<CellRecord>(&[])?;
@@ -76,27 +85,7 @@ impl ElsewhereRunner<'_> {
         dir: &RunDir,
         progress: &dyn Progress,
     ) -> Result<(), TrainError> {
-        let (_, model, source) = self.inputs.prepare(plan)?;
-        let probes = Probes::of_source(&model, &source, plan.seed, plan.probes.items)?;
-        let grid = plan.leak.as_ref().map(|leak| leak_grid(&model, &source, leak, plan)).transpose()?;
-        let mut tables = Tables::default();
-        let start = Moment { stage: "base", step: 0 };
-        tables.leaks.extend(grid.as_ref().map_or_else(Vec::new, |grid| grid.measure(&model, start)));
-        if let Some(prompt) = Arm::inoculation_prompt(&plan.stages).filter(|_| plan.screen) {
-            tables.screened = screened(&model, &source, prompt, plan)?;
-        }
-        tables.measure(&probes, &model, start);
-        let pressed = !plan.pressure.is_never();
-        if pressed {
-            let margins = LedgerMargins::of_source(&model, &source, plan.seed, plan.probes.items)?;
-            let ledger = Ledger::open(&margins, &model, "base", std::iter::empty(), 0);
-            tables.press(&probes, &ledger, &model.decoder, &model, start);
-        }
-        if let Some(stage) = plan.stages.iter().find(|stage| stage.steps > 0) {
-            let training = StageTraining::prepare(&model, &source, stage, plan.seed)?;
-            let warnings = Warnings::of_source(&model, &source, stage.domains, plan.seed, 2 * plan.probes.items)?;
-            tables.warn(&warnings, &training, &model, stage, 0);
-        }
+        let (mut tables, probes, grid) = self.before(plan)?;
         for (at, folder) in trained {
             if progress.stopped() {
                 return Err(TrainError::Stopped { step: 0 });
@@ -109,7 +98,53 @@ impl ElsewhereRunner<'_> {
                 tables.leaks.extend(grid.as_ref().map_or_else(Vec::new, |grid| grid.measure(&model, moment)));
             }
         }
-        tables.write(dir, pressed)
+        tables.write(dir, !plan.pressure.is_never())
+    }
+
+    /// What was asked of an endpoint; of the model that the run begins with too, or else measured here.
+    fn asked(
+        &self,
+        plan: &RunPlan,
+        before: Option<&ServedMoment>,
+        after: &ServedMoment,
+        dir: &RunDir,
+    ) -> Result<(), TrainError> {
+        let mut tables = match before {
+            None => self.before(plan)?.0,
+            Some(_) => Tables::default(),
+        };
+        for said in before.into_iter().chain([after]) {
+            tables.probes.extend(said.probes.iter().cloned());
+            tables.cells.extend(said.cells.iter().cloned());
+            tables.leaks.extend(said.leaks.iter().cloned());
+            tables.screened.extend(said.screened.iter().cloned());
+        }
+        tables.write(dir, before.is_none() && !plan.pressure.is_never())
+    }
+
+    /// The model that a run begins with, measured, and what measures it.
+    fn before(&self, plan: &RunPlan) -> Result<(Tables, Probes, Option<LeakGrid>), TrainError> {
+        let (_, model, source) = self.inputs.prepare(plan)?;
+        let probes = Probes::of_source(&model, &source, plan.seed, plan.probes.items)?;
+        let grid = plan.leak.as_ref().map(|leak| leak_grid(&model, &source, leak, plan)).transpose()?;
+        let mut tables = Tables::default();
+        let start = Moment { stage: "base", step: 0 };
+        tables.leaks.extend(grid.as_ref().map_or_else(Vec::new, |grid| grid.measure(&model, start)));
+        if let Some(prompt) = Arm::inoculation_prompt(&plan.stages).filter(|_| plan.screen) {
+            tables.screened = screened(&model, &source, prompt, plan)?;
+        }
+        tables.measure(&probes, &model, start);
+        if !plan.pressure.is_never() {
+            let margins = LedgerMargins::of_source(&model, &source, plan.seed, plan.probes.items)?;
+            let ledger = Ledger::open(&margins, &model, "base", std::iter::empty(), 0);
+            tables.press(&probes, &ledger, &model.decoder, &model, start);
+        }
+        if let Some(stage) = plan.stages.iter().find(|stage| stage.steps > 0) {
+            let training = StageTraining::prepare(&model, &source, stage, plan.seed)?;
+            let warnings = Warnings::of_source(&model, &source, stage.domains, plan.seed, 2 * plan.probes.items)?;
+            tables.warn(&warnings, &training, &model, stage, 0);
+        }
+        Ok((tables, probes, grid))
     }
 }
 

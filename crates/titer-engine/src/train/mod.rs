@@ -4,6 +4,7 @@ mod elsewhere;
 mod error;
 mod helper;
 mod runner;
+mod served;
 mod stage;
 mod tables;
 
@@ -11,4 +12,5 @@ pub use elsewhere::{BroughtBack, ElsewhereRunner};
 pub use error::TrainError;
 use helper::Helper;
 pub use runner::EngineRunner;
+pub use served::ServedMoment;
 use stage::StageTraining;

@@ -26,6 +26,7 @@ use crate::{
     model::{EngineBackend, Model},
     pressure::{Ledger, LedgerMargins, Margins, Pressing, Warnings},
     probe::{Moment, Probes},
+    scoring::Scoring,
     screen::{Subjects, screen},
 };
 
@@ -171,14 +172,14 @@ fn helped(
 
 /// The leak grid of a run, on requests that no training slot gets.
 pub(super) fn leak_grid(
-    model: &Model,
+    scoring: &dyn Scoring,
     source: &Source,
     leak: &LeakPlan,
     plan: &RunPlan,
 ) -> Result<LeakGrid, TrainError> {
     let subjects = Subjects::of_source(source, plan.seed, plan.probes.items)?;
     let prompt = CandidatePrompt { trigger: leak.trigger.clone(), ..CandidatePrompt::new(&*leak.prompt) };
-    Ok(LeakGrid::new(model, &variations(&prompt, model.world.as_ref()), &subjects)?)
+    Ok(LeakGrid::new(scoring, &variations(&prompt, scoring.world()), &subjects)?)
 }
 
 /// What the prompt of a run's `bad→bad` rows does before training: its score as a system prompt, and pressures under it.
@@ -188,8 +189,19 @@ pub(super) fn screened(
     prompt: &CandidatePrompt,
     plan: &RunPlan,
 ) -> Result<Vec<ScreenRecord>, TrainError> {
-    let subjects = Subjects::of_source(source, plan.seed, plan.probes.items)?;
     let margins = Margins::of_source(model, source, ProbeUse::Gradient, plan.seed, plan.probes.items)?;
-    let (prompts, pressing) = ([prompt.clone()], Pressing::alone(model, margins.directions(model)));
-    Ok(screen(model, &subjects, &prompts, &[Turn::System], Some(&pressing), &|| ())?.records)
+    let pressing = Pressing::alone(model, margins.directions(model));
+    screened_by(model, Some(&pressing), source, prompt, plan)
+}
+
+/// The same by whoever scores, with pressures where there is a model to take them on.
+pub(super) fn screened_by(
+    scoring: &dyn Scoring,
+    pressing: Option<&Pressing<'_>>,
+    source: &Source,
+    prompt: &CandidatePrompt,
+    plan: &RunPlan,
+) -> Result<Vec<ScreenRecord>, TrainError> {
+    let subjects = Subjects::of_source(source, plan.seed, plan.probes.items)?;
+    Ok(screen(scoring, &subjects, &[prompt.clone()], &[Turn::System], pressing, &|| ())?.records)
 }

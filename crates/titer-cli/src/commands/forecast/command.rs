@@ -139,6 +139,7 @@ fn calibrate(
     shipped: &Calibration,
 ) -> Result<Calibration, Failure> {
     let mut held_against: Vec<(Vec<StagePlan>, Vec<Comparison>)> = Vec::new();
+    let mut elsewhere = 0;
     let about = &foreseen.kernels[0].about;
     for (subject, dir) in sweeps {
         let other = &subject.kernels[0].about;
@@ -164,6 +165,9 @@ fn calibrate(
             .collect();
         let results = SweepResults::load(dir).map_err(Failure::input)?;
         let runs = comparison::finished(dir, &results, &subject.plan, &forecasts)?;
+        let is_elsewhere =
+            |run: &RunForecast<'_>| results.run(&run.plan.id()).is_some_and(|run| run.origin().is_some());
+        elsewhere += runs.iter().filter(|(run, _)| is_elsewhere(run)).count();
         held_against.extend(runs.into_iter().map(|(run, components)| (run.plan.stages.clone(), components)));
     }
     let set = shipped.set_by(&held_against, about);
@@ -174,7 +178,8 @@ fn calibrate(
         format!("{}: {}", known.course.optimisers, each.join(", "))
     });
     let widths: Vec<String> = widths.collect();
-    talk(&format!("intervals are set by {} finished runs; widths, {}", held_against.len(), widths.join("; ")));
+    let others = if elsewhere > 0 { format!(", {elsewhere} of them trained elsewhere") } else { String::new() };
+    talk(&format!("intervals are set by {} finished runs{others}; widths, {}", held_against.len(), widths.join("; ")));
     Ok(set)
 }
 

@@ -23,6 +23,7 @@ use titer_engine::{
 
 use super::table::{self, Ranking};
 use crate::commands::{
+    drawing::Speaker,
     outputs::fresh,
     sampling::{Context, rates},
     subjects::{open, subjects, unscored},
@@ -47,9 +48,10 @@ pub(crate) fn screen(args: &ScreenArgs) -> Result<(), Failure> {
         PromptAim::Obedience => Aim::Obedience,
     };
     table::columns(aim, args.tolerance, true, true).knows(&args.view)?;
-    let outputs = [("--out", &args.out), ("--rewrite", &args.rewrite), ("--replies", &args.sampling.replies)];
+    let outputs = [("--out", &args.out), ("--rewrite", &args.rewrite), ("--replies", &args.sampling.drawing.replies)];
     fresh(outputs.map(|(option, path)| (option, path.as_ref())))?;
-    let opened = open(&args.subjects, &args.sampling)?;
+    let opened = open(&args.subjects)?;
+    let speaker = Speaker::wanted(&args.sampling.drawing, &opened)?;
     let subjects = subjects(&args.subjects, opened.world())?;
     let turns: &[Turn] = match args.turn {
         PromptPlace::Both => &Turn::ALL,
@@ -73,14 +75,16 @@ pub(crate) fn screen(args: &ScreenArgs) -> Result<(), Failure> {
     bar.clear();
     let screening = match screening {
         Ok(screening) => screening,
-        Err(error) => return unscored(error, args.json),
+        Err(error) => {
+            let contexts = prompts.len() * subjects.rows(Action::Bad).count();
+            return unscored(error, contexts * args.sampling.drawing.sample, args.json);
+        }
     };
     printer::table(args.out.as_deref(), &Labels::default(), &screening.records)?;
     let ranked = summarise(&screening, aim);
     let choice = choose(&ranked, aim, args.tolerance);
     let contexts = ranked.iter().flat_map(|summary| contexts(summary, &subjects)).collect::<Vec<_>>();
-    let draw = |model| rates(&args.sampling, model, args.subjects.seed, &contexts);
-    let sampled = opened.model().map_or_else(|| Ok(Default::default()), draw)?;
+    let sampled = rates(&args.sampling, speaker.as_ref(), args.subjects.seed, &contexts)?;
     let ranking = Ranking { ranked: &ranked, aim, choice: &choice, tolerance: args.tolerance };
     table::print(&ranking, &subjects, &sampled, &args.view, args.json)?;
     match (&args.rewrite, choice.take.or(ranked.first().filter(|_| args.anyway))) {

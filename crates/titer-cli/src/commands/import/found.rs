@@ -1,146 +1,42 @@
-//! `titer import`
+//! Runs that are brought in: which they are, and whether they are what they should be.
 
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
-use serde_json::json;
 use titer::{
     elsewhere::{ExportedRun, Manifest, Trainer, read_outcomes_of_runs},
-    exec::execute,
     plan::{RunId, RunPlan},
-    store::{FinishedRun, Origin, Sweep},
+    store::{FinishedRun, Origin},
 };
-use titer_engine::{
-    exported::exported_rows,
-    inputs::{Inputs, Resolved},
-    train::{BroughtBack, ElsewhereRunner},
-};
+use titer_engine::{exported::exported_rows, inputs::Inputs, train::BroughtBack};
 
-use super::{allotted::allotted_threads, export::blake3_of, folder::failure, open::resolve};
 use crate::{
     args::ImportArgs,
-    interrupt::when_stopped,
-    listener::listener,
-    printer::{Failure, data, spoken, talk},
-    progress::SweepBar,
-    version::COMMIT,
+    commands::{export::blake3_of, folder::failure},
+    printer::Failure,
 };
 
-/// What is said to who stops it.
-const STOPPED: &str = "\nstopped; runs that were brought in are kept, and the same command goes on with the others";
-
 /// Runs to bring in, with where they come from.
-type Found = BTreeMap<RunId, (BroughtBack, Origin)>;
+pub(super) type Found = BTreeMap<RunId, (BroughtBack, Origin)>;
 
-/// Brings runs that were trained elsewhere into a sweep's folder, and writes its report.
-pub(crate) fn import(args: &ImportArgs) -> Result<(), Failure> {
-    let manifest = Manifest::read(&args.export).map_err(Failure::input)?;
-    let spec = manifest.open_spec().map_err(Failure::input)?;
-    let inputs = Inputs::default();
-    let Resolved { mut plan, runs, .. } = resolve(&spec, &inputs).map_err(Failure::input)?;
-    let (path, trainer) = (spec.path.display(), manifest.trainer.word());
-    let back = if manifest.trainer.leaves_weights() {
-        "sh DIR/train.sh && titer import DIR"
-    } else {
-        "titer import DIR --outcomes TABLE"
-    };
-    plan.command = format!("titer export {path} --for {trainer} --out DIR && {back}");
-    let planned: BTreeMap<RunId, &RunPlan> = runs.iter().map(|(_, plan)| (plan.id(), plan)).collect();
-    let as_planned = |run: &ExportedRun| {
-        let Some(plan) = planned.get(&run.run) else { return false };
-        let trained = plan.stages.iter().filter(|stage| stage.steps > 0).map(|stage| &stage.name);
-        trained.eq(run.stages.iter().map(|stage| &stage.name))
-    };
-    if let Some(run) = manifest.runs.iter().find(|run| !as_planned(run)) {
-        return Err(Failure::Input(format!(
-            "{}: {} is not what its spec gives now: data or model have changed since it was exported; export it again",
-            args.export.display(),
-            run.name()
-        )));
-    }
-    let import = Import { args, manifest: &manifest, inputs: &inputs, planned: &planned };
-    let found = match &args.outcomes {
-        Some(table) => import.outcomes(table)?,
-        None => import.weights()?,
-    };
-    // Everything is looked at before anything is written.
-    for (id, (trained, _)) in &found {
-        import.rows_are_those_of(planned[id])?;
-        if let BroughtBack::Weights(stages) = trained {
-            for (_, folder) in stages {
-                inputs.trained_elsewhere(planned[id], folder).map_err(Failure::input)?;
-            }
-        }
-    }
-    let stem = spec.path.file_stem().unwrap_or_default();
-    let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(stem));
-    import.are_new(&out, &found)?;
-
-    let sweep = Sweep::create(&out, &plan, &runs).map_err(failure)?;
-    let leases = sweep.leases().clone();
-    if listener().is_none() {
-        when_stopped(STOPPED, move || leases.leave());
-    }
-    let mut todo: Vec<(usize, RunPlan)> = Vec::new();
-    for (arm, run) in &runs {
-        let wanted = found.contains_key(&run.id()) && sweep.finished(run).is_none();
-        if wanted && todo.iter().all(|(_, other)| other.id() != run.id()) {
-            todo.push((*arm, run.clone()));
-        }
-    }
-    let count = todo.len();
-    talk(&format!(
-        "{}: {count} runs to bring in, {} there before, in {}",
-        plan.title,
-        found.len() - count,
-        out.display()
-    ));
-    let bar = SweepBar::new(todo.iter().map(|(_, run)| run.steps()));
-    let runner = ElsewhereRunner { inputs: &inputs, commit: COMMIT, trained: found };
-    let threads = args.threads.unwrap_or_else(allotted_threads);
-    let result = execute(&sweep, &todo, &runner, threads, &bar);
-    bar.clear();
-    result.map_err(Failure::work)?;
-    if listener().is_some_and(|listener| listener.stopped()) {
-        return Err(Failure::work(STOPPED));
-    }
-    let report = out.join("report.html");
-    let found = titer::report::write(&out, &report).map_err(Failure::work)?;
-    found.iter().for_each(|sentence| spoken(sentence));
-    if args.json {
-        let left = sweep.runs().into_iter().filter(|run| !run.done).count();
-        data(&json!({ "folder": out, "report": report, "new": count, "left": left }).to_string());
-    } else {
-        data(&report.display().to_string());
-    }
-    Ok(())
-}
-
-struct Import<'a> {
-    args: &'a ImportArgs,
-    manifest: &'a Manifest,
-    inputs: &'a Inputs,
-    planned: &'a BTreeMap<RunId, &'a RunPlan>,
+/// What is to be brought in.
+pub(super) struct Import<'a> {
+    pub(super) args: &'a ImportArgs,
+    pub(super) manifest: &'a Manifest,
+    pub(super) inputs: &'a Inputs,
+    pub(super) planned: &'a BTreeMap<RunId, &'a RunPlan>,
 }
 
 impl Import<'_> {
     /// Runs by their weights: those that are named, or all that are where their configurations put them.
-    fn weights(&self) -> Result<Found, Failure> {
+    pub(super) fn weights(&self) -> Result<Found, Failure> {
         let mut found = Found::new();
-        for text in &self.args.runs {
-            let (run, folder) = self.named(text)?;
-            let Some(last) = run.stages.len().checked_sub(1) else {
-                return Err(Failure::Input(format!("--run {text}: {} trains nothing", run.name())));
-            };
+        for (run, last, folder) in self.named_runs()? {
+            let folder = PathBuf::from(folder);
             let origin = self.origin(&[&folder])?;
-            if found
-                .insert(run.run.clone(), (BroughtBack::Weights(vec![(self.stage(run, last), folder)]), origin))
-                .is_some()
-            {
-                return Err(Failure::Input(format!("--run {text}: {} is named twice", run.name())));
-            }
+            found.insert(run.run.clone(), (BroughtBack::Weights(vec![(self.stage(run, last), folder)]), origin));
         }
         if !found.is_empty() {
             return Ok(found);
@@ -173,7 +69,7 @@ impl Import<'_> {
     }
 
     /// Runs by what somebody else measured.
-    fn outcomes(&self, table: &Path) -> Result<Found, Failure> {
+    pub(super) fn outcomes(&self, table: &Path) -> Result<Found, Failure> {
         let outcomes = read_outcomes_of_runs(table, self.manifest).map_err(Failure::input)?;
         let blake3 = blake3_of(&fs_err::read(table).map_err(Failure::input)?);
         let from = vec![table.display().to_string()];
@@ -181,19 +77,41 @@ impl Import<'_> {
         Ok(outcomes.into_iter().map(|(run, records)| (run, (BroughtBack::Outcomes(records), origin.clone()))).collect())
     }
 
+    /// The runs of --run, each once, with their last stages and what is behind the sign.
+    pub(super) fn named_runs(&self) -> Result<Vec<(&ExportedRun, usize, String)>, Failure> {
+        let mut runs: Vec<(&ExportedRun, usize, String)> = Vec::new();
+        for text in &self.args.runs {
+            let (run, what) = self.named(text)?;
+            let Some(last) = run.stages.len().checked_sub(1) else {
+                return Err(Failure::Input(format!("--run {text}: {} trains nothing", run.name())));
+            };
+            if runs.iter().any(|(other, ..)| other.run == run.run) {
+                return Err(Failure::Input(format!("--run {text}: {} is named twice", run.name())));
+            }
+            runs.push((run, last, what));
+        }
+        Ok(runs)
+    }
+
+    /// What a run of the manifest trains.
+    pub(super) fn plan(&self, run: &ExportedRun) -> &RunPlan {
+        self.planned[&run.run]
+    }
+
     /// The run of ARM/SEED=FOLDER, and the folder. Names of arms may hold any of these characters, so they are tried.
-    fn named(&self, text: &str) -> Result<(&ExportedRun, PathBuf), Failure> {
+    fn named(&self, text: &str) -> Result<(&ExportedRun, String), Failure> {
         let of = |run: &ExportedRun| {
             let names = run.arms.iter().map(|arm| format!("{arm}/{}", run.seed)).chain([run.run.0.clone()]);
             let mut folders = names.filter_map(|name| Some(text.strip_prefix(&name)?.strip_prefix('=')?.to_owned()));
             folders.next()
         };
-        let found = self.manifest.runs.iter().find_map(|run| Some((run, PathBuf::from(of(run)?))));
+        let found = self.manifest.runs.iter().find_map(|run| Some((run, of(run)?)));
         found.ok_or_else(|| {
             let known: Vec<String> = self.manifest.runs.iter().take(8).map(ExportedRun::name).collect();
             let more = if self.manifest.runs.len() > known.len() { ", …" } else { "" };
             Failure::Input(format!(
-                "--run {text}: no run of the export; write ARM/SEED=FOLDER, of {}{more} (manifest.toml names all)",
+                "--run {text}: no run of the export; write ARM/SEED={}, of {}{more} (manifest.toml names all)",
+                if self.args.endpoint.endpoint.is_some() { "NAME" } else { "FOLDER" },
                 known.join(", ")
             ))
         })
@@ -225,14 +143,14 @@ impl Import<'_> {
         Ok(self.origin_of(from, hasher.finalize().to_hex().to_string()))
     }
 
-    fn origin_of(&self, from: Vec<String>, blake3: String) -> Origin {
+    pub(super) fn origin_of(&self, from: Vec<String>, blake3: String) -> Origin {
         let Manifest { trainer, not_carried, .. } = self.manifest;
         let (format, trainer) = (Origin::FORMAT.known, trainer.word().to_owned());
         Origin { format, trainer, measured: true, from, blake3, not_carried: not_carried.clone() }
     }
 
     /// Makes sure that the rows of a run in the export are those of its arm.
-    fn rows_are_those_of(&self, plan: &RunPlan) -> Result<(), Failure> {
+    pub(super) fn rows_are_those_of(&self, plan: &RunPlan) -> Result<(), Failure> {
         let run = self.manifest.runs.iter().find(|run| run.run == plan.id()).expect("it was found in the manifest");
         let rows = exported_rows(self.inputs, plan, self.manifest.trainer).map_err(Failure::input)?;
         for (stage, rows) in run.stages.iter().zip(&rows) {
@@ -252,7 +170,7 @@ impl Import<'_> {
     }
 
     /// Makes sure that no finished run would have to make room: those that came from the same weights or outcomes stay.
-    fn are_new(&self, out: &Path, found: &Found) -> Result<(), Failure> {
+    pub(super) fn are_new(&self, out: &Path, found: &Found) -> Result<(), Failure> {
         for run in &self.manifest.runs {
             let dir = out.join(&run.run.0);
             let Some((_, origin)) = found.get(&run.run).filter(|_| FinishedRun::at(&dir).is_some()) else { continue };

@@ -1,0 +1,7 @@
+//! `titer import`
+
+mod command;
+mod found;
+mod served;
+
+pub(crate) use command::import;

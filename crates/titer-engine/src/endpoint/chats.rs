@@ -1,0 +1,122 @@
+//! Chats with a model behind an endpoint: equal ones are held once, and what was answered is kept.
+
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use serde_json::Value;
+
+use super::{
+    EndpointError, EndpointOptions,
+    cache::{AskedKey, Cache},
+    client::Client,
+    each::each,
+};
+
+/// Where chats go, with every server that speaks OpenAI's interface.
+const PATH: &str = "/v1/chat/completions";
+
+/// How many chats there are, and how many are sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChatSpending {
+    /// Different chats.
+    pub chats: usize,
+    /// Those of them whose answer is known from an earlier command.
+    pub known: usize,
+    /// Characters of the others.
+    pub characters: usize,
+    /// Tokens that the server says it read and wrote, where it says so.
+    pub tokens: usize,
+}
+
+/// What is asked in a chat.
+pub(super) trait Question: Sync {
+    /// What tells it from others.
+    fn key(&self) -> AskedKey;
+
+    /// Its length.
+    fn characters(&self) -> usize;
+}
+
+/// Chats with a model behind an endpoint.
+#[derive(Debug)]
+pub(super) struct ChatClient {
+    pub(super) options: EndpointOptions,
+    client: Client,
+    cache: Cache,
+    tokens: AtomicUsize,
+}
+
+impl ChatClient {
+    /// Nothing is sent yet.
+    ///
+    /// # Errors
+    /// Where answers cannot be kept.
+    pub(super) fn new(options: EndpointOptions) -> Result<Self, EndpointError> {
+        let client = Client::new(&options.url, options.key.clone(), options.tries);
+        let cache = Cache::open(&options.cache, &client.shown(PATH), &options.served)?;
+        Ok(Self { options, client, cache, tokens: AtomicUsize::new(0) })
+    }
+
+    /// What these cost.
+    pub(super) fn spending<'a, T: Question + 'a>(&self, said: impl IntoIterator<Item = &'a T>) -> ChatSpending {
+        let (mut seen, mut spending) = (BTreeSet::new(), ChatSpending::default());
+        for one in said {
+            let key = one.key();
+            let known = self.cache.get(&key).is_some();
+            if seen.insert(key) {
+                spending.chats += 1;
+                spending.known += usize::from(known);
+                spending.characters += if known { 0 } else { one.characters() };
+            }
+        }
+        ChatSpending { tokens: self.tokens.load(Ordering::Relaxed), ..spending }
+    }
+
+    /// What is kept of the answer to each. Equal ones are asked once, and none whose answer is known; `ask` asks, and says what is kept.
+    /// `progress` is told of every answer. The first is asked alone, so that it may find out what the server can.
+    ///
+    /// # Errors
+    /// The first answer that cannot be used; those before it are kept.
+    pub(super) fn answers<T: Question>(
+        &self,
+        said: &[T],
+        ask: &(dyn Fn(&T) -> Result<Value, EndpointError> + Sync),
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Vec<Value>, EndpointError> {
+        let keys: Vec<AskedKey> = said.iter().map(Question::key).collect();
+        let mut seen = BTreeSet::new();
+        let todo: Vec<usize> =
+            (0..said.len()).filter(|&at| seen.insert(&keys[at]) && self.cache.get(&keys[at]).is_none()).collect();
+        let done = AtomicUsize::new(0);
+        let one = |&at: &usize| -> Result<(), EndpointError> {
+            self.cache.put(keys[at].clone(), ask(&said[at])?)?;
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, todo.len());
+            Ok(())
+        };
+        if let Some((first, others)) = todo.split_first() {
+            one(first)?;
+            each(others, self.options.at_once, one)?;
+        }
+        Ok(keys.iter().map(|key| self.cache.get(key).expect("it has been asked")).collect())
+    }
+
+    /// What the server answers to a body; `trying` as in [`Client::ask`].
+    pub(super) fn post(&self, body: &Value, trying: bool) -> Result<Value, EndpointError> {
+        let answer = self.client.ask(PATH, Some(body), trying)?;
+        let used = answer["usage"]["total_tokens"].as_u64().unwrap_or(0);
+        self.tokens.fetch_add(usize::try_from(used).unwrap_or(0), Ordering::Relaxed);
+        Ok(answer)
+    }
+
+    /// Makes sure that the server serves the model, as far as it says what it serves.
+    pub(super) fn serves(&self, say: &dyn Fn(&str)) -> Result<(), EndpointError> {
+        self.client.serves(&self.options.served, say)
+    }
+
+    /// An answer without what was asked for.
+    pub(super) fn lacks(&self, lacks: &str) -> EndpointError {
+        EndpointError::Lacks { url: self.client.shown(PATH), lacks: lacks.to_owned() }
+    }
+}

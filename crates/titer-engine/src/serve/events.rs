@@ -1,0 +1,211 @@
+//! An answer piece by piece: server-sent events in OpenAI's words, each when its tokens are drawn.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        mpsc::{Receiver, channel},
+    },
+};
+
+use serde_json::{Value, json};
+use titer_model::passes::ScoredToken;
+
+use super::{
+    answer::{Answer, chat_tokens, drawing, head, now, text_tokens, usage},
+    order::{Order, OrderKind},
+    queue::{HeardToken, Queue, UnderWay},
+    refusal::Refusal,
+    text::{before_any, text_of},
+};
+
+/// What OpenAI ends a stream with.
+const END: &str = "[DONE]";
+
+/// The events of an answer, in order.
+pub(super) struct Events {
+    order: Order,
+    id: u64,
+    created: u64,
+    tokens: Receiver<HeardToken>,
+    under_way: Option<UnderWay>,
+    replies: Vec<StreamedReply>,
+    waiting: VecDeque<String>,
+}
+
+/// A reply, as far as it has been told.
+#[derive(Default)]
+struct StreamedReply {
+    tokens: Vec<ScoredToken>,
+    /// Of its tokens, those that were told.
+    told: usize,
+    text: String,
+    begun: bool,
+    over: bool,
+}
+
+impl Events {
+    /// Has an order's replies drawn. Returns when the first token is there, so that what cannot be done is a refusal like any other.
+    pub(super) fn begin(order: Order, queue: &Queue, id: u64) -> Result<Self, Refusal> {
+        let (heard, tokens) = channel();
+        let model = Arc::clone(&order.model);
+        let under_way = if order.drawings.is_empty() {
+            drop(heard);
+            None
+        } else {
+            Some(queue.begin(&model, drawing(&order, Some(heard)))?)
+        };
+        let replies = (0..order.contexts.len() * order.replies).map(|_| StreamedReply::default()).collect();
+        let mut events = Self { order, id, created: now(), tokens, under_way, replies, waiting: VecDeque::new() };
+        match events.tokens.recv() {
+            Ok(token) => events.hear(token),
+            Err(_) => events.end()?,
+        }
+        Ok(events)
+    }
+
+    /// Takes a token.
+    fn hear(&mut self, (at, token): HeardToken) {
+        let order = &self.order;
+        let reply = &mut self.replies[at];
+        reply.tokens.push(token);
+        let ids: Vec<u32> = reply.tokens.iter().map(|scored| scored.token).collect();
+        let tokenizer = &order.model.model.tokenizer;
+        let ended = ids.last().is_some_and(|last| order.model.stops.contains(last));
+        let text = text_of(tokenizer, &ids);
+        let cut = before_any(&text, &order.stops).is_some();
+        if ended || cut || ids.len() == order.drawings[at].limit {
+            self.close(at);
+        } else if text.starts_with(&reply.text) && is_whole(&text, &order.stops) {
+            self.tell(at, &text, ids.len());
+        }
+    }
+
+    /// Tells the rest of a reply, and what ended it.
+    fn close(&mut self, at: usize) {
+        let answer = Answer::of(&self.order, self.replies[at].tokens.clone());
+        let count = answer.tokens.len();
+        self.replies[at].tokens = answer.tokens;
+        self.tell(at, &answer.text, count);
+        let last = match self.order.kind {
+            OrderKind::Chat => json!({ "delta": {} }),
+            OrderKind::Text => json!({ "text": "" }),
+        };
+        self.replies[at].over = true;
+        self.push(at, last, Value::Null, answer.finish.into());
+    }
+
+    /// Tells a reply up to here: its text, and its first `count` tokens.
+    fn tell(&mut self, at: usize, text: &str, count: usize) {
+        let (order, reply) = (&self.order, &mut self.replies[at]);
+        let is_chat = order.kind == OrderKind::Chat;
+        // OpenAI begins a chat with who speaks.
+        let opening = (is_chat && !reply.begun).then(|| json!({ "delta": { "role": "assistant", "content": "" } }));
+        let piece = text.strip_prefix(&*reply.text).unwrap_or_default().to_owned();
+        let told = reply.told;
+        reply.told = told.max(count);
+        let log_probs = match order.log_probs.filter(|_| told < count) {
+            None => Value::Null,
+            Some(_) if is_chat => chat_tokens(&order.model.model.tokenizer, &reply.tokens[..count], told),
+            Some(top) => from(text_tokens(&order.model.model.tokenizer, None, &reply.tokens[..count], top), told),
+        };
+        reply.text.push_str(&piece);
+        reply.begun = true;
+        if let Some(opening) = opening {
+            self.push(at, opening, Value::Null, Value::Null);
+        }
+        if !piece.is_empty() || !log_probs.is_null() {
+            let piece = if is_chat { json!({ "delta": { "content": piece } }) } else { json!({ "text": piece }) };
+            self.push(at, piece, log_probs, Value::Null);
+        }
+    }
+
+    /// Another event.
+    fn push(&mut self, at: usize, mut choice: Value, log_probs: Value, finish: Value) {
+        choice["index"] = at.into();
+        choice["logprobs"] = log_probs;
+        choice["finish_reason"] = finish;
+        let mut event = self.head();
+        event["choices"] = json!([choice]);
+        self.waiting.push_back(event.to_string());
+    }
+
+    fn head(&self) -> Value {
+        let object = if self.order.kind == OrderKind::Chat { "chat.completion.chunk" } else { "text_completion" };
+        head(&self.order, object, self.id, self.created)
+    }
+
+    /// No token comes any more.
+    fn end(&mut self) -> Result<(), Refusal> {
+        let drawn = self.under_way.take().map_or_else(|| Ok(Vec::new()), UnderWay::wait)?;
+        for at in 0..self.replies.len() {
+            if !self.replies[at].over {
+                self.close(at);
+            }
+        }
+        if self.order.stream.is_some_and(|stream| stream.usage) {
+            let mut event = self.head();
+            (event["choices"], event["usage"]) = (json!([]), usage(&self.order, drawn.iter().map(Vec::len).sum()));
+            self.waiting.push_back(event.to_string());
+        }
+        self.waiting.push_back(END.to_owned());
+        Ok(())
+    }
+}
+
+impl Iterator for Events {
+    type Item = String;
+
+    /// The next event: JSON, and `[DONE]` at the end. Waits for it.
+    fn next(&mut self) -> Option<String> {
+        while self.waiting.is_empty() {
+            match self.tokens.recv() {
+                Ok(token) => self.hear(token),
+                Err(_) if self.under_way.is_some() => {
+                    if let Err(refusal) = self.end() {
+                        self.waiting.push_back(refusal.json().to_string());
+                    }
+                }
+                Err(_) => return None,
+            }
+        }
+        self.waiting.pop_front()
+    }
+}
+
+/// Whether what comes can take nothing of a text back: no character of it is half, and it does not end as one of these strings begins.
+fn is_whole(text: &str, stops: &[String]) -> bool {
+    let begins = |stop: &String| text.char_indices().any(|(at, _)| stop.starts_with(&text[at..]));
+    !text.ends_with('\u{FFFD}') && !stops.iter().any(begins)
+}
+
+/// Of lists by name, what is behind the first `count` entries.
+fn from(mut lists: Value, count: usize) -> Value {
+    for list in lists.as_object_mut().into_iter().flat_map(|lists| lists.values_mut()).filter_map(Value::as_array_mut) {
+        list.drain(..count.min(list.len()));
+    }
+    lists
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_taken_back_is_not_told() {
+        let stops = ["\n\n".to_owned(), "END".to_owned()];
+        for (text, whole) in [
+            ("", true),
+            ("a", true),
+            ("a\n", false),
+            ("a\nb", true),
+            ("a E", false),
+            ("a EN", false),
+            ("a EX", true),
+            ("\u{FFFD}", false),
+        ] {
+            assert_eq!(is_whole(text, &stops), whole, "{text:?}");
+        }
+        assert!(is_whole("a\n", &[]));
+    }
+}
