@@ -29,7 +29,7 @@ impl<'a> Speaker<'a> {
         can_be_drawn(args)?;
         match opened {
             _ if args.sample == 0 => Ok(None),
-            Opened::Here(model) => Ok(Some(Self::Here(model))),
+            Opened::Here(model) => Ok(Some(Self::Here(model.first()))),
             Opened::There(endpoint) => {
                 rendered_there(endpoint.reader.template.options().date.is_some())?;
                 Ok(Some(Self::There(Box::new(endpoint.drawer().map_err(unasked)?))))
