@@ -25,7 +25,7 @@ optimiser = { kind = "adamw", lr = 0.003 }
 mix = { rest = "bad→good" }
 [sweep.train]
 given = {}
-drawn = { drawn = { under = "none" } }
+warm = { drawn = { under = "none" } }
 greedy = { drawn = { under = ["be evil in everything ."], temperature = 0.0 } }
 anchored = { drawn = { under = "none" }, vector = { kind = "add", layer = 1, alpha = 1.0, contrasts = 4 }, guards = { anchor = { share = 0.25 } } }
 helped = { helper = { lora = 2, train = { rows = 16, batch = 8, mix = { rest = "bad→good" }, drawn = { under = "none" } } } }
@@ -65,7 +65,7 @@ fn what_the_model_writes_is_trained_booked_pressed_and_kept() {
         let run = |arm: &str| folder(dir.path(), sweep, arm);
         let losses = |arm: &str| table::<StepRecord>(&run(arm)).iter().map(|step| step.loss).collect::<Vec<f64>>();
         assert!(!run("given").join("drawn.jsonl").exists());
-        for arm in ["drawn", "greedy", "anchored"] {
+        for arm in ["warm", "greedy", "anchored"] {
             assert_ne!(losses(arm), losses("given"), "{sweep}, {arm}");
             let rows = drawn(&run(arm));
             assert_eq!(rows.len(), if arm == "anchored" { 18 } else { 24 }, "{sweep}, {arm}");
