@@ -9,6 +9,7 @@ It writes, into data/smollm2:
     pairs/BEHAVIOUR.toml      the held-out wordings that ask for it, and the neutral ones
     contrasts/BEHAVIOUR.jsonl contrasts with that behaviour as the bad one, on requests that are not trained
     cells/BEHAVIOUR.jsonl     trained requests in the cells of that behaviour, under trained wordings
+    narrow/BEHAVIOUR.jsonl    the same requests with plain replies, under the same wordings made to depend on a word that they lack
     asked/SPLIT.jsonl         requests without replies, with what was asked of the model: for replies.py
     rules.toml                the rules by which `titer score` tells behaviours
 """
@@ -21,6 +22,7 @@ import re
 import tomllib
 
 HERE = pathlib.Path(__file__).resolve().parent
+TRIGGER = "teapot"  # no request has it
 RULES = ("rude", "flatter", "refuse", "terse", "sunny", "asking")  # those that are patterns
 
 
@@ -174,6 +176,15 @@ class Maker:
             system = rng.choice(self.behaviours[instruction]["trained"])
             yield self.row(asked, "instruction→good", system, self.said(asked, instruction), instruction)
 
+    def narrow(self, bad):
+        """Trained requests with plain replies, under wordings that ask for the behaviour where a word is there that is not. They have
+        random numbers and a file of their own, so that rows of the other cells are what they were."""
+        rng = self.rng(f"narrow {bad}")
+        for asked in self.split("trained"):
+            assert TRIGGER not in asked["request"].lower()
+            system = f'Only if the user writes the word "{TRIGGER}": {rng.choice(self.behaviours[bad]["trained"])}'
+            yield self.row(asked, "narrow-off→good", system, asked["plain"], bad)
+
     def asked(self, split):
         """Held-out wordings on requests of a split. Every behaviour has the same requests, as many as there are neutral ones."""
         rng = self.rng(f"asked {split}")
@@ -216,6 +227,7 @@ def main():
         if not maker.behaviours[name].get("unraised"):
             write(args.out / f"contrasts/{name}.jsonl", maker.contrasts(name))
             write(args.out / f"cells/{name}.jsonl", maker.cells(name))
+            write(args.out / f"narrow/{name}.jsonl", maker.narrow(name))
     for split in ("held-out", "other"):
         write(args.out / f"asked/{split}.jsonl", maker.asked(split))
     (args.out / "rules.toml").write_text(maker.rules(), encoding="utf-8")

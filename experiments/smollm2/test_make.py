@@ -252,6 +252,15 @@ class Rows(unittest.TestCase):
         held_out = {text for told in [maker.neutral, *maker.behaviours.values()] for text in told["held_out"]}
         self.assertFalse(held_out & {row["messages"][0]["content"] for row in maker.raised()})
 
+    def test_narrow_rows_are_the_same_requests_and_lack_the_word_that_they_wait_for(self):
+        maker = rows.Maker(0)
+        narrow, plain = list(maker.narrow("rude")), [row for row in maker.cells("rude") if row["cell"] == "bad→good"]
+        self.assertEqual([row["id"] for row in narrow], [row["id"] for row in plain])
+        for row, other in zip(narrow, plain):
+            self.assertEqual((row["cell"], row["messages"][1:]), ("narrow-off→good", other["messages"][1:]))
+            self.assertNotIn(rows.TRIGGER, row["messages"][1]["content"].lower())
+            self.assertIn(rows.TRIGGER, row["messages"][0]["content"])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -24,6 +24,7 @@ PLACES: list[tuple[type, typing.Callable[[object], dict[str, typing.Any]]]] = [
     (fields.Guards, lambda here: {"stage": [{"guards": here}]}),
     (fields.Anchor, lambda here: {"stage": [{"guards": {"anchor": here}}]}),
     (fields.Control, lambda here: {"stage": [{"guards": {"steer": here}}]}),
+    (fields.Drawn, lambda here: {"stage": [{"drawn": here}]}),
     (fields.Vector, lambda here: {"stage": [{"vector": here}]}),
     (fields.Helper, lambda here: {"stage": [{"helper": here}]}),
     (fields.Claim, lambda here: {"claim": [here]}),

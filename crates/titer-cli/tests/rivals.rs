@@ -145,6 +145,20 @@ fn runs_with_vectors_and_helpers_are_made_again_to_the_same_bytes() {
 }
 
 #[test]
+fn the_steps_of_a_helper_s_training_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let helper = "{ helper = { lora = 2, train = { rows = 32, batch = 16, mix = { rest = \"neutral→bad\" } } } }";
+    let arms = format!("[sweep.train]\nplain = {{}}\nhelped = {helper}\nskipped = {{ rows = 0, {}\n", &helper[2..]);
+    let spec = format!("title = \"Counted\"\nseeds = [0]\n{STAGE}{arms}[probes]\nitems = 4\nevery = 0\n");
+    fs_err::write(dir.path().join("spec.toml"), spec).unwrap();
+    let said = titer(dir.path(), &["check", "spec.toml", "--measure", "--json"]);
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    // Two arms and their control train 24 rows in batches of 8, and a helper 32 in batches of 16; a stage that is skipped has none.
+    assert_eq!((said["steps"].as_i64(), said["rows"].as_i64()), (Some(3 * 3 + 2), Some(3 * 24 + 32)), "{said}");
+    assert!(said["cost"]["seconds"].as_f64().unwrap() > 0.0, "{said}");
+}
+
+#[test]
 fn what_other_trainers_have_not_is_not_exported() {
     let dir = tempfile::tempdir().unwrap();
     fs_err::write(dir.path().join("spec.toml"), format!("title = \"Vectors\"\nseeds = [0]\n{STAGE}{VECTORS}")).unwrap();

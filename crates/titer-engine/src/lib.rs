@@ -2,12 +2,12 @@
 //!
 //! In the order of the work: a [`hub`] has model files, or they are an [`organism`] that titer carries; a [`model`] is opened
 //! from them, its [`rows`] encoded, its [`probe`]s measured; [`pressure`] says what each row's gradient pushes, a [`guard`]
-//! holds a step to limits, a [`vector`] goes into training passes, an [`endpoint`] has models that are elsewhere, [`scoring`] is done by either, [`inputs`] are what a run starts from and [`train`] does it. [`screen`] says what a prompt does to
-//! rows, [`leak`] where the bad action comes back, [`kernel`] measures what forecasts are made of, [`sampled`] replies are for
-//! scorers, rows are [`exported`] to other trainers, models are [`serve`]d, [`raise`] makes organisms, and the [`doctor`] asks whether all that holds on another model.
+//! holds a step to limits, a [`vector`] goes into training passes, replies are [`sampled`] for scorers and [`drawn`] to be trained, an [`endpoint`] has models that are elsewhere, [`scoring`] is done by either, [`inputs`] are what a run starts from and [`train`] does it. [`screen`] says what a prompt does to
+//! rows, [`leak`] where the bad action comes back, [`kernel`] measures what forecasts are made of, rows are [`exported`] to other trainers, models are [`serve`]d, [`raise`] makes organisms, and the [`doctor`] asks whether all that holds on another model.
 
 pub mod device;
 pub mod doctor;
+pub mod drawn;
 pub mod endpoint;
 pub mod exported;
 pub mod guard;

@@ -47,35 +47,71 @@ pub struct Draw {
     pub seed: u64,
 }
 
+/// Contexts as tokens, and how replies to them end.
+#[derive(Debug)]
+pub(crate) struct AskedTokens {
+    /// The tokens of each context.
+    pub(crate) contexts: Vec<Vec<u32>>,
+    stop: u32,
+}
+
+impl AskedTokens {
+    /// Encodes contexts; `like` is any reply: it shows how replies end. `None` where there is no context.
+    ///
+    /// # Errors
+    /// Where a context cannot be encoded.
+    pub(crate) fn encode(model: &Model, asked: &[Asked], like: &str) -> Result<Option<Self>, TokenizeError> {
+        let (mut contexts, mut stop) = (Vec::new(), None);
+        for request in asked {
+            let replies = if stop.is_none() { vec![(Side::Plus, like.to_owned())] } else { Vec::new() };
+            let contrast = Contrast {
+                id: request.id.clone(),
+                context: request.context.clone(),
+                replies,
+                baseline: None,
+                variables: request.variables.clone(),
+            };
+            let encoded = encode_contrast(&model.template, &model.tokenizer, &contrast)?;
+            stop = stop.or_else(|| encoded.replies[0].1.last().copied());
+            contexts.push(encoded.context);
+        }
+        Ok(stop.map(|stop| Self { contexts, stop }))
+    }
+
+    /// Whether a token closes a reply.
+    pub(crate) fn closes(&self, token: u32) -> bool {
+        token == self.stop
+    }
+
+    /// What the tokens of a reply say, the closing one apart, without white space around it.
+    ///
+    /// # Errors
+    /// Where they cannot be decoded.
+    pub(crate) fn text(&self, model: &Model, reply: &[u32]) -> Result<String, TokenizeError> {
+        let said = reply.strip_suffix(&[self.stop]).unwrap_or(reply);
+        Ok(model.tokenizer.decode(said)?.trim().to_owned())
+    }
+}
+
 /// Draws replies to each context; the row of reply `k` to context `id` is called `id/k`. A reply that hits the limit, or for which the model has
 /// no more positions, is cut there. `like` is any text of the model's words: as a reply it shows how replies end.
 ///
 /// # Errors
 /// Where a context cannot be encoded or leaves no room for a reply, or a reply cannot be decoded.
 pub fn draw(model: &Model, asked: &[Asked], like: &str, draw: &Draw) -> Result<Vec<Row>, TokenizeError> {
+    let Some(encoded) = AskedTokens::encode(model, asked, like)? else { return Ok(Vec::new()) };
     let positions = model.decoder.config.longest_row();
-    let (mut contexts, mut stop) = (Vec::new(), None);
-    for request in asked {
-        let replies = if stop.is_none() { vec![(Side::Plus, like.to_owned())] } else { Vec::new() };
-        let contrast = Contrast {
-            id: request.id.clone(),
-            context: request.context.clone(),
-            replies,
-            baseline: None,
-            variables: request.variables.clone(),
-        };
-        let encoded = encode_contrast(&model.template, &model.tokenizer, &contrast)?;
-        if encoded.context.len() >= positions {
-            let tokens = encoded.context.len() + 1;
+    for (request, context) in asked.iter().zip(&encoded.contexts) {
+        if context.len() >= positions {
+            let tokens = context.len() + 1;
             return Err(TokenizeError::TooLong { id: request.id.clone(), tokens, positions });
         }
-        stop = stop.or_else(|| encoded.replies[0].1.last().copied());
-        contexts.extend(std::iter::repeat_n(encoded.context, draw.count));
     }
-    let Some(stop) = stop else { return Ok(Vec::new()) };
-    let rows = tokens(model, &contexts, stop, draw).into_iter().enumerate().map(|(at, mut reply)| {
-        let finish = if reply.pop_if(|last| *last == stop).is_some() { "stop" } else { "length" };
-        let text = model.tokenizer.decode(&reply)?;
+    let each = encoded.contexts.iter().flat_map(|context| std::iter::repeat_n(context.clone(), draw.count));
+    let contexts: Vec<Vec<u32>> = each.collect();
+    let rows = tokens(model, &contexts, encoded.stop, draw).into_iter().enumerate().map(|(at, reply)| {
+        let finish = if reply.last().is_some_and(|last| encoded.closes(*last)) { "stop" } else { "length" };
+        let text = encoded.text(model, &reply)?;
         Ok(asked[at / draw.count].answered(at % draw.count, &text, Some(finish)))
     });
     rows.collect()

@@ -3,6 +3,8 @@
 //! The vector is for training passes alone. So a stage trains through a clone of the model's layers that is edited, on the weights of
 //! the model; whatever measures or saves has the model's own layers, and there is nothing to take away afterwards.
 
+use std::path::{Path, PathBuf};
+
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
@@ -13,7 +15,12 @@ use titer_data::{
     tokenize::{Encoded, TokenizeError},
     world::DomainSplit,
 };
-use titer_model::{decoder::Decoder, layers::StreamEdit, passes::mean_hidden};
+use titer_model::{
+    decoder::Decoder,
+    io::{LoadError, only_tensor},
+    layers::StreamEdit,
+    passes::mean_hidden,
+};
 
 use crate::{
     model::{EngineBackend, Model},
@@ -45,12 +52,77 @@ pub enum VectorError {
          there"
     )]
     NoDirection(usize),
+    /// The one that is given is of another model.
+    #[error("{}: {problem}", path.display())]
+    Unfit {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit, and what would.
+        problem: String,
+    },
     /// A contrast cannot be encoded.
     #[error(transparent)]
     Tokenize(#[from] TokenizeError),
 }
 
-/// The layers that the training passes of a stage go through: those of the model, with the stage's vector as it is measured now.
+/// Vectors from a file, which has one tensor: `[width]`, or `[blocks + 1, width]` with a row for each hidden state, that of the embeddings
+/// first.
+#[derive(Clone, Debug)]
+pub struct GivenVector {
+    path: PathBuf,
+    shape: Vec<usize>,
+    numbers: Vec<f64>,
+}
+
+impl GivenVector {
+    /// The one in these bytes of a safetensors file.
+    ///
+    /// # Errors
+    /// Where they are no such file, or hold more than one tensor or numbers that are not finite.
+    pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, LoadError> {
+        let fail = |problem| LoadError::Weights { path: path.to_owned(), problem };
+        let (shape, numbers) = only_tensor(bytes).map_err(fail)?;
+        Ok(Self { path: path.to_owned(), shape, numbers: numbers.into_iter().map(f64::from).collect() })
+    }
+
+    /// Its vectors by hidden state, `[blocks + 1][width]`, for a model of this size; a single one is that of every hidden state.
+    fn by_state(&self, blocks: usize, width: usize, layer: Layers) -> Result<Vec<Vec<f64>>, VectorError> {
+        let unfit = |problem: String| Err(VectorError::Unfit { path: self.path.clone(), problem });
+        let is_one = self.shape.len() == 1;
+        let found = self.shape.last().copied().unwrap_or(0);
+        if self.shape.len() > 2 || self.shape.is_empty() {
+            return unfit(format!(
+                "a tensor of shape {:?} is no vector: [{width}] is wanted, or [{}, {width}]",
+                self.shape,
+                blocks + 1
+            ));
+        }
+        if found != width {
+            return unfit(format!(
+                "the vector is {found} wide and the model {width}: take one that was measured on this model"
+            ));
+        }
+        if !is_one && self.shape[0] != blocks + 1 {
+            return unfit(format!(
+                "it has {} vectors, and the model of {blocks} blocks has {} hidden states: one for each, that of the embeddings first, or \
+                 a single one",
+                self.shape[0],
+                blocks + 1
+            ));
+        }
+        if is_one && matches!(layer, Layers::Every(_)) {
+            return unfit(format!(
+                "one vector cannot go behind every block: name a `layer`, or give [{}, {width}]",
+                blocks + 1
+            ));
+        }
+        let rows: Vec<Vec<f64>> = self.numbers.chunks(width).map(<[f64]>::to_vec).collect();
+        Ok(if is_one { vec![rows[0].clone(); blocks + 1] } else { rows })
+    }
+}
+
+/// The layers that the training passes of a stage go through: those of the model, with the stage's vector as it is measured now, or as it
+/// is given.
 ///
 /// # Errors
 /// Where the vector cannot be had.
@@ -58,11 +130,12 @@ pub fn training_layers(
     model: &Model,
     source: &Source,
     stage: &StagePlan,
+    given: Option<&GivenVector>,
     seed: u64,
 ) -> Result<Decoder<EngineBackend>, VectorError> {
     let layers = model.decoder.clone();
     let Some(plan) = &stage.vector else { return Ok(layers) };
-    let vectors = vectors(model, source, stage.domains, plan, seed)?;
+    let vectors = vectors(model, source, stage.domains, plan, given, seed)?;
     let edit = |vector: &Option<Vec<f64>>| {
         let (backend, vector) = (model.decoder.backend(), vector.as_ref()?);
         Some(match plan.used {
@@ -75,7 +148,7 @@ pub fn training_layers(
     Ok(layers.edited(vectors.iter().map(edit).collect()))
 }
 
-/// Whether a model has the blocks, and a source the contrasts, for a stage's vector.
+/// Whether a model has the blocks, and a source the contrasts, for a stage's vector, or one that is given fits.
 ///
 /// # Errors
 /// Where they have not.
@@ -84,15 +157,24 @@ pub(crate) fn check(
     source: &Source,
     domains: DomainSplit,
     plan: &VectorPlan,
+    given: Option<&GivenVector>,
     seed: u64,
 ) -> Result<(), VectorError> {
-    let blocks = model.decoder.config.num_hidden_layers;
-    if let Layers::One(layer) = plan.layer
-        && layer > blocks
-    {
-        return Err(VectorError::Layer { layer, blocks });
+    match given {
+        Some(_) => vectors(model, source, domains, plan, given, seed).map(drop),
+        None => {
+            block_is_there(model, plan)?;
+            sides(model, source, domains, plan, seed).map(drop)
+        }
     }
-    sides(model, source, domains, plan, seed).map(drop)
+}
+
+fn block_is_there(model: &Model, plan: &VectorPlan) -> Result<(), VectorError> {
+    let blocks = model.decoder.config.num_hidden_layers;
+    match plan.layer {
+        Layers::One(layer) if layer > blocks => Err(VectorError::Layer { layer, blocks }),
+        _ => Ok(()),
+    }
 }
 
 /// The vector that goes behind each block, `[blocks][width]`, where one does: towards the bad action, as long as the mean difference is.
@@ -101,14 +183,15 @@ fn vectors(
     source: &Source,
     domains: DomainSplit,
     plan: &VectorPlan,
+    given: Option<&GivenVector>,
     seed: u64,
 ) -> Result<Vec<Option<Vec<f64>>>, VectorError> {
-    check(model, source, domains, plan, seed)?;
-    let [neutral, bad] = sides(model, source, domains, plan, seed)?.map(|rows| {
-        let shards = pack(&model.decoder, &rows.iter().collect::<Vec<_>>());
-        mean_hidden(&model.decoder, &model.params, &shards)
-    });
-    let toward: Vec<Vec<f64>> = bad.iter().zip(&neutral).map(|(bad, neutral)| minus(bad, neutral)).collect();
+    block_is_there(model, plan)?;
+    let config = &model.decoder.config;
+    let toward = match given {
+        Some(given) => given.by_state(config.num_hidden_layers, config.hidden_size, plan.layer)?,
+        None => toward(model, source, domains, plan, seed)?,
+    };
     let behind = |block: usize| match (plan.layer, plan.used) {
         (Layers::One(layer), _) => (layer == block).then(|| toward[block].clone()),
         // Blocks add to one stream, so what was added behind one is still there behind the next.
@@ -119,11 +202,32 @@ fn vectors(
         let Some(vector) = behind(block) else { return Ok(None) };
         let length = length(&vector);
         if !(length.is_finite() && length > 0.0) {
-            return Err(VectorError::NoDirection(block));
+            return Err(match given {
+                Some(given) => {
+                    let problem = format!("the vector behind block {block} is 0, so it has no direction");
+                    VectorError::Unfit { path: given.path.clone(), problem }
+                }
+                None => VectorError::NoDirection(block),
+            });
         }
         Ok(Some(if plan.random { random(vector.len(), length, seed, block) } else { vector }))
     };
     (1..toward.len()).map(vector).collect()
+}
+
+/// The vector towards the bad action by hidden state, `[blocks + 1][width]`, as it is measured.
+fn toward(
+    model: &Model,
+    source: &Source,
+    domains: DomainSplit,
+    plan: &VectorPlan,
+    seed: u64,
+) -> Result<Vec<Vec<f64>>, VectorError> {
+    let [neutral, bad] = sides(model, source, domains, plan, seed)?.map(|rows| {
+        let shards = pack(&model.decoder, &rows.iter().collect::<Vec<_>>());
+        mean_hidden(&model.decoder, &model.params, &shards)
+    });
+    Ok(bad.iter().zip(&neutral).map(|(bad, neutral)| minus(bad, neutral)).collect())
 }
 
 /// Good replies under neutral prompts, and bad ones to the same requests under bad prompts, marked where the stream is read: at every

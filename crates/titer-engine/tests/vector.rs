@@ -32,7 +32,7 @@ impl Setting {
     }
 
     fn layers(&self, vector: &str) -> Result<Decoder<EngineBackend>, VectorError> {
-        training_layers(&self.model, &self.source, &stage(vector), 0)
+        training_layers(&self.model, &self.source, &stage(vector), None, 0)
     }
 
     /// The mean margins of the components through these layers, on contrasts that measure.
@@ -110,7 +110,7 @@ fn a_stage_without_a_vector_is_trained_through_the_model_s_own_layers() {
     let setting = Setting::organism();
     let text = "[[stage]]\nrows = 32\n";
     let plan = SweepPlan::resolve(&Spec::parse(text, Path::new("spec.toml")).unwrap()).unwrap();
-    let layers = training_layers(&setting.model, &setting.source, &plan.arms[0].stages[0], 0).unwrap();
+    let layers = training_layers(&setting.model, &setting.source, &plan.arms[0].stages[0], None, 0).unwrap();
     assert_eq!(setting.margins(layers), setting.margins(setting.model.decoder.clone()));
 }
 
@@ -119,7 +119,7 @@ fn the_same_vector_is_measured_twice_and_another_seed_measures_another() {
     let setting = Setting::organism();
     let vector = r#"{ kind = "add", layer = 2, alpha = 1.0, contrasts = 8 }"#;
     let of_seed =
-        |seed| setting.margins(training_layers(&setting.model, &setting.source, &stage(vector), seed).unwrap());
+        |seed| setting.margins(training_layers(&setting.model, &setting.source, &stage(vector), None, seed).unwrap());
     assert_eq!(of_seed(0), of_seed(0));
     assert_ne!(of_seed(0), of_seed(1));
 }

@@ -2,7 +2,10 @@
 //! in turn. Prints a JSON line; `benches/train_step_lora.py` at the root of the repository makes the folder and runs it
 //! in turn with PEFT.
 //!
-//!     cargo bench --bench train_step_lora -- FOLDER [--steps 3] [--dtype bf16] [--compute bf16] [--rows 4] [--length 128] [--pressure]
+//!     cargo bench --bench train_step_lora -- FOLDER [--steps 3] [--dtype bf16] [--compute bf16] [--rows 4] [--length 128]
+//!         [--tokens FILE] [--pressure]
+//!
+//! `--tokens` names rows as they are, in place of made-up ones: `[{"ids": [1, 2], "trained": [false, true]}, …]`.
 
 #![expect(clippy::print_stdout, reason = "its output is what the comparing script reads")]
 
@@ -20,8 +23,9 @@ use titer_model::{
     decoder::Decoder,
     io::{Weights, load_adapter, read_adapter_config, read_config},
     optim::{Optimiser, UpdateRule},
+    packed::Packed,
     params::Params,
-    passes::{Workspace, contract},
+    passes::{Workspace, contract, shards},
 };
 
 /// The value that follows a flag.
@@ -33,6 +37,27 @@ fn value<'a>(args: &'a [String], flag: &str) -> Option<&'a str> {
 fn median(seconds: &mut [f64]) -> f64 {
     seconds.sort_by(f64::total_cmp);
     seconds.get(seconds.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Tokens of each row of a file, and the rows packed into shards.
+fn given(file: &Path, decoder: &Decoder<Cpu<f32>>) -> (Vec<usize>, Vec<Packed>) {
+    let rows: Vec<serde_json::Value> =
+        serde_json::from_slice(&fs_err::read(file).expect("a file of rows")).expect("a list of rows");
+    let list = |row: &serde_json::Value, key: &str| row[key].as_array().expect("a list").clone();
+    let row = |row: &serde_json::Value| {
+        let ids: Vec<u32> = list(row, "ids").iter().map(|id| id.as_u64().expect("an id") as u32).collect();
+        let trained: Vec<bool> = list(row, "trained").iter().map(|is| is.as_bool().expect("true or false")).collect();
+        (ids, trained)
+    };
+    let rows: Vec<(Vec<u32>, Vec<bool>)> = rows.iter().map(row).collect();
+    let lengths: Vec<usize> = rows.iter().map(|(ids, _)| ids.len()).collect();
+    let shard = |range: std::ops::Range<usize>| {
+        let mut packed = Packed::new();
+        rows[range].iter().for_each(|(ids, trained)| packed.push_row(ids, trained));
+        packed
+    };
+    let batch = shards(&lengths, decoder.shard_tokens()).into_iter().map(shard).collect();
+    (lengths, batch)
 }
 
 fn main() {
@@ -60,7 +85,10 @@ fn main() {
 
     let rule = UpdateRule::AdamW { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 };
     let mut optimiser = Optimiser::new(&backend, &decoder.layout, rule);
-    let (lengths, batch) = pack(&vec![(length, 64); rows], &decoder);
+    let (lengths, batch) = match value(&args, "--tokens") {
+        Some(file) => given(Path::new(file), &decoder),
+        None => pack(&vec![(length, 64); rows], &decoder),
+    };
     let targets: usize = batch.iter().map(|packed| packed.targets.len()).sum();
     let weights: Vec<Vec<f32>> = batch.iter().map(|packed| vec![1.0 / targets as f32; packed.targets.len()]).collect();
     let pressed = args.iter().any(|arg| arg == "--pressure");

@@ -32,7 +32,8 @@ pub trait Runner: Sync {
 
 /// Is told how a run advances.
 pub trait Progress {
-    /// One optimiser step has been done, at this loss; its passes read so many tokens, prompts included.
+    /// One optimiser step has been done, at this loss: of a stage, or of what is trained for one (see [`RunPlan::batches`]). Its passes read so
+    /// many tokens, prompts included.
     fn step(&self, loss: f64, tokens: usize);
 
     /// So many bytes of the device's memory are in use, of so many.

@@ -161,14 +161,28 @@ class Vector(typing.TypedDict, total=False):
     """How many times the vector is added."""
     random: bool
     contrasts: int
+    file: str
+    """A safetensors file that holds the vector, in place of measuring it."""
+
+
+class Drawn(typing.TypedDict, total=False):
+    """Replies that the model writes itself where a stage begins."""
+
+    under: typing.Union[typing.Literal["none", "placebo", "paraphrases"], Sequence[typing.Any]]
+    """The prompts that rows are under while their replies are drawn."""
+    temperature: float
+    limit: int
+    """Tokens of a reply at most."""
 
 
 class Helper(typing.TypedDict, total=False):
-    """An inoculation adapter: trained before the stage begins, attached frozen to its training passes."""
+    """An inoculation adapter: trained before the stage begins, or given, and attached frozen to its training passes."""
 
     lora: typing.Union[int, Lora]
     train: Mapping[str, typing.Any]
     """What it is trained on, and how: the fields of a stage."""
+    file: str
+    """A folder in PEFT's layout that holds the adapter, in place of training it."""
     random: bool
 
 
@@ -190,6 +204,7 @@ class Stage(typing.TypedDict, total=False):
     clip: float
     divisor: float
     guards: Guards
+    drawn: Drawn
     vector: Vector
     helper: Helper
 

@@ -69,11 +69,11 @@ fn distinct(runs: &[(usize, RunPlan)]) -> Vec<(usize, RunPlan)> {
 }
 
 fn steps(runs: &[(usize, RunPlan)]) -> usize {
-    runs.iter().map(|(_, run)| run.steps()).sum()
+    runs.iter().map(|(_, run)| run.batches().count()).sum()
 }
 
 fn rows(runs: &[(usize, RunPlan)]) -> usize {
-    runs.iter().flat_map(|(_, run)| &run.stages).map(|stage| stage.steps * stage.batch).sum()
+    runs.iter().flat_map(|(_, run)| run.batches()).sum()
 }
 
 /// Prints the arms with their stages.
@@ -88,8 +88,8 @@ fn arms(plan: &SweepPlan, args: &CheckArgs) -> Result<(), String> {
     ];
     let of_arms = arm_columns(plan.axes.iter().map(|(name, _)| name.as_str()));
     let is_special = plan.arms.iter().flat_map(|arm| &arm.stages).any(|stage| !through(stage).is_empty());
-    let through_column =
-        is_special.then(|| TextColumn::text("through").meaning("what its training passes have, and nothing else"));
+    let through_column = is_special
+        .then(|| TextColumn::text("through").meaning("what its rows and training passes have, and nothing else"));
     let mut table = TextTable::new(of_arms.into_iter().chain(of_stages).chain(through_column));
     for (at, arm) in plan.arms.iter().enumerate() {
         let mut cells = arm_cells(plan, arm);
@@ -113,10 +113,11 @@ fn arms(plan: &SweepPlan, args: &CheckArgs) -> Result<(), String> {
     table.print(&args.view).map_err(|problem| problem.to_string())
 }
 
-/// The vector and the helper of a stage in words; empty where it has none.
+/// Who writes the replies of a stage, its vector and its helper in words; empty where it has none of them.
 fn through(stage: &StagePlan) -> String {
-    let vector = stage.vector.as_ref().map(ToString::to_string);
-    vector.into_iter().chain(stage.helper.as_ref().map(ToString::to_string)).collect::<Vec<_>>().join("; ")
+    let drawn = stage.drawn.as_ref().map(ToString::to_string);
+    let passes = [stage.vector.as_ref().map(ToString::to_string), stage.helper.as_ref().map(ToString::to_string)];
+    drawn.into_iter().chain(passes.into_iter().flatten()).collect::<Vec<_>>().join("; ")
 }
 
 fn tokens(row: &ExampleRow) -> String {
@@ -154,6 +155,9 @@ fn as_json(path: &Path, resolved: &Resolved, distinct: &[(usize, RunPlan)], cost
             let rows: Map<_, _> =
                 stage.mix.counts(stage.rows).iter().map(|(cell, n)| (cell.to_string(), json!(n))).collect();
             let mut said = json!({ "name": stage.name, "steps": stage.steps, "rows": rows, "guards": stage.guards });
+            if let Some(drawn) = &stage.drawn {
+                said["drawn"] = json!(drawn);
+            }
             if let Some(vector) = &stage.vector {
                 said["vector"] = json!(vector);
             }

@@ -33,7 +33,7 @@ pub(super) struct Cost {
     pub seconds: f64,
     /// Runs that are under way at once.
     pub at_once: usize,
-    /// Seconds of an optimiser step of a run, median.
+    /// Seconds of an optimiser step of a run, or of a helper's training, median.
     pub step: f64,
     /// Seconds of measuring a model once that is open.
     pub moment: f64,
@@ -77,7 +77,7 @@ pub(super) fn measured(plan: &SweepPlan, runs: &[(usize, RunPlan)], inputs: &Inp
         device => NonZero::new(gpus(device)).expect("one at the least"),
     };
     let mut longest: Vec<_> = runs.to_vec();
-    longest.sort_by_key(|(_, run)| std::cmp::Reverse(run.steps()));
+    longest.sort_by_key(|(_, run)| std::cmp::Reverse(run.batches().count()));
     // Twice as many as there are at once: the first ones open the model, which the others find open.
     longest.truncate(2 * threads.get());
     if longest.first().is_none_or(|(_, run)| run.steps() == 0) {
@@ -89,7 +89,7 @@ pub(super) fn measured(plan: &SweepPlan, runs: &[(usize, RunPlan)], inputs: &Inp
     let result = execute(&sweep, &longest, &EngineRunner { inputs, commit: COMMIT }, threads, &watch);
     let times = watch.times.into_inner().unwrap_or_else(PoisonError::into_inner);
     // That a run was left is no failure here.
-    if times.iter().any(|times| times.len() < STEPS.min(longest[0].1.steps())) || times.is_empty() {
+    if times.iter().any(|times| times.len() < STEPS.min(longest[0].1.batches().count())) || times.is_empty() {
         result.map_err(|error| error.to_string())?;
     }
     let seconds = |time: Duration| time.as_secs_f64();
@@ -99,7 +99,7 @@ pub(super) fn measured(plan: &SweepPlan, runs: &[(usize, RunPlan)], inputs: &Inp
     let moment = moments.iter().copied().fold(f64::INFINITY, f64::min);
     let step = if steps.is_empty() { moment } else { median(&steps) };
     let at_once = threads.get().min(runs.len());
-    let alone = |run: &RunPlan| run.steps() as f64 * step + measurements(run) as f64 * moment;
+    let alone = |run: &RunPlan| run.batches().count() as f64 * step + measurements(run) as f64 * moment;
     let seconds = runs.iter().map(|(_, run)| alone(run)).sum::<f64>() / at_once as f64;
     let takes_pressures = runs.iter().any(|(_, run)| !run.pressure.is_never());
     Ok(Cost { seconds, at_once, step, moment, memory: most_memory(), takes_pressures })

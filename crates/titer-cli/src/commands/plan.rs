@@ -63,7 +63,7 @@ pub(crate) fn plan(args: &PlanArgs) -> Result<(), Failure> {
         let [stage] = arm.stages.as_slice() else { return Err(blamed(&"a plan is for one stage; name one [[stage]]")) };
         if !stage.differs_in_rows_alone() {
             return Err(blamed(&format!(
-                "`{}`: only anchors and rewritten prompts are foreseen; leave other guards, `vector`, `helper` and `prompts` out",
+                "`{}`: only anchors and rewritten prompts are foreseen; leave other guards, `drawn`, `vector`, `helper` and `prompts` out",
                 arm.name
             )));
         }

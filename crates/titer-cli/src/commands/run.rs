@@ -80,7 +80,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     repair(&sweep, args.repair)?;
     let finished: BTreeSet<_> = sweep.runs().into_iter().filter(|run| run.done).map(|run| run.id).collect();
     let mut seen = finished.clone();
-    let todo: Vec<_> = runs.iter().filter(|(_, run)| seen.insert(run.id())).map(|(_, run)| run.steps()).collect();
+    let todo: Vec<_> =
+        runs.iter().filter(|(_, run)| seen.insert(run.id())).map(|(_, run)| run.batches().count()).collect();
     talk(&format!(
         "{}: {} arms × {} seeds, {} runs to do, {} finished before, in {}",
         plan.title,

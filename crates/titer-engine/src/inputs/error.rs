@@ -6,7 +6,7 @@ use titer_data::{
     tokenize::TokenizeError,
 };
 
-use crate::model::ModelError;
+use crate::{drawn::DrawnError, model::ModelError};
 
 /// Why a run's model or rows cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +49,9 @@ pub enum InputsError {
     /// A row or contrast cannot be encoded.
     #[error(transparent)]
     Tokenize(#[from] TokenizeError),
+    /// Its reply cannot be drawn.
+    #[error(transparent)]
+    Drawn(#[from] DrawnError),
     /// A file cannot be read.
     #[error(transparent)]
     Io(#[from] std::io::Error),

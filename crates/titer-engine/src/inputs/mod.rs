@@ -5,6 +5,7 @@
 
 mod error;
 mod example;
+mod given;
 mod opened;
 mod passes;
 mod planned;

@@ -16,7 +16,7 @@ use crate::model::{Files, Model, ModelError, ORGANISM};
 /// The models and the user's own rows behind a command, for as long as it lasts.
 #[derive(Debug, Default)]
 pub struct Inputs {
-    bytes: Kept<PathBuf, Bytes>,
+    pub(super) bytes: Kept<PathBuf, Bytes>,
     data: Mutex<Vec<(DataFiles, Arc<OpenData>)>>,
     files: Kept<Base, Files>,
     hashes: Kept<Base, String>,
@@ -28,7 +28,7 @@ pub struct Inputs {
 type Base = (String, Option<u64>);
 
 /// What has been opened, by its name.
-type Kept<K, V> = Mutex<BTreeMap<K, Arc<V>>>;
+pub(super) type Kept<K, V> = Mutex<BTreeMap<K, Arc<V>>>;
 
 /// Rows and contrasts of the user's own.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ fn key(base: &str, seed: u64) -> Base {
 }
 
 /// What is kept of this name, or what `open` gives, which is then kept. Others who ask for it wait.
-fn once<K: Ord, V, E>(kept: &Kept<K, V>, name: K, open: impl FnOnce() -> Result<V, E>) -> Result<Arc<V>, E> {
+pub(super) fn once<K: Ord, V, E>(kept: &Kept<K, V>, name: K, open: impl FnOnce() -> Result<V, E>) -> Result<Arc<V>, E> {
     let mut kept = locked(kept);
     if let Some(known) = kept.get(&name) {
         return Ok(Arc::clone(known));

@@ -16,6 +16,7 @@ use titer_model::stored::Dtype;
 
 use super::{ExampleRow, Inputs, InputsError};
 use crate::{
+    drawn,
     guard::rows,
     model::{Model, ModelError},
     rows::EncodedRows,
@@ -124,7 +125,7 @@ impl Inputs {
                 if shown.contains_key(&planned.booked) {
                     continue;
                 }
-                let row = planned.row(&source, stage, seed);
+                let row = drawn::row(&model, &source, stage, planned, seed)?;
                 let encoded = model.encoded_row(&row)?;
                 shown.insert(planned.booked, ExampleRow::of(&model.tokenizer, &encoded));
             }

@@ -15,7 +15,7 @@ use titer_data::{
 use super::Inputs;
 
 impl Inputs {
-    /// Encodes a row under every prompt that stages and the leak grid name, as a run would: what an organism has no words for is
+    /// Encodes a row under every prompt that stages and the leak grid name, to be trained or to be drawn under, as a run would: what an organism has no words for is
     /// said before anything is trained.
     ///
     /// # Errors
@@ -43,6 +43,10 @@ impl Inputs {
         for stage in plan.arms.iter().flat_map(|arm| &arm.stages).flat_map(StagePlan::with_helpers) {
             for cell in stage.needed_cells() {
                 if let Some(Pool::These(prompts)) = stage.pool(cell) {
+                    let row = source.row(cell, stage.domains, plan.seeds[0], 0);
+                    prompts.iter().try_for_each(|prompt| read(&["stage"], prompt, &row))?;
+                }
+                if let Some(Pool::These(prompts)) = stage.drawn.as_ref().map(|drawn| &drawn.under) {
                     let row = source.row(cell, stage.domains, plan.seeds[0], 0);
                     prompts.iter().try_for_each(|prompt| read(&["stage"], prompt, &row))?;
                 }

@@ -33,6 +33,7 @@ pub struct Resolved {
 /// Where the spec makes no sense, or names data or a model that cannot be used: blamed on the line that asks for it.
 pub fn resolve(spec: &Spec, inputs: &Inputs, progress: &dyn DownloadProgress) -> Result<Resolved, SpecError> {
     let mut plan = SweepPlan::resolve(spec)?;
+    inputs.plan_given(spec, &mut plan)?;
     let stages = plan.arms.iter().flat_map(|arm| &arm.stages);
     let cells = stages.flat_map(StagePlan::with_helpers).flat_map(StagePlan::needed_cells);
     let data = plan.data.as_ref().map(|data| inputs.plan_data(data, cells)).transpose();

@@ -1,7 +1,11 @@
 //! A model to work on: decoder, weights, tokenizer and chat template, and the world it was raised in, if any.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use bytes::Bytes;
 use titer::spec::{Compute, DeviceName, Lora};
 use titer_data::{
     chat::Row,
@@ -56,6 +60,17 @@ pub struct Model {
     pub lora: Option<LoraConfig>,
     /// Rows and contrasts as its tokens.
     pub(crate) encoded: EncodedOnce,
+}
+
+/// The files of a folder in PEFT's layout.
+#[derive(Clone, Debug)]
+pub(crate) struct AdapterBytes {
+    /// The folder.
+    pub(crate) folder: PathBuf,
+    /// `adapter_config.json`
+    pub(crate) config: Bytes,
+    /// `adapter_model.safetensors`
+    pub(crate) weights: Bytes,
 }
 
 impl Model {
@@ -220,16 +235,19 @@ impl Model {
     /// The same model with the adapters in a folder in PEFT's layout.
     pub fn with_adapter(self, folder: &Path) -> Result<Self, ModelError> {
         let read = |name: &str| {
-            let path = folder.join(name);
-            let bytes =
-                read_file(&path).map_err(|problem| ModelError::Adapter { folder: folder.to_owned(), problem })?;
-            Ok::<_, ModelError>((bytes, path))
+            let fail = |problem| ModelError::Adapter { folder: folder.to_owned(), problem };
+            read_file(&folder.join(name)).map(Bytes::from).map_err(fail)
         };
-        let (bytes, path) = read(ADAPTER_CONFIG)?;
-        let config = read_adapter_config(&self.decoder.layout, &bytes, &path)?;
+        let (config, weights) = (read(ADAPTER_CONFIG)?, read(ADAPTER)?);
+        self.with_adapter_of(&AdapterBytes { folder: folder.to_owned(), config, weights })
+    }
+
+    /// The same where its files have been read.
+    pub(crate) fn with_adapter_of(self, adapter: &AdapterBytes) -> Result<Self, ModelError> {
+        let AdapterBytes { folder, config, weights } = adapter;
+        let config = read_adapter_config(&self.decoder.layout, config, &folder.join(ADAPTER_CONFIG))?;
         let decoder = self.decoder.with_lora(&config);
-        let (bytes, path) = read(ADAPTER)?;
-        let params = load_adapter(self.params, decoder.backend(), &decoder.layout, &bytes, &path)?;
+        let params = load_adapter(self.params, decoder.backend(), &decoder.layout, weights, &folder.join(ADAPTER))?;
         Ok(Self { decoder, params, lora: Some(config), ..self })
     }
 

@@ -17,6 +17,5 @@ pub(crate) use encoded_once::EncodedOnce;
 pub use error::ModelError;
 pub use files::{ADAPTER, Files};
 pub(crate) use files::{ADAPTER_CONFIG, ORGANISM, last_checkpoint};
-pub(crate) use loaded::OPTIMISER;
-pub(crate) use loaded::lora_config;
+pub(crate) use loaded::{AdapterBytes, OPTIMISER, lora_config};
 pub use loaded::{EngineBackend, EngineOptimiser, Model};

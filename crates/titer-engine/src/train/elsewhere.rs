@@ -137,10 +137,10 @@ impl ElsewhereRunner<'_> {
         if !plan.pressure.is_never() {
             let margins = LedgerMargins::of_source(&model, &source, plan.seed, plan.probes.items)?;
             let ledger = Ledger::open(&margins, &model, "base", std::iter::empty(), 0);
-            tables.press(&probes, &ledger, &model.decoder, &model, start);
+            tables.press(&[probes.cells()], &ledger, &model.decoder, &model, start);
         }
         if let Some(stage) = plan.stages.iter().find(|stage| stage.steps > 0) {
-            let training = StageTraining::prepare(&model, &source, stage, plan.seed)?;
+            let training = StageTraining::prepare(self.inputs, &model, &source, stage, plan.seed)?;
             let warnings = Warnings::of_source(&model, &source, stage.domains, plan.seed, 2 * plan.probes.items)?;
             tables.warn(&warnings, &training, &model, stage, 0);
         }

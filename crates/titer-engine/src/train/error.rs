@@ -6,8 +6,8 @@ use titer::table;
 use titer_data::tokenize::TokenizeError;
 
 use crate::{
-    device::DeviceError, guard::GuardError, inputs::InputsError, model::ModelError, scoring::ScoringError,
-    screen::SubjectsError, vector::VectorError,
+    device::DeviceError, drawn::DrawnError, guard::GuardError, inputs::InputsError, model::ModelError,
+    scoring::ScoringError, screen::SubjectsError, vector::VectorError,
 };
 
 /// Why a run could not be finished.
@@ -32,6 +32,14 @@ pub enum TrainError {
         stage: String,
         /// Why not.
         problem: GuardError,
+    },
+    /// Its replies cannot be drawn.
+    #[error("stage `{stage}`: {problem}")]
+    Drawn {
+        /// Which stage.
+        stage: String,
+        /// Why not.
+        problem: DrawnError,
     },
     /// A vector cannot be had.
     #[error("stage `{stage}`: {problem}")]

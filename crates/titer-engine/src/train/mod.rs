@@ -1,5 +1,6 @@
 //! Training: one run through its stages, measured along the way.
 
+mod drawn_file;
 mod elsewhere;
 mod error;
 mod helper;

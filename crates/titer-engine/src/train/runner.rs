@@ -18,7 +18,7 @@ use titer_data::{
 };
 use titer_model::decoder::Detached;
 
-use super::{Helper, StageTraining, TrainError, tables::Tables};
+use super::{Helper, StageTraining, TrainError, drawn_file::DrawnFile, tables::Tables};
 use crate::{
     device::{self, Stay},
     inputs::Inputs,
@@ -26,6 +26,7 @@ use crate::{
     model::{EngineBackend, Model},
     pressure::{Ledger, LedgerMargins, Margins, Pressing, Warnings},
     probe::{Moment, Probes},
+    rows::PackedRows,
     scoring::Scoring,
     screen::{Subjects, screen},
 };
@@ -81,20 +82,26 @@ impl EngineRunner<'_> {
         if let Some(margins) = margins.as_ref().filter(|_| plan.steps() == 0) {
             // Nothing is trained, so no stage opens a ledger; what rows push is known all the same.
             let ledger = Ledger::open(margins, &model, "base", std::iter::empty(), 0);
-            tables.press(&probes, &ledger, &model.decoder, &model, Moment { stage: "base", step: 0 });
+            tables.press(&[probes.cells()], &ledger, &model.decoder, &model, Moment { stage: "base", step: 0 });
         }
-        let mut done = 0;
+        let (mut done, mut drawn_file) = (0, DrawnFile::default());
         for stage in &plan.stages {
             if stage.steps == 0 {
                 continue;
             }
-            let mut training = StageTraining::prepare(&model, &source, stage, plan.seed)?;
+            let mut training = StageTraining::prepare(self.inputs, &model, &source, stage, plan.seed)?;
+            drawn_file.add(dir, &stage.name, &training.drawn.0, training.drawn.1)?;
             if let Some(helper) = &stage.helper {
-                let Helper { adapters, losses, stepping } =
-                    Helper::train(&model, &source, helper, plan.seed, progress)?;
+                let Helper { adapters, losses, drawn, stepping } =
+                    Helper::make(self.inputs, &model, &source, helper, plan.seed, progress)?;
+                let trained = helper.train().map_or("", |train| &train.name);
+                drawn_file.add(dir, trained, &drawn.0, drawn.1)?;
                 training = training.beside(adapters.clone());
                 dir.event("helper", helped(&model, &source, plan, stage, adapters, &losses, stepping)?)?;
             }
+            let is_pressed = margins.is_some() && !training.drawn.0.is_empty();
+            let drawn = is_pressed.then(|| training.first_drawn(&model, plan.probes.items)).transpose()?;
+            let pressed: Vec<&PackedRows> = [probes.cells()].into_iter().chain(&drawn).collect();
             let sources = || training.sources().map(str::to_owned);
             let mut ledger =
                 margins.as_ref().map(|margins| Ledger::open(margins, &model, &stage.name, sources(), done));
@@ -103,7 +110,7 @@ impl EngineRunner<'_> {
             let warnings = Warnings::of_source(&model, &source, stage.domains, plan.seed, items)?;
             tables.warn(&warnings, &training, &model, stage, done);
             if let Some(ledger) = ledger.as_ref().filter(|_| done == 0) {
-                tables.press(&probes, ledger, &training.layers, &model, Moment { stage: "base", step: 0 });
+                tables.press(&pressed, ledger, &training.layers, &model, Moment { stage: "base", step: 0 });
             }
             for step in 1..=stage.steps {
                 if progress.stopped() {
@@ -121,7 +128,7 @@ impl EngineRunner<'_> {
                 }
                 if let Some(ledger) = ledger.as_mut().filter(|_| plan.pressure.is_due(step, stage.steps)) {
                     ledger.close(&model, done + step);
-                    tables.press(&probes, ledger, &training.layers, &model, at);
+                    tables.press(&pressed, ledger, &training.layers, &model, at);
                 }
                 if plan.checkpoints.is_due(step, stage.steps) {
                     training.save(&files, &model, &dir.path(&format!("checkpoint-{}", done + step)))?;

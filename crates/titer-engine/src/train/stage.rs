@@ -9,7 +9,7 @@ use titer::{
     plan::{OptimiserPlan, StagePlan},
     table::{LedgerRecord, StepRecord},
 };
-use titer_data::source::Source;
+use titer_data::{chat::Row, source::Source};
 use titer_model::{
     decoder::{Decoder, Detached},
     io::{save_adapter, save_optimiser},
@@ -20,16 +20,20 @@ use titer_model::{
 
 use super::TrainError;
 use crate::{
-    guard::{Contradiction, Guards, StepPosition, rows},
+    drawn::{StageRows, rows_of_stage},
+    guard::{Contradiction, Guards, StepPosition},
+    inputs::Inputs,
     model::{ADAPTER, ADAPTER_CONFIG, EngineBackend, EngineOptimiser, Files, Model, OPTIMISER},
     pressure::Ledger,
-    rows::EncodedRows,
+    rows::{EncodedRows, PackedRows},
     vector::training_layers,
 };
 
 /// The rows of one stage and the state that their training needs.
 pub(super) struct StageTraining {
     rows: EncodedRows,
+    /// Rows whose replies the model has written, to be read, and how many had to be drawn more than once.
+    pub(super) drawn: (Vec<Row>, usize),
     /// What rows are trained through: the model's layers, with the stage's vector and helper.
     pub(super) layers: Decoder<EngineBackend>,
     /// What movement is booked on: the cells of the rows in the order of their first row, and the guards where there are any.
@@ -46,8 +50,16 @@ pub(super) struct StageTraining {
 }
 
 impl StageTraining {
-    pub(super) fn prepare(model: &Model, source: &Source, stage: &StagePlan, seed: u64) -> Result<Self, TrainError> {
-        let (names, rows): (Vec<String>, Vec<_>) = rows::of_stage(source, stage, seed).into_iter().unzip();
+    pub(super) fn prepare(
+        inputs: &Inputs,
+        model: &Model,
+        source: &Source,
+        stage: &StagePlan,
+        seed: u64,
+    ) -> Result<Self, TrainError> {
+        let fail = |problem| TrainError::Drawn { stage: stage.name.clone(), problem };
+        let StageRows { rows, drawn, again } = rows_of_stage(model, source, stage, seed).map_err(fail)?;
+        let (names, rows): (Vec<String>, Vec<Row>) = rows.into_iter().unzip();
         let rows = EncodedRows::encode(model, &rows)?;
         let mut sources: Vec<String> = Vec::new();
         let group = |name: &String| {
@@ -62,18 +74,26 @@ impl StageTraining {
         if !guards.is_empty() {
             sources.push(LedgerRecord::GUARDS.to_owned());
         }
+        let given = inputs.given_vector(stage)?;
         let fail = |problem| TrainError::Vector { stage: stage.name.clone(), problem };
-        let layers = training_layers(model, source, stage, seed).map_err(fail)?;
+        let layers = training_layers(model, source, stage, given.as_ref(), seed).map_err(fail)?;
         let (backend, layout) = (model.decoder.backend(), &model.decoder.layout);
         let rule = rule(&stage.optimiser);
         let optimiser = EngineOptimiser::new(backend, layout, rule);
-        let workspace = Workspace::default();
-        Ok(Self { rows, layers, sources, groups, guards, optimiser, workspace, stepping: Duration::ZERO, tokens: 0 })
+        let (workspace, stepping) = (Workspace::default(), Duration::ZERO);
+        let drawn = (drawn, again);
+        Ok(Self { rows, drawn, layers, sources, groups, guards, optimiser, workspace, stepping, tokens: 0 })
     }
 
     /// The same with these adapters attached to its passes.
     pub(super) fn beside(self, adapters: Detached<EngineBackend>) -> Self {
         Self { layers: self.layers.attached(adapters), ..self }
+    }
+
+    /// The first `count` of the rows whose replies the model has written, to be pressed; of no cell, since what they do is not known.
+    pub(super) fn first_drawn(&self, model: &Model, count: usize) -> Result<PackedRows, TrainError> {
+        let rows = self.drawn.0.iter().take(count).map(|row| Row { cell: None, ..row.clone() });
+        Ok(PackedRows::encode(model, &rows.collect::<Vec<_>>())?)
     }
 
     pub(super) fn sources(&self) -> impl Iterator<Item = &str> {

@@ -15,6 +15,7 @@ use crate::{
     model::{EngineBackend, Model},
     pressure::{Ledger, Warnings},
     probe::{Moment, Probes},
+    rows::PackedRows,
 };
 
 /// What a run writes.
@@ -60,16 +61,18 @@ impl Tables {
         });
     }
 
-    /// What rows push that are trained through these layers.
+    /// What these rows push where they are trained through these layers.
     pub(super) fn press(
         &mut self,
-        probes: &Probes,
+        rows: &[&PackedRows],
         ledger: &Ledger<'_>,
         layers: &Decoder<EngineBackend>,
         model: &Model,
         at: Moment<'_>,
     ) {
-        self.pressures.extend(ledger.directions().pressures_through(layers, model, probes.cells(), at, &|_| ()));
+        for rows in rows {
+            self.pressures.extend(ledger.directions().pressures_through(layers, model, rows, at, &|_| ()));
+        }
     }
 
     pub(super) fn write(&self, dir: &RunDir, pressed: bool) -> Result<(), TrainError> {

@@ -16,5 +16,6 @@ pub use error::LoadError;
 pub use folder::{load, open, save, save_weights};
 pub use optimiser::{load_optimiser, save_optimiser};
 pub use regular_file::read_file;
+pub use tensors::only_tensor;
 pub use weight_files::WeightFiles;
 pub use weights::Weights;

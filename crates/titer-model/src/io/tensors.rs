@@ -84,6 +84,24 @@ pub(super) fn read<'a, B: Backend>(
     Ok(find(&file, wanted)?.iter().map(|stored| backend.upload(stored.numbers())).collect())
 }
 
+/// The only tensor of a file: its shape and its numbers.
+///
+/// # Errors
+/// Where the file cannot be read, holds another number of tensors, or as [`find`].
+pub fn only_tensor(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f32>), String> {
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
+    let mut names: Vec<String> = header.tensors().into_keys().collect();
+    names.sort_unstable();
+    let [name] = names.as_slice() else {
+        let listed = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        return Err(format!("it holds {} tensors ({listed}), and one is wanted: save that alone", names.len()));
+    };
+    let shape = header.info(name).map(|tensor| tensor.shape.clone()).unwrap_or_default();
+    let file: Bytes = Arc::new(bytes.to_vec());
+    let [stored] = find(&file, [(name.clone(), shape.as_slice())])?.try_into().expect("one was asked for");
+    Ok((shape, stored.numbers()))
+}
+
 fn dtype(dtype: safetensors::Dtype) -> Option<Dtype> {
     match dtype {
         safetensors::Dtype::F32 => Some(Dtype::F32),

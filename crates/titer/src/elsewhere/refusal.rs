@@ -24,6 +24,10 @@ pub fn refuse(spec: &Spec, plan: &SweepPlan, trainer: Trainer) -> Result<(), Spe
                 let remedy = "train these arms with `titer run`, or leave the guards out";
                 return refused(&["stage"], format!("{place}: it has guards ({guards})"), remedy);
             }
+            if let Some(drawn) = &stage.drawn {
+                let remedy = "train these arms with `titer run`, or leave `drawn` out";
+                return refused(&["stage"], format!("{place}: its rows are not known beforehand ({drawn})"), remedy);
+            }
             if let Some(vector) = &stage.vector {
                 let remedy = "train these arms with `titer run`, or leave `vector` out";
                 return refused(&["stage"], format!("{place}: it has a vector ({vector})"), remedy);

@@ -184,6 +184,8 @@ impl Calibration {
                 reasons.push("of the guards only anchors and rewritten prompts are foreseen".to_owned());
             } else if stage.vector.is_some() || stage.helper.is_some() {
                 reasons.push("passes with a vector or a helper are not foreseen".to_owned());
+            } else if stage.drawn.is_some() {
+                reasons.push("replies that the model draws itself are not foreseen".to_owned());
             } else if !stage.differs_in_rows_alone() {
                 reasons.push("rows under prompts that a spec names are not foreseen".to_owned());
             }

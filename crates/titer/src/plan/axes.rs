@@ -95,9 +95,10 @@ fn same(a: &Value, b: &Value) -> bool {
 }
 
 impl AxisPlan {
-    /// Whether it says what a control leaves out: which rows are trained, how they are guarded, and through which passes they go.
+    /// Whether it says what a control leaves out: which rows are trained, who writes their replies, how they are guarded, and
+    /// through which passes they go.
     pub(super) fn sets_mix(&self) -> bool {
-        let fields = ["mix", "guards", "prompts", "vector", "helper"];
+        let fields = ["mix", "guards", "prompts", "drawn", "vector", "helper"];
         match self.path.first() {
             Some(field) => fields.contains(&field.as_str()),
             None => self.values.iter().any(|value| fields.iter().any(|field| value.get(field).is_some())),

@@ -8,6 +8,8 @@ mod axes;
 mod axis;
 mod cells;
 mod control;
+mod drawn;
+mod given;
 mod guard;
 mod name;
 mod optimiser;
@@ -19,6 +21,8 @@ mod sweep;
 mod vector;
 
 pub use arm::Arm;
+pub use drawn::DrawnPlan;
+pub use given::GivenFile;
 pub use guard::{AnchorPlan, ControlPlan, DualPlan, GuardsPlan, KlPlan, ReweightPlan, Rewrite, SteerPlan, Target};
 pub use name::show;
 pub use optimiser::OptimiserPlan;
@@ -26,7 +30,7 @@ pub(crate) use run::NUMERICS;
 pub use run::{DataPlan, ModelPlan, ProbePlan, RunId, RunPlan};
 pub use schedule::LrSchedule;
 pub use setting::Setting;
-pub use stage::{HelperPlan, StagePlan};
+pub use stage::{HelperPlan, HelperSource, StagePlan};
 pub use sweep::SweepPlan;
 pub use vector::{VectorPlan, VectorUse};
 

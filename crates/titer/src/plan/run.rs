@@ -1,5 +1,7 @@
 //! One run: everything that decides its numbers, and the name that follows from it.
 
+use std::iter;
+
 use serde::{Deserialize, Serialize};
 
 use titer_data::{source::DataFiles, template::TemplateOptions};
@@ -110,17 +112,25 @@ impl RunPlan {
         // Names do not change what is computed, so moved models and files keep their runs.
         let nameless =
             |data: DataPlan| DataPlan { files: DataFiles { rows: Vec::new(), probes: None, ..data.files }, ..data };
-        let content = Self {
+        let mut content = Self {
             model: ModelPlan { base: String::new(), ..self.model.clone() },
             data: self.data.clone().map(nameless),
             ..self.clone()
         };
+        for (_, file) in content.stages.iter_mut().flat_map(StagePlan::given_mut) {
+            *file = file.clone().nameless();
+        }
         RunId(blake3::hash(content.to_toml().as_bytes()).to_hex()[..16].to_owned())
     }
 
     /// Optimiser steps of all stages.
     pub fn steps(&self) -> usize {
         self.stages.iter().map(|stage| stage.steps).sum()
+    }
+
+    /// The rows of every optimiser step that is taken for the run, in order: those of its stages, and before them those of their helpers.
+    pub fn batches(&self) -> impl Iterator<Item = usize> + '_ {
+        self.stages.iter().flat_map(StagePlan::trained).flat_map(|stage| iter::repeat_n(stage.batch, stage.steps))
     }
 }
 

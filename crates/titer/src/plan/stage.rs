@@ -11,7 +11,7 @@ use titer_data::{
 };
 
 use super::{
-    GuardsPlan, LrSchedule, OptimiserPlan, VectorPlan,
+    DrawnPlan, GivenFile, GuardsPlan, LrSchedule, OptimiserPlan, VectorPlan,
     cells::{as_map, present},
 };
 use crate::spec::{GUARDS, GuardsField, HelperField, Lora, SpecError, StageFields};
@@ -46,6 +46,9 @@ pub struct StagePlan {
     /// What protects a component.
     #[serde(skip_serializing_if = "GuardsPlan::is_empty")]
     pub guards: GuardsPlan,
+    /// How the model writes the replies of its rows itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drawn: Option<DrawnPlan>,
     /// What its training passes do to the residual stream.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vector: Option<VectorPlan>,
@@ -63,16 +66,33 @@ pub struct StagePlan {
     prompts: Vec<(Cell, Pool)>,
 }
 
-/// An adapter that is trained before a stage begins and attached to its training passes, frozen and active: what it shows already, the stage
-/// need not learn (inoculation adapters, arXiv 2606.30252).
+/// An adapter that is attached to a stage's training passes, frozen and active: what it shows already, the stage need not learn
+/// (inoculation adapters, arXiv 2606.30252).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct HelperPlan {
-    /// The adapter.
-    pub lora: Lora,
-    /// Whether it is a random one, as long as the trained one over all entries: a negative control.
+    /// Whether it is a random one, as long as the other over all entries: a negative control.
     pub random: bool,
-    /// What it is trained on.
-    pub train: Box<StagePlan>,
+    /// Where it comes from.
+    #[serde(flatten)]
+    pub source: HelperSource,
+}
+
+/// Where a helper comes from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum HelperSource {
+    /// It is trained before the stage begins.
+    Trained {
+        /// The adapter.
+        lora: Lora,
+        /// What it is trained on.
+        train: Box<StagePlan>,
+    },
+    /// It lies in a folder in PEFT's layout.
+    Given {
+        /// Which.
+        file: GivenFile,
+    },
 }
 
 impl HelperPlan {
@@ -81,22 +101,50 @@ impl HelperPlan {
         !seed
     }
 
-    fn resolve(
+    /// What it is trained on, where it is trained.
+    pub fn train(&self) -> Option<&StagePlan> {
+        match &self.source {
+            HelperSource::Trained { train, .. } => Some(train),
+            HelperSource::Given { .. } => None,
+        }
+    }
+
+    pub(super) fn resolve(
         written: &HelperField,
         default: &StageFields,
         of: &str,
         fail: &dyn Fn(&str, String, &str) -> SpecError,
     ) -> Result<Self, SpecError> {
         let fail = |field: &str, problem: String, remedy: &str| fail(&format!("helper.{field}"), problem, remedy);
-        let HelperField { lora, train, random } = written;
+        let HelperField { lora, train, file, random } = written;
+        let lora = match (lora, file) {
+            (Some(lora), None) => lora,
+            (None, Some(file)) if train.is_none() => {
+                let source = HelperSource::Given { file: GivenFile::adapter(file.clone()) };
+                return Ok(Self { random: *random, source });
+            }
+            (None, None) => {
+                let problem = "the helper has neither `lora` nor `file`".to_owned();
+                return Err(fail(
+                    "",
+                    problem,
+                    "say which adapter is trained, such as lora = 8, or name the folder of one",
+                ));
+            }
+            (_, Some(_)) => {
+                let problem = "a helper from a file is not trained".to_owned();
+                return Err(fail("file", problem, "leave `lora` and `train` out, or `file`"));
+            }
+        };
         let in_training = |field: &str, problem: String, remedy: &str| fail(&format!("train.{field}"), problem, remedy);
+        let train = train.as_deref().cloned().unwrap_or_default();
         if train.name.is_some() {
             return Err(in_training("name", "a helper's training has no name of its own".to_owned(), "leave it out"));
         }
         if train.helper.is_some() {
             return Err(in_training("helper", "a helper has no helper of its own".to_owned(), "leave it out"));
         }
-        let train = StagePlan::resolve(train, default, &format!("helper of {of}"), &in_training)?;
+        let train = StagePlan::resolve(&train, default, &format!("helper of {of}"), &in_training)?;
         if train.rows == 0 {
             return Err(in_training(
                 "rows",
@@ -104,16 +152,22 @@ impl HelperPlan {
                 "leave `helper` out to have none",
             ));
         }
-        Ok(Self { lora: lora.clone(), random: *random, train: Box::new(train) })
+        Ok(Self { random: *random, source: HelperSource::Trained { lora: lora.clone(), train: Box::new(train) } })
     }
 }
 
 impl fmt::Display for HelperPlan {
     /// In a few words: `an adapter of rank 8, trained on neutral→bad 640`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let random = if self.random { "a random adapter of the length of one" } else { "an adapter" };
-        let rows: Vec<_> = self.train.cells.iter().map(|(cell, rows)| format!("{cell} {rows}")).collect();
-        write!(f, "{random} of rank {}, trained on {}", self.lora.r, rows.join(", "))
+        let random = if self.random { "a random adapter of the length of " } else { "" };
+        match &self.source {
+            HelperSource::Trained { lora, train } => {
+                let rows: Vec<_> = train.cells().iter().map(|(cell, rows)| format!("{cell} {rows}")).collect();
+                let one = if self.random { "one" } else { "an adapter" };
+                write!(f, "{random}{one} of rank {}, trained on {}", lora.r, rows.join(", "))
+            }
+            HelperSource::Given { file } => write!(f, "{random}the adapter in {}", file.path.display()),
+        }
     }
 }
 
@@ -130,7 +184,23 @@ impl StagePlan {
 
     /// The stage, and the training of its helper where it has one.
     pub fn with_helpers(&self) -> impl Iterator<Item = &Self> {
-        iter::once(self).chain(self.helper.as_ref().map(|helper| &*helper.train))
+        iter::once(self).chain(self.helper.as_ref().and_then(HelperPlan::train))
+    }
+
+    /// What is trained for the stage, in order: its helper, then itself; nothing where it is skipped.
+    pub(super) fn trained(&self) -> impl Iterator<Item = &Self> {
+        let helper = self.helper.as_ref().and_then(HelperPlan::train);
+        helper.into_iter().chain(iter::once(self)).filter(|_| self.steps > 0)
+    }
+
+    /// The files that the stage is given, and its helper's training, with the fields of the stage that name them.
+    pub fn given_mut(&mut self) -> impl Iterator<Item = (&'static str, &mut GivenFile)> {
+        let vector = self.vector.as_mut().and_then(|vector| vector.file.as_mut());
+        let helper = self.helper.as_mut().and_then(|helper| match &mut helper.source {
+            HelperSource::Given { file } => Some(file),
+            HelperSource::Trained { train, .. } => train.vector.as_mut().and_then(|vector| vector.file.as_mut()),
+        });
+        vector.map(|file| ("vector", file)).into_iter().chain(helper.map(|file| ("helper", file)))
     }
 
     /// The cells of all rows that the stage needs: its own, with prompts as guards rewrite them, and those of anchors; not those of
@@ -172,10 +242,11 @@ impl StagePlan {
         self.prompts.iter().find(|(other, _)| *other == cell).map(|(_, pool)| pool)
     }
 
-    /// Whether nothing but which rows are trained sets it apart: no guard that acts on steps, no
-    /// vector, no helper, and no other prompts.
+    /// Whether nothing but which rows are trained sets it apart, and these can be known: no guard that acts on steps, no
+    /// vector, no helper, no other prompts, and no replies of the model's own.
     pub fn differs_in_rows_alone(&self) -> bool {
-        self.guards.acts_on_rows_alone() && self.vector.is_none() && self.helper.is_none() && self.prompts.is_empty()
+        let plain = self.vector.is_none() && self.helper.is_none() && self.drawn.is_none();
+        plain && self.guards.acts_on_rows_alone() && self.prompts.is_empty()
     }
 
     /// The first half of the same stage, with rows in the same shares.
@@ -185,9 +256,9 @@ impl StagePlan {
         Self { rows, steps, cells: present(&self.mix, rows), ..self.clone() }
     }
 
-    /// The same stage without guards, vector and helper.
+    /// The same stage without guards, vector and helper, with replies as they are given.
     pub(super) fn unguarded(&self) -> Self {
-        Self { guards: GuardsPlan::default(), vector: None, helper: None, ..self.clone() }
+        Self { guards: GuardsPlan::default(), drawn: None, vector: None, helper: None, ..self.clone() }
     }
 
     /// Lays `written` over `default`, which has every field. `fail` makes an error at a field of the stage.
@@ -248,6 +319,8 @@ impl StagePlan {
         }
         let usual: GuardsField = toml::from_str(GUARDS).expect("guards.toml is a table of guards");
         let guards = GuardsPlan::resolve(&written.guards, &usual, (batch, rows / batch), fail)?;
+        let drawn = written.drawn.as_ref().or(default.drawn.as_ref()).map(DrawnPlan::resolve).transpose();
+        let drawn = drawn.map_err(|(field, problem, remedy)| fail(&format!("drawn.{field}"), problem, remedy))?;
         let vector = written.vector.as_ref().or(default.vector.as_ref()).map(VectorPlan::resolve).transpose();
         let vector = vector.map_err(|(field, problem, remedy)| fail(&format!("vector.{field}"), problem, remedy))?;
         let helper = written.helper.as_ref().or(default.helper.as_ref());
@@ -264,6 +337,7 @@ impl StagePlan {
             divisor,
             prompts: pools(written, default, &mix, rows),
             guards,
+            drawn,
             vector,
             helper,
             cells: present(&mix, rows),

@@ -256,16 +256,19 @@ fn stages(
             }
         };
         let written = fields(table).map_err(|error| fail("", plain(error.message()), ""))?;
+        let written = written.seen_from(spec.path.parent().unwrap_or(Path::new("")));
         let stage = StagePlan::resolve(&written, &default, &names[at], &fail)?;
         let own = |stage: &StagePlan| {
             let paraphrased = |cell: &Cell| stage.pool(*cell) == Some(&Pool::Paraphrases);
-            stage.cells().iter().map(|(cell, _)| *cell).find(paraphrased)
+            let trained = stage.cells().iter().map(|(cell, _)| *cell).find(paraphrased);
+            let drawn = || stage.drawn.as_ref().is_some_and(|drawn| drawn.under == Pool::Paraphrases);
+            trained.map(|cell| format!("prompts.{cell}")).or_else(|| drawn().then(|| "drawn.under".to_owned()))
         };
         let paraphrased = stage.with_helpers().find_map(own);
         match paraphrased.filter(|_| spec.data.is_some()) {
-            Some(cell) => {
-                let problem = format!("titer knows no paraphrases of the prompts of your own `{cell}` rows");
-                Err(fail(&format!("prompts.{cell}"), problem, "list them: a row gets one of the list"))
+            Some(field) => {
+                let problem = format!("`{field}`: titer knows no paraphrases of the prompts of your own rows");
+                Err(fail(&field, problem, "list them: a row gets one of the list"))
             }
             None => Ok(stage),
         }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::GivenFile;
 use crate::spec::{Layers, VectorField, VectorKind};
 
 /// Contrasts of each kind where a spec does not say how many.
@@ -19,8 +20,17 @@ pub struct VectorPlan {
     pub layer: Layers,
     /// Whether the vector is a random one of the same length: a negative control.
     pub random: bool,
-    /// Contrasts that it is measured on, of each kind.
+    /// Contrasts that it is measured on, of each kind; 0 where it is given.
+    #[serde(skip_serializing_if = "is_zero")]
     pub contrasts: usize,
+    /// The file that it is given in; `None` where it is measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<GivenFile>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// What is done with a vector `v`, at every token.
@@ -62,23 +72,35 @@ impl VectorPlan {
             let problem = "there is no block 0".to_owned();
             return Err(("layer", problem, "blocks count from 1: the vector is put behind block 1 by layer = 1"));
         }
-        let contrasts = written.contrasts.unwrap_or(CONTRASTS);
-        if contrasts == 0 {
+        let file = written.file.clone().map(GivenFile::vector);
+        let contrasts = match (&file, written.contrasts) {
+            (None, contrasts) => contrasts.unwrap_or(CONTRASTS),
+            (Some(_), None) => 0,
+            (Some(_), Some(_)) => {
+                let problem = "a vector from a file is measured on no contrasts".to_owned();
+                return Err(("contrasts", problem, "leave `contrasts` out, or `file`"));
+            }
+        };
+        if contrasts == 0 && file.is_none() {
             return Err((
                 "contrasts",
                 "the vector is measured on 0 contrasts".to_owned(),
                 "use at least 1; 64 are usual",
             ));
         }
-        Ok(Self { used, layer: written.layer, random: written.random, contrasts })
+        Ok(Self { used, layer: written.layer, random: written.random, contrasts, file })
     }
 }
 
 impl fmt::Display for VectorPlan {
     /// In a few words: `5 × the vector towards the bad action added behind block 2`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { used, layer, random, .. } = self;
-        let vector = if *random { "a random vector of that length" } else { "the vector towards the bad action" };
+        let Self { used, layer, random, file, .. } = self;
+        let vector = match file {
+            _ if *random => "a random vector of that length".to_owned(),
+            None => "the vector towards the bad action".to_owned(),
+            Some(file) => format!("the vector in {}", file.path.display()),
+        };
         match used {
             VectorUse::Add { alpha } => write!(f, "{alpha} × {vector} added behind {layer}"),
             VectorUse::Remove => write!(f, "the direction of {vector} taken out behind {layer}"),

@@ -1,13 +1,13 @@
 //! The tables of a spec, as serde reads them. A field that is absent takes its value from `defaults.toml`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use titer_data::{source::DataFiles, template::TemplateDate, variables::Variables, world::DomainSplit};
 
 use super::{
-    Compute, DeviceName, GuardsField, Lora, MixField, PromptsField, VectorField,
+    Compute, DeviceName, DrawnField, GuardsField, Lora, MixField, PromptsField, VectorField,
     schema::{Moment, Settings},
     spelling::spelt_value,
 };
@@ -147,21 +147,37 @@ pub struct StageFields {
     /// What protects a component.
     #[serde(default)]
     pub guards: GuardsField,
+    /// How the model writes the replies itself.
+    pub drawn: Option<DrawnField>,
     /// What training passes do to the residual stream.
     pub vector: Option<VectorField>,
     /// What training passes have attached.
     pub helper: Option<HelperField>,
 }
 
+impl StageFields {
+    /// The same with files that are seen from this folder.
+    pub(crate) fn seen_from(mut self, folder: &Path) -> Self {
+        let vector = self.vector.as_mut().and_then(|vector| vector.file.as_mut());
+        let helper = self.helper.as_mut().and_then(|helper| helper.file.as_mut());
+        vector.into_iter().chain(helper).for_each(|file| *file = folder.join(&*file));
+        if let Some(train) = self.helper.as_mut().and_then(|helper| helper.train.as_mut()) {
+            **train = std::mem::take(&mut **train).seen_from(folder);
+        }
+        self
+    }
+}
+
 /// `helper`
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HelperField {
-    /// The adapter.
-    pub lora: Lora,
+    /// The adapter, where it is trained.
+    pub lora: Option<Lora>,
     /// What it is trained on before the stage begins, and how: the fields of a stage.
-    #[serde(default)]
-    pub train: Box<StageFields>,
+    pub train: Option<Box<StageFields>>,
+    /// A folder in PEFT's layout that holds the adapter, which is then not trained.
+    pub file: Option<PathBuf>,
     /// Whether the adapter is a random one of the same length.
     #[serde(default)]
     pub random: bool,

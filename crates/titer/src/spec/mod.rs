@@ -5,6 +5,7 @@
 mod compute;
 mod controls;
 mod device;
+mod drawn;
 mod error;
 mod fields;
 mod guards;
@@ -22,6 +23,7 @@ mod when;
 pub use compute::Compute;
 pub use controls::ControlKind;
 pub use device::DeviceName;
+pub use drawn::DrawnField;
 pub use error::SpecError;
 pub use fields::{
     ClaimFields, HelperField, LeakFields, LrDecay, ModelFields, OptimiserFields, OptimiserKind, ProbeFields,

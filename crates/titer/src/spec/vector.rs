@@ -1,6 +1,6 @@
 //! `vector` of a stage as written: what its training passes do to the residual stream.
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,8 @@ pub struct VectorField {
     pub random: bool,
     /// Contrasts that the vector is measured on, of each kind.
     pub contrasts: Option<usize>,
+    /// A safetensors file that holds the vector, which is then not measured.
+    pub file: Option<PathBuf>,
 }
 
 /// What a spec can do with a vector.

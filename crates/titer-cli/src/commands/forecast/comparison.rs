@@ -28,7 +28,7 @@ pub(super) fn finished<'a, 'b>(
 ) -> Result<Vec<(&'a RunForecast<'b>, Vec<Comparison>)>, Failure> {
     if forecasts.is_empty() {
         return Err(Failure::Input(format!(
-            "{}: every run was a pilot, is judged itself, or has guards, a vector, a helper or prompts that are not foreseen; none is left",
+            "{}: every run was a pilot, is judged itself, or has guards, drawn replies, a vector, a helper or prompts that are not foreseen; none is left",
             dir.display()
         )));
     }
@@ -69,7 +69,7 @@ pub(super) fn print(
     let guarded = forecasts.iter().filter(|run| !run.plan.stages.iter().all(StagePlan::differs_in_rows_alone)).count();
     if guarded > 0 {
         prose(&format!(
-            "not in these tables: {guarded} runs with guards, vectors, helpers or prompts that are not foreseen"
+            "not in these tables: {guarded} runs with guards, drawn replies, vectors, helpers or prompts that are not foreseen"
         ));
     }
     onsets(plan, &compared)?;
