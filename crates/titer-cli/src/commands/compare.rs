@@ -156,9 +156,9 @@ fn told(measure: Measure, lines: &[ComparedLine]) -> Vec<Column> {
         ("effect_b", "In the second sweep, difference from the arm's control.", |line| line.effects[1]),
     ];
     let unit = if measure == Measure::Rate { "probability" } else { "nats per reply" };
+    type End = (&'static str, fn(Estimate) -> f64);
+    let ends: [End; 3] = [("", |it| it.mean), ("_low", |it| it.low), ("_high", |it| it.high)];
     for (name, description, of) in numbers {
-        let ends: [(&str, fn(Estimate) -> f64); 3] =
-            [("", |it| it.mean), ("_low", |it| it.low), ("_high", |it| it.high)];
         for (end, number) in ends {
             let finite = |line: &ComparedLine| of(line).map(number).filter(|number| number.is_finite());
             let values = Values::NumberIfAny(lines.iter().map(finite).collect());

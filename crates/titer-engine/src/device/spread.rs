@@ -51,7 +51,7 @@ mod tests {
     fn parts_are_in_order_and_none_is_empty() {
         assert_eq!(parts(7, 3), [0..2, 2..4, 4..7]);
         assert_eq!(parts(2, 5), [0..1, 1..2]);
-        assert_eq!(parts(0, 2), [0..0]);
+        assert_eq!(parts(0, 2), std::slice::from_ref(&(0..0)));
         let things: Vec<usize> = (0..100).collect();
         let doubled = |_, range: Range<usize>| things[range].iter().map(|thing| 2 * thing).collect::<Vec<_>>();
         for devices in [1, 2, 3, 200] {

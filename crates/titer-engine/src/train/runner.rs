@@ -210,5 +210,5 @@ pub(super) fn screened_by(
     plan: &RunPlan,
 ) -> Result<Vec<ScreenRecord>, TrainError> {
     let subjects = Subjects::of_source(source, plan.seed, plan.probes.items)?;
-    Ok(screen(scoring, &subjects, &[prompt.clone()], &[Turn::System], pressing, &|| ())?.records)
+    Ok(screen(scoring, &subjects, std::slice::from_ref(prompt), &[Turn::System], pressing, &|| ())?.records)
 }
