@@ -271,7 +271,7 @@ impl Progress for RunBar<'_> {
     }
 
     fn stopped(&self) -> bool {
-        self.0.bar.stopped()
+        self.sweep.bar.stopped()
     }
 }
 
