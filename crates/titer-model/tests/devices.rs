@@ -6,10 +6,7 @@
 
 mod torch;
 
-use std::{
-    io::Write as _,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use titer_model::{
     backend::{Backend, Cpu, Torch, TorchDevice},
@@ -251,9 +248,8 @@ fn launches(torch: Torch<f32>) -> [u64; 4] {
 fn a_step_asks_for_few_operations() {
     let Some(torch) = torch::<f32>().filter(|torch| torch.device() == TorchDevice::Cpu) else { return };
     // Two blocks, 28 matrices.
-    for (torch, most) in [(torch, [327, 4, 3, 572]), (torch.with_bf16(), [0; 4])] {
+    for (torch, most) in [(torch, [327, 4, 2, 572]), (torch.with_bf16(), [413, 4, 2, 658])] {
         let found = launches(torch);
-        writeln!(std::io::stderr(), "in {}: {found:?}", torch.activations()).unwrap();
         assert!(found.iter().zip(most).all(|(&found, most)| found <= most), "in {}: {found:?}", torch.activations());
     }
 }

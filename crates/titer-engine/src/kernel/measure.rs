@@ -22,7 +22,7 @@ use titer_model::{
 
 use super::{
     assemble::{Field, Gradient, KernelState, Vector},
-    rows::{KindRows, samples},
+    rows::{KindRows, Pair, samples},
 };
 use crate::{
     model::{EngineBackend, Model},
@@ -135,61 +135,80 @@ fn output(probe: &Probe, records: &[ProbeRecord]) -> ProbeOutput {
 }
 
 fn field(model: &Model, sample: &KindRows, source: &Source) -> Result<Field, TokenizeError> {
-    let (pairs, backend) = (&sample.pairs, model.decoder.backend());
-    let zeros = || Params::zeros(backend, &model.decoder.layout);
-    let mut sums: Vec<([Params<EngineBackend>; 2], usize)> = (0..GROUPS).map(|_| ([zeros(), zeros()], 0)).collect();
-    let mut squares = [zeros(), zeros(), zeros()];
-    let mut workspace = Workspace::default();
-    let mut log_odds = LogOdds::default();
-    for (at, pair) in pairs.iter().enumerate() {
-        let mut actions: [Option<(f64, Params<EngineBackend>)>; 2] = [None, None];
-        for (action, row) in actions.iter_mut().zip(pair) {
-            if let Some(row) = row {
-                let encoded = model.encoded_row(row)?;
-                *action = Some(log_prob_gradient(model, &mut workspace, &pack(&model.decoder, &[&*encoded])));
-            }
-        }
-        log_odds.push(actions.each_ref().map(|action| action.as_ref().map(|(log_prob, _)| *log_prob)));
-        // D where there are both actions, and the gradient of one.
-        let (difference, single) = match actions {
-            [Some((_, good)), Some((_, bad))] => {
-                let mut difference = good.clone();
-                difference.add_scaled(backend, -1.0, &bad);
-                (Some(difference), good)
-            }
-            [Some((_, only)), None] | [None, Some((_, only))] => (None, only),
-            [None, None] => continue,
-        };
-        let (sums, count) = &mut sums[at % GROUPS];
-        *count += 1;
-        sums[1].add_scaled(backend, 1.0, &single);
-        squares[2].add_product(backend, &single, &single);
-        if let Some(difference) = difference {
-            sums[0].add_scaled(backend, 1.0, &difference);
-            squares[0].add_product(backend, &difference, &difference);
-            squares[1].add_product(backend, &difference, &single);
-        }
-    }
-    let shown = [0, 1].map(|action| pairs.iter().any(|pair| pair[action].is_some()));
-    // O = ∇log p(good) − σ(−x) D with the kind's own x, so that both actions' mean gradients are exact at the start.
-    let down = if shown == [true, true] { log_odds.down() } else { 0.0 };
-    let less = |from: &mut Params<EngineBackend>, mut what: Params<EngineBackend>| {
-        what.scale(backend, down);
-        from.add_scaled(backend, -1.0, &what);
-    };
-    sums.iter_mut().for_each(|([difference, single], _)| less(single, difference.clone()));
-    // (O, O) = (g, g) + down (down (D, D) − 2 (D, g)), and (D, O) = (D, g) − down (D, D).
-    let [dd, dg, gg] = &mut squares;
-    let mut crossed = dd.clone();
-    crossed.scale(backend, down);
-    crossed.add_scaled(backend, -2.0, dg);
-    crossed.scale(backend, down);
-    gg.add_scaled(backend, 1.0, &crossed);
-    less(dg, dd.clone());
-    let sums = sums.iter().map(|(sums, count)| (sums.each_ref().map(|sum| flat(model, sum)), *count)).collect();
-    let squares = squares.each_ref().map(|square| flat(model, square));
+    let Sums { sums, squares, log_odds, shown } = Sums::of(model, &sample.pairs)?;
     let domains = matches!(source, Source::World(_)).then_some(sample.domains);
-    Ok(Field::new(log_odds.kind(sample.prompt, domains, shown), pairs.len(), sums, squares))
+    Ok(Field::new(log_odds.kind(sample.prompt, domains, shown), sample.pairs.len(), sums, squares))
+}
+
+/// Sums over rows of a kind.
+struct Sums {
+    /// Of D and O over the rows of each group, and how many these are.
+    sums: Vec<([Vector; 2], usize)>,
+    /// Of (D, D), (D, O) and (O, O).
+    squares: [Vector; 3],
+    log_odds: LogOdds,
+    /// Whether there is a good action, and a bad one.
+    shown: [bool; 2],
+}
+
+impl Sums {
+    /// Added up where the model computes, and read once.
+    fn of(model: &Model, pairs: &[Pair]) -> Result<Self, TokenizeError> {
+        let backend = model.decoder.backend();
+        let zeros = || Params::zeros(backend, &model.decoder.layout);
+        let mut sums: Vec<([Params<EngineBackend>; 2], usize)> = (0..GROUPS).map(|_| ([zeros(), zeros()], 0)).collect();
+        let mut squares = [zeros(), zeros(), zeros()];
+        let mut workspace = Workspace::default();
+        let mut log_odds = LogOdds::default();
+        for (at, pair) in pairs.iter().enumerate() {
+            let mut actions: [Option<(f64, Params<EngineBackend>)>; 2] = [None, None];
+            for (action, row) in actions.iter_mut().zip(pair) {
+                if let Some(row) = row {
+                    let encoded = model.encoded_row(row)?;
+                    *action = Some(log_prob_gradient(model, &mut workspace, &pack(&model.decoder, &[&*encoded])));
+                }
+            }
+            log_odds.push(actions.each_ref().map(|action| action.as_ref().map(|(log_prob, _)| *log_prob)));
+            // D where there are both actions, and the gradient of one.
+            let (difference, single) = match actions {
+                [Some((_, good)), Some((_, bad))] => {
+                    let mut difference = good.clone();
+                    difference.add_scaled(backend, -1.0, &bad);
+                    (Some(difference), good)
+                }
+                [Some((_, only)), None] | [None, Some((_, only))] => (None, only),
+                [None, None] => continue,
+            };
+            let (sums, count) = &mut sums[at % GROUPS];
+            *count += 1;
+            sums[1].add_scaled(backend, 1.0, &single);
+            squares[2].add_product(backend, &single, &single);
+            if let Some(difference) = difference {
+                sums[0].add_scaled(backend, 1.0, &difference);
+                squares[0].add_product(backend, &difference, &difference);
+                squares[1].add_product(backend, &difference, &single);
+            }
+        }
+        let shown = [0, 1].map(|action| pairs.iter().any(|pair| pair[action].is_some()));
+        // O = ∇log p(good) − σ(−x) D with the kind's own x, so that both actions' mean gradients are exact at the start.
+        let down = if shown == [true, true] { log_odds.down() } else { 0.0 };
+        let less = |from: &mut Params<EngineBackend>, mut what: Params<EngineBackend>| {
+            what.scale(backend, down);
+            from.add_scaled(backend, -1.0, &what);
+        };
+        sums.iter_mut().for_each(|([difference, single], _)| less(single, difference.clone()));
+        // (O, O) = (g, g) + down (down (D, D) − 2 (D, g)), and (D, O) = (D, g) − down (D, D).
+        let [dd, dg, gg] = &mut squares;
+        let mut crossed = dd.clone();
+        crossed.scale(backend, down);
+        crossed.add_scaled(backend, -2.0, dg);
+        crossed.scale(backend, down);
+        gg.add_scaled(backend, 1.0, &crossed);
+        less(dg, dd.clone());
+        let sums = sums.iter().map(|(sums, count)| (sums.each_ref().map(|sum| flat(model, sum)), *count)).collect();
+        let squares = squares.each_ref().map(|square| flat(model, square));
+        Ok(Self { sums, squares, log_odds, shown })
+    }
 }
 
 /// The log-odds of every row of a kind.
@@ -297,7 +316,53 @@ fn gradient(model: &Model, output: ProbeOutput, probe: &Probe) -> Result<Gradien
 
 #[cfg(test)]
 mod tests {
+    use titer_data::chat::Row;
+
     use super::*;
+
+    #[test]
+    fn sums_where_the_model_computes_are_those_of_a_loop_over_coordinates() {
+        let model = Model::open("organism", 0).unwrap();
+        let world = model.world.clone().unwrap();
+        let row = |cell: &str, at: u64| Some(world.row(cell.parse().unwrap(), DomainSplit::Trained, 3, at));
+        let pairs: Vec<Pair> = (0..9).map(|at| [row("bad→good", at), row("bad→bad", at).filter(|_| at != 4)]).collect();
+        let found = Sums::of(&model, &pairs).unwrap();
+        let down = found.log_odds.down() as f32;
+        let size = model.decoder.layout.trained();
+        let (mut sums, mut squares) =
+            (vec![[vec![0.0_f32; size], vec![0.0; size]]; GROUPS], [(); 3].map(|()| vec![0.0_f32; size]));
+        let mut workspace = Workspace::default();
+        for (at, pair) in pairs.iter().enumerate() {
+            let mut gradient = |row: &Row| {
+                let shards = pack(&model.decoder, &[&*model.encoded_row(row).unwrap()]);
+                flat(&model, &log_prob_gradient(&model, &mut workspace, &shards).1)
+            };
+            let [good, bad] = pair.each_ref().map(|row| row.as_ref().map(&mut gradient));
+            let good = good.unwrap();
+            for c in 0..size {
+                let (d, g) = (bad.as_ref().map_or(0.0, |bad| good[c] - bad[c]), good[c]);
+                sums[at % GROUPS][0][c] += d;
+                sums[at % GROUPS][1][c] += g;
+                squares[0][c] += d * d;
+                squares[1][c] += d * g;
+                squares[2][c] += g * g;
+            }
+        }
+        for c in 0..size {
+            for [difference, single] in &mut sums {
+                single[c] -= down * difference[c];
+            }
+            squares[2][c] += down * (down * squares[0][c] - 2.0 * squares[1][c]);
+            squares[1][c] -= down * squares[0][c];
+        }
+        let bits = |numbers: &Vector| numbers.iter().map(|number| number.to_bits()).collect::<Vec<_>>();
+        assert_eq!(found.shown, [true, true]);
+        assert!(down > 0.0 && found.squares.each_ref().map(bits) == squares.each_ref().map(bits));
+        for (at, (of_group, count)) in found.sums.iter().enumerate() {
+            assert_eq!(*count, [3, 2, 2, 2][at]);
+            assert!(of_group.each_ref().map(bits) == sums[at].each_ref().map(bits), "group {at}");
+        }
+    }
 
     #[test]
     fn log_odds_are_numbers_however_unlikely_an_action_is_and_the_same_from_both_sides() {
