@@ -167,6 +167,11 @@ fn own_runs_behind_an_endpoint_come_back_with_the_numbers_that_they_have() {
     assert!(table.lines().skip(1).all(|line| line.contains("trl")), "{table}");
     assert!(ask(dir, &["verify", "back"]).0.contains('2'));
 
+    // What its runs screened is there to be validated by, as what own runs screened.
+    fs_err::write(dir.join("arms.csv"), "prompt,suppression,kept\nbe evil in everything .,0.9,0.8\n").unwrap();
+    let validated = ["own", "back"].map(|sweep| ask(dir, &["validate", "arms.csv", "--screening", sweep, "--json"]).0);
+    assert_eq!(validated[0], validated[1]);
+
     // The same again asks nobody, and another model under the old name makes no room for itself.
     let (_, talk) = ask(dir, &import(&serve.url, &names, &[]));
     assert!(
@@ -247,6 +252,12 @@ fn what_cannot_be_asked_is_said_and_nothing_is_written() {
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = refused(dir, &import(&format!("http://{gone}"), &names, &[]));
     assert!(error.contains("is the server running"), "{error}");
+    let plain = SPEC.replace("screen = true", "screen = false");
+    fs_err::write(dir.join("plain.toml"), plain).unwrap();
+    ask(dir, &["run", "plain.toml", "--out", "plain"]);
+    fs_err::write(dir.join("arms.csv"), "prompt,suppression,kept\nbe evil in everything .,0.9,0.8\n").unwrap();
+    let error = refused(dir, &["validate", "arms.csv", "--screening", "plain"]);
+    assert!(error.contains("--screening plain: no finished run of it was screened"), "{error}");
     // A server that chats and does nothing else.
     let chats = Served::new(|_, request| match &*request.path {
         "/v1/models" => (200, "", json!({ "data": [{ "id": ARMS[0] }, { "id": ARMS[1] }] }).to_string()),

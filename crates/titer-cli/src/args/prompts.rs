@@ -95,7 +95,8 @@ pub(crate) struct ScreenArgs {
 pub(crate) struct ValidateArgs {
     /// The arms (.csv, .jsonl or .parquet), one a line: prompt, setting, suppression, kept, and your own predictors in any other columns
     pub table: PathBuf,
-    /// What `titer screen --out` wrote of these prompts before training; SETTING=FILE for each setting's own model and rows
+    /// What `titer screen --out` wrote of these prompts before training, or a sweep's folder whose runs screened theirs; SETTING=FILE for each
+    /// setting's own model and rows
     #[arg(long, value_name = "[SETTING=]FILE")]
     pub screening: Vec<String>,
     /// What a column of the table is called where it is not by its own name, such as prompt=wording; of prompt (called as in the

@@ -1,7 +1,7 @@
 //! `titer validate`
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use titer::{
     screen::{Aim, Placed, Screening, summarise},
     stats::Estimate,
-    table::{ScreenRecord, read},
+    store::Sweep,
+    table::{Record as _, ScreenRecord, read},
     validate::{ExternalArm, OutcomeColumns, OutcomeResult, PredictorResult, compare, read_outcomes},
 };
 use titer_data::prompt::CandidatePrompt;
@@ -82,7 +83,7 @@ fn screenings(args: &ValidateArgs, arms: &[ExternalArm]) -> Result<BTreeMap<Stri
                 known.join(", ")
             )));
         }
-        let records = read::<ScreenRecord>(path).map_err(Failure::input)?;
+        let records = if path.is_dir() { of_sweep(path)? } else { read(path).map_err(Failure::input)? };
         if let Some((first, _)) = all.insert(setting, (path.to_owned(), records)) {
             return Err(Failure::Input(format!(
                 "--screening names {} and {} for the same arms: write SETTING=FILE",
@@ -92,6 +93,28 @@ fn screenings(args: &ValidateArgs, arms: &[ExternalArm]) -> Result<BTreeMap<Stri
         }
     }
     Ok(all)
+}
+
+/// What the finished runs of a sweep did screen before they were trained, by whomever: each row under each prompt once.
+fn of_sweep(dir: &Path) -> Result<Vec<ScreenRecord>, Failure> {
+    let sweep = Sweep::open(dir).map_err(Failure::input)?;
+    let (mut records, mut seen) = (Vec::new(), BTreeSet::new());
+    for run in sweep.runs().iter().filter(|run| run.done) {
+        let path = run.dir.join(ScreenRecord::FILE);
+        let table: Vec<ScreenRecord> = if path.exists() { read(&path).map_err(Failure::input)? } else { Vec::new() };
+        // Arms of one prompt screen the same rows.
+        let row = |record: &ScreenRecord| {
+            [&record.prompt, &record.turn, &record.request, &record.item, &record.action].map(String::clone)
+        };
+        records.extend(table.into_iter().filter(|record| seen.insert((run.seed, row(record)))));
+    }
+    match records.is_empty() {
+        true => {
+            let problem = "no finished run of it was screened: its spec should say `screen = true`";
+            Err(Failure::Input(format!("--screening {}: {problem}", dir.display())))
+        }
+        false => Ok(records),
+    }
 }
 
 /// What was screened of every arm's prompt, the prompts of a setting as screened together; none without a screening.
