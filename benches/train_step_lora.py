@@ -145,7 +145,7 @@ def main():
     parser.add_argument("--rows", type=int, default=4)
     parser.add_argument("--length", type=int, default=128)
     parser.add_argument("--numbers", default="f32,bf16")
-    parser.add_argument("--folder", help="keep the model here, or take the one with an adapter in it that is here")
+    parser.add_argument("--folder", type=os.path.abspath, help="keep the model here, or take the one with an adapter in it that is here")
     parser.add_argument("--tokens", type=os.path.abspath, help="rows as they are, in place of made-up ones")
     parser.add_argument("--pressed", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--alone", nargs=2, help=argparse.SUPPRESS)
