@@ -165,7 +165,7 @@ fn own_runs_behind_an_endpoint_come_back_with_the_numbers_that_they_have() {
     assert!(page.contains(&format!("at {}", serve.url)) && page.contains("measured behind an endpoint"));
     let (table, _) = ask(dir, &["results", "back"]);
     assert!(table.lines().skip(1).all(|line| line.contains("trl")), "{table}");
-    assert!(ask(dir, &["verify", "back"]).0.contains('2'));
+    assert!(ask(dir, &["verify", "back"]).1.contains("2 as they were written, 0 damaged"));
 
     // What its runs screened is there to be validated by, as what own runs screened.
     fs_err::write(dir.join("arms.csv"), "prompt,suppression,kept\nbe evil in everything .,0.9,0.8\n").unwrap();

@@ -249,6 +249,7 @@ fn what_cannot_be_drawn_is_said_and_nothing_is_written() {
     let url = other.url.as_str();
     for (more, problem) in [
         (&["--sample", "1"][..], "nobody is there to reply: name a --model, or a server with --endpoint and --served"),
+        (&["--sample", "1", "--endpoint", url], "--endpoint: say what the server calls the model with --served"),
         (&["--endpoint", url, "--served", "x"], "--endpoint is for replies that are drawn: say how many with --sample"),
         (&["--sample", "1", "--endpoint", url, "--served", "x", "--compute", "bf16"], "--compute is for a model here"),
         (
