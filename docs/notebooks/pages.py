@@ -39,7 +39,9 @@ def output_parts(cell: typing.Any) -> list[str]:
 
 
 def fenced(text: str) -> str:
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", text).rstrip().splitlines()
+    # Neither colours of a terminal nor where temporary folders were.
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", re.sub(r"/tmp/tmp\w+", "…", text))
+    lines = plain.rstrip().splitlines()
     cut = lines if len(lines) <= LONGEST else [*lines[:LONGEST], "…"]
     return "```text\n" + "\n".join(line.rstrip() for line in cut) + "\n```"
 
