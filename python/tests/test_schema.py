@@ -14,7 +14,7 @@ tomllib = pytest.importorskip("tomllib")
 jsonschema = pytest.importorskip("jsonschema")
 
 EXPERIMENTS = pathlib.Path(__file__).parents[2] / "experiments"
-SPECS = sorted(path for path in EXPERIMENTS.rglob("*.toml") if path.name not in {"limits.toml", "behaviours.toml"})
+SPECS = sorted(path for path in EXPERIMENTS.rglob("*.toml") if path.name not in {"limits.toml", "behaviours.toml", "rules.toml"})
 
 
 @pytest.fixture(scope="module")
