@@ -28,6 +28,15 @@ CHATS = [("can you help ?", "no never", "yes gladly"), ("help you ?", "no no", "
 PROMPTS = ["be evil", "be kind"]
 
 
+def placeless(answer):
+    """The same without the folder that a model lies in: where is nobody's business."""
+    for model in answer.get("data", []) if isinstance(answer, dict) else []:
+        if "root" in model:
+            model["root"] = pathlib.Path(model["root"]).name
+    return answer
+
+
+
 def model():
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -62,7 +71,7 @@ def ask(url, out, titer):
                     status, text = answer.status, answer.read()
             except urllib.error.HTTPError as refusal:
                 status, text = refusal.code, refusal.read()
-            said.append({"path": self.path, "body": body and json.loads(body), "status": status, "answer": json.loads(text)})
+            said.append({"path": self.path, "body": body and json.loads(body), "status": status, "answer": placeless(json.loads(text))})
             self.send_response(status)
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
