@@ -16,13 +16,15 @@ use small_model::model;
 /// What `adapters_in_peft.py` prints, or a note on stderr that the test is skipped.
 fn peft(args: &[&str]) -> Option<Value> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/adapters_in_peft.py");
-    let there = Command::new("python3").args(["-c", "import torch, transformers, peft"]).output();
+    let python = std::env::var_os("TITER_TRAINERS_PYTHON").unwrap_or("python3".into());
+    let there = Command::new(&python).args(["-c", "import torch, transformers, peft"]).output();
     if !there.is_ok_and(|output| output.status.success()) {
         let mut stderr = std::io::stderr().lock();
-        writeln!(stderr, "skipped: no python3 with torch, transformers and peft").expect("stderr is open");
+        writeln!(stderr, "skipped: no Python with torch, transformers and peft; TITER_TRAINERS_PYTHON names one")
+            .expect("stderr is open");
         return None;
     }
-    let output = Command::new("python3").arg(script).args(args).env("HF_HUB_OFFLINE", "1").output().unwrap();
+    let output = Command::new(&python).arg(script).args(args).env("HF_HUB_OFFLINE", "1").output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}", text(&output.stderr));
     Some(serde_json::from_str(text(&output.stdout).trim()).unwrap())
