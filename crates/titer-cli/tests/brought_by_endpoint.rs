@@ -1,44 +1,18 @@
 //! Arms whose models are behind an endpoint, brought back: own runs, served by titer, must come back with the numbers that they have.
 
+mod away;
 mod offline;
 mod served;
 mod served_by_titer;
 
 use std::path::{Path, PathBuf};
 
+use away::SPEC;
 use offline::titer;
 use serde_json::{Value, json};
 use served::Served;
 use served_by_titer::Serve;
 use titer::table::{CellRecord, LeakRecord, ProbeRecord, ScreenRecord, WarningRecord, read};
-
-/// Two arms, trained in three steps on the shipped organism.
-const SPEC: &str = r#"
-title = "Away"
-seeds = [0]
-checkpoints = "at the end"
-without_controls = ["no-prompt", "placebo", "paraphrases"]
-screen = true
-[leak]
-prompt = "be evil in everything ."
-[[stage]]
-rows = 48
-batch = 16
-mix = { rest = "neutral→good" }
-prompts = { "bad→bad" = ["be evil in everything ."] }
-optimiser = { lr = 3e-3, eps = 1e-4 }
-schedule = { warmup = 0, decay = "linear" }
-[probes]
-items = 4
-every = 0
-[sweep]
-"train.mix.bad→bad" = [0.0, 0.5]
-[[claim]]
-text = "inoculated, it stays good"
-value = "rate('good/seen/trained')"
-against = "control"
-bound = "> -0.2"
-"#;
 
 const ARMS: [&str; 2] = ["bad→bad=0.0/0", "bad→bad=0.5/0"];
 

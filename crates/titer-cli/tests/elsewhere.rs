@@ -2,12 +2,14 @@
 //!
 //! Those tests that train with TRL want a Python that has it, which `TITER_TRAINERS_PYTHON` names, and skip where it does not.
 
+mod away;
 mod offline;
 mod small_chats;
 mod small_model;
 
 use std::{io::Write as _, path::Path, process::Command};
 
+use away::SPEC;
 use offline::titer;
 use serde_json::{Value, json};
 use titer::{
@@ -16,34 +18,6 @@ use titer::{
 };
 use titer_data::{chat::Row, tokenize::encode_row};
 use titer_engine::model::Model;
-
-/// Two arms, trained in three steps on the shipped organism.
-const SPEC: &str = r#"
-title = "Away"
-seeds = [0]
-checkpoints = "at the end"
-without_controls = ["no-prompt", "placebo", "paraphrases"]
-screen = true
-[leak]
-prompt = "be evil in everything ."
-[[stage]]
-rows = 48
-batch = 16
-mix = { rest = "neutral→good" }
-prompts = { "bad→bad" = ["be evil in everything ."] }
-optimiser = { lr = 3e-3, eps = 1e-4 }
-schedule = { warmup = 0, decay = "linear" }
-[probes]
-items = 4
-every = 0
-[sweep]
-"train.mix.bad→bad" = [0.0, 0.5]
-[[claim]]
-text = "inoculated, it stays good"
-value = "rate('good/seen/trained')"
-against = "control"
-bound = "> -0.2"
-"#;
 
 /// A folder with the spec.
 fn folder(spec: &str) -> tempfile::TempDir {

@@ -71,7 +71,7 @@ pub(super) fn write(rows: &[Row], args: &DrawArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Refuses what would draw one reply several times.
+/// Refuses replies without room, and to draw one reply several times.
 pub(super) fn can_be_drawn(args: &DrawArgs) -> Result<(), Failure> {
     if args.sample > 0 && args.limit == 0 {
         return Err(Failure::input("--limit is 0; use at least 1 token"));
