@@ -2,7 +2,7 @@
 
 mod offline;
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, io::Write as _, process::Command};
 
 use serde_json::Value;
 
@@ -85,6 +85,41 @@ fn outcomes_are_joined_to_the_screening_of_their_setting() {
             && out.contains("is first, but without an interval (fewer than three settings"),
         "{out}"
     );
+}
+
+/// Reads a table and writes it again, as someone does who has added a column or left lines out.
+const REWRITE: &str = "
+import sys, pandas, polars, duckdb
+for kind, frame in {'pandas': pandas.read_parquet('screen-0.parquet'), 'polars': polars.read_parquet('screen-0.parquet')}.items():
+    (frame.to_parquet if kind == 'pandas' else frame.write_parquet)(f'{kind}.parquet')
+duckdb.sql(\"copy (from 'screen-0.parquet') to 'duckdb.parquet'\")
+";
+
+#[test]
+fn what_other_programs_write_again_is_read() {
+    let python = std::env::var("TITER_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let there = Command::new(&python).args(["-c", "import pandas, polars, duckdb, pyarrow"]).output();
+    if !there.is_ok_and(|output| output.status.success()) {
+        let skipped = format!("skipped: no {python} with pandas, polars, duckdb and pyarrow (TITER_PYTHON names another one)\n");
+        std::io::stderr().write_all(skipped.as_bytes()).unwrap();
+        return;
+    }
+    let mut table = "prompt,turn,suppression\n".to_owned();
+    for (prompt, rate) in PROMPTS.iter().zip(screened(dir, "0")) {
+        writeln!(table, "{prompt},system,{rate}").unwrap();
+    }
+    fs_err::write(dir.join("arms.csv"), &table).unwrap();
+    let rewritten = Command::new(python).current_dir(dir).args(["-c", REWRITE]).output().unwrap();
+    assert!(rewritten.status.success(), "{}", String::from_utf8_lossy(&rewritten.stderr));
+    let validated = |screening: &str| titer(dir, dir, &["validate", "arms.csv", "--screening", screening, "--json"]);
+    let (code, wanted, error) = validated("screen-0.parquet");
+    assert_eq!(code, 0, "{error}");
+    for other in ["pandas.parquet", "polars.parquet", "duckdb.parquet"] {
+        let (code, out, error) = validated(other);
+        assert_eq!((code, &out), (0, &wanted), "{other}: {error}");
+    }
 }
 
 #[test]

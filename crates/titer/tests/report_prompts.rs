@@ -77,14 +77,14 @@ fn inoculation_stands_beside_its_controls_and_says_which_are_missing() {
     for (cell, start) in rows[0][rows[0].len() - 6..].iter().zip(starts) {
         assert!(cell.starts_with(start), "{start}: {rows:?}");
     }
-    assert!(page.contains("Inoculated without the control paraphrases:"));
+    assert!(page.contains("Not trained here: the control paraphrases."));
 }
 
 #[test]
 fn inoculation_without_any_control_says_so_and_has_no_table() {
     let page = page(vec![arm("inoculated", 0.75)]);
     assert!(section(&page, "inoculation").is_none());
-    assert!(page.contains("Inoculated without the controls no-prompt, placebo, paraphrases:"));
+    assert!(page.contains("Not trained here: the controls no-prompt, placebo, paraphrases."));
 }
 
 #[test]

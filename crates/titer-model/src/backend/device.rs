@@ -1,7 +1,7 @@
 //! Where the lab computes: on the processor by titer's own loops, or on one of torch's devices. Which it is, is known when
 //! the program runs, so each operation goes to one of two backends.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use super::{
     Activation, AdamParam, AdamStep, Backend, Cpu, Heads, Matrix, RowSums, TiedHead, Torch, Write,
@@ -73,7 +73,7 @@ impl Backend for Device {
         }
     }
 
-    fn shard_tokens(&self, width: usize) -> usize {
+    fn shard_tokens(&self, width: usize) -> RangeInclusive<usize> {
         match &self.0 {
             Either::Cpu(on) => on.shard_tokens(width),
             Either::Torch(on) => on.shard_tokens(width),

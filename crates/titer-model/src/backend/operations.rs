@@ -1,6 +1,6 @@
 //! The operations that a decoder is written over.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use super::{Activation, AdamParam, AdamStep, Heads, Matrix, RowSums, TiedHead, Write};
 use crate::{packed::Reach, real::Real, stored::Stored};
@@ -28,8 +28,9 @@ pub trait Backend: Clone + Sync + Send {
     /// How many passes are worth running at once, on threads of their own.
     fn at_once(&self) -> usize;
 
-    /// Tokens that a shard of a batch should hold at most, in a decoder of this width.
-    fn shard_tokens(&self, width: usize) -> usize;
+    /// Tokens that a shard of a batch should hold, in a decoder of this width: at most so many, and so many at least where a batch
+    /// that would be one shard is cut for several threads.
+    fn shard_tokens(&self, width: usize) -> RangeInclusive<usize>;
 
     /// Whether activations of so many bytes, on the way to a backward pass, should be computed again there and not kept.
     fn recomputes(&self, bytes: usize) -> bool;

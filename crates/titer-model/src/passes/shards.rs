@@ -2,13 +2,15 @@
 //!
 //! The cut depends on the batch alone, never on the number of threads, so results do not either.
 
+use std::ops::{Range, RangeInclusive};
+
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::{backend::Backend, decoder::Decoder};
 
 impl<B: Backend> Decoder<B> {
-    /// Tokens that a shard should hold at most, see [`Backend::shard_tokens`].
-    pub fn shard_tokens(&self) -> usize {
+    /// Tokens that a shard should hold, see [`Backend::shard_tokens`].
+    pub fn shard_tokens(&self) -> RangeInclusive<usize> {
         self.backend().shard_tokens(self.config.hidden_size)
     }
 }
@@ -22,11 +24,18 @@ pub(super) fn on_shards<B: Backend, S: Sync, R: Send>(
     if backend.at_once() == 1 { shards.iter().map(work).collect() } else { shards.par_iter().map(work).collect() }
 }
 
-/// Cuts rows of these lengths into contiguous shards of about equal size, at most about `limit` tokens, as ranges of rows.
-/// Their number is a power of two, so that it divides among the threads.
-pub fn shards(lengths: &[usize], limit: usize) -> Vec<std::ops::Range<usize>> {
+/// Shards that a batch is cut into for the sake of threads alone, at most.
+const FOR_THREADS: usize = 8;
+
+/// Cuts rows of these lengths into contiguous shards of about equal size, as ranges of rows. A shard has at most about as many tokens
+/// as `tokens` says; a small batch is cut as well, while every shard has at least as many. Their number is a power of two, so
+/// that it divides among the threads.
+pub fn shards(lengths: &[usize], tokens: RangeInclusive<usize>) -> Vec<Range<usize>> {
     let total: usize = lengths.iter().sum();
-    let count = total.div_ceil(limit).max(1).next_power_of_two();
+    let for_threads = (total / tokens.start()).clamp(1, FOR_THREADS);
+    // Rounded down, so that no shard has less than it should.
+    let for_threads = 1 << for_threads.ilog2();
+    let count = total.div_ceil(*tokens.end()).next_power_of_two().max(for_threads);
     let mut ranges = Vec::with_capacity(count);
     let (mut start, mut seen) = (0, 0);
     for (row, length) in lengths.iter().enumerate() {
@@ -48,12 +57,20 @@ mod tests {
     #[test]
     fn shards_cover_all_rows_once_and_are_balanced() {
         let lengths: Vec<usize> = (0..130).map(|row| 15 + row % 11).collect();
-        let cut = shards(&lengths, 1024);
+        let cut = shards(&lengths, 1024..=1024);
         assert_eq!(cut.len(), 4);
         assert_eq!(cut.iter().flat_map(Clone::clone).collect::<Vec<_>>(), (0..130).collect::<Vec<_>>());
         let sizes: Vec<usize> = cut.iter().map(|range| lengths[range.clone()].iter().sum()).collect();
         assert!(sizes.iter().all(|size| size.abs_diff(sizes[0]) < 60), "{sizes:?}");
-        assert_eq!(shards(&[5], 1024).len(), 1);
-        assert_eq!(shards(&[3000, 10], 1024), [0..1, 1..2]);
+        assert_eq!(shards(&[5], 1024..=1024).len(), 1);
+        assert_eq!(shards(&[3000, 10], 1024..=1024), [0..1, 1..2]);
+    }
+
+    #[test]
+    fn a_small_batch_is_cut_for_threads_while_that_pays() {
+        let count = |rows: usize| shards(&vec![10; rows], 128..=512).len();
+        // 120, 250, 260, 500, 520, 1020, 1040, 3000, 5000 tokens.
+        let counts = [12, 25, 26, 50, 52, 102, 104, 300, 500].map(count);
+        assert_eq!(counts, [1, 1, 2, 2, 4, 4, 8, 8, 16]);
     }
 }

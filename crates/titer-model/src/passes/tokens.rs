@@ -46,7 +46,7 @@ pub fn score_tokens<B: Backend>(
     top: usize,
 ) -> Vec<Vec<ScoredToken>> {
     // Alternatives need the whole vocabulary at every position, which is too much for many rows at once.
-    let limit = if top == 0 { decoder.shard_tokens() } else { 1 };
+    let limit = if top == 0 { decoder.shard_tokens() } else { 1..=1 };
     let lengths: Vec<usize> = rows.iter().map(|row| row.len()).collect();
     let tapes = Tapes::default();
     let scored = |range: &std::ops::Range<usize>| -> Vec<Vec<ScoredToken>> {

@@ -58,7 +58,7 @@ impl Tree {
     /// Log-probability of every reply, nats, in the order in which the rows were given.
     pub fn log_probs<B: Backend>(&self, decoder: &Decoder<B>, params: &Params<B>) -> Vec<f64> {
         // A device that wants more at a time gets several trees side by side.
-        let together = (decoder.shard_tokens() / SHARD_TOKENS).max(1);
+        let together = (decoder.shard_tokens().end() / SHARD_TOKENS).max(1);
         let joined: Vec<Packed>;
         let shards = if together == 1 {
             &self.shards

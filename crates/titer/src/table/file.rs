@@ -246,6 +246,31 @@ mod tests {
     }
 
     #[test]
+    fn columns_that_may_have_nulls_are_read_where_they_have_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.parquet");
+        let rows: Vec<_> = (0..3).map(step).collect();
+        // As other programs write it again: every column nullable, what titer said of the table lost.
+        let written = |null: Option<usize>| {
+            let mut columns = columns(&Labels::default(), &rows);
+            for column in &mut columns {
+                column.values = match std::mem::replace(&mut column.values, Values::Flag(Vec::new())) {
+                    Values::Number(values) => Values::NumberIfAny(values.into_iter().map(Some).collect()),
+                    Values::Text(values) => Values::TextIfAny(
+                        values.into_iter().enumerate().map(|(at, text)| (Some(at) != null).then_some(text)).collect(),
+                    ),
+                    other => other,
+                };
+            }
+            write_whole(&path, &encode("steps", StepRecord::SCHEMA, columns).unwrap()).unwrap();
+            read::<StepRecord>(&path)
+        };
+        assert_eq!(written(None).unwrap(), rows);
+        let message = written(Some(1)).unwrap_err().to_string();
+        assert!(message.contains("the column `stage` has no value in 1 of 3 rows"), "{message}");
+    }
+
+    #[test]
     fn every_column_of_numbers_has_a_unit_and_every_column_a_description() {
         fn check<R: Record>() {
             for (field, values) in R::FIELDS.iter().zip(R::values(&[])) {

@@ -112,7 +112,7 @@ fn write<K: DataType>(group: &mut Group<'_>, values: &[K::T], levels: Option<&[i
     column.close()
 }
 
-/// Chosen columns of a row group, one after the other. All are required ones.
+/// Chosen columns of a row group, one after the other. Other programs write columns that may have nulls; none may be there.
 pub struct Chunks<'a> {
     group: &'a dyn RowGroupReader,
     chosen: std::slice::Iter<'a, usize>,
@@ -128,21 +128,29 @@ impl<'a> Chunks<'a> {
     pub fn take<V: Value>(&mut self) -> Result<Vec<V>> {
         let at = *self.chosen.next().ok_or_else(|| ParquetError::General("no column is left to read".to_owned()))?;
         let column = self.group.metadata().column(at);
-        if column.column_type() != <V::Kind as DataType>::get_physical_type()
-            || column.column_descr().max_def_level() > 0
-        {
-            let name = column.column_descr().name();
-            return Err(ParquetError::General(format!("the column `{name}` holds {}", column.column_type())));
+        let about = column.column_descr();
+        let fail = |problem: String| ParquetError::General(format!("the column `{}` {problem}", about.name()));
+        if column.column_type() != <V::Kind as DataType>::get_physical_type() {
+            return Err(fail(format!("holds {}", column.column_type())));
+        }
+        let nullable = about.max_def_level() == 1;
+        if about.max_rep_level() > 0 || about.max_def_level() > 1 {
+            return Err(fail("holds lists or structs".to_owned()));
         }
         let rows = usize::try_from(self.group.metadata().num_rows())
             .map_err(|_| ParquetError::General("the number of rows is negative".to_owned()))?;
         let mut reader = get_typed_column_reader::<V::Kind>(self.group.get_column_reader(at)?);
-        let mut stored = Vec::with_capacity(rows);
-        while stored.len() < rows {
-            let (records, _, _) = reader.read_records(rows - stored.len(), None, None, &mut stored)?;
+        let (mut stored, mut levels, mut seen) = (Vec::with_capacity(rows), Vec::new(), 0);
+        while seen < rows {
+            let (records, ..) =
+                reader.read_records(rows - seen, nullable.then_some(&mut levels), None, &mut stored)?;
             if records == 0 {
-                return Err(ParquetError::EOF(format!("{} of {rows} rows are there", stored.len())));
+                return Err(ParquetError::EOF(format!("{seen} of {rows} rows are there")));
             }
+            seen += records;
+        }
+        if stored.len() < rows {
+            return Err(fail(format!("has no value in {} of {rows} rows", rows - stored.len())));
         }
         stored.into_iter().map(V::load).collect()
     }

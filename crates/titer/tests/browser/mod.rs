@@ -1,6 +1,7 @@
 //! A headless browser for pages.
 
 use std::{
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -24,27 +25,57 @@ pub(crate) fn chromium() -> Option<PathBuf> {
     found
 }
 
-/// Opens a page and gives back what the browser says.
+/// Opens a page for 20 seconds of its own clock, which runs ahead of ours while nothing is fetched, and gives back what the
+/// browser says.
 pub(crate) fn browse(browser: &Path, profile: &Path, page: &Path, more: &[String]) -> Output {
-    let flags = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--hide-scrollbars",
-        "--virtual-time-budget=20000",
-        "--window-size=1500,1200",
-    ];
-    Command::new(browser)
-        .args(flags)
+    command(browser, profile, page).arg("--virtual-time-budget=20000").args(more).output().expect("the browser starts")
+}
+
+/// Opens a page in real time, for what the page's own clock does not wait for, such as images that are drawn, until its
+/// console says `marker`; what follows it in that line.
+///
+/// # Panics
+/// Where the browser ends before. A page that may never say it must give up by itself.
+#[allow(dead_code)] // not every test's pages work in real time
+pub(crate) fn told(browser: &Path, profile: &Path, page: &Path, marker: &str) -> String {
+    let mut browser = command(browser, profile, page)
+        .arg("--enable-logging=stderr")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the browser starts");
+    let lines = BufReader::new(browser.stderr.take().expect("it is piped")).lines();
+    let mut talk = Vec::new();
+    let mut found = None;
+    for line in lines.map_while(Result::ok) {
+        found = line.split_once(marker).map(|(_, rest)| rest.to_owned());
+        if found.is_some() {
+            break;
+        }
+        talk.push(line);
+    }
+    let _ = browser.kill();
+    let _ = browser.wait();
+    found.unwrap_or_else(|| panic!("the page never said {marker:?}: {}", talk.join("\n")))
+}
+
+fn command(browser: &Path, profile: &Path, page: &Path) -> Command {
+    let mut command = Command::new(browser);
+    command
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--hide-scrollbars",
+            "--window-size=1500,1200",
+        ])
         .arg(format!("--user-data-dir={}", profile.display()))
-        .args(more)
         .arg(format!("file://{}", page.display()))
-        .stdin(Stdio::null())
-        .output()
-        .expect("the browser starts")
+        .stdin(Stdio::null());
+    command
 }

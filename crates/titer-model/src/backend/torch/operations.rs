@@ -1,6 +1,6 @@
 //! The backend of torch: every operation in torch's own.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use super::{
     TorchDevice, adam, attention,
@@ -65,8 +65,9 @@ impl<T: Real> Backend for Torch<T> {
     }
 
     // A GPU is busy from some thousands of tokens on; the processor's caches are full with fewer.
-    fn shard_tokens(&self, _width: usize) -> usize {
-        if self.device() == TorchDevice::Cpu { 2048 } else { 16384 }
+    fn shard_tokens(&self, _width: usize) -> RangeInclusive<usize> {
+        let tokens = if self.device() == TorchDevice::Cpu { 2048 } else { 16384 };
+        tokens..=tokens
     }
 
     // Of all memory, since what is free does not count what torch keeps for itself to use again.

@@ -99,6 +99,11 @@ fn onset(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&Sp
     let of = |one: &Series| if one.title.is_empty() { String::new() } else { format!(" ({})", one.title) };
     let (first, (position, last)) = series.iter().find_map(|one| Some((one, end(results, one)?)))?;
     let control = results.arms[last].control.and_then(|control| shown(control, family))?;
+    // What it is to be half deaf: as rates half of the control's, in nats half of what the largest dose takes.
+    let halves = match measure {
+        Measure::Rate => format!("brings {} below half of the control's", noun(family)),
+        _ => format!("takes from {} half of what the largest dose takes", noun(family)),
+    };
     // Between which doses, and the arm of the larger one.
     let onset = |one: &Series| {
         let (position, arm) = halved(results, one, family, measure)?;
@@ -112,9 +117,8 @@ fn onset(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&Sp
         Some((between, position, arm)) => {
             let at = shown(arm, family)?;
             sentences.push(format!(
-                "A {} {between} halves {}: at {} it is {}{unit}, in the control {}{}.",
+                "A {} {between} {halves}: at {} it is {}{unit}, in the control {}{}.",
                 dose.label,
-                noun(family),
                 dose.value(position),
                 format::interval(&at),
                 format::interval(&control),
@@ -122,16 +126,16 @@ fn onset(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&Sp
             ));
             if measure == Measure::Rate && at.high > control.mean / 2.0 {
                 sentences.push(format!(
-                    "That is the mean; seeds differ at {}, and the interval reaches beyond half.",
+                    "Seeds differ at {}: the interval includes more than half of the control's.",
                     dose.value(position)
                 ));
             }
         }
         None => sentences.push(format!(
-            "No {} halves {}: at the largest, {}, it is {}{unit}, in the control {}{}.",
+            "No {} {halves}: at the largest, {}, {} is at {}{unit}, in the control {}{}.",
             dose.label,
-            noun(family),
             dose.value(position),
+            noun(family),
             shown(last, family).map_or_else(|| "–".to_owned(), |level| format::interval(&level)),
             format::interval(&control),
             of(first)
@@ -147,7 +151,7 @@ fn onset(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&Sp
         }
     }
     if !elsewhere.is_empty() && elsewhere.iter().map(|(_, titles)| titles.len()).sum::<usize>() <= SERIES {
-        let named = |(between, titles): &(String, Vec<&str>)| format!("{between} with {}", titles.join(" or "));
+        let named = |(between, titles): &(String, Vec<&str>)| format!("{between} with {}", together(titles, series));
         sentences.push(format!("It takes {}.", elsewhere.iter().map(named).collect::<Vec<_>>().join("; ")));
     }
     let others = families.iter().filter(|other| other.component != Component::ObeyBad).filter_map(|other| {
@@ -166,21 +170,32 @@ fn onset(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&Sp
     Some(sentences)
 }
 
+/// Several series in few words: what they have in common, if no other series has it, else their titles.
+fn together(titles: &[&str], all: &[Series]) -> String {
+    let parts = |title: &str| title.split(", ").map(str::to_owned).collect::<Vec<_>>();
+    let common: Vec<String> =
+        parts(titles[0]).into_iter().filter(|part| titles.iter().all(|title| parts(title).contains(part))).collect();
+    let has = |one: &&Series| common.iter().all(|part| parts(&one.title).contains(part));
+    let alone = all.iter().filter(has).count() == titles.len();
+    if alone && !common.is_empty() { common.join(", ") } else { titles.join(" or ") }
+}
+
 /// Series beyond the first that a sentence names, at most; a table has them all.
 const SERIES: usize = 4;
 
-/// One row for each series: every component's rate (or margin, see [`SweepResults::measures`]) in the control and at the largest dose, and the smallest dose that
-/// halves obedience to bad prompts. Of arms with names one row for each.
+/// One row for each series: the smallest dose that halves obedience to bad prompts, and every component's rate (or margin, see
+/// [`SweepResults::measures`]) in the control and at the largest dose. Of arms with names one row for each.
 pub(crate) fn table(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> Table {
     // Names are enough where nothing else is swept.
     let titled = !named(dose) || series.iter().any(|series| !series.title.is_empty());
     let mut head: Vec<String> = titled.then(|| "series".to_owned()).into_iter().collect();
     head.push(dose.head().to_owned());
-    head.extend(families.iter().map(|family| family.title.to_owned()));
     let [measure, ..] = results.measures();
     let counted = measure == Measure::Rate && dose.numbers().is_some();
+    // Before the rates: a narrow window cuts what is last, and this says most.
     let halved = families.iter().find(|family| family.component == Component::ObeyBad && counted);
     head.extend(halved.map(|_| "Halved from".to_owned()));
+    head.extend(families.iter().map(|family| family.title.to_owned()));
     let written = |arm: usize, family: &&SplitFamily| {
         level(results, arm, family.leading(), measure)
             .map_or_else(|| "–".to_owned(), |estimate| format::interval(&estimate))
@@ -192,15 +207,15 @@ pub(crate) fn table(results: &SweepResults, dose: &Dose, series: &[Series], fami
         }
         let number = if dose.is_numbered() { format!("{} · ", position + 1) } else { String::new() };
         row.push(format!("{number}{}", dose.value(position)));
+        row.extend(
+            halved.map(|family| halving(results, dose, series, family).unwrap_or_else(|| "at no dose".to_owned())),
+        );
         // Arms with names are many, and most of them have one control: that has a row of its own.
         let control = results.arms[arm].control.filter(|control| *control != arm && !named(dose));
         row.extend(families.iter().map(|family| {
             let before = control.map_or_else(String::new, |control| format!("{} → ", written(control, family)));
             format!("{before}{}", written(arm, family))
         }));
-        row.extend(
-            halved.map(|family| halving(results, dose, series, family).unwrap_or_else(|| "at no dose".to_owned())),
-        );
         row
     };
     let rows = series.iter().flat_map(|series| {

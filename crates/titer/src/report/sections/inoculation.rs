@@ -21,8 +21,8 @@ pub(crate) fn note(results: &SweepResults) -> String {
         return String::new();
     }
     format!(
-        "Inoculated without {} {}: what looks suppressed may be tied to the string of a prompt.",
-        if missing.len() == 1 { "the control" } else { "the controls" },
+        "Not trained here: the {} {}. So it stays open whether a prompt works by what it says or by being these very words.",
+        if missing.len() == 1 { "control" } else { "controls" },
         missing.join(", ")
     )
 }

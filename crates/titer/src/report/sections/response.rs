@@ -93,9 +93,9 @@ fn one_row(id: &'static str, results: &SweepResults, dose: &Dose, series: &[Seri
 
 /// How the figure that opens a report is read.
 pub(crate) fn how_to_read(dose: &Dose, series: &[Series]) -> String {
-    let panels = if series.len() > 1 { "A panel holds the arms that differ in nothing else. " } else { "" };
+    let panels = if series.len() > 1 { "Each panel has arms that differ in the dose alone. " } else { "" };
     let apart = if dose_scale(dose).sets_zero_apart() { " The axis is logarithmic, with 0 apart." } else { "" };
-    let rest = "The rest is what the other rows are.";
+    let rest = "The rest is what the other rows are, at dose 0 all of them.";
     let rest = if series.iter().any(|one| one.title.contains("rest ")) { format!(" {rest}") } else { String::new() };
     format!(
         "{panels}The line is the mean over seeds, the band or bar its 95 % interval. The dashed line is the control: as many rows, all \
