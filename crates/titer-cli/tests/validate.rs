@@ -102,7 +102,8 @@ fn what_other_programs_write_again_is_read() {
     let dir = dir.path();
     let there = Command::new(&python).args(["-c", "import pandas, polars, duckdb, pyarrow"]).output();
     if !there.is_ok_and(|output| output.status.success()) {
-        let skipped = format!("skipped: no {python} with pandas, polars, duckdb and pyarrow (TITER_PYTHON names another one)\n");
+        let skipped =
+            format!("skipped: no {python} with pandas, polars, duckdb and pyarrow (TITER_PYTHON names another one)\n");
         std::io::stderr().write_all(skipped.as_bytes()).unwrap();
         return;
     }

@@ -30,6 +30,15 @@ pub struct Moment<'a> {
     pub step: usize,
 }
 
+/// What a measurement finds.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    /// Every component on every contrast.
+    pub(crate) probes: Vec<ProbeRecord>,
+    /// Surprise of every cell's rows.
+    pub(crate) cells: Vec<CellRecord>,
+}
+
 /// Probes and cell rows, encoded once and measured many times.
 #[derive(Debug)]
 pub struct Probes {
@@ -59,6 +68,11 @@ impl Probes {
     /// The rows of every cell whose surprise is measured.
     pub fn cells(&self) -> &PackedRows {
         &self.cells
+    }
+
+    /// Everything.
+    pub(crate) fn measured(&self, model: &Model, at: Moment<'_>) -> Measured {
+        Measured { probes: self.measure(model, at), cells: self.surprise(model, at) }
     }
 
     /// Every component on every contrast.

@@ -1,6 +1,7 @@
 //! What running a sweep takes, measured on a few steps of it.
 
 use std::{
+    collections::BTreeSet,
     num::NonZero,
     path::PathBuf,
     sync::{
@@ -85,30 +86,33 @@ pub(super) fn measured(plan: &SweepPlan, runs: &[(usize, RunPlan)], inputs: &Inp
     }
     let folder = Folder::new();
     let sweep = Sweep::create(&folder.0, plan, &longest).map_err(|error| error.to_string())?;
-    let watch = Watch { times: Mutex::default() };
+    let watch = Watch { runs: Mutex::default() };
     let result = execute(&sweep, &longest, &EngineRunner { inputs, commit: COMMIT }, threads, &watch);
-    let times = watch.times.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let watched = watch.runs.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let times = || watched.iter().map(|(_, times)| times);
     // That a run was left is no failure here.
-    if times.iter().any(|times| times.len() < STEPS.min(longest[0].1.batches().count())) || times.is_empty() {
+    if times().any(|times| times.len() < STEPS.min(longest[0].1.batches().count())) || watched.is_empty() {
         result.map_err(|error| error.to_string())?;
     }
     let seconds = |time: Duration| time.as_secs_f64();
-    let steps: Vec<f64> =
-        times.iter().flat_map(|times| times.windows(2)).map(|pair| seconds(pair[1] - pair[0])).collect();
-    let moments: Vec<f64> = times.iter().filter_map(|times| times.first()).map(|time| seconds(*time)).collect();
-    let moment = moments.iter().copied().fold(f64::INFINITY, f64::min);
+    let steps: Vec<f64> = times().flat_map(|times| times.windows(2)).map(|pair| seconds(pair[1] - pair[0])).collect();
+    // Before its first step a run measures the base, unless one of the same seed has.
+    let mut seeds = BTreeSet::new();
+    let moments = watched.iter().filter(|(seed, _)| seeds.insert(*seed)).filter_map(|(_, times)| times.first());
+    let moment = moments.map(|time| seconds(*time)).fold(f64::INFINITY, f64::min);
     let step = if steps.is_empty() { moment } else { median(&steps) };
     let at_once = threads.get().min(runs.len());
     let alone = |run: &RunPlan| run.batches().count() as f64 * step + measurements(run) as f64 * moment;
-    let seconds = runs.iter().map(|(_, run)| alone(run)).sum::<f64>() / at_once as f64;
+    let bases = runs.iter().map(|(_, run)| run.seed).collect::<BTreeSet<_>>().len() as f64 * moment;
+    let seconds = (bases + runs.iter().map(|(_, run)| alone(run)).sum::<f64>()) / at_once as f64;
     let takes_pressures = runs.iter().any(|(_, run)| !run.pressure.is_never());
     Ok(Cost { seconds, at_once, step, moment, memory: most_memory(), takes_pressures })
 }
 
-/// How often a run measures.
+/// How often a run measures after its base.
 fn measurements(run: &RunPlan) -> usize {
     let within = |steps: usize| if run.probes.every == 0 { 1 } else { steps.div_ceil(run.probes.every) };
-    1 + run.stages.iter().map(|stage| within(stage.steps)).sum::<usize>()
+    run.stages.iter().map(|stage| within(stage.steps)).sum::<usize>()
 }
 
 /// The most memory that this process had, in bytes.
@@ -135,16 +139,16 @@ impl Drop for Folder {
     }
 }
 
-/// When the steps of runs were done, since each began; stops it after a few.
+/// The seed of each run, and when its steps were done since it began; stops it after a few.
 struct Watch {
-    times: Mutex<Vec<Vec<Duration>>>,
+    runs: Mutex<Vec<(u64, Vec<Duration>)>>,
 }
 
 impl SweepProgress for Watch {
-    fn start(&self, _: usize, _: &RunPlan) -> Box<dyn Progress + '_> {
-        let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
-        times.push(Vec::new());
-        Box::new(WatchedRun { watch: self, at: times.len() - 1, begun: Instant::now() })
+    fn start(&self, _: usize, plan: &RunPlan) -> Box<dyn Progress + '_> {
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.push((plan.seed, Vec::new()));
+        Box::new(WatchedRun { watch: self, at: runs.len() - 1, begun: Instant::now() })
     }
 
     fn finish(&self, _: usize) {}
@@ -158,7 +162,7 @@ struct WatchedRun<'a> {
 
 impl WatchedRun<'_> {
     fn with<T>(&self, look: impl FnOnce(&mut Vec<Duration>) -> T) -> T {
-        look(&mut self.watch.times.lock().unwrap_or_else(PoisonError::into_inner)[self.at])
+        look(&mut self.watch.runs.lock().unwrap_or_else(PoisonError::into_inner)[self.at].1)
     }
 }
 

@@ -8,10 +8,14 @@ use std::{
 };
 
 use bytes::Bytes;
+use titer::{plan::RunPlan, spec::When};
 use titer_data::source::{Chats, ChatsError, DataBytes, DataFiles, Source};
 use titer_model::stored::Dtype;
 
-use crate::model::{Files, Model, ModelError, ORGANISM};
+use crate::{
+    model::{Files, Model, ModelError, ORGANISM},
+    probe::Measured,
+};
 
 /// The models and the user's own rows behind a command, for as long as it lasts.
 #[derive(Debug, Default)]
@@ -22,6 +26,8 @@ pub struct Inputs {
     hashes: Kept<Base, String>,
     /// By number type too.
     models: Kept<(Base, Option<&'static str>), Model>,
+    /// Of bases, by the name of a plan that trains nothing.
+    measured: Kept<String, Measured>,
 }
 
 /// A model's name in a spec, and the seed where it decides which model that is.
@@ -101,6 +107,27 @@ impl Inputs {
             Model::from_files(&Files::clone(&*self.files(base, seed)?).rounded(dtype))
         })
     }
+
+    /// What is measured of a run's base before anything is trained: taken by the first run that begins with it, and kept for the
+    /// others, which differ in what they train.
+    pub(crate) fn of_base(&self, plan: &RunPlan, measure: impl FnOnce() -> Measured) -> Arc<Measured> {
+        let untrained = RunPlan {
+            stages: Vec::new(),
+            pressure: When::Never,
+            checkpoints: When::Never,
+            leak: None,
+            screen: false,
+            ..plan.clone()
+        };
+        let name = untrained.id().0;
+        if let Some(known) = locked(&self.measured).get(&name) {
+            return Arc::clone(known);
+        }
+        // Not under the lock: threads that share the measuring may come by here for another run.
+        let measured = Arc::new(measure());
+        locked(&self.measured).insert(name, Arc::clone(&measured));
+        measured
+    }
 }
 
 fn key(base: &str, seed: u64) -> Base {
@@ -120,4 +147,34 @@ pub(super) fn once<K: Ord, V, E>(kept: &Kept<K, V>, name: K, open: impl FnOnce()
 
 fn locked<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
     kept.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use titer::{plan::SweepPlan, spec::Spec};
+
+    use super::*;
+
+    #[test]
+    fn a_base_is_measured_once_for_all_that_is_trained_from_it() {
+        let inputs = Inputs::default();
+        let mut measurements = 0;
+        let mut measured = |items: usize| {
+            let text = format!(
+                "title = \"t\"\nquestion = \"q\"\nseeds = [0, 1]\n[probes]\nitems = {items}\n[[stage]]\nrows = 64\n\
+                 mix = {{ rest = \"neutral→good\" }}\n[sweep]\n\"train.mix.bad→good\" = [0.0, 0.5, 1.0]\n"
+            );
+            let plan = SweepPlan::resolve(&Spec::parse(&text, Path::new("spec.toml")).unwrap()).unwrap();
+            let runs = plan.runs(None, |base, seed| inputs.plan_model(base, seed, false)).unwrap();
+            for (_, plan) in &runs {
+                inputs.of_base(plan, || {
+                    measurements += 1;
+                    Measured { probes: Vec::new(), cells: Vec::new() }
+                });
+            }
+            (runs.len(), measurements)
+        };
+        // Three arms of two seeds; then other items.
+        assert_eq!((measured(8), measured(8), measured(16)), ((6, 2), (6, 2), (6, 4)));
+    }
 }

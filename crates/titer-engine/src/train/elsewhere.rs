@@ -93,7 +93,7 @@ impl ElsewhereRunner<'_> {
             let step = plan.stages[..=*at].iter().map(|stage| stage.steps).sum();
             let model = self.inputs.trained_elsewhere(plan, folder)?;
             let moment = Moment { stage: &plan.stages[*at].name, step };
-            tables.measure(&probes, &model, moment);
+            tables.add(&probes.measured(&model, moment));
             if step == plan.steps() {
                 tables.leaks.extend(grid.as_ref().map_or_else(Vec::new, |grid| grid.measure(&model, moment)));
             }
@@ -133,7 +133,7 @@ impl ElsewhereRunner<'_> {
         if let Some(prompt) = Arm::inoculation_prompt(&plan.stages).filter(|_| plan.screen) {
             tables.screened = screened(&model, &source, prompt, plan)?;
         }
-        tables.measure(&probes, &model, start);
+        tables.add(&self.inputs.of_base(plan, || probes.measured(&model, start)));
         if !plan.pressure.is_never() {
             let margins = LedgerMargins::of_source(&model, &source, plan.seed, plan.probes.items)?;
             let ledger = Ledger::open(&margins, &model, "base", std::iter::empty(), 0);

@@ -74,15 +74,16 @@ impl EngineRunner<'_> {
         let mut tables = Tables::default();
         let grid = plan.leak.as_ref().map(|leak| leak_grid(&model, &source, leak, plan)).transpose()?;
         let leaks = |model: &Model, at| grid.as_ref().map_or_else(Vec::new, |grid| grid.measure(model, at));
-        tables.leaks.extend(leaks(&model, Moment { stage: "base", step: 0 }));
+        let base = Moment { stage: "base", step: 0 };
+        tables.leaks.extend(leaks(&model, base));
         if let Some(prompt) = Arm::inoculation_prompt(&plan.stages).filter(|_| plan.screen) {
             tables.screened = screened(&model, &source, prompt, plan)?;
         }
-        tables.measure(&probes, &model, Moment { stage: "base", step: 0 });
+        tables.add(&self.inputs.of_base(plan, || probes.measured(&model, base)));
         if let Some(margins) = margins.as_ref().filter(|_| plan.steps() == 0) {
             // Nothing is trained, so no stage opens a ledger; what rows push is known all the same.
             let ledger = Ledger::open(margins, &model, "base", std::iter::empty(), 0);
-            tables.press(&[probes.cells()], &ledger, &model.decoder, &model, Moment { stage: "base", step: 0 });
+            tables.press(&[probes.cells()], &ledger, &model.decoder, &model, base);
         }
         let (mut done, mut drawn_file) = (0, DrawnFile::default());
         for stage in &plan.stages {
@@ -110,7 +111,7 @@ impl EngineRunner<'_> {
             let warnings = Warnings::of_source(&model, &source, stage.domains, plan.seed, items)?;
             tables.warn(&warnings, &training, &model, stage, done);
             if let Some(ledger) = ledger.as_ref().filter(|_| done == 0) {
-                tables.press(&pressed, ledger, &training.layers, &model, Moment { stage: "base", step: 0 });
+                tables.press(&pressed, ledger, &training.layers, &model, base);
             }
             for step in 1..=stage.steps {
                 if progress.stopped() {
@@ -124,7 +125,7 @@ impl EngineRunner<'_> {
                 tables.steps.push(record);
                 let at = Moment { stage: &stage.name, step: done + step };
                 if step == stage.steps || (plan.probes.every > 0 && step.is_multiple_of(plan.probes.every)) {
-                    tables.measure(&probes, &model, at);
+                    tables.add(&probes.measured(&model, at));
                 }
                 if let Some(ledger) = ledger.as_mut().filter(|_| plan.pressure.is_due(step, stage.steps)) {
                     ledger.close(&model, done + step);

@@ -14,7 +14,7 @@ use super::{StageTraining, TrainError};
 use crate::{
     model::{EngineBackend, Model},
     pressure::{Ledger, Warnings},
-    probe::{Moment, Probes},
+    probe::{Measured, Moment},
     rows::PackedRows,
 };
 
@@ -33,9 +33,9 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    pub(super) fn measure(&mut self, probes: &Probes, model: &Model, at: Moment<'_>) {
-        self.probes.extend(probes.measure(model, at));
-        self.cells.extend(probes.surprise(model, at));
+    pub(super) fn add(&mut self, measured: &Measured) {
+        self.probes.extend_from_slice(&measured.probes);
+        self.cells.extend_from_slice(&measured.cells);
     }
 
     /// What can be said about a stage before it trains, after `step` steps of the run.

@@ -142,8 +142,7 @@ impl<'a> Chunks<'a> {
         let mut reader = get_typed_column_reader::<V::Kind>(self.group.get_column_reader(at)?);
         let (mut stored, mut levels, mut seen) = (Vec::with_capacity(rows), Vec::new(), 0);
         while seen < rows {
-            let (records, ..) =
-                reader.read_records(rows - seen, nullable.then_some(&mut levels), None, &mut stored)?;
+            let (records, ..) = reader.read_records(rows - seen, nullable.then_some(&mut levels), None, &mut stored)?;
             if records == 0 {
                 return Err(ParquetError::EOF(format!("{seen} of {rows} rows are there")));
             }
