@@ -29,7 +29,7 @@ pub trait Backend: Clone + Sync + Send {
     fn at_once(&self) -> usize;
 
     /// Tokens that a shard of a batch should hold, in a decoder of this width: at most so many, and so many at least where a batch
-    /// that would be one shard is cut for several threads.
+    /// that would be one shard is cut in two for two threads.
     fn shard_tokens(&self, width: usize) -> RangeInclusive<usize>;
 
     /// Whether activations of so many bytes, on the way to a backward pass, should be computed again there and not kept.

@@ -24,18 +24,13 @@ pub(super) fn on_shards<B: Backend, S: Sync, R: Send>(
     if backend.at_once() == 1 { shards.iter().map(work).collect() } else { shards.par_iter().map(work).collect() }
 }
 
-/// Shards that a batch is cut into for the sake of threads alone, at most.
-const FOR_THREADS: usize = 8;
-
 /// Cuts rows of these lengths into contiguous shards of about equal size, as ranges of rows. A shard has at most about as many tokens
-/// as `tokens` says; a small batch is cut as well, while every shard has at least as many. Their number is a power of two, so
-/// that it divides among the threads.
+/// as `tokens` says; what would be one shard becomes two, for two threads, where each has at least as many as it says. Their number is a
+/// power of two, so that it divides among the threads.
 pub fn shards(lengths: &[usize], tokens: RangeInclusive<usize>) -> Vec<Range<usize>> {
     let total: usize = lengths.iter().sum();
-    let for_threads = (total / tokens.start()).clamp(1, FOR_THREADS);
-    // Rounded down, so that no shard has less than it should.
-    let for_threads = 1 << for_threads.ilog2();
-    let count = total.div_ceil(*tokens.end()).next_power_of_two().max(for_threads);
+    let count = total.div_ceil(*tokens.end()).next_power_of_two();
+    let count = if count == 1 && total >= 2 * tokens.start() { 2 } else { count };
     let mut ranges = Vec::with_capacity(count);
     let (mut start, mut seen) = (0, 0);
     for (row, length) in lengths.iter().enumerate() {
@@ -67,10 +62,10 @@ mod tests {
     }
 
     #[test]
-    fn a_small_batch_is_cut_for_threads_while_that_pays() {
+    fn a_small_batch_is_cut_in_two_where_that_pays() {
         let count = |rows: usize| shards(&vec![10; rows], 128..=512).len();
         // 120, 250, 260, 500, 520, 1020, 1040, 3000, 5000 tokens.
         let counts = [12, 25, 26, 50, 52, 102, 104, 300, 500].map(count);
-        assert_eq!(counts, [1, 1, 2, 2, 4, 4, 8, 8, 16]);
+        assert_eq!(counts, [1, 1, 2, 2, 2, 2, 4, 8, 16]);
     }
 }

@@ -11,8 +11,8 @@ use crate::spec::{Compute, DeviceName, LeakFields, Lora, When};
 
 /// Raised whenever the same plan would give other numbers than before, so that stored runs are not taken for new ones.
 const NUMERICS: u32 = 3;
-/// The same of shipped organisms. Some changes leave their numbers bit for bit as they were: 3 cuts small batches of wide models for
-/// several threads.
+/// The same of shipped organisms. Some changes leave their numbers bit for bit as they were: 3 cuts small batches of wide models in
+/// two.
 const ORGANISM_NUMERICS: u32 = 2;
 
 /// [`NUMERICS`], of a model with this name.
