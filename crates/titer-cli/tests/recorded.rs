@@ -1,6 +1,7 @@
 //! What real servers answered titer, played back: `recorded/record.py` says how it was recorded, and records it anew.
 //!
-//! `vllm-0.32.0.jsonl` is from vLLM 0.32.0 on the processor, in f32, of the small Llama in `recorded/model`.
+//! `vllm-0.32.0.jsonl` is from vLLM 0.32.0 and `sglang-0.5.23.jsonl` from SGLang 0.5.23, both on the processor, in f32, of the small Llama in
+//! `recorded/model`. SGLang had the adapters in `recorded/adapter` beside it.
 
 mod offline;
 mod served;
@@ -54,34 +55,50 @@ fn numbers(path: &Path) -> Vec<f64> {
     records.iter().flat_map(|record| [record.log_prob, record.base_log_prob, record.margin]).collect()
 }
 
-#[test]
-fn vllm_has_answered_with_the_numbers_of_the_model_and_with_its_replies() {
+/// Does what `record.py` did, with what was recorded of a model by its name and with the model here: numbers and replies are the same. Gives the
+/// numbers.
+fn is_the_model(file: &str, served: &str, adapters: &[&str], way: &str) -> Vec<f64> {
     let dir = folder();
     let dir = dir.path();
     let model = recorded().join("model").display().to_string();
-    let vllm = playing("vllm-0.32.0.jsonl");
-    let there = ["--endpoint", &vllm.url, "--served", "small", "--cache", "cache"];
+    let server = playing(file);
+    let here = [&["--model", &*model], adapters].concat();
+    let there = ["--endpoint", &server.url, "--served", served, "--cache", "cache"];
     let ask = |args: &[&str], more: &[&str]| {
         let (code, out, error) = titer(dir, dir, &[args, more].concat());
         assert_eq!(code, 0, "{error}");
         (out, error)
     };
-    let screen =
-        ["screen", "--model", &model, "--rows", "rows.jsonl", "--prompts", "prompts.txt", "--turn", "system", "--out"];
-    ask(&screen, &["here.parquet"]);
-    let (_, error) = ask(&screen, &[&["there.parquet"], &there[..]].concat());
-    assert!(error.contains("asked by prompt_logprobs of /v1/completions, as vLLM has it"), "{error}");
-    let (here, back) = (numbers(&dir.join("here.parquet")), numbers(&dir.join("there.parquet")));
-    assert!(here.len() == back.len() && here.iter().any(|number| *number < -3.0));
-    for (here, back) in here.iter().zip(&back) {
-        assert!((here - back).abs() < 1e-4, "{here} {back}");
+    let screen = ["screen", "--rows", "rows.jsonl", "--prompts", "prompts.txt", "--turn", "system", "--out"];
+    ask(&screen, &[&["here.parquet"], &*here].concat());
+    let (_, error) = ask(&screen, &[&["there.parquet", "--model", &model], &there[..]].concat());
+    assert!(error.contains(&format!("serves `{served}`, asked by {way}")), "{error}");
+    let (own, back) = (numbers(&dir.join("here.parquet")), numbers(&dir.join("there.parquet")));
+    assert!(own.len() == back.len() && own.iter().any(|number| *number < -3.0));
+    for (own, back) in own.iter().zip(&back) {
+        assert!((own - back).abs() < 1e-4, "{own} {back}");
     }
-    assert!(vllm.requests("/v1/completions").iter().all(|request| request.authorization.is_empty()));
+    assert!(server.requests("").iter().all(|request| request.authorization.is_empty()));
 
     let score = ["score", "rows.jsonl", "--rule", "regex:yes", "--sample", "1", "--temperature", "0", "--limit", "4"];
-    let (own, _) = ask(&score, &["--model", &model, "--replies", "here.jsonl"]);
-    let (back, _) = ask(&score, &[&there[..], &["--replies", "there.jsonl"]].concat());
-    assert_eq!(own, back);
+    let (out, _) = ask(&score, &[&here[..], &["--replies", "here.jsonl"]].concat());
+    let (again, _) = ask(&score, &[&there[..], &["--replies", "there.jsonl"]].concat());
+    assert_eq!(out, again);
     let replies = |name: &str| fs_err::read_to_string(dir.join(name)).unwrap();
     assert_eq!(replies("here.jsonl"), replies("there.jsonl"));
+    back
+}
+
+#[test]
+fn vllm_has_answered_with_the_numbers_of_the_model_and_with_its_replies() {
+    is_the_model("vllm-0.32.0.jsonl", "small", &[], "prompt_logprobs of /v1/completions, as vLLM has it");
+}
+
+#[test]
+fn sglang_has_answered_with_those_of_the_model_and_of_adapters_that_it_serves_by_name() {
+    let (file, way) = ("sglang-0.5.23.jsonl", "logprob_start_len of /generate, as SGLang has it");
+    let adapter = recorded().join("adapter").display().to_string();
+    let small = is_the_model(file, "small", &[], way);
+    let adapted = is_the_model(file, "adapted", &["--adapter", &adapter], way);
+    assert!(small.iter().zip(&adapted).any(|(small, adapted)| (small - adapted).abs() > 1.0));
 }

@@ -1,11 +1,22 @@
 """Records what a real server answers titer, for `tests/recorded.rs` to play back.
 
     python record.py model                                     writes the small model in `model` anew (needs torch and transformers)
+    python record.py adapter                                   writes adapters on it in `adapter` anew (needs PEFT too)
     python record.py ask URL OUT TITER                         asks the server at URL by titer through a proxy, and writes what was said
 
 Start the server first, with this folder's model under the name `small`: for vLLM on the processor
 
     vllm serve model --served-model-name small --dtype float32 --max-model-len 64 --no-enable-prefix-caching --enforce-eager
+
+and for SGLang, with the adapters under the name `adapted`
+
+    SGLANG_USE_CPU_ENGINE=1 python -m sglang.launch_server --model-path model --served-model-name small --device cpu --dtype float32 \
+        --attention-backend torch_native --sampling-backend pytorch --grammar-backend none --max-total-tokens 4096 --max-running-requests 8 \
+        --enable-lora --lora-paths adapted=adapter --lora-backend torch_native
+
+SGLang's kernels for the processor have no package. A module `sgl_kernel` was put in their place, whose functions only fail when they are called:
+on a processor without AMX, SGLang takes PyTorch's own operations for everything that is asked here. And where there is no CUDA, `pin_memory` of
+PyTorch has to be ignored, which SGLang's `torch_native` adapters call.
 
 OUT gets a line of JSON for each request: path, body (null where it was a GET), status and answer.
 """
@@ -36,7 +47,6 @@ def placeless(answer):
     return answer
 
 
-
 def model():
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -60,7 +70,27 @@ def model():
     (HERE / "model" / "tokenizer_config.json").write_text(json.dumps(settings))
 
 
+def adapter():
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import LlamaForCausalLM
+
+    torch.manual_seed(1)
+    every = "q_proj k_proj v_proj o_proj gate_proj up_proj down_proj".split()
+    adapted = get_peft_model(LlamaForCausalLM.from_pretrained(HERE / "model"), LoraConfig(r=2, lora_alpha=8, target_modules=every))
+    for name, weights in adapted.named_parameters():
+        if "lora" in name:
+            torch.nn.init.normal_(weights, std=0.3)
+    adapted.save_pretrained(HERE / "adapter")
+    (HERE / "adapter" / "README.md").unlink()
+    config = json.loads((HERE / "adapter" / "adapter_config.json").read_text())
+    config = {**config, "base_model_name_or_path": "small", "target_modules": every}
+    (HERE / "adapter" / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+
 def ask(url, out, titer):
+    with urllib.request.urlopen(url + "/v1/models") as models:
+        listed = [model["id"] for model in json.loads(models.read())["data"]]
     said = []
 
     class Proxy(http.server.BaseHTTPRequestHandler):
@@ -97,16 +127,19 @@ def ask(url, out, titer):
                 lines.append(json.dumps({"cell": cell, "messages": turns}) + "\n")
         (folder / "rows.jsonl").write_text("".join(lines))
         (folder / "prompts.txt").write_text("\n".join(PROMPTS) + "\n")
-        there = ["--endpoint", f"http://127.0.0.1:{server.server_port}", "--served", "small", "--cache", folder / "cache"]
         screen = ["screen", "--model", HERE / "model", "--rows", folder / "rows.jsonl", "--prompts", folder / "prompts.txt", "--turn", "system"]
-        subprocess.run([titer, *screen, *there], check=True)
         score = ["score", folder / "rows.jsonl", "--rule", "regex:yes", "--sample", "1", "--temperature", "0", "--limit", "4"]
-        subprocess.run([titer, *score, *there], check=True)
+        for served in listed:
+            there = ["--endpoint", f"http://127.0.0.1:{server.server_port}", "--served", served, "--cache", folder / "cache"]
+            subprocess.run([titer, *screen, *there], check=True)
+            subprocess.run([titer, *score, *there], check=True)
     said.sort(key=lambda one: json.dumps(one, sort_keys=True))
     pathlib.Path(out).write_text("".join(json.dumps(one) + "\n" for one in said))
 
 
 if sys.argv[1] == "model":
     model()
+elif sys.argv[1] == "adapter":
+    adapter()
 else:
     ask(*sys.argv[2:])

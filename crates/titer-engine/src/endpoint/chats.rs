@@ -2,16 +2,20 @@
 
 use std::{
     collections::BTreeSet,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     EndpointError, EndpointOptions,
     cache::{AskedKey, Cache},
     client::Client,
     each::each,
+    named::Named,
 };
 
 /// Where chats go, with every server that speaks OpenAI's interface.
@@ -45,6 +49,8 @@ pub(super) struct ChatClient {
     pub(super) options: EndpointOptions,
     client: Client,
     cache: Cache,
+    /// Known when the server has been asked what it serves.
+    named: OnceLock<Named>,
     tokens: AtomicUsize,
 }
 
@@ -56,7 +62,7 @@ impl ChatClient {
     pub(super) fn new(options: EndpointOptions) -> Result<Self, EndpointError> {
         let client = Client::new(&options.url, options.key.clone(), options.tries);
         let cache = Cache::open(&options.cache, &client.shown(PATH), &options.served)?;
-        Ok(Self { options, client, cache, tokens: AtomicUsize::new(0) })
+        Ok(Self { options, client, cache, named: OnceLock::new(), tokens: AtomicUsize::new(0) })
     }
 
     /// What these cost.
@@ -112,7 +118,17 @@ impl ChatClient {
 
     /// Makes sure that the server serves the model, as far as it says what it serves.
     pub(super) fn serves(&self, say: &dyn Fn(&str)) -> Result<(), EndpointError> {
-        self.client.serves(&self.options.served, say)
+        let named = self.client.serves(&self.options.served, say)?;
+        self.named.get_or_init(|| named);
+        Ok(())
+    }
+
+    /// Puts the model's name into a request.
+    pub(super) fn name(&self, body: &mut Map<String, Value>) {
+        match self.named.get() {
+            Some(named) => named.put(body),
+            None => Named::plain(&self.options.served).put(body),
+        }
     }
 
     /// An answer without what was asked for.

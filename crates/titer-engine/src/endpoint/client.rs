@@ -4,7 +4,7 @@ use std::{thread::sleep, time::Duration};
 
 use serde_json::Value;
 
-use super::EndpointError;
+use super::{EndpointError, named::Named};
 
 /// Seconds until an answer at most: a long prompt on a busy server.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -105,20 +105,23 @@ impl Client {
         }
     }
 
-    /// Makes sure that the server serves the model, as far as it says what it serves.
-    pub(super) fn serves(&self, model: &str, say: &dyn Fn(&str)) -> Result<(), EndpointError> {
+    /// How requests name the model. Makes sure that the server serves it, as far as it says what it serves.
+    pub(super) fn serves(&self, model: &str, say: &dyn Fn(&str)) -> Result<Named, EndpointError> {
         let models = match self.ask("/v1/models", None, false) {
             Err(EndpointError::Status { .. }) => {
                 say("the server does not say which models it serves, so the name is not checked");
-                return Ok(());
+                return Ok(Named::plain(model));
             }
             models => models?,
         };
         let each = || models["data"].as_array().into_iter().flatten();
+        if let Some(entry) = each().find(|entry| entry["id"] == model) {
+            return Ok(Named::listed(model, entry));
+        }
         let known: Vec<&str> = each().filter_map(|model| model["id"].as_str()).collect();
         let mut aliases = each().filter_map(|model| model["aliases"].as_array()).flatten().filter_map(Value::as_str);
-        if known.is_empty() || known.contains(&model) || aliases.any(|alias| alias == model) {
-            return Ok(());
+        if known.is_empty() || aliases.any(|alias| alias == model) {
+            return Ok(Named::plain(model));
         }
         Err(EndpointError::NotServed { url: self.shown(""), model: model.to_owned(), known: known.join(", ") })
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{EndpointError, client::Client};
+use super::{EndpointError, client::Client, named::Named};
 
 /// The interface of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,23 +47,23 @@ impl Dialect {
     pub(super) fn log_prob(
         self,
         client: &Client,
-        model: &str,
+        named: &Named,
         pair: Pair<'_>,
         trying: bool,
     ) -> Result<f64, EndpointError> {
-        let answer = client.ask(self.path(), Some(&self.request(model, pair)), trying)?;
+        let answer = client.ask(self.path(), Some(&self.request(named, pair)), trying)?;
         self.read(&answer, pair).map_err(|problem| problem.at(&client.shown(self.path())))
     }
 
-    fn request(self, model: &str, (context, reply): Pair<'_>) -> Value {
+    fn request(self, named: &Named, (context, reply): Pair<'_>) -> Value {
         let whole = [context, reply].concat();
-        match self {
+        let mut body = match self {
             Self::Vllm => json!({
-                "model": model, "prompt": whole, "max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0, "add_special_tokens": false,
+                "prompt": whole, "max_tokens": 1, "temperature": 0.0, "prompt_logprobs": 0, "add_special_tokens": false,
             }),
             // From the last token of the context on, since the first that is returned may have no number.
             Self::Sglang => json!({
-                "model": model, "input_ids": whole, "return_logprob": true, "logprob_start_len": context.len().saturating_sub(1),
+                "input_ids": whole, "return_logprob": true, "logprob_start_len": context.len().saturating_sub(1),
                 "sampling_params": { "max_new_tokens": 1, "temperature": 0.0 },
             }),
             Self::LlamaCpp => {
@@ -73,11 +73,13 @@ impl Dialect {
                 let body: String = body.iter().map(|id| format!(" <[{id}]>")).collect();
                 let body = if body.is_empty() { " \"\"".to_owned() } else { body };
                 json!({
-                    "model": model, "prompt": context, "grammar": format!("root ::={body}"), "logit_bias": [[last, 100.0]],
+                    "prompt": context, "grammar": format!("root ::={body}"), "logit_bias": [[last, 100.0]],
                     "n_predict": reply.len(), "n_probs": 1, "temperature": 0.0, "cache_prompt": true, "post_sampling_probs": false,
                 })
             }
-        }
+        };
+        named.put(body.as_object_mut().expect("every request is an object"));
+        body
     }
 
     fn read(self, answer: &Value, (context, reply): Pair<'_>) -> Result<f64, Unfit> {

@@ -155,7 +155,7 @@ impl Drawer {
 
     fn body(&self, wanted: &WantedReply, form: DrawForm) -> Value {
         let mut body = wanted.body.clone();
-        body.insert("model".to_owned(), self.chats.options.served.clone().into());
+        self.chats.name(&mut body);
         body.insert(form.limit.to_owned(), wanted.limit.into());
         if form.seed {
             body.insert("seed".to_owned(), wanted.seed.into());

@@ -12,6 +12,7 @@ mod drawer;
 mod each;
 mod error;
 mod judge;
+mod named;
 mod options;
 mod reader;
 mod served;

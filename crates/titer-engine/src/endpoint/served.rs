@@ -14,6 +14,7 @@ use super::{
     client::Client,
     dialect::{Dialect, Pair},
     each::each,
+    named::Named,
 };
 
 /// A model behind an endpoint.
@@ -24,8 +25,8 @@ pub struct Endpoint {
     options: EndpointOptions,
     client: Client,
     cache: Cache,
-    /// How the server is asked; not known before something is.
-    dialect: Mutex<Option<Dialect>>,
+    /// How the server is asked, and for what; not known before something is.
+    dialect: Mutex<Option<(Dialect, Named)>>,
     spent: Mutex<Spending>,
 }
 
@@ -76,10 +77,10 @@ impl Endpoint {
         }
         say(&format!("{spending}; answers are kept in {}", self.cache.path().display()));
         if let Some(&first) = todo.first() {
-            let dialect = self.dialect(pairs[first], say)?;
+            let (dialect, named) = self.dialect(pairs[first], say)?;
             let done = AtomicUsize::new(0);
             each(&todo, self.options.at_once, |&at| {
-                let log_prob = dialect.log_prob(&self.client, &self.options.served, pairs[at], false)?;
+                let log_prob = dialect.log_prob(&self.client, &named, pairs[at], false)?;
                 self.cache.put(keys[at].clone(), log_prob.into())?;
                 progress(done.fetch_add(1, Ordering::Relaxed) + 1, todo.len());
                 Ok::<_, EndpointError>(())
@@ -117,15 +118,15 @@ impl Endpoint {
     }
 
     /// How the server is asked, found out by asking for one pair in every way until one works.
-    fn dialect(&self, pair: Pair<'_>, say: &dyn Fn(&str)) -> Result<Dialect, EndpointError> {
+    fn dialect(&self, pair: Pair<'_>, say: &dyn Fn(&str)) -> Result<(Dialect, Named), EndpointError> {
         let mut known = self.dialect.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(dialect) = *known {
-            return Ok(dialect);
+        if let Some(known) = &*known {
+            return Ok(known.clone());
         }
-        self.client.serves(&self.options.served, say)?;
+        let named = self.client.serves(&self.options.served, say)?;
         let mut tried = Vec::new();
         for dialect in Dialect::ALL {
-            match dialect.log_prob(&self.client, &self.options.served, pair, true) {
+            match dialect.log_prob(&self.client, &named, pair, true) {
                 Ok(_) => {
                     say(&format!(
                         "{} serves `{}`, asked by {}",
@@ -133,8 +134,7 @@ impl Endpoint {
                         self.options.served,
                         dialect.name()
                     ));
-                    *known = Some(dialect);
-                    return Ok(dialect);
+                    return Ok(known.insert((dialect, named)).clone());
                 }
                 Err(EndpointError::Status { status, .. }) => {
                     tried.push(format!("{} answers status {status}", dialect.path()))
