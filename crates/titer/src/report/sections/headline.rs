@@ -52,19 +52,8 @@ pub(crate) fn sentences(results: &SweepResults, dose: &Dose, all: &[Series], fam
     let [measure, ..] = results.measures();
     let unit = if measure == Measure::Rate { "" } else { " nats" };
     if named(dose) && finished(results, series).count() > 1 {
-        let clauses = ordered.iter().filter_map(|family| {
-            let level = |(position, arm)| Some((position, level(results, arm, family.leading(), measure)?));
-            let levels: Vec<_> = finished(results, series).filter_map(level).collect();
-            let by_mean = |a: &&(usize, Estimate), b: &&(usize, Estimate)| a.1.mean.total_cmp(&b.1.mean);
-            let (lowest, highest) = (levels.iter().min_by(by_mean)?, levels.iter().max_by(by_mean)?);
-            let show = |(position, level): &(usize, Estimate)| {
-                format!("{}{unit} ({})", format::interval(level), dose.value(*position))
-            };
-            Some(format!("{} ends between {} and {}", noun(family), show(lowest), show(highest)))
-        });
-        let title = if series.title.is_empty() { String::new() } else { format!(", {}", series.title) };
-        let clauses: Vec<_> = clauses.collect();
-        return vec![format!("Over {} arms{title}, {}.", finished(results, series).count(), clauses.join("; "))];
+        let several = all.iter().filter(|one| finished(results, one).count() > 1);
+        return several.take(SERIES).map(|one| range(results, dose, one, &ordered)).collect();
     }
     if let Some(sentences) = onset(results, dose, all, families) {
         return sentences;
@@ -86,6 +75,25 @@ pub(crate) fn sentences(results: &SweepResults, dose: &Dose, all: &[Series], fam
         format!("With {}{title}", dose.named(position))
     };
     vec![format!("{place}, {}.", clauses.join("; "))]
+}
+
+/// Of arms with names, between which levels each component ends in one series.
+fn range(results: &SweepResults, dose: &Dose, series: &Series, families: &[&SplitFamily]) -> String {
+    let [measure, ..] = results.measures();
+    let unit = if measure == Measure::Rate { "" } else { " nats" };
+    let clauses = families.iter().filter_map(|family| {
+        let level = |(position, arm)| Some((position, level(results, arm, family.leading(), measure)?));
+        let levels: Vec<_> = finished(results, series).filter_map(level).collect();
+        let by_mean = |a: &&(usize, Estimate), b: &&(usize, Estimate)| a.1.mean.total_cmp(&b.1.mean);
+        let (lowest, highest) = (levels.iter().min_by(by_mean)?, levels.iter().max_by(by_mean)?);
+        let show = |(position, level): &(usize, Estimate)| {
+            format!("{}{unit} ({})", format::interval(level), dose.value(*position))
+        };
+        Some(format!("{} ends between {} and {}", noun(family), show(lowest), show(highest)))
+    });
+    let clauses: Vec<_> = clauses.collect();
+    let title = if series.title.is_empty() { String::new() } else { format!(", {}", series.title) };
+    format!("Over {} arms{title}, {}.", finished(results, series).count(), clauses.join("; "))
 }
 
 /// From which dose on bad prompts are obeyed half as much, in every series, and what the largest dose does to the other components;
