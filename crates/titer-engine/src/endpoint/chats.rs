@@ -116,8 +116,11 @@ impl ChatClient {
         Ok(answer)
     }
 
-    /// Makes sure that the server serves the model, as far as it says what it serves.
+    /// Makes sure that the server serves the model, as far as it says what it serves. Asked once.
     pub(super) fn serves(&self, say: &dyn Fn(&str)) -> Result<(), EndpointError> {
+        if self.named.get().is_some() {
+            return Ok(());
+        }
         let named = self.client.serves(&self.options.served, say)?;
         self.named.get_or_init(|| named);
         Ok(())

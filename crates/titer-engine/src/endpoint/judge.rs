@@ -121,11 +121,13 @@ impl Judge {
 
     /// What is kept of an answer: its text, whether it is a refusal, and the log-probabilities of its first token.
     fn ask(&self, prompt: &str) -> Result<Value, EndpointError> {
+        self.chats.serves(&|_| ())?;
         let request = |weighs: bool| {
             let mut body = json!({
-                "model": self.chats.options.served, "messages": [{ "role": "user", "content": prompt }],
+                "messages": [{ "role": "user", "content": prompt }],
                 "temperature": 0.0, "max_tokens": LIMIT,
             });
+            self.chats.name(body.as_object_mut().expect("every request is an object"));
             if weighs {
                 body["logprobs"] = true.into();
                 body["top_logprobs"] = TOP.into();
