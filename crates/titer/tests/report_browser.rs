@@ -6,9 +6,13 @@
 mod browser;
 mod report_synthetic;
 
-use std::path::Path;
+use std::{
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::Stdio,
+};
 
-use browser::{browse, chromium, told};
+use browser::{browse, chromium, command};
 use report_synthetic::{Size, sweep};
 
 /// Collects errors from before the page's own elements on.
@@ -117,6 +121,33 @@ const begun = performance.now();
 const wait = () => names.length === 3 || performance.now() - begun > 60000 ? tell() : setTimeout(wait, 20);
 wait();
 </script>";
+
+/// Opens a page in real time, for what the page's own clock does not wait for, such as images that are drawn, until its
+/// console says `marker`; what follows it in that line.
+///
+/// # Panics
+/// Where the browser ends before. A page that may never say it must give up by itself.
+fn told(browser: &Path, profile: &Path, page: &Path, marker: &str) -> String {
+    let mut browser = command(browser, profile, page)
+        .arg("--enable-logging=stderr")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the browser starts");
+    let lines = BufReader::new(browser.stderr.take().expect("it is piped")).lines();
+    let mut talk = Vec::new();
+    let mut found = None;
+    for line in lines.map_while(Result::ok) {
+        found = line.split_once(marker).map(|(_, rest)| rest.to_owned());
+        if found.is_some() {
+            break;
+        }
+        talk.push(line);
+    }
+    let _ = browser.kill();
+    let _ = browser.wait();
+    found.unwrap_or_else(|| panic!("the page never said {marker:?}: {}", talk.join("\n")))
+}
 
 #[test]
 fn a_figure_is_saved_as_three_kinds_of_files() {

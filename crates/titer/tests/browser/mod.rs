@@ -1,7 +1,6 @@
 //! A headless browser for pages.
 
 use std::{
-    io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -31,35 +30,8 @@ pub(crate) fn browse(browser: &Path, profile: &Path, page: &Path, more: &[String
     command(browser, profile, page).arg("--virtual-time-budget=20000").args(more).output().expect("the browser starts")
 }
 
-/// Opens a page in real time, for what the page's own clock does not wait for, such as images that are drawn, until its
-/// console says `marker`; what follows it in that line.
-///
-/// # Panics
-/// Where the browser ends before. A page that may never say it must give up by itself.
-#[allow(dead_code)] // not every test's pages work in real time
-pub(crate) fn told(browser: &Path, profile: &Path, page: &Path, marker: &str) -> String {
-    let mut browser = command(browser, profile, page)
-        .arg("--enable-logging=stderr")
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the browser starts");
-    let lines = BufReader::new(browser.stderr.take().expect("it is piped")).lines();
-    let mut talk = Vec::new();
-    let mut found = None;
-    for line in lines.map_while(Result::ok) {
-        found = line.split_once(marker).map(|(_, rest)| rest.to_owned());
-        if found.is_some() {
-            break;
-        }
-        talk.push(line);
-    }
-    let _ = browser.kill();
-    let _ = browser.wait();
-    found.unwrap_or_else(|| panic!("the page never said {marker:?}: {}", talk.join("\n")))
-}
-
-fn command(browser: &Path, profile: &Path, page: &Path) -> Command {
+/// The browser on its way to a page.
+pub(crate) fn command(browser: &Path, profile: &Path, page: &Path) -> Command {
     let mut command = Command::new(browser);
     command
         .args([
