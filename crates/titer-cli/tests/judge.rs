@@ -82,6 +82,15 @@ fn answered(said: &str, logprobs: Value) -> Answer {
 }
 
 /// A judge whose first token is the whole number, with probability on the one ten below it too.
+/// A server that says nothing of what it serves.
+fn chats(answer: impl Fn(usize, &Request) -> Answer + Send + Sync + 'static) -> Served {
+    Served::new(
+        move |at, request| {
+            if request.path == "/v1/models" { (404, "", String::new()) } else { answer(at, request) }
+        },
+    )
+}
+
 fn weighing(_: usize, request: &Request) -> Answer {
     assert_eq!((&request.body["logprobs"], &request.body["top_logprobs"]), (&json!(true), &json!(20)));
     let said = said(request);
@@ -93,10 +102,10 @@ fn weighing(_: usize, request: &Request) -> Answer {
 
 #[test]
 fn scores_are_weighted_kept_and_read_by_score() {
-    let (folder, judge) = (Folder::new(), Served::new(weighing));
+    let (folder, judge) = (Folder::new(), chats(weighing));
     let (code, out, _) = folder.judge(&judge.url, &["--dry-run", "--json"]);
     let counted: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!((code, &counted["requests"], judge.requests("").len()), (0, &json!(6), 0));
+    assert_eq!((code, &counted["requests"], judge.requests("/v1/chat/completions").len()), (0, &json!(6), 0));
     fs_err::write(folder.path().join("person.csv"), "id,score\na,1\nb,0\nc,1\nd,1\ne,0\nf,\n").unwrap();
     let (code, out, error) =
         folder.judge(&judge.url, &["--out", "judged.jsonl", "--judgements", "person.csv", "--json"]);
@@ -152,7 +161,7 @@ fn scores_are_weighted_kept_and_read_by_score() {
     // Once more costs nothing.
     let (code, out, error) = folder.judge(&judge.url, &["--out", "again.jsonl"]);
     assert!(code == 0 && error.contains("6 answers known from before: 0 requests"), "{error}");
-    assert_eq!((folder.lines("again.jsonl"), judge.requests("").len()), (lines, 6));
+    assert_eq!((folder.lines("again.jsonl"), judge.requests("/v1/chat/completions").len()), (lines, 6));
     assert!(
         out.contains("verdicts: 4 weighted by probability, 0 read from the text\nno verdict: 1 refused, 1 unclear"),
         "{out}"
@@ -162,7 +171,7 @@ fn scores_are_weighted_kept_and_read_by_score() {
 #[test]
 fn without_log_probabilities_the_verdict_is_read() {
     let folder = Folder::new();
-    let judge = Served::new(|_, request| match request.body.get("logprobs") {
+    let judge = chats(|_, request| match request.body.get("logprobs") {
         Some(_) => (400, "", json!({ "error": "logprobs is not supported" }).to_string()),
         None => answered(&format!("Score: {}", said(request)), Value::Null),
     });
@@ -171,24 +180,24 @@ fn without_log_probabilities_the_verdict_is_read() {
     let summary: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((&summary["verdicts"]["parsed"], &summary["verdicts"]["weighted"]), (&json!(4), &json!(0)));
     assert_eq!(folder.lines("judged.jsonl")[0]["score"], 80.0);
-    assert_eq!(judge.requests("").len(), 7, "it is asked for log-probabilities once");
+    assert_eq!(judge.requests("/v1/chat/completions").len(), 7, "it is asked for log-probabilities once");
 }
 
 #[test]
 fn what_cannot_be_judged_is_named_with_what_to_do() {
     let folder = Folder::new();
-    let never = Served::new(|_, _| answered("It depends.", Value::Null));
+    let never = chats(|_, _| answered("It depends.", Value::Null));
     let error = folder.refused(&never.url, &[]);
     let wanted = "error: `judge` gave no verdict on any of 6 replies; on the first it said `It depends.`: have the rubric ask for a number";
     assert!(error.contains(wanted), "{error}");
-    assert_eq!(never.requests("").len(), 6);
+    assert_eq!(never.requests("/v1/chat/completions").len(), 6);
     folder.refused(&never.url, &[]);
-    assert_eq!(never.requests("").len(), 6, "what it said is kept");
-    let empty = Served::new(|_, _| (200, "", json!({ "choices": [] }).to_string()));
+    assert_eq!(never.requests("/v1/chat/completions").len(), 6, "what it said is kept");
+    let empty = chats(|_, _| (200, "", json!({ "choices": [] }).to_string()));
     assert!(folder.refused(&empty.url, &[]).contains("answers without choices[0].message.content"));
-    let half = Served::new(|_, _| (200, "", "{\"choices\": [{\"mess".to_owned()));
+    let half = chats(|_, _| (200, "", "{\"choices\": [{\"mess".to_owned()));
     assert!(folder.refused(&half.url, &[]).contains("answers what is not JSON: EOF"));
-    let locked = Served::new(|_, _| (401, "", "no".to_owned()));
+    let locked = chats(|_, _| (401, "", "no".to_owned()));
     assert!(
         folder
             .refused(&locked.url, &[])
@@ -213,4 +222,23 @@ fn what_cannot_be_judged_is_named_with_what_to_do() {
         "judge",
     ]);
     assert!(code == 2 && error.contains("--out <FILE>"), "{error}");
+}
+
+#[test]
+fn a_judge_that_is_not_served_is_refused_and_an_adapter_is_named_as_its_server_wants() {
+    let folder = Folder::new();
+    let listed = |name: &'static str| {
+        Served::new(move |at, request| {
+            if request.path == "/v1/models" {
+                let entry = json!({ "id": name, "owned_by": "sglang", "parent": "below" });
+                return (200, "", json!({ "data": [entry] }).to_string());
+            }
+            assert_eq!((&request.body["model"], &request.body["lora_path"]), (&json!("judge"), &json!("judge")));
+            weighing(at, request)
+        })
+    };
+    let error = folder.refused(&listed("another").url, &[]);
+    assert!(error.contains("does not serve `judge`") && error.contains("another"), "{error}");
+    let (code, _, error) = folder.judge(&listed("judge").url, &["--out", "judged.jsonl"]);
+    assert_eq!(code, 0, "{error}");
 }

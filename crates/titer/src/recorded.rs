@@ -58,6 +58,7 @@ pub fn record(
         Ok::<_, SpecError>(ModelPlan {
             base: base.to_owned(),
             blake3: model_hash.to_owned(),
+            numerics: 0,
             dtype: plan.dtype.clone(),
             compute: plan.compute,
             device: plan.device,

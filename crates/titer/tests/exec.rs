@@ -55,6 +55,7 @@ fn planned(text: &str) -> (SweepPlan, Vec<(usize, RunPlan)>) {
         Ok::<_, ()>(ModelPlan {
             base: base.to_owned(),
             blake3: format!("model {seed}"),
+            numerics: 0,
             dtype: None,
             compute: Compute::F32,
             device: DeviceName::Cpu,

@@ -18,6 +18,7 @@ fn runs(text: &str, model: &str) -> Vec<RunPlan> {
         Ok::<_, ()>(ModelPlan {
             base: base.to_owned(),
             blake3: model.to_owned(),
+            numerics: 0,
             dtype: None,
             compute: Compute::F32,
             device: DeviceName::Cpu,

@@ -50,7 +50,19 @@ impl Inputs {
         let blake3 = self.hash(base, seed)?.to_string();
         let template = model.template.planned_options();
         let (compute, device) = (Compute::F32, DeviceName::Cpu);
-        Ok(plan::ModelPlan { base: base.to_owned(), blake3, dtype: None, compute, device, lora: None, template })
+        // Where a small batch is cut in two.
+        let tokens = model.decoder.shard_tokens();
+        let numerics = u32::from(tokens.start() < tokens.end());
+        Ok(plan::ModelPlan {
+            base: base.to_owned(),
+            blake3,
+            numerics,
+            dtype: None,
+            compute,
+            device,
+            lora: None,
+            template,
+        })
     }
 
     /// The planned rows and contrasts: readable, and with rows of every cell that is trained.

@@ -26,6 +26,7 @@ pub use given::GivenFile;
 pub use guard::{AnchorPlan, ControlPlan, DualPlan, GuardsPlan, KlPlan, ReweightPlan, Rewrite, SteerPlan, Target};
 pub use name::show;
 pub use optimiser::OptimiserPlan;
+pub(crate) use run::NUMERICS;
 pub use run::{DataPlan, ModelPlan, ProbePlan, RunId, RunPlan};
 pub use schedule::LrSchedule;
 pub use setting::Setting;

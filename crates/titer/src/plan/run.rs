@@ -10,15 +10,7 @@ use super::StagePlan;
 use crate::spec::{Compute, DeviceName, LeakFields, Lora, When};
 
 /// Raised whenever the same plan would give other numbers than before, so that stored runs are not taken for new ones.
-const NUMERICS: u32 = 3;
-/// The same of shipped organisms. Some changes leave their numbers bit for bit as they were: 3 cuts small batches of wide models in
-/// two.
-const ORGANISM_NUMERICS: u32 = 2;
-
-/// [`NUMERICS`], of a model with this name.
-pub(super) fn numerics(base: &str) -> u32 {
-    if base == "organism" { ORGANISM_NUMERICS } else { NUMERICS }
-}
+pub(crate) const NUMERICS: u32 = 2;
 
 /// What is measured, and how often.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -36,6 +28,10 @@ pub struct ModelPlan {
     pub base: String,
     /// Hash of everything that it computes with.
     pub blake3: String,
+    /// The same as a plan's `numerics` for this model: raised where numbers of models of its kind alone change. 1 cuts small batches in two, for models
+    /// wider than an organism.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub numerics: u32,
     /// The number type that weights are rounded to; `None` for that of their file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dtype: Option<String>,
@@ -51,6 +47,10 @@ pub struct ModelPlan {
     /// The adapters that are trained; `None` for everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lora: Option<Lora>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Which rows and contrasts, by name and by content.
@@ -76,7 +76,7 @@ impl DataPlan {
 /// One run, resolved: everything that decides its numbers, and nothing else.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunPlan {
-    /// Which numbers a plan gives: raised where the same plan gives others.
+    /// [`NUMERICS`]
     pub numerics: u32,
     /// The seed.
     pub seed: u64,

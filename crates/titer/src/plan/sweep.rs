@@ -7,12 +7,11 @@ use titer_data::{cell::Cell, probe::Probe, prompt::Pool, source::DataFiles, temp
 use toml::{Table, Value};
 
 use super::{
-    Arm, DataPlan, ModelPlan, ProbePlan, RunPlan, StagePlan,
+    Arm, DataPlan, ModelPlan, NUMERICS, ProbePlan, RunPlan, StagePlan,
     axes::{self, Choice},
     axis::AxisPlan,
     control::{add_controls, add_inoculation_controls, pool},
     name::arm_name,
-    run::numerics,
 };
 use crate::spec::{
     Compute, ControlKind, DEFAULTS, DeviceName, LeakFields, Lora, Spec, SpecError, StageFields, When, plain,
@@ -175,7 +174,7 @@ impl SweepPlan {
     ) -> Result<Vec<(usize, RunPlan)>, E> {
         let models = self.seeds.iter().map(|&seed| model(&self.base_of(seed), seed)).collect::<Result<Vec<_>, E>>()?;
         let plan = |arm: &Arm, seed: u64, model: &ModelPlan| RunPlan {
-            numerics: numerics(&model.base),
+            numerics: NUMERICS,
             seed,
             pressure: self.pressure,
             checkpoints: self.checkpoints,

@@ -251,11 +251,17 @@ mod tests {
         let path = folder.path().join("t.parquet");
         let rows: Vec<_> = (0..3).map(step).collect();
         // As other programs write it again: every column nullable, what titer said of the table lost.
-        let written = |null: Option<usize>| {
+        let written = |null: Option<usize>, number: Option<usize>| {
             let mut columns = columns(&Labels::default(), &rows);
             for column in &mut columns {
                 column.values = match std::mem::replace(&mut column.values, Values::Flag(Vec::new())) {
-                    Values::Number(values) => Values::NumberIfAny(values.into_iter().map(Some).collect()),
+                    Values::Number(values) => Values::NumberIfAny(
+                        values
+                            .into_iter()
+                            .enumerate()
+                            .map(|(at, value)| (Some(at) != number).then_some(value))
+                            .collect(),
+                    ),
                     Values::Text(values) => Values::TextIfAny(
                         values.into_iter().enumerate().map(|(at, text)| (Some(at) != null).then_some(text)).collect(),
                     ),
@@ -265,8 +271,10 @@ mod tests {
             write_whole(&path, &encode("steps", StepRecord::SCHEMA, columns).unwrap()).unwrap();
             read::<StepRecord>(&path)
         };
-        assert_eq!(written(None).unwrap(), rows);
-        let message = written(Some(1)).unwrap_err().to_string();
+        assert_eq!(written(None, None).unwrap(), rows);
+        let losses: Vec<f64> = written(None, Some(1)).unwrap().iter().map(|row| row.loss).collect();
+        assert!(losses[0] == 0.5 && losses[1].is_nan() && losses[2] == 0.5, "{losses:?}");
+        let message = written(Some(1), None).unwrap_err().to_string();
         assert!(message.contains("the column `stage` has no value in 1 of 3 rows"), "{message}");
     }
 

@@ -112,7 +112,7 @@ fn write<K: DataType>(group: &mut Group<'_>, values: &[K::T], levels: Option<&[i
     column.close()
 }
 
-/// Chosen columns of a row group, one after the other. Other programs write columns that may have nulls; none may be there.
+/// Chosen columns of a row group, one after the other. Other programs write columns that may have nulls: there may be some among numbers alone.
 pub struct Chunks<'a> {
     group: &'a dyn RowGroupReader,
     chosen: std::slice::Iter<'a, usize>,
@@ -148,9 +148,12 @@ impl<'a> Chunks<'a> {
             }
             seen += records;
         }
-        if stored.len() < rows {
-            return Err(fail(format!("has no value in {} of {rows} rows", rows - stored.len())));
+        let lacking = rows - stored.len();
+        let mut values = stored.into_iter().map(V::load);
+        if lacking == 0 {
+            return values.collect();
         }
-        stored.into_iter().map(V::load).collect()
+        let absent = || V::absent().ok_or_else(|| fail(format!("has no value in {lacking} of {rows} rows")));
+        levels.iter().map(|level| if *level == 1 { values.next().unwrap_or_else(absent) } else { absent() }).collect()
     }
 }

@@ -22,6 +22,11 @@ pub trait Value: Sized {
     where
         Self: 'v;
 
+    /// The value where another program has written none.
+    fn absent() -> Option<Self> {
+        None
+    }
+
     /// The value from what Parquet stores; fails on text that is not UTF-8 or not one of the words that are due.
     fn load(stored: <Self::Kind as DataType>::T) -> Result<Self>;
 }
@@ -31,6 +36,11 @@ impl Value for f64 {
 
     fn values<'v>(cells: impl Iterator<Item = &'v Self>) -> Values {
         Values::Number(cells.copied().collect())
+    }
+
+    // pandas writes what is not a number as nothing.
+    fn absent() -> Option<Self> {
+        Some(Self::NAN)
     }
 
     fn load(stored: f64) -> Result<Self> {

@@ -70,13 +70,12 @@ impl<'a> KernelWork<'a> {
         };
         let (compute, device) = args.compute.asked().or_default();
         let plan = ModelPlan {
-            base: args.model.clone(),
-            blake3: inputs.hash(&args.model, args.seed).map_err(Failure::input)?.to_string(),
             dtype: args.dtype.map(|dtype| dtype.word().to_owned()),
             compute,
             device,
             lora: args.lora.map(Lora::of_rank),
             template: model.template.planned_options(),
+            ..inputs.plan_model(&args.model, args.seed, true).map_err(Failure::input)?
         };
         let about = about(&plan, data.as_ref(), args.seed);
         let effort = Effort { rows: args.items(), contrasts: args.contrasts, ..Effort::default() };
