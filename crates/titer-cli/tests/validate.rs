@@ -89,7 +89,7 @@ fn outcomes_are_joined_to_the_screening_of_their_setting() {
 
 /// Reads a table and writes it again, as someone does who has added a column or left lines out.
 const REWRITE: &str = "
-import sys, pandas, polars, duckdb
+import pandas, polars, duckdb
 for kind, frame in {'pandas': pandas.read_parquet('screen-0.parquet'), 'polars': polars.read_parquet('screen-0.parquet')}.items():
     (frame.to_parquet if kind == 'pandas' else frame.write_parquet)(f'{kind}.parquet')
 duckdb.sql(\"copy (from 'screen-0.parquet') to 'duckdb.parquet'\")

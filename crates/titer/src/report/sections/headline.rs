@@ -140,8 +140,10 @@ fn onset(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&Sp
             }
         }
         None => sentences.push(format!(
-            "No {} {halves}: at the largest, {}, {} is at {}{unit}, in the control {}{}.",
+            "No {} {}: at the largest, {}, {} is at {}{unit}, in the control {}{}.",
             dose.label,
+            // In nats there is no half where the largest dose takes too little.
+            if measure == Measure::Rate { halves } else { format!("halves {}", noun(family)) },
             dose.value(position),
             noun(family),
             shown(last, family).map_or_else(|| "–".to_owned(), |level| format::interval(&level)),
@@ -289,4 +291,24 @@ fn halved(results: &SweepResults, series: &Series, family: &SplitFamily, measure
     };
     let (position, arm) = series.arms.iter().rev().take_while(|arm| below(arm)).last()?;
     Some((*position, *arm))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_are_named_by_what_they_alone_have_in_common() {
+        let titled = |title: &str| Series { title: title.to_owned(), arms: Vec::new(), control: None };
+        let all = ["adamw, rest a", "adamw, rest b", "sgd, rest a", "sgd, rest b"].map(titled);
+        assert_eq!(together(&["adamw, rest b", "sgd, rest b"], &all), "rest b");
+        assert_eq!(together(&["sgd, rest a", "sgd, rest b"], &all), "sgd");
+        assert_eq!(together(&["sgd, rest a"], &all), "sgd, rest a");
+        // Nothing in common, and in common with one that is not meant.
+        assert_eq!(together(&["adamw, rest a", "sgd, rest b"], &all), "adamw, rest a or sgd, rest b");
+        let three = &all[..3];
+        assert_eq!(together(&["adamw, rest b", "sgd, rest a"], three), "adamw, rest b or sgd, rest a");
+        let fourth = [&all[..], &[titled("lion, rest b")]].concat();
+        assert_eq!(together(&["adamw, rest b", "sgd, rest b"], &fourth), "adamw, rest b or sgd, rest b");
+    }
 }
