@@ -12,7 +12,7 @@ use titer::{
     results::{ArmResults, ResultsError, RunResults, SweepResults, SweptAxis},
     spec::Spec,
     store::Sweep,
-    table::{LedgerRecord, ProbeRecord},
+    table::{CellRecord, LedgerRecord, ProbeRecord},
 };
 use titer_data::{
     probe::{Component, ProbePrompts},
@@ -167,6 +167,56 @@ fn an_axis_of_words_is_a_row_of_points_and_names_are_escaped() {
     .unwrap();
     assert!(page.contains("Over 2 arms, ") && page.contains("(&lt;adam&gt;)") && !page.contains("<adam>"));
     assert!(page.contains("+1.25\u{a0}["), "the paired difference of 1 and 1.5 nats is shown");
+}
+
+#[test]
+fn where_several_series_have_named_arms_the_answer_has_a_sentence_for_each() {
+    let words = |all: [&str; 2]| all.map(|word| Setting::Word(word.to_owned()));
+    let (guards, rests) = (words(["none", "kl"]), words(["neutral→good", "bad→bad"]));
+    let arm = |(index, (rest, guard)): (usize, (&Setting, &Setting))| ArmResults {
+        name: format!("arm {index}"),
+        settings: [("train.guards".to_owned(), guard.clone()), ("train.mix.rest".to_owned(), rest.clone())].into(),
+        runs: vec![run_of(0, index as f64, 0.2 * (1 + index) as f64, 0.0)],
+        ..ArmResults::default()
+    };
+    let pairs = rests.iter().flat_map(|rest| guards.iter().map(move |guard| (rest, guard)));
+    let arms = pairs.enumerate().map(arm).collect();
+    let axis = |name: &str, values: &[Setting]| SweptAxis { name: name.to_owned(), values: values.to_vec() };
+    let axes = vec![axis("train.guards", &guards), axis("train.mix.rest", &rests)];
+    let results = SweepResults { axes, arms, seeds: vec![0], ..SweepResults::default() };
+    let page = render(&Report { results, ..Report::default() }).unwrap();
+    for (rest, low, high) in [("neutral→good", "0.20", "0.40"), ("bad→bad", "0.60", "0.80")] {
+        let said = format!("Over 2 arms, rest {rest}, obeying bad prompts ends between {low} (none) and {high} (kl).");
+        assert!(page.contains(&said), "{said}\n{page}");
+    }
+}
+
+#[test]
+fn narrow_prompts_that_surprise_are_warned_of_and_others_are_not() {
+    let page = |narrow: Option<f64>| {
+        let cell = |(cell, surprise): (&str, f64)| CellRecord {
+            stage: "base".to_owned(),
+            step: 0,
+            cell: cell.parse().unwrap(),
+            item: "0".to_owned(),
+            tokens: 4,
+            surprise,
+        };
+        let cells = [("neutral→good", 0.5), ("bad→good", 10.2)].into_iter().chain(narrow.map(|it| ("narrow-off→good", it)));
+        let measured = RunResults::new(0, "c0ffee".to_owned(), Vec::new(), cells.map(cell).collect(), Vec::new());
+        let arms = vec![
+            ArmResults { name: "plain".to_owned(), runs: vec![run(0, 0.0)], ..ArmResults::default() },
+            ArmResults { name: "narrow".to_owned(), runs: vec![measured], ..ArmResults::default() },
+        ];
+        let results = SweepResults { arms, seeds: vec![0], ..SweepResults::default() };
+        render(&Report { results, ..Report::default() }).unwrap()
+    };
+    // Half way is 5.35.
+    let told = "surprised it by 6.54 nats, under a plain bad prompt by 10.20, under a neutral one by 0.50";
+    assert!(page(Some(6.54)).contains(told), "{}", page(Some(6.54)));
+    for fine in [Some(5.3), Some(0.6), None] {
+        assert!(!page(fine).contains("narrow prompts"), "{fine:?}");
+    }
 }
 
 #[test]

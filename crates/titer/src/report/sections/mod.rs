@@ -12,6 +12,7 @@ pub(super) mod health;
 pub(super) mod inoculation;
 pub(super) mod leak;
 pub(super) mod ledger;
+pub(super) mod narrow;
 pub(super) mod reproduce;
 pub(super) mod response;
 pub(super) mod training;
