@@ -115,28 +115,48 @@ fn dot_columns<T: Real>(
 #[inline(always)]
 fn weigh<T: Real>(fused: Fused, out: &mut [T], weights: &[T], x: &[T], width: usize, column: usize, reach: &Reach) {
     let (blocks, rest) = out.as_chunks_mut::<LANES>();
-    for (block, out) in blocks.iter_mut().enumerate() {
-        let column = column + block * LANES;
-        let mut sums = [T::of(0.0); LANES];
-        for (first, begin, len) in ranges(reach) {
-            let rows = x[first * width..][..len * width].chunks_exact(width);
-            for (row, &weight) in rows.zip(&weights[begin..begin + len]) {
-                let row: &[T; LANES] = row[column..].first_chunk().expect("a head's numbers stand together");
-                for lane in 0..LANES {
-                    sums[lane] = weight.fma(fused, row[lane], sums[lane]);
-                }
-            }
-        }
-        *out = sums;
+    let past = column + blocks.len() * LANES;
+    // Each number is a chain of sums, and four of them side by side take as long as one.
+    let (quads, single) = blocks.as_chunks_mut::<4>();
+    let quads_end = column + quads.len() * 4 * LANES;
+    for (at, quad) in quads.iter_mut().enumerate() {
+        *quad = weighed(fused, weights, x, width, column + at * 4 * LANES, reach);
+    }
+    for (at, block) in single.iter_mut().enumerate() {
+        [*block] = weighed(fused, weights, x, width, quads_end + at * LANES, reach);
     }
     rest.fill(T::of(0.0));
-    let column = column + blocks.len() * LANES;
     for (first, begin, len) in ranges(reach) {
         let rows = x[first * width..][..len * width].chunks_exact(width);
         for (row, &weight) in rows.zip(&weights[begin..begin + len]) {
-            add_scaled(fused, rest, weight, &row[column..][..rest.len()]);
+            add_scaled(fused, rest, weight, &row[past..][..rest.len()]);
         }
     }
+}
+
+/// `N` blocks of lanes of that sum, from `column` on.
+#[inline(always)]
+fn weighed<T: Real, const N: usize>(
+    fused: Fused,
+    weights: &[T],
+    x: &[T],
+    width: usize,
+    column: usize,
+    reach: &Reach,
+) -> [[T; LANES]; N] {
+    let mut sums = [[T::of(0.0); LANES]; N];
+    for (first, begin, len) in ranges(reach) {
+        let rows = x[first * width..][..len * width].chunks_exact(width);
+        for (row, &weight) in rows.zip(&weights[begin..begin + len]) {
+            let row = row[column..].as_chunks::<LANES>().0.first_chunk::<N>().expect("a head's numbers stand together");
+            for block in 0..N {
+                for lane in 0..LANES {
+                    sums[block][lane] = weight.fma(fused, row[block][lane], sums[block][lane]);
+                }
+            }
+        }
+    }
+    sums
 }
 
 /// Adds `weights[j] · x` to row `j` of `out` over the keys of a query, the rows `width` apart.

@@ -1,7 +1,7 @@
 //! f32 products by AVX-512 where one side is read in large strides: `x Wᵀ` and `dyᵀ x` of row-major matrices.
 //!
-//! faer's kernel reaches eight to nine tenths of the processor's rate where both sides lie as it likes them, and half of that where it has to pack a
-//! transposed side or to walk the other one a page at a time (`LOG.md`, 28 November 2026). Here a block of the right side is transposed while it
+//! faer's kernel reaches eight to nine tenths of the processor's rate where both sides lie as it likes them, and less where it has to pack a
+//! transposed side or to walk the other one a page at a time. Here a block of the right side is transposed while it
 //! is packed, and the left side is packed a few columns of all its rows at a time, so that no cache line is fetched twice.
 //!
 //! The numbers are faer's, bit for bit: every number of the result is a sum over the inner size in order, [`DEPTH`] at a time.
@@ -25,32 +25,67 @@ const DEPTH: usize = 512;
 const BLOCK: usize = 18;
 /// Rows of the left side that are packed at a time.
 const GROUP: usize = 64;
-/// A left side whose numbers along the inner size are so many bytes apart is packed.
-const FAR: usize = 2048;
-/// Numbers of the right side from which on it is faster to pack it here.
-const LARGE: usize = 1 << 16;
-
 thread_local! {
     /// The packed block of the right side and the packed rows of the left side.
     static SPACE: RefCell<[Vec<f32>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
 }
 
-/// Where it has been measured to be faster; the numbers are the same either way.
-fn is_measured() -> bool {
-    static INTEL: LazyLock<bool> = LazyLock::new(|| {
-        let vendor = __cpuid(0);
-        InstructionSet::detected() == InstructionSet::X86V4
-            && [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes).concat() == b"GenuineIntel"
-    });
-    *INTEL
+/// Processors on which it has been measured (`LOG.md`, 28 and 29 November 2026); on others faer's kernel is taken for everything. The numbers are
+/// the same either way.
+#[derive(Clone, Copy)]
+enum Measured {
+    /// Sapphire Rapids.
+    Intel,
+    /// AMD's, with vectors of 512 bits in two halves.
+    Zen4,
+}
+
+impl Measured {
+    /// This processor, if it is one of them.
+    fn here() -> Option<Self> {
+        static HERE: LazyLock<Option<Measured>> = LazyLock::new(|| {
+            let (vendor, model) = (__cpuid(0), __cpuid(1).eax);
+            let family = (model >> 8 & 0xf) + (model >> 20 & 0xff);
+            let is_wide = InstructionSet::detected() == InstructionSet::X86V4;
+            match (is_wide, [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes).concat().as_slice()) {
+                (true, b"GenuineIntel") => Some(Measured::Intel),
+                (true, b"AuthenticAMD") if family == 0x19 => Some(Measured::Zen4),
+                _ => None,
+            }
+        });
+        *HERE
+    }
+
+    /// Whether it is faster here to pack a right side that lies on its side, `[inner, columns]`, as this file does.
+    fn packs_right(self, inner: usize, columns: usize) -> bool {
+        match self {
+            Self::Intel => inner * columns >= 1 << 16,
+            Self::Zen4 => columns >= 768,
+        }
+    }
+
+    /// Whether it is faster here to pack a left side whose numbers along the inner size are so many bytes apart; the right side is
+    /// `[inner, columns]`.
+    fn packs_left(self, inner: usize, columns: usize, apart: usize) -> bool {
+        match self {
+            Self::Intel => inner * columns >= 1 << 16 && apart >= 2048,
+            // Only where all of a tile's numbers are in the same few lines of the first cache.
+            Self::Zen4 => apart.is_multiple_of(4096),
+        }
+    }
 }
 
 /// Computes `out = a · b` or `out += a · b` where that is faster than elsewhere; says whether it has.
 pub(super) fn product(mut out: MatMut<'_, f32>, accum: Accum, a: MatRef<'_, f32>, b: MatRef<'_, f32>) -> bool {
-    let transposed = b.row_stride() == 1 && a.col_stride() == 1;
-    let far = b.col_stride() == 1 && a.row_stride() == 1 && a.col_stride().unsigned_abs() * size_of::<f32>() >= FAR;
-    let large = a.nrows() >= LANES && b.nrows() * b.ncols() >= LARGE;
-    if !is_measured() || !large || !(transposed || far) || out.col_stride() != 1 {
+    let Some(here) = Measured::here() else { return false };
+    let (inner, columns) = b.shape();
+    let apart = a.col_stride().unsigned_abs() * size_of::<f32>();
+    let faster = match (a.row_stride(), a.col_stride(), b.row_stride(), b.col_stride()) {
+        (_, 1, 1, _) => here.packs_right(inner, columns),
+        (1, _, _, 1) => here.packs_left(inner, columns, apart),
+        _ => false,
+    };
+    if !faster || a.nrows() < LANES || out.col_stride() != 1 {
         return false;
     }
     // SAFETY: the processor has been asked.
