@@ -140,4 +140,13 @@ fn intervals_are_set_by_the_runs_of_one_seed_and_judge_those_of_another() {
     // A folder without runs is told of before anything is measured.
     let found = titer(dir.path(), &["forecast", "spec.toml", "--calibrate", "spec.toml", "elsewhere"]);
     assert_eq!((found.status.code(), text(&found.stderr).lines().count()), (Some(2), 1), "{}", text(&found.stderr));
+    // And so is one whose runs are of another spec.
+    fs_err::write(dir.path().join("other.toml"), SPEC.replace("320", "640")).unwrap();
+    for option in [&["--against", "run"][..], &["--calibrate", "other.toml", "run"]] {
+        let found = titer(dir.path(), &[&["forecast", "other.toml", "--kernel", "unmeasured"], option].concat());
+        let error = text(&found.stderr);
+        assert_eq!(found.status.code(), Some(2), "{error}");
+        assert!(error.starts_with("error: no run of this spec is finished in run; runs have other names"), "{error}");
+        assert!(!dir.path().join("unmeasured").exists(), "nothing is measured before that");
+    }
 }

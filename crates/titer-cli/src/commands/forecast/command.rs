@@ -58,6 +58,11 @@ pub(crate) fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
         Sweep::open(dir).map_err(Failure::input)?;
     }
     let inputs = Inputs::default();
+    let open = |path: &Path| open_spec(Some(path), args.model.as_ref(), args.compute.asked()).map_err(Failure::input);
+    let holds_some =
+        |spec: &Spec, dir: &Path| comparison::holds_some(dir, &resolve(spec, &inputs).map_err(Failure::input)?.runs);
+    args.against.iter().try_for_each(|dir| holds_some(&spec, dir))?;
+    args.calibrate.as_chunks::<2>().0.iter().try_for_each(|[spec, dir]| holds_some(&open(spec)?, dir))?;
     let request =
         KernelRequest { inputs: &inputs, folder: args.kernel.as_deref(), rows: args.items, contrasts: args.contrasts };
     let shipped = Calibration::of_organisms(args.refresh > 0);
@@ -68,8 +73,7 @@ pub(crate) fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
         let judged = if args.against.is_some() { subject.runs.as_slice() } else { &[] };
         let mut sweeps = Vec::new();
         for [spec, dir] in args.calibrate.as_chunks::<2>().0 {
-            let spec = open_spec(Some(spec), args.model.as_ref(), args.compute.asked()).map_err(Failure::input)?;
-            sweeps.push((Subject::of(&spec, &request, &shipped, args.refresh)?, dir.as_path()));
+            sweeps.push((Subject::of(&open(spec)?, &request, &shipped, args.refresh)?, dir.as_path()));
         }
         calibrate(&subject, &sweeps, judged, &shipped)?
     };

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 use serde_json::json;
 use titer::{
     forecast::{Comparison, LateGates, RunForecast, Score, baselines::NAMES, compare, measured_onsets, scores},
-    plan::{StagePlan, SweepPlan},
+    plan::{RunPlan, StagePlan, SweepPlan},
     results::{RunResults, SweepResults},
     stats::median,
 };
@@ -34,9 +34,26 @@ pub(super) fn finished<'a, 'b>(
     }
     let compared = compare(results, plan, forecasts);
     if compared.iter().all(|(_, components)| components.is_empty()) {
-        return Err(Failure::Input(format!("no run of this spec is finished in {}", dir.display())));
+        return Err(none_finished(dir));
     }
     Ok(compared)
+}
+
+/// Looks, before anything is measured, whether a sweep's folder holds a finished run of these.
+///
+/// # Errors
+/// Where it holds none, or cannot be read.
+pub(super) fn holds_some(dir: &Path, runs: &[(usize, RunPlan)]) -> Result<(), Failure> {
+    let results = SweepResults::load(dir).map_err(Failure::input)?;
+    let is_finished = |(_, run): &(usize, RunPlan)| results.run(&run.id()).is_some();
+    if runs.iter().any(is_finished) { Ok(()) } else { Err(none_finished(dir)) }
+}
+
+fn none_finished(dir: &Path) -> Failure {
+    Failure::Input(format!(
+        "no run of this spec is finished in {}; runs have other names where spec, rows, model or a version's numbers differ",
+        dir.display()
+    ))
 }
 
 /// Prints how far forecasts and baselines are off, by course and component: first where the forecasts say that they know.
