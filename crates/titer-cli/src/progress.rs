@@ -58,23 +58,29 @@ impl Bar {
     /// Advances it.
     pub(crate) fn advance(&self, steps: u64, message: &str) {
         self.bar.inc(steps);
-        self.say(message);
+        self.say(message, "");
+    }
+
+    /// Advances it where work that is no step has yet to be seen once: the time left is said to be at least so long.
+    fn advance_at_least(&self, steps: u64, message: &str) {
+        self.bar.inc(steps);
+        self.say(message, "≥ ");
     }
 
     /// Puts it at `done` of `of` steps, which are not known when it is made.
     pub(crate) fn stands_at(&self, done: usize, of: usize, message: &str) {
         self.bar.set_length(of as u64);
         self.bar.set_position(done as u64);
-        self.say(message);
+        self.say(message, "");
     }
 
-    fn say(&self, message: &str) {
+    fn say(&self, message: &str, bound: &str) {
         let (done, of) = (self.bar.position(), self.bar.length().unwrap_or(0));
         if let Some(listener) = &self.listener {
             return listener.progress(done, of, if message.is_empty() { self.noun } else { message });
         }
         let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner).at(Instant::now(), done);
-        let left = pace.map(|pace| format!("{} left", duration(of.saturating_sub(done) as f64 / pace)));
+        let left = pace.map(|pace| format!("{bound}{} left", duration(of.saturating_sub(done) as f64 / pace)));
         let said: Vec<&str> = [message].into_iter().chain(left.as_deref()).filter(|part| !part.is_empty()).collect();
         let said = said.join(" · ");
         self.bar.set_message(said.clone());
@@ -263,7 +269,9 @@ impl Progress for RunBar<'_> {
         let (sweep, rate) = (self.sweep, self.sweep.rate(tokens));
         let (done, runs) = (sweep.done.load(Ordering::Relaxed), sweep.runs);
         let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        sweep.bar.advance(1, &format!("runs {done}/{runs} · loss {}{rate}{memory}", short_loss(loss)));
+        let message = format!("runs {done}/{runs} · loss {}{rate}{memory}", short_loss(loss));
+        // What a run measures at its end is no step, and is not known before one has ended.
+        if done == 0 { sweep.bar.advance_at_least(1, &message) } else { sweep.bar.advance(1, &message) }
     }
 
     fn memory(&self, used: u64, all: u64) {
