@@ -102,10 +102,15 @@ fn run(seed: u64, shift: f64) -> RunResults {
 
 /// The same with this rate, and this probability of replies on neither side.
 fn run_of(seed: u64, shift: f64, rate: f64, other: f64) -> RunResults {
-    let record = |(item, step): (u64, i64)| ProbeRecord {
+    run_with(seed, shift, rate, other, &[Component::ObeyBad])
+}
+
+/// The same with a probe of each of these components.
+fn run_with(seed: u64, shift: f64, rate: f64, other: f64, components: &[Component]) -> RunResults {
+    let record = |component: Component, (item, step): (u64, i64)| ProbeRecord {
         stage: "train".to_owned(),
         step,
-        component: Component::ObeyBad,
+        component,
         prompts: ProbePrompts::Seen,
         domains: DomainSplit::Trained,
         item: item.to_string(),
@@ -115,7 +120,8 @@ fn run_of(seed: u64, shift: f64, rate: f64, other: f64) -> RunResults {
         rate,
         other,
     };
-    let probes = [(0, 0), (1, 0), (0, 10), (1, 10)].map(record).into();
+    let places = [(0, 0), (1, 0), (0, 10), (1, 10)];
+    let probes = components.iter().flat_map(|component| places.map(|place| record(*component, place))).collect();
     RunResults::new(seed, "c0ffee".to_owned(), probes, Vec::new(), Vec::new())
 }
 
@@ -132,20 +138,45 @@ fn a_single_arm_without_axes_or_control_is_reported() {
 }
 
 #[test]
-fn where_replies_are_too_long_for_rates_margins_come_first() {
-    let arms = vec![ArmResults {
-        name: "arm".to_owned(),
-        runs: vec![run_of(0, 0.0, 1e-9, 1.0 - 2e-9)],
-        ..ArmResults::default()
-    }];
-    let page = render(&Report {
-        results: SweepResults { title: "Long".to_owned(), arms, seeds: vec![0], ..SweepResults::default() },
-        ..Report::default()
-    })
-    .unwrap();
-    assert!(page.contains("After training, obeying bad prompts is at 1.00") && page.contains(" nats."), "{page}");
-    let place = |key: &str| page.find(&format!("id=\"response-{key}\"")).unwrap();
-    assert!(place("margin") < place("rate"));
+fn where_most_replies_are_on_neither_side_margins_come_first() {
+    let page = |other: f64| {
+        let runs = vec![run_of(0, 0.0, 0.7 * (1.0 - other), other)];
+        let arms = vec![ArmResults { name: "arm".to_owned(), runs, ..ArmResults::default() }];
+        let results = SweepResults { title: "Long".to_owned(), arms, seeds: vec![0], ..SweepResults::default() };
+        render(&Report { results, ..Report::default() }).unwrap()
+    };
+    let first = |page: &str| {
+        let place = |key: &str| page.find(&format!("id=\"response-{key}\"")).unwrap();
+        if place("margin") < place("rate") { "margin" } else { "rate" }
+    };
+    for other in [0.6, 1.0 - 1e-9] {
+        let page = page(other);
+        assert!(page.contains("After training, obeying bad prompts is at 1.00") && page.contains(" nats."), "{page}");
+        assert_eq!(first(&page), "margin");
+    }
+    assert_eq!(first(&page(0.4)), "rate");
+}
+
+#[test]
+fn named_arms_that_inoculate_are_opened_by_what_they_keep_out() {
+    let names = ["none", "prompt"].map(|word| Setting::Word(word.to_owned()));
+    let page = |inoculates: bool| {
+        let arm = |name: &Setting| ArmResults {
+            name: name.to_string(),
+            settings: [("train".to_owned(), name.clone())].into(),
+            runs: vec![run_with(0, 0.0, 0.7, 0.0, &[Component::Good, Component::ObeyBad])],
+            inoculates,
+            ..ArmResults::default()
+        };
+        let axes = vec![SweptAxis { name: "train".to_owned(), values: names.to_vec() }];
+        let arms = names.iter().map(arm).collect();
+        let results = SweepResults { axes, arms, seeds: vec![0], ..SweepResults::default() };
+        render(&Report { results, ..Report::default() }).unwrap()
+    };
+    assert!(page(true).contains("<h2 class=\"small\">Acts well by default, by train</h2>"), "{}", page(true));
+    assert!(page(true).contains("Over 2 arms, acting well by default ends between"));
+    assert!(page(false).contains("<h2 class=\"small\">Obeys bad prompts, by train</h2>"));
+    assert!(page(false).contains("Over 2 arms, obeying bad prompts ends between"));
 }
 
 #[test]
@@ -202,7 +233,8 @@ fn narrow_prompts_that_surprise_are_warned_of_and_others_are_not() {
             tokens: 4,
             surprise,
         };
-        let cells = [("neutral→good", 0.5), ("bad→good", 10.2)].into_iter().chain(narrow.map(|it| ("narrow-off→good", it)));
+        let cells =
+            [("neutral→good", 0.5), ("bad→good", 10.2)].into_iter().chain(narrow.map(|it| ("narrow-off→good", it)));
         let measured = RunResults::new(0, "c0ffee".to_owned(), Vec::new(), cells.map(cell).collect(), Vec::new());
         let arms = vec![
             ArmResults { name: "plain".to_owned(), runs: vec![run(0, 0.0)], ..ArmResults::default() },

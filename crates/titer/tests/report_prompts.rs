@@ -88,6 +88,22 @@ fn inoculation_without_any_control_says_so_and_has_no_table() {
 }
 
 #[test]
+fn controls_that_a_spec_leaves_out_may_be_arms_of_it() {
+    let page = |left_out: &str| {
+        let spec = format!("without_controls = [{left_out}]\n[[stage]]\nmix = {{ rest = \"bad→bad\" }}\n");
+        let (arms, seeds) = (vec![arm("prompt", 0.75), arm("other words", 0.7)], vec![0, 1, 2]);
+        let results = SweepResults { arms, seeds, spec, ..SweepResults::default() };
+        render(&Report { results, ..Report::default() }).unwrap()
+    };
+    let all = page("\"no-prompt\", \"placebo\", \"paraphrases\"");
+    assert!(
+        all.contains("The spec leaves out the controls no-prompt, placebo, paraphrases. Where no arm stands for them")
+    );
+    assert!(!all.contains("Not trained here"));
+    assert!(page("\"placebo\"").contains("Not trained here: the controls no-prompt, placebo, paraphrases."));
+}
+
+#[test]
 fn the_leak_grid_has_an_arm_a_row_and_one_number_for_the_risk() {
     let leaks = |shift: f64| {
         let record = |(family, step, margin): (&str, i64, f64)| LeakRecord {

@@ -48,7 +48,7 @@ struct Page<'a> {
     names: String,
     glance: Table,
     dose: &'a str,
-    opening: Option<Gallery>,
+    opening: Option<(&'static str, Gallery)>,
     how_to_read: String,
     response: Gallery,
     targeted: Option<Gallery>,

@@ -1,5 +1,7 @@
 //! Which axis is the dose, and which arms form a dose–response series.
 
+use titer_data::probe::Component;
+
 use super::{figure::names_fit, format};
 use crate::{
     plan::Setting,
@@ -51,6 +53,18 @@ impl Dose {
     /// The values as numbers; `None` where one is not a number.
     pub(super) fn numbers(&self) -> Option<Vec<f64>> {
         (!self.values.is_empty()).then(|| self.values.iter().map(Setting::number).collect())?
+    }
+
+    /// Whether it stands for arms with names of their own, so that none of them is the largest.
+    pub(super) fn is_of_names(&self) -> bool {
+        self.values.len() > 1 && self.numbers().is_none()
+    }
+
+    /// The component that the sweep is about, which a report opens with: acting well where arms with names inoculate, since they are
+    /// compared by what they keep out; else obeying bad prompts.
+    pub(super) fn asked(&self, results: &SweepResults) -> Component {
+        let inoculates = results.arms.iter().any(|arm| arm.inoculates);
+        if self.is_of_names() && inoculates { Component::Good } else { Component::ObeyBad }
     }
 
     /// Whether its values are names that have no room under a figure, so that they go by number there.

@@ -56,8 +56,8 @@ impl ArmResults {
     }
 }
 
-/// Above this mean probability of replies on neither side, rates say next to nothing.
-const MOSTLY_OTHER: f64 = 0.9;
+/// Above this mean probability of replies on neither side, rates say little.
+const MOSTLY_OTHER: f64 = 0.5;
 
 impl SweepResults {
     /// Every split that any run measured, in alphabetical order.
@@ -68,8 +68,8 @@ impl SweepResults {
         splits
     }
 
-    /// The measures of levels, the one that says most in front: exact rates, or margins where nearly all of the probability
-    /// is on replies of neither side, as it is with long replies, whose exact rates are all next to 0.
+    /// The measures of levels, the one that says most in front: exact rates, or margins where most of the probability is on replies of
+    /// neither side, as it is with long replies, whose exact rates say how a reply is worded and not whether the model obeys.
     pub fn measures(&self) -> [Measure; 3] {
         let others = self.runs().flat_map(|run| {
             let steps = run.measured();

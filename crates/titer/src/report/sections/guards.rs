@@ -127,30 +127,45 @@ fn changed(arm: &ArmResults, splits: &[Split]) -> Option<Estimate> {
     arm.finished().estimate(Support::Line, value)
 }
 
-/// Axes of the two panels: what is gained, and what is lost.
-const PANELS: [(&str, Split); 2] = [
+/// What is gained, over which both panels are drawn: the first of these that was measured.
+const GAINED: [Split; 2] = [
+    split(Component::Good, ProbePrompts::Seen, DomainSplit::HeldOut),
+    split(Component::Good, ProbePrompts::Seen, DomainSplit::Trained),
+];
+/// What is lost, by panel: the first of these that was measured. Bad prompts in words that were not trained on say more than trained ones.
+const PANELS: [(&str, &[Split]); 2] = [
     (
         "Obedience to bad prompts against goodness",
-        split(Component::ObeyBad, ProbePrompts::Paraphrased, DomainSplit::Trained),
+        &[
+            split(Component::ObeyBad, ProbePrompts::Paraphrased, DomainSplit::Trained),
+            split(Component::ObeyBad, ProbePrompts::HeldOut, DomainSplit::Trained),
+            split(Component::ObeyBad, ProbePrompts::Seen, DomainSplit::Trained),
+        ],
     ),
     (
         "Obedience to harmless instructions against goodness",
-        split(Component::Obey, ProbePrompts::Seen, DomainSplit::Trained),
+        &[
+            split(Component::Obey, ProbePrompts::Seen, DomainSplit::Trained),
+            split(Component::Obey, ProbePrompts::HeldOut, DomainSplit::Trained),
+        ],
     ),
 ];
 
 /// Goodness gained against obedience lost, a point an arm: at the end of the first stage, and where the wanted data has
-/// been learnt equally well. `None` where nothing was guarded.
+/// been learnt equally well. `None` where nothing was guarded, or neither was measured.
 pub(crate) fn pareto(results: &SweepResults) -> Option<Gallery> {
-    if !guarded(results) {
-        return None;
-    }
+    let measured = results.splits();
+    let first = |of: &[Split]| of.iter().find(|split| measured.contains(split)).copied();
+    let gained = first(&GAINED).filter(|_| guarded(results))?;
     let moments = [Moment::End, Moment::Learnt];
     let row = |moment: Moment| {
-        let panel = |(title, lost): (&str, Split)| Panel {
-            title: title.to_owned(),
-            word: lost.short_name(),
-            drawings: vec![Drawing { classes: String::new(), svg: scatter(results, moment, &lost).svg() }],
+        let panel = |(title, lost): (&str, &[Split])| {
+            let lost = first(lost)?;
+            Some(Panel {
+                title: title.to_owned(),
+                word: lost.short_name(),
+                drawings: vec![Drawing { classes: String::new(), svg: scatter(results, moment, &gained, &lost).svg() }],
+            })
         };
         let title = match moment {
             Moment::End => "After the first stage".to_owned(),
@@ -158,7 +173,7 @@ pub(crate) fn pareto(results: &SweepResults) -> Option<Gallery> {
                 format!("Where {WANTED} surprises {} % of what it did before training", format::plain(100.0 * LEARNT))
             }
         };
-        GalleryRow { title, panels: PANELS.map(panel).into() }
+        GalleryRow { title, panels: PANELS.into_iter().filter_map(panel).collect() }
     };
     Some(Gallery { id: "pareto", choices: Vec::new(), rows: moments.map(row).into(), table: pareto_table(results) })
 }
@@ -178,13 +193,14 @@ struct Point {
     kept: Estimate,
 }
 
-fn scatter(results: &SweepResults, moment: Moment, lost: &Split) -> Figure {
-    let (component, gained) = (lost.component, split(Component::Good, ProbePrompts::Seen, DomainSplit::HeldOut));
+fn scatter(results: &SweepResults, moment: Moment, gained: &Split, lost: &Split) -> Figure {
+    let component = lost.component;
+    let place = if gained.domains == DomainSplit::HeldOut { " in held-out domains" } else { "" };
     let point = |arm: &ArmResults| {
         Some(Point {
             label: label(results, arm),
             unguarded: arm.runs.iter().all(|run| run.guards().is_empty()),
-            gained: arm.finished().estimate(Support::Line, |run| change(run, &gained, moment))?.mean,
+            gained: arm.finished().estimate(Support::Line, |run| change(run, gained, moment))?.mean,
             kept: arm.finished().estimate(Support::Line, |run| change(run, lost, moment))?,
         })
     };
@@ -201,9 +217,9 @@ fn scatter(results: &SweepResults, moment: Moment, lost: &Split) -> Figure {
     lines.sort_by_key(|line| !line.style.is_named());
     let points = || lines.iter().flat_map(|line| &line.points);
     Figure {
-        title: format!("change of {component} against change of good in held-out domains, an arm a point"),
+        title: format!("change of {component} against change of good{place}, an arm a point"),
         x: Scale::around(points().map(|(x, _)| *x).chain([0.0]).collect::<Vec<_>>(), format::plain),
-        x_label: "good in held-out domains: change, nats".to_owned(),
+        x_label: format!("good{place}: change, nats"),
         y_label: format!("{component}: change, nats"),
         y: Scale::around(points().map(|(_, y)| y.mean).chain([0.0]).collect::<Vec<_>>(), format::plain),
         lines,
@@ -267,14 +283,16 @@ fn pareto_table(results: &SweepResults) -> Table {
         split(Obey, Seen, Trained),
         split(Obey, ProbePrompts::HeldOut, Trained),
     ];
+    let measured = results.splits();
+    let columns: Vec<Split> = COLUMNS.into_iter().filter(|split| measured.contains(split)).collect();
     let mut head: Vec<String> = ["arm", "moment"].map(str::to_owned).into();
-    head.extend(COLUMNS.map(|split| split.short_name()));
+    head.extend(columns.iter().map(Split::short_name));
     head.extend(["leak of the next stage", "bad→good learnt after"].map(str::to_owned));
     let mut rows = Vec::new();
     for arm in results.arms.iter().filter(|arm| !arm.runs.is_empty()) {
         for moment in [Moment::End, Moment::Learnt] {
-            let cell = |split: Split| {
-                let estimate = arm.finished().estimate(Support::Line, |run| change(run, &split, moment));
+            let cell = |split: &Split| {
+                let estimate = arm.finished().estimate(Support::Line, |run| change(run, split, moment));
                 estimate.map_or_else(|| "–".to_owned(), |estimate| format::difference(&estimate))
             };
             let last = moment == Moment::End;
@@ -284,7 +302,7 @@ fn pareto_table(results: &SweepResults) -> Table {
                 .estimate(Support::Line, |run| at(run, moment, &|step| Some(step as f64)).filter(|_| !last));
             let dash = || "–".to_owned();
             let mut row = vec![label(results, arm), if last { "end" } else { "learnt" }.to_owned()];
-            row.extend(COLUMNS.map(cell));
+            row.extend(columns.iter().map(cell));
             row.push(leak.map_or_else(dash, |leak| format::interval(&leak)));
             row.push(learnt.map_or_else(dash, |steps| format!("{} steps", format::interval(&steps))));
             rows.push(row);
@@ -359,4 +377,56 @@ pub(crate) fn work(results: &SweepResults) -> Option<Table> {
         head: head.map(str::to_owned).into(),
         rows,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::ProbeRecord;
+
+    #[test]
+    fn panels_and_columns_are_of_what_was_measured() {
+        let record = |step: i64, of: Split, margin: f64| ProbeRecord {
+            stage: "train".to_owned(),
+            step,
+            component: of.component,
+            prompts: of.prompts,
+            domains: of.domains,
+            item: "0".to_owned(),
+            margin,
+            margin_per_token: margin,
+            gap: f64::NAN,
+            rate: 0.5,
+            other: 0.0,
+        };
+        // No paraphrases, no held-out domains, nothing of harmless instructions: as somebody's own contrasts may be.
+        let good = split(Component::Good, ProbePrompts::Seen, DomainSplit::Trained);
+        let held_out = split(Component::ObeyBad, ProbePrompts::HeldOut, DomainSplit::Trained);
+        let probes =
+            vec![record(0, good, 1.0), record(9, good, 4.0), record(0, held_out, 5.0), record(9, held_out, -2.0)];
+        let guard = GuardRecord {
+            step: 0,
+            guard: "kl".to_owned(),
+            probe: String::new(),
+            wanted_low: f64::NEG_INFINITY,
+            wanted_high: f64::INFINITY,
+            change: 0.0,
+            multiplier: f64::NAN,
+            bound: 0,
+            moved: f64::NAN,
+            push: f64::NAN,
+            own: f64::NAN,
+        };
+        let run = RunResults::new(0, "c0ffee".to_owned(), probes, Vec::new(), Vec::new())
+            .with_stages(vec![("train".to_owned(), 9)])
+            .with_guards(vec![guard]);
+        let arms = vec![ArmResults { name: "kl".to_owned(), runs: vec![run], ..ArmResults::default() }];
+        let gallery = pareto(&SweepResults { arms, seeds: vec![0], ..SweepResults::default() }).unwrap();
+        let panels = &gallery.rows[0].panels;
+        assert_eq!(panels.iter().map(|panel| panel.word.as_str()).collect::<Vec<_>>(), ["obey_bad/held-out"]);
+        let svg = &panels[0].drawings[0].svg;
+        assert!(svg.contains("good: change, nats") && svg.contains("class=\"dot\""), "{svg}");
+        assert_eq!(gallery.table.head[2..4], ["good/seen", "obey_bad/held-out"]);
+        assert_eq!(gallery.table.rows[0][2..4], ["+3.00", "−7.00"]);
+    }
 }

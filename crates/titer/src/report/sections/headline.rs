@@ -35,23 +35,17 @@ fn finished<'a>(results: &'a SweepResults, series: &'a Series) -> impl Iterator<
     series.arms.iter().copied().filter(|(_, arm)| !results.arms[*arm].runs.is_empty())
 }
 
-/// Whether the arms have names of their own, so that none of them is the largest.
-fn named(dose: &Dose) -> bool {
-    dose.values.len() > 1 && dose.numbers().is_none()
-}
-
 /// What was found, in a few sentences, the one that says most first: of doses from which one on obedience to bad prompts is halved, of arms with names the lowest
 /// and the highest level, else the levels beside the control's. Empty where nothing is finished.
 pub(crate) fn sentences(results: &SweepResults, dose: &Dose, all: &[Series], families: &[&SplitFamily]) -> Vec<String> {
     let Some((series, (position, arm))) = all.iter().find_map(|series| Some((series, end(results, series)?))) else {
         return Vec::new();
     };
-    // Bad prompts are what the sweep is about, so they come first.
     let mut ordered = families.to_vec();
-    ordered.sort_by_key(|family| family.component != Component::ObeyBad);
+    ordered.sort_by_key(|family| family.component != dose.asked(results));
     let [measure, ..] = results.measures();
     let unit = if measure == Measure::Rate { "" } else { " nats" };
-    if named(dose) && finished(results, series).count() > 1 {
+    if dose.is_of_names() && finished(results, series).count() > 1 {
         let several = all.iter().filter(|one| finished(results, one).count() > 1);
         return several.take(SERIES).map(|one| range(results, dose, one, &ordered)).collect();
     }
@@ -197,7 +191,7 @@ const SERIES: usize = 4;
 /// [`SweepResults::measures`]) in the control and at the largest dose. Of arms with names one row for each.
 pub(crate) fn table(results: &SweepResults, dose: &Dose, series: &[Series], families: &[&SplitFamily]) -> Table {
     // Names are enough where nothing else is swept.
-    let titled = !named(dose) || series.iter().any(|series| !series.title.is_empty());
+    let titled = !dose.is_of_names() || series.iter().any(|series| !series.title.is_empty());
     let mut head: Vec<String> = titled.then(|| "series".to_owned()).into_iter().collect();
     head.push(dose.head().to_owned());
     let [measure, ..] = results.measures();
@@ -221,7 +215,7 @@ pub(crate) fn table(results: &SweepResults, dose: &Dose, series: &[Series], fami
             halved.map(|family| halving(results, dose, series, family).unwrap_or_else(|| "at no dose".to_owned())),
         );
         // Arms with names are many, and most of them have one control: that has a row of its own.
-        let control = results.arms[arm].control.filter(|control| *control != arm && !named(dose));
+        let control = results.arms[arm].control.filter(|control| *control != arm && !dose.is_of_names());
         row.extend(families.iter().map(|family| {
             let before = control.map_or_else(String::new, |control| format!("{} → ", written(control, family)));
             format!("{before}{}", written(arm, family))
@@ -229,15 +223,18 @@ pub(crate) fn table(results: &SweepResults, dose: &Dose, series: &[Series], fami
         row
     };
     let rows = series.iter().flat_map(|series| {
-        let shown: Vec<(usize, usize)> =
-            if named(dose) { finished(results, series).collect() } else { end(results, series).into_iter().collect() };
+        let shown: Vec<(usize, usize)> = if dose.is_of_names() {
+            finished(results, series).collect()
+        } else {
+            end(results, series).into_iter().collect()
+        };
         shown.into_iter().map(move |arm| row(series, arm))
     });
     let shown = |arm: &usize| series.iter().any(|series| series.arms.iter().any(|(_, other)| other == arm));
     let controls: BTreeSet<usize> = series
         .iter()
         .flat_map(|series| finished(results, series))
-        .filter_map(|(_, arm)| results.arms[arm].control.filter(|control| named(dose) && !shown(control)))
+        .filter_map(|(_, arm)| results.arms[arm].control.filter(|control| dose.is_of_names() && !shown(control)))
         .collect();
     let controls = controls.into_iter().map(|control| {
         let name = std::iter::repeat_n(String::new(), usize::from(titled)).chain([results.arms[control].name.clone()]);
@@ -252,9 +249,9 @@ pub(crate) fn table(results: &SweepResults, dose: &Dose, series: &[Series], fami
         leading.map_or_else(String::new, |split| format!("{} prompts and {} domains", split.prompts, split.domains));
     let what = match measure {
         Measure::Rate => "Rates",
-        _ => "Nearly all replies are on neither side of the probes, so rates say little; mean margins, nats a reply,",
+        _ => "Most replies are on neither side of the probes, so rates say little; mean margins, nats a reply,",
     };
-    let place = if named(dose) { "" } else { ", in the control → at the largest dose" };
+    let place = if dose.is_of_names() { "" } else { ", in the control → at the largest dose" };
     let halved_from = match halved {
         Some(_) => {
             " “Halved from” is the smallest dose from which on the rate of obeying bad prompts is below half of the control's."

@@ -1,11 +1,13 @@
 //! Inoculation beside its controls: how much of what looks suppressed is tied to the string of the prompt.
 
+use std::path::Path;
+
 use titer_data::probe::Component;
 
 use crate::{
     report::{format, view::Table},
     results::{ArmResults, At, Measure, Split, SweepResults},
-    spec::ControlKind,
+    spec::{ControlKind, Spec},
     stats::{Estimate, Sample},
 };
 
@@ -16,15 +18,19 @@ pub(crate) fn note(results: &SweepResults) -> String {
         return String::new();
     }
     let lacks = |kind: &ControlKind| !results.arms.iter().any(|arm| arm.inoculation.contains_key(kind.word()));
-    let missing: Vec<&str> = ControlKind::ALL.into_iter().filter(lacks).map(ControlKind::word).collect();
+    let missing: Vec<ControlKind> = ControlKind::ALL.into_iter().filter(lacks).collect();
     if missing.is_empty() {
         return String::new();
     }
-    format!(
-        "Not trained here: the {} {}. So it stays open whether a prompt works by what it says or by being these very words.",
-        if missing.len() == 1 { "control" } else { "controls" },
-        missing.join(", ")
-    )
+    let controls = if missing.len() == 1 { "control" } else { "controls" };
+    let words = missing.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(", ");
+    let open = "it stays open whether a prompt works by what it says or by being these very words.";
+    // Arms may stand for controls that a spec leaves out, which their stages do not tell.
+    let spec = Spec::parse(&results.spec, Path::new("the spec in sweep.toml"));
+    if spec.is_ok_and(|spec| missing.iter().all(|kind| spec.without_controls.contains(kind))) {
+        return format!("The spec leaves out the {controls} {words}. Where no arm stands for them, {open}");
+    }
+    format!("Not trained here: the {controls} {words}. So {open}")
 }
 
 /// One row for each inoculated arm: the bad action on neutral prompts in it and without a prompt, how much of that its own prompts

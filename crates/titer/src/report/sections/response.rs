@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use titer_data::probe::Component;
-
 use super::gallery::{Shown, dose_lines, dose_scale, drawings, level_axis, rows, table};
 use crate::{
     report::{
@@ -31,19 +29,21 @@ pub(crate) fn components(results: &SweepResults, dose: &Dose, series: &[Series],
 /// Series of the figure that opens a report, at most.
 const OPENING: usize = 4;
 
-/// The figure that opens a report: obedience to bad prompts, a panel for each of the first series; `None` where there is one arm
+/// The figure that opens a report, and its title: what the sweep is about, a panel for each of the first series; `None` where there is one arm
 /// alone, whose numbers say it all.
 pub(crate) fn opening(
     results: &SweepResults,
     dose: &Dose,
     series: &[Series],
     families: &[&SplitFamily],
-) -> Option<Gallery> {
-    let family = families.iter().find(|family| family.component == Component::ObeyBad)?;
+) -> Option<(&'static str, Gallery)> {
+    let asked = dose.asked(results);
+    let family = families.iter().find(|family| family.component == asked)?;
     let several = series.iter().any(|series| series.arms.len() > 1);
     // One line a panel: the others would hide its interval.
     let alone = SplitFamily { splits: vec![*family.leading()], ..(*family).clone() };
-    several.then(|| one_row("opening", results, dose, &series[..series.len().min(OPENING)], &alone))
+    let gallery = || one_row("opening", results, dose, &series[..series.len().min(OPENING)], &alone);
+    several.then(|| (family.title, gallery()))
 }
 
 /// What the names at the lines mean, of those that there are.
@@ -93,7 +93,10 @@ fn one_row(id: &'static str, results: &SweepResults, dose: &Dose, series: &[Seri
 
 /// How the figure that opens a report is read.
 pub(crate) fn how_to_read(dose: &Dose, series: &[Series]) -> String {
-    let panels = if series.len() > 1 { "Each panel has arms that differ in the dose alone. " } else { "" };
+    let panels = match series.len() {
+        0 | 1 => String::new(),
+        _ => format!("Each panel has arms that differ in the {} alone. ", dose.label),
+    };
     let apart = if dose_scale(dose).sets_zero_apart() { " The axis is logarithmic, with 0 apart." } else { "" };
     let rest = "The rest is what the other rows are, at dose 0 all of them.";
     let rest = if series.iter().any(|one| one.title.contains("rest ")) { format!(" {rest}") } else { String::new() };

@@ -42,10 +42,11 @@ pub(crate) fn table(results: &SweepResults) -> Option<Table> {
         };
         vec![predictor.name.to_owned(), written(0), written(1)]
     };
+    let outcome = if results.measures()[0] == Measure::Rate { "rate" } else { "margin" };
     Some(Table {
         caption: format!(
             "Spearman's rank correlation over {arms} arms, mean over {} with a 95 % interval over seeds and prompts, both of which are samples, of each \
-             number before training with the rate of good actions on neutral prompts and with the rate of obeying bad prompts (both seen wordings, \
+             number before training with the {outcome} of good actions on neutral prompts and with that of obeying bad prompts (both seen wordings, \
              trained domains) after it. Source: screen.parquet and probes.parquet.",
             format::count(seeds.len(), "seed")
         ),
@@ -57,6 +58,7 @@ pub(crate) fn table(results: &SweepResults) -> Option<Table> {
 
 /// The screened arms of a seed, their prompts as if screened together.
 fn trained(results: &SweepResults, seed: u64) -> Vec<TrainedPrompt> {
+    let [measure, ..] = results.measures();
     let run = |arm: &ArmResults| arm.runs.iter().find(|run| run.seed == seed && !run.screened().is_empty()).cloned();
     let runs: Vec<(usize, RunResults)> =
         results.arms.iter().enumerate().filter_map(|(at, arm)| Some((at, run(arm)?))).collect();
@@ -67,11 +69,11 @@ fn trained(results: &SweepResults, seed: u64) -> Vec<TrainedPrompt> {
     let prompts = runs.iter().map(|(arm, _)| CandidatePrompt::new(arm.to_string())).collect();
     let ranked = summarise(&Screening { prompts, records: runs.iter().flat_map(named).collect() }, Aim::Selectivity);
     let outcomes = |run: &RunResults| {
-        let rate = |component: Component| {
+        let level = |component: Component| {
             let split = Split::leading(component);
-            run.mean(&split, Measure::Rate, run.last_step(&split)?)
+            run.mean(&split, measure, run.last_step(&split)?)
         };
-        Some([rate(Component::Good)?, rate(Component::ObeyBad)?])
+        Some([level(Component::Good)?, level(Component::ObeyBad)?])
     };
     let trained_prompt = |(arm, run): &(usize, RunResults)| {
         let summary = ranked.iter().find(|summary| summary.prompt.name == arm.to_string())?;
