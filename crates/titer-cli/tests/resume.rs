@@ -130,9 +130,8 @@ fn a_file_that_cannot_be_written_is_named_and_costs_one_run_at_most() {
     assert!(tables(&dir.path().join("full")) == wanted, "tables differ from those of the undisturbed sweep");
 }
 
-/// Many kills at moments of a fixed sequence; `cargo test --release --workspace --test resume -- --ignored` runs it.
+/// Many kills at moments of a fixed sequence.
 #[test]
-#[ignore = "takes minutes: the short ones above run always"]
 fn a_sweep_survives_two_hundred_kills() {
     let (dir, wanted) = undisturbed();
     let sweep = dir.path().join("killed");

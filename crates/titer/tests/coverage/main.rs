@@ -454,7 +454,7 @@ fn claims_judged_together_seldom_hold_by_chance() {
 }
 
 #[test]
-#[ignore = "minutes: the table of the notebook"]
+#[ignore = "prints the table of the notebook, and asks nothing that the tests above do not"]
 fn table() {
     let mut lines = vec![
         "| interval | places | said | measured: lowest, median, highest | where it is lowest |".to_owned(),
