@@ -39,6 +39,17 @@ impl Reach {
         Self { spans: self.spans.map(moved), ..self }
     }
 
+    /// Whether it reaches the keys of the other, and one more behind the last of them.
+    #[inline]
+    pub(crate) fn is_one_key_further(&self, other: &Self) -> bool {
+        match (self.spans().split_last(), other.spans().split_last()) {
+            (Some((last, before)), Some((others_last, others_before))) => {
+                before == others_before && last.start == others_last.start && last.len == others_last.len + 1
+            }
+            _ => false,
+        }
+    }
+
     /// How many keys the query attends to.
     #[inline]
     pub fn keys(&self) -> usize {

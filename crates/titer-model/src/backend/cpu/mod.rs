@@ -11,6 +11,7 @@ mod loss;
 mod norm;
 mod operations;
 mod product;
+mod rope;
 mod stored;
 #[cfg(target_arch = "x86_64")]
 mod strided;

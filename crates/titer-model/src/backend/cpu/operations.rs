@@ -8,7 +8,7 @@ use std::{
 use faer::{Accum, MatMut, MatRef};
 use titer_machine::{Bf16Instructions, vectorized};
 
-use super::{attention, contract, elementwise, gated, head, loss, norm, product::product, stored};
+use super::{attention, contract, elementwise, gated, head, loss, norm, product::product, rope, stored};
 use crate::{
     backend::{Activation, AdamParam, AdamStep, Backend, Heads, Matrix, RowSums, TiedHead, Write},
     packed::Reach,
@@ -227,7 +227,7 @@ impl<T: Real> Backend for Cpu<T> {
     }
 
     fn rope(&self, x: &mut Vec<T>, table: &Vec<T>, positions: &Vec<u32>, head_width: usize, inverse: bool) {
-        vectorized!(|_| attention::rope(x, table, positions, head_width, inverse));
+        vectorized!(|_| rope::rotate(x, table, positions, head_width, inverse));
     }
 
     fn attention(
@@ -243,7 +243,8 @@ impl<T: Real> Backend for Cpu<T> {
         resize(out, q.len());
         let kept = if heads.softcap.is_some() { 2 } else { 1 };
         resize(weights, kept * heads.queries * reach.iter().map(Reach::keys).sum::<usize>());
-        vectorized!(|fused| attention::forward(fused, out, weights, q, k, v, reach, heads));
+        let inputs = attention::Inputs { q, k, v };
+        vectorized!(|fused| attention::forward(fused, out, weights, inputs, reach, heads));
     }
 
     fn attention_backward(
