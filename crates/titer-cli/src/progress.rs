@@ -58,29 +58,29 @@ impl Bar {
     /// Advances it.
     pub(crate) fn advance(&self, steps: u64, message: &str) {
         self.bar.inc(steps);
-        self.say(message, "");
+        self.say(message, Left::Known);
     }
 
-    /// Advances it where work that is no step has yet to be seen once: the time left is said to be at least so long.
+    /// Advances it where work that is no step has yet to be seen once.
     fn advance_at_least(&self, steps: u64, message: &str) {
         self.bar.inc(steps);
-        self.say(message, "≥ ");
+        self.say(message, Left::AtLeast);
     }
 
     /// Puts it at `done` of `of` steps, which are not known when it is made.
     pub(crate) fn stands_at(&self, done: usize, of: usize, message: &str) {
         self.bar.set_length(of as u64);
         self.bar.set_position(done as u64);
-        self.say(message, "");
+        self.say(message, Left::Known);
     }
 
-    fn say(&self, message: &str, bound: &str) {
+    fn say(&self, message: &str, left: Left) {
         let (done, of) = (self.bar.position(), self.bar.length().unwrap_or(0));
         if let Some(listener) = &self.listener {
             return listener.progress(done, of, if message.is_empty() { self.noun } else { message });
         }
         let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner).at(Instant::now(), done);
-        let left = pace.map(|pace| format!("{bound}{} left", duration(of.saturating_sub(done) as f64 / pace)));
+        let left = pace.map(|pace| left.said(of.saturating_sub(done) as f64 / pace));
         let said: Vec<&str> = [message].into_iter().chain(left.as_deref()).filter(|part| !part.is_empty()).collect();
         let said = said.join(" · ");
         self.bar.set_message(said.clone());
@@ -106,6 +106,22 @@ impl Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.clear();
+    }
+}
+
+/// What the time that the steps to go will take says of the time to go.
+#[derive(Clone, Copy)]
+enum Left {
+    /// That is it.
+    Known,
+    /// There is other work besides, of which none has been seen.
+    AtLeast,
+}
+
+impl Left {
+    fn said(self, seconds: f64) -> String {
+        let bound = if matches!(self, Self::AtLeast) { "≥ " } else { "" };
+        format!("{bound}{} left", duration(seconds))
     }
 }
 
@@ -300,6 +316,14 @@ mod tests {
     #[test]
     fn memory_is_said_in_few_letters() {
         assert_eq!(of_memory(1_250_000_000, 84_900_000_000), " · 1.2/85 GB");
+    }
+
+    #[test]
+    fn a_time_to_go_is_a_bound_until_a_run_has_ended() {
+        assert_eq!(
+            (Left::AtLeast.said(90.0), Left::Known.said(90.0)),
+            ("≥ 90 s left".to_owned(), "90 s left".to_owned())
+        );
     }
 
     #[test]

@@ -9,7 +9,6 @@ use crate::{
     forecast::SavedForecast,
     plan::SweepPlan,
     results::SweepResults,
-    spec::Spec,
 };
 
 impl Report {
@@ -27,7 +26,7 @@ impl Report {
 /// The claims in the spec that a sweep was planned from. Its arms are those of the record, unless another version of titer
 /// planned them.
 fn claims(results: &SweepResults) -> Result<Vec<Claim>, ReportError> {
-    let spec = Spec::parse(&results.spec, Path::new("the spec in sweep.toml"))?;
+    let spec = results.read_spec()?;
     if spec.claims.is_empty() {
         return Ok(Vec::new());
     }

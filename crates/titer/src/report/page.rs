@@ -1,6 +1,6 @@
 //! Setting the sections on a page.
 
-use std::{collections::BTreeSet, io, path::Path};
+use std::{collections::BTreeSet, io};
 
 use minijinja::{Environment, syntax::SyntaxConfig, value::Serde};
 use serde::Serialize;
@@ -21,7 +21,7 @@ use crate::{
     forecast::{ForecastFileError, SavedForecast},
     plan::Setting,
     results::{ResultsError, SweepResults},
-    spec::{Spec, SpecError},
+    spec::SpecError,
 };
 
 /// What a report is made of.
@@ -196,7 +196,7 @@ fn facts(results: &SweepResults, dose: &Dose) -> Vec<String> {
 
 /// Which harmless instruction obedience is measured on, where the user's own rows gave the contrasts; else empty.
 fn obeyed(results: &SweepResults) -> String {
-    let spec = Spec::parse(&results.spec, Path::new("the spec in sweep.toml")).ok();
+    let spec = results.read_spec().ok();
     let gives_contrasts = spec.and_then(|spec| spec.data).is_some_and(|data| data.probes.is_none());
     if !gives_contrasts {
         return String::new();

@@ -1,11 +1,14 @@
 //! A sweep's arms with their finished runs.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use titer_data::cell::Cell;
 
 use super::{Measure, RunResults, Runs, Split, SweptAxis};
-use crate::plan::{RunId, Setting};
+use crate::{
+    plan::{RunId, Setting},
+    spec::{Spec, SpecError},
+};
 
 /// A sweep: its arms, and what the tables of their finished runs say.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +63,14 @@ impl ArmResults {
 const MOSTLY_OTHER: f64 = 0.5;
 
 impl SweepResults {
+    /// The spec that the sweep was planned from.
+    ///
+    /// # Errors
+    /// Where this version of titer cannot read it.
+    pub fn read_spec(&self) -> Result<Spec, SpecError> {
+        Spec::parse(&self.spec, Path::new("the spec in sweep.toml"))
+    }
+
     /// Every split that any run measured, in alphabetical order.
     pub fn splits(&self) -> Vec<Split> {
         let mut splits: Vec<Split> = self.runs().flat_map(|run| run.probes.keys().copied()).collect();

@@ -1,13 +1,11 @@
 //! Inoculation beside its controls: how much of what looks suppressed is tied to the string of the prompt.
 
-use std::path::Path;
-
 use titer_data::probe::Component;
 
 use crate::{
     report::{format, view::Table},
     results::{ArmResults, At, Measure, Split, SweepResults},
-    spec::{ControlKind, Spec},
+    spec::ControlKind,
     stats::{Estimate, Sample},
 };
 
@@ -26,8 +24,7 @@ pub(crate) fn note(results: &SweepResults) -> String {
     let words = missing.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(", ");
     let open = "it stays open whether a prompt works by what it says or by being these very words.";
     // Arms may stand for controls that a spec leaves out, which their stages do not tell.
-    let spec = Spec::parse(&results.spec, Path::new("the spec in sweep.toml"));
-    if spec.is_ok_and(|spec| missing.iter().all(|kind| spec.without_controls.contains(kind))) {
+    if results.read_spec().is_ok_and(|spec| missing.iter().all(|kind| spec.without_controls.contains(kind))) {
         return format!("The spec leaves out the {controls} {words}. Where no arm stands for them, {open}");
     }
     format!("Not trained here: the {controls} {words}. So {open}")
