@@ -278,7 +278,8 @@ fn runs_that_a_forecast_missed_widen_its_intervals_until_they_hold_one_more() {
             predicted_rate: predicted,
             measured,
             measured_rate: 0.5,
-            beyond: String::new(),
+            beyond: Vec::new(),
+            open: None,
         }
     };
     let missed = |arm: usize| {

@@ -35,7 +35,8 @@ fn components(plan: &SweepPlan, run: &RunForecast<'_>, results: &RunResults) -> 
             predicted_rate: last.rate,
             measured: results.mean(&split, Measure::Margin, step)?,
             measured_rate: results.mean(&split, Measure::Rate, step)?,
-            beyond: run.forecast.does_not_know(probe),
+            beyond: run.forecast.beyond.clone(),
+            open: run.forecast.left_open(probe).map(str::to_owned),
         })
     };
     Component::ALL.into_iter().filter_map(component).collect()

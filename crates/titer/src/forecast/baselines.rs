@@ -14,7 +14,8 @@ use titer_data::{
 use super::{comparison::Comparison, kernel::Kernel};
 
 /// The rules, in the order of [`changes`].
-pub const NAMES: [&str; 6] = ["dose alone", "3 pilot runs", "surprise", "log-prob lift", "k-rule", "shuffled probes"];
+pub const NAMES: [&str; 7] =
+    ["no change", "dose alone", "3 pilot runs", "surprise", "log-prob lift", "k-rule", "shuffled probes"];
 
 /// Pilot runs that a kernel's rows and contrasts would pay for.
 const PILOTS: usize = 3;
@@ -56,6 +57,7 @@ pub fn changes(cases: &[Case<'_>], component: usize) -> Vec<Vec<f64>> {
     let next = (component + 1) % cases.first().map_or(1, |case| case.pairs.len());
     let shuffled = cases.iter().map(|case| case.pairs[next].predicted.mean - case.pairs[next].start);
     vec![
+        vec![0.0; cases.len()],
         fitted(&dose),
         pilots(cases, &measured),
         fitted(&surprise),

@@ -28,6 +28,15 @@ pub struct Comparison {
     pub measured: f64,
     /// Its measured rate.
     pub measured_rate: f64,
-    /// Why the forecast says that it does not know; empty where it does.
-    pub beyond: String,
+    /// Why it goes beyond what forecasts have been held against; empty where it does not.
+    pub beyond: Vec<String>,
+    /// What is known of the rate where it is left open too wide.
+    pub open: Option<String>,
+}
+
+impl Comparison {
+    /// Whether the forecast says that it knows.
+    pub fn knows(&self) -> bool {
+        self.beyond.is_empty() && self.open.is_none()
+    }
 }

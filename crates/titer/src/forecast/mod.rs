@@ -40,7 +40,7 @@ pub use motion::{Counts, LANES, Motion, Moved, StageBatches, Trajectory};
 pub use onset::{MeasuredOnset, Onset, measured_onsets, onset, onsets};
 pub(crate) use page::SECTIONS;
 pub use page::{Dialled, Dials, page};
-pub use predict::{Forecast, Point, forecast, last};
+pub use predict::{Forecast, LEFT_OPEN, Point, forecast, last};
 pub use rest::rest;
 pub use runs::{ArmForecast, RunForecast, forecast_runs, kernels};
 pub use saved::{ForecastFileError, SavedForecast};

@@ -38,12 +38,19 @@ pub struct Forecast {
     pub known: Vec<String>,
 }
 
+/// What a forecast says of a rate that it leaves open.
+pub const LEFT_OPEN: &str = "its rate is left open within more than 30 points";
+
 impl Forecast {
     /// Why it does not know what becomes of a probe, in words; empty where it does.
     pub fn does_not_know(&self, probe: usize) -> String {
-        let open = self.open[probe]
-            .then(|| format!("its rate is left open within more than 30 points, {}", self.known[probe]));
+        let open = self.left_open(probe).map(|known| format!("{LEFT_OPEN}, {known}"));
         self.beyond.iter().cloned().chain(open).collect::<Vec<_>>().join("; ")
+    }
+
+    /// What is known of a probe's rate even so where it is left open too wide.
+    pub(super) fn left_open(&self, probe: usize) -> Option<&str> {
+        self.open[probe].then_some(self.known[probe].as_str())
     }
 }
 

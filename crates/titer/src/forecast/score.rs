@@ -94,7 +94,7 @@ pub fn scores(plan: &SweepPlan, forecasts: &[RunForecast<'_>], compared: &[Compa
                 .enumerate()
                 .map(|(at, case)| (case.pairs[component], std::array::from_fn(|rule| rules[rule][at])));
             let (known, unknown): (Vec<_>, Vec<_>) =
-                forecast_and_rules.partition(|(run, _): &(&Comparison, _)| run.beyond.is_empty());
+                forecast_and_rules.partition(|(run, _): &(&Comparison, _)| run.knows());
             scores.extend(Score::of(&known, true));
             scores.extend(Score::of(&unknown, false));
         }
@@ -122,7 +122,8 @@ mod tests {
             predicted_rate: of(0.5, 0.1),
             measured,
             measured_rate: 0.5 + 0.1 * (measured - margin),
-            beyond: String::new(),
+            beyond: Vec::new(),
+            open: None,
         }
     }
 
@@ -130,14 +131,14 @@ mod tests {
     fn a_score_counts_what_is_within_and_names_the_baseline_that_is_nearest() {
         let runs = [run(2.0, 2.1), run(3.0, 3.5), run(4.0, 6.0)];
         // The changes that the rules foresee: the second rule is right of the second run, the last one of all.
-        let rules = |at: usize| [f64::NAN, 2.5, 9.0, 9.0, 9.0, runs[at].measured - 1.0];
+        let rules = |at: usize| [f64::NAN, 2.5, 9.0, 9.0, 9.0, 9.0, runs[at].measured - 1.0];
         let pairs: Vec<_> = runs.iter().enumerate().map(|(at, run)| (run, rules(at))).collect();
         let score = Score::of(&pairs, true).unwrap();
         assert_eq!((score.runs, score.rank), (3, 1.0));
         assert!((score.within - 2.0 / 3.0).abs() < 1e-12 && (score.margin - 0.5).abs() < 1e-12);
         assert!((score.rate - 0.05).abs() < 1e-12 && (score.most_rates - 0.2).abs() < 1e-12);
         assert!(score.baselines[0].is_nan() && (score.baselines[1] - 1.4).abs() < 1e-12);
-        assert_eq!(score.nearer(), Some((NAMES[5], 0.0)));
+        assert_eq!(score.nearer(), Some((NAMES[6], 0.0)));
         // Right by as much is not nearer.
         let same: Vec<_> = runs.iter().map(|run| (run, [run.predicted.mean - 1.0; NAMES.len()])).collect();
         assert_eq!(Score::of(&same, true).unwrap().nearer(), None);

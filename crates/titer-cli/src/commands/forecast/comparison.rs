@@ -4,7 +4,9 @@ use std::{collections::BTreeSet, path::Path};
 
 use serde_json::json;
 use titer::{
-    forecast::{Comparison, LateGates, RunForecast, Score, baselines::NAMES, compare, measured_onsets, scores},
+    forecast::{
+        Comparison, LEFT_OPEN, LateGates, RunForecast, Score, baselines::NAMES, compare, measured_onsets, scores,
+    },
     plan::{RunPlan, StagePlan, SweepPlan},
     results::{RunResults, SweepResults},
     stats::median,
@@ -176,19 +178,21 @@ fn onsets(plan: &SweepPlan, compared: &[Comparison]) -> Result<(), Failure> {
     table.print(&ViewArgs::default())
 }
 
+/// Each reason for not knowing, and how far off the forecasts were that have it.
 fn does_not_know(compared: &[Comparison]) {
-    let mut reasons: Vec<&str> = compared.iter().map(|run| run.beyond.as_str()).collect();
-    reasons.sort_unstable();
-    reasons.dedup();
-    if reasons == [""] {
+    if compared.iter().all(Comparison::knows) {
         return;
     }
+    let reasons_of = |run: &Comparison| -> Vec<String> {
+        let known = run.knows().then(|| "(it knows)".to_owned());
+        run.beyond.iter().cloned().chain(run.open.as_ref().map(|_| LEFT_OPEN.to_owned())).chain(known).collect()
+    };
+    let reasons: BTreeSet<String> = compared.iter().flat_map(reasons_of).collect();
     data("");
     prose("median error of the margin, nats, by what the forecast says that it does not know");
     for reason in reasons {
-        let runs = compared.iter().filter(|run| run.beyond == reason);
+        let runs = compared.iter().filter(|run| reasons_of(run).contains(&reason));
         let errors: Vec<f64> = runs.map(|run| (run.predicted.mean - run.measured).abs()).collect();
-        let said = if reason.is_empty() { "(it knows)" } else { reason };
-        prose(&format!("{:5.2} ({:4} values)  {said}", median(&errors), errors.len()));
+        prose(&format!("{:5.2} ({:4} values)  {reason}", median(&errors), errors.len()));
     }
 }
