@@ -2,36 +2,15 @@
 
 use titer_machine::Fused;
 
-use super::tile::{Tile, ranges};
+use super::{
+    place::HeadPlace,
+    tile::{Tile, ranges},
+};
 use crate::{
     backend::cpu::elementwise::{LANES, add_scaled},
     packed::Reach,
     real::Real,
 };
-
-/// Where a head's numbers stand in the row of a token.
-#[derive(Clone, Copy)]
-pub(super) struct Place {
-    /// From one token to the next.
-    pub(super) stride: usize,
-    pub(super) column: usize,
-    /// Of the head.
-    pub(super) width: usize,
-}
-
-impl Place {
-    /// `N` blocks of the head's numbers of a token, from number `at` on.
-    #[inline(always)]
-    fn blocks<T, const N: usize>(self, x: &[T], token: usize, at: usize) -> &[[T; LANES]; N] {
-        let blocks = x[token * self.stride + self.column + at..].as_chunks().0;
-        blocks.first_chunk().expect("a head's numbers stand together")
-    }
-
-    /// How many whole blocks there are, and where the numbers behind them begin.
-    fn whole_blocks(self) -> (usize, usize) {
-        (self.width / LANES, self.width / LANES * LANES)
-    }
-}
 
 /// `sums + factor · x`
 #[inline(always)]
@@ -50,7 +29,7 @@ pub(super) fn weigh<T: Real, const Q: usize>(
     out_at: impl Fn(usize) -> usize,
     weights: [&[T]; Q],
     x: &[T],
-    place: Place,
+    place: HeadPlace,
     tile: &Tile,
 ) {
     let (blocks, past) = place.whole_blocks();
@@ -84,7 +63,7 @@ fn weigh_blocks<T: Real, const Q: usize, const N: usize>(
     out_at: impl Fn(usize) -> usize,
     weights: [&[T]; Q],
     x: &[T],
-    place: Place,
+    place: HeadPlace,
     at: usize,
     tile: &Tile,
 ) {
@@ -120,7 +99,7 @@ pub(super) fn spread<T: Real, const N: usize>(
     out: &mut [T],
     weights: [&[T]; N],
     x: [&[T]; N],
-    place: Place,
+    place: HeadPlace,
     reach: &Reach,
 ) {
     let (blocks, past) = place.whole_blocks();
@@ -150,7 +129,7 @@ fn spread_blocks<T: Real, const N: usize, const B: usize>(
     out: &mut [T],
     weights: [&[T]; N],
     x: [&[T]; N],
-    place: Place,
+    place: HeadPlace,
     at: usize,
 ) {
     let mut of_term = [[[T::of(0.0); LANES]; B]; N];
