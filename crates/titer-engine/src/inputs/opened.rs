@@ -8,7 +8,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use titer::{plan::RunPlan, spec::When};
+use titer::{
+    plan::RunPlan,
+    spec::When,
+    table::{LeakRecord, PressureRecord},
+};
 use titer_data::source::{Chats, ChatsError, DataBytes, DataFiles, Source};
 use titer_model::stored::Dtype;
 
@@ -28,6 +32,8 @@ pub struct Inputs {
     models: Kept<(Base, Option<&'static str>), Model>,
     /// Of bases, by the name of a plan that trains nothing.
     measured: Kept<String, Measured>,
+    leaks: Kept<String, Vec<LeakRecord>>,
+    pressures: Kept<String, Vec<PressureRecord>>,
 }
 
 /// A model's name in a spec, and the seed where it decides which model that is.
@@ -111,23 +117,50 @@ impl Inputs {
     /// What is measured of a run's base before anything is trained: taken by the first run that begins with it, and kept for the
     /// others, which differ in what they train.
     pub(crate) fn of_base(&self, plan: &RunPlan, measure: impl FnOnce() -> Measured) -> Arc<Measured> {
-        let untrained = RunPlan {
-            stages: Vec::new(),
-            pressure: When::Never,
-            checkpoints: When::Never,
-            leak: None,
-            screen: false,
-            ..plan.clone()
-        };
-        let name = untrained.id().0;
-        if let Some(known) = locked(&self.measured).get(&name) {
-            return Arc::clone(known);
-        }
-        // Not under the lock: threads that share the measuring may come by here for another run.
-        let measured = Arc::new(measure());
-        locked(&self.measured).insert(name, Arc::clone(&measured));
-        measured
+        of_untrained(&self.measured, &untrained(plan), measure)
     }
+
+    /// Likewise the leak grid on a run's base.
+    pub(crate) fn leaks_of_base(
+        &self,
+        plan: &RunPlan,
+        measure: impl FnOnce() -> Vec<LeakRecord>,
+    ) -> Arc<Vec<LeakRecord>> {
+        of_untrained(&self.leaks, &RunPlan { leak: plan.leak.clone(), ..untrained(plan) }, measure)
+    }
+
+    /// Likewise what rows of the cells push on it, where they are trained through the plain model.
+    pub(crate) fn pressures_of_base(
+        &self,
+        plan: &RunPlan,
+        measure: impl FnOnce() -> Vec<PressureRecord>,
+    ) -> Arc<Vec<PressureRecord>> {
+        of_untrained(&self.pressures, &untrained(plan), measure)
+    }
+}
+
+/// The plan without what a run does to its base and measures of it.
+fn untrained(plan: &RunPlan) -> RunPlan {
+    RunPlan {
+        stages: Vec::new(),
+        pressure: When::Never,
+        checkpoints: When::Never,
+        leak: None,
+        screen: false,
+        ..plan.clone()
+    }
+}
+
+/// What is kept of the base of this plan, or what `measure` gives, which is then kept.
+fn of_untrained<V>(kept: &Kept<String, V>, plan: &RunPlan, measure: impl FnOnce() -> V) -> Arc<V> {
+    let name = plan.id().0;
+    if let Some(known) = locked(kept).get(&name) {
+        return Arc::clone(known);
+    }
+    // Not under the lock: threads that share the measuring may come by here for another run.
+    let measured = Arc::new(measure());
+    locked(kept).insert(name, Arc::clone(&measured));
+    measured
 }
 
 fn key(base: &str, seed: u64) -> Base {
@@ -171,10 +204,14 @@ mod tests {
                     measurements += 1;
                     Measured { probes: Vec::new(), cells: Vec::new() }
                 });
+                inputs.pressures_of_base(plan, || {
+                    measurements += 1;
+                    Vec::new()
+                });
             }
             (runs.len(), measurements)
         };
-        // Three arms of two seeds; then other items.
-        assert_eq!((measured(8), measured(8), measured(16)), ((6, 2), (6, 2), (6, 4)));
+        // Probes and pressures for three arms of two seeds; then other items.
+        assert_eq!((measured(8), measured(8), measured(16)), ((6, 4), (6, 4), (6, 8)));
     }
 }

@@ -18,7 +18,7 @@ use titer_model::shape::{Config, LoraConfig};
 use super::{
     ServedMoment, StageTraining, TrainError,
     runner::{leak_grid, screened},
-    tables::Tables,
+    tables::{Tables, pressures},
 };
 use crate::{
     inputs::Inputs,
@@ -129,7 +129,8 @@ impl ElsewhereRunner<'_> {
         let grid = plan.leak.as_ref().map(|leak| leak_grid(&model, &source, leak, plan)).transpose()?;
         let mut tables = Tables::default();
         let start = Moment { stage: "base", step: 0 };
-        tables.leaks.extend(grid.as_ref().map_or_else(Vec::new, |grid| grid.measure(&model, start)));
+        let leaks = || grid.as_ref().map_or_else(Vec::new, |grid| grid.measure(&model, start));
+        tables.leaks.extend_from_slice(&self.inputs.leaks_of_base(plan, leaks));
         if let Some(prompt) = Arm::inoculation_prompt(&plan.stages).filter(|_| plan.screen) {
             tables.screened = screened(&model, &source, prompt, plan)?;
         }
@@ -137,7 +138,8 @@ impl ElsewhereRunner<'_> {
         if !plan.pressure.is_never() {
             let margins = LedgerMargins::of_source(&model, &source, plan.seed, plan.probes.items)?;
             let ledger = Ledger::open(&margins, &model, "base", std::iter::empty(), 0);
-            tables.press(&[probes.cells()], &ledger, &model.decoder, &model, start);
+            let press = || pressures(&ledger, &model.decoder, &model, probes.cells(), start);
+            tables.pressures.extend_from_slice(&self.inputs.pressures_of_base(plan, press));
         }
         if let Some(stage) = plan.stages.iter().find(|stage| stage.steps > 0) {
             let training = StageTraining::prepare(self.inputs, &model, &source, stage, plan.seed)?;

@@ -18,7 +18,11 @@ use titer_data::{
 };
 use titer_model::decoder::Detached;
 
-use super::{Helper, StageTraining, TrainError, drawn_file::DrawnFile, tables::Tables};
+use super::{
+    Helper, StageTraining, TrainError,
+    drawn_file::DrawnFile,
+    tables::{Tables, pressures},
+};
 use crate::{
     device::{self, Stay},
     inputs::Inputs,
@@ -75,7 +79,7 @@ impl EngineRunner<'_> {
         let grid = plan.leak.as_ref().map(|leak| leak_grid(&model, &source, leak, plan)).transpose()?;
         let leaks = |model: &Model, at| grid.as_ref().map_or_else(Vec::new, |grid| grid.measure(model, at));
         let base = Moment { stage: "base", step: 0 };
-        tables.leaks.extend(leaks(&model, base));
+        tables.leaks.extend_from_slice(&self.inputs.leaks_of_base(plan, || leaks(&model, base)));
         if let Some(prompt) = Arm::inoculation_prompt(&plan.stages).filter(|_| plan.screen) {
             tables.screened = screened(&model, &source, prompt, plan)?;
         }
@@ -83,7 +87,8 @@ impl EngineRunner<'_> {
         if let Some(margins) = margins.as_ref().filter(|_| plan.steps() == 0) {
             // Nothing is trained, so no stage opens a ledger; what rows push is known all the same.
             let ledger = Ledger::open(margins, &model, "base", std::iter::empty(), 0);
-            tables.press(&[probes.cells()], &ledger, &model.decoder, &model, base);
+            let press = || pressures(&ledger, &model.decoder, &model, probes.cells(), base);
+            tables.pressures.extend_from_slice(&self.inputs.pressures_of_base(plan, press));
         }
         let (mut done, mut drawn_file) = (0, DrawnFile::default());
         for stage in &plan.stages {
@@ -102,7 +107,6 @@ impl EngineRunner<'_> {
             }
             let is_pressed = margins.is_some() && !training.drawn.0.is_empty();
             let drawn = is_pressed.then(|| training.first_drawn(&model, plan.probes.items)).transpose()?;
-            let pressed: Vec<&PackedRows> = [probes.cells()].into_iter().chain(&drawn).collect();
             let sources = || training.sources().map(str::to_owned);
             let mut ledger =
                 margins.as_ref().map(|margins| Ledger::open(margins, &model, &stage.name, sources(), done));
@@ -111,7 +115,14 @@ impl EngineRunner<'_> {
             let warnings = Warnings::of_source(&model, &source, stage.domains, plan.seed, items)?;
             tables.warn(&warnings, &training, &model, stage, done);
             if let Some(ledger) = ledger.as_ref().filter(|_| done == 0) {
-                tables.press(&pressed, ledger, &training.layers, &model, base);
+                let press = |rows: &PackedRows| pressures(ledger, &training.layers, &model, rows, base);
+                if stage.vector.is_none() && stage.helper.is_none() {
+                    let cells = self.inputs.pressures_of_base(plan, || press(probes.cells()));
+                    tables.pressures.extend_from_slice(&cells);
+                } else {
+                    tables.pressures.extend(press(probes.cells()));
+                }
+                tables.pressures.extend(drawn.iter().flat_map(press));
             }
             for step in 1..=stage.steps {
                 if progress.stopped() {
@@ -129,7 +140,8 @@ impl EngineRunner<'_> {
                 }
                 if let Some(ledger) = ledger.as_mut().filter(|_| plan.pressure.is_due(step, stage.steps)) {
                     ledger.close(&model, done + step);
-                    tables.press(&pressed, ledger, &training.layers, &model, at);
+                    let press = |rows: &PackedRows| pressures(ledger, &training.layers, &model, rows, at);
+                    tables.pressures.extend([probes.cells()].into_iter().chain(&drawn).flat_map(press));
                 }
                 if plan.checkpoints.is_due(step, stage.steps) {
                     training.save(&files, &model, &dir.path(&format!("checkpoint-{}", done + step)))?;

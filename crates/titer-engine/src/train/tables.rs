@@ -18,6 +18,17 @@ use crate::{
     rows::PackedRows,
 };
 
+/// What these rows push where they are trained through these layers.
+pub(super) fn pressures(
+    ledger: &Ledger<'_>,
+    layers: &Decoder<EngineBackend>,
+    model: &Model,
+    rows: &PackedRows,
+    at: Moment<'_>,
+) -> Vec<PressureRecord> {
+    ledger.directions().pressures_through(layers, model, rows, at, &|_| ())
+}
+
 /// What a run writes.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
@@ -59,20 +70,6 @@ impl Tables {
             rows: rows as i64,
             surprise: training.surprise(model, rows),
         });
-    }
-
-    /// What these rows push where they are trained through these layers.
-    pub(super) fn press(
-        &mut self,
-        rows: &[&PackedRows],
-        ledger: &Ledger<'_>,
-        layers: &Decoder<EngineBackend>,
-        model: &Model,
-        at: Moment<'_>,
-    ) {
-        for rows in rows {
-            self.pressures.extend(ledger.directions().pressures_through(layers, model, rows, at, &|_| ()));
-        }
     }
 
     pub(super) fn write(&self, dir: &RunDir, pressed: bool) -> Result<(), TrainError> {
