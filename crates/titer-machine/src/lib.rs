@@ -74,6 +74,12 @@ pub fn instructions(bf16: bool) -> String {
 pub struct Fused(bool);
 
 impl Fused {
+    /// Whether it is one instruction.
+    #[inline(always)]
+    pub fn is_one_instruction(self) -> bool {
+        self.0
+    }
+
     /// `a * b + c`
     #[inline(always)]
     pub fn f32(self, a: f32, b: f32, c: f32) -> f32 {

@@ -5,10 +5,10 @@ use titer_machine::Fused;
 use super::{
     columns::{Columns, transpose},
     forward::Inputs,
-    place::{kept, keys_of_four, of_keys, of_query, of_weights},
+    place::{HeadPlace, kept, keys_of_four, of_keys, of_query, of_weights},
     rows::Rows,
     sums::{spread, weigh},
-    tile::{TILE, Tile},
+    tile::{TILE, Tile, most_together, ranges},
 };
 use crate::{
     backend::{
@@ -39,7 +39,7 @@ pub(in crate::backend::cpu) fn backward<T: Real>(
     let [mut dscores, mut probs] = [(); 2].map(|()| Rows::new(heads.queries, reach));
     let (mut weights, mut first) = (weights, 0);
     while first < reach.len() {
-        let tile = Tile::at(reach, first);
+        let tile = Tile::at(reach, first, most_together::<T>(fused));
         let (here, rest) = weights.split_at(kept(heads) * heads.queries * tile.all_keys());
         let (gradients, inputs, rows) = ((&mut *dq, &mut *dk, &mut *dv), (q, k, &v), (&mut dscores, &mut probs));
         match tile.count {
@@ -96,8 +96,9 @@ fn backward_tile<T: Real, const Q: usize>(
         }
         weigh(fused, dq, |slot| of_query(tile, head, slot, heads), weights, k, of_keys(head, heads), tile);
     }
-    gather::<T, Q>(fused, dk, dscores, q, tile, heads);
-    gather::<T, Q>(fused, dv, probs, dout, tile, heads);
+    for (out, rows, x) in [(dk, &*dscores, q), (dv, &*probs, dout)] {
+        gather::<T, Q>(fused, out, rows, x, tile, heads);
+    }
 }
 
 /// Adds to the numbers of every key what the queries of the tile give it: `out[key] += Σ rows[query, key] · x[query]`, query by query, and of
@@ -113,14 +114,20 @@ fn gather<T: Real, const Q: usize>(fused: Fused, out: &mut [T], rows: &Rows<T>, 
             let x = &x[of_query(tile, head, slot, heads)..][..heads.width];
             (rows.row(head * Q + slot, tile.keys[slot]), x)
         };
-        let fours = terms / 4 * 4;
-        for at in (0..fours).step_by(4) {
-            let [a, b, c, d] = [term(at), term(at + 1), term(at + 2), term(at + 3)];
-            spread(fused, out, [a.0, b.0, c.0, d.0], [a.1, b.1, c.1, d.1], place, tile.common);
+        if Q == 1 {
+            for at in 0..terms {
+                let (weights, x) = term(at);
+                add_to_keys(fused, out, weights, x, place, tile.common);
+            }
+            continue;
         }
-        for at in fours..terms {
-            let (weights, x) = term(at);
-            spread(fused, out, [weights], [x], place, tile.common);
+        // Four terms at a time; those that are not there weigh nothing.
+        for at in (0..terms).step_by(4) {
+            let (mut weights, mut of_term) = ([rows.zeros(tile.keys[0]); 4], [&x[..heads.width]; 4]);
+            for one in 0..4.min(terms - at) {
+                (weights[one], of_term[one]) = term(at + one);
+            }
+            spread(fused, out, weights, of_term, place, tile.common);
         }
         for at in group..terms {
             let (weights, x) = term(at);
@@ -128,6 +135,17 @@ fn gather<T: Real, const Q: usize>(fused: Fused, out: &mut [T], rows: &Rows<T>, 
                 let to = (tile.next_key + further) * place.stride + place.column;
                 add_scaled(fused, &mut out[to..][..heads.width], weight, x);
             }
+        }
+    }
+}
+
+/// `out[j] += weights[j] · x` over the keys of a reach.
+#[inline(always)]
+fn add_to_keys<T: Real>(fused: Fused, out: &mut [T], weights: &[T], x: &[T], place: HeadPlace, reach: &Reach) {
+    for (first, begin, len) in ranges(reach) {
+        let rows = out[first * place.stride..][..len * place.stride].chunks_exact_mut(place.stride);
+        for (row, &weight) in rows.zip(&weights[begin..begin + len]) {
+            add_scaled(fused, &mut row[place.column..][..place.width], weight, x);
         }
     }
 }

@@ -7,7 +7,7 @@ use super::{
     place::{kept, keys_of_four, of_keys, of_query, of_weights},
     rows::Rows,
     sums::weigh,
-    tile::{TILE, Tile},
+    tile::{TILE, Tile, most_together},
 };
 use crate::{
     backend::{Heads, cpu::elementwise::softcap},
@@ -36,7 +36,7 @@ pub(in crate::backend::cpu) fn forward<T: Real>(
     let mut scores = Rows::new(heads.queries, reach);
     let (mut weights, mut first) = (weights, 0);
     while first < reach.len() {
-        let tile = Tile::at(reach, first);
+        let tile = Tile::at(reach, first, most_together::<T>(fused));
         let (here, rest) = weights.split_at_mut(kept(heads) * heads.queries * tile.all_keys());
         match tile.count {
             1 => forward_tile::<T, 1>(fused, out, here, (q, &k, v), &tile, heads, &mut scaled, &mut scores),

@@ -12,6 +12,7 @@ use crate::{backend::cpu::elementwise::LANES, packed::Reach, real::Real};
 /// by side where a sum has to be taken in order.
 pub(super) struct Rows<T> {
     numbers: Vec<T>,
+    zeros: Vec<T>,
     stride: usize,
 }
 
@@ -20,7 +21,8 @@ impl<T: Real> Rows<T> {
     pub(super) fn new(heads: usize, reach: &[Reach]) -> Self {
         let most = reach.iter().map(Reach::keys).max().unwrap_or(0);
         let rows = heads.next_multiple_of(4) * TILE;
-        Self { numbers: vec![T::of(0.0); rows * stride_of(most)], stride: stride_of(0) }
+        let zeros = |count: usize| vec![T::of(0.0); count];
+        Self { numbers: zeros(rows * stride_of(most)), zeros: zeros(most), stride: stride_of(0) }
     }
 
     /// Makes room for the keys of a tile.
@@ -32,6 +34,12 @@ impl<T: Real> Rows<T> {
     #[inline(always)]
     pub(super) fn row(&self, row: usize, keys: usize) -> &[T] {
         &self.numbers[row * self.stride..][..keys]
+    }
+
+    /// A row of nothing.
+    #[inline(always)]
+    pub(super) fn zeros(&self, keys: usize) -> &[T] {
+        &self.zeros[..keys]
     }
 
     #[inline(always)]

@@ -1,9 +1,18 @@
 //! Which queries go through their keys together.
 
-use crate::packed::Reach;
+use titer_machine::Fused;
+
+use crate::{packed::Reach, real::Real};
 
 /// How many queries at most: keys, values and their gradients are read and written once for all of them.
 pub(super) const TILE: usize = 4;
+
+/// How many queries go together in this copy of the code. In f64, and on processors without a fused multiply-add, each goes alone: there speed
+/// matters less than the size of the program.
+#[inline(always)]
+pub(super) fn most_together<T: Real>(fused: Fused) -> usize {
+    if fused.is_one_instruction() && size_of::<T>() == size_of::<f32>() { TILE } else { 1 }
+}
 
 /// Queries that stand one behind the other, each of which reaches the keys of the one before it and one more. Slots behind the last query
 /// repeat it, so that loops over slots have a constant length.
@@ -25,11 +34,11 @@ pub(super) struct Tile<'a> {
 }
 
 impl<'a> Tile<'a> {
-    /// The tile of the queries from `first` on.
+    /// The tile of the queries from `first` on, `most` of them at most.
     #[inline(always)]
-    pub(super) fn at(reach: &'a [Reach], first: usize) -> Self {
+    pub(super) fn at(reach: &'a [Reach], first: usize, most: usize) -> Self {
         let mut count = 1;
-        while count < TILE
+        while count < most
             && reach.get(first + count).is_some_and(|next| next.is_one_key_further(&reach[first + count - 1]))
         {
             count += 1;
@@ -73,11 +82,11 @@ mod tests {
         let reach: Vec<Reach> = row(0, 6).chain(row(6, 3)).collect();
         let (mut first, mut counts) = (0, Vec::new());
         while first < reach.len() {
-            let tile = Tile::at(&reach, first);
+            let tile = Tile::at(&reach, first, TILE);
             (first, _) = (first + tile.count, counts.push(tile.count));
         }
         assert_eq!(counts, [4, 2, 3]);
-        let tile = Tile::at(&reach, 4);
+        let tile = Tile::at(&reach, 4, TILE);
         assert_eq!((tile.query, tile.keys, tile.before), ([4, 5, 5, 5], [5, 6, 6, 6], [0, 5, 5, 5]));
         assert_eq!((tile.next_key, tile.all_keys()), (5, 11));
     }
@@ -85,6 +94,6 @@ mod tests {
     #[test]
     fn a_window_that_has_left_its_beginning_goes_query_by_query() {
         let reach: Vec<Reach> = (0..3).map(|start| Reach::over(&[Span { start, len: 2 }])).collect();
-        assert_eq!(Tile::at(&reach, 0).count, 1);
+        assert_eq!(Tile::at(&reach, 0, TILE).count, 1);
     }
 }
