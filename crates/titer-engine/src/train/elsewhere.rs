@@ -137,8 +137,8 @@ impl ElsewhereRunner<'_> {
         tables.add(&self.inputs.of_base(plan, || probes.measured(&model, start)));
         if !plan.pressure.is_never() {
             let margins = LedgerMargins::of_source(&model, &source, plan.seed, plan.probes.items)?;
-            let ledger = Ledger::open(&margins, &model, "base", std::iter::empty(), 0);
-            let press = || pressures(&ledger, &model.decoder, &model, probes.cells(), start);
+            let ledger = || Ledger::open(&margins, &model, "base", std::iter::empty(), 0);
+            let press = || pressures(&ledger(), &model.decoder, &model, probes.cells(), start);
             tables.pressures.extend_from_slice(&self.inputs.pressures_of_base(plan, press));
         }
         if let Some(stage) = plan.stages.iter().find(|stage| stage.steps > 0) {

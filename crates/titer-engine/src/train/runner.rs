@@ -86,8 +86,8 @@ impl EngineRunner<'_> {
         tables.add(&self.inputs.of_base(plan, || probes.measured(&model, base)));
         if let Some(margins) = margins.as_ref().filter(|_| plan.steps() == 0) {
             // Nothing is trained, so no stage opens a ledger; what rows push is known all the same.
-            let ledger = Ledger::open(margins, &model, "base", std::iter::empty(), 0);
-            let press = || pressures(&ledger, &model.decoder, &model, probes.cells(), base);
+            let ledger = || Ledger::open(margins, &model, "base", std::iter::empty(), 0);
+            let press = || pressures(&ledger(), &model.decoder, &model, probes.cells(), base);
             tables.pressures.extend_from_slice(&self.inputs.pressures_of_base(plan, press));
         }
         let (mut done, mut drawn_file) = (0, DrawnFile::default());
