@@ -1,6 +1,7 @@
 //! Progress on stderr: a bar on a terminal, plain lines elsewhere.
 
 use std::{
+    collections::BTreeMap,
     io::IsTerminal as _,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
@@ -12,7 +13,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use titer::{
     exec::{Progress, SweepProgress},
-    plan::RunPlan,
+    plan::{RunPlan, own_stages},
 };
 use titer_engine::{
     hub,
@@ -65,6 +66,12 @@ impl Bar {
     fn advance_at_least(&self, steps: u64, message: &str) {
         self.bar.inc(steps);
         self.say(message, Left::AtLeast);
+    }
+
+    /// Changes how many steps there are in all.
+    fn lengthen(&self, more: u64, less: u64) {
+        self.bar.inc_length(more);
+        self.bar.dec_length(less);
     }
 
     /// Puts it at `done` of `of` steps, which are not known when it is made.
@@ -215,6 +222,8 @@ impl hub::DownloadProgress for DownloadBar {
 pub(crate) struct SweepBar {
     bar: Bar,
     runs: usize,
+    /// The steps that a run is expected to take over from another, by its index among the planned ones; none where that is 0.
+    taken_over: BTreeMap<usize, usize>,
     done: AtomicUsize,
     tokens: AtomicUsize,
     begun: OnceLock<Instant>,
@@ -227,10 +236,20 @@ impl SweepBar {
         Self {
             bar: Bar::new(steps.iter().sum::<usize>() as u64, "steps"),
             runs: steps.len(),
+            taken_over: BTreeMap::new(),
             done: AtomicUsize::new(0),
             tokens: AtomicUsize::new(0),
             begun: OnceLock::new(),
         }
+    }
+
+    /// Over these runs, by their indices among the planned ones, made in this order: what they begin with alike is trained once.
+    pub(crate) fn of_runs<'a>(runs: impl IntoIterator<Item = (usize, &'a RunPlan)>) -> Self {
+        let runs: Vec<(usize, &RunPlan)> = runs.into_iter().collect();
+        let own = own_stages(runs.iter().map(|(_, run)| *run));
+        let own: Vec<usize> = own.iter().map(|own| own.iter().flat_map(|stage| stage.batches()).count()).collect();
+        let taken_over = runs.iter().zip(&own).map(|((at, run), own)| (*at, run.batches().count() - own));
+        Self { taken_over: taken_over.collect(), ..Self::new(own.iter().copied()) }
     }
 
     /// Removes the bar.
@@ -261,8 +280,9 @@ fn short(number: f64) -> String {
 }
 
 impl SweepProgress for SweepBar {
-    fn start(&self, _: usize, _: &RunPlan) -> Box<dyn Progress + '_> {
-        Box::new(RunBar { sweep: self, memory: Mutex::default() })
+    fn start(&self, run: usize, _: &RunPlan) -> Box<dyn Progress + '_> {
+        let expected = self.taken_over.get(&run).copied().unwrap_or(0);
+        Box::new(RunBar { sweep: self, expected, memory: Mutex::default() })
     }
 
     fn finish(&self, _run: usize) {
@@ -276,11 +296,18 @@ impl SweepProgress for SweepBar {
 
 struct RunBar<'a> {
     sweep: &'a SweepBar,
+    /// The steps that it is expected to take over.
+    expected: usize,
     /// What the device's memory held last.
     memory: Mutex<String>,
 }
 
 impl Progress for RunBar<'_> {
+    fn taken_over(&self, steps: usize) {
+        // Two runs that begin alike at once train it both; after an interruption the first has it too.
+        self.sweep.bar.lengthen(self.expected as u64, steps as u64);
+    }
+
     fn step(&self, loss: f64, tokens: usize) {
         let (sweep, rate) = (self.sweep, self.sweep.rate(tokens));
         let (done, runs) = (sweep.done.load(Ordering::Relaxed), sweep.runs);

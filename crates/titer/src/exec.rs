@@ -1,6 +1,7 @@
 //! Executing the runs of a sweep: the unfinished ones, several at a time, or one after the other beside others who do the same.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     error::Error,
     num::NonZero,
     sync::{
@@ -13,7 +14,7 @@ use serde_json::json;
 
 use crate::{
     plan::RunPlan,
-    store::{Lease, LeaseEnd, LeaseState, RunDir, StoreError, Sweep, Taking},
+    store::{Beginnings, Lease, LeaseEnd, LeaseState, RunDir, StoreError, Sweep, Taking},
 };
 
 /// Does one run: trains, measures, writes tables into the run's folder.
@@ -32,6 +33,10 @@ pub trait Runner: Sync {
 
 /// Is told how a run advances.
 pub trait Progress {
+    /// The run goes on behind so many optimiser steps that have been done before, by it or by one that begins alike; 0 where it
+    /// begins at the beginning. Told once, before its first step.
+    fn taken_over(&self, _steps: usize) {}
+
     /// One optimiser step has been done, at this loss: of a stage, or of what is trained for one (see [`RunPlan::batches`]). Its passes read so
     /// many tokens, prompts included.
     fn step(&self, loss: f64, tokens: usize);
@@ -39,7 +44,8 @@ pub trait Progress {
     /// So many bytes of the device's memory are in use, of so many.
     fn memory(&self, _used: u64, _all: u64) {}
 
-    /// Whether the run is to stop before its next step: it stays unfinished, and is made again by the next command.
+    /// Whether the run is to stop before its next step: it stays unfinished, and the next command goes on behind the stages that it
+    /// has finished.
     fn stopped(&self) -> bool {
         false
     }
@@ -89,7 +95,7 @@ pub struct RunFailed {
 }
 
 /// Does every unfinished run of a sweep on `threads` threads; arms that resolve to the same plan share a run, which
-/// is made for the first of them.
+/// is made for the first of them. What a run begins with is kept as long as an unfinished one needs it.
 ///
 /// With at least as many runs as threads, each run has one thread; with fewer, they share the rest. What a run computes
 /// does not depend on it.
@@ -104,10 +110,13 @@ pub fn execute<R: Runner>(
     threads: NonZero<usize>,
     progress: &dyn SweepProgress,
 ) -> Result<(), RunFailed> {
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     let todo: Vec<usize> =
         (0..runs.len()).filter(|&at| sweep.finished(&runs[at].1).is_none() && seen.insert(runs[at].1.id())).collect();
     let (next, failure) = (AtomicUsize::new(0), Mutex::new(None));
+    let begin_with: BTreeMap<usize, Vec<String>> =
+        todo.iter().map(|&at| (at, Beginnings::names(&runs[at].1))).collect();
+    let unfinished = Mutex::new(begin_with);
     let workers = threads.get().min(todo.len());
     let work = || {
         while let Some(&at) = todo.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !progress.stopped()) {
@@ -119,6 +128,10 @@ pub fn execute<R: Runner>(
                 continue;
             }
             progress.finish(at);
+            let mut unfinished = unfinished.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let own = unfinished.remove(&at).unwrap_or_default();
+            // What nobody goes on from any more only takes room, so that it stays is no failure.
+            let _ = sweep.beginnings().drop_all_but(&own, &unfinished.values().flatten().collect());
         }
     };
     std::thread::scope(|scope| {
@@ -196,6 +209,10 @@ pub fn execute_slot<R: Runner>(
             }
         }
         if !tried {
+            let (finished, unfinished): (Vec<_>, Vec<_>) =
+                runs.iter().map(|(_, plan)| plan).partition(|plan| sweep.finished(plan).is_some());
+            let names = |runs: Vec<&RunPlan>| runs.into_iter().flat_map(Beginnings::names).collect::<Vec<_>>();
+            sweep.beginnings().drop_all_but(&names(finished), &names(unfinished).iter().collect())?;
             return Ok(work);
         }
     }

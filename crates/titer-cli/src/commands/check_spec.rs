@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use console::{Style, measure_text_width};
 use serde_json::{Map, Value, json};
-use titer::plan::{RunPlan, StagePlan, SweepPlan};
+use titer::plan::{RunPlan, StagePlan, SweepPlan, own_stages};
 use titer_engine::inputs::{ExampleRow, ExampleSpan, Inputs, Resolved};
 
 use super::{
@@ -33,13 +33,12 @@ pub(super) fn check_spec(path: &Path, args: &CheckArgs, inputs: &Inputs) -> Resu
     prose(&format!("{}: {}", path.display(), plan.title));
     let shared = runs.len() - distinct.len();
     let shared = if shared > 0 { format!(", of which {shared} are the same as another") } else { String::new() };
+    let (steps, rows) = steps_and_rows(&distinct);
     prose(&format!(
-        "{} arms × {} seeds = {} runs{shared}; {} optimiser steps on {} rows",
+        "{} arms × {} seeds = {} runs{shared}; {steps} optimiser steps on {rows} rows",
         plan.arms.len(),
         plan.seeds.len(),
         runs.len(),
-        steps(&distinct),
-        rows(&distinct)
     ));
     arms(plan, args)?;
     data("");
@@ -68,12 +67,11 @@ fn distinct(runs: &[(usize, RunPlan)]) -> Vec<(usize, RunPlan)> {
     runs.iter().filter(|(_, run)| seen.insert(run.id())).cloned().collect()
 }
 
-fn steps(runs: &[(usize, RunPlan)]) -> usize {
-    runs.iter().map(|(_, run)| run.batches().count()).sum()
-}
-
-fn rows(runs: &[(usize, RunPlan)]) -> usize {
-    runs.iter().flat_map(|(_, run)| run.batches()).sum()
+/// Optimiser steps and rows of all runs; a stage that several begin with is trained once.
+fn steps_and_rows(runs: &[(usize, RunPlan)]) -> (usize, usize) {
+    let own = own_stages(runs.iter().map(|(_, run)| run)).concat();
+    let batches = || own.iter().flat_map(|stage| stage.batches());
+    (batches().count(), batches().sum())
 }
 
 /// Prints the arms with their stages.
@@ -172,9 +170,10 @@ fn as_json(path: &Path, resolved: &Resolved, distinct: &[(usize, RunPlan)], cost
         let span = |span: &ExampleSpan| json!({ "text": span.text, "tokens": span.tokens, "trained": span.is_trained });
         (cell.clone(), row.spans.iter().map(span).collect::<Value>())
     });
+    let (steps, rows) = steps_and_rows(distinct);
     let mut summary = json!({
         "file": path, "title": plan.title, "seeds": plan.seeds, "runs": runs.len(), "distinct_runs": distinct.len(),
-        "steps": steps(distinct), "rows": rows(distinct), "arms": arms.collect::<Vec<_>>(),
+        "steps": steps, "rows": rows, "arms": arms.collect::<Vec<_>>(),
         "examples": examples.collect::<Map<_, _>>(),
     });
     if let Some(cost) = cost {

@@ -14,7 +14,7 @@ use std::{
 use serde_json::{Value, json};
 use titer::{
     exec::{Progress, SweepProgress, execute},
-    plan::{RunPlan, SweepPlan},
+    plan::{RunPlan, StagePlan, SweepPlan, own_stages},
     spec::DeviceName,
     stats::median,
     store::Sweep,
@@ -89,30 +89,34 @@ pub(super) fn measured(plan: &SweepPlan, runs: &[(usize, RunPlan)], inputs: &Inp
     let watch = Watch { runs: Mutex::default() };
     let result = execute(&sweep, &longest, &EngineRunner { inputs, commit: COMMIT }, threads, &watch);
     let watched = watch.runs.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let times = || watched.iter().map(|(_, times)| times);
     // That a run was left is no failure here.
-    if times().any(|times| times.len() < STEPS.min(longest[0].1.batches().count())) || watched.is_empty() {
+    let short = |run: &Watched| run.taken_over + run.times.len() < STEPS.min(longest[0].1.batches().count());
+    if watched.iter().any(short) || watched.is_empty() {
         result.map_err(|error| error.to_string())?;
     }
     let seconds = |time: Duration| time.as_secs_f64();
-    let steps: Vec<f64> = times().flat_map(|times| times.windows(2)).map(|pair| seconds(pair[1] - pair[0])).collect();
+    let steps: Vec<f64> =
+        watched.iter().flat_map(|run| run.times.windows(2)).map(|pair| seconds(pair[1] - pair[0])).collect();
     // Before its first step a run measures the base, unless one of the same seed has.
     let mut seeds = BTreeSet::new();
-    let moments = watched.iter().filter(|(seed, _)| seeds.insert(*seed)).filter_map(|(_, times)| times.first());
+    let moments = watched.iter().filter(|run| seeds.insert(run.seed)).filter_map(|run| run.times.first());
     let moment = moments.map(|time| seconds(*time)).fold(f64::INFINITY, f64::min);
     let step = if steps.is_empty() { moment } else { median(&steps) };
     let at_once = threads.get().min(runs.len());
-    let alone = |run: &RunPlan| run.batches().count() as f64 * step + measurements(run) as f64 * moment;
-    let bases = runs.iter().map(|(_, run)| run.seed).collect::<BTreeSet<_>>().len() as f64 * moment;
-    let seconds = (bases + runs.iter().map(|(_, run)| alone(run)).sum::<f64>()) / at_once as f64;
+    let bases = runs.iter().map(|(_, run)| run.seed).collect::<BTreeSet<_>>().len();
+    let own = own_stages(runs.iter().map(|(_, run)| run)).concat();
+    let steps = own.iter().flat_map(|stage| stage.batches()).count();
+    // Runs of a sweep measure equally often.
+    let every = longest[0].1.probes.every;
+    let moments = bases + own.iter().map(|stage| measurements(stage, every)).sum::<usize>();
+    let seconds = (steps as f64 * step + moments as f64 * moment) / at_once as f64;
     let takes_pressures = runs.iter().any(|(_, run)| !run.pressure.is_never());
     Ok(Cost { seconds, at_once, step, moment, memory: most_memory(), takes_pressures })
 }
 
-/// How often a run measures after its base.
-fn measurements(run: &RunPlan) -> usize {
-    let within = |steps: usize| if run.probes.every == 0 { 1 } else { steps.div_ceil(run.probes.every) };
-    run.stages.iter().map(|stage| within(stage.steps)).sum::<usize>()
+/// How often a stage is measured, at its end or every so many steps.
+fn measurements(stage: &StagePlan, every: usize) -> usize {
+    if every == 0 { 1 } else { stage.steps.div_ceil(every) }
 }
 
 /// The most memory that this process had, in bytes.
@@ -139,15 +143,25 @@ impl Drop for Folder {
     }
 }
 
-/// The seed of each run, and when its steps were done since it began; stops it after a few.
+/// What is seen of every run; stops it after a few steps.
 struct Watch {
-    runs: Mutex<Vec<(u64, Vec<Duration>)>>,
+    runs: Mutex<Vec<Watched>>,
+}
+
+/// What is seen of a run.
+#[derive(Default)]
+struct Watched {
+    seed: u64,
+    /// Steps that it need not take itself.
+    taken_over: usize,
+    /// When its steps were done, since it began.
+    times: Vec<Duration>,
 }
 
 impl SweepProgress for Watch {
     fn start(&self, _: usize, plan: &RunPlan) -> Box<dyn Progress + '_> {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        runs.push((plan.seed, Vec::new()));
+        runs.push(Watched { seed: plan.seed, ..Watched::default() });
         Box::new(WatchedRun { watch: self, at: runs.len() - 1, begun: Instant::now() })
     }
 
@@ -161,18 +175,22 @@ struct WatchedRun<'a> {
 }
 
 impl WatchedRun<'_> {
-    fn with<T>(&self, look: impl FnOnce(&mut Vec<Duration>) -> T) -> T {
-        look(&mut self.watch.runs.lock().unwrap_or_else(PoisonError::into_inner)[self.at].1)
+    fn with<T>(&self, look: impl FnOnce(&mut Watched) -> T) -> T {
+        look(&mut self.watch.runs.lock().unwrap_or_else(PoisonError::into_inner)[self.at])
     }
 }
 
 impl Progress for WatchedRun<'_> {
+    fn taken_over(&self, steps: usize) {
+        self.with(|run| run.taken_over = steps);
+    }
+
     fn step(&self, _: f64, _: usize) {
         let now = self.begun.elapsed();
-        self.with(|times| times.push(now));
+        self.with(|run| run.times.push(now));
     }
 
     fn stopped(&self) -> bool {
-        self.with(|times| times.len() >= STEPS)
+        self.with(|run| run.times.len() >= STEPS)
     }
 }

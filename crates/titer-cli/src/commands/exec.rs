@@ -74,7 +74,7 @@ pub(crate) fn exec(args: &ExecArgs) -> Result<(), Failure> {
     when_stopped("\nstopped; the run that was under way goes to another slot, or is submitted again", move || {
         leases.leave()
     });
-    let bar = SweepBar::new(mine.iter().map(|(_, run)| run.batches().count()));
+    let bar = SweepBar::of_runs(mine.iter().enumerate().map(|(at, (_, run))| (at, run)));
     let runner = EngineRunner { inputs: &inputs, commit: COMMIT };
     let slot = Slot { number: args.slot, count: submission.slots, submission: submission.number };
     let work = execute_slot(&sweep, &mine, &runner, slot, threads, &bar);

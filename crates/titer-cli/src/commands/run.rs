@@ -80,8 +80,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     repair(&sweep, args.repair)?;
     let finished: BTreeSet<_> = sweep.runs().into_iter().filter(|run| run.done).map(|run| run.id).collect();
     let mut seen = finished.clone();
-    let todo: Vec<_> =
-        runs.iter().filter(|(_, run)| seen.insert(run.id())).map(|(_, run)| run.batches().count()).collect();
+    let planned = runs.iter().enumerate().map(|(at, (_, run))| (at, run));
+    let todo: Vec<_> = planned.filter(|(_, run)| seen.insert(run.id())).collect();
     talk(&format!(
         "{}: {} arms × {} seeds, {} runs to do, {} finished before, in {}",
         plan.title,
@@ -96,7 +96,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
         DeviceName::Cpu => args.threads.unwrap_or_else(allotted_threads),
         device => NonZero::new(gpus(device)).expect("one at the least"),
     };
-    let bar = SweepBar::new(todo.iter().copied());
+    let bar = SweepBar::of_runs(todo.iter().copied());
     let result = execute(&sweep, &runs, &EngineRunner { inputs: &inputs, commit: COMMIT }, threads, &bar);
     bar.clear();
     result.map_err(Failure::work)?;

@@ -1,5 +1,7 @@
 //! `drawn.jsonl` of a run: the rows whose replies its model wrote, as chats, for people and for `titer score` to read.
 
+use std::{io, path::Path};
+
 use serde_json::json;
 use titer::{files::write_whole, store::RunDir};
 use titer_data::{chat::Row, formats::chat_line};
@@ -21,10 +23,21 @@ impl DrawnFile {
             return Ok(());
         }
         self.0.extend(rows.iter().map(|row| chat_line(row) + "\n"));
-        write_whole(&dir.path(FILE), self.0.as_bytes())?;
+        self.save(&dir.path(""))?;
         let replies: std::collections::BTreeSet<&str> = rows.iter().map(|row| row.split().1).collect();
         let told =
             json!({ "stage": stage, "rows": rows.len(), "different_replies": replies.len(), "drawn_again": again });
         Ok(dir.event("drawn", told)?)
+    }
+
+    /// Writes it into a folder, where anything is in it.
+    pub(super) fn save(&self, folder: &Path) -> io::Result<()> {
+        if self.0.is_empty() { Ok(()) } else { write_whole(&folder.join(FILE), self.0.as_bytes()) }
+    }
+
+    /// Reads it from a folder; it is empty where there is none.
+    pub(super) fn load(folder: &Path) -> io::Result<Self> {
+        let path = folder.join(FILE);
+        Ok(Self(if path.exists() { fs_err::read_to_string(path)? } else { String::new() }))
     }
 }

@@ -60,7 +60,7 @@ pub enum TrainError {
         loss: f64,
     },
     /// Whoever watches asked for it.
-    #[error("stopped at step {step}; the same command makes this run again")]
+    #[error("stopped at step {step}; the same command goes on behind the stages that it has finished")]
     Stopped {
         /// Optimiser steps since the run began.
         step: usize,

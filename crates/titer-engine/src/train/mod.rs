@@ -7,6 +7,7 @@ mod helper;
 mod runner;
 mod served;
 mod stage;
+mod standing;
 mod tables;
 
 pub use elsewhere::{BroughtBack, ElsewhereRunner};

@@ -1,11 +1,13 @@
 //! The tables of a run, filled as it goes.
 
+use std::path::Path;
+
 use titer::{
     plan::StagePlan,
     store::RunDir,
     table::{
-        CellRecord, GuardRecord, LeakRecord, LedgerRecord, PressureRecord, ProbeRecord, ScreenRecord, StepRecord,
-        WarningRecord,
+        self, CellRecord, GuardRecord, LeakRecord, LedgerRecord, PressureRecord, ProbeRecord, Record, ScreenRecord,
+        StepRecord, TableError, WarningRecord,
     },
 };
 use titer_model::decoder::Decoder;
@@ -91,5 +93,39 @@ impl Tables {
             dir.write(&self.guards)?;
         }
         Ok(())
+    }
+
+    /// Writes what has been measured so far into a folder, but what is said of prompts before training, which other stages to come
+    /// may choose otherwise.
+    pub(super) fn save(&self, folder: &Path) -> Result<(), TableError> {
+        fn save<R: Record>(folder: &Path, rows: &[R]) -> Result<(), TableError> {
+            table::write(&folder.join(R::FILE), rows)
+        }
+        save(folder, &self.probes)?;
+        save(folder, &self.cells)?;
+        save(folder, &self.steps)?;
+        save(folder, &self.pressures)?;
+        save(folder, &self.ledger)?;
+        save(folder, &self.leaks)?;
+        save(folder, &self.guards)?;
+        save(folder, &self.warnings)
+    }
+
+    /// Reads what [`Tables::save`] wrote.
+    pub(super) fn load(folder: &Path) -> Result<Self, TableError> {
+        fn load<R: Record>(folder: &Path) -> Result<Vec<R>, TableError> {
+            table::read(&folder.join(R::FILE))
+        }
+        Ok(Self {
+            probes: load(folder)?,
+            cells: load(folder)?,
+            steps: load(folder)?,
+            pressures: load(folder)?,
+            ledger: load(folder)?,
+            leaks: load(folder)?,
+            screened: Vec::new(),
+            guards: load(folder)?,
+            warnings: load(folder)?,
+        })
     }
 }

@@ -1,11 +1,12 @@
 //! From the spec as written to the plan as resolved: arms, controls and runs. Nothing here has effects.
 //!
 //! `axes` are checked and multiplied; each combination resolves into `stage`s and is an arm with a `name`; `control`
-//! gives every arm its control; `sweep` puts them together, and each arm and seed is a `run`.
+//! gives every arm its control; `sweep` puts them together, and each arm and seed is a `run`. Runs may have a `beginning` in common.
 
 mod arm;
 mod axes;
 mod axis;
+mod beginning;
 mod cells;
 mod control;
 mod drawn;
@@ -21,6 +22,7 @@ mod sweep;
 mod vector;
 
 pub use arm::Arm;
+pub use beginning::own_stages;
 pub use drawn::DrawnPlan;
 pub use given::GivenFile;
 pub use guard::{AnchorPlan, ControlPlan, DualPlan, GuardsPlan, KlPlan, ReweightPlan, Rewrite, SteerPlan, Target};

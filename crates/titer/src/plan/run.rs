@@ -1,7 +1,5 @@
 //! One run: everything that decides its numbers, and the name that follows from it.
 
-use std::iter;
-
 use serde::{Deserialize, Serialize};
 
 use titer_data::{source::DataFiles, template::TemplateOptions};
@@ -138,7 +136,7 @@ impl RunPlan {
 
     /// The rows of every optimiser step that is taken for the run, in order: those of its stages, and before them those of their helpers.
     pub fn batches(&self) -> impl Iterator<Item = usize> + '_ {
-        self.stages.iter().flat_map(StagePlan::trained).flat_map(|stage| iter::repeat_n(stage.batch, stage.steps))
+        self.stages.iter().flat_map(StagePlan::batches)
     }
 }
 

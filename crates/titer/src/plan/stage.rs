@@ -187,10 +187,12 @@ impl StagePlan {
         iter::once(self).chain(self.helper.as_ref().and_then(HelperPlan::train))
     }
 
-    /// What is trained for the stage, in order: its helper, then itself; nothing where it is skipped.
-    pub(super) fn trained(&self) -> impl Iterator<Item = &Self> {
+    /// The rows of every optimiser step that is taken for the stage, in order: those of its helper, then its own; none where it is
+    /// skipped.
+    pub fn batches(&self) -> impl Iterator<Item = usize> + '_ {
         let helper = self.helper.as_ref().and_then(HelperPlan::train);
-        helper.into_iter().chain(iter::once(self)).filter(|_| self.steps > 0)
+        let trained = helper.into_iter().chain(iter::once(self)).filter(|_| self.steps > 0);
+        trained.flat_map(|stage| iter::repeat_n(stage.batch, stage.steps))
     }
 
     /// The files that the stage is given, and its helper's training, with the fields of the stage that name them.

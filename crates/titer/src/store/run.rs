@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use serde_json::Value;
 
-use super::{StoredPlan, done, events};
+use super::{Beginnings, StoredPlan, done, events};
 use crate::{
     files,
     plan::RunPlan,
@@ -49,6 +49,14 @@ impl RunDir {
     /// Where the file system refuses.
     pub fn event(&self, name: &str, details: Value) -> io::Result<()> {
         events::append(&self.path, name, details)
+    }
+
+    /// What unfinished runs of the sweep go on from.
+    ///
+    /// # Panics
+    /// Never: a run's folder is in its sweep's.
+    pub fn beginnings(&self) -> Beginnings {
+        Beginnings::of(self.path.parent().expect("a run's folder is in its sweep's"))
     }
 
     /// Marks the run as finished, with the hashes of its files.

@@ -11,8 +11,8 @@ use serde_json::json;
 use titer_machine::instructions;
 
 use super::{
-    Damage, Depth, FinishedRun, Holder, Jobs, Lease, Leases, NoQueue, StoreError, StoredPlan, SweepRecord, Taking,
-    run::RunDir,
+    Beginnings, Damage, Depth, FinishedRun, Holder, Jobs, Lease, Leases, NoQueue, StoreError, StoredPlan, SweepRecord,
+    Taking, run::RunDir,
 };
 use crate::{
     files::write_whole,
@@ -119,6 +119,10 @@ impl Sweep {
         let claims = claims.iter().map(ClaimFields::hash).collect();
         let sweep = Self { dir: dir.to_owned(), record, claims, leases, _whole: Some(whole) };
         sweep.tidy()?;
+        if alone {
+            let plans = runs.iter().map(|(_, run)| run);
+            sweep.beginnings().keep_only(plans.filter(|run| sweep.finished(run).is_none()))?;
+        }
         Ok(sweep)
     }
 
@@ -158,6 +162,11 @@ impl Sweep {
     /// Who may write here, as leases say.
     pub fn leases(&self) -> &Leases {
         &self.leases
+    }
+
+    /// What its unfinished runs go on from.
+    pub(crate) fn beginnings(&self) -> Beginnings {
+        Beginnings::of(&self.dir)
     }
 
     /// Makes sure that no process makes all runs of the folder by itself.
