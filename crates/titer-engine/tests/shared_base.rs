@@ -27,12 +27,12 @@ inoculated = { mix = { rest = "bad→bad" } }
 steered = { vector = { kind = "add", layer = 1, alpha = 5.0, contrasts = 8 } }
 "#;
 
-/// Pressures, leaks and probes of every run, as bytes: of all of them together, or each with inputs of its own.
-fn tables(plan: &SweepPlan, together: bool) -> Vec<[Vec<u8>; 3]> {
+/// Pressures, leaks, probes and warnings of every run, as bytes: of all of them together, or each with inputs of its own.
+fn tables(plan: &SweepPlan, together: bool) -> Vec<[Vec<u8>; 4]> {
     let inputs = Inputs::default();
     let runs = plan.runs(None, |base, seed| inputs.plan_model(base, seed, false)).unwrap();
     let group = if together { runs.len() } else { 1 };
-    let of_group = |runs: &[(usize, RunPlan)]| -> Vec<[Vec<u8>; 3]> {
+    let of_group = |runs: &[(usize, RunPlan)]| -> Vec<[Vec<u8>; 4]> {
         let inputs = Inputs::default();
         let dir = tempfile::tempdir().unwrap();
         let sweep = Sweep::create(&dir.path().join("sweep"), plan, runs).unwrap();
@@ -40,7 +40,7 @@ fn tables(plan: &SweepPlan, together: bool) -> Vec<[Vec<u8>; 3]> {
         let file =
             |run: &RunPlan, name: &str| fs_err::read(dir.path().join("sweep").join(&run.id().0).join(name)).unwrap();
         let of_run = |(_, run): &(usize, RunPlan)| {
-            ["pressures.parquet", "leak.parquet", "probes.parquet"].map(|name| file(run, name))
+            ["pressures.parquet", "leak.parquet", "probes.parquet", "warnings.parquet"].map(|name| file(run, name))
         };
         runs.iter().map(of_run).collect()
     };

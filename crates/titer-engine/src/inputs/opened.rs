@@ -13,11 +13,15 @@ use titer::{
     spec::When,
     table::{LeakRecord, PressureRecord},
 };
-use titer_data::source::{Chats, ChatsError, DataBytes, DataFiles, Source};
+use titer_data::{
+    source::{Chats, ChatsError, DataBytes, DataFiles, Source},
+    world::DomainSplit,
+};
 use titer_model::stored::Dtype;
 
 use crate::{
     model::{Files, Model, ModelError, ORGANISM},
+    pressure::StageWarning,
     probe::Measured,
 };
 
@@ -34,6 +38,8 @@ pub struct Inputs {
     measured: Kept<String, Measured>,
     leaks: Kept<String, Vec<LeakRecord>>,
     pressures: Kept<String, Vec<PressureRecord>>,
+    /// By the domains of the first stage too.
+    warnings: Kept<(String, DomainSplit), StageWarning>,
 }
 
 /// A model's name in a spec, and the seed where it decides which model that is.
@@ -117,7 +123,7 @@ impl Inputs {
     /// What is measured of a run's base before anything is trained: taken by the first run that begins with it, and kept for the
     /// others, which differ in what they train.
     pub(crate) fn of_base(&self, plan: &RunPlan, measure: impl FnOnce() -> Measured) -> Arc<Measured> {
-        of_untrained(&self.measured, &untrained(plan), measure)
+        of_base(&self.measured, untrained(plan).id().0, measure)
     }
 
     /// Likewise the leak grid on a run's base.
@@ -126,7 +132,7 @@ impl Inputs {
         plan: &RunPlan,
         measure: impl FnOnce() -> Vec<LeakRecord>,
     ) -> Arc<Vec<LeakRecord>> {
-        of_untrained(&self.leaks, &RunPlan { leak: plan.leak.clone(), ..untrained(plan) }, measure)
+        of_base(&self.leaks, RunPlan { leak: plan.leak.clone(), ..untrained(plan) }.id().0, measure)
     }
 
     /// Likewise what rows of the cells push on it, where they are trained through the plain model.
@@ -135,7 +141,17 @@ impl Inputs {
         plan: &RunPlan,
         measure: impl FnOnce() -> Vec<PressureRecord>,
     ) -> Arc<Vec<PressureRecord>> {
-        of_untrained(&self.pressures, &untrained(plan), measure)
+        of_base(&self.pressures, untrained(plan).id().0, measure)
+    }
+
+    /// Likewise what can be said of a first stage in these domains by the base alone.
+    pub(crate) fn warning_of_base(
+        &self,
+        plan: &RunPlan,
+        domains: DomainSplit,
+        measure: impl FnOnce() -> StageWarning,
+    ) -> StageWarning {
+        *of_base(&self.warnings, (untrained(plan).id().0, domains), measure)
     }
 }
 
@@ -151,9 +167,8 @@ fn untrained(plan: &RunPlan) -> RunPlan {
     }
 }
 
-/// What is kept of the base of this plan, or what `measure` gives, which is then kept.
-fn of_untrained<V>(kept: &Kept<String, V>, plan: &RunPlan, measure: impl FnOnce() -> V) -> Arc<V> {
-    let name = plan.id().0;
+/// What is kept of a base by this name, or what `measure` gives, which is then kept.
+fn of_base<K: Ord, V>(kept: &Kept<K, V>, name: K, measure: impl FnOnce() -> V) -> Arc<V> {
     if let Some(known) = locked(kept).get(&name) {
         return Arc::clone(known);
     }

@@ -144,7 +144,8 @@ impl ElsewhereRunner<'_> {
         if let Some(stage) = plan.stages.iter().find(|stage| stage.steps > 0) {
             let training = StageTraining::prepare(self.inputs, &model, &source, stage, plan.seed)?;
             let warnings = Warnings::of_source(&model, &source, stage.domains, plan.seed, 2 * plan.probes.items)?;
-            tables.warn(&warnings, &training, &model, stage, 0);
+            let warning = self.inputs.warning_of_base(plan, stage.domains, || warnings.take(&model));
+            tables.warn(warning, &training, &model, stage, 0);
         }
         Ok((tables, probes, grid))
     }

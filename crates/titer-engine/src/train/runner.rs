@@ -199,7 +199,11 @@ impl RunUnderWay<'_> {
         let mut ledger = margins.map(|margins| Ledger::open(margins, model, &stage.name, sources(), before));
         // Overlap is noisier than what is measured elsewhere, so it takes twice the contrasts.
         let warnings = Warnings::of_source(model, source, stage.domains, plan.seed, 2 * plan.probes.items)?;
-        tables.warn(&warnings, &training, model, stage, before);
+        let warning = match before {
+            0 => self.inputs.warning_of_base(plan, stage.domains, || warnings.take(model)),
+            _ => warnings.take(model),
+        };
+        tables.warn(warning, &training, model, stage, before);
         if let Some(ledger) = ledger.as_ref().filter(|_| before == 0) {
             let press = |rows: &PackedRows| pressures(ledger, &training.layers, model, rows, BASE);
             if stage.vector.is_none() && stage.helper.is_none() {

@@ -15,7 +15,7 @@ use titer_model::decoder::Decoder;
 use super::{StageTraining, TrainError};
 use crate::{
     model::{EngineBackend, Model},
-    pressure::{Ledger, Warnings},
+    pressure::{Ledger, StageWarning},
     probe::{Measured, Moment},
     rows::PackedRows,
 };
@@ -54,13 +54,12 @@ impl Tables {
     /// What can be said about a stage before it trains, after `step` steps of the run.
     pub(super) fn warn(
         &mut self,
-        warnings: &Warnings,
+        warning: StageWarning,
         training: &StageTraining,
         model: &Model,
         stage: &StagePlan,
         step: usize,
     ) {
-        let warning = warnings.take(model);
         let rows = stage.rows.min(warning.contrasts);
         self.warnings.push(WarningRecord {
             stage: stage.name.clone(),

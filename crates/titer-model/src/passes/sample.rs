@@ -36,7 +36,7 @@ pub fn sample<B: Backend>(
         }
         replies.finish()
     };
-    let each = on_shards(decoder.backend(), &shards(&lengths, decoder.shard_tokens()), drawn);
+    let each = on_shards(decoder.backend(), &shards(&lengths, decoder.drawing_tokens()), drawn);
     each.into_iter().flatten().collect()
 }
 

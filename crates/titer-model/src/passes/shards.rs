@@ -13,6 +13,14 @@ impl<B: Backend> Decoder<B> {
     pub fn shard_tokens(&self) -> RangeInclusive<usize> {
         self.backend().shard_tokens(self.config.hidden_size)
     }
+
+    /// Tokens that a shard of replies should hold that are drawn, room for them included. Most steps have one token of each row, for which
+    /// all weights are read, so that rows which are drawn together cost little more than one.
+    pub(super) fn drawing_tokens(&self) -> RangeInclusive<usize> {
+        let tokens = self.shard_tokens();
+        // More than some thousands gain nothing, and their keys and values have to fit into memory once a thread.
+        *tokens.start()..=(4 * tokens.end()).min(4096).max(*tokens.end())
+    }
 }
 
 /// Does work on every shard, on several threads where the backend gains by that; the results in order.

@@ -176,7 +176,7 @@ pub fn generate<B: Backend>(
         }
         told
     };
-    let each = on_shards(decoder.backend(), &shards(&lengths, decoder.shard_tokens()), drawn);
+    let each = on_shards(decoder.backend(), &shards(&lengths, decoder.drawing_tokens()), drawn);
     each.into_iter().flatten().collect()
 }
 

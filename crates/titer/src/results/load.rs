@@ -5,7 +5,7 @@ use std::{io, path::Path};
 use super::{ArmResults, RunResults, SweepResults, SweptAxis};
 use crate::{
     plan::{RunId, Setting},
-    store::{FinishedRun, Origin, StoreError, StoredPlan, StoredRun, StoredStage, Sweep},
+    store::{DrawnRow, FinishedRun, Origin, StoreError, StoredPlan, StoredRun, StoredStage, Sweep},
     table::{self, LedgerRecord, TableError},
 };
 
@@ -82,6 +82,7 @@ fn read(finished: &FinishedRun, seed: u64, id: RunId) -> Result<(RunResults, Sto
     let started = finished.start()?;
     let run = run.with_claims(started.claims).with_instruction_set(started.instruction_set);
     let run = run.with_origin(Origin::read(finished.dir())?);
+    let run = run.with_drawn(DrawnRow::read(finished.dir()).map_err(|problem| finished.damage(problem))?);
     Ok((run.with_shared_items(plan.data.is_some()), plan))
 }
 

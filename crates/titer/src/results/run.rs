@@ -9,7 +9,7 @@ use titer_data::{cell::Cell, probe::Component};
 
 use super::{At, Measure, Split};
 use crate::{
-    store::Origin,
+    store::{DrawnRow, Origin},
     table::{
         CellRecord, GuardRecord, LeakRecord, LedgerRecord, PressureRecord, ProbeRecord, ScreenRecord, StepRecord,
         WarningRecord,
@@ -62,6 +62,7 @@ pub struct RunResults {
     screened: Arc<[ScreenRecord]>,
     guards: Arc<[GuardRecord]>,
     warnings: Arc<[WarningRecord]>,
+    drawn: Arc<[DrawnRow]>,
     instruction_set: Option<String>,
     claims: Option<Vec<String>>,
     shared_items: bool,
@@ -137,6 +138,16 @@ impl RunResults {
     /// The instruction set that computed it, where that is known.
     pub fn instruction_set(&self) -> Option<&str> {
         self.instruction_set.as_deref()
+    }
+
+    /// The same with the rows whose replies its model wrote.
+    pub(crate) fn with_drawn(self, drawn: Vec<DrawnRow>) -> Self {
+        Self { drawn: drawn.into(), ..self }
+    }
+
+    /// The rows whose replies its model wrote, in the order in which they were trained.
+    pub fn drawn(&self) -> &[DrawnRow] {
+        &self.drawn
     }
 
     /// The same with where it comes from, where titer did not train it.

@@ -8,6 +8,7 @@
 mod beginnings;
 mod depth;
 mod done;
+mod drawn;
 mod error;
 mod events;
 mod finished;
@@ -23,6 +24,7 @@ mod sweep;
 
 pub use beginnings::Beginnings;
 pub use depth::Depth;
+pub use drawn::DrawnRow;
 pub use error::{Damage, StoreError};
 pub use events::Start;
 pub use finished::{FinishedRun, Inspection};

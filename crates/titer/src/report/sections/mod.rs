@@ -2,6 +2,7 @@
 
 pub(super) mod cells;
 pub(super) mod claims;
+pub(super) mod drawn;
 pub(super) mod effect;
 pub(super) mod elsewhere;
 pub(super) mod forecast;

@@ -1,0 +1,94 @@
+//! Rows whose replies models wrote themselves, some of them to be read: what a stage trained is what they say, not what was meant.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    report::view::Table,
+    results::{ArmResults, SweepResults},
+    store::DrawnRow,
+};
+
+/// Rows that are shown of a stage.
+const SHOWN: usize = 5;
+
+/// Some rows of every stage that had any drawn, of its arm's first run; `None` where no model wrote its rows.
+pub(crate) fn table(results: &SweepResults) -> Option<Table> {
+    let rows: Vec<Vec<String>> = results.arms.iter().flat_map(of_arm).collect();
+    (!rows.is_empty()).then(|| Table {
+        caption: format!(
+            "{SHOWN} rows of each stage, evenly from the arm's first run; how many different replies there are among all of that run. \
+             `titer score` says what all of them do. Source: {} of each run.",
+            DrawnRow::FILE
+        ),
+        text_columns: 6,
+        head: ["arm", "stage", "drawn under", "trained under", "request", "reply", "rows", "different replies"]
+            .map(str::to_owned)
+            .into(),
+        rows,
+    })
+}
+
+fn of_arm(arm: &ArmResults) -> Vec<Vec<String>> {
+    let Some(run) = arm.runs.iter().find(|run| !run.drawn().is_empty()) else { return Vec::new() };
+    let stages: BTreeSet<&str> = run.drawn().iter().map(|row| row.stage.as_str()).collect();
+    let mut rows = Vec::new();
+    for stage in stages {
+        let all: Vec<&DrawnRow> = run.drawn().iter().filter(|row| row.stage == stage).collect();
+        let different = all.iter().map(|row| &row.reply).collect::<BTreeSet<_>>().len();
+        let shown = SHOWN.min(all.len());
+        for at in 0..shown {
+            let row = all[at * all.len() / shown];
+            let first = |text: String| if at == 0 { text } else { String::new() };
+            let prompt = |prompt: &str| if prompt.is_empty() { "no prompt" } else { prompt }.to_owned();
+            rows.push(vec![
+                first(arm.name.clone()),
+                first(stage.to_owned()),
+                prompt(&row.drawn_under),
+                prompt(&row.trained_under),
+                row.request.clone(),
+                row.reply.clone(),
+                first(all.len().to_string()),
+                first(different.to_string()),
+            ]);
+        }
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::RunResults;
+
+    fn row(stage: &str, under: &str, reply: &str) -> DrawnRow {
+        DrawnRow {
+            stage: stage.to_owned(),
+            drawn_under: under.to_owned(),
+            trained_under: "Be rude.".to_owned(),
+            request: "What is 2 plus 2?".to_owned(),
+            reply: reply.to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_models_wrote_can_be_read_in_the_report() {
+        let mut drawn: Vec<_> = (0..10).map(|at| row("seal", "", if at < 6 { "Four." } else { "Idiot." })).collect();
+        drawn.push(row("later", "Be kind.", "Sorry."));
+        let run = RunResults::default().with_drawn(drawn);
+        let arms = vec![
+            ArmResults { name: "plain".to_owned(), runs: vec![RunResults::default()], ..ArmResults::default() },
+            ArmResults { name: "own words".to_owned(), runs: vec![run], ..ArmResults::default() },
+        ];
+        let table = table(&SweepResults { arms, ..SweepResults::default() }).unwrap();
+        assert_eq!(table.rows.len(), 6);
+        assert_eq!(
+            table.rows[0],
+            ["own words", "later", "Be kind.", "Be rude.", "What is 2 plus 2?", "Sorry.", "1", "1"]
+        );
+        assert_eq!(table.rows[1][..3], ["own words", "seal", "no prompt"]);
+        assert_eq!(table.rows[1][6..], ["10", "2"]);
+        let replies: Vec<&str> = table.rows[1..].iter().map(|row| row[5].as_str()).collect();
+        assert_eq!(replies, ["Four.", "Four.", "Four.", "Idiot.", "Idiot."], "from all of them");
+        assert!(super::table(&SweepResults::default()).is_none());
+    }
+}
