@@ -11,6 +11,11 @@ pub(crate) struct Cache<B: Backend> {
     layers: Vec<(B::Buffer, B::Buffer)>,
 }
 
+/// How many numbers a cache has for each slot.
+pub(crate) fn slot_numbers(config: &Config) -> usize {
+    2 * config.num_hidden_layers * config.key_width()
+}
+
 /// One layer of a cache, and where this batch's tokens go.
 #[derive(Debug)]
 pub(crate) struct Past<'a, B: Backend> {

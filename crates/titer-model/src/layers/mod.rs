@@ -19,7 +19,7 @@ mod visitor;
 
 pub(crate) use attached::AttachedLayer;
 pub(crate) use attention::{Attention, AttentionStash};
-pub(crate) use cache::{Cache, Past};
+pub(crate) use cache::{Cache, Past, slot_numbers};
 pub(crate) use head::{Head, HeadStash};
 pub(crate) use linear::Linear;
 pub(crate) use lora::LoraLayer;

@@ -3,13 +3,17 @@
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use super::{replies::Replies, shards, shards::on_shards};
+use super::{
+    replies::Replies,
+    shards,
+    shards::{drawing_lengths, on_shards},
+};
 use crate::{backend::Backend, decoder::Decoder, params::Params};
 
 /// Draws one reply per context at temperature 1: tokens up to and including `stop`, at most `limit` of them.
 ///
 /// Every reply has a random stream of its own, keyed by `seed` and its place, so it does not depend on what is drawn beside
-/// it. A context that equals the beginning of the one before it is not computed again: for several replies to one context, give
+/// it, but for rounding, see [`super::generate`]. A context that equals the beginning of the one before it is not computed again: for several replies to one context, give
 /// it several times in a row.
 pub fn sample<B: Backend>(
     decoder: &Decoder<B>,
@@ -19,7 +23,7 @@ pub fn sample<B: Backend>(
     limit: usize,
     seed: u64,
 ) -> Vec<Vec<u32>> {
-    let lengths: Vec<usize> = contexts.iter().map(|context| context.len() + limit).collect();
+    let lengths = drawing_lengths(contexts.iter().map(|context| (context.as_slice(), limit)));
     let drawn = |range: &std::ops::Range<usize>| -> Vec<Vec<u32>> {
         let mut streams: Vec<ChaCha8Rng> = range.clone().map(|row| stream(seed, row as u64)).collect();
         let shard = contexts[range.clone()].iter().map(Vec::as_slice);

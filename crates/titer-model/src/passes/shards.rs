@@ -6,7 +6,7 @@ use std::ops::{Range, RangeInclusive};
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
-use crate::{backend::Backend, decoder::Decoder};
+use crate::{backend::Backend, decoder::Decoder, layers::slot_numbers};
 
 impl<B: Backend> Decoder<B> {
     /// Tokens that a shard should hold, see [`Backend::shard_tokens`].
@@ -17,10 +17,23 @@ impl<B: Backend> Decoder<B> {
     /// Tokens that a shard of replies should hold that are drawn, room for them included. Most steps have one token of each row, for which
     /// all weights are read, so that rows which are drawn together cost little more than one.
     pub(super) fn drawing_tokens(&self) -> RangeInclusive<usize> {
-        let tokens = self.shard_tokens();
-        // More than some thousands gain nothing, and their keys and values have to fit into memory once a thread.
-        *tokens.start()..=(4 * tokens.end()).min(4096).max(*tokens.end())
+        // Their keys and values have to fit into memory once a thread.
+        const NUMBERS: usize = 1 << 26;
+        let (tokens, fit) = (self.shard_tokens(), NUMBERS / slot_numbers(&self.config));
+        *tokens.start()..=fit.min(8192).max(*tokens.end())
     }
+}
+
+/// How many tokens each reply takes, with room for `limit` of its own: what its context has in common with the one before it is computed
+/// once.
+pub(super) fn drawing_lengths<'a>(replies: impl IntoIterator<Item = (&'a [u32], usize)>) -> Vec<usize> {
+    let mut before: &[u32] = &[];
+    let length = |(context, limit): (&'a [u32], usize)| {
+        let shared = before.iter().zip(context).take_while(|(one, other)| one == other).count();
+        before = context;
+        context.len() - shared + limit
+    };
+    replies.into_iter().map(length).collect()
 }
 
 /// Does work on every shard, on several threads where the backend gains by that; the results in order.
@@ -67,6 +80,12 @@ mod tests {
         assert!(sizes.iter().all(|size| size.abs_diff(sizes[0]) < 60), "{sizes:?}");
         assert_eq!(shards(&[5], 1024..=1024).len(), 1);
         assert_eq!(shards(&[3000, 10], 1024..=1024), [0..1, 1..2]);
+    }
+
+    #[test]
+    fn what_contexts_have_in_common_counts_once() {
+        let contexts: [&[u32]; 5] = [&[1, 2, 3], &[1, 2, 3], &[1, 2], &[1, 2, 3], &[4]];
+        assert_eq!(drawing_lengths(contexts.map(|context| (context, 10))), [13, 10, 10, 11, 11]);
     }
 
     #[test]

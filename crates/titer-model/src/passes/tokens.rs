@@ -2,7 +2,13 @@
 
 use rand::RngExt as _;
 
-use super::{replies::Replies, sample::stream, shards, shards::on_shards, tapes::Tapes};
+use super::{
+    replies::Replies,
+    sample::stream,
+    shards,
+    shards::{drawing_lengths, on_shards},
+    tapes::Tapes,
+};
 use crate::{backend::Backend, decoder::Decoder, packed::Packed, params::Params, real::Real};
 
 /// A token behind others, with its log-probability there.
@@ -134,7 +140,8 @@ impl Drawing {
 }
 
 /// Draws a reply to each context as its drawing says. After every token `goes_on` is told which reply it is and the reply so far, and says
-/// whether it goes on. Replies do not depend on what is drawn beside them. A context that equals the beginning of the one before it is
+/// whether it goes on. Replies do not depend on what is drawn beside them, but for rounding where there is so much that it is cut
+/// otherwise. A context that equals the beginning of the one before it is
 /// not computed again.
 ///
 /// Panics where a context is empty, has a token outside the vocabulary, or has with its reply more tokens than the model has positions.
@@ -144,7 +151,7 @@ pub fn generate<B: Backend>(
     wanted: &[(&[u32], &Drawing)],
     goes_on: &(dyn Fn(usize, &[ScoredToken]) -> bool + Sync),
 ) -> Vec<Vec<ScoredToken>> {
-    let lengths: Vec<usize> = wanted.iter().map(|(context, drawing)| context.len() + drawing.limit).collect();
+    let lengths = drawing_lengths(wanted.iter().map(|(context, drawing)| (*context, drawing.limit)));
     let vocabulary = decoder.config.vocab_size;
     let drawn = |range: &std::ops::Range<usize>| -> Vec<Vec<ScoredToken>> {
         let wanted = &wanted[range.clone()];

@@ -21,6 +21,9 @@ pub struct DrawnPlan {
     pub temperature: f64,
     /// Tokens of a reply at most, the closing one included.
     pub limit: usize,
+    /// The same as a plan's `numerics` for drawn rows alone. 1 draws more replies side by side, which rounds otherwise: of some thousands of
+    /// tokens one is another.
+    pub numerics: u32,
 }
 
 impl DrawnPlan {
@@ -36,7 +39,7 @@ impl DrawnPlan {
             let problem = format!("a reply of {limit} tokens has no room for a word and for its end");
             return Err(("limit", problem, "use 2 at the least; 64 are usual"));
         }
-        Ok(Self { under: written.under.clone(), temperature, limit })
+        Ok(Self { under: written.under.clone(), temperature, limit, numerics: 1 })
     }
 }
 
