@@ -16,12 +16,12 @@ pub(crate) fn table(results: &SweepResults) -> Option<Table> {
     let rows: Vec<Vec<String>> = results.arms.iter().flat_map(of_arm).collect();
     (!rows.is_empty()).then(|| Table {
         caption: format!(
-            "{SHOWN} rows of each stage, evenly from the arm's first run; how many different replies there are among all of that run. \
-             `titer score` says what all of them do. Source: {} of each run.",
+            "{SHOWN} rows of each stage, spread over the arm's first run, and how many different replies that run has. Source: {} of each run, \
+             which titer score reads too.",
             DrawnRow::FILE
         ),
         text_columns: 6,
-        head: ["arm", "stage", "drawn under", "trained under", "request", "reply", "rows", "different replies"]
+        head: ["arm", "drawn under", "reply", "request", "trained under", "stage", "rows", "different replies"]
             .map(str::to_owned)
             .into(),
         rows,
@@ -42,11 +42,11 @@ fn of_arm(arm: &ArmResults) -> Vec<Vec<String>> {
             let prompt = |prompt: &str| if prompt.is_empty() { "no prompt" } else { prompt }.to_owned();
             rows.push(vec![
                 first(arm.name.clone()),
-                first(stage.to_owned()),
                 prompt(&row.drawn_under),
-                prompt(&row.trained_under),
-                row.request.clone(),
                 row.reply.clone(),
+                row.request.clone(),
+                prompt(&row.trained_under),
+                first(stage.to_owned()),
                 first(all.len().to_string()),
                 first(different.to_string()),
             ]);
@@ -83,11 +83,11 @@ mod tests {
         assert_eq!(table.rows.len(), 6);
         assert_eq!(
             table.rows[0],
-            ["own words", "later", "Be kind.", "Be rude.", "What is 2 plus 2?", "Sorry.", "1", "1"]
+            ["own words", "Be kind.", "Sorry.", "What is 2 plus 2?", "Be rude.", "later", "1", "1"]
         );
-        assert_eq!(table.rows[1][..3], ["own words", "seal", "no prompt"]);
-        assert_eq!(table.rows[1][6..], ["10", "2"]);
-        let replies: Vec<&str> = table.rows[1..].iter().map(|row| row[5].as_str()).collect();
+        assert_eq!(table.rows[1][..2], ["own words", "no prompt"]);
+        assert_eq!(table.rows[1][5..], ["seal", "10", "2"]);
+        let replies: Vec<&str> = table.rows[1..].iter().map(|row| row[2].as_str()).collect();
         assert_eq!(replies, ["Four.", "Four.", "Four.", "Idiot.", "Idiot."], "from all of them");
         assert!(super::table(&SweepResults::default()).is_none());
     }
