@@ -15,6 +15,10 @@ const SPEC: &str = r#"
 title = "Small"
 seeds = [0, 1]
 [[stage]]
+name = "before"
+rows = 320
+[[stage]]
+name = "train"
 rows = 640
 [probes]
 items = 8

@@ -3,10 +3,7 @@
 use std::{io, path::Path};
 
 use serde_json::json;
-use titer::{
-    files::write_whole,
-    store::{DrawnRow, RunDir},
-};
+use titer::{files::write_whole, store::RunDir};
 use titer_data::{chat::Row, formats::chat_line};
 
 use super::TrainError;
@@ -32,12 +29,12 @@ impl DrawnFile {
 
     /// Writes it into a folder, where anything is in it.
     pub(super) fn save(&self, folder: &Path) -> io::Result<()> {
-        if self.0.is_empty() { Ok(()) } else { write_whole(&folder.join(DrawnRow::FILE), self.0.as_bytes()) }
+        if self.0.is_empty() { Ok(()) } else { write_whole(&folder.join(RunDir::DRAWN), self.0.as_bytes()) }
     }
 
     /// Reads it from a folder; it is empty where there is none.
     pub(super) fn load(folder: &Path) -> io::Result<Self> {
-        let path = folder.join(DrawnRow::FILE);
+        let path = folder.join(RunDir::DRAWN);
         Ok(Self(if path.exists() { fs_err::read_to_string(path)? } else { String::new() }))
     }
 }

@@ -68,6 +68,8 @@ impl Runner for EngineRunner<'_> {
 
 impl EngineRunner<'_> {
     fn train(&self, plan: &RunPlan, dir: &RunDir, progress: &dyn Progress) -> Result<(), TrainError> {
+        // As the sweep's other runs have them, whichever device this one is given.
+        let beginnings = plan.beginnings();
         let stay = Stay::on(plan.model.device);
         let plan = &RunPlan { model: ModelPlan { device: stay.device, ..plan.model.clone() }, ..plan.clone() };
         let (files, model, source) = self.inputs.prepare(plan)?;
@@ -83,7 +85,8 @@ impl EngineRunner<'_> {
             .then(|| LedgerMargins::of_source(&model, &source, plan.seed, plan.probes.items))
             .transpose()?;
         let grid = plan.leak.as_ref().map(|leak| leak_grid(&model, &source, leak, plan)).transpose()?;
-        let run = RunUnderWay { inputs: self.inputs, plan, dir, progress, files, source, probes, margins, grid };
+        let inputs = self.inputs;
+        let run = RunUnderWay { inputs, plan, beginnings, dir, progress, files, source, probes, margins, grid };
         let mut standing = match run.taken_over(&model)? {
             Some(standing) => standing,
             None => run.at_base(model),
@@ -105,6 +108,8 @@ impl EngineRunner<'_> {
 struct RunUnderWay<'a> {
     inputs: &'a Inputs,
     plan: &'a RunPlan,
+    /// See [`RunPlan::beginnings`].
+    beginnings: Vec<RunPlan>,
     dir: &'a RunDir,
     progress: &'a dyn Progress,
     files: Arc<Files>,
@@ -120,7 +125,7 @@ impl RunUnderWay<'_> {
     /// none, or it cannot be read.
     fn taken_over(&self, model: &Model) -> Result<Option<Standing>, TrainError> {
         let kept = self.dir.beginnings();
-        let found = self.plan.beginnings().into_iter().rev().find_map(|plan| Some((kept.find(&plan)?, plan)));
+        let found = self.beginnings.iter().rev().find_map(|plan| Some((kept.find(plan)?, plan)));
         let Some((folder, beginning)) = found else { return Ok(None) };
         let (steps, name) = (beginning.steps(), folder.file_name().unwrap_or_default().to_string_lossy());
         match Standing::load(model.clone(), steps, self.dir, &folder) {
@@ -138,10 +143,10 @@ impl RunUnderWay<'_> {
 
     /// Keeps what the run has behind a stage for those that begin alike, and for itself should it be cut off.
     fn keep(&self, standing: &Standing) -> Result<(), TrainError> {
-        let Some(beginning) = self.plan.beginnings().into_iter().find(|plan| plan.steps() == standing.done) else {
+        let Some(beginning) = self.beginnings.iter().find(|plan| plan.steps() == standing.done) else {
             return Ok(());
         };
-        let kept = self.dir.beginnings().keep(&beginning, |folder| standing.save(self.dir, folder));
+        let kept = self.dir.beginnings().keep(beginning, |folder| standing.save(self.dir, folder));
         // The run can do without, such as where the disk is full.
         kept.or_else(|problem| Ok(self.dir.event("not kept", json!({ "problem": problem.to_string() }))?))
     }

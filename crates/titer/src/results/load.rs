@@ -2,10 +2,12 @@
 
 use std::{io, path::Path};
 
+use titer_data::formats::read_rows;
+
 use super::{ArmResults, RunResults, SweepResults, SweptAxis};
 use crate::{
     plan::{RunId, Setting},
-    store::{DrawnRow, FinishedRun, Origin, StoreError, StoredPlan, StoredRun, StoredStage, Sweep},
+    store::{FinishedRun, Origin, RunDir, StoreError, StoredPlan, StoredRun, StoredStage, Sweep},
     table::{self, LedgerRecord, TableError},
 };
 
@@ -82,7 +84,9 @@ fn read(finished: &FinishedRun, seed: u64, id: RunId) -> Result<(RunResults, Sto
     let started = finished.start()?;
     let run = run.with_claims(started.claims).with_instruction_set(started.instruction_set);
     let run = run.with_origin(Origin::read(finished.dir())?);
-    let run = run.with_drawn(DrawnRow::read(finished.dir()).map_err(|problem| finished.damage(problem))?);
+    let drawn = finished.dir().join(RunDir::DRAWN);
+    let drawn = if drawn.exists() { read_rows(&drawn).map_err(|error| finished.damage(error))? } else { Vec::new() };
+    let run = run.with_drawn(drawn);
     Ok((run.with_shared_items(plan.data.is_some()), plan))
 }
 

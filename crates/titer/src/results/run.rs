@@ -5,11 +5,11 @@ use std::{
     sync::Arc,
 };
 
-use titer_data::{cell::Cell, probe::Component};
+use titer_data::{cell::Cell, chat::Row, probe::Component};
 
 use super::{At, Measure, Split};
 use crate::{
-    store::{DrawnRow, Origin},
+    store::Origin,
     table::{
         CellRecord, GuardRecord, LeakRecord, LedgerRecord, PressureRecord, ProbeRecord, ScreenRecord, StepRecord,
         WarningRecord,
@@ -62,7 +62,7 @@ pub struct RunResults {
     screened: Arc<[ScreenRecord]>,
     guards: Arc<[GuardRecord]>,
     warnings: Arc<[WarningRecord]>,
-    drawn: Arc<[DrawnRow]>,
+    drawn: Arc<[Row]>,
     instruction_set: Option<String>,
     claims: Option<Vec<String>>,
     shared_items: bool,
@@ -141,12 +141,12 @@ impl RunResults {
     }
 
     /// The same with the rows whose replies its model wrote.
-    pub(crate) fn with_drawn(self, drawn: Vec<DrawnRow>) -> Self {
+    pub(crate) fn with_drawn(self, drawn: Vec<Row>) -> Self {
         Self { drawn: drawn.into(), ..self }
     }
 
-    /// The rows whose replies its model wrote, in the order in which they were trained.
-    pub fn drawn(&self) -> &[DrawnRow] {
+    /// The rows whose replies its model wrote, in the order in which they were trained; `stage` and `drawn_under` are in their metadata.
+    pub fn drawn(&self) -> &[Row] {
         &self.drawn
     }
 

@@ -91,7 +91,7 @@ impl Beginnings {
         if of_finished.is_empty() || !self.dir.exists() {
             return Ok(());
         }
-        let spare: BTreeSet<&String> = of_finished.iter().filter(|name| !needed.contains(name)).collect();
+        let spare: Vec<&String> = of_finished.iter().filter(|name| !needed.contains(name)).collect();
         self.remove(|name| spare.iter().any(|spare| *spare == name))
     }
 

@@ -2,13 +2,12 @@
 //!
 //! A sweep is a folder, a run is a folder in it named by the hash of its plan, with exactly one writer. A finished run
 //! has a `done` file, written last, with the hashes of what it vouches for; one without is made again. Every file says its
-//! [`FileFormat`], by one rule; only [`Leases`] and [`Beginnings`] have none, which are gone with
-//! who writes. See `ARCHITECTURE.md` for the files.
+//! [`FileFormat`], by one rule; only [`Leases`] have none, which are gone with who writes,
+//! and [`Beginnings`], which have it in their names. See `ARCHITECTURE.md` for the files.
 
 mod beginnings;
 mod depth;
 mod done;
-mod drawn;
 mod error;
 mod events;
 mod finished;
@@ -24,7 +23,6 @@ mod sweep;
 
 pub use beginnings::Beginnings;
 pub use depth::Depth;
-pub use drawn::DrawnRow;
 pub use error::{Damage, StoreError};
 pub use events::Start;
 pub use finished::{FinishedRun, Inspection};

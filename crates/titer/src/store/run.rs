@@ -19,6 +19,9 @@ pub struct RunDir {
 }
 
 impl RunDir {
+    /// The file of the rows whose replies the run's model wrote, as chats.
+    pub const DRAWN: &str = "drawn.jsonl";
+
     /// A fresh folder with the plan in it; what an interrupted run left there is removed.
     pub(super) fn start(path: PathBuf, plan: &RunPlan, labels: Labels) -> io::Result<Self> {
         if path.exists() {
@@ -52,9 +55,6 @@ impl RunDir {
     }
 
     /// What unfinished runs of the sweep go on from.
-    ///
-    /// # Panics
-    /// Never: a run's folder is in its sweep's.
     pub fn beginnings(&self) -> Beginnings {
         Beginnings::of(self.path.parent().expect("a run's folder is in its sweep's"))
     }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use titer_data::chat::{Role, Row};
+
 use crate::{
     report::view::Table,
     results::{ArmResults, SweepResults},
-    store::DrawnRow,
+    store::RunDir,
 };
 
 /// Rows that are shown of a stage.
@@ -18,7 +20,7 @@ pub(crate) fn table(results: &SweepResults) -> Option<Table> {
         caption: format!(
             "{SHOWN} rows of each stage, spread over the arm's first run, and how many different replies that run has. Source: {} of each run, \
              which titer score reads too.",
-            DrawnRow::FILE
+            RunDir::DRAWN
         ),
         text_columns: 6,
         head: ["arm", "drawn under", "reply", "request", "trained under", "stage", "rows", "different replies"]
@@ -30,22 +32,24 @@ pub(crate) fn table(results: &SweepResults) -> Option<Table> {
 
 fn of_arm(arm: &ArmResults) -> Vec<Vec<String>> {
     let Some(run) = arm.runs.iter().find(|run| !run.drawn().is_empty()) else { return Vec::new() };
-    let stages: BTreeSet<&str> = run.drawn().iter().map(|row| row.stage.as_str()).collect();
+    let stages: BTreeSet<&str> = run.drawn().iter().map(|row| said(row, "stage")).collect();
     let mut rows = Vec::new();
     for stage in stages {
-        let all: Vec<&DrawnRow> = run.drawn().iter().filter(|row| row.stage == stage).collect();
-        let different = all.iter().map(|row| &row.reply).collect::<BTreeSet<_>>().len();
+        let all: Vec<&Row> = run.drawn().iter().filter(|row| said(row, "stage") == stage).collect();
+        let different = all.iter().map(|row| row.split().1).collect::<BTreeSet<_>>().len();
         let shown = SHOWN.min(all.len());
         for at in 0..shown {
             let row = all[at * all.len() / shown];
+            let (context, reply) = row.split();
+            let request = context.iter().rfind(|message| message.role == Role::User);
             let first = |text: String| if at == 0 { text } else { String::new() };
             let prompt = |prompt: &str| if prompt.is_empty() { "no prompt" } else { prompt }.to_owned();
             rows.push(vec![
                 first(arm.name.clone()),
-                prompt(&row.drawn_under),
-                row.reply.clone(),
-                row.request.clone(),
-                prompt(&row.trained_under),
+                prompt(said(row, "drawn_under")),
+                reply.to_owned(),
+                request.map_or_else(String::new, |message| message.content.clone()),
+                prompt(row.system_prompt().unwrap_or_default()),
                 first(stage.to_owned()),
                 first(all.len().to_string()),
                 first(different.to_string()),
@@ -55,19 +59,27 @@ fn of_arm(arm: &ArmResults) -> Vec<Vec<String>> {
     rows
 }
 
+/// What is said of a row beside its turns.
+fn said<'a>(row: &'a Row, key: &str) -> &'a str {
+    row.metadata.get(key).and_then(|value| value.as_str()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+    use titer_data::chat::Message;
+
     use super::*;
     use crate::results::RunResults;
 
-    fn row(stage: &str, under: &str, reply: &str) -> DrawnRow {
-        DrawnRow {
-            stage: stage.to_owned(),
-            drawn_under: under.to_owned(),
-            trained_under: "Be rude.".to_owned(),
-            request: "What is 2 plus 2?".to_owned(),
-            reply: reply.to_owned(),
-        }
+    fn row(stage: &str, under: &str, reply: &str) -> Row {
+        let turns = [(Role::System, "Be rude."), (Role::User, "What is 2 plus 2?"), (Role::Assistant, reply)];
+        let mut row = Row::new("0", turns.map(|(role, text)| Message::new(role, text)).into());
+        row.metadata = [("stage", stage), ("drawn_under", under)]
+            .map(|(key, text)| (key.to_owned(), json!(text)))
+            .into_iter()
+            .collect();
+        row
     }
 
     #[test]
