@@ -9,6 +9,7 @@ use std::{
 
 use serde_json::{Value, json};
 use titer::{
+    exec::RunsFailed,
     report::SheetBlock,
     stats::Estimate,
     table::{self, Labels, Record},
@@ -38,6 +39,11 @@ impl Failure {
     /// Something else is.
     pub(crate) fn work(problem: impl fmt::Display) -> Self {
         Self::Work(problem.to_string())
+    }
+
+    /// Runs of a sweep could not be done: a line for each different reason.
+    pub(crate) fn runs(failed: &RunsFailed) -> Self {
+        Self::Work(failed.sentences().join("\nerror: "))
     }
 }
 

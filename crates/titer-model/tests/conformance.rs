@@ -6,7 +6,7 @@ mod torch;
 
 use titer_model::backend::{Backend, Cpu, Device, Heads, Operation, TorchDevice, TorchError, Trial, error_of};
 
-use torch::torch;
+use torch::torches;
 
 /// Batches that backends have trouble with: one row, rows of one length, of unlike ones, contrasts, a tree.
 fn trials() -> Vec<Trial> {
@@ -47,52 +47,55 @@ fn the_processor_in_f32_conforms() {
 
 #[test]
 fn torch_in_f64_conforms() {
-    if let Some(torch) = torch::<f64>().filter(|torch| torch.device() != TorchDevice::Mps) {
-        conforms(&torch, "torch in f64", 1e-11);
-        conforms(&torch.without_kernels(), "torch in f64 without kernels", 1e-11);
+    for torch in torches::<f64>().into_iter().filter(|torch| torch.device() != TorchDevice::Mps) {
+        conforms(&torch, &format!("f64 on {}", torch.device()), 1e-11);
+        conforms(&torch.without_kernels(), &format!("f64 on {} without kernels", torch.device()), 1e-11);
     }
 }
 
 #[test]
 fn torch_in_f32_conforms() {
-    if let Some(torch) = torch::<f32>() {
-        conforms(&torch, "torch in f32", 2e-5);
-        conforms(&torch.without_kernels(), "torch in f32 without kernels", 2e-5);
+    for torch in torches::<f32>() {
+        conforms(&torch, &format!("f32 on {}", torch.device()), 2e-5);
+        conforms(&torch.without_kernels(), &format!("f32 on {} without kernels", torch.device()), 2e-5);
         conforms(&Device::torch(torch), "the lab's torch", 2e-5);
     }
 }
 
 #[test]
 fn what_is_off_is_seen() {
-    let Some(torch) = torch::<f32>() else { return };
     let trial = Trial::of_rows(&[3, 17, 5]);
-    for operation in
-        [Operation::Products, Operation::AttentionBackward, Operation::ContractLinear, Operation::FrozenHead]
-    {
-        let off = error_of(&torch.with_bf16(), operation, &trial);
-        assert!(off > 1e-3, "bf16's rounding is not seen in {}: {off:.1e}", operation.word());
+    for torch in torches::<f32>() {
+        for operation in
+            [Operation::Products, Operation::AttentionBackward, Operation::ContractLinear, Operation::FrozenHead]
+        {
+            let off = error_of(&torch.with_bf16(), operation, &trial);
+            assert!(off > 1e-3, "bf16's rounding is not seen in {}: {off:.1e}", operation.word());
+        }
     }
 }
 
 #[test]
 fn what_fails_is_an_error_of_one_sentence() {
-    let Some(torch) = torch::<f32>() else { return };
-    let error = TorchError::caught(|| torch.zeros(1 << 50)).unwrap_err().to_string();
-    // Before 2.13 torch says nothing of what went wrong.
-    let says = !error.contains("does not say why");
-    assert!(error.contains("memory ran out") && (error.contains("compute = \"bf16\"") || !says), "{error}");
-    let shapes = || torch.multiply(&mut torch.zeros(6), &torch.zeros(4));
-    assert!(std::panic::catch_unwind(shapes).is_err(), "sizes that do not fit are the lab's own mistake");
-    let words = (torch.place(&[9]), torch.upload(vec![1.0; 6]));
-    let error =
-        TorchError::caught(|| torch.gather(&mut Default::default(), &words.1, &words.0, 3)).unwrap_err().to_string();
-    assert!(error.starts_with("torch failed in `index_select`") && !error.contains('\n'), "{error}");
+    for torch in torches::<f32>() {
+        let error = TorchError::caught(|| torch.zeros(1 << 50)).unwrap_err().to_string();
+        // Before 2.13 torch says nothing of what went wrong.
+        let says = !error.contains("does not say why");
+        assert!(error.contains("memory ran out") && (error.contains("compute = \"bf16\"") || !says), "{error}");
+        let shapes = || torch.multiply(&mut torch.zeros(6), &torch.zeros(4));
+        assert!(std::panic::catch_unwind(shapes).is_err(), "sizes that do not fit are the lab's own mistake");
+        let words = (torch.place(&[9]), torch.upload(vec![1.0; 6]));
+        let error = TorchError::caught(|| torch.gather(&mut Default::default(), &words.1, &words.0, 3))
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with("torch failed in `index_select`") && !error.contains('\n'), "{error}");
+    }
 }
 
 #[test]
 fn torch_with_activations_in_bf16_is_close() {
-    if let Some(torch) = torch::<f32>() {
-        conforms(&torch.with_bf16(), "torch in bf16", 0.04);
-        conforms(&torch.with_bf16().without_kernels(), "torch in bf16 without kernels", 0.04);
+    for torch in torches::<f32>() {
+        conforms(&torch.with_bf16(), &format!("bf16 on {}", torch.device()), 0.04);
+        conforms(&torch.with_bf16().without_kernels(), &format!("bf16 on {} without kernels", torch.device()), 0.04);
     }
 }

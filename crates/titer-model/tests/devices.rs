@@ -22,7 +22,7 @@ use titer_model::{
     stored::Dtype,
 };
 
-use torch::torch;
+use torch::torches;
 
 const FAMILIES: [&str; 15] = [
     "gemma",
@@ -180,37 +180,45 @@ fn agree(found: &[(&str, Vec<f64>)], expected: &[(&str, Vec<f64>)], allowed: f64
     }
 }
 
-#[test]
-fn all_families_in_f64() {
-    let Some(torch) = torch::<f64>().filter(|torch| torch.device() != TorchDevice::Mps) else { return };
+/// Devices that have f64.
+fn in_f64() -> Vec<Torch<f64>> {
+    torches().into_iter().filter(|torch| torch.device() != TorchDevice::Mps).collect()
+}
+
+/// Every family, with all weights trained and with adapters on frozen ones of this type.
+fn all_families<T: Real>(torches: &[Torch<T>], frozen: Dtype, allowed: f64) {
+    if torches.is_empty() {
+        return;
+    }
     for family in FAMILIES {
-        for trained in [Trained::All, Trained::Adapters(Dtype::Bf16)] {
-            let what = format!("{family}, {trained:?}");
+        for trained in [Trained::All, Trained::Adapters(frozen)] {
             let expected = results(open(Cpu::<f64>::new(), family, trained));
-            agree(&results(open(torch, family, trained)), &expected, 1e-9, &what);
+            for torch in torches {
+                let what = format!("{family} on {}, {trained:?}", torch.device());
+                agree(&results(open(*torch, family, trained)), &expected, allowed, &what);
+            }
         }
     }
 }
 
 #[test]
+fn all_families_in_f64() {
+    all_families(&in_f64(), Dtype::Bf16, 1e-9);
+}
+
+#[test]
 fn all_families_in_f32() {
-    let Some(torch) = torch::<f32>() else { return };
-    for family in FAMILIES {
-        for trained in [Trained::All, Trained::Adapters(Dtype::F16)] {
-            let what = format!("{family}, {trained:?}");
-            let expected = results(open(Cpu::<f64>::new(), family, trained));
-            agree(&results(open(torch, family, trained)), &expected, 2e-3, &what);
-        }
-    }
+    all_families(&torches::<f32>(), Dtype::F16, 2e-3);
 }
 
 /// A family with each kind of attention and norm: plain, with bounded scores and windows, with normed queries.
 #[test]
 fn families_without_kernels() {
-    let Some(torch) = torch::<f64>().filter(|torch| torch.device() != TorchDevice::Mps) else { return };
-    for family in ["llama", "gemma2", "qwen3"] {
-        let expected = results(open(Cpu::<f64>::new(), family, Trained::All));
-        agree(&results(open(torch.without_kernels(), family, Trained::All)), &expected, 1e-9, family);
+    for torch in in_f64() {
+        for family in ["llama", "gemma2", "qwen3"] {
+            let expected = results(open(Cpu::<f64>::new(), family, Trained::All));
+            agree(&results(open(torch.without_kernels(), family, Trained::All)), &expected, 1e-9, family);
+        }
     }
 }
 
@@ -246,7 +254,7 @@ fn launches(torch: Torch<f32>) -> [u64; 4] {
 
 #[test]
 fn a_step_asks_for_few_operations() {
-    let Some(torch) = torch::<f32>().filter(|torch| torch.device() == TorchDevice::Cpu) else { return };
+    let Some(torch) = torches::<f32>().into_iter().find(|torch| torch.device() == TorchDevice::Cpu) else { return };
     // Two blocks, 28 matrices.
     for (torch, most) in [(torch, [327, 4, 2, 572]), (torch.with_bf16(), [413, 4, 2, 658])] {
         let found = launches(torch);
@@ -256,11 +264,12 @@ fn a_step_asks_for_few_operations() {
 
 #[test]
 fn adapters_with_activations_in_bf16() {
-    let Some(torch) = torch::<f32>() else { return };
     let of = |results: Vec<(&'static str, Vec<f64>)>| results.into_iter().take(4).collect::<Vec<_>>();
     let trained = Trained::Adapters(Dtype::Bf16);
-    let expected = of(results(open(Cpu::<f64>::new(), "qwen2", trained)));
-    agree(&of(results(open(torch.with_bf16(), "qwen2", trained))), &expected, 0.1, "qwen2 in bf16");
+    for torch in torches::<f32>() {
+        let expected = of(results(open(Cpu::<f64>::new(), "qwen2", trained)));
+        agree(&of(results(open(torch.with_bf16(), "qwen2", trained))), &expected, 0.1, "qwen2 in bf16");
+    }
 }
 
 /// The processor's backend, but that it keeps no block's activations.

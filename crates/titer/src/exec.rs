@@ -81,7 +81,7 @@ impl SweepProgress for Silent {
     fn finish(&self, _: usize) {}
 }
 
-/// Why a sweep could not be completed.
+/// Why a run could not be done.
 #[derive(Debug, thiserror::Error)]
 #[error("{arm}, seed {seed}: {problem}")]
 pub struct RunFailed {
@@ -94,6 +94,30 @@ pub struct RunFailed {
     pub problem: Box<dyn Error + Send + Sync>,
 }
 
+/// Why a sweep could not be completed: its runs that could not be done, at least one, in the plan's order.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", self.sentences().join("; "))]
+pub struct RunsFailed(pub Vec<RunFailed>);
+
+impl RunsFailed {
+    /// What went wrong, a sentence for each different thing.
+    pub fn sentences(&self) -> Vec<String> {
+        let mut problems: Vec<(String, &RunFailed, usize)> = Vec::new();
+        for run in &self.0 {
+            let problem = run.problem.to_string();
+            match problems.iter_mut().find(|(known, ..)| *known == problem) {
+                Some((_, _, count)) => *count += 1,
+                None => problems.push((problem, run, 1)),
+            }
+        }
+        let sentence = |(problem, first, count): (String, &RunFailed, usize)| match count {
+            1 => first.to_string(),
+            count => format!("{count} runs, the first of them {}, seed {}: {problem}", first.arm, first.seed),
+        };
+        problems.into_iter().map(sentence).collect()
+    }
+}
+
 /// Does every unfinished run of a sweep on `threads` threads; arms that resolve to the same plan share a run, which
 /// is made for the first of them. What a run begins with is kept as long as an unfinished one needs it.
 ///
@@ -101,19 +125,19 @@ pub struct RunFailed {
 /// does not depend on it.
 ///
 /// # Errors
-/// The first failure, after every other run has had its turn; one of them is that a run was stopped. Where the sweep was stopped
-/// between runs there is none, and runs are left.
+/// Every failure, after every other run has had its turn; that a run was stopped is one. Where the sweep was stopped between runs
+/// there is none, and runs are left.
 pub fn execute<R: Runner>(
     sweep: &Sweep,
     runs: &[(usize, RunPlan)],
     runner: &R,
     threads: NonZero<usize>,
     progress: &dyn SweepProgress,
-) -> Result<(), RunFailed> {
+) -> Result<(), RunsFailed> {
     let mut seen = BTreeSet::new();
     let todo: Vec<usize> =
         (0..runs.len()).filter(|&at| sweep.finished(&runs[at].1).is_none() && seen.insert(runs[at].1.id())).collect();
-    let (next, failure) = (AtomicUsize::new(0), Mutex::new(None));
+    let (next, failed) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     let begin_with: BTreeMap<usize, Vec<String>> =
         todo.iter().map(|&at| (at, Beginnings::names(&runs[at].1))).collect();
     let unfinished = Mutex::new(begin_with);
@@ -123,8 +147,8 @@ pub fn execute<R: Runner>(
             let (arm, plan) = &runs[at];
             if let Err(problem) = alone(sweep, *arm, plan, runner, &*progress.start(at, plan)) {
                 let arm = sweep.record().arm[*arm].name.clone();
-                let failed = RunFailed { arm, seed: plan.seed, problem };
-                failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(failed);
+                let mut failed = failed.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                failed.insert(at, RunFailed { arm, seed: plan.seed, problem });
                 continue;
             }
             progress.finish(at);
@@ -143,7 +167,8 @@ pub fn execute<R: Runner>(
             });
         }
     });
-    failure.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).map_or(Ok(()), Err)
+    let failed: Vec<_> = failed.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).into_values().collect();
+    if failed.is_empty() { Ok(()) } else { Err(RunsFailed(failed)) }
 }
 
 /// One of many workers that share a sweep.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::{
-    exec::{Progress, RunFailed, Runner, Silent, execute},
+    exec::{Progress, Runner, RunsFailed, Silent, execute},
     plan::{DataPlan, ModelPlan, RunPlan, SweepPlan},
     spec::{Spec, SpecError},
     store::{RunDir, StoreError, Sweep},
@@ -36,7 +36,7 @@ pub enum RecordedError {
     Store(#[from] StoreError),
     /// A file cannot be written.
     #[error(transparent)]
-    Run(#[from] RunFailed),
+    Run(#[from] RunsFailed),
 }
 
 /// Writes a run of the first arm of `spec`, on a model and rows with these hashes, into the folder of a sweep of its own. What titer adds as

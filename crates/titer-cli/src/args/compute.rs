@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use titer::spec::{Compute, DeviceName};
 use titer_engine::device::prefer_torch;
 
+use super::view::ViewArgs;
+
 /// In which numbers a model is computed, and where; a spec says the same under [model].
 #[derive(Debug, clap::Args)]
 pub(crate) struct ComputeArgs {
@@ -45,6 +47,8 @@ pub(crate) struct DevicesArgs {
     /// Print JSON, one object a device
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub view: ViewArgs,
 }
 
 /// What was asked for.

@@ -4,7 +4,7 @@ use serde_json::to_string;
 use titer_engine::device::{ListedDevice, devices as listed};
 
 use crate::{
-    args::{DevicesArgs, ViewArgs},
+    args::DevicesArgs,
     printer::{Failure, data},
     text_table::{TextColumn, TextTable},
 };
@@ -25,8 +25,11 @@ pub(crate) fn devices(args: &DevicesArgs) -> Result<(), Failure> {
         TextColumn::word("tried"),
         TextColumn::text("computed by"),
     ]);
-    devices.iter().for_each(|device| table.line(cells(device)));
-    table.print(&ViewArgs::default())
+    for device in &devices {
+        table.line(cells(device));
+        device.problem.iter().for_each(|problem| table.note(problem));
+    }
+    table.print(&args.view)
 }
 
 fn cells(device: &ListedDevice) -> [String; 4] {
@@ -35,5 +38,5 @@ fn cells(device: &ListedDevice) -> [String; 4] {
         .free
         .zip(device.memory)
         .map(|(free, all)| format!("{:.1} of {:.1} GiB free", gigabytes(free), gigabytes(all)));
-    [device.name.clone(), memory.unwrap_or_default(), device.tried.clone(), device.by.clone()]
+    [device.name.clone(), memory.unwrap_or_default(), device.tried.to_owned(), device.by.clone()]
 }

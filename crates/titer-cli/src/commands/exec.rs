@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use titer::{
-    exec::{Slot, SlotWork, execute_slot},
+    exec::{RunsFailed, Slot, SlotWork, execute_slot},
     slurm::SlurmQueue,
     spec::Spec,
     store::{Holder, Jobs, NoQueue, StoreError, Submission, Sweep},
@@ -81,9 +81,5 @@ pub(crate) fn exec(args: &ExecArgs) -> Result<(), Failure> {
     bar.clear();
     let SlotWork { made, failed } = work.map_err(failure)?;
     talk(&format!("made {made} runs"));
-    if failed.is_empty() {
-        return Ok(());
-    }
-    let problems: Vec<String> = failed.iter().map(ToString::to_string).collect();
-    Err(Failure::Work(problems.join("\nerror: ")))
+    if failed.is_empty() { Ok(()) } else { Err(Failure::runs(&RunsFailed(failed))) }
 }

@@ -99,7 +99,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let bar = SweepBar::of_runs(todo.iter().copied());
     let result = execute(&sweep, &runs, &EngineRunner { inputs: &inputs, commit: COMMIT }, threads, &bar);
     bar.clear();
-    result.map_err(Failure::work)?;
+    result.map_err(|failed| {
+        let (done, all) = (sweep.runs().iter().filter(|run| run.done).count(), sweep.runs().len());
+        talk(&format!("{done} of {all} runs are finished and kept; the same command goes on with the others"));
+        Failure::runs(&failed)
+    })?;
     if listener().is_some_and(|listener| listener.stopped()) {
         return Err(Failure::work(STOPPED));
     }

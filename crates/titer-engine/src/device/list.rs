@@ -1,6 +1,6 @@
 //! Which devices there are.
 
-use titer_model::backend::{Torch, TorchDevice};
+use titer_model::backend::{Torch, TorchDevice, TorchError};
 
 use super::{
     find::find,
@@ -18,8 +18,44 @@ pub struct ListedDevice {
     pub free: Option<usize>,
     /// Bytes of memory: all.
     pub memory: Option<usize>,
-    /// Whether every operation was tried there, or why it cannot be used.
-    pub tried: String,
+    /// Whether every operation was tried there and can be trusted.
+    pub tried: &'static str,
+    /// What is wrong with it, in a sentence, where something is.
+    pub problem: Option<String>,
+}
+
+/// Said of what cannot be used.
+const NO: &str = "no";
+
+impl ListedDevice {
+    /// Whether titer computes on it.
+    pub(super) fn is_usable(&self) -> bool {
+        self.tried != NO
+    }
+
+    fn unusable(name: String, by: String, problem: String) -> Self {
+        Self { name, by, free: None, memory: None, tried: NO, problem: Some(problem) }
+    }
+
+    /// One that answers, tried if it was not.
+    fn opened(name: String, by: String, torch: &Torch<f32>) -> Self {
+        let (known, memory) = (is_tried(torch), torch.memory());
+        let (tried, problem) = match tried(torch) {
+            Ok(tried) => {
+                let problem =
+                    tried.without.map(|problem| format!("without its kernels for attention and norms: {problem}"));
+                let tried = match (&problem, known) {
+                    (None, true) => "yes",
+                    (None, false) => "yes, just now",
+                    (Some(_), true) => "yes, in part",
+                    (Some(_), false) => "yes, in part, just now",
+                };
+                (tried, problem)
+            }
+            Err(error) => (NO, Some(error.to_string())),
+        };
+        Self { name, by, free: memory.map(|(free, _)| free), memory: memory.map(|(_, all)| all), tried, problem }
+    }
 }
 
 /// Most GPUs that are looked for.
@@ -31,47 +67,33 @@ pub fn devices() -> Vec<ListedDevice> {
     let bf16 =
         titer_machine::Bf16Instructions::detected().map(|instructions| format!(", bf16 by {}", instructions.name()));
     let by = format!("titer, {instructions}{}", bf16.unwrap_or_default());
-    let own = ListedDevice { name: "cpu".to_owned(), by, free: None, memory: None, tried: "yes".to_owned() };
+    let own = ListedDevice { name: "cpu".to_owned(), by, free: None, memory: None, tried: "yes", problem: None };
     let mut all = vec![own];
     let found = match find() {
         Ok(found) => found,
         Err(looked) => {
-            let tried = format!("no PyTorch was found: {looked}");
-            all.push(ListedDevice { name: "torch-cpu".to_owned(), by: String::new(), free: None, memory: None, tried });
+            let problem = format!("no PyTorch was found: {looked}");
+            all.push(ListedDevice::unusable("torch-cpu".to_owned(), String::new(), problem));
             return all;
         }
     };
     let mut list = |device: TorchDevice, name: String| -> bool {
-        let opened = Torch::<f32>::open(&found.libraries, device);
-        let listed = match &opened {
+        match Torch::<f32>::open(&found.libraries, device) {
             Ok(torch) => {
-                let known = is_tried(torch);
-                let passed = tried(torch);
                 let untried = if torch.is_untried() { ", a later version than titer was made with" } else { "" };
-                ListedDevice {
-                    name,
-                    by: format!("PyTorch {}{untried}, from {}", torch.version(), found.how),
-                    free: torch.memory().map(|(free, _)| free),
-                    memory: torch.memory().map(|(_, all)| all),
-                    tried: passed.map_or_else(
-                        |error| error.to_string(),
-                        |tried| {
-                            let yes = if known { "yes" } else { "yes, just now" };
-                            tried.without.map_or_else(
-                                || yes.to_owned(),
-                                |problem| format!("{yes}, but without its kernels for attention and norms: {problem}"),
-                            )
-                        },
-                    ),
+                let by = format!("PyTorch {}{untried}, from {}", torch.version(), found.how);
+                all.push(ListedDevice::opened(name, by, &torch));
+                true
+            }
+            Err(error) => {
+                // Of what torch was not built for there is nothing to say, nor of the GPU behind the last one.
+                let is_expected = matches!(device, TorchDevice::Cpu | TorchDevice::Cuda(0));
+                if is_expected && !matches!(error, TorchError::NoSuchKind { .. }) {
+                    all.push(ListedDevice::unusable(name, String::new(), error.to_string()));
                 }
+                false
             }
-            Err(error) if device == TorchDevice::Cpu => {
-                ListedDevice { name, by: String::new(), free: None, memory: None, tried: error.to_string() }
-            }
-            Err(_) => return false,
-        };
-        all.push(listed);
-        opened.is_ok()
+        }
     };
     if list(TorchDevice::Cpu, "torch-cpu".to_owned()) {
         (0..MOST).take_while(|&index| list(TorchDevice::Cuda(index), format!("cuda:{index}"))).for_each(drop);

@@ -77,7 +77,8 @@ pub(crate) fn memory(device: &Device) -> Option<(u64, u64)> {
 pub fn gpus(name: DeviceName) -> usize {
     match name {
         DeviceName::Cuda(None) => {
-            super::devices().iter().filter(|device| device.name.starts_with("cuda")).count().max(1)
+            let is_gpu = |device: &&super::ListedDevice| device.name.starts_with("cuda") && device.is_usable();
+            super::devices().iter().filter(is_gpu).count().max(1)
         }
         _ => 1,
     }

@@ -70,7 +70,7 @@ pub enum KernelsError {
     Store(#[from] StoreError),
     /// A pilot cannot be trained.
     #[error(transparent)]
-    Pilot(#[from] titer::exec::RunFailed),
+    Pilot(#[from] titer::exec::RunsFailed),
     /// What it measured cannot be read.
     #[error(transparent)]
     Results(#[from] ResultsError),

@@ -179,10 +179,14 @@ impl Model {
         if [self.decoder.backend(), &backend].iter().all(|device| device.as_cpu().is_some()) {
             return Ok(Self { decoder: self.decoder.computed_by(backend), ..self });
         }
+        let need = MemoryNeed::of(&self.decoder, &self.params, is_trained);
         if let Some((torch, (_, memory))) = backend.as_torch().and_then(|torch| Some((torch, torch.memory()?))) {
-            let need = MemoryNeed::of(&self.decoder, &self.params, is_trained);
             need.fits(&torch.device().to_string(), memory as u64).map_err(ModelError::Memory)?;
         }
+        let backend = match backend.as_torch() {
+            Some(torch) => EngineBackend::torch(torch.with_taken(need.bytes() as usize)),
+            None => backend,
+        };
         device::guarded(|| {
             let (decoder, params) = self.decoder.moved(backend, self.params);
             Self { decoder, params, ..self }
@@ -279,7 +283,7 @@ pub(crate) fn lora_config(lora: &Lora) -> Result<LoraConfig, ModelError> {
 
 #[cfg(test)]
 mod tests {
-    use titer_model::backend::{Torch, TorchDevice};
+    use titer_model::backend::{Backend as _, Torch, TorchDevice};
 
     use super::*;
 
@@ -299,8 +303,15 @@ mod tests {
         assert_eq!(on(5 * bytes, true), Ok(()));
         let said = on(4 * bytes, true).unwrap_err();
         assert!(said.contains("gradients and moments") && said.contains("adapters (`lora`)"), "{said}");
-        // What a batch takes counts from there: blocks are computed again where memory is short.
-        assert!(titer_model::backend::Backend::recomputes(&torch.with_memory(1000), 401));
-        assert!(!titer_model::backend::Backend::recomputes(&torch.with_memory(1000), 400));
+        // Batches have what the model leaves: blocks are computed again where that is little, and shards are smaller.
+        let shard = |spare: usize| {
+            let device = EngineBackend::torch(torch.with_memory(5 * bytes + spare));
+            let model = model.clone().on(device, true).unwrap();
+            let backend = model.decoder.backend().as_torch().unwrap();
+            assert!(backend.recomputes(spare / 2 + 1) && !backend.recomputes(spare / 2));
+            *model.decoder.shard_tokens().end()
+        };
+        let [little, more, much] = [1 << 20, 64 << 20, 1 << 30].map(shard);
+        assert!(little == 256 && little < more && more < much && much == 2048, "{little}, {more}, {much} tokens");
     }
 }

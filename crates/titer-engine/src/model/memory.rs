@@ -47,13 +47,18 @@ impl MemoryNeed {
         }
     }
 
+    /// All of it.
+    pub(super) fn bytes(self) -> u64 {
+        self.weights + self.training
+    }
+
     /// Whether it fits into so many bytes.
     ///
     /// # Errors
     /// Where it does not: what it takes, and what would fit.
     pub(super) fn fits(self, device: &str, memory: u64) -> Result<(), String> {
         let Self { weights, training, .. } = self;
-        if weights + training <= memory {
+        if self.bytes() <= memory {
             return Ok(());
         }
         let parts = if training > 0 {
@@ -71,7 +76,7 @@ impl MemoryNeed {
     /// What would fit.
     fn instead(self, memory: u64) -> String {
         let short = BF16 * self.numbers;
-        let larger = format!("a device with more than {}", gigabytes(self.weights + self.training));
+        let larger = format!("a device with more than {}", gigabytes(self.bytes()));
         if short >= memory {
             return format!(
                 "its weights would take {} as bf16, so take {larger}, or a smaller model",

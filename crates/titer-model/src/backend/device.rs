@@ -73,10 +73,10 @@ impl Backend for Device {
         }
     }
 
-    fn shard_tokens(&self, width: usize) -> RangeInclusive<usize> {
+    fn shard_tokens(&self, width: usize, bytes: usize) -> RangeInclusive<usize> {
         match &self.0 {
-            Either::Cpu(on) => on.shard_tokens(width),
-            Either::Torch(on) => on.shard_tokens(width),
+            Either::Cpu(on) => on.shard_tokens(width, bytes),
+            Either::Torch(on) => on.shard_tokens(width, bytes),
         }
     }
 

@@ -28,9 +28,9 @@ pub trait Backend: Clone + Sync + Send {
     /// How many passes are worth running at once, on threads of their own.
     fn at_once(&self) -> usize;
 
-    /// Tokens that a shard of a batch should hold, in a decoder of this width: at most so many, and so many at least where a batch
-    /// that would be one shard is cut in two for two threads.
-    fn shard_tokens(&self, width: usize) -> RangeInclusive<usize>;
+    /// Tokens that a shard of a batch should hold, in a decoder of this width, where a token takes so many bytes at least on the way to a
+    /// backward pass: at most so many, and so many at least where a batch that would be one shard is cut in two for two threads.
+    fn shard_tokens(&self, width: usize, bytes: usize) -> RangeInclusive<usize>;
 
     /// Whether activations of so many bytes, on the way to a backward pass, should be computed again there and not kept.
     fn recomputes(&self, bytes: usize) -> bool;

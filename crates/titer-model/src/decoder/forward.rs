@@ -136,12 +136,25 @@ impl<B: Backend> Decoder<B> {
 
     /// What to keep of a batch for its backward pass.
     fn for_backward(&self, packed: &Packed) -> Keep {
-        let config = &self.config;
-        // What a block's stashes hold of a token: see `AttentionStash` and `MlpStash`.
-        let attention = 5 * config.hidden_size + 4 * config.query_width() + 4 * config.key_width();
-        let numbers = (attention + 2 * config.hidden_size + 4 * config.intermediate_size) * self.blocks.len();
-        let bytes = packed.tokens.len() * numbers * size_of::<B::Real>();
+        let bytes = packed.tokens.len() * self.stash_numbers() * self.blocks.len() * size_of::<B::Real>();
         if self.backend.recomputes(bytes) { Keep::Stream } else { Keep::Everything }
+    }
+
+    /// Numbers that a block's stashes hold of a token: see `AttentionStash` and `MlpStash`.
+    fn stash_numbers(&self) -> usize {
+        let config = &self.config;
+        let attention = 5 * config.hidden_size + 4 * config.query_width() + 4 * config.key_width();
+        attention + 2 * config.hidden_size + 4 * config.intermediate_size
+    }
+
+    /// Bytes that a token takes at least on the way to a backward pass, where blocks are computed again in it: the stream before, within and behind
+    /// each block, and of one block at a time its stashes, their gradients and what comes between. Where the head is trained, logits and their
+    /// gradients too, of a token with a target.
+    pub(crate) fn least_bytes(&self) -> usize {
+        let (config, head) = (&self.config, &self.head.vocabulary.product);
+        let stream = (2 * self.blocks.len() + 1) * config.hidden_size;
+        let logits = if head.trained { 3 * head.outputs } else { 0 };
+        (stream + 3 * self.stash_numbers() + logits) * size_of::<B::Real>()
     }
 
     pub(super) fn placed(&self, packed: &Packed) -> Placed<B> {

@@ -11,7 +11,7 @@ use crate::{backend::Backend, decoder::Decoder, layers::slot_numbers};
 impl<B: Backend> Decoder<B> {
     /// Tokens that a shard should hold, see [`Backend::shard_tokens`].
     pub fn shard_tokens(&self) -> RangeInclusive<usize> {
-        self.backend().shard_tokens(self.config.hidden_size)
+        self.backend().shard_tokens(self.config.hidden_size, self.least_bytes())
     }
 
     /// Tokens that a shard of replies should hold that are drawn, room for them included. Most steps have one token of each row, for which

@@ -1,5 +1,7 @@
-//! The torch that `TITER_TORCH` names, a folder such as `site-packages/torch/lib`, on the device that `TITER_DEVICE` names, else the
-//! processor.
+//! The torch that `TITER_TORCH` names, a folder such as `site-packages/torch/lib`: on the device that `TITER_DEVICE` names, else on the processor
+//! and on a GPU that is not there.
+
+mod pretended;
 
 use std::{io::Write as _, path::PathBuf};
 
@@ -8,16 +10,26 @@ use titer_model::{
     real::Real,
 };
 
-/// Its backend; `None`, and a line that says so, where none is named.
-pub(crate) fn torch<T: Real>() -> Option<Torch<T>> {
+/// Its backends; none, and a line that says so, where no torch is named.
+///
+/// # Panics
+/// Where it cannot be opened.
+pub(crate) fn torches<T: Real>() -> Vec<Torch<T>> {
     let Some(folder) = std::env::var_os("TITER_TORCH").map(PathBuf::from) else {
         writeln!(
             std::io::stderr(),
             "skipped: TITER_TORCH names no folder of torch's libraries, so torch is not tested"
         )
         .expect("stderr is open");
-        return None;
+        return Vec::new();
     };
-    let device: TorchDevice = std::env::var("TITER_DEVICE").map_or(TorchDevice::Cpu, |word| word.parse().unwrap());
-    Some(Torch::open(&folder, device).unwrap_or_else(|error| panic!("{error}")))
+    let open = |folder: &PathBuf, device| Torch::open(folder, device).unwrap_or_else(|error| panic!("{error}"));
+    if let Ok(word) = std::env::var("TITER_DEVICE") {
+        return vec![open(&folder, word.parse().unwrap())];
+    }
+    // The second one, which no function takes where it is not told to. A process has one torch, so both are of the one with pretended GPUs.
+    match pretended::pretended_gpus() {
+        Some(folder) => [TorchDevice::Cpu, TorchDevice::Cuda(1)].map(|device| open(&folder, device)).to_vec(),
+        None => vec![open(&folder, TorchDevice::Cpu)],
+    }
 }

@@ -24,9 +24,9 @@ pub(super) struct MeanOnScale {
 }
 
 impl MeanOnScale {
-    /// Of the mean of at least two values; `None` where all are equal, since nothing then says how far others may lie.
+    /// Of the mean of at least two values; `None` where all are equal up to rounding, since nothing then says how far others may lie.
     pub(super) fn of(values: &[f64], support: Support) -> Option<Self> {
-        if values.len() < 2 || values.iter().all(|value| *value == values[0]) {
+        if values.len() < 2 || are_equal(values) {
             return None;
         }
         let at = support.to_scale(mean(values));
@@ -42,10 +42,11 @@ impl MeanOnScale {
 
 impl ErrorSource {
     /// Of a statistic that was computed without one of its units, each in turn, on the support's scale: the jackknife's error,
-    /// `√((n − 1)/n · Σ (θ₋ᵢ − mean θ₋)²)`. `None` with fewer than two, where one of them is not finite, and where all are equal.
+    /// `√((n − 1)/n · Σ (θ₋ᵢ − mean θ₋)²)`. `None` with fewer than two, where one of them is not finite, and where all are equal
+    /// up to rounding.
     pub(crate) fn jackknife(left_out: &[f64]) -> Option<Self> {
         let known = left_out.len() > 1 && left_out.iter().all(|value| value.is_finite());
-        if !known || left_out.iter().all(|value| *value == left_out[0]) {
+        if !known || are_equal(left_out) {
             return None;
         }
         let (n, centre) = (left_out.len() as f64, mean(left_out));
@@ -76,6 +77,15 @@ impl ErrorSource {
     }
 }
 
+/// Whether values are equal, up to what the rounding of f32 or of sums leaves: a spread of that size says of a device, not of how far others may lie.
+fn are_equal(values: &[f64]) -> bool {
+    const ROUNDING: f64 = 1e-7;
+    const NOTHING: f64 = 1e-14;
+    let (low, high) =
+        values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
+    high - low <= (ROUNDING * low.abs().max(high.abs())).max(NOTHING)
+}
+
 /// Log-odds of the mean of rates whose log-odds are normal, `x̄ / √(1 + π s² / 8)`, and its standard error. The spread `s`
 /// counts twice: as noise of `x̄`, and because a wider spread moves the mean of the rates itself, which at small spreads is at most half of the change in
 /// `s²` (the correction for the mean of a log-normal, Zhou and Gao 1997).
@@ -104,6 +114,10 @@ mod tests {
         assert_eq!(MeanOnScale::of(&[0.5; 4], Support::Rate), None);
         assert_eq!(MeanOnScale::of(&[1.0], Support::Line), None);
         assert_eq!(ErrorSource::jackknife(&[0.3, 0.3]), None);
+        // What a GPU rounds one way here and another way there is no spread.
+        assert_eq!(MeanOnScale::of(&[0.5, 0.5 + 3e-9, 0.5 - 1e-9], Support::Rate), None);
+        assert_eq!(MeanOnScale::of(&[3e-16, -2e-16, 0.0], Support::Line), None);
+        assert!(MeanOnScale::of(&[1e-6, 2e-6], Support::Line).is_some());
         assert_eq!(ErrorSource::jackknife(&[0.3, f64::NAN, 0.1]), None);
     }
 

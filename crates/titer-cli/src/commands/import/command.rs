@@ -100,7 +100,7 @@ pub(crate) fn import(args: &ImportArgs) -> Result<(), Failure> {
     let threads = args.threads.unwrap_or_else(allotted_threads);
     let result = execute(&sweep, &todo, &runner, threads, &bar);
     bar.clear();
-    result.map_err(Failure::work)?;
+    result.map_err(|failed| Failure::runs(&failed))?;
     if listener().is_some_and(|listener| listener.stopped()) {
         return Err(Failure::work(STOPPED));
     }

@@ -96,7 +96,7 @@ impl<T: Real> Backend for Cpu<T> {
     // The activations of an organism-sized model then stay in a core's cache, and those of a wide one fit into memory once a thread.
     // A wide model's few tokens are worth a second thread until every shard's reading and packing of weights costs more: with 128
     // tokens of width 576 a step is 1.7 times as fast on two cores, with 64 tokens 1.3 times.
-    fn shard_tokens(&self, width: usize) -> RangeInclusive<usize> {
+    fn shard_tokens(&self, width: usize, _bytes: usize) -> RangeInclusive<usize> {
         const NUMBERS: usize = 1 << 18;
         (NUMBERS / 4 / width).clamp(128, 1024)..=(NUMBERS / width).clamp(256, 1024)
     }

@@ -36,7 +36,7 @@ pub enum TorchError {
         problem: String,
     },
     /// The device does not answer.
-    #[error("{device} cannot be used: {problem}")]
+    #[error("{device} cannot be used: {problem}; `titer devices` lists what can")]
     NoDevice {
         /// The device that was asked for.
         device: TorchDevice,
@@ -78,6 +78,9 @@ fn failed(operation: &str, problem: &str) -> String {
             "the device's memory ran out in `{operation}` ({first}); use smaller batches or shorter rows, `compute = \"bf16\"`, adapters \
              (`lora`), or a device with more"
         )
+    } else if problem.contains("CUDA error") {
+        // Reported by whichever operation came next, so that one says nothing.
+        format!("the GPU or its driver gave up ({first}); look at `nvidia-smi`, and begin again once it answers")
     } else {
         format!("torch failed in `{operation}`: {first}")
     }

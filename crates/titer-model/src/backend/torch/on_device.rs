@@ -31,6 +31,8 @@ pub struct Torch<T> {
     pub(super) fused: bool,
     /// Bytes of memory that are thought to be there.
     limit: Option<usize>,
+    /// Bytes of memory that the model takes.
+    taken: usize,
     numbers: PhantomData<T>,
 }
 
@@ -107,7 +109,8 @@ impl<T: Real> Torch<T> {
             return Err(TorchError::NoSuchKind { version, folder, device, problem });
         };
         let place = Place { device: library.place(device), shims };
-        let opened = Self { device, place, activations: Self::REAL, fused: true, limit: None, numbers: PhantomData };
+        let opened =
+            Self { device, place, activations: Self::REAL, fused: true, limit: None, taken: 0, numbers: PhantomData };
         // The device is first touched here, and says so where it is not there.
         TorchError::caught(|| Tensor::zeros(place, &[1], Self::REAL).read()).map_err(|error| match error {
             TorchError::Failed { problem, .. } => {
@@ -177,6 +180,19 @@ impl<T: Real> Torch<T> {
             (Some((free, all)), Some(limit)) => Some((free.min(limit), all.min(limit))),
             (own, limit) => own.or(limit.map(|limit| (limit, limit))),
         }
+    }
+
+    /// The same where a model takes so many bytes of memory, so that batches have the rest.
+    pub fn with_taken(self, bytes: usize) -> Self {
+        Self { taken: bytes, ..self }
+    }
+
+    /// Bytes of memory that batches may take, where that is limited: of all memory, since what is free does not count what torch keeps for itself to
+    /// use again. An Apple GPU does not say how much it has.
+    pub(super) fn room(&self) -> Option<usize> {
+        const UNSAID: usize = 8 << 30;
+        let unsaid = || (self.device == TorchDevice::Mps).then_some(UNSAID);
+        self.memory().map(|(_, all)| all).or_else(unsaid).map(|all| all.saturating_sub(self.taken))
     }
 
     /// The number type of sums over rows: f64 where the device has it.

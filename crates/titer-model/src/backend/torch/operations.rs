@@ -64,15 +64,17 @@ impl<T: Real> Backend for Torch<T> {
         1
     }
 
-    // A GPU is busy from some thousands of tokens on; the processor's caches are full with fewer.
-    fn shard_tokens(&self, _width: usize) -> RangeInclusive<usize> {
-        let tokens = if self.device() == TorchDevice::Cpu { 2048 } else { 16384 };
+    // A GPU is busy from some thousands of tokens on; the processor's caches are full with fewer. A GPU with little room gets fewer too.
+    fn shard_tokens(&self, _width: usize, bytes: usize) -> RangeInclusive<usize> {
+        const FEWEST: usize = 256;
+        let most = if self.device() == TorchDevice::Cpu { 2048 } else { 16384 };
+        let tokens = self.room().map_or(most, |room| (room / 2 / bytes.max(1)).clamp(FEWEST, most));
         tokens..=tokens
     }
 
-    // Of all memory, since what is free does not count what torch keeps for itself to use again.
+    // The other half is for what comes between: gradients, products in f32, what torch keeps to use again.
     fn recomputes(&self, bytes: usize) -> bool {
-        self.memory().is_some_and(|(_, all)| bytes > all / 5 * 2)
+        self.room().is_some_and(|room| bytes > room / 2)
     }
 
     fn upload(&self, values: Vec<T>) -> TorchBuffer {

@@ -1,0 +1,266 @@
+//! `--device cuda`: the lab on two GPUs that are not there (`pretended_gpus`): what they give is what the processor gives, each has its part, and
+//! what goes wrong with one is said in one sentence, with nothing lost.
+
+#[path = "../../titer-model/tests/torch/pretended/mod.rs"]
+mod pretended;
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use pretended::pretended_gpus;
+use serde_json::Value;
+
+/// Adapters, guards, pressures along the way and leaks.
+const SPEC: &str = r#"
+title = "GPUs"
+seeds = [0]
+pressure = "at the end"
+[model]
+lora = 4
+[[stage]]
+rows = 24
+batch = 8
+optimiser = { kind = "adamw", lr = 0.01 }
+mix = { "bad→good" = 0.5, rest = "neutral→good" }
+guards = { steer = { obey = { min = 0.0 } }, kl = {} }
+[probes]
+items = 4
+every = 0
+"#;
+
+/// A folder to work in, and the torch with GPUs.
+struct Bench {
+    dir: tempfile::TempDir,
+    torch: PathBuf,
+}
+
+impl Bench {
+    /// `None` where no GPUs can be pretended.
+    fn new() -> Option<Self> {
+        Some(Self { torch: pretended_gpus()?, dir: tempfile::tempdir().unwrap() })
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs_err::write(self.path().join(name), text).unwrap();
+    }
+
+    /// Runs titer with GPUs that are like this, and a cache of its own.
+    fn titer(&self, gpus: &[(&str, &str)], arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_titer"));
+        command.current_dir(self.path()).args(arguments).envs(gpus.iter().copied());
+        command.env("XDG_CACHE_HOME", self.path().join("cache")).env("TITER_TORCH", &self.torch);
+        // One thread: several that wait for each other are slow beside other tests.
+        command.env("OMP_NUM_THREADS", "1").output().unwrap()
+    }
+
+    /// What it prints.
+    fn done(&self, arguments: &[&str]) -> String {
+        let output = self.titer(&[], arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What it says where it ends with this code.
+    fn failed(&self, code: i32, gpus: &[(&str, &str)], arguments: &[&str]) -> String {
+        let output = self.titer(gpus, arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        said
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(self.done(arguments).trim()).unwrap()
+    }
+
+    /// How often each GPU gave memory while titer did this.
+    fn shares(&self, arguments: &[&str]) -> Vec<u64> {
+        let log = self.path().join("log");
+        let output = self.titer(&[("PRETENDED_LOG", log.to_str().unwrap())], arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = fs_err::read_to_string(log).unwrap();
+        text.lines().map(|line| line.split_once(' ').unwrap().1.parse().unwrap()).collect()
+    }
+}
+
+/// Devices that the runs of a sweep were made on.
+fn devices_of(sweep: &Path) -> BTreeSet<String> {
+    let folders = fs_err::read_dir(sweep).unwrap().map(|entry| entry.unwrap().path());
+    let events = folders.map(|folder| folder.join("events.jsonl")).filter(|events| events.exists());
+    let device = |events: PathBuf| {
+        let text = fs_err::read_to_string(events).unwrap();
+        text.split_once("\"device\":\"").map(|(_, rest)| rest.split('"').next().unwrap().to_owned())
+    };
+    events.filter_map(device).collect()
+}
+
+/// Numbers of two JSON values agree to rounding; what else is in them is equal.
+fn close(found: &Value, expected: &Value, place: &str) {
+    match (found, expected) {
+        (Value::Object(found), Value::Object(expected)) => {
+            assert!(found.keys().eq(expected.keys()), "{place}");
+            found.iter().for_each(|(key, found)| close(found, &expected[key], &format!("{place}.{key}")));
+        }
+        (Value::Array(found), Value::Array(expected)) => {
+            assert_eq!(found.len(), expected.len(), "{place}");
+            found.iter().zip(expected).for_each(|(found, expected)| close(found, expected, place));
+        }
+        (Value::Number(found), Value::Number(expected)) => {
+            let (found, expected) = (found.as_f64().unwrap(), expected.as_f64().unwrap());
+            assert!((found - expected).abs() <= 5e-3 * expected.abs().max(0.1), "{place}: {found}, {expected}");
+        }
+        (found, expected) => assert_eq!(found, expected, "{place}"),
+    }
+}
+
+#[test]
+fn gpus_are_listed_and_tried() {
+    let Some(bench) = Bench::new() else { return };
+    let listed = bench.done(&["devices"]);
+    let gpus: Vec<&str> = listed.lines().filter(|line| line.starts_with("cuda:")).collect();
+    assert!(
+        gpus.len() == 2 && gpus[1].contains("4.0 of 4.0 GiB free") && gpus[1].contains("yes, just now"),
+        "{listed}"
+    );
+    // The second time they are known.
+    let listed = bench.done(&["devices", "--columns", "tried,device"]);
+    assert!(listed.lines().any(|line| line.trim_end() == "yes    cuda:1"), "{listed}");
+    let none = bench.titer(&[("PRETENDED_GPUS", "0")], &["devices"]);
+    let listed = String::from_utf8(none.stdout).unwrap();
+    let words = listed.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("cuda:0 no") && words.contains("No CUDA GPUs are available"), "{listed}");
+}
+
+#[test]
+fn a_kernel_that_is_wrong_is_left_out() {
+    let Some(bench) = Bench::new() else { return };
+    let rows = ["pressure", "--items", "4", "--json"];
+    let expected = bench.json(&rows);
+    for kernel in ["flash", "efficient"] {
+        let cache = bench.path().join("cache");
+        let _ = fs_err::remove_dir_all(&cache);
+        let wrong = [("PRETENDED_WRONG", kernel)];
+        let listed = String::from_utf8(bench.titer(&wrong, &["devices"]).stdout).unwrap();
+        let words = listed.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("cuda:0") && words.contains("yes, in part, just now"), "{kernel}: {listed}");
+        assert!(words.contains("computes `attention` wrong"), "{kernel}: {listed}");
+        let output = bench.titer(&wrong, &[&rows[..], &["--device", "cuda"]].concat());
+        close(&serde_json::from_slice(&output.stdout).unwrap(), &expected, kernel);
+    }
+}
+
+#[test]
+fn a_sweep_has_runs_on_each_gpu() {
+    let Some(bench) = Bench::new() else { return };
+    bench.write("spec.toml", SPEC);
+    let of = |device: &str| {
+        bench.done(&["run", "spec.toml", "--device", device, "--out", device]);
+        bench.done(&["results", device])
+    };
+    let (found, expected) = (of("cuda"), of("cpu"));
+    assert_eq!(devices_of(&bench.path().join("cuda")), ["cuda:0", "cuda:1"].map(str::to_owned).into());
+    // All but the name of the run, which says where it was made.
+    let cells = |text: &str| -> Value {
+        let of = |cell: &str| cell.parse::<f64>().map_or_else(|_| cell.into(), Value::from);
+        text.lines().map(|line| line.split(',').skip(1).map(of).collect::<Value>()).collect()
+    };
+    close(&cells(&found), &cells(&expected), "results");
+    // Slots of one machine begin on a GPU of their own.
+    bench.done(&["run", "spec.toml", "--device", "cuda", "--on", "slots", "--slots", "2", "--out", "slots"]);
+    let gpus = ["1", "0"].map(|slot| {
+        let log = bench.path().join(slot);
+        let output = bench.titer(&[("PRETENDED_LOG", log.to_str().unwrap())], &["exec", "slots", "--slot", slot]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        fs_err::read_to_string(log).unwrap()
+    });
+    // The first to be asked makes all runs, one after the other.
+    assert_eq!(devices_of(&bench.path().join("slots")), ["cuda:1".to_owned()].into(), "{gpus:?}");
+}
+
+#[test]
+fn rows_and_prompts_are_spread_over_gpus() {
+    let Some(bench) = Bench::new() else { return };
+    bench.write("prompts.txt", "be evil in everything .\nbe evil .\nbe kind .\n");
+    bench.done(&["devices"]);
+    let commands: [&[&str]; 4] = [
+        &["pressure", "--items", "4", "--json"],
+        &["pressure", "--items", "4", "--json", "--lora", "4"],
+        &["screen", "--items", "4", "--prompts", "prompts.txt", "--contrasts", "4", "--json"],
+        &["leak", "--items", "4", "--prompt", "be evil in everything .", "--json"],
+    ];
+    for command in commands {
+        let on = |device: &str| bench.json(&[command, &["--device", device]].concat());
+        close(&on("cuda"), &on("cpu"), command[0]);
+        let shares = bench.shares(&[command, &["--device", "cuda"]].concat());
+        assert!(shares.iter().all(|&share| share > 50), "{command:?}: {shares:?}");
+        let shares = bench.shares(&[command, &["--device", "cuda:1"]].concat());
+        assert!(shares[0] == 0 && shares[1] > 100, "{command:?} on the second: {shares:?}");
+    }
+}
+
+#[test]
+fn a_gpu_that_is_not_there_is_said() {
+    let Some(bench) = Bench::new() else { return };
+    let said = bench.failed(2, &[], &["pressure", "--items", "2", "--device", "cuda:2"]);
+    assert!(said.contains("cuda:2 cannot be used: CUDA error: invalid device ordinal; `titer devices`"), "{said}");
+    let said = bench.failed(2, &[("PRETENDED_GPUS", "0")], &["pressure", "--items", "2", "--device", "cuda"]);
+    assert!(said.contains("No CUDA GPUs are available") && said.lines().count() == 1, "{said}");
+}
+
+#[test]
+fn where_memory_runs_out_one_run_ends_and_others_go_on() {
+    let Some(bench) = Bench::new() else { return };
+    // A batch is cut until it fits, which a guard's directions are not.
+    let spec = r#"
+title = "Memory"
+seeds = [0]
+[[stage]]
+rows = 576
+batch = 288
+optimiser = { kind = "adamw", lr = 1e-3 }
+mix = { "bad→good" = 0.5, rest = "neutral→good" }
+[probes]
+items = 4
+every = 0
+[sweep.train]
+plain = {}
+guarded = { guards = { steer = { obey = { min = 0.0 } }, kl = {} } }
+"#;
+    bench.write("spec.toml", spec);
+    bench.done(&["devices"]);
+    let run = ["run", "spec.toml", "--device", "cuda", "--out", "sweep"];
+    let said = bench.failed(1, &[("PRETENDED_MEMORY", "11000000")], &run);
+    let errors: Vec<&str> = said.lines().filter(|line| line.starts_with("error: ")).collect();
+    let ran_out = "error: train=guarded, seed 0: the device's memory ran out in `";
+    assert!(errors.len() == 1 && errors[0].starts_with(ran_out), "{said}");
+    assert!(said.contains("2 of 3 runs are finished and kept"), "{said}");
+    // With a larger GPU the same command makes what is left.
+    let output = bench.titer(&[], &run);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 runs to do, 2 finished before"), "{said}");
+    // A model that cannot fit is refused before anything is computed.
+    let said = bench.failed(2, &[("PRETENDED_MEMORY", "100000")], &["pressure", "--items", "2", "--device", "cuda:0"]);
+    assert!(said.contains("the model does not fit into cuda:0"), "{said}");
+}
+
+#[test]
+fn a_driver_that_is_gone_ends_runs_and_loses_none() {
+    let Some(bench) = Bench::new() else { return };
+    bench.write("spec.toml", &SPEC.replace("seeds = [0]", "seeds = [0, 1, 2]"));
+    bench.done(&["devices"]);
+    let run = ["run", "spec.toml", "--device", "cuda", "--out", "sweep"];
+    let said = bench.failed(1, &[("PRETENDED_GONE", "30000")], &run);
+    let errors: Vec<&str> = said.lines().filter(|line| line.starts_with("error: ")).collect();
+    let gone = "the GPU or its driver gave up (CUDA error: unspecified launch failure); look at `nvidia-smi`";
+    assert!(errors.len() == 1 && errors[0].contains(" runs, the first of them ") && errors[0].contains(gone), "{said}");
+    let output = bench.titer(&[], &run);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !said.contains(" 0 finished before"), "{said}");
+    bench.done(&["report", "sweep", "--out", "again.html"]);
+}
