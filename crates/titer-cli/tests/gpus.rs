@@ -31,6 +31,9 @@ items = 4
 every = 0
 "#;
 
+/// A model whose weights stay in their files.
+const ORGANISM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../organism/seed-0");
+
 /// A folder to work in, and the torch with GPUs.
 struct Bench {
     dir: tempfile::TempDir,
@@ -100,6 +103,12 @@ fn devices_of(sweep: &Path) -> BTreeSet<String> {
     events.filter_map(device).collect()
 }
 
+/// The cells of `titer results`, all but the name of the run, which says where it was made.
+fn cells(csv: &str) -> Value {
+    let of = |cell: &str| cell.parse::<f64>().map_or_else(|_| cell.into(), Value::from);
+    csv.lines().map(|line| line.split(',').skip(1).map(of).collect::<Value>()).collect()
+}
+
 /// Numbers of two JSON values agree to rounding; what else is in them is equal.
 fn close(found: &Value, expected: &Value, place: &str) {
     match (found, expected) {
@@ -128,6 +137,7 @@ fn gpus_are_listed_and_tried() {
         gpus.len() == 2 && gpus[1].contains("4.0 of 4.0 GiB free") && gpus[1].contains("yes, just now"),
         "{listed}"
     );
+    assert!(listed.lines().any(|line| line.starts_with("mps ") && line.contains("yes, just now")), "{listed}");
     // The second time they are known.
     let listed = bench.done(&["devices", "--columns", "tried,device"]);
     assert!(listed.lines().any(|line| line.trim_end() == "yes    cuda:1"), "{listed}");
@@ -142,16 +152,23 @@ fn a_kernel_that_is_wrong_is_left_out() {
     let Some(bench) = Bench::new() else { return };
     let rows = ["pressure", "--items", "4", "--json"];
     let expected = bench.json(&rows);
-    for kernel in ["flash", "efficient"] {
+    for (kernel, said) in [
+        ("flash", "without flash attention: "),
+        ("short", "without its kernels for attention and norms in bf16: "),
+        ("efficient", "without its kernels for attention and norms: "),
+    ] {
         let cache = bench.path().join("cache");
         let _ = fs_err::remove_dir_all(&cache);
         let wrong = [("PRETENDED_WRONG", kernel)];
         let listed = String::from_utf8(bench.titer(&wrong, &["devices"]).stdout).unwrap();
         let words = listed.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains("cuda:0") && words.contains("yes, in part, just now"), "{kernel}: {listed}");
-        assert!(words.contains("computes `attention` wrong"), "{kernel}: {listed}");
+        assert!(words.contains(said) && words.contains("computes `attention` wrong"), "{kernel}: {listed}");
         let output = bench.titer(&wrong, &[&rows[..], &["--device", "cuda"]].concat());
         close(&serde_json::from_slice(&output.stdout).unwrap(), &expected, kernel);
+        // It is remembered.
+        let listed = String::from_utf8(bench.titer(&wrong, &["devices"]).stdout).unwrap();
+        assert!(!listed.contains("just now") && listed.contains("yes, in part"), "{kernel}: {listed}");
     }
 }
 
@@ -165,11 +182,6 @@ fn a_sweep_has_runs_on_each_gpu() {
     };
     let (found, expected) = (of("cuda"), of("cpu"));
     assert_eq!(devices_of(&bench.path().join("cuda")), ["cuda:0", "cuda:1"].map(str::to_owned).into());
-    // All but the name of the run, which says where it was made.
-    let cells = |text: &str| -> Value {
-        let of = |cell: &str| cell.parse::<f64>().map_or_else(|_| cell.into(), Value::from);
-        text.lines().map(|line| line.split(',').skip(1).map(of).collect::<Value>()).collect()
-    };
     close(&cells(&found), &cells(&expected), "results");
     // Slots of one machine begin on a GPU of their own.
     bench.done(&["run", "spec.toml", "--device", "cuda", "--on", "slots", "--slots", "2", "--out", "slots"]);
@@ -197,6 +209,7 @@ fn rows_and_prompts_are_spread_over_gpus() {
     for command in commands {
         let on = |device: &str| bench.json(&[command, &["--device", device]].concat());
         close(&on("cuda"), &on("cpu"), command[0]);
+        close(&on("mps"), &on("cpu"), command[0]);
         let shares = bench.shares(&[command, &["--device", "cuda"]].concat());
         assert!(shares.iter().all(|&share| share > 50), "{command:?}: {shares:?}");
         let shares = bench.shares(&[command, &["--device", "cuda:1"]].concat());
@@ -244,6 +257,29 @@ guarded = { guards = { steer = { obey = { min = 0.0 } }, kl = {} } }
     let output = bench.titer(&[], &run);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("1 runs to do, 2 finished before"), "{said}");
+    // Adapters are trained on weights of which a part stays in main memory, as on weights that are all on the GPU.
+    let spec = SPEC.replace("guards = { steer = { obey = { min = 0.0 } }, kl = {} }\n", "");
+    bench.write("lora.toml", &spec);
+    let mut results = Vec::new();
+    for (memory, out) in [("600000", "short"), ("4000000000", "ample")] {
+        let run = ["run", "lora.toml", "--device", "cuda:0", "--model", ORGANISM, "--out", out];
+        let output = bench.titer(&[("PRETENDED_SAID", memory)], &run);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        results.push(cells(&bench.done(&["results", out])));
+        let events =
+            fs_err::read_dir(bench.path().join(out)).unwrap().map(|entry| entry.unwrap().path().join("events.jsonl"));
+        for events in events.filter(|events| events.exists()) {
+            let said = fs_err::read_to_string(events)
+                .unwrap()
+                .contains("of weights stay in main memory, and are brought to cuda:0");
+            assert_eq!(said, out == "short");
+        }
+    }
+    close(&results[0], &results[1], "with weights in main memory");
+    let ask = ["pressure", "--items", "2", "--device", "cuda:0", "--lora", "2", "--model", ORGANISM];
+    let output = bench.titer(&[("PRETENDED_SAID", "600000")], &ask);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("of weights stay in main memory"), "{said}");
     // A model that cannot fit is refused before anything is computed.
     let said = bench.failed(2, &[("PRETENDED_MEMORY", "100000")], &["pressure", "--items", "2", "--device", "cuda:0"]);
     assert!(said.contains("the model does not fit into cuda:0"), "{said}");

@@ -4,7 +4,9 @@
 
 mod torch;
 
-use titer_model::backend::{Backend, Cpu, Device, Heads, Operation, TorchDevice, TorchError, Trial, error_of};
+use titer_model::backend::{
+    Backend, Cpu, Device, Heads, KernelUse, Operation, TorchDevice, TorchError, Trial, error_of,
+};
 
 use torch::torches;
 
@@ -49,7 +51,7 @@ fn the_processor_in_f32_conforms() {
 fn torch_in_f64_conforms() {
     for torch in torches::<f64>().into_iter().filter(|torch| torch.device() != TorchDevice::Mps) {
         conforms(&torch, &format!("f64 on {}", torch.device()), 1e-11);
-        conforms(&torch.without_kernels(), &format!("f64 on {} without kernels", torch.device()), 1e-11);
+        conforms(&torch.with_kernels(KernelUse::Without), &format!("f64 on {} without kernels", torch.device()), 1e-11);
     }
 }
 
@@ -57,7 +59,7 @@ fn torch_in_f64_conforms() {
 fn torch_in_f32_conforms() {
     for torch in torches::<f32>() {
         conforms(&torch, &format!("f32 on {}", torch.device()), 2e-5);
-        conforms(&torch.without_kernels(), &format!("f32 on {} without kernels", torch.device()), 2e-5);
+        conforms(&torch.with_kernels(KernelUse::Without), &format!("f32 on {} without kernels", torch.device()), 2e-5);
         conforms(&Device::torch(torch), "the lab's torch", 2e-5);
     }
 }
@@ -95,7 +97,9 @@ fn what_fails_is_an_error_of_one_sentence() {
 #[test]
 fn torch_with_activations_in_bf16_is_close() {
     for torch in torches::<f32>() {
-        conforms(&torch.with_bf16(), &format!("bf16 on {}", torch.device()), 0.04);
-        conforms(&torch.with_bf16().without_kernels(), &format!("bf16 on {} without kernels", torch.device()), 0.04);
+        for used in KernelUse::ALL {
+            let what = format!("bf16 on {} {}", torch.device(), used.words());
+            conforms(&torch.with_bf16().with_kernels(used), &what, 0.04);
+        }
     }
 }

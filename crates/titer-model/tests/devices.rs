@@ -9,7 +9,7 @@ mod torch;
 use std::path::{Path, PathBuf};
 
 use titer_model::{
-    backend::{Backend, Cpu, Torch, TorchDevice},
+    backend::{Backend, Cpu, KernelUse, Torch, TorchDevice},
     decoder::{Decoder, Detached, Tape},
     io::{Weights, read_config},
     layers::StreamEdit,
@@ -217,7 +217,27 @@ fn families_without_kernels() {
     for torch in in_f64() {
         for family in ["llama", "gemma2", "qwen3"] {
             let expected = results(open(Cpu::<f64>::new(), family, Trained::All));
-            agree(&results(open(torch.without_kernels(), family, Trained::All)), &expected, 1e-9, family);
+            agree(
+                &results(open(torch.with_kernels(KernelUse::Without), family, Trained::All)),
+                &expected,
+                1e-9,
+                family,
+            );
+        }
+    }
+}
+
+/// Frozen weights that a device has no room for stay in main memory: with tied and with own heads, with none, some and all of them there.
+#[test]
+fn weights_beside_the_device_give_the_same() {
+    for torch in torches::<f64>().into_iter().filter(|torch| torch.device() != TorchDevice::Cpu) {
+        for family in ["gemma2", "llama", "qwen3"] {
+            let trained = Trained::Adapters(Dtype::Bf16);
+            let expected = results(open(torch, family, trained));
+            for room in [0, 20_000] {
+                let found = results(open(torch.with_frozen_in(room), family, trained));
+                agree(&found, &expected, 1e-12, &format!("{family} with room for {room} bytes"));
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ use titer_engine::{
 use super::{
     data::{is_spec, of_spec},
     open::fetch,
-    subjects::{Opened, behind_endpoint, unscored},
+    subjects::{Opened, behind_endpoint, on_device, unscored},
 };
 use crate::{
     args::{AuditArgs, ViewArgs},
@@ -208,8 +208,8 @@ fn open_model(args: &AuditArgs, base: &str) -> Result<Opened, Failure> {
     let (compute, device) = args.compute.asked().or_default();
     let model = Model::open_for(base, 0, compute, device).map_err(Failure::input)?;
     let model = model.with_template_options(&args.template.options()).map_err(Failure::input)?;
-    let model = model.computing(compute, device).map_err(Failure::input)?;
-    Ok(Opened::Here(Box::new(ModelCopies::of(vec![model]))))
+    let copies = on_device(model.computing(compute, device).map(|model| ModelCopies::of(vec![model])))?;
+    Ok(Opened::Here(Box::new(copies)))
 }
 
 /// The log-probabilities of what is trained of every row, by group, nats.

@@ -11,7 +11,7 @@ use titer_data::{
 };
 use titer_engine::{
     endpoint::{Endpoint, EndpointError, EndpointOptions, Reader, Spending},
-    model::{Model, ModelCopies},
+    model::{Model, ModelCopies, ModelError},
     scoring::{Scoring, ScoringError, ToldEndpoint},
     screen::Subjects,
 };
@@ -19,7 +19,7 @@ use titer_engine::{
 use super::open::fetch;
 use crate::{
     args::{ComputeArgs, EndpointArgs, SubjectArgs},
-    printer::{Failure, data, talk},
+    printer::{Failure, data, spoken, talk},
     progress::Bar,
 };
 
@@ -115,7 +115,14 @@ pub(super) fn open_here(
         Some(folder) => model.with_adapter(folder).map_err(Failure::input)?,
         None => model,
     };
-    ModelCopies::over(model, compute, device).map_err(Failure::input)
+    on_device(ModelCopies::over(model, compute, device))
+}
+
+/// Says what of a model's weights has no room on its device.
+pub(super) fn on_device(copies: Result<ModelCopies, ModelError>) -> Result<ModelCopies, Failure> {
+    let copies = copies.map_err(Failure::input)?;
+    copies.first().beside_device().iter().for_each(|sentence| spoken(sentence));
+    Ok(copies)
 }
 
 /// Refuses what a server decides itself.

@@ -42,8 +42,8 @@ impl ListedDevice {
         let (known, memory) = (is_tried(torch), torch.memory());
         let (tried, problem) = match tried(torch) {
             Ok(tried) => {
-                let problem =
-                    tried.without.map(|problem| format!("without its kernels for attention and norms: {problem}"));
+                let words = tried.torch.kernels().words();
+                let problem = tried.without.map(|problem| format!("{words}: {problem}"));
                 let tried = match (&problem, known) {
                     (None, true) => "yes",
                     (None, false) => "yes, just now",
@@ -89,7 +89,11 @@ pub fn devices() -> Vec<ListedDevice> {
                 // Of what torch was not built for there is nothing to say, nor of the GPU behind the last one.
                 let is_expected = matches!(device, TorchDevice::Cpu | TorchDevice::Cuda(0));
                 if is_expected && !matches!(error, TorchError::NoSuchKind { .. }) {
-                    all.push(ListedDevice::unusable(name, String::new(), error.to_string()));
+                    let problem = match error {
+                        TorchError::NoDevice { problem, .. } => problem,
+                        error => error.to_string(),
+                    };
+                    all.push(ListedDevice::unusable(name, String::new(), problem));
                 }
                 false
             }

@@ -62,7 +62,7 @@ pub fn available(name: DeviceName, compute: Compute) -> Result<(), DeviceError> 
 pub(crate) fn described(device: &Device) -> Option<serde_json::Value> {
     let torch = device.as_torch()?;
     Some(serde_json::json!({
-        "device": torch.device().to_string(), "torch": torch.version(), "activations": torch.activations(), "kernels": torch.has_kernels(),
+        "device": torch.device().to_string(), "torch": torch.version(), "activations": torch.activations(), "kernels": torch.kernels().words(),
         "exact": "to rounding: the same run again may differ in the last digits"
     }))
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use titer_model::backend::{Heads, Operation, Torch, TorchError, Trial, error_of};
+use titer_model::backend::{Heads, KernelUse, Operation, Torch, TorchError, Trial, error_of};
 
 /// How far numbers may be off, relative to the largest of a result: f32, and with activations in bf16.
 const ALLOWED: [f64; 2] = [1e-3, 5e-2];
@@ -11,20 +11,17 @@ const ALLOWED: [f64; 2] = [1e-3, 5e-2];
 const PASSED: &str =
     "every operation, with attention and norms in one kernel each, was tried beside the processor's in f64\n";
 
-/// The same where kernels were wrong, and what is wrong with them.
-const WITHOUT: &str = "without kernels: ";
-
 /// A device that can be trusted.
 #[derive(Debug)]
 pub(super) struct Tried {
-    /// With kernels, or without where they are wrong.
+    /// With all kernels, or without those that are wrong.
     pub(super) torch: Torch<f32>,
-    /// What is wrong with its kernels, in a sentence, where something is.
+    /// What is wrong with the others, in a sentence, where something is.
     pub(super) without: Option<String>,
 }
 
 /// Tries every operation on a few rows of unlike lengths, and remembers a torch that passed. Where kernels for attention and norms fail or
-/// are off, they are left out and the same is put together from smaller operations.
+/// are off, as few of them are left out as can be, and the same is put together from smaller operations.
 ///
 /// # Errors
 /// The first operation that is off, or that fails.
@@ -37,7 +34,8 @@ pub(super) fn tried(torch: &Torch<f32>) -> Result<Tried, TorchError> {
     let tried = settled(torch, conforms)?;
     // Where it cannot be remembered it is tried again, which takes a second.
     if let Some(mark) = mark {
-        let said = tried.without.as_ref().map_or_else(|| PASSED.to_owned(), |problem| format!("{WITHOUT}{problem}\n"));
+        let without = |problem: &String| format!("{}: {problem}\n", tried.torch.kernels().words());
+        let said = tried.without.as_ref().map_or_else(|| PASSED.to_owned(), without);
         let _ = mark.parent().map(fs_err::create_dir_all);
         let _ = fs_err::write(mark, said);
     }
@@ -49,20 +47,25 @@ fn remembered(torch: &Torch<f32>, known: &str) -> Option<Tried> {
     if known == PASSED {
         return Some(Tried { torch: *torch, without: None });
     }
-    let problem = known.strip_prefix(WITHOUT)?.trim_end().to_owned();
-    Some(Tried { torch: torch.without_kernels(), without: Some(problem) })
+    let [_, less @ ..] = KernelUse::ALL;
+    less.into_iter().find_map(|kernels| {
+        let problem = known.strip_prefix(kernels.words())?.strip_prefix(": ")?.trim_end().to_owned();
+        Some(Tried { torch: torch.with_kernels(kernels), without: Some(problem) })
+    })
 }
 
-/// The torch with kernels where these conform, else without.
+/// The torch with as many kernels as conform; what is wrong is what the first of the others said.
 fn settled(torch: &Torch<f32>, conforms: impl Fn(&Torch<f32>) -> Result<(), TorchError>) -> Result<Tried, TorchError> {
-    match conforms(torch) {
-        Ok(()) => Ok(Tried { torch: *torch, without: None }),
-        Err(problem) => {
-            let torch = torch.without_kernels();
-            conforms(&torch)?;
-            Ok(Tried { torch, without: Some(problem.to_string()) })
+    let mut without = None;
+    for kernels in KernelUse::ALL {
+        let torch = torch.with_kernels(kernels);
+        match conforms(&torch) {
+            Ok(()) => return Ok(Tried { torch, without }),
+            Err(problem) if kernels == KernelUse::Without => return Err(problem),
+            Err(problem) => drop(without.get_or_insert(problem.to_string())),
         }
     }
+    unreachable!("the last ones were tried")
 }
 
 /// Whether every operation gives what the processor's gives in f64.
@@ -118,18 +121,21 @@ mod tests {
             error: 0.3,
             allowed: 1e-3,
         };
-        let with_wrong_kernels = |torch: &Torch<f32>| {
-            if torch.has_kernels() { Err(wrong("attention")) } else { conforms(torch) }
-        };
-        let tried = settled(&torch, with_wrong_kernels).unwrap();
-        let problem = tried.without.unwrap();
-        assert!(!tried.torch.has_kernels() && problem.contains("computes `attention` wrong"), "{problem}");
-        let again = remembered(&torch, &format!("{WITHOUT}{problem}\n")).unwrap();
-        assert!(!again.torch.has_kernels() && again.without == Some(problem));
+        for (at, right) in KernelUse::ALL.into_iter().enumerate().skip(1) {
+            let wrong_before = |torch: &Torch<f32>| {
+                let place = KernelUse::ALL.iter().position(|&kernels| kernels == torch.kernels()).unwrap();
+                if place < at { Err(wrong("attention")) } else { conforms(torch) }
+            };
+            let tried = settled(&torch, wrong_before).unwrap();
+            let problem = tried.without.unwrap();
+            assert!(tried.torch.kernels() == right && problem.contains("computes `attention` wrong"), "{problem}");
+            let again = remembered(&torch, &format!("{}: {problem}\n", right.words())).unwrap();
+            assert!(again.torch.kernels() == right && again.without == Some(problem));
+        }
         assert!(settled(&torch, |_| Err(wrong("look-ups"))).is_err());
         let whole = settled(&torch, conforms).unwrap();
-        assert!(whole.torch.has_kernels() && whole.without.is_none());
-        assert!(remembered(&torch, PASSED).unwrap().torch.has_kernels());
+        assert!(whole.torch.kernels() == KernelUse::All && whole.without.is_none());
+        assert!(remembered(&torch, PASSED).unwrap().torch.kernels() == KernelUse::All);
         assert!(remembered(&torch, "every operation was tried beside the processor's in f64\n").is_none());
     }
 }

@@ -16,7 +16,7 @@ use titer_data::{
 };
 use titer_machine::Bf16Instructions;
 use titer_model::{
-    backend::Device,
+    backend::{Device, Torch},
     decoder::Decoder,
     io::{load_adapter, load_optimiser, read_adapter_config, read_file},
     optim,
@@ -29,7 +29,7 @@ use super::{
     Files, ModelError,
     encoded_once::EncodedOnce,
     files::{ADAPTER, ADAPTER_CONFIG},
-    memory::MemoryNeed,
+    memory::{MemoryNeed, gigabytes},
     vocabulary::for_decoder,
 };
 use crate::device;
@@ -179,12 +179,8 @@ impl Model {
         if [self.decoder.backend(), &backend].iter().all(|device| device.as_cpu().is_some()) {
             return Ok(Self { decoder: self.decoder.computed_by(backend), ..self });
         }
-        let need = MemoryNeed::of(&self.decoder, &self.params, is_trained);
-        if let Some((torch, (_, memory))) = backend.as_torch().and_then(|torch| Some((torch, torch.memory()?))) {
-            need.fits(&torch.device().to_string(), memory as u64).map_err(ModelError::Memory)?;
-        }
         let backend = match backend.as_torch() {
-            Some(torch) => EngineBackend::torch(torch.with_taken(need.bytes() as usize)),
+            Some(torch) => EngineBackend::torch(self.housed(*torch, is_trained)?),
             None => backend,
         };
         device::guarded(|| {
@@ -192,6 +188,28 @@ impl Model {
             Self { decoder, params, ..self }
         })
         .map_err(ModelError::from)
+    }
+
+    /// A device of PyTorch's that knows what this model takes of its memory.
+    fn housed(&self, torch: Torch<f32>, is_trained: bool) -> Result<Torch<f32>, ModelError> {
+        let need = MemoryNeed::of(&self.decoder, &self.params, is_trained);
+        let Some((_, memory)) = torch.memory() else { return Ok(torch.with_taken(need.bytes() as usize)) };
+        let here = need.for_frozen(&torch.device().to_string(), memory as u64).map_err(ModelError::Memory)?;
+        let taken = need.bytes() - need.frozen() + here;
+        Ok(torch.with_taken(taken as usize).with_frozen_in(here as usize))
+    }
+
+    /// What of the weights lies in main memory since the device has no room for it, in a sentence.
+    pub fn beside_device(&self) -> Option<String> {
+        let torch = self.decoder.backend().as_torch()?;
+        let need = MemoryNeed::of(&self.decoder, &self.params, false);
+        let beside = need.frozen().checked_sub(torch.for_frozen() as u64).filter(|&beside| beside > 0)?;
+        Some(format!(
+            "{} of {} of weights stay in main memory, and are brought to {} for each product, which takes longer",
+            gigabytes(beside),
+            gigabytes(need.frozen()),
+            torch.device()
+        ))
     }
 
     /// The same model with every weight in memory, in f32, for training to move.
@@ -283,7 +301,7 @@ pub(crate) fn lora_config(lora: &Lora) -> Result<LoraConfig, ModelError> {
 
 #[cfg(test)]
 mod tests {
-    use titer_model::backend::{Backend as _, Torch, TorchDevice};
+    use titer_model::backend::{Backend as _, TorchDevice};
 
     use super::*;
 

@@ -73,7 +73,8 @@ impl EngineRunner<'_> {
         let stay = Stay::on(plan.model.device);
         let plan = &RunPlan { model: ModelPlan { device: stay.device, ..plan.model.clone() }, ..plan.clone() };
         let (files, model, source) = self.inputs.prepare(plan)?;
-        if let Some(device) = device::described(model.decoder.backend()) {
+        if let Some(mut device) = device::described(model.decoder.backend()) {
+            device["weights"] = model.beside_device().into();
             dir.event("device", device)?;
         }
         let screened = match Arm::inoculation_prompt(&plan.stages).filter(|_| plan.screen) {

@@ -99,6 +99,13 @@ impl Backend for Device {
         made!(self, on => on.freeze(stored, columns))
     }
 
+    fn freeze_all(&self, weights: &[Option<(&Stored, usize)>]) -> Vec<Option<Self::Frozen>> {
+        match &self.0 {
+            Either::Cpu(on) => on.freeze_all(weights).into_iter().map(|frozen| frozen.map(Either::Cpu)).collect(),
+            Either::Torch(on) => on.freeze_all(weights).into_iter().map(|frozen| frozen.map(Either::Torch)).collect(),
+        }
+    }
+
     fn place(&self, ids: &[u32]) -> Self::Ids {
         made!(self, on => on.place(ids))
     }

@@ -27,4 +27,4 @@ pub use matrix::{Matrix, Write};
 pub use operations::Backend;
 pub use row_sums::RowSums;
 pub use tied_head::TiedHead;
-pub use torch::{Torch, TorchDevice, TorchError};
+pub use torch::{KernelUse, Torch, TorchDevice, TorchError};

@@ -44,6 +44,11 @@ pub trait Backend: Clone + Sync + Send {
     /// A weight that stays as its file has it; `columns` is the length of its rows.
     fn freeze(&self, stored: &Stored, columns: usize) -> Self::Frozen;
 
+    /// Weights that stay as their files have them, each with the length of its rows; `None` where there is none.
+    fn freeze_all(&self, weights: &[Option<(&Stored, usize)>]) -> Vec<Option<Self::Frozen>> {
+        weights.iter().map(|weight| weight.map(|(stored, columns)| self.freeze(stored, columns))).collect()
+    }
+
     /// Places tokens, positions or rows.
     fn place(&self, ids: &[u32]) -> Self::Ids;
 

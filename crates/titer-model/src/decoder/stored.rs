@@ -17,7 +17,8 @@ impl<B: Backend> Decoder<B> {
         self.frozen.get_or_init(|| {
             let columns = self.layout.specs.iter().map(|spec| spec.shape.last().copied().unwrap_or(1));
             let each = self.stored.iter().zip(columns);
-            each.map(|(stored, columns)| Some(self.backend.freeze(stored.as_ref()?, columns))).collect()
+            let weights: Vec<_> = each.map(|(stored, columns)| Some((stored.as_ref()?, columns))).collect();
+            self.backend.freeze_all(&weights)
         })
     }
 

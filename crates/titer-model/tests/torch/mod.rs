@@ -1,5 +1,5 @@
 //! The torch that `TITER_TORCH` names, a folder such as `site-packages/torch/lib`: on the device that `TITER_DEVICE` names, else on the processor
-//! and on a GPU that is not there.
+//! and on GPUs that are not there.
 
 mod pretended;
 
@@ -29,7 +29,12 @@ pub(crate) fn torches<T: Real>() -> Vec<Torch<T>> {
     }
     // The second one, which no function takes where it is not told to. A process has one torch, so both are of the one with pretended GPUs.
     match pretended::pretended_gpus() {
-        Some(folder) => [TorchDevice::Cpu, TorchDevice::Cuda(1)].map(|device| open(&folder, device)).to_vec(),
+        Some(folder) => [TorchDevice::Cpu, TorchDevice::Cuda(1), TorchDevice::Mps]
+            .iter()
+            // Apple's has no f64.
+            .filter(|&&device| device != TorchDevice::Mps || size_of::<T>() == 4)
+            .map(|&device| open(&folder, device))
+            .collect(),
         None => vec![open(&folder, TorchDevice::Cpu)],
     }
 }

@@ -20,6 +20,7 @@ use crate::commands::{
     data::{is_spec, of_spec},
     open::fetch,
     outputs::fresh,
+    subjects::on_device,
 };
 use crate::{
     args::{Precondition, PressureArgs},
@@ -89,7 +90,7 @@ fn open(args: &PressureArgs, inputs: &Inputs) -> Result<ModelCopies, Failure> {
     } else {
         ModelCopies::over(model, compute, device)
     };
-    devices.map_err(Failure::input)
+    on_device(devices)
 }
 
 /// Under Adam, the table says how much of its pressures is about weights that training has hardly touched.

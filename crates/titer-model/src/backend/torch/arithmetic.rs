@@ -178,11 +178,6 @@ impl Tensor {
         one("slice.Tensor", &[T(self), Int(dim), Some(&Int(first)), Some(&Int(first + len)), Int(1)])
     }
 
-    /// Numbers at these places, counted through all dimensions.
-    pub(super) fn take(&self, places: &Self) -> Self {
-        one("take", &[T(self), T(places)])
-    }
-
     /// A matrix to whose rows `ids` other rows are added.
     pub(super) fn with_rows_added(&self, ids: &Self, rows: &Self) -> Self {
         let index = ids.view(&[-1, 1]).expanded(rows.shape());

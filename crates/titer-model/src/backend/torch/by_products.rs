@@ -198,12 +198,12 @@ pub(super) fn backward(
 mod tests {
     use std::path::PathBuf;
 
-    use crate::backend::{Operation, Torch, TorchDevice, Trial, error_of};
+    use crate::backend::{KernelUse, Operation, Torch, TorchDevice, Trial, error_of};
 
     #[test]
     fn parts_of_boxes_and_of_rows_come_to_the_whole() {
         let Some(folder) = std::env::var_os("TITER_TORCH").map(PathBuf::from) else { return };
-        let torch = Torch::<f64>::open(&folder, TorchDevice::Cpu).unwrap().without_kernels();
+        let torch = Torch::<f64>::open(&folder, TorchDevice::Cpu).unwrap().with_kernels(KernelUse::Without);
         // Several rows a part, one row a part, several parts a row.
         for lengths in [[4, 4, 4, 4], [6, 6, 5, 2], [19, 23, 7, 1]] {
             for operation in [Operation::Attention, Operation::AttentionBackward] {

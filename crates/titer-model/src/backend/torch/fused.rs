@@ -4,7 +4,7 @@
 
 use super::{
     given::Given,
-    kernels::Kernels,
+    kernels::{KernelUse, Kernels},
     launches,
     library::library,
     placed::ReachBox,
@@ -33,18 +33,18 @@ const ALIGNED: i64 = 32;
 const DROPPED: f64 = 0.0;
 
 impl Fused {
-    /// The kernel for attention in these numbers, if there is one.
-    pub(super) fn of(place: Place, number: Number, heads: Heads, causal: bool) -> Option<Self> {
+    /// The kernel for attention in these numbers, if there is one among those that are used.
+    pub(super) fn of(place: Place, number: Number, heads: Heads, causal: bool, used: KernelUse) -> Option<Self> {
         let (library, fits) = (library(), heads.width <= WIDTHS.0 && heads.width.is_multiple_of(WIDTHS.1));
         let Kernels { processor, flash, efficient, nothing, .. } = library.kernels;
-        if heads.softcap.is_some() {
+        if heads.softcap.is_some() || !used.has(number) {
             return None;
         }
         match library.kind(place.device)? {
             0 => processor.map(|_| Self::Processor),
             1 if fits && nothing.is_some() && number != Number::F64 => {
-                let short = matches!(number, Number::Bf16 | Number::F16);
-                let flash = flash.filter(|_| short && causal).map(|_| Self::Flash);
+                let is_flash = number.is_short() && causal && used == KernelUse::All;
+                let flash = flash.filter(|_| is_flash).map(|_| Self::Flash);
                 flash.or_else(|| efficient.map(|_| Self::Efficient))
             }
             _ => None,

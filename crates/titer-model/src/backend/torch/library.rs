@@ -45,6 +45,9 @@ pub(super) struct Library {
     pub(super) dim: unsafe extern "C" fn(Handle, *mut i64) -> Status,
     pub(super) dtype: unsafe extern "C" fn(Handle, *mut i32) -> Status,
     pub(super) empty: unsafe extern "C" fn(i64, *const i64, *const i64, i32, i32, i32, *mut Handle) -> Status,
+    /// The same in main memory that a GPU reads by itself.
+    pub(super) empty_pinned:
+        Option<unsafe extern "C" fn(i64, *const i64, *const i64, i32, i32, i32, *mut Handle) -> Status>,
     pub(super) reinterpret: unsafe extern "C" fn(Handle, i64, *const i64, *const i64, i64, *mut Handle) -> Status,
     /// libtorch's numbers for what is in [`super::Dtype`] and for devices.
     pub(super) dtypes: [i32; 6],
@@ -161,7 +164,11 @@ impl Library {
             flash: both!("aoti_torch_cuda__scaled_dot_product_flash_attention"),
             efficient: both!("aoti_torch_cuda__scaled_dot_product_efficient_attention"),
             nothing: symbol!("aoti_torch_new_uninitialized_tensor").ok(),
-            norms: TorchDevice::KINDS.map(|device| symbol!(format!("aoti_torch_{device}__fused_rms_norm")).ok()),
+            norms: [
+                symbol!("aoti_torch_cpu__fused_rms_norm").ok(),
+                symbol!("aoti_torch_cuda__fused_rms_norm").ok(),
+                None,
+            ],
         };
         let dtype = |name: &str| -> Result<i32, TorchError> { Ok(number!(format!("aoti_torch_dtype_{name}"))) };
         let dtypes = ["float64", "float32", "bfloat16", "float16", "int64", "bool"];
@@ -186,6 +193,7 @@ impl Library {
             dim: needed!("aoti_torch_get_dim"),
             dtype: needed!("aoti_torch_get_dtype"),
             empty: needed!("aoti_torch_empty_strided"),
+            empty_pinned: symbol!("aoti_torch_empty_strided_pinned").ok(),
             reinterpret: needed!("aoti_torch__reinterpret_tensor"),
             dtypes: [f64?, f32?, bf16?, f16?, i64?, bool?],
             cpu: number!("aoti_torch_device_type_cpu"),

@@ -27,6 +27,7 @@ mod transfer;
 pub(super) use contract::TorchSums;
 pub use device::TorchDevice;
 pub use error::TorchError;
+pub use kernels::KernelUse;
 pub use on_device::Torch;
 pub(super) use on_device::{TorchBuffer, TorchFrozen, TorchIds};
 pub(super) use placed::{TorchReach, TorchSpans};

@@ -6,7 +6,7 @@ use super::{
         first,
     },
     given::Given,
-    kernels::RmsNorm,
+    kernels::{KernelUse, RmsNorm},
     launches,
     library::library,
     on_device::TorchBuffer,
@@ -25,15 +25,15 @@ fn exact(scale: &TorchBuffer, number: Number) -> Option<Tensor> {
 }
 
 /// `y = x · r · scale`, in the numbers `out`, and `r`, `[rows, 1]`; `x` is `[rows, width]`.
-pub(super) fn forward(x: &Tensor, scale: &TorchBuffer, eps: f64, out: Number, fused: bool) -> (Tensor, Tensor) {
+pub(super) fn forward(x: &Tensor, scale: &TorchBuffer, eps: f64, out: Number, used: KernelUse) -> (Tensor, Tensor) {
     let wide = scale.tensor().number();
-    let Option::Some(kernel) = kernel(x.place()).filter(|_| fused) else {
+    let Option::Some(kernel) = kernel(x.place()).filter(|_| used.has(wide)) else {
         let x = x.to(wide);
         let factors = x.times(&x).mean_last().plus_number(eps).each("rsqrt");
         return (x.times(&factors).times(scale.tensor()).to(out), factors);
     };
     // In the numbers that activations have, where the scale can be had in them as it is; else in the scale's.
-    let (x, scale) = match exact(scale, x.number()).filter(|_| x.number() == out) {
+    let (x, scale) = match exact(scale, x.number()).filter(|_| x.number() == out && used.has(out)) {
         Option::Some(scale) => (x.clone(), scale),
         Option::None => (x.to(wide), scale.tensor().clone()),
     };
@@ -48,15 +48,16 @@ pub(super) fn forward(x: &Tensor, scale: &TorchBuffer, eps: f64, out: Number, fu
 }
 
 /// The gradient at `x`; `factors` are `r`.
-pub(super) fn backward(dy: &Tensor, x: &Tensor, scale: &TorchBuffer, factors: &Tensor, fused: bool) -> Tensor {
+pub(super) fn backward(dy: &Tensor, x: &Tensor, scale: &TorchBuffer, factors: &Tensor, used: KernelUse) -> Tensor {
     let wide = scale.tensor().number();
     let factors = factors.view(&[-1, 1]);
     // On CUDA alone.
-    if fused && library().kind(x.place().device) == Option::Some(1) && kernel(x.place()).is_some() {
-        let (x, dy, scale) = match exact(scale, x.number()).filter(|_| x.number() == dy.number()) {
-            Option::Some(scale) => (x.clone(), dy.clone(), scale),
-            Option::None => (x.to(wide), dy.to(wide), scale.tensor().clone()),
-        };
+    if used.has(wide) && library().kind(x.place().device) == Option::Some(1) && kernel(x.place()).is_some() {
+        let (x, dy, scale) =
+            match exact(scale, x.number()).filter(|_| x.number() == dy.number() && used.has(x.number())) {
+                Option::Some(scale) => (x.clone(), dy.clone(), scale),
+                Option::None => (x.to(wide), dy.to(wide), scale.tensor().clone()),
+            };
         let (width, wanted) = ([x.shape()[1]], [true, false]);
         let arguments = [T(&dy), T(&x), Ints(&width), T(&factors), Some(&T(&scale)), Bools(&wanted)];
         return first("_fused_rms_norm_backward", &arguments);

@@ -9,6 +9,7 @@ use std::{
 use super::{
     TorchDevice,
     error::TorchError,
+    kernels::KernelUse,
     launches,
     library::{Library, library},
     placed::ids,
@@ -18,6 +19,7 @@ use super::{
 use crate::{
     backend::{Matrix, Write},
     real::Real,
+    stored::{Dtype, Stored},
 };
 
 /// Computes on one of torch's devices; weights that move, gradients, moments and directions in `T`.
@@ -27,12 +29,14 @@ pub struct Torch<T> {
     pub(super) place: Place,
     /// Of activations, and of products with weights that nothing moves.
     pub(super) activations: Number,
-    /// Whether attention and norms may be one kernel each.
-    pub(super) fused: bool,
+    /// Which of torch's kernels for attention and norms are used.
+    pub(super) kernels: KernelUse,
     /// Bytes of memory that are thought to be there.
     limit: Option<usize>,
     /// Bytes of memory that the model takes.
     taken: usize,
+    /// Bytes of memory that weights may take which nothing moves; the others stay in main memory.
+    for_frozen: usize,
     numbers: PhantomData<T>,
 }
 
@@ -46,9 +50,38 @@ pub struct TorchBuffer {
     is_exact: bool,
 }
 
-/// A weight that nothing moves, on a device, in the number type of its file: `[rows, columns]`.
+/// A weight that nothing moves, in the number type of its file: `[rows, columns]`, on the device or in main memory.
 #[derive(Clone, Debug)]
-pub struct TorchFrozen(pub(super) Tensor);
+pub struct TorchFrozen(Tensor);
+
+impl TorchFrozen {
+    /// A stored weight on a device.
+    pub(super) fn here(stored: &Stored, columns: usize, place: Place) -> Self {
+        let (number, shape) = Self::form(stored, columns);
+        Self(Tensor::from_bytes(place, stored.bytes(), &shape, number))
+    }
+
+    /// A stored weight in main memory, for this device to read.
+    pub(super) fn beside(stored: &Stored, columns: usize, place: Place) -> Self {
+        let (number, shape) = Self::form(stored, columns);
+        Self(Tensor::beside(place, stored.bytes(), &shape, number))
+    }
+
+    fn form(stored: &Stored, columns: usize) -> (Number, [i64; 2]) {
+        let number = match stored.dtype() {
+            Dtype::F32 => Number::F32,
+            Dtype::Bf16 => Number::Bf16,
+            Dtype::F16 => Number::F16,
+        };
+        (number, [(stored.len() / columns) as i64, columns as i64])
+    }
+
+    /// On this device: brought there for as long as it is used, where it lies in main memory.
+    pub(super) fn on(&self, place: Place) -> Tensor {
+        let Self(weight) = self;
+        if weight.place().device.0 == place.device.0 { weight.clone() } else { weight.brought(place) }
+    }
+}
 
 /// Tokens, positions or rows, on a device.
 #[derive(Clone, Debug)]
@@ -109,8 +142,16 @@ impl<T: Real> Torch<T> {
             return Err(TorchError::NoSuchKind { version, folder, device, problem });
         };
         let place = Place { device: library.place(device), shims };
-        let opened =
-            Self { device, place, activations: Self::REAL, fused: true, limit: None, taken: 0, numbers: PhantomData };
+        let opened = Self {
+            device,
+            place,
+            activations: Self::REAL,
+            kernels: KernelUse::All,
+            limit: None,
+            taken: 0,
+            for_frozen: usize::MAX,
+            numbers: PhantomData,
+        };
         // The device is first touched here, and says so where it is not there.
         TorchError::caught(|| Tensor::zeros(place, &[1], Self::REAL).read()).map_err(|error| match error {
             TorchError::Failed { problem, .. } => {
@@ -129,14 +170,14 @@ impl<T: Real> Torch<T> {
         Self { activations: Number::Bf16, ..self }
     }
 
-    /// The same with attention and norms put together from smaller operations, for a device whose kernels for them are wrong.
-    pub fn without_kernels(self) -> Self {
-        Self { fused: false, ..self }
+    /// The same with these kernels for attention and norms alone, for a device that has others which are wrong.
+    pub fn with_kernels(self, kernels: KernelUse) -> Self {
+        Self { kernels, ..self }
     }
 
-    /// Whether attention and norms are one kernel each where torch has one for them.
-    pub fn has_kernels(&self) -> bool {
-        self.fused
+    /// Which of torch's kernels for attention and norms are used.
+    pub fn kernels(&self) -> KernelUse {
+        self.kernels
     }
 
     /// The type of activations, for people.
@@ -185,6 +226,17 @@ impl<T: Real> Torch<T> {
     /// The same where a model takes so many bytes of memory, so that batches have the rest.
     pub fn with_taken(self, bytes: usize) -> Self {
         Self { taken: bytes, ..self }
+    }
+
+    /// The same where no more than so many bytes of memory are for weights that nothing moves; the others stay in main memory, and are brought
+    /// to the device for each product.
+    pub fn with_frozen_in(self, bytes: usize) -> Self {
+        Self { for_frozen: bytes, ..self }
+    }
+
+    /// How many bytes of memory are for weights that nothing moves.
+    pub fn for_frozen(&self) -> usize {
+        self.for_frozen
     }
 
     /// Bytes of memory that batches may take, where that is limited: of all memory, since what is free does not count what torch keeps for itself to

@@ -16,7 +16,7 @@ use crate::{
     backend::{Activation, AdamParam, AdamStep, Backend, Heads, Matrix, RowSums, TiedHead, Write},
     packed::Reach,
     real::Real,
-    stored::{Dtype, Stored},
+    stored::Stored,
 };
 
 /// Numbers of several buffers that are put side by side at a time.
@@ -89,13 +89,20 @@ impl<T: Real> Backend for Torch<T> {
     }
 
     fn freeze(&self, stored: &Stored, columns: usize) -> TorchFrozen {
-        let number = match stored.dtype() {
-            Dtype::F32 => Number::F32,
-            Dtype::Bf16 => Number::Bf16,
-            Dtype::F16 => Number::F16,
+        TorchFrozen::here(stored, columns, self.place)
+    }
+
+    // The first ones are read most often: the embeddings, and with them the head where they are one.
+    fn freeze_all(&self, weights: &[Option<(&Stored, usize)>]) -> Vec<Option<TorchFrozen>> {
+        let mut left = self.for_frozen();
+        let mut of = |&(stored, columns): &(&Stored, usize)| match left.checked_sub(stored.bytes().len()) {
+            Some(rest) => {
+                left = rest;
+                self.freeze(stored, columns)
+            }
+            None => TorchFrozen::beside(stored, columns, self.place),
         };
-        let shape = [(stored.len() / columns) as i64, columns as i64];
-        TorchFrozen(Tensor::from_bytes(self.place, stored.bytes(), &shape, number))
+        weights.iter().map(|weight| weight.as_ref().map(&mut of)).collect()
     }
 
     fn place(&self, of: &[u32]) -> TorchIds {
@@ -206,9 +213,8 @@ impl<T: Real> Backend for Torch<T> {
     }
 
     fn matmul_frozen(&self, out: &mut TorchBuffer, a: Matrix<TorchBuffer>, b: Matrix<TorchFrozen>, write: Write) {
-        let TorchFrozen(weight) = b.data;
         self.product(out, write, |number| {
-            let weight = weight.to(number);
+            let weight = b.data.on(self.place).to(number);
             (self.factor(a, number), if b.transposed { weight.t() } else { weight })
         });
     }
@@ -220,11 +226,11 @@ impl<T: Real> Backend for Torch<T> {
     fn gather_frozen(
         &self,
         out: &mut TorchBuffer,
-        TorchFrozen(table): &TorchFrozen,
+        table: &TorchFrozen,
         TorchIds { ids, .. }: &TorchIds,
         _width: usize,
     ) {
-        *out = TorchBuffer::new(table.rows(ids).to(self.activations));
+        *out = TorchBuffer::new(table.on(self.place).rows(ids).to(self.activations));
     }
 
     fn scale_rows(&self, rows: &mut TorchBuffer, factors: &TorchBuffer, width: usize) {
@@ -244,7 +250,7 @@ impl<T: Real> Backend for Torch<T> {
         scale: &TorchBuffer,
         eps: f64,
     ) {
-        let (out, factors) = norm::forward(&x.matrix(self.len(scale)), scale, eps, self.activations, self.fused);
+        let (out, factors) = norm::forward(&x.matrix(self.len(scale)), scale, eps, self.activations, self.kernels);
         (*y, *inverse_rms) = (TorchBuffer::new(out), TorchBuffer::new(factors));
     }
 
@@ -257,7 +263,7 @@ impl<T: Real> Backend for Torch<T> {
         inverse_rms: &TorchBuffer,
     ) {
         let width = self.len(scale);
-        let added = norm::backward(&dy.matrix(width), &x.matrix(width), scale, inverse_rms.tensor(), self.fused);
+        let added = norm::backward(&dy.matrix(width), &x.matrix(width), scale, inverse_rms.tensor(), self.kernels);
         let sum = dx.matrix(width);
         *dx = TorchBuffer::new(sum.plus(&added.to(sum.number())));
     }
@@ -302,7 +308,7 @@ impl<T: Real> Backend for Torch<T> {
     ) {
         let keys = heads.keys * heads.width;
         let inputs = (q.matrix(heads.queries * heads.width), k.matrix(keys), v.matrix(keys));
-        let (mixed, log_sums) = attention::forward((&inputs.0, &inputs.1, &inputs.2), reach, heads, self.fused);
+        let (mixed, log_sums) = attention::forward((&inputs.0, &inputs.1, &inputs.2), reach, heads, self.kernels);
         (*out, *weights) = (TorchBuffer::new(mixed), TorchBuffer::new(log_sums));
     }
 
@@ -320,7 +326,7 @@ impl<T: Real> Backend for Torch<T> {
         let forward = (&out.matrix(queries), weights.tensor());
         let dout = dout.matrix(queries).to(inputs.0.number());
         let inputs = (&inputs.0, &inputs.1, &inputs.2);
-        let gradients = attention::backward(&dout, forward, inputs, reach, heads, self.fused);
+        let gradients = attention::backward(&dout, forward, inputs, reach, heads, self.kernels);
         (*dq, *dk, *dv) = (TorchBuffer::new(gradients.0), TorchBuffer::new(gradients.1), TorchBuffer::new(gradients.2));
     }
 
@@ -356,7 +362,7 @@ impl<T: Real> Backend for Torch<T> {
         TorchIds { ids: tokens, .. }: &TorchIds,
         vocabulary: usize,
     ) -> Vec<T> {
-        self.host(&log_probs.tensor().take(&self.flat(rows, tokens, vocabulary)))
+        self.host(&log_probs.tensor().view(&[-1]).rows(&self.flat(rows, tokens, vocabulary)))
     }
 
     fn draw(&self, log_probs: &TorchBuffer, rows: &[u32], uniforms: &[f64], vocabulary: usize) -> Vec<u32> {
@@ -397,7 +403,7 @@ impl<T: Real> Backend for Torch<T> {
         (TorchIds { ids: rows, .. }, TorchIds { ids: words, .. }): (&TorchIds, &TorchIds),
         softcap: Option<f64>,
     ) -> Vec<T> {
-        let (x, TorchFrozen(table)) = (x.matrix(table.columns), table.data);
+        let (x, table) = (x.matrix(table.columns), table.data.on(self.place));
         let (count, vocabulary) = (x.shape()[0], table.shape()[0]);
         let step = (LOGITS / vocabulary).clamp(1, count.max(1));
         let table_in = table.to(self.activations);

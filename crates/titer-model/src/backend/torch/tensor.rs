@@ -36,6 +36,11 @@ impl Number {
         }
     }
 
+    /// Whether it has 16 bits.
+    pub(super) fn is_short(self) -> bool {
+        matches!(self, Self::Bf16 | Self::F16)
+    }
+
     fn of_code(code: i32) -> Self {
         let of = Self::ALL.into_iter().find(|number| number.code() == code);
         of.unwrap_or_else(|| panic!("an operation gave numbers of type {code}, which none should"))
@@ -133,6 +138,17 @@ impl Tensor {
         };
         check(status, "empty");
         Self { handle: Arc::new(Owned(handle)), shape: shape.to_vec(), number, place }
+    }
+
+    /// Unspecified numbers in main memory that a GPU reads by itself; `None` where it is no GPU of CUDA's, or has no such memory left.
+    pub(super) fn empty_pinned(place: Place, shape: &[i64], number: Number) -> Option<Self> {
+        let library = library();
+        let make = library.empty_pinned.filter(|_| library.kind(place.device) == Some(1))?;
+        let (strides, mut handle, place) = (strides(shape), std::ptr::null_mut(), place.host());
+        let (dim, (kind, index)) = (shape.len() as i64, place.device);
+        // SAFETY: as above.
+        let status = unsafe { make(dim, shape.as_ptr(), strides.as_ptr(), number.code(), kind, index, &mut handle) };
+        (status == 0).then(|| Self { handle: Arc::new(Owned(handle)), shape: shape.to_vec(), number, place })
     }
 
     /// Where the numbers lie, in memory of its device.

@@ -9,11 +9,21 @@ use super::{
 impl Tensor {
     /// A tensor in main memory with these bytes, a copy of them.
     fn on_host(place: Place, bytes: &[u8], shape: &[i64], number: Number) -> Self {
-        let host = Self::empty(place.host(), shape, number);
-        assert_eq!(bytes.len(), host.len() * number.size(), "as many bytes as numbers");
+        Self::empty(place.host(), shape, number).filled_with(bytes)
+    }
+
+    /// The same where this device reads it by itself, which is faster, if there is room for that.
+    pub(super) fn beside(place: Place, bytes: &[u8], shape: &[i64], number: Number) -> Self {
+        Self::empty_pinned(place, shape, number)
+            .map_or_else(|| Self::on_host(place, bytes, shape, number), |host| host.filled_with(bytes))
+    }
+
+    /// A tensor in main memory, filled with these bytes.
+    fn filled_with(self, bytes: &[u8]) -> Self {
+        assert_eq!(bytes.len(), self.len() * self.number().size(), "as many bytes as numbers");
         // SAFETY: the tensor has room for as many numbers of this type as its shape says.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), host.data().cast(), bytes.len()) };
-        host
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.data().cast(), bytes.len()) };
+        self
     }
 
     /// A tensor on a device with these numbers' bytes.
@@ -37,6 +47,13 @@ impl Tensor {
         };
         let exact = if number == Number::F64 { number } else { Number::F32 };
         Self::from_bytes(place, &bytes, &shape, exact).to(number)
+    }
+
+    /// A copy of it on a device.
+    pub(super) fn brought(&self, place: Place) -> Self {
+        let out = Self::empty(place, self.shape(), self.number());
+        drop(call::<1>("copy_", &[Argument::Tensor(&out), Argument::Tensor(self), Argument::Bool(false)]));
+        out
     }
 
     /// Zeros.

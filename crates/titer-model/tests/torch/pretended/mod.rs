@@ -1,4 +1,4 @@
-//! GPUs that are not there: `cuda.cpp`, built against the torch that `TITER_TORCH` names.
+//! GPUs that are not there: `gpus.cpp`, built against the torch that `TITER_TORCH` names.
 
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
@@ -8,7 +8,7 @@ use std::{
     sync::OnceLock,
 };
 
-const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../titer-model/tests/torch/pretended/cuda.cpp");
+const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../titer-model/tests/torch/pretended/gpus.cpp");
 
 /// A folder of torch's libraries with GPUs that its processor computes. It is built once; `None`, and a line that says so, where no torch is named, or where
 /// there is no compiler.

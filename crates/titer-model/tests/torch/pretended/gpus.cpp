@@ -1,12 +1,14 @@
-// GPUs that are not there: PyTorch's CUDA devices, computed by its processor.
+// GPUs that are not there: PyTorch's CUDA devices and Apple's, computed by its processor.
 //
-// This becomes a `libtorch.so` beside PyTorch's own `libtorch_cpu.so`, in place of the one that opens `libtorch_cuda.so`. It registers what CUDA
-// would: memory, devices, operations, and the functions that titer calls by name, with the signatures of PyTorch's header. What a GPU would refuse is
-// refused here too: the processor cannot read a GPU's memory, tensors of two devices do not meet, kernels ask for alignment, memory runs out.
+// This becomes a `libtorch.so` beside PyTorch's own `libtorch_cpu.so`, in place of the one that opens `libtorch_cuda.so`. It registers what their
+// libraries would: memory, devices, operations, and the functions that titer calls by name, with the signatures of PyTorch's headers. What a GPU
+// would refuse is refused here too: the processor cannot read a GPU's memory, tensors of two devices do not meet, kernels ask for alignment, memory
+// runs out, Apple's has no f64. Settings are of CUDA's:
 //
 // PRETENDED_GPUS     how many there are; 2
 // PRETENDED_MEMORY   bytes of each; 4 GiB
-// PRETENDED_WRONG    a kernel that computes wrong: `flash`, `efficient`
+// PRETENDED_SAID     bytes that each says it has; as many as it has
+// PRETENDED_WRONG    attention that computes wrong: `flash`, `short` (all in 16 bits), `efficient`
 // PRETENDED_GONE     after so many operations the driver is gone
 // PRETENDED_LOG      a file that says in the end how often each gave memory, a line each
 #define USE_CUDA
@@ -17,6 +19,7 @@
 #include <ATen/ops/view_native.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torch/csrc/inductor/aoti_torch/generated/c_shim_cuda.h>
+#include <torch/csrc/inductor/aoti_torch/generated/c_shim_mps.h>
 #include <torch/csrc/inductor/aoti_torch/utils.h>
 #include <torch/library.h>
 
@@ -54,12 +57,19 @@ int64_t gpus() {
   return count;
 }
 
-thread_local c10::DeviceIndex current = 0;
+// A kind of GPU.
+template <c10::DeviceType TYPE>
+struct Kind {
+  static constexpr c10::DispatchKeySet KEYS{TYPE == at::kCUDA ? c10::DispatchKey::CUDA : c10::DispatchKey::MPS};
+  static inline thread_local c10::DeviceIndex current = 0;
 
-void check_index(int64_t index) {
-  TORCH_CHECK(gpus() > 0, "No CUDA GPUs are available");
-  TORCH_CHECK(index >= 0 && index < gpus(), "CUDA error: invalid device ordinal");
-}
+  static int64_t count() { return TYPE == at::kCUDA ? gpus() : 1; }
+
+  static void check_index(int64_t index) {
+    TORCH_CHECK(count() > 0, "No CUDA GPUs are available");
+    TORCH_CHECK(index >= 0 && index < count(), "CUDA error: invalid device ordinal");
+  }
+};
 
 // Whether the driver is still there, asked before each operation.
 void check_driver() {
@@ -68,8 +78,9 @@ void check_driver() {
   TORCH_CHECK(asked++ < gone, "CUDA error: unspecified launch failure\nCUDA kernel errors might be reported at some other call");
 }
 
-// The memory of all GPUs: one file, mapped twice. Tensors have addresses in the first mapping, where nothing may be read or written; kernels use
+// The memory of all GPUs of a kind: one file, mapped twice. Tensors have addresses in the first mapping, where nothing may be read or written; kernels use
 // the second.
+template <c10::DeviceType TYPE>
 class Memory final : public c10::Allocator {
  public:
   Memory() {
@@ -81,8 +92,9 @@ class Memory final : public c10::Allocator {
   }
 
   at::DataPtr allocate(size_t bytes) override {
-    check_index(current);
-    at::Device device(at::kCUDA, current);
+    auto current = Kind<TYPE>::current;
+    Kind<TYPE>::check_index(current);
+    at::Device device(TYPE, current);
     if (bytes == 0) return {nullptr, nullptr, &nothing, device};
     std::lock_guard<std::mutex> lock(mutex_);
     size_t size = ALIGNED;
@@ -160,61 +172,79 @@ class Memory final : public c10::Allocator {
   std::map<size_t, std::vector<size_t>> free_;
 };
 
-Memory& memory() {
-  static Memory* memory = new Memory();  // Never gone: tensors may outlive everything else.
+template <c10::DeviceType TYPE>
+Memory<TYPE>& memory() {
+  static Memory<TYPE>* memory = new Memory<TYPE>();  // Never gone: tensors may outlive everything else.
   return *memory;
 }
 
+bool is_gpus(const Tensor& tensor) { return tensor.is_cuda() || tensor.is_mps(); }
+
+// Where kernels find a tensor's numbers.
+void* host(const Tensor& tensor) {
+  return tensor.is_mps() ? memory<at::kMPS>().host(tensor.data_ptr()) : memory<at::kCUDA>().host(tensor.data_ptr());
+}
+
+template <c10::DeviceType TYPE>
 struct Gpus final : c10::impl::DeviceGuardImplInterface {
-  c10::DeviceType type() const override { return at::kCUDA; }
+  c10::DeviceType type() const override { return TYPE; }
   c10::Device exchangeDevice(c10::Device device) const override {
     c10::Device before = getDevice();
     setDevice(device);
     return before;
   }
-  c10::Device getDevice() const override { return {at::kCUDA, current}; }
+  c10::Device getDevice() const override { return {TYPE, Kind<TYPE>::current}; }
   void setDevice(c10::Device device) const override {
     if (device.index() < 0) return;
-    check_index(device.index());
-    current = device.index();
+    Kind<TYPE>::check_index(device.index());
+    Kind<TYPE>::current = device.index();
   }
   void uncheckedSetDevice(c10::Device device) const noexcept override {
-    if (device.index() >= 0) current = device.index();
+    if (device.index() >= 0) Kind<TYPE>::current = device.index();
   }
   c10::Stream getStream(c10::Device device) const override { return c10::Stream(c10::Stream::DEFAULT, device); }
   c10::Stream exchangeStream(c10::Stream stream) const override { return stream; }
-  c10::DeviceIndex deviceCount() const noexcept override { return gpus(); }
+  c10::DeviceIndex deviceCount() const noexcept override { return Kind<TYPE>::count(); }
 };
 
-C10_REGISTER_GUARD_IMPL(CUDA, Gpus)
+C10_REGISTER_GUARD_IMPL(CUDA, Gpus<at::kCUDA>)
+C10_REGISTER_GUARD_IMPL(MPS, Gpus<at::kMPS>)
 
+template <c10::DeviceType TYPE>
 struct On {
-  explicit On(int64_t index) : before(current) {
-    check_index(index);
-    current = index;
+  explicit On(int64_t index) : before(Kind<TYPE>::current) {
+    Kind<TYPE>::check_index(index);
+    Kind<TYPE>::current = index;
   }
-  ~On() { current = before; }
+  ~On() { Kind<TYPE>::current = before; }
   c10::DeviceIndex before;
 };
 
-constexpr c10::DispatchKeySet KEYS(c10::DispatchKey::CUDA);
-
-Tensor empty(at::IntArrayRef sizes, std::optional<at::ScalarType> type, std::optional<at::Layout>, std::optional<at::Device> device,
-             std::optional<bool>, std::optional<at::MemoryFormat> format) {
-  On on(device && device->has_index() ? device->index() : current);
-  return at::detail::empty_generic(sizes, &memory(), KEYS, type.value_or(at::kFloat), format);
+template <c10::DeviceType TYPE>
+void check_number(at::ScalarType number) {
+  TORCH_CHECK(TYPE != at::kMPS || number != at::kDouble, "the MPS framework doesn't support float64");
 }
 
-Tensor empty_strided(at::IntArrayRef sizes, at::IntArrayRef strides, std::optional<at::ScalarType> type, std::optional<at::Layout>,
+template <c10::DeviceType TYPE>
+Tensor empty(at::IntArrayRef sizes, std::optional<at::ScalarType> number, std::optional<at::Layout>, std::optional<at::Device> device,
+             std::optional<bool>, std::optional<at::MemoryFormat> format) {
+  check_number<TYPE>(number.value_or(at::kFloat));
+  On<TYPE> on(device && device->has_index() ? device->index() : Kind<TYPE>::current);
+  return at::detail::empty_generic(sizes, &memory<TYPE>(), Kind<TYPE>::KEYS, number.value_or(at::kFloat), format);
+}
+
+template <c10::DeviceType TYPE>
+Tensor empty_strided(at::IntArrayRef sizes, at::IntArrayRef strides, std::optional<at::ScalarType> number, std::optional<at::Layout>,
                      std::optional<at::Device> device, std::optional<bool>) {
-  On on(device && device->has_index() ? device->index() : current);
-  return at::detail::empty_strided_generic(sizes, strides, &memory(), KEYS, type.value_or(at::kFloat));
+  check_number<TYPE>(number.value_or(at::kFloat));
+  On<TYPE> on(device && device->has_index() ? device->index() : Kind<TYPE>::current);
+  return at::detail::empty_strided_generic(sizes, strides, &memory<TYPE>(), Kind<TYPE>::KEYS, number.value_or(at::kFloat));
 }
 
 // The same numbers where the processor may use them.
 Tensor lent(const Tensor& tensor) {
-  if (!tensor.defined() || !tensor.is_cuda()) return tensor;
-  return at::from_blob(memory().host(tensor.data_ptr()), tensor.sizes(), tensor.strides(), tensor.options().device(at::kCPU));
+  if (!tensor.defined() || !is_gpus(tensor)) return tensor;
+  return at::from_blob(host(tensor), tensor.sizes(), tensor.strides(), tensor.options().device(at::kCPU));
 }
 
 // An empty tensor becomes one with a result, as `out=` arguments do.
@@ -224,12 +254,12 @@ void grow(const Tensor& empty, const Tensor& result) {
 }
 
 // The processor's result on a GPU.
+template <c10::DeviceType TYPE = at::kCUDA>
 Tensor placed(const Tensor& result, c10::DeviceIndex index) {
-  TORCH_CHECK(!memory().is_host(result.data_ptr()), "a result lies within an argument, which is not pretended");
+  TORCH_CHECK(!memory<TYPE>().is_host(result.data_ptr()), "a result lies within an argument, which is not pretended");
   Tensor from = result.is_non_overlapping_and_dense() ? result : result.contiguous();
-  On on(index);
-  Tensor to = at::detail::empty_strided_generic(from.sizes(), from.strides(), &memory(), KEYS, from.scalar_type());
-  std::memcpy(memory().host(to.data_ptr()), from.data_ptr(), from.nbytes());
+  Tensor to = empty_strided<TYPE>(from.sizes(), from.strides(), from.scalar_type(), std::nullopt, at::Device(TYPE, index), std::nullopt);
+  std::memcpy(host(to), from.data_ptr(), from.nbytes());
   return to;
 }
 
@@ -247,6 +277,7 @@ bool takes_numbers(const std::string& name) {
 }
 
 // Any operation: its tensors are lent to the processor.
+template <c10::DeviceType TYPE>
 void on_processor(const c10::OperatorHandle& operation, torch::jit::Stack* stack) {
   check_driver();
   const auto& name = operation.schema().name();
@@ -254,7 +285,7 @@ void on_processor(const c10::OperatorHandle& operation, torch::jit::Stack* stack
   std::vector<std::pair<Tensor, Tensor>> loans;
   auto lend = [&](const Tensor& tensor) {
     if (!tensor.defined()) return tensor;
-    if (!tensor.is_cuda()) {
+    if (!is_gpus(tensor)) {
       TORCH_CHECK(tensor.dim() == 0 && takes_numbers(name),
                   "Expected all tensors to be on the same device, but ", name, " was given one in main memory");
       return tensor;
@@ -281,12 +312,12 @@ void on_processor(const c10::OperatorHandle& operation, torch::jit::Stack* stack
   TORCH_CHECK(device, name, " was asked of a GPU with none of its tensors");
   operation.callBoxed(stack);
   for (auto& [processor, own] : loans)
-    if (!own.numel() && processor.numel()) grow(own, placed(processor, device->index()));
+    if (!own.numel() && processor.numel()) grow(own, placed<TYPE>(processor, device->index()));
   auto returned = [&](const Tensor& result) {
     if (!result.defined()) return result;
     for (auto& [processor, own] : loans)
       if (processor.unsafeGetTensorImpl() == result.unsafeGetTensorImpl()) return own;
-    return placed(result, device->index());
+    return placed<TYPE>(result, device->index());
   };
   for (size_t at = stack->size() - operation.schema().returns().size(); at < stack->size(); at++) {
     c10::IValue& value = (*stack)[at];
@@ -312,23 +343,40 @@ std::tuple<Tensor, Tensor> norm_backward(const Tensor& dy, const Tensor& x, at::
   return {placed(dx.to(x.scalar_type()), x.get_device()), Tensor()};
 }
 
-TORCH_LIBRARY_IMPL(_, CUDA, library) { library.fallback(torch::CppFunction::makeFromBoxedFunction<&on_processor>()); }
+// Apple's had none of it in PyTorch 2.11.
+Tensor no_take(const Tensor&, const Tensor&) {
+  TORCH_CHECK(false, "The operator 'aten::take' is not currently implemented for the MPS device");
+}
 
-TORCH_LIBRARY_IMPL(aten, CUDA, library) {
-  library.impl("empty.memory_format", empty);
-  library.impl("empty_strided", empty_strided);
+template <c10::DeviceType TYPE>
+void implement(torch::Library& library) {
+  library.impl("empty.memory_format", empty<TYPE>);
+  library.impl("empty_strided", empty_strided<TYPE>);
   library.impl("as_strided", at::native::as_strided_tensorimpl);
   library.impl("view", at::native::view);
   library.impl("_reshape_alias", at::native::_reshape_alias);
   library.impl("copy_", copy_);
+}
+
+TORCH_LIBRARY_IMPL(_, CUDA, library) { library.fallback(torch::CppFunction::makeFromBoxedFunction<&on_processor<at::kCUDA>>()); }
+TORCH_LIBRARY_IMPL(_, MPS, library) { library.fallback(torch::CppFunction::makeFromBoxedFunction<&on_processor<at::kMPS>>()); }
+
+TORCH_LIBRARY_IMPL(aten, CUDA, library) {
+  implement<at::kCUDA>(library);
   library.impl("_fused_rms_norm_backward", norm_backward);
+}
+
+TORCH_LIBRARY_IMPL(aten, MPS, library) {
+  implement<at::kMPS>(library);
+  library.impl("take", no_take);
 }
 
 struct Registered {
   Registered() {
-    c10::SetAllocator(at::kCUDA, &memory());
+    c10::SetAllocator(at::kCUDA, &memory<at::kCUDA>());
+    c10::SetAllocator(at::kMPS, &memory<at::kMPS>());
     std::atexit([] {
-      if (const char* path = std::getenv("PRETENDED_LOG")) memory().log(path);
+      if (const char* path = std::getenv("PRETENDED_LOG")) memory<at::kCUDA>().log(path);
     });
   }
 } registered;
@@ -360,30 +408,30 @@ Tensor for_queries(const Tensor& keys, int64_t heads) { return wide(keys).repeat
 // `[rows, heads, len, width]` with heads of a token beside each other, as kernels leave it.
 Tensor by_token(const Tensor& tensor) { return tensor.transpose(1, 2).contiguous().transpose(1, 2); }
 
-Tensor random_state(c10::DeviceIndex index) { return placed(at::zeros({2}, at::kLong), index); }
-
 }  // namespace
 
 extern "C" {
 
-AOTITorchError aoti_torch_cuda_add_Tensor(AtenTensorHandle a, AtenTensorHandle b, double factor, AtenTensorHandle* out) {
-  AOTI_TORCH_CONVERT_EXCEPTION_TO_ERROR_CODE({ give(out, at::add(given(a), given(b), factor)); });
-}
+#define SHIMS(KIND)                                                                                                                               \
+  AOTITorchError aoti_torch_##KIND##_add_Tensor(AtenTensorHandle a, AtenTensorHandle b, double factor, AtenTensorHandle* out) {                  \
+    AOTI_TORCH_CONVERT_EXCEPTION_TO_ERROR_CODE({ give(out, at::add(given(a), given(b), factor)); });                                              \
+  }                                                                                                                                               \
+  AOTITorchError aoti_torch_##KIND##_add_Scalar(AtenTensorHandle a, double number, double factor, AtenTensorHandle* out) {                       \
+    AOTI_TORCH_CONVERT_EXCEPTION_TO_ERROR_CODE({ give(out, at::add(given(a), number, factor)); });                                                \
+  }                                                                                                                                               \
+  AOTITorchError aoti_torch_##KIND##_mul_Scalar(AtenTensorHandle a, double number, AtenTensorHandle* out) {                                      \
+    AOTI_TORCH_CONVERT_EXCEPTION_TO_ERROR_CODE({ give(out, at::mul(given(a), number)); });                                                        \
+  }                                                                                                                                               \
+  AOTITorchError aoti_torch_##KIND##_addmm_out(AtenTensorHandle out, AtenTensorHandle c, AtenTensorHandle a, AtenTensorHandle b, double beta,    \
+                                               double alpha) {                                                                                   \
+    AOTI_TORCH_CONVERT_EXCEPTION_TO_ERROR_CODE({                                                                                                  \
+      Tensor sum = given(out);                                                                                                                    \
+      at::addmm_out(sum, given(c), given(a), given(b), beta, alpha);                                                                              \
+    });                                                                                                                                           \
+  }
 
-AOTITorchError aoti_torch_cuda_add_Scalar(AtenTensorHandle a, double number, double factor, AtenTensorHandle* out) {
-  AOTI_TORCH_CONVERT_EXCEPTION_TO_ERROR_CODE({ give(out, at::add(given(a), number, factor)); });
-}
-
-AOTITorchError aoti_torch_cuda_mul_Scalar(AtenTensorHandle a, double number, AtenTensorHandle* out) {
-  AOTI_TORCH_CONVERT_EXCEPTION_TO_ERROR_CODE({ give(out, at::mul(given(a), number)); });
-}
-
-AOTITorchError aoti_torch_cuda_addmm_out(AtenTensorHandle out, AtenTensorHandle c, AtenTensorHandle a, AtenTensorHandle b, double beta, double alpha) {
-  AOTI_TORCH_CONVERT_EXCEPTION_TO_ERROR_CODE({
-    Tensor sum = given(out);
-    at::addmm_out(sum, given(c), given(a), given(b), beta, alpha);
-  });
-}
+SHIMS(cuda)
+SHIMS(mps)
 
 AOTITorchError aoti_torch_cuda__fused_rms_norm(AtenTensorHandle input, const int64_t* shape, int64_t dims, AtenTensorHandle* weight, double* eps,
                                                AtenTensorHandle* out, AtenTensorHandle* factors) {
@@ -411,7 +459,7 @@ AOTITorchError aoti_torch_cuda__scaled_dot_product_flash_attention(
     TORCH_CHECK(q.scalar_type() == at::kHalf || q.scalar_type() == at::kBFloat16, "FlashAttention only support fp16 and bf16 data type");
     TORCH_CHECK(dropped == 0 && !debug && q.size(1) % k.size(1) == 0, "only what titer asks for is pretended");
     auto [result, log_sums] = at::_scaled_dot_product_flash_attention_for_cpu(
-        wide(q), for_queries(k, q.size(1)), for_queries(v, q.size(1)), 0, is_causal && !is_wrong("flash"), std::nullopt, *scale);
+        wide(q), for_queries(k, q.size(1)), for_queries(v, q.size(1)), 0, is_causal && !is_wrong("flash") && !is_wrong("short"), std::nullopt, *scale);
     give(out, placed(by_token(result.to(q.scalar_type())), index));
     give(sums, placed(log_sums.contiguous(), index));
     give(starts_q, Tensor());
@@ -471,8 +519,9 @@ AOTITorchError aoti_torch_cuda__scaled_dot_product_efficient_attention(
     auto index = check_inputs({q, k, v}, 16 / q.element_size());
     TORCH_CHECK(q.scalar_type() != at::kDouble, "expected f32 or 16 bits");
     TORCH_CHECK(dropped == 0 && with_sums && q.size(1) == k.size(1) && q.size(1) == v.size(1), "as many heads of keys as of queries are expected");
-    auto mask = bias && !is_wrong("efficient") ? checked_bias(given(*bias), q, k) : std::nullopt;
-    auto [result, log_sums] = at::_scaled_dot_product_flash_attention_for_cpu(wide(q), wide(k), wide(v), 0, is_causal, mask, *scale);
+    bool wrong = is_wrong("efficient") || (is_wrong("short") && q.element_size() == 2);
+    auto mask = bias ? checked_bias(given(*bias), q, k) : std::nullopt;
+    auto [result, log_sums] = at::_scaled_dot_product_flash_attention_for_cpu(wide(q), wide(k), wide(v), 0, is_causal && !wrong, wrong ? std::nullopt : mask, *scale);
     Tensor all = at::full({q.size(0), q.size(1), aligned(q.size(2))}, std::numeric_limits<float>::infinity(), at::kFloat);
     all.narrow(2, 0, q.size(2)).copy_(log_sums);
     give(out, placed(by_token(result.to(q.scalar_type())), index));
@@ -507,18 +556,19 @@ AOTITorchError aoti_torch_cuda__scaled_dot_product_efficient_attention_backward(
 }
 
 AOTITorchError aoti_torch_create_cuda_guard(int32_t index, CUDAGuardHandle* guard) {
-  AOTI_TORCH_CONVERT_EXCEPTION_TO_ERROR_CODE({ *guard = reinterpret_cast<CUDAGuardHandle>(new On(index)); });
+  AOTI_TORCH_CONVERT_EXCEPTION_TO_ERROR_CODE({ *guard = reinterpret_cast<CUDAGuardHandle>(new On<at::kCUDA>(index)); });
 }
 
 AOTITorchError aoti_torch_delete_cuda_guard(CUDAGuardHandle guard) {
-  AOTI_TORCH_CONVERT_EXCEPTION_TO_ERROR_CODE({ delete reinterpret_cast<On*>(guard); });
+  AOTI_TORCH_CONVERT_EXCEPTION_TO_ERROR_CODE({ delete reinterpret_cast<On<at::kCUDA>*>(guard); });
 }
 
 // As CUDA's runtime has it: of the current device, 0 where all went well.
 int cudaMemGetInfo(size_t* free, size_t* all) {
+  auto current = Kind<at::kCUDA>::current;
   if (current >= gpus()) return 101;
-  *all = memory().limit();
-  *free = *all - memory().used(current);
+  *all = setting("PRETENDED_SAID", memory<at::kCUDA>().limit());
+  *free = *all - std::min(*all, memory<at::kCUDA>().used(current));
   return 0;
 }
 
