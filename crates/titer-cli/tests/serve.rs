@@ -6,7 +6,8 @@ mod offline;
 mod served_by_titer;
 
 use std::{
-    io::Write as _,
+    io::{Read as _, Write as _},
+    net::TcpStream,
     path::Path,
     process::{Command, Stdio},
     time::Duration,
@@ -555,6 +556,25 @@ fn what_cannot_be_started_ends_with_one_error() {
 }
 
 #[cfg(unix)]
+/// Clients that keep their connections, as Inspect does: some that come together must not wait for others to close theirs.
+#[test]
+fn connections_that_are_kept_open_are_all_read() {
+    let serve = Serve::start(Path::new("."), &["organism"]);
+    let address = serve.url.trim_start_matches("http://").to_owned();
+    for round in 0..40 {
+        let mut all: Vec<TcpStream> = (0..8).map(|_| TcpStream::connect(&address).unwrap()).collect();
+        for connection in &mut all {
+            connection.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            connection.write_all(b"GET /health HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
+        }
+        for connection in &mut all {
+            let mut begin = [0; 15];
+            connection.read_exact(&mut begin).unwrap_or_else(|error| panic!("round {round}: {error}"));
+            assert_eq!(&begin, b"HTTP/1.1 200 OK");
+        }
+    }
+}
+
 #[test]
 fn it_stops_when_it_is_told_to_and_leaves_nobody_waiting() {
     let dir = folder();

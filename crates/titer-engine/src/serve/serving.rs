@@ -2,12 +2,13 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    thread::{JoinHandle, spawn},
+    thread::{JoinHandle, park_timeout, spawn},
+    time::Duration,
 };
 
 use chunked_transfer::Encoder;
@@ -28,6 +29,9 @@ const EVENTS: &str = "text/event-stream; charset=utf-8";
 
 /// Bytes of a request at most.
 const LONGEST: u64 = 64 << 20;
+
+/// How often a connection is made that asks for nothing, see [`nudge`].
+const NUDGES: Duration = Duration::from_millis(100);
 
 /// A server that answers until it is stopped.
 pub struct Serving {
@@ -69,8 +73,10 @@ impl Serving {
             let (server, state) = (Arc::clone(&server), Arc::clone(&state));
             spawn(move || state.handle(&server))
         };
-        let handlers = Mutex::new((0..at_once.max(1)).map(handler).collect());
-        Ok(Self { address, server, state, handlers })
+        let mut handlers: Vec<_> = (0..at_once.max(1)).map(handler).collect();
+        let nudged = Arc::clone(&state);
+        handlers.push(spawn(move || nudge(address, &nudged.stopping)));
+        Ok(Self { address, server, state, handlers: Mutex::new(handlers) })
     }
 
     /// Where it listens.
@@ -97,7 +103,10 @@ impl Serving {
         self.state.stopping.store(true, Ordering::Relaxed);
         self.state.queue.stop();
         let handlers = std::mem::take(&mut *self.handlers.lock().unwrap_or_else(PoisonError::into_inner));
-        handlers.iter().for_each(|_| self.server.unblock());
+        handlers.iter().for_each(|handler| {
+            self.server.unblock();
+            handler.thread().unpark();
+        });
         handlers.into_iter().for_each(|handler| drop(handler.join()));
     }
 }
@@ -157,6 +166,23 @@ impl ServingState {
             Some(_) => Ok(ServedAnswer::Events(Box::new(Events::begin(order, &self.queue, id)?))),
             None => Ok(ServedAnswer::Whole(answer(&order, &self.queue, id)?)),
         }
+    }
+}
+
+/// Makes a connection that ends at once, again and again, until the server stops.
+///
+/// tiny_http hands a connection to a thread that waits for one, and where two come together it may hand both to the same: the second is then read
+/// once the first is closed, which is never where clients keep theirs for later. A thread that has done with a connection takes up the next
+/// that nobody reads, so one that asks for nothing gets it going.
+fn nudge(server: SocketAddr, stopping: &AtomicBool) {
+    let host = match server.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    while !stopping.load(Ordering::Relaxed) {
+        drop(TcpStream::connect_timeout(&SocketAddr::new(host, server.port()), NUDGES));
+        park_timeout(NUDGES);
     }
 }
 

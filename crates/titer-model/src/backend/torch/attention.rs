@@ -1,6 +1,6 @@
 //! Attention on boxes of rows: in one kernel where there is one, else by matrix products.
 
-use super::{by_products, fused::Fused, kernels::KernelUse, placed::TorchReach, tensor::Tensor};
+use super::{by_products, fused::Fused, kernel_use::KernelUse, placed::TorchReach, tensor::Tensor};
 use crate::backend::Heads;
 
 /// Queries, keys and values, `[_, heads · width]`.

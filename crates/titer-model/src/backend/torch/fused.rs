@@ -4,7 +4,8 @@
 
 use super::{
     given::Given,
-    kernels::{KernelUse, Kernels},
+    kernel_use::KernelUse,
+    kernels::Kernels,
     launches,
     library::library,
     placed::ReachBox,

@@ -5,8 +5,6 @@
 
 use std::ffi::c_void;
 
-use super::tensor::Number;
-
 /// A tensor as libtorch hands it out.
 type Tensor = *mut c_void;
 
@@ -108,43 +106,6 @@ pub(super) type EfficientBackward = unsafe extern "C" fn(
 
 /// A norm, `(y, 1 / rms)`: of the input, the shape of what is normed, the length of that, scale, eps.
 pub(super) type RmsNorm = unsafe extern "C" fn(Tensor, *const i64, i64, *const Tensor, *const f64, Out, Out) -> i32;
-
-/// Which kernels for attention and norms are used: of four, each has what the next one has and more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KernelUse {
-    /// All that torch has for the device.
-    All,
-    /// All but flash attention.
-    WithoutFlash,
-    /// Those for f32 and f64.
-    WithoutShort,
-    /// None: the same is put together from smaller operations.
-    Without,
-}
-
-impl KernelUse {
-    /// All, the most first.
-    pub const ALL: [Self; 4] = [Self::All, Self::WithoutFlash, Self::WithoutShort, Self::Without];
-
-    /// What it is, for people.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::All => "with its kernels for attention and norms",
-            Self::WithoutFlash => "without flash attention",
-            Self::WithoutShort => "without its kernels for attention and norms in bf16",
-            Self::Without => "without its kernels for attention and norms",
-        }
-    }
-
-    /// Whether kernels in these numbers are.
-    pub(super) fn has(self, number: Number) -> bool {
-        match self {
-            Self::All | Self::WithoutFlash => true,
-            Self::WithoutShort => !number.is_short(),
-            Self::Without => false,
-        }
-    }
-}
 
 /// The functions that a libtorch has.
 #[derive(Clone, Copy, Default)]

@@ -45,9 +45,8 @@ pub(super) struct Library {
     pub(super) dim: unsafe extern "C" fn(Handle, *mut i64) -> Status,
     pub(super) dtype: unsafe extern "C" fn(Handle, *mut i32) -> Status,
     pub(super) empty: unsafe extern "C" fn(i64, *const i64, *const i64, i32, i32, i32, *mut Handle) -> Status,
-    /// The same in main memory that a GPU reads by itself.
-    pub(super) empty_pinned:
-        Option<unsafe extern "C" fn(i64, *const i64, *const i64, i32, i32, i32, *mut Handle) -> Status>,
+    pub(super) lying_at:
+        unsafe extern "C" fn(*mut c_void, i64, *const i64, *const i64, i64, i32, i32, i32, *mut Handle) -> Status,
     pub(super) reinterpret: unsafe extern "C" fn(Handle, i64, *const i64, *const i64, i64, *mut Handle) -> Status,
     /// libtorch's numbers for what is in [`super::Dtype`] and for devices.
     pub(super) dtypes: [i32; 6],
@@ -193,7 +192,7 @@ impl Library {
             dim: needed!("aoti_torch_get_dim"),
             dtype: needed!("aoti_torch_get_dtype"),
             empty: needed!("aoti_torch_empty_strided"),
-            empty_pinned: symbol!("aoti_torch_empty_strided_pinned").ok(),
+            lying_at: needed!("aoti_torch_create_tensor_from_blob"),
             reinterpret: needed!("aoti_torch__reinterpret_tensor"),
             dtypes: [f64?, f32?, bf16?, f16?, i64?, bool?],
             cpu: number!("aoti_torch_device_type_cpu"),

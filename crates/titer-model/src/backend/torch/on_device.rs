@@ -9,12 +9,13 @@ use std::{
 use super::{
     TorchDevice,
     error::TorchError,
-    kernels::KernelUse,
+    kernel_use::KernelUse,
     launches,
     library::{Library, library},
     placed::ids,
     rope::Angles,
     tensor::{Number, Place, Tensor},
+    transfer::Lent,
 };
 use crate::{
     backend::{Matrix, Write},
@@ -50,37 +51,49 @@ pub struct TorchBuffer {
     is_exact: bool,
 }
 
-/// A weight that nothing moves, in the number type of its file: `[rows, columns]`, on the device or in main memory.
+/// A weight that nothing moves, in the number type of its file: `[rows, columns]`.
 #[derive(Clone, Debug)]
-pub struct TorchFrozen(Tensor);
+pub struct TorchFrozen(Held);
+
+/// Where it is.
+#[derive(Clone, Debug)]
+enum Held {
+    /// On the device.
+    Here(Tensor),
+    /// In its file, mapped into main memory, for the device to read.
+    Beside(Lent),
+}
 
 impl TorchFrozen {
     /// A stored weight on a device.
     pub(super) fn here(stored: &Stored, columns: usize, place: Place) -> Self {
-        let (number, shape) = Self::form(stored, columns);
-        Self(Tensor::from_bytes(place, stored.bytes(), &shape, number))
+        let (number, shape) = form(stored, columns);
+        Self(Held::Here(Tensor::from_bytes(place, stored.bytes(), &shape, number)))
     }
 
-    /// A stored weight in main memory, for this device to read.
+    /// A stored weight that stays where it is.
     pub(super) fn beside(stored: &Stored, columns: usize, place: Place) -> Self {
-        let (number, shape) = Self::form(stored, columns);
-        Self(Tensor::beside(place, stored.bytes(), &shape, number))
+        let (number, shape) = form(stored, columns);
+        Self(Held::Beside(Lent::new(stored.clone(), place, &shape, number)))
     }
 
-    fn form(stored: &Stored, columns: usize) -> (Number, [i64; 2]) {
-        let number = match stored.dtype() {
-            Dtype::F32 => Number::F32,
-            Dtype::Bf16 => Number::Bf16,
-            Dtype::F16 => Number::F16,
-        };
-        (number, [(stored.len() / columns) as i64, columns as i64])
-    }
-
-    /// On this device: brought there for as long as it is used, where it lies in main memory.
+    /// On this device: brought there for as long as it is used, where it stays in its file.
     pub(super) fn on(&self, place: Place) -> Tensor {
-        let Self(weight) = self;
-        if weight.place().device.0 == place.device.0 { weight.clone() } else { weight.brought(place) }
+        match &self.0 {
+            Held::Here(weight) => weight.clone(),
+            Held::Beside(weight) => weight.brought(place),
+        }
     }
+}
+
+/// The number type and the shape of a stored weight.
+fn form(stored: &Stored, columns: usize) -> (Number, [i64; 2]) {
+    let number = match stored.dtype() {
+        Dtype::F32 => Number::F32,
+        Dtype::Bf16 => Number::Bf16,
+        Dtype::F16 => Number::F16,
+    };
+    (number, [(stored.len() / columns) as i64, columns as i64])
 }
 
 /// Tokens, positions or rows, on a device.

@@ -140,15 +140,20 @@ impl Tensor {
         Self { handle: Arc::new(Owned(handle)), shape: shape.to_vec(), number, place }
     }
 
-    /// Unspecified numbers in main memory that a GPU reads by itself; `None` where it is no GPU of CUDA's, or has no such memory left.
-    pub(super) fn empty_pinned(place: Place, shape: &[i64], number: Number) -> Option<Self> {
-        let library = library();
-        let make = library.empty_pinned.filter(|_| library.kind(place.device) == Some(1))?;
-        let (strides, mut handle, place) = (strides(shape), std::ptr::null_mut(), place.host());
-        let (dim, (kind, index)) = (shape.len() as i64, place.device);
-        // SAFETY: as above.
-        let status = unsafe { make(dim, shape.as_ptr(), strides.as_ptr(), number.code(), kind, index, &mut handle) };
-        (status == 0).then(|| Self { handle: Arc::new(Owned(handle)), shape: shape.to_vec(), number, place })
+    /// Numbers that lie in memory already.
+    ///
+    /// # Safety
+    /// They must lie there, in order, as long as this tensor or a clone of it is used, and nothing may write to it.
+    pub(super) unsafe fn lying_at(numbers: *const u8, place: Place, shape: &[i64], number: Number) -> Self {
+        let (strides, mut handle) = (strides(shape), std::ptr::null_mut());
+        let (dim, (kind, index), numbers) = (shape.len() as i64, place.device, numbers.cast_mut().cast());
+        // SAFETY: as many sizes and strides as dimensions; of the numbers the caller says so.
+        let status = unsafe {
+            let (shape, strides) = (shape.as_ptr(), strides.as_ptr());
+            (library().lying_at)(numbers, dim, shape, strides, 0, number.code(), kind, index, &mut handle)
+        };
+        check(status, "a tensor of numbers that are there");
+        Self { handle: Arc::new(Owned(handle)), shape: shape.to_vec(), number, place }
     }
 
     /// Where the numbers lie, in memory of its device.

@@ -5,25 +5,16 @@ use super::{
     library::library,
     tensor::{Number, Place, Tensor},
 };
+use crate::stored::Stored;
 
 impl Tensor {
     /// A tensor in main memory with these bytes, a copy of them.
     fn on_host(place: Place, bytes: &[u8], shape: &[i64], number: Number) -> Self {
-        Self::empty(place.host(), shape, number).filled_with(bytes)
-    }
-
-    /// The same where this device reads it by itself, which is faster, if there is room for that.
-    pub(super) fn beside(place: Place, bytes: &[u8], shape: &[i64], number: Number) -> Self {
-        Self::empty_pinned(place, shape, number)
-            .map_or_else(|| Self::on_host(place, bytes, shape, number), |host| host.filled_with(bytes))
-    }
-
-    /// A tensor in main memory, filled with these bytes.
-    fn filled_with(self, bytes: &[u8]) -> Self {
-        assert_eq!(bytes.len(), self.len() * self.number().size(), "as many bytes as numbers");
+        let host = Self::empty(place.host(), shape, number);
+        assert_eq!(bytes.len(), host.len() * number.size(), "as many bytes as numbers");
         // SAFETY: the tensor has room for as many numbers of this type as its shape says.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.data().cast(), bytes.len()) };
-        self
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), host.data().cast(), bytes.len()) };
+        host
     }
 
     /// A tensor on a device with these numbers' bytes.
@@ -49,13 +40,6 @@ impl Tensor {
         Self::from_bytes(place, &bytes, &shape, exact).to(number)
     }
 
-    /// A copy of it on a device.
-    pub(super) fn brought(&self, place: Place) -> Self {
-        let out = Self::empty(place, self.shape(), self.number());
-        drop(call::<1>("copy_", &[Argument::Tensor(&out), Argument::Tensor(self), Argument::Bool(false)]));
-        out
-    }
-
     /// Zeros.
     pub(super) fn zeros(place: Place, shape: &[i64], number: Number) -> Self {
         let out = Self::empty(place, shape, number);
@@ -71,5 +55,31 @@ impl Tensor {
         let host = host.to(Number::F64);
         // SAFETY: the tensor holds as many f64 as its shape says, in order, and nothing else refers to it.
         unsafe { std::slice::from_raw_parts(host.data().cast(), self.len()) }.to_vec()
+    }
+}
+
+/// Bytes of a file as a tensor in main memory, which a device reads from there: nothing is copied before.
+#[derive(Clone, Debug)]
+pub(super) struct Lent {
+    // Dropped before the bytes that it refers to.
+    tensor: Tensor,
+    _file: Stored,
+}
+
+impl Lent {
+    /// A stored weight as it lies in its file.
+    pub(super) fn new(file: Stored, place: Place, shape: &[i64], number: Number) -> Self {
+        let bytes = file.bytes();
+        assert_eq!(bytes.len(), shape.iter().product::<i64>() as usize * number.size(), "as many bytes as numbers");
+        // SAFETY: the bytes are as many as these numbers have, stay where they are as long as the file does, and are only read.
+        let tensor = unsafe { Tensor::lying_at(bytes.as_ptr(), place.host(), shape, number) };
+        Self { tensor, _file: file }
+    }
+
+    /// A copy of it on a device.
+    pub(super) fn brought(&self, place: Place) -> Tensor {
+        let out = Tensor::empty(place, self.tensor.shape(), self.tensor.number());
+        drop(call::<1>("copy_", &[Argument::Tensor(&out), Argument::Tensor(&self.tensor), Argument::Bool(false)]));
+        out
     }
 }
