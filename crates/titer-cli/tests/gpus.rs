@@ -183,6 +183,9 @@ fn a_sweep_has_runs_on_each_gpu() {
     let (found, expected) = (of("cuda"), of("cpu"));
     assert_eq!(devices_of(&bench.path().join("cuda")), ["cuda:0", "cuda:1"].map(str::to_owned).into());
     close(&cells(&found), &cells(&expected), "results");
+    let report = |sweep: &str| fs_err::read_to_string(bench.path().join(sweep).join("report.html")).unwrap();
+    let said = " on cuda, activations in f32. Sums are added up there in another order each time";
+    assert!(report("cuda").contains(said) && !report("cpu").contains("Devices of PyTorch"));
     // Slots of one machine begin on a GPU of their own.
     bench.done(&["run", "spec.toml", "--device", "cuda", "--on", "slots", "--slots", "2", "--out", "slots"]);
     let gpus = ["1", "0"].map(|slot| {

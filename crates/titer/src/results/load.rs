@@ -82,7 +82,7 @@ fn read(finished: &FinishedRun, seed: u64, id: RunId) -> Result<(RunResults, Sto
     let plan = finished.plan()?;
     let run = tables(finished.dir(), seed, id, &plan).map_err(|error| finished.damage(error))?;
     let started = finished.start()?;
-    let run = run.with_claims(started.claims).with_instruction_set(started.instruction_set);
+    let run = run.with_claims(started.claims).with_instruction_set(started.instruction_set).with_device(started.device);
     let run = run.with_origin(Origin::read(finished.dir())?);
     let drawn = finished.dir().join(RunDir::DRAWN);
     let drawn = if drawn.exists() { read_rows(&drawn).map_err(|error| finished.damage(error))? } else { Vec::new() };

@@ -64,6 +64,7 @@ pub struct RunResults {
     warnings: Arc<[WarningRecord]>,
     drawn: Arc<[Row]>,
     instruction_set: Option<String>,
+    device: Option<String>,
     claims: Option<Vec<String>>,
     shared_items: bool,
     /// Where it comes from; `None` where titer trained it.
@@ -133,6 +134,16 @@ impl RunResults {
     /// The same with the instruction set that computed it, where that is known.
     pub(crate) fn with_instruction_set(self, instruction_set: Option<String>) -> Self {
         Self { instruction_set, ..self }
+    }
+
+    /// The same with the device of PyTorch's that computed it.
+    pub(crate) fn with_device(self, device: Option<String>) -> Self {
+        Self { device, ..self }
+    }
+
+    /// The device of PyTorch's that computed it; `None` for the processor by itself.
+    pub fn device(&self) -> Option<&str> {
+        self.device.as_deref()
     }
 
     /// The instruction set that computed it, where that is known.

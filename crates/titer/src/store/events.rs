@@ -22,16 +22,18 @@ pub(super) fn append(run: &Path, name: &str, details: Value) -> io::Result<()> {
     writeln!(file, "{event}")
 }
 
-/// What the first event says of how a run was made.
+/// What the first events say of how a run was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Start {
     /// The hashes of the claims that the spec made then; `None` where that was not written down, as by an older titer.
     pub claims: Option<Vec<String>>,
     /// The instruction set that computed it, and the instructions of its products in bf16, where that was written down.
     pub instruction_set: Option<String>,
+    /// The device of PyTorch's that computed it, such as `PyTorch 2.15 on cuda, activations in f32`; `None` for the processor by itself.
+    pub device: Option<String>,
 }
 
-/// What the first event of a run says; nothing where there is none. The error is a problem with its line.
+/// What the first events of a run say; nothing where there is none. The error is a problem with its line.
 pub(super) fn start(run: &Path) -> Result<Start, String> {
     let path = run.join(FILE);
     // What was measured does not depend on events, so a run without them is whole.
@@ -43,6 +45,9 @@ pub(super) fn start(run: &Path) -> Result<Start, String> {
     for (at, line) in text.lines().enumerate() {
         let problem = |problem: String| format!("{}:{}: {problem}", path.display(), at + 1);
         let event: Value = serde_json::from_str(line).map_err(|error| problem(error.to_string()))?;
+        if event["event"] == "device" {
+            start.device = device(&event);
+        }
         if event["event"] != "start" {
             continue;
         }
@@ -53,6 +58,13 @@ pub(super) fn start(run: &Path) -> Result<Start, String> {
         start.claims = Some(hashes.ok_or_else(|| problem("`claims` is no list of hashes".to_owned()))?);
     }
     Ok(start)
+}
+
+/// The device in words, without which of several it was.
+fn device(event: &Value) -> Option<String> {
+    let kind = event["device"].as_str()?.split(':').next()?;
+    let (torch, activations) = (event["torch"].as_str()?, event["activations"].as_str()?);
+    Some(format!("PyTorch {torch} on {kind}, activations in {activations}"))
 }
 
 /// When a run started and when it was finished, in seconds since 1970, as far as its events say.

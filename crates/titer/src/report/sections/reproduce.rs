@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::{report::view::Table, results::SweepResults};
+use crate::{
+    report::view::Table,
+    results::{RunResults, SweepResults},
+};
 
 /// What the last section shows.
 #[derive(Clone, Debug, Serialize)]
@@ -15,6 +18,8 @@ pub(crate) struct Reproduce {
     pub version: String,
     /// The instruction sets that computed the runs, where there are several: `3 with x86-64-v3, 2 with x86-64-v4`.
     pub mixed: Option<String>,
+    /// The devices of PyTorch's that computed runs, where some did: `2 with PyTorch 2.15 on cuda, activations in f32`.
+    pub devices: Option<String>,
     /// The spec as written, TOML.
     pub spec: String,
     /// One resolved plan, TOML.
@@ -32,7 +37,8 @@ pub(crate) fn section(results: &SweepResults) -> Reproduce {
     Reproduce {
         command: results.command.clone(),
         version: results.version.clone(),
-        mixed: mixed(results),
+        mixed: counted(results, RunResults::instruction_set).filter(|(kinds, _)| *kinds > 1).map(|(_, counts)| counts),
+        devices: counted(results, RunResults::device).map(|(_, counts)| counts),
         spec: results.spec.clone(),
         plan: results.plan.clone(),
         plans: Table {
@@ -44,12 +50,12 @@ pub(crate) fn section(results: &SweepResults) -> Reproduce {
     }
 }
 
-/// How many runs each instruction set computed, where there are several.
-fn mixed(results: &SweepResults) -> Option<String> {
+/// How many kinds there are, and how many runs were computed with each; `None` where no run says.
+fn counted(results: &SweepResults, kind: impl Fn(&RunResults) -> Option<&str>) -> Option<(usize, String)> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for name in results.arms.iter().flat_map(|arm| &arm.runs).filter_map(|run| run.instruction_set()) {
+    for name in results.arms.iter().flat_map(|arm| &arm.runs).filter_map(kind) {
         *counts.entry(name).or_default() += 1;
     }
-    let counted = |(name, count): (&&str, &usize)| format!("{count} with {name}");
-    (counts.len() > 1).then(|| counts.iter().map(counted).collect::<Vec<_>>().join(", "))
+    let words = counts.iter().map(|(name, count)| format!("{count} with {name}")).collect::<Vec<_>>();
+    (!words.is_empty()).then(|| (words.len(), words.join(", ")))
 }
