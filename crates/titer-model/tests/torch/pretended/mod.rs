@@ -1,4 +1,4 @@
-//! GPUs that are not there: `gpus.cpp`, built against the torch that `TITER_TORCH` names.
+//! GPUs that are not there: `gpus.cpp` and what it includes, built against the torch that `TITER_TORCH` names.
 
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
@@ -8,7 +8,7 @@ use std::{
     sync::OnceLock,
 };
 
-const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../titer-model/tests/torch/pretended/gpus.cpp");
+const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../titer-model/tests/torch/pretended");
 
 /// A folder of torch's libraries with GPUs that its processor computes. It is built once; `None`, and a line that says so, where no torch is named, or where
 /// there is no compiler.
@@ -36,7 +36,9 @@ fn built() -> Option<PathBuf> {
     }
     let torch = libraries.parent().expect("torch's libraries lie in its folder");
     let mut name = DefaultHasher::new();
-    fs_err::read(SOURCE).unwrap().hash(&mut name);
+    let mut files: Vec<PathBuf> = fs_err::read_dir(SOURCE).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.iter().for_each(|file| fs_err::read(file).unwrap().hash(&mut name));
     // Another version of torch in the same place has another time.
     (torch, fs_err::metadata(torch.join("version.py")).unwrap().modified().unwrap()).hash(&mut name);
     let name = format!("{:016x}", name.finish());
@@ -53,7 +55,8 @@ fn build(torch: &Path, libraries: &Path, folder: &Path) {
     let being_built = tempfile::tempdir_in(parent).unwrap();
     let headers = torch.join("include");
     let mut compiler = Command::new("c++");
-    compiler.args(["-std=c++20", "-O1", "-shared", "-fPIC", SOURCE, "-o"]).arg(being_built.path().join("libtorch.so"));
+    compiler.args(["-std=c++20", "-O1", "-shared", "-fPIC"]).arg(Path::new(SOURCE).join("gpus.cpp"));
+    compiler.arg("-o").arg(being_built.path().join("libtorch.so"));
     compiler.arg("-I").arg(&headers).arg("-I").arg(headers.join("torch/csrc/api/include"));
     // No symbol is used of them that the linker could see, and they are to be opened along.
     compiler.arg("-L").arg(libraries).args(["-Wl,--no-as-needed", "-ltorch_cpu", "-lc10"]);
