@@ -1,7 +1,7 @@
 //! Progress on stderr: a bar on a terminal, plain lines elsewhere.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::IsTerminal as _,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
@@ -23,7 +23,7 @@ use titer_engine::{
 use crate::{
     listener::{Listener, listener},
     numbers::duration,
-    printer::talk,
+    printer::{spoken, talk},
 };
 
 /// A bar over steps with a message and the time left: on a terminal a line that is drawn over, elsewhere a line every few seconds.
@@ -227,6 +227,8 @@ pub(crate) struct SweepBar {
     done: AtomicUsize,
     tokens: AtomicUsize,
     begun: OnceLock<Instant>,
+    /// What has been said of a run, so that it is not said of the next one too.
+    said: Mutex<BTreeSet<String>>,
 }
 
 impl SweepBar {
@@ -240,6 +242,7 @@ impl SweepBar {
             done: AtomicUsize::new(0),
             tokens: AtomicUsize::new(0),
             begun: OnceLock::new(),
+            said: Mutex::default(),
         }
     }
 
@@ -319,6 +322,13 @@ impl Progress for RunBar<'_> {
 
     fn memory(&self, used: u64, all: u64) {
         *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = of_memory(used, all);
+    }
+
+    fn note(&self, sentence: &str) {
+        let mut said = self.sweep.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.insert(sentence.to_owned()) {
+            self.sweep.bar.bar.suspend(|| spoken(sentence));
+        }
     }
 
     fn stopped(&self) -> bool {

@@ -269,6 +269,8 @@ guarded = { guards = { steer = { obey = { min = 0.0 } }, kl = {} } }
         let output = bench.titer(&[("PRETENDED_SAID", memory)], &run);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         results.push(cells(&bench.done(&["results", out])));
+        let told = String::from_utf8_lossy(&output.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(told.matches("of weights stay in main memory").count(), usize::from(out == "short"), "{told}");
         let events =
             fs_err::read_dir(bench.path().join(out)).unwrap().map(|entry| entry.unwrap().path().join("events.jsonl"));
         for events in events.filter(|events| events.exists()) {

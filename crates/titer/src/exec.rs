@@ -44,6 +44,9 @@ pub trait Progress {
     /// So many bytes of the device's memory are in use, of so many.
     fn memory(&self, _used: u64, _all: u64) {}
 
+    /// Something that who waits for the run should know, in a sentence.
+    fn note(&self, _sentence: &str) {}
+
     /// Whether the run is to stop before its next step: it stays unfinished, and the next command goes on behind the stages that it
     /// has finished.
     fn stopped(&self) -> bool {

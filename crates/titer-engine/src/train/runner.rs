@@ -74,7 +74,9 @@ impl EngineRunner<'_> {
         let plan = &RunPlan { model: ModelPlan { device: stay.device, ..plan.model.clone() }, ..plan.clone() };
         let (files, model, source) = self.inputs.prepare(plan)?;
         if let Some(mut device) = device::described(model.decoder.backend()) {
-            device["weights"] = model.beside_device().into();
+            let beside = model.beside_device();
+            beside.iter().for_each(|sentence| progress.note(sentence));
+            device["weights"] = beside.into();
             dir.event("device", device)?;
         }
         let screened = match Arm::inoculation_prompt(&plan.stages).filter(|_| plan.screen) {
