@@ -130,7 +130,7 @@ class Memory final : public c10::Allocator {
     c10::DeviceIndex device;
   };
 
-  static constexpr size_t SPACE = size_t{256} << 30;
+  static constexpr size_t SPACE = size_t{64} << 30;
   static constexpr size_t ALIGNED = 256;
 
   static void nothing(void*) {}
