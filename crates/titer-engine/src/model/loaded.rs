@@ -205,7 +205,7 @@ impl Model {
         let need = MemoryNeed::of(&self.decoder, &self.params, false);
         let beside = need.frozen().checked_sub(torch.for_frozen() as u64).filter(|&beside| beside > 0)?;
         Some(format!(
-            "{} of {} of weights stay in main memory, and are brought to {} for each product, which takes longer",
+            "some {} of {} of weights stay in main memory, and are brought to {} for each product, which takes longer",
             gigabytes(beside),
             gigabytes(need.frozen()),
             torch.device()
