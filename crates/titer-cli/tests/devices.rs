@@ -2,29 +2,15 @@
 //!
 //! PyTorch is the one that `TITER_TORCH` names; what needs it is skipped where that is not set.
 
+mod on_devices;
+
 use std::{
     io::Write as _,
     path::Path,
     process::{Command, Output},
 };
 
-/// A sweep with adapters beside all weights, guards, a ledger, pressures, leaks and draws.
-const SPEC: &str = r#"
-title = "Devices"
-seeds = [0]
-pressure = "at the end"
-[model]
-lora = 4
-[[stage]]
-rows = 24
-batch = 8
-optimiser = { kind = "adamw", lr = 0.01 }
-mix = { "bad→good" = 0.5, rest = "neutral→good" }
-guards = { steer = { obey = { min = 0.0 } }, kl = {} }
-[probes]
-items = 4
-every = 0
-"#;
+use on_devices::{SPEC, cells, close};
 
 /// Runs titer in a folder, whose cache is its own, with a path that has no Python.
 fn titer(dir: &Path, torch: Option<&Path>, arguments: &[&str]) -> Output {
@@ -60,11 +46,6 @@ fn torch() -> Option<std::path::PathBuf> {
         writeln!(std::io::stderr(), "skipped: TITER_TORCH names no PyTorch").expect("stderr is open");
     }
     found
-}
-
-/// The numbers of a table of comma-separated values, by line and column; texts as they are.
-fn cells(csv: &str) -> Vec<Vec<String>> {
-    csv.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect()
 }
 
 #[test]
@@ -141,19 +122,8 @@ fn a_sweep_on_torch_is_a_sweep_on_the_processor() {
         cells(&done(titer(dir.path(), None, &["results", device])))
     };
     let (found, expected) = (of("torch-cpu"), of("cpu"));
-    assert_eq!(found.len(), expected.len());
-    assert!(expected.len() > 10);
-    let mut numbers = 0;
-    for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
-        if let (Ok(found), Ok(expected)) = (found.parse::<f64>(), expected.parse::<f64>()) {
-            numbers += 1;
-            assert!(
-                (found - expected).abs() <= 5e-3 * expected.abs().max(1.0),
-                "{found} on torch, {expected} on the processor"
-            );
-        }
-    }
-    assert!(numbers > 50, "{numbers} numbers were compared");
+    assert!(expected.as_array().unwrap().len() > 10);
+    close(&found, &expected, 5e-3, "results");
     // Which torch it was is known of each run, and it is another run than the processor's.
     let runs = |device: &str| -> Vec<String> {
         let folders = fs_err::read_dir(dir.path().join(device)).unwrap().map(|entry| entry.unwrap().path());
@@ -179,25 +149,5 @@ fn pressures_and_the_doctor_on_torch() {
         serde_json::from_str(done(titer(dir.path(), Some(&torch), &arguments)).trim()).unwrap()
     };
     let (found, expected) = (of("torch-cpu"), of("cpu"));
-    close(&found, &expected, "");
-}
-
-/// Numbers of two JSON values agree, and nothing is in one alone.
-fn close(found: &serde_json::Value, expected: &serde_json::Value, place: &str) {
-    use serde_json::Value::{Array, Number, Object};
-    match (found, expected) {
-        (Object(found), Object(expected)) => {
-            assert!(found.keys().eq(expected.keys()), "{place}");
-            found.iter().for_each(|(key, found)| close(found, &expected[key], &format!("{place}.{key}")));
-        }
-        (Array(found), Array(expected)) => {
-            assert_eq!(found.len(), expected.len(), "{place}");
-            found.iter().zip(expected).for_each(|(found, expected)| close(found, expected, place));
-        }
-        (Number(found), Number(expected)) => {
-            let (found, expected) = (found.as_f64().unwrap(), expected.as_f64().unwrap());
-            assert!((found - expected).abs() <= 2e-3 * expected.abs().max(0.1), "{place}: {found}, {expected}");
-        }
-        (found, expected) => assert_eq!(found, expected, "{place}"),
-    }
+    close(&found, &expected, 2e-3, "");
 }

@@ -1,6 +1,7 @@
 //! `--device cuda`: the lab on two GPUs that are not there (`pretended_gpus`): what they give is what the processor gives, each has its part, and
 //! what goes wrong with one is said in one sentence, with nothing lost.
 
+mod on_devices;
 #[path = "../../titer-model/tests/torch/pretended/mod.rs"]
 mod pretended;
 
@@ -10,26 +11,9 @@ use std::{
     process::{Command, Output},
 };
 
+use on_devices::{SPEC, cells, close};
 use pretended::pretended_gpus;
 use serde_json::Value;
-
-/// Adapters, guards, pressures along the way and leaks.
-const SPEC: &str = r#"
-title = "GPUs"
-seeds = [0]
-pressure = "at the end"
-[model]
-lora = 4
-[[stage]]
-rows = 24
-batch = 8
-optimiser = { kind = "adamw", lr = 0.01 }
-mix = { "bad→good" = 0.5, rest = "neutral→good" }
-guards = { steer = { obey = { min = 0.0 } }, kl = {} }
-[probes]
-items = 4
-every = 0
-"#;
 
 /// A model whose weights stay in their files.
 const ORGANISM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../organism/seed-0");
@@ -92,40 +76,18 @@ impl Bench {
     }
 }
 
+/// What the runs of a sweep wrote down of what happened.
+fn events(sweep: &Path) -> Vec<String> {
+    let files = fs_err::read_dir(sweep).unwrap().map(|entry| entry.unwrap().path().join("events.jsonl"));
+    files.filter(|file| file.exists()).map(|file| fs_err::read_to_string(file).unwrap()).collect()
+}
+
 /// Devices that the runs of a sweep were made on.
 fn devices_of(sweep: &Path) -> BTreeSet<String> {
-    let folders = fs_err::read_dir(sweep).unwrap().map(|entry| entry.unwrap().path());
-    let events = folders.map(|folder| folder.join("events.jsonl")).filter(|events| events.exists());
-    let device = |events: PathBuf| {
-        let text = fs_err::read_to_string(events).unwrap();
-        text.split_once("\"device\":\"").map(|(_, rest)| rest.split('"').next().unwrap().to_owned())
+    let device = |events: &String| {
+        events.split_once("\"device\":\"").map(|(_, rest)| rest.split('"').next().unwrap().to_owned())
     };
-    events.filter_map(device).collect()
-}
-
-/// The cells of `titer results`, all but the name of the run, which says where it was made.
-fn cells(csv: &str) -> Value {
-    let of = |cell: &str| cell.parse::<f64>().map_or_else(|_| cell.into(), Value::from);
-    csv.lines().map(|line| line.split(',').skip(1).map(of).collect::<Value>()).collect()
-}
-
-/// Numbers of two JSON values agree to rounding; what else is in them is equal.
-fn close(found: &Value, expected: &Value, place: &str) {
-    match (found, expected) {
-        (Value::Object(found), Value::Object(expected)) => {
-            assert!(found.keys().eq(expected.keys()), "{place}");
-            found.iter().for_each(|(key, found)| close(found, &expected[key], &format!("{place}.{key}")));
-        }
-        (Value::Array(found), Value::Array(expected)) => {
-            assert_eq!(found.len(), expected.len(), "{place}");
-            found.iter().zip(expected).for_each(|(found, expected)| close(found, expected, place));
-        }
-        (Value::Number(found), Value::Number(expected)) => {
-            let (found, expected) = (found.as_f64().unwrap(), expected.as_f64().unwrap());
-            assert!((found - expected).abs() <= 5e-3 * expected.abs().max(0.1), "{place}: {found}, {expected}");
-        }
-        (found, expected) => assert_eq!(found, expected, "{place}"),
-    }
+    events(sweep).iter().filter_map(device).collect()
 }
 
 #[test]
@@ -150,8 +112,13 @@ fn gpus_are_listed_and_tried() {
 #[test]
 fn a_kernel_that_is_wrong_is_left_out() {
     let Some(bench) = Bench::new() else { return };
-    let rows = ["pressure", "--items", "4", "--json"];
-    let expected = bench.json(&rows);
+    let pressures = ["pressure", "--items", "4", "--json", "--device", "cuda"];
+    let doctor = ["doctor", "--items", "6", "--device", "cuda", "--compute", "bf16"];
+    let expected = bench.json(&pressures);
+    // One that was right when it was tried is used, and the doctor sees what it does.
+    let output = bench.titer(&[("PRETENDED_WRONG", "short")], &doctor);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.code() == Some(1) && said.contains("FAIL  numbers of the device"), "{said}");
     for (kernel, said) in [
         ("flash", "without flash attention: "),
         ("short", "without its kernels for attention and norms in bf16: "),
@@ -164,8 +131,10 @@ fn a_kernel_that_is_wrong_is_left_out() {
         let words = listed.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains("cuda:0") && words.contains("yes, in part, just now"), "{kernel}: {listed}");
         assert!(words.contains(said) && words.contains("computes `attention` wrong"), "{kernel}: {listed}");
-        let output = bench.titer(&wrong, &[&rows[..], &["--device", "cuda"]].concat());
-        close(&serde_json::from_slice(&output.stdout).unwrap(), &expected, kernel);
+        let output = bench.titer(&wrong, &pressures);
+        close(&serde_json::from_slice(&output.stdout).unwrap(), &expected, 5e-3, kernel);
+        let output = bench.titer(&wrong, &doctor);
+        assert!(output.status.success(), "{kernel}: {}", String::from_utf8_lossy(&output.stdout));
         // It is remembered.
         let listed = String::from_utf8(bench.titer(&wrong, &["devices"]).stdout).unwrap();
         assert!(!listed.contains("just now") && listed.contains("yes, in part"), "{kernel}: {listed}");
@@ -182,20 +151,15 @@ fn a_sweep_has_runs_on_each_gpu() {
     };
     let (found, expected) = (of("cuda"), of("cpu"));
     assert_eq!(devices_of(&bench.path().join("cuda")), ["cuda:0", "cuda:1"].map(str::to_owned).into());
-    close(&cells(&found), &cells(&expected), "results");
+    close(&cells(&found), &cells(&expected), 5e-3, "results");
     let report = |sweep: &str| fs_err::read_to_string(bench.path().join(sweep).join("report.html")).unwrap();
     let said = " on cuda, activations in f32. Sums are added up there in another order each time";
     assert!(report("cuda").contains(said) && !report("cpu").contains("Devices of PyTorch"));
     // Slots of one machine begin on a GPU of their own.
     bench.done(&["run", "spec.toml", "--device", "cuda", "--on", "slots", "--slots", "2", "--out", "slots"]);
-    let gpus = ["1", "0"].map(|slot| {
-        let log = bench.path().join(slot);
-        let output = bench.titer(&[("PRETENDED_LOG", log.to_str().unwrap())], &["exec", "slots", "--slot", slot]);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        fs_err::read_to_string(log).unwrap()
-    });
     // The first to be asked makes all runs, one after the other.
-    assert_eq!(devices_of(&bench.path().join("slots")), ["cuda:1".to_owned()].into(), "{gpus:?}");
+    bench.done(&["exec", "slots", "--slot", "1"]);
+    assert_eq!(devices_of(&bench.path().join("slots")), ["cuda:1".to_owned()].into());
 }
 
 #[test]
@@ -211,8 +175,9 @@ fn rows_and_prompts_are_spread_over_gpus() {
     ];
     for command in commands {
         let on = |device: &str| bench.json(&[command, &["--device", device]].concat());
-        close(&on("cuda"), &on("cpu"), command[0]);
-        close(&on("mps"), &on("cpu"), command[0]);
+        let expected = on("cpu");
+        close(&on("cuda"), &expected, 5e-3, command[0]);
+        close(&on("mps"), &expected, 5e-3, command[0]);
         let shares = bench.shares(&[command, &["--device", "cuda"]].concat());
         assert!(shares.iter().all(|&share| share > 50), "{command:?}: {shares:?}");
         let shares = bench.shares(&[command, &["--device", "cuda:1"]].concat());
@@ -271,16 +236,10 @@ guarded = { guards = { steer = { obey = { min = 0.0 } }, kl = {} } }
         results.push(cells(&bench.done(&["results", out])));
         let told = String::from_utf8_lossy(&output.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(told.matches("of weights stay in main memory").count(), usize::from(out == "short"), "{told}");
-        let events =
-            fs_err::read_dir(bench.path().join(out)).unwrap().map(|entry| entry.unwrap().path().join("events.jsonl"));
-        for events in events.filter(|events| events.exists()) {
-            let said = fs_err::read_to_string(events)
-                .unwrap()
-                .contains("of weights stay in main memory, and are brought to cuda:0");
-            assert_eq!(said, out == "short");
-        }
+        let sentence = "of weights stay in main memory, and are brought to cuda:0";
+        assert!(events(&bench.path().join(out)).iter().all(|events| events.contains(sentence) == (out == "short")));
     }
-    close(&results[0], &results[1], "with weights in main memory");
+    close(&results[0], &results[1], 5e-3, "with weights in main memory");
     let ask = ["pressure", "--items", "2", "--device", "cuda:0", "--lora", "2", "--model", ORGANISM];
     let output = bench.titer(&[("PRETENDED_SAID", "600000")], &ask);
     let said = String::from_utf8_lossy(&output.stderr);

@@ -134,8 +134,8 @@ mod tests {
         }
         assert!(settled(&torch, |_| Err(wrong("look-ups"))).is_err());
         let whole = settled(&torch, conforms).unwrap();
-        assert!(whole.torch.kernels() == KernelUse::All && whole.without.is_none());
-        assert!(remembered(&torch, PASSED).unwrap().torch.kernels() == KernelUse::All);
+        assert!(whole.torch.kernels() == KernelUse::Full && whole.without.is_none());
+        assert!(remembered(&torch, PASSED).unwrap().torch.kernels() == KernelUse::Full);
         assert!(remembered(&torch, "every operation was tried beside the processor's in f64\n").is_none());
     }
 }

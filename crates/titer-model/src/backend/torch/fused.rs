@@ -44,7 +44,7 @@ impl Fused {
         match library.kind(place.device)? {
             0 => processor.map(|_| Self::Processor),
             1 if fits && nothing.is_some() && number != Number::F64 => {
-                let is_flash = number.is_short() && causal && used == KernelUse::All;
+                let is_flash = number.is_short() && causal && used == KernelUse::Full;
                 let flash = flash.filter(|_| is_flash).map(|_| Self::Flash);
                 flash.or_else(|| efficient.map(|_| Self::Efficient))
             }

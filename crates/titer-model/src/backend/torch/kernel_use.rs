@@ -6,7 +6,7 @@ use super::tensor::Number;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KernelUse {
     /// All that torch has for the device.
-    All,
+    Full,
     /// All but flash attention.
     WithoutFlash,
     /// Those for f32 and f64.
@@ -17,12 +17,12 @@ pub enum KernelUse {
 
 impl KernelUse {
     /// All, the most first.
-    pub const ALL: [Self; 4] = [Self::All, Self::WithoutFlash, Self::WithoutShort, Self::Without];
+    pub const ALL: [Self; 4] = [Self::Full, Self::WithoutFlash, Self::WithoutShort, Self::Without];
 
     /// What it is, for people.
     pub fn words(self) -> &'static str {
         match self {
-            Self::All => "with its kernels for attention and norms",
+            Self::Full => "with its kernels for attention and norms",
             Self::WithoutFlash => "without flash attention",
             Self::WithoutShort => "without its kernels for attention and norms in bf16",
             Self::Without => "without its kernels for attention and norms",
@@ -32,7 +32,7 @@ impl KernelUse {
     /// Whether kernels in these numbers are.
     pub(super) fn has(self, number: Number) -> bool {
         match self {
-            Self::All | Self::WithoutFlash => true,
+            Self::Full | Self::WithoutFlash => true,
             Self::WithoutShort => !number.is_short(),
             Self::Without => false,
         }

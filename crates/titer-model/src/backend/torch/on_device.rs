@@ -159,7 +159,7 @@ impl<T: Real> Torch<T> {
             device,
             place,
             activations: Self::REAL,
-            kernels: KernelUse::All,
+            kernels: KernelUse::Full,
             limit: None,
             taken: 0,
             for_frozen: usize::MAX,
