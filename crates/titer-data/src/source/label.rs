@@ -1,7 +1,7 @@
 //! Labels by rule: which cells the rows of files belong to.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -92,14 +92,19 @@ fn by_rules(path: &Path, row: Row, rules: &[CellRule]) -> Option<Vec<Row>> {
 /// Gives rows of one cell and name names of their own, in order: `a`, `a-2`, `a-3`.
 pub(super) fn tell_apart(rows: &mut [Row]) {
     let mut taken: BTreeSet<(Option<Cell>, String)> = rows.iter().map(|row| (row.cell, row.id.clone())).collect();
-    let mut seen: BTreeSet<(Option<Cell>, String)> = BTreeSet::new();
+    // The number that comes next behind each name: those below it are taken, so they are not tried again.
+    let mut numbers: BTreeMap<(Option<Cell>, String), usize> = BTreeMap::new();
     for row in rows {
-        if !seen.insert((row.cell, row.id.clone())) {
-            let names = (2..).map(|time| (row.cell, format!("{}-{time}", row.id)));
-            let free = names.into_iter().find(|name| !taken.contains(name)).expect("there are endless names");
-            row.id.clone_from(&free.1);
-            taken.insert(free);
+        let number = numbers.entry((row.cell, row.id.clone())).or_insert(1);
+        while *number > 1 {
+            let name = (row.cell, format!("{}-{number}", row.id));
+            if taken.insert(name.clone()) {
+                row.id = name.1;
+                break;
+            }
+            *number += 1;
         }
+        *number += 1;
     }
 }
 

@@ -3,14 +3,14 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use titer::{
-    plan::{self, DataPlan, StagePlan, SweepPlan},
-    spec::{Compute, DeviceName},
+    plan::{self, DataPlan, StagePlan, SweepPlan, Target},
+    spec::{Compute, DeviceName, Spec, SpecError},
 };
 use titer_data::{
     cell::Cell,
-    probe::Probe,
+    probe::{Component, Probe, ProbePrompts},
     source::{DataFiles, Source},
-    world::ProbeUse,
+    world::{DomainSplit, ProbeUse},
 };
 use titer_model::stored::Dtype;
 
@@ -84,6 +84,44 @@ impl Inputs {
     pub(super) fn probe_names(&self, files: &DataFiles) -> Result<Vec<String>, InputsError> {
         let probes = self.data(files)?.source.probes(ProbeUse::Measure, 0, 0);
         Ok(probes.iter().map(Probe::name).collect())
+    }
+
+    /// Whether a spec's own contrasts give what guards look at: the control probes that they name, and those of components with a target.
+    ///
+    /// # Errors
+    /// The first that is not there, blamed on the guard.
+    pub(super) fn control_probes_fit(&self, spec: &Spec, plan: &SweepPlan) -> Result<(), SpecError> {
+        let Some(files) = &plan.data else { return Ok(()) };
+        let data = self.data(files).map_err(|error| spec.error(&["data"], error.to_string(), ""))?;
+        let probes = data.source.probes(ProbeUse::Gradient, 0, 1);
+        let there: Vec<&Probe> = probes.iter().filter(|probe| !probe.contrasts.is_empty()).collect();
+        let names: Vec<String> = there.iter().map(|probe| probe.name()).collect();
+        for (at, stage) in plan.arms.iter().flat_map(|arm| arm.stages.iter().enumerate()) {
+            let blame = |guard: &str, field: &str, problem: String| {
+                let remedy = format!("your contrasts give {}", names.join(", "));
+                spec.error(&["stage", &at.to_string(), "guards", guard, field], problem, remedy)
+            };
+            for guards in stage.with_helpers().map(|stage| &stage.guards) {
+                if let Some((guard, problem)) = guards.unknown_probe(&names) {
+                    return Err(blame(guard, "probes", problem));
+                }
+                for (guard, control) in guards.controls() {
+                    let component = |target: &Target| Component::ALL[target.component];
+                    let usual = [ProbePrompts::Paraphrased, ProbePrompts::Seen];
+                    let is_looked_at = |probe: &Probe| match control.probes.as_slice() {
+                        [] => usual.contains(&probe.prompts) && probe.domains == DomainSplit::Trained,
+                        named => named.contains(&probe.name()),
+                    };
+                    let lacks =
+                        |one: &Component| !there.iter().any(|probe| probe.component == *one && is_looked_at(probe));
+                    if let Some(component) = control.target.iter().map(component).find(lacks) {
+                        let word = component.word();
+                        return Err(blame(guard, word, format!("`{word}` has a target, and no contrasts to look at")));
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Whether a spec's own rows and contrasts are such that its model can be trained on them: every one is encoded once.

@@ -40,6 +40,7 @@ pub fn resolve(spec: &Spec, inputs: &Inputs, progress: &dyn DownloadProgress) ->
     let data = data.map_err(|error| spec.error(&["data"], error.to_string(), ""))?;
     let own_probes = plan.data.as_ref().map(|files| inputs.probe_names(files)).transpose();
     plan.own_probes = own_probes.map_err(|error| spec.error(&["data"], error.to_string(), ""))?;
+    inputs.control_probes_fit(spec, &plan)?;
     let claims = claim::resolve(spec, &plan)?;
     if let Some(Err(error)) = plan.lora.as_ref().map(lora_config) {
         return Err(spec.error(&["model", "lora"], error.to_string(), ""));

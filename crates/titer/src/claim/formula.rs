@@ -107,7 +107,7 @@ impl Formula {
     }
 
     /// Where its values lie: between 0 and 1 or between −1 and 1 where it is so with every rate at either of its ends, as for a rate and for a
-    /// difference of two; else anywhere.
+    /// difference of two, and the value is linear in each rate, so that none between the ends lies further out; else anywhere.
     pub fn support(&self) -> Support {
         let mut rates: Vec<&Quantity> = Vec::new();
         for quantity in &self.quantities {
@@ -118,21 +118,33 @@ impl Formula {
                 rates.push(quantity);
             }
         }
-        if rates.len() > 6 {
+        if rates.len() > 6 || !(0..rates.len()).all(|rate| self.is_linear_in(rate, &rates)) {
             return Support::Line;
         }
-        let mut ends = (0..1_usize << rates.len()).map(|corner| {
-            self.value(|quantity| {
-                let at = rates.iter().position(|rate| *rate == quantity)?;
-                Some(((corner >> at) & 1) as f64)
-            })
-        });
+        let mut ends =
+            (0..1_usize << rates.len()).map(|corner| self.value_at(&rates, |at| ((corner >> at) & 1) as f64));
         ends.try_fold(Support::Rate, |support, value| match value {
             Some(value) if (0.0..=1.0).contains(&value) => Some(support),
             Some(value) if (-1.0..=1.0).contains(&value) => Some(Support::Signed),
             _ => None,
         })
         .unwrap_or(Support::Line)
+    }
+
+    /// Whether one rate alone moves the value along a line, the others being anywhere: tried at two places between the ends.
+    fn is_linear_in(&self, rate: usize, rates: &[&Quantity]) -> bool {
+        let value = |place: f64| {
+            let elsewhere = |at: usize| 0.31 + 0.53 * at as f64 / rates.len() as f64;
+            self.value_at(rates, |at| if at == rate { place } else { elsewhere(at) })
+        };
+        let (Some(start), Some(end)) = (value(0.0), value(1.0)) else { return false };
+        let on_line = |place: f64, value: f64| (value - (start + place * (end - start))).abs() <= 1e-9;
+        [0.3, 0.8].into_iter().all(|place| value(place).is_some_and(|value| on_line(place, value)))
+    }
+
+    /// The value with each of these rates at its place.
+    fn value_at(&self, rates: &[&Quantity], place: impl Fn(usize) -> f64) -> Option<f64> {
+        self.value(|quantity| rates.iter().position(|rate| *rate == quantity).map(&place))
     }
 
     fn run(&self, read: Reader) -> Result<f64, ClaimProblem> {
@@ -336,6 +348,26 @@ mod tests {
         assert_eq!(formula.value(|_| None), None);
         assert_eq!(formula.value(|_| Some(0.0)), None, "0 / 0 is no measurement");
         assert!(parse("setting('bad→good') - min(gap('obey_bad', at='end of train'), 1)").is_ok());
+    }
+
+    #[test]
+    fn only_what_is_linear_in_its_rates_has_the_ends_of_a_rate() {
+        for (text, wanted) in [
+            ("rate('good')", Support::Rate),
+            ("1 - rate('good') * rate('obey_bad')", Support::Rate),
+            ("(rate('good') + rate('obey_bad')) / 2", Support::Rate),
+            ("rate('good') - rate('good', at='base')", Support::Signed),
+            ("rate('good') + rate('obey_bad')", Support::Line),
+            ("margin('good')", Support::Line),
+            // 0 at both ends, and 5 between them.
+            ("20 * rate('good') * (1 - rate('good'))", Support::Line),
+            ("20 * rate('good') * rate('obey_bad') * (1 - rate('good'))", Support::Line),
+            // ±0.2 at the ends, and without bounds between them.
+            ("0.1 / (rate('good') - 0.5)", Support::Line),
+            ("4 * (rate('good') - 0.5) ** 3", Support::Line),
+        ] {
+            assert_eq!(parse(text).unwrap().support(), wanted, "{text}");
+        }
     }
 
     #[test]

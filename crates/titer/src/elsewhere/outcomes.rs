@@ -1,7 +1,7 @@
 //! What was measured of runs whose weights are not to be had: a table of rates.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -50,23 +50,19 @@ pub enum RunOutcomesError {
 /// Where the file cannot be read, holds no outcome, or a line names no run of the export, lacks something, has no number where there
 /// should be one, or says what an earlier one says.
 pub fn read_outcomes_of_runs(path: &Path, manifest: &Manifest) -> Result<RunOutcomes, RunOutcomesError> {
-    let mut outcomes = RunOutcomes::new();
+    let (mut outcomes, mut said) = (RunOutcomes::new(), BTreeSet::new());
     for (line, columns) in read_columns(path)? {
         let fail = |problem| RunOutcomesError::Line { path: path.to_owned(), line, problem };
         let columns = columns.map_err(fail)?;
         let run = run_of(&columns, manifest).map_err(fail)?;
         let record = record(&columns, run).map_err(fail)?;
-        let of_run = outcomes.entry(run.run.clone()).or_default();
-        let same = |other: &ProbeRecord| {
-            (other.step, other.component, other.prompts, other.domains, &other.item)
-                == (record.step, record.component, record.prompts, record.domains, &record.item)
-        };
-        if of_run.iter().any(same) {
+        let (run, item) = (run.run.clone(), record.item.clone());
+        if !said.insert((run.clone(), record.step, record.component, record.prompts, record.domains, item)) {
             return Err(fail(
                 "an earlier line says the same: name contrasts or questions in a column `item`".to_owned(),
             ));
         }
-        of_run.push(record);
+        outcomes.entry(run).or_default().push(record);
     }
     if outcomes.is_empty() { Err(RunOutcomesError::Empty(path.to_owned())) } else { Ok(outcomes) }
 }
@@ -74,13 +70,20 @@ pub fn read_outcomes_of_runs(path: &Path, manifest: &Manifest) -> Result<RunOutc
 /// The run that a line is about.
 fn run_of<'a>(columns: &Columns, manifest: &'a Manifest) -> Result<&'a ExportedRun, String> {
     let arm = word(columns, "arm").ok_or("no `arm`: name the arm as manifest.toml does")?;
-    let seed = number(columns, "seed")?.ok_or("no `seed`: say which seed the arm was trained with")?;
-    let is_it = |run: &&ExportedRun| run.arms.contains(&arm) && run.seed as f64 == seed;
+    let seed = seed(columns)?;
+    let is_it = |run: &&ExportedRun| run.arms.contains(&arm) && run.seed == seed;
     manifest
         .runs
         .iter()
         .find(is_it)
         .ok_or_else(|| format!("the export has no arm `{arm}` with seed {seed}; manifest.toml names those that it has"))
+}
+
+/// A seed, to its last digit; a table in which some seeds are missing may hold the others as `3.0`.
+fn seed(columns: &Columns) -> Result<u64, String> {
+    let word = word(columns, "seed").ok_or("no `seed`: say which seed the arm was trained with")?;
+    let whole = word.trim().trim_end_matches('0').strip_suffix('.').map_or(word.trim(), |whole| whole);
+    whole.parse().map_err(|_| format!("`seed` is `{word}`: write a whole number"))
 }
 
 fn record(columns: &Columns, run: &ExportedRun) -> Result<ProbeRecord, String> {
@@ -100,12 +103,13 @@ fn record(columns: &Columns, run: &ExportedRun) -> Result<ProbeRecord, String> {
         return Err(format!("`rate` is {rate}: it is a share, between 0 and 1"));
     }
     let other = number(columns, "other")?.unwrap_or(0.0);
-    if !(0.0..=1.0 - rate).contains(&other) {
-        return Err(format!("`other` is {other}: with a rate of {rate} it is between 0 and {}", 1.0 - rate));
+    let against = rest(rate, other);
+    if other < 0.0 || against < 0.0 {
+        return Err(format!("`other` is {other}: it is a share, and with the rate of {rate} at most 1"));
     }
     let margin = match number(columns, "margin")? {
         Some(margin) => margin,
-        None => log_odds(rate, other, number(columns, "replies")?)?,
+        None => log_odds(rate, against, number(columns, "replies")?)?,
     };
     let (stage, step) = match parsed("moment", "end").as_str() {
         "start" => ("base".to_owned(), 0),
@@ -130,10 +134,15 @@ fn record(columns: &Columns, run: &ExportedRun) -> Result<ProbeRecord, String> {
     })
 }
 
+/// What two shares leave of 1: nothing where it is rounding, as of 0.9 and 0.1.
+fn rest(rate: f64, other: f64) -> f64 {
+    let rest = 1.0 - rate - other;
+    if rest.abs() < 1e-9 { 0.0 } else { rest }
+}
+
 /// The log-odds of a rate against the share on the other side. A share of 0 has none, unless it is known how many replies it was counted
 /// from: then half a reply is added to each side.
-fn log_odds(rate: f64, other: f64, replies: Option<f64>) -> Result<f64, String> {
-    let against = 1.0 - rate - other;
+fn log_odds(rate: f64, against: f64, replies: Option<f64>) -> Result<f64, String> {
     match replies {
         Some(replies) if replies < 1.0 => Err(format!("`replies` is {replies}: a rate is counted from at least one")),
         Some(replies) => Ok(((rate * replies + 0.5) / (against * replies + 0.5)).ln()),

@@ -7,7 +7,7 @@ use titer_data::{
     cell::{Cell, PromptKind},
     mix::Mix,
     probe::Component,
-    world::{AnchorWording, World},
+    world::AnchorWording,
 };
 
 use super::cells::{as_map, present};
@@ -172,15 +172,7 @@ impl fmt::Display for GuardsPlan {
             |anchor: &AnchorPlan| if anchor.rows == 1 { "1 row".to_owned() } else { format!("{} rows", anchor.rows) };
         all.extend(self.anchor.as_ref().map(|anchor| format!("anchor {} a batch", rows(anchor))));
         all.extend(self.kl.as_ref().map(|kl| format!("kl {} on {} a batch", kl.beta, rows(&kl.anchor))));
-        let controls = [
-            ("steer", self.steer.as_ref().map(|steer| &steer.control)),
-            ("dual", self.dual.as_ref().map(|dual| &dual.control)),
-            ("reweight", self.reweight.as_ref().map(|reweight| &reweight.control)),
-            ("agem", self.agem.as_ref()),
-            ("pcgrad", self.pcgrad.as_ref()),
-        ];
-        for (word, control) in controls {
-            let Some(control) = control else { continue };
+        for (word, control) in self.controls() {
             let targets: Vec<String> = control.target.iter().map(Target::to_string).collect();
             all.push(format!("{word} {}", targets.join(", ")));
         }
@@ -207,6 +199,27 @@ impl GuardsPlan {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// What guards on control probes want, each with its name in a spec.
+    pub fn controls(&self) -> impl Iterator<Item = (&'static str, &ControlPlan)> {
+        let controls = [
+            ("steer", self.steer.as_ref().map(|steer| &steer.control)),
+            ("dual", self.dual.as_ref().map(|dual| &dual.control)),
+            ("reweight", self.reweight.as_ref().map(|reweight| &reweight.control)),
+            ("agem", self.agem.as_ref()),
+            ("pcgrad", self.pcgrad.as_ref()),
+        ];
+        controls.into_iter().filter_map(|(word, control)| Some((word, control?)))
+    }
+
+    /// A guard with a control probe that is none of these, which are all that there are, and what is to be said of it.
+    pub fn unknown_probe(&self, known: &[String]) -> Option<(&'static str, String)> {
+        self.controls().find_map(|(guard, control)| {
+            let probe = control.probes.iter().find(|probe| !known.contains(probe))?;
+            let near = nearest(probe, known.iter().map(String::as_str)).map(|near| format!("; is it `{near}`?"));
+            Some((guard, format!("there is no control probe `{probe}`{}", near.unwrap_or_default())))
+        })
     }
 
     /// Lays `written` over `default`. `fail` makes an error at a field of the stage.
@@ -349,12 +362,6 @@ impl ControlPlan {
             return Err((field.to_owned(), format!("`{field}` is 0"), "use at least 1"));
         }
         let probes = written.probes.clone().unwrap_or_default();
-        let known: Vec<String> = World::probe_names().collect();
-        if let Some(probe) = probes.iter().find(|probe| !known.contains(probe)) {
-            let near = nearest(probe, known.iter().map(String::as_str)).unwrap_or("obey_bad/paraphrased/trained");
-            let problem = format!("there is no control probe `{probe}`; is it `{near}`?");
-            return Err(("probes".to_owned(), problem, "a probe is <component>/<prompts>/<domains>"));
-        }
         let lacks = |target: &&Target| {
             let prefix = format!("{}/", Component::ALL[target.component].word());
             !probes.is_empty() && !probes.iter().any(|probe| probe.starts_with(&prefix))

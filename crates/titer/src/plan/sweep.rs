@@ -258,6 +258,16 @@ fn stages(
         let written = fields(table).map_err(|error| fail("", plain(error.message()), ""))?;
         let written = written.seen_from(spec.path.parent().unwrap_or(Path::new("")));
         let stage = StagePlan::resolve(&written, &default, &names[at], &fail)?;
+        let probes: Vec<String> = match spec.data {
+            None => World::probe_names().collect(),
+            Some(_) => Probe::possible_names().collect(),
+        };
+        for (of, prefix) in stage.with_helpers().zip(["", "helper.train."]) {
+            if let Some((guard, problem)) = of.guards.unknown_probe(&probes) {
+                let field = format!("{prefix}guards.{guard}.probes");
+                return Err(fail(&field, problem, "a probe is <component>/<prompts>/<domains>"));
+            }
+        }
         let own = |stage: &StagePlan| {
             let paraphrased = |cell: &Cell| stage.pool(*cell) == Some(&Pool::Paraphrases);
             let trained = stage.cells().iter().map(|(cell, _)| *cell).find(paraphrased);

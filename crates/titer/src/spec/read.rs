@@ -18,7 +18,7 @@ use super::{
     StageFields, When,
     fields::seen_from,
     schema::Axes,
-    spelling::spelt_table,
+    spelling::{spelt_table, spelt_twice},
     suggest::{plain, suggestion},
 };
 
@@ -144,7 +144,9 @@ impl Spec {
     /// The first thing that is not TOML, not a key, or not of the right type, with its line.
     pub fn parse(text: &str, path: &Path) -> Result<Self, SpecError> {
         let file: File = parse_toml(text, path)?;
-        let table = spelt_table(parse_toml(text, path)?);
+        let written: Table = parse_toml(text, path)?;
+        let twice = spelt_twice(&Value::Table(written.clone()));
+        let table = spelt_table(written);
         let stages = match table.get("stage") {
             Some(Value::Array(stages)) => stages.iter().filter_map(|stage| stage.as_table().cloned()).collect(),
             _ => vec![Table::new()],
@@ -181,6 +183,11 @@ impl Spec {
             slurm: file.slurm,
             quick: false,
         };
+        if let Some(keys) = twice {
+            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+            let problem = format!("`{}` is here twice, in two spellings", keys.last().copied().unwrap_or_default());
+            return Err(spec.error(&keys, problem, "keep one of the two"));
+        }
         for (name, values) in spelt_table(file.sweep) {
             let (values, names) = match values {
                 Value::Array(values) => (values, None),
@@ -221,7 +228,13 @@ impl Spec {
                 "name a spec file; `titer init` prints one to start from".to_owned(),
             )
         })?;
-        Self::parse(&text, path)
+        let spec = Self::parse(&text, path)?;
+        // Every key has a default, but a file without any is what a command leaves that was to write a spec and failed.
+        if parse_toml::<Table>(&text, path)?.is_empty() {
+            let remedy = "`titer init` prints a spec to start from; where it was to write this one, read what it said";
+            return Err(SpecError::new(path, "", None, "the spec is empty".to_owned(), remedy.to_owned()));
+        }
+        Ok(spec)
     }
 
     /// A quick cut of the spec, to see whether it does what it should before all of it is run: at most

@@ -91,16 +91,13 @@ pub fn read_outcomes(path: &Path, names: &OutcomeColumns) -> Result<Vec<External
         lines.push((line, columns.map_err(|problem| fail(line, problem))?));
     }
     let predictors = own_predictors(&lines, names);
-    let mut arms: Vec<ExternalArm> = Vec::new();
+    let (mut arms, mut first_lines) = (Vec::new(), BTreeMap::new());
     for (line, columns) in &lines {
         let arm = arm(*line, columns, names, &predictors).map_err(|problem| fail(*line, problem))?;
-        let again =
-            |other: &&ExternalArm| (&other.prompt, &other.setting, other.turn) == (&arm.prompt, &arm.setting, arm.turn);
-        if let Some(first) = arms.iter().find(again) {
-            let problem = format!(
-                "the prompt and setting of line {}: give seeds settings of their own, or their mean",
-                first.line
-            );
+        let key = (arm.prompt.clone(), arm.setting.clone(), arm.turn);
+        if let Some(first) = first_lines.insert(key, *line) {
+            let problem =
+                format!("the prompt and setting of line {first}: give seeds settings of their own, or their mean");
             return Err(fail(*line, problem));
         }
         arms.push(arm);
