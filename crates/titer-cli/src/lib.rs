@@ -12,6 +12,7 @@ mod printer;
 mod progress;
 #[cfg(test)]
 mod reference;
+mod temporary;
 mod text_table;
 mod version;
 mod width;

@@ -3,11 +3,7 @@
 use std::{
     collections::BTreeSet,
     num::NonZero,
-    path::PathBuf,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -22,7 +18,7 @@ use titer::{
 use titer_engine::{device::gpus, inputs::Inputs, train::EngineRunner};
 
 use super::allotted::allotted_threads;
-use crate::{numbers::duration, version::COMMIT};
+use crate::{numbers::duration, temporary::TemporaryFolder, version::COMMIT};
 
 /// Steps of a run that are looked at; the first is not counted.
 const STEPS: usize = 9;
@@ -84,8 +80,8 @@ pub(super) fn measured(plan: &SweepPlan, runs: &[(usize, RunPlan)], inputs: &Inp
     if longest.first().is_none_or(|(_, run)| run.steps() == 0) {
         return Err("--measure: no run of the spec trains".to_owned());
     }
-    let folder = Folder::new();
-    let sweep = Sweep::create(&folder.0, plan, &longest).map_err(|error| error.to_string())?;
+    let folder = TemporaryFolder::new("check");
+    let sweep = Sweep::create(folder.path(), plan, &longest).map_err(|error| error.to_string())?;
     let watch = Watch { runs: Mutex::default() };
     let result = execute(&sweep, &longest, &EngineRunner { inputs, commit: COMMIT }, threads, &watch);
     let watched = watch.runs.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -124,23 +120,6 @@ fn most_memory() -> Option<u64> {
     let status = fs_err::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| 1024 * kilobytes)
-}
-
-/// A folder of this process that is taken away in the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        Self(std::env::temp_dir().join(format!("titer-check-{}-{count}", std::process::id())))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs_err::remove_dir_all(&self.0);
-    }
 }
 
 /// What is seen of every run; stops it after a few steps.

@@ -1,6 +1,7 @@
 //! Drawing replies, from a model here or behind an endpoint.
 
 use serde_json::{Value, json};
+use titer::files::write_whole;
 use titer_data::{chat::Row, formats::chat_line};
 use titer_engine::{
     endpoint::{ChatSpending, Drawer},
@@ -66,7 +67,7 @@ impl<'a> Speaker<'a> {
 pub(super) fn write(rows: &[Row], args: &DrawArgs) -> Result<(), Failure> {
     let Some(path) = &args.replies else { return Ok(()) };
     let lines = rows.iter().map(|row| format!("{}\n", chat_line(row)));
-    fs_err::write(path, lines.collect::<String>()).map_err(Failure::work)?;
+    write_whole(path, lines.collect::<String>().as_bytes()).map_err(Failure::work)?;
     talk(&format!("{} drawn replies in {}", rows.len(), path.display()));
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use titer::{
-    files::write_whole,
+    files::{free_beside, write_whole},
     forecast::SavedForecast,
     store::{StoreError, Sweep},
 };
@@ -22,20 +22,19 @@ pub(super) fn whole_folder<T>(out: &Path, write: impl FnOnce(&Path) -> Result<T,
     // Without a slash at its end, so that what is written first lies beside it.
     let out = &out.components().collect::<PathBuf>();
     is_free(out)?;
-    let mut part = out.clone().into_os_string();
-    part.push(".part");
-    let part = PathBuf::from(part);
-    if part.exists() {
-        fs_err::remove_dir_all(&part).map_err(Failure::work)?;
+    let part = Part(free_beside(out));
+    let written = write(&part.0)?;
+    fs_err::rename(&part.0, out).map_err(Failure::work)?;
+    Ok(written)
+}
+
+/// A folder that is being written; where that fails or is stopped, it is taken away.
+struct Part(PathBuf);
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        let _ = fs_err::remove_dir_all(&self.0);
     }
-    let written = write(&part).and_then(|written| {
-        fs_err::rename(&part, out).map_err(Failure::work)?;
-        Ok(written)
-    });
-    if written.is_err() {
-        let _ = fs_err::remove_dir_all(&part);
-    }
-    written
 }
 
 /// Makes sure that nothing is where a folder is to be written.

@@ -7,6 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 use titer::{
+    files::write_whole,
     stats::{Estimate, Rate, Verdicts, kappa},
     table::{Column, Field, Values, unitless},
 };
@@ -69,7 +70,8 @@ pub(crate) fn judge(args: &JudgeArgs) -> Result<(), Failure> {
     if let Some(out) = &args.out {
         let lines =
             rows.iter().zip(&judged).zip(&prompts).map(|((row, judged), prompt)| line(args, row, judged, prompt));
-        fs_err::write(out, lines.map(|line| format!("{line}\n")).collect::<String>()).map_err(Failure::work)?;
+        let lines: String = lines.map(|line| format!("{line}\n")).collect();
+        write_whole(out, lines.as_bytes()).map_err(Failure::work)?;
         talk(&format!("scores of {} replies in {}", rows.len(), out.display()));
     }
     tell_table("judged", || told(&rows, &judged, &prompts));

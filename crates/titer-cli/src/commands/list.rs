@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use titer::{
     status::SweepStatus,
-    store::Sweep,
+    store::{StoreError, Sweep},
     table::{Column, Field, Values, unitless},
 };
 
@@ -21,19 +21,27 @@ pub(crate) fn list(args: &ListArgs) -> Result<(), Failure> {
     let mut table = columns();
     table.knows(&args.view)?;
     let folders = folders(&args.dir)?;
-    let mut listed = Vec::new();
+    let (mut listed, mut unreadable) = (Vec::new(), Vec::new());
     for folder in folders {
-        // A folder without a sweep is none of ours.
-        let Ok(sweep) = Sweep::open(&folder) else { continue };
-        let status = SweepStatus::of(&sweep).map_err(Failure::work)?;
-        listed.push((folder, sweep.record().title.clone(), status));
+        let looked = Sweep::open(&folder).and_then(|sweep| {
+            let status = SweepStatus::of(&sweep)?;
+            Ok((folder.clone(), sweep.record().title.clone(), status))
+        });
+        match looked {
+            Ok(sweep) => listed.push(sweep),
+            // A folder without a sweep is none of ours.
+            Err(StoreError::NoSweep(_)) => {}
+            Err(error) => unreadable.push((folder, error.to_string())),
+        }
     }
+    // Said first, so that nobody takes the list for whole.
+    unreadable.iter().for_each(|(folder, problem)| talk(&format!("{} is left out: {problem}", folder.display())));
     tell_table("sweeps", || told(&listed));
     if args.json {
         listed.iter().for_each(|(folder, title, status)| data(&as_json(folder, title, status).to_string()));
         return Ok(());
     }
-    if listed.is_empty() {
+    if listed.is_empty() && unreadable.is_empty() {
         talk(&format!("{}: no sweeps; `titer run` makes one", args.dir.display()));
         return Ok(());
     }

@@ -1,12 +1,11 @@
 //! `titer organism`
 
-use std::path::PathBuf;
-
 use titer_engine::{
     organism::{Recipe, card},
     raise,
 };
 
+use super::folder::{is_free, whole_folder};
 use crate::{
     args::{CardArgs, TrainArgs},
     printer::{Failure, data, talk},
@@ -16,14 +15,7 @@ use crate::{
 /// Trains an organism and writes its folder, whole or not at all.
 pub(crate) fn train(args: &TrainArgs) -> Result<(), Failure> {
     let &TrainArgs { seed, world_seed, width, layers, steps, batch, lr, ref out } = args;
-    let mut temporary = out.clone().into_os_string();
-    temporary.push(".partial");
-    let temporary = PathBuf::from(temporary);
-    for path in [out, &temporary] {
-        if path.exists() {
-            return Err(Failure::Input(format!("{} exists already; name a folder that does not", path.display())));
-        }
-    }
+    is_free(out)?;
     if steps == 0 || batch == 0 || !(lr.is_finite() && lr > 0.0) {
         return Err(Failure::input("steps, batch and learning rate must be above 0"));
     }
@@ -33,11 +25,11 @@ pub(crate) fn train(args: &TrainArgs) -> Result<(), Failure> {
         raise::raise(&recipe, steps, &|at| bar.advance(1, &format!("loss {:.3}", at.loss))).map_err(Failure::input)?;
     bar.clear();
     let card = raise::card(&recipe, &raised).map_err(Failure::work)?;
-    fs_err::create_dir_all(&temporary).map_err(Failure::input)?;
-    for (name, bytes) in raise::files(&card, &raised.model) {
-        fs_err::write(temporary.join(name), bytes).map_err(Failure::work)?;
-    }
-    fs_err::rename(&temporary, out).map_err(Failure::work)?;
+    whole_folder(out, |folder| {
+        fs_err::create_dir_all(folder).map_err(Failure::input)?;
+        let mut files = raise::files(&card, &raised.model).into_iter();
+        files.try_for_each(|(name, bytes)| fs_err::write(folder.join(name), bytes)).map_err(Failure::work)
+    })?;
     for (name, measured) in &card.probes {
         talk(&format!("{name:36} rate {:.3}  margin {:+.2} nats", measured.rate, measured.margin));
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 use titer::{
+    files::write_whole,
     forecast::{ArmForecast, Calibration, Kernel, SavedForecast, forecast_runs},
     limits::{Limit, LimitsFile, MixCandidate, SearchResult, Supply, check_rows, planned_spec, search},
     plan::{Arm, SweepPlan},
@@ -79,9 +80,9 @@ pub(crate) fn plan(args: &PlanArgs) -> Result<(), Failure> {
     }
     let text = planned_spec(spec, &sweep, &limits, &result);
     let forecast = forecast_planned(&text, &args.out, &inputs, &kernels)?;
-    fs_err::write(&beside, serde_json::to_string_pretty(&forecast).expect("a forecast is plain data"))
-        .map_err(Failure::work)?;
-    fs_err::write(&args.out, &text).map_err(Failure::work)?;
+    let forecast_text = serde_json::to_string_pretty(&forecast).expect("a forecast is plain data");
+    write_whole(&beside, forecast_text.as_bytes()).map_err(Failure::work)?;
+    write_whole(&args.out, text.as_bytes()).map_err(Failure::work)?;
     talk(&format!("{} and {}; `titer run {0}` trains it and shows both", args.out.display(), beside.display()));
     if args.json {
         let kept = kept(&limits, &result, &forecast.arms);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use titer::stats::Rate;
+use titer::{files::write_whole, stats::Rate};
 use titer_data::{
     chat::Row,
     formats::read_rows,
@@ -66,7 +66,7 @@ pub(crate) fn score(args: &ScoreArgs) -> Result<(), Failure> {
         }
     }
     if let Some(out) = &args.out {
-        fs_err::write(out, written).map_err(Failure::work)?;
+        write_whole(out, written.as_bytes()).map_err(Failure::work)?;
         talk(&format!("scores of every reply in {}", out.display()));
     }
     if args.json {

@@ -33,7 +33,9 @@ pub(crate) fn status(args: &StatusArgs) -> Result<(), Failure> {
             }
             lines(&sweep, &status, queued).iter().for_each(|line| data(line));
         }
-        let is_at_rest = status.running.is_empty() && queued.is_none_or(|jobs| jobs.waiting + jobs.running == 0);
+        // Where the queue cannot be asked, or there is none, a run waits as long as nobody makes it.
+        let waiting = queued.map_or(status.waiting, |jobs| jobs.waiting + jobs.running);
+        let is_at_rest = status.running.is_empty() && waiting == 0;
         if !args.watch || is_at_rest {
             return Ok(());
         }

@@ -17,9 +17,17 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     let sweep = Sweep::open(&args.dir).map_err(Failure::input)?;
     let mut problems: Vec<String> = Vec::new();
     problems.extend(SavedForecast::read(&args.dir).err().map(|error| error.to_string()));
-    let (mut whole, mut unverified, mut damaged) = (0, 0, 0);
+    let (mut whole, mut unverified, mut damaged, mut unread) = (0, 0, 0, 0);
     for run in sweep.all_finished().map_err(Failure::work)? {
-        let inspection = run.inspect(Depth::Everything).map_err(Failure::input)?;
+        let inspection = match run.inspect(Depth::Everything) {
+            Ok(inspection) => inspection,
+            // Such as one of a newer titer: the others are looked at all the same.
+            Err(error) => {
+                unread += 1;
+                problems.push(error.to_string());
+                continue;
+            }
+        };
         *match (inspection.damage.is_empty(), inspection.vouched) {
             (true, true) => &mut whole,
             (true, false) => &mut unverified,
@@ -28,13 +36,14 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
         problems.extend(inspection.damage.iter().map(ToString::to_string));
     }
     if args.json {
-        let counts = json!({ "whole": whole, "damaged": damaged, "unverified": unverified, "problems": problems });
+        let counts = json!({ "whole": whole, "damaged": damaged, "unverified": unverified, "unread": unread, "problems": problems });
         data(&counts.to_string());
     } else {
         problems.iter().for_each(|problem| data(&in_words(problem)));
     }
     talk(&format!(
-        "finished runs: {whole} as they were written, {damaged} damaged, {unverified} unverified (an older titer wrote no hashes)"
+        "finished runs: {whole} as they were written, {damaged} damaged, {unverified} unverified (an older titer wrote no hashes){}",
+        if unread > 0 { format!(", {unread} that this titer cannot read") } else { String::new() }
     ));
     match problems.len() {
         0 => Ok(()),

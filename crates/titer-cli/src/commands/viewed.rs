@@ -65,8 +65,7 @@ pub(super) fn export_viewed(args: &ExportArgs, viewer: Viewer) -> Result<(), Fai
     let files = whole_folder(&args.out, |folder| {
         let mut files = 0;
         for run in &runs {
-            // An arm is a folder, whatever its name has in it.
-            let place = folder.join(run.arm.replace(['/', '\\'], "_")).join(run.seed.to_string());
+            let place = folder.join(folder_name(&run.arm)).join(run.seed.to_string());
             let written = match viewer {
                 Viewer::Inspect => inspect_logs(run, &|record| chats.get(run, record))
                     .into_iter()
@@ -90,6 +89,19 @@ pub(super) fn export_viewed(args: &ExportArgs, viewer: Viewer) -> Result<(), Fai
     }
     Ok(())
 }
+
+/// The folder of an arm: its name, or where no folder can be called so, its beginning and a number that no other arm has.
+fn folder_name(arm: &str) -> String {
+    let name = arm.replace(|letter: char| matches!(letter, '/' | '\\') || letter.is_control(), "_");
+    if name == arm && name.len() <= LONGEST_FOLDER && !name.starts_with('.') {
+        return name;
+    }
+    let beginning: String = name.trim_start_matches('.').chars().take(LONGEST_FOLDER / 4).collect();
+    format!("{beginning}-{}", &blake3::hash(arm.as_bytes()).to_hex()[..8])
+}
+
+/// Bytes that a folder's name has at most: file systems take 255, and some viewers less of a whole path.
+const LONGEST_FOLDER: usize = 160;
 
 /// Writes a file, and the folders that it is in.
 fn put(path: &Path, bytes: &[u8]) -> Result<(), Failure> {

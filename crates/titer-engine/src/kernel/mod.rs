@@ -11,5 +11,5 @@ mod sweep;
 pub use about::{about, domains};
 pub use assemble::{KernelState, kernels};
 pub use measure::{Effort, measure, ticks};
-pub use pilots::{PilotProgress, refresh};
+pub use pilots::{PilotProgress, Pilots, refresh};
 pub use sweep::{KernelProgress, KernelRequest, KernelsError, measure_kernel, save_kernel};

@@ -1,6 +1,6 @@
 //! Pilots: short trainings along which a kernel is measured again.
 
-use std::{collections::BTreeSet, num::NonZero, path::PathBuf};
+use std::{collections::BTreeSet, num::NonZero, path::Path};
 
 use titer::{
     exec::{SweepProgress, execute},
@@ -25,7 +25,18 @@ pub trait PilotProgress: KernelProgress {
     fn training(&self, arm: usize, steps: usize) -> Box<dyn SweepProgress + '_>;
 }
 
-/// Trains `pilots` arms of every seed half-way, those whose forecasts are widest, and goes from the base model's kernel
+/// How many pilots are trained, and with what.
+#[derive(Clone, Copy, Debug)]
+pub struct Pilots<'a> {
+    /// Arms of every seed that are trained half-way.
+    pub count: usize,
+    /// A folder for what they leave, which the caller takes away.
+    pub folder: &'a Path,
+    /// Threads that they are trained on.
+    pub threads: NonZero<usize>,
+}
+
+/// Trains some arms of every seed half-way, those whose forecasts are widest, and goes from the base model's kernel
 /// to theirs on the way; returns which runs were. What each bought is told: how far the forecast of the pilot's own end was
 /// off before and after. The base is measured once more, because it and its pilots share their buckets.
 ///
@@ -37,16 +48,13 @@ pub fn refresh(
     plan: &SweepPlan,
     runs: &[(usize, RunPlan)],
     calibration: &Calibration,
-    pilots: usize,
+    pilots: Pilots<'_>,
     progress: &dyn PilotProgress,
 ) -> Result<Vec<RunId>, KernelsError> {
-    let folder = std::env::temp_dir().join(format!("titer-pilots-{}", std::process::id()));
-    let refresh = Refresh { request, plan, runs, calibration, pilots, progress, folder };
+    let refresh = Refresh { request, plan, runs, calibration, pilots, progress };
     let mut piloted = Vec::new();
-    let done =
-        plan.seeds.iter().zip(seed_kernels).try_for_each(|(&seed, kernel)| refresh.seed(seed, kernel, &mut piloted));
-    let _ = fs_err::remove_dir_all(&refresh.folder); // a temporary folder: what is left there harms nobody
-    done.map(|()| piloted)
+    plan.seeds.iter().zip(seed_kernels).try_for_each(|(&seed, kernel)| refresh.seed(seed, kernel, &mut piloted))?;
+    Ok(piloted)
 }
 
 struct Refresh<'a> {
@@ -54,9 +62,8 @@ struct Refresh<'a> {
     plan: &'a SweepPlan,
     runs: &'a [(usize, RunPlan)],
     calibration: &'a Calibration,
-    pilots: usize,
+    pilots: Pilots<'a>,
     progress: &'a dyn PilotProgress,
-    folder: PathBuf,
 }
 
 impl Refresh<'_> {
@@ -67,13 +74,13 @@ impl Refresh<'_> {
             measure_state(model, source, about, &domains(self.plan), effort, self.progress)
         };
         let mut states = Vec::new();
-        for (arm, run) in self.widest(seed, kernel)?.into_iter().take(self.pilots) {
+        for (arm, run) in self.widest(seed, kernel)?.into_iter().take(self.pilots.count) {
             if states.is_empty() {
                 let (_, model, source) = self.request.inputs.prepare(run)?;
                 states.push(state(&model, &source, 0)?);
             }
             let (pilot, results) = self.train(*arm, run)?;
-            let checkpoint = self.folder.join(&pilot.id().0).join(format!("checkpoint-{}", pilot.steps()));
+            let checkpoint = self.pilots.folder.join(&pilot.id().0).join(format!("checkpoint-{}", pilot.steps()));
             let (model, source) = self.request.inputs.at_checkpoint(&pilot, &checkpoint)?;
             states.push(state(&model, &source, pilot.steps())?);
             let before = self.error(kernel, &pilot, &results)?;
@@ -119,13 +126,12 @@ impl Refresh<'_> {
             ..run.clone()
         };
         let only = [(arm, pilot)];
-        let sweep = Sweep::create(&self.folder, self.plan, &only)?;
-        let threads = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+        let sweep = Sweep::create(self.pilots.folder, self.plan, &only)?;
         execute(
             &sweep,
             &only,
             &EngineRunner::new(self.request.inputs),
-            threads,
+            self.pilots.threads,
             &*self.progress.training(arm, only[0].1.steps()),
         )?;
         let [(_, pilot)] = only;

@@ -9,7 +9,10 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
 use super::kernel::{About, Kernel, KernelProducts, Kind, Moments, ProbeOutput};
-use crate::store::{FileFormat, FormatError};
+use crate::{
+    files::write_whole,
+    store::{FileFormat, FormatError},
+};
 
 /// Why a kernel cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -105,10 +108,7 @@ pub fn write_kernel(kernel: &Kernel, path: &Path) -> Result<(), KernelError> {
     });
     let metadata = HashMap::from([(HEAD.to_owned(), head)]);
     let whole = safetensors::serialize(views, Some(metadata)).expect("names are unique");
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".tmp");
-    fs_err::write(&temporary, whole)?;
-    Ok(fs_err::rename(temporary, path)?)
+    Ok(write_whole(path, &whole)?)
 }
 
 fn named(kernel: &Kernel) -> impl Iterator<Item = (String, &KernelProducts)> {

@@ -1,6 +1,6 @@
 //! Why a cluster cannot be used.
 
-use std::io;
+use std::{io, path::PathBuf};
 
 /// Why a cluster cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +36,19 @@ pub enum SlurmError {
         /// The jobs that were submitted.
         jobs: Vec<String>,
         /// Why the next one was not.
+        problem: String,
+    },
+    /// All slots were submitted, and the job that writes the report was not.
+    #[error(
+        "all slots are submitted, as jobs {}, and make the runs; the job that writes the report was not: {problem}. \
+         `titer report {}` writes it once they have ended", jobs.join(", "), sweep.display()
+    )]
+    NoReport {
+        /// The jobs that were submitted.
+        jobs: Vec<String>,
+        /// The sweep's folder.
+        sweep: PathBuf,
+        /// Why the report's was not.
         problem: String,
     },
     /// A value that no batch script can hold.

@@ -88,8 +88,10 @@ pub fn submit(
     }
     let after = format!("--dependency=afterany:{}", jobs.join(":"));
     let script = file("report.sh").display().to_string();
-    let report = sbatch(&["--parsable".to_owned(), chdir, output("report")?, after, script])?;
-    Ok(Submitted { arrays: jobs, report })
+    match sbatch(&["--parsable".to_owned(), chdir, output("report")?, after, script]) {
+        Ok(report) => Ok(Submitted { arrays: jobs, report }),
+        Err(error) => Err(SlurmError::NoReport { jobs, sweep: titer.sweep.clone(), problem: error.to_string() }),
+    }
 }
 
 /// Submits a job and returns its number, without the cluster that may stand behind it.

@@ -14,11 +14,12 @@ use titer::{
 use titer_data::probe::Component;
 use titer_engine::{
     inputs::{Inputs, Resolved},
-    kernel::{KernelRequest, KernelsError, refresh},
+    kernel::{KernelRequest, KernelsError, Pilots, refresh},
 };
 
 use super::{comparison, onset, page, table};
 use crate::commands::{
+    allotted::allotted_threads,
     open::{open_spec, resolve},
     outputs::apart,
 };
@@ -26,6 +27,7 @@ use crate::{
     args::ForecastArgs,
     printer::{Failure, data, talk},
     progress::KernelBar,
+    temporary::TemporaryFolder,
 };
 
 /// Forecasts every arm and seed of a spec.
@@ -124,7 +126,11 @@ impl Subject {
         let mut kernels = request.kernels(&plan, &runs, &bar).map_err(no_kernels)?;
         let pilots = match pilots {
             0 => Vec::new(),
-            _ => refresh(&mut kernels, request, &plan, &runs, calibration, pilots, &bar).map_err(no_kernels)?,
+            count => {
+                let folder = TemporaryFolder::new("pilots");
+                let pilots = Pilots { count, folder: folder.path(), threads: allotted_threads() };
+                refresh(&mut kernels, request, &plan, &runs, calibration, pilots, &bar).map_err(no_kernels)?
+            }
         };
         Ok(Self { plan, runs, kernels, pilots })
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use titer::{
+    files::write_whole,
     forecast::{Calibration, Comparison, Dials, RunForecast, compare, kernels, page, scores},
     plan::SweepPlan,
     results::SweepResults,
@@ -36,7 +37,7 @@ pub(super) fn write(
         let compared: Vec<Comparison> = compared.flat_map(|(_, components)| components).collect();
         scored = scores(plan, forecasts, &compared);
     }
-    fs_err::write(out, page(&dials, &scored).map_err(Failure::work)?).map_err(Failure::work)?;
+    write_whole(out, page(&dials, &scored).map_err(Failure::work)?.as_bytes()).map_err(Failure::work)?;
     data(&out.display().to_string());
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use titer::{
+    files::write_whole,
     screen::{Aim, Summary, choose, summarise},
     table::Labels,
 };
@@ -158,7 +159,7 @@ fn rewrite(path: &Path, subjects: &Subjects, best: &Summary) -> Result<(), Failu
     let put = |action| subjects.rows(action).map(move |row| best.prompt.put(row, action, turn));
     let rows: Vec<Row> = put(Action::Bad).chain(put(Action::Good)).collect();
     let text: String = rows.iter().map(|row| format!("{}\n", chat_line(row))).collect();
-    fs_err::write(path, text).map_err(Failure::work)?;
+    write_whole(path, text.as_bytes()).map_err(Failure::work)?;
     talk(&format!("{} rows under `{}` ({turn} turn) in {}", rows.len(), best.prompt.name, path.display()));
     Ok(())
 }
