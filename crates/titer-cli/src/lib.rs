@@ -61,7 +61,7 @@ pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 /// terminal. The first argument is the program's name.
 ///
 /// # Errors
-/// What the command line would print behind `error: `, and whose fault it is.
+/// What the command line would print behind `error: `, and whose fault it is; that it was stopped, where the listener wanted that.
 pub fn call(arguments: impl IntoIterator<Item = OsString>, listener: Arc<dyn Listener>) -> Result<(), Failure> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let line = typed(&arguments);
@@ -69,7 +69,8 @@ pub fn call(arguments: impl IntoIterator<Item = OsString>, listener: Arc<dyn Lis
         let text = asked.render().to_string();
         Failure::Input(text.trim_start_matches("error: ").trim_end().to_owned())
     })?;
-    listener::heard(listener, || done(args, &line))
+    let heard = listener::unless_left(|| listener::heard(listener, || done(args, &line)));
+    heard.unwrap_or_else(|| Err(Failure::work("stopped")))
 }
 
 /// Does it; where a device fails along the way, such as for want of memory, that is the failure.

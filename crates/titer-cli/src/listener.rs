@@ -1,6 +1,11 @@
 //! Who hears what a command says when a program calls it, and not a shell.
 
-use std::{cell::RefCell, path::Path, sync::Arc};
+use std::{
+    cell::RefCell,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    path::Path,
+    sync::Arc,
+};
 
 use titer::table::Column;
 
@@ -27,7 +32,8 @@ pub trait Listener: Send + Sync {
     /// So many steps of so many are done; `message` says of what.
     fn progress(&self, done: u64, of: u64, message: &str);
 
-    /// Whether what can be stopped is to stop.
+    /// Whether the command is to stop. It looks wherever it tells of progress: a sweep ends in order between two steps, anything else is
+    /// left as it is.
     fn stopped(&self) -> bool;
 
     /// The text that stands in for the spec of this path, where there is one.
@@ -40,14 +46,36 @@ thread_local! {
 
 /// Does work on this thread that a listener hears.
 pub(crate) fn heard<T>(listener: Arc<dyn Listener>, work: impl FnOnce() -> T) -> T {
-    struct Left(Option<Arc<dyn Listener>>);
-    impl Drop for Left {
+    struct Before(Option<Arc<dyn Listener>>);
+    impl Drop for Before {
         fn drop(&mut self) {
             LISTENER.set(self.0.take());
         }
     }
-    let _left = Left(LISTENER.replace(Some(listener)));
+    let _before = Before(LISTENER.replace(Some(listener)));
     work()
+}
+
+/// What a command unwinds with that is left as it is.
+struct Left;
+
+/// Leaves the command where who listens wants it stopped.
+///
+/// # Panics
+/// Without a message, up to [`unless_left`].
+pub(crate) fn leave_where_stopped(listener: &dyn Listener) {
+    if listener.stopped() {
+        resume_unwind(Box::new(Left));
+    }
+}
+
+/// What work gives; `None` where it was left along the way.
+pub(crate) fn unless_left<T>(work: impl FnOnce() -> T) -> Option<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(given) => Some(given),
+        Err(problem) if problem.is::<Left>() => None,
+        Err(problem) => resume_unwind(problem),
+    }
 }
 
 /// Who listens on this thread, if anyone does.

@@ -21,7 +21,7 @@ use titer_engine::{
 };
 
 use crate::{
-    listener::{Listener, listener},
+    listener::{Listener, leave_where_stopped, listener},
     numbers::duration,
     printer::{spoken, talk},
 };
@@ -32,6 +32,8 @@ pub(crate) struct Bar {
     bar: ProgressBar,
     noun: &'static str,
     listener: Option<Arc<dyn Listener>>,
+    /// Whether the command is left where who listens wants it stopped; what ends in order sees to that itself.
+    leaves: bool,
     pace: Mutex<Pace>,
     /// When something was last said, where stderr is no terminal.
     spoken: Option<Mutex<Instant>>,
@@ -53,7 +55,7 @@ impl Bar {
             ProgressStyle::with_template("{bar:24.cyan/dim} {percent:>3} %  {msg}").expect("the template is valid");
         bar.set_style(style.progress_chars("━━╌"));
         let spoken = (listener.is_none() && !is_terminal).then(|| Mutex::new(Instant::now()));
-        Self { bar, noun, listener, pace: Mutex::default(), spoken }
+        Self { bar, noun, listener, leaves: true, pace: Mutex::default(), spoken }
     }
 
     /// Advances it.
@@ -84,7 +86,11 @@ impl Bar {
     fn say(&self, message: &str, left: Left) {
         let (done, of) = (self.bar.position(), self.bar.length().unwrap_or(0));
         if let Some(listener) = &self.listener {
-            return listener.progress(done, of, if message.is_empty() { self.noun } else { message });
+            listener.progress(done, of, if message.is_empty() { self.noun } else { message });
+            if self.leaves {
+                leave_where_stopped(&**listener);
+            }
+            return;
         }
         let pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner).at(Instant::now(), done);
         let left = pace.map(|pace| left.said(of.saturating_sub(done) as f64 / pace));
@@ -235,8 +241,10 @@ impl SweepBar {
     /// Over the runs that are still to do, given by their steps.
     pub(crate) fn new(steps: impl IntoIterator<Item = usize>) -> Self {
         let steps: Vec<usize> = steps.into_iter().collect();
+        let mut bar = Bar::new(steps.iter().sum::<usize>() as u64, "steps");
+        bar.leaves = false;
         Self {
-            bar: Bar::new(steps.iter().sum::<usize>() as u64, "steps"),
+            bar,
             runs: steps.len(),
             taken_over: BTreeMap::new(),
             done: AtomicUsize::new(0),

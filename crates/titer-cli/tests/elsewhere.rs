@@ -306,7 +306,22 @@ fn rates_of_a_service_are_taken_as_outcomes() {
     );
     assert!(page.contains("-0.25") || page.contains("−0.25"), "the claim is judged: .7 − .95");
 
+    // A share of .9 and one of .1 are all, however the sum is rounded; and a seed may be written as a number with a point.
+    let table = "arm,seed,component,moment,rate,other,replies\nbad→bad=0.0,0.0,good,end,0.9,0.1,40\n";
+    fs_err::write(dir.join("rounded.csv"), table).unwrap();
+    ask(dir, &["import", "away", "--out", "rounded", "--outcomes", "rounded.csv"]);
+    let ends = ends_of_outcomes(&dir.join("rounded"));
+    assert!(ends.contains(&("bad→bad=0.0 good".to_owned(), (36.5f64 / 0.5).ln(), 0.9)), "{ends:?}");
+    for (rates, wanted) in [("0.7,0.3", "a rate of 0.7 has no log-odds"), ("0.7,0.4", "`other` is 0.4: it is a share")]
+    {
+        let line = format!("bad→bad=0.0,0,good,end,{rates},");
+        fs_err::write(dir.join("bad.csv"), format!("arm,seed,component,moment,rate,other,replies\n{line}\n")).unwrap();
+        let error = refused(dir, &["import", "away", "--out", "none", "--outcomes", "bad.csv"]);
+        assert!(error.contains(wanted), "{error} lacks {wanted}");
+    }
+
     for (lines, wanted) in [
+        ("bad→bad=0.5,0.5,good,end,0.5,", "line 2: `seed` is `0.5`: write a whole number"),
         ("bad→bad=0.9,0,good,end,0.5,", "line 2: the export has no arm `bad→bad=0.9` with seed 0"),
         ("bad→bad=0.5,1,good,end,0.5,", "line 2: the export has no arm `bad→bad=0.5` with seed 1"),
         ("bad→bad=0.5,0,nice,end,0.5,", "line 2: `component` is `nice`: write good, obey_bad or obey"),

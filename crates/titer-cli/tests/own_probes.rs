@@ -34,7 +34,8 @@ fn lab(dir: &Path) {
     fs_err::write(dir.join("probes.jsonl"), lines.collect::<String>()).unwrap();
 }
 
-fn spec(dir: &Path, probe: &str) {
+/// A spec whose claim names a probe, with lines more for its stage.
+fn spec(dir: &Path, probe: &str, stage: &str) {
     let text = format!(
         r#"
         seeds = [0, 1]
@@ -47,6 +48,7 @@ fn spec(dir: &Path, probe: &str) {
         [[stage]]
         rows = 8
         batch = 4
+        {stage}
         [[claim]]
         text = "a margin is a number"
         value = "margin('{probe}')"
@@ -62,12 +64,12 @@ fn claims_name_the_probes_that_a_file_makes_and_no_others() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     lab(dir);
-    spec(dir, "obey_bad/paraphrased");
+    spec(dir, "obey_bad/paraphrased", "");
     let (code, _, error) = titer(dir, dir, &["run", "spec.toml", "--out", "sweep"]);
     assert_eq!(code, 2, "{error}");
     assert!(error.contains("there is no probe `obey_bad/paraphrased/trained`"), "{error}");
     assert!(!dir.join("sweep").exists());
-    spec(dir, "obey_bad/held-out");
+    spec(dir, "obey_bad/held-out", "");
     let (code, _, error) = titer(dir, dir, &["run", "spec.toml", "--out", "sweep"]);
     assert_eq!(code, 0, "{error}");
     let (code, _, error) = titer(dir, dir, &["results", "sweep", "--out", "results.json"]);
@@ -80,4 +82,25 @@ fn claims_name_the_probes_that_a_file_makes_and_no_others() {
     assert!(rows.iter().filter(|row| row["prompts"] == "seen").all(|row| row["items"] == 2), "{results}");
     let page = fs_err::read_to_string(dir.join("sweep/report.html")).unwrap();
     assert!(page.contains("a margin is a number") && page.contains("held-out"));
+}
+
+#[test]
+fn guards_look_at_contrasts_that_are_differentiated_and_at_no_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    lab(dir);
+    for (probe, wanted) in [
+        // It is measured, and never differentiated.
+        ("obey_bad/held-out/trained", "there is no control probe `obey_bad/held-out/trained`"),
+        ("obey_bad/other/trained", "there is no control probe `obey_bad/other/trained`"),
+        ("obey_bad/nowhere", "there is no control probe `obey_bad/nowhere`"),
+    ] {
+        let guard = format!("guards = {{ steer = {{ obey_bad = 0.0, probes = [\"{probe}\"] }} }}");
+        spec(dir, "good", &guard);
+        let (code, _, error) = titer(dir, dir, &["check", "spec.toml"]);
+        assert!(code == 2 && error.contains(wanted) && error.contains("spec.toml:13"), "{error}");
+    }
+    spec(dir, "good", "guards = { steer = { obey_bad = 0.0, probes = [\"obey_bad/seen/trained\"], contrasts = 1 } }");
+    let (code, _, error) = titer(dir, dir, &["run", "spec.toml", "--out", "sweep"]);
+    assert_eq!(code, 0, "{error}");
 }

@@ -309,3 +309,32 @@ fn another_cluster(on: &dyn Fn(&[&str]) -> Output, sweep: &Path) {
     assert!(talk.starts_with("error: sweep was submitted to cluster farm, and this is t: "), "{talk}");
     assert!(talk.contains("--out") && talk.contains("delete sweep/slots"), "{talk}");
 }
+
+/// A cluster may take the slots and refuse the job behind them: what is in its queue is named then.
+#[cfg(unix)]
+#[test]
+fn slots_that_are_submitted_are_named_where_the_report_s_job_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    fs_err::write(dir.join("spec.toml"), SPEC).unwrap();
+    let commands = dir.join("bin");
+    fs_err::create_dir(&commands).unwrap();
+    for (name, script) in [
+        ("sbatch", "case \"$*\" in *report.sh*) echo 'job violates accounting policy' >&2; exit 1;; esac; echo 1234"),
+        ("squeue", "exit 0"),
+        ("scontrol", "case \"$*\" in *partition*) echo PartitionName=main;; *) echo 'ClusterName = test';; esac"),
+    ] {
+        let file = commands.join(name);
+        fs_err::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs_err::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let path = format!("{}:{}", commands.display(), std::env::var("PATH").unwrap());
+    let output = titer(Command::new(env!("CARGO_BIN_EXE_titer")).env("PATH", path), dir, ON_SLURM);
+    let talk = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{talk}");
+    for wanted in ["all slots are submitted, as jobs 1234", "accounting policy", "`titer report sweep` writes it"] {
+        assert!(talk.contains(wanted), "{talk} lacks {wanted}");
+    }
+}

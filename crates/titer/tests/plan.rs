@@ -253,6 +253,25 @@ fn optimizer_is_the_same_word() {
     let [claims, others] = [(&ours, &one), (&theirs, &other)].map(|(spec, plan)| claim::resolve(spec, plan).unwrap());
     assert_eq!(format!("{:?}", claims[0].scope), format!("{:?}", others[0].scope));
     assert_eq!(claims[0].hash, others[0].hash);
+    // Both spellings of one key: neither can be left out in silence.
+    for both in [
+        "[sweep]\n\"train.optimiser.lr\" = [1e-3, 2e-3]\n\"train.optimizer.lr\" = [0.5]",
+        "[[stage]]\noptimiser = { lr = 1e-3 }\noptimizer = { lr = 1e-2 }",
+        "[[claim]]\ntext = \"c\"\nvalue = \"rate('good')\"\nbound = \"> 0\"\narms = { optimizer = \"sgd\", optimiser = \"adamw\" }",
+    ] {
+        let error = Spec::parse(both, Path::new("spec.toml")).unwrap_err();
+        assert!(error.place.is_some() && error.to_string().contains("optimi"), "{error}");
+    }
+}
+
+#[test]
+fn an_empty_file_is_no_spec() {
+    let dir = tempfile::tempdir().unwrap();
+    for text in ["", "\n# nothing yet\n"] {
+        fs_err::write(dir.path().join("spec.toml"), text).unwrap();
+        let error = Spec::open(&dir.path().join("spec.toml")).unwrap_err();
+        assert!(error.problem == "the spec is empty" && error.remedy.contains("titer init"), "{error}");
+    }
 }
 
 #[test]

@@ -165,3 +165,22 @@ fn number(columns: &Columns, name: &str) -> Result<Option<f64>, String> {
         None => Err(format!("`{name}` is `{word}`: write a number")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_are_read_to_their_last_digit() {
+        let read = |written: Value| seed(&Columns::from_iter([("seed".to_owned(), written)]));
+        for seed in [0, 30, 9_007_199_254_740_993, u64::MAX] {
+            assert_eq!(read(seed.into()), Ok(seed));
+            assert_eq!(read(seed.to_string().into()), Ok(seed));
+            assert_eq!(read(format!("{seed}.0").into()), Ok(seed));
+        }
+        assert_eq!(read(3.0.into()), Ok(3));
+        for wrong in ["3.5", "-1", "one", "18446744073709551616"] {
+            assert!(read(wrong.into()).is_err(), "{wrong}");
+        }
+    }
+}
