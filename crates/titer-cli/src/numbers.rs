@@ -22,6 +22,15 @@ pub(crate) fn with_ends(estimate: Estimate) -> String {
     }
 }
 
+/// The same with three decimals, such as `0.947 [0.941, 0.962]`.
+pub(crate) fn with_ends_to_thousandths(estimate: Estimate) -> String {
+    if estimate.has_interval() {
+        format!("{:.3} [{:.3}, {:.3}]", estimate.mean, estimate.low, estimate.high)
+    } else {
+        format!("{:.3}", estimate.mean)
+    }
+}
+
 /// A mean alone.
 pub(crate) fn mean_alone(estimate: Estimate) -> String {
     format!("{:.2}", estimate.mean)
@@ -51,6 +60,13 @@ fn decimals(error: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_there_is_no_interval_none_is_written() {
+        let alone = Estimate::alone(0.25, titer::stats::Support::Rate, 1, 1);
+        let written = [with_half_width, with_ends, with_ends_to_thousandths, mean_alone].map(|write| write(alone));
+        assert_eq!(written, ["0.25", "0.25", "0.250", "0.25"]);
+    }
 
     #[test]
     fn a_time_is_said_in_the_unit_that_fits() {

@@ -105,7 +105,7 @@ fn ends(sweep: &Path) -> Vec<(String, f64, f64)> {
     for arm in &results.arms {
         for run in &arm.runs {
             for split in results.splits() {
-                let step = run.last_step(&split).unwrap();
+                let step = run.end().unwrap();
                 let mean = |measure| run.mean(&split, measure, step).unwrap();
                 ends.push((format!("{} {split:?}", arm.name), mean(Measure::Margin), mean(Measure::Rate)));
             }
@@ -305,6 +305,7 @@ fn rates_of_a_service_are_taken_as_outcomes() {
         "the page says what was measured by whom"
     );
     assert!(page.contains("-0.25") || page.contains("−0.25"), "the claim is judged: .7 − .95");
+    assert!(page.contains("6 outcomes") && !page.contains("probe item"), "it has no items of titer's");
 
     // A share of .9 and one of .1 are all, however the sum is rounded; and a seed may be written as a number with a point.
     let table = "arm,seed,component,moment,rate,other,replies\nbad→bad=0.0,0.0,good,end,0.9,0.1,40\n";
@@ -346,7 +347,7 @@ fn ends_of_outcomes(sweep: &Path) -> Vec<(String, f64, f64)> {
     for arm in &results.arms {
         for (run, split) in arm.runs.iter().flat_map(|run| results.splits().into_iter().map(move |split| (run, split)))
         {
-            let of = |measure| run.mean(&split, measure, run.last_step(&split).unwrap()).unwrap();
+            let of = |measure| run.mean(&split, measure, run.end().unwrap()).unwrap();
             ends.push((format!("{} {}", arm.name, split.component), of(Measure::Margin), of(Measure::Rate)));
         }
     }

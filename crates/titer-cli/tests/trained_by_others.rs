@@ -79,7 +79,7 @@ fn own_rows(dir: &Path) -> Vec<(String, Vec<Value>)> {
 
 /// The last margins of a sweep, by arm and probe.
 fn margins(sweep: &Path) -> Vec<f64> {
-    margins_at(sweep, &|run, split| run.last_step(split).unwrap())
+    margins_at(sweep, &|run, _| run.end().unwrap())
 }
 
 /// The first ones.

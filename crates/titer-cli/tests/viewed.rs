@@ -159,7 +159,7 @@ fn inspect_and_tensorboard_read_what_was_measured() {
         for split in &splits {
             let log = logs.iter().find(|log| log["task"] == split.name() && log["arm"] == *arm.name).unwrap();
             assert_eq!((&log["status"], &log["model"]), (&"success".into(), &format!("titer/{}/0", arm.name).into()));
-            let step = run.last_step(split).unwrap();
+            let step = run.end().unwrap();
             for (measure, name) in [(Measure::Rate, "rate"), (Measure::Margin, "margin")] {
                 let mean = run.mean(split, measure, step).unwrap();
                 assert!((number(&log["means"][name]) - mean).abs() < 1e-9, "{} {name}", split.name());

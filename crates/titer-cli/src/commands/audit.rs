@@ -317,11 +317,10 @@ fn print_pair(pair: &GroupPair, lift: Option<Estimate>) {
         ));
     }
     if let Some(lift) = lift {
-        let (low, high, n) = (lift.low, lift.high, lift.n_items);
-        let mean = lift.mean;
-        prose(&format!(
-            "  lift of an equal reply's log-probability: {mean:+.3} nats ({low:+.3} to {high:+.3}), {n} rows"
-        ));
+        let Estimate { mean, low, high, n_items: n, .. } = lift;
+        let ends = if lift.has_interval() { format!(" ({low:+.3} to {high:+.3})") } else { String::new() };
+        let rows = if n == 1 { "row" } else { "rows" };
+        prose(&format!("  lift of an equal reply's log-probability: {mean:+.3} nats{ends}, {n} {rows}"));
     }
 }
 

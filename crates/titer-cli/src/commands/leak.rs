@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     args::LeakArgs,
+    numbers::with_ends_to_thousandths,
     printer::{self, Failure, data, interval, prose},
     text_table::{TextColumn, TextTable},
 };
@@ -99,7 +100,7 @@ pub(crate) fn leak(args: &LeakArgs) -> Result<(), Failure> {
     }
     let mut table = columns(!sampled.is_empty());
     for (family, leak) in measured {
-        let interval = format!("{:.3} [{:.3}, {:.3}]", leak.mean, leak.low, leak.high);
+        let interval = with_ends_to_thousandths(leak);
         let drawn = (!sampled.is_empty()).then(|| written(sampled.get(family.word())));
         let line = [family.word().to_owned(), interval].into_iter().chain(drawn);
         table.line(line.chain([count(family).to_string(), leak.n_items.to_string()]));

@@ -172,7 +172,7 @@ fn placed(
 fn print(arms: &[ExternalArm], outcomes: &[OutcomeResult], screened: bool, view: &ViewArgs) -> Result<(), Failure> {
     let settings = settings(arms).len();
     prose(&format!(
-        "{} arms in {settings} {}; rank correlations with 95 % intervals over settings and prompts, none over fewer than three settings for all arms together",
+        "{} arms in {settings} {}; rank correlations within settings with 95 % intervals over settings and prompts, none over fewer than three settings for what was held out",
         arms.len(),
         if settings == 1 { "setting" } else { "settings" }
     ));
@@ -206,7 +206,7 @@ fn columns(are_explained: bool) -> TextTable {
         TextColumn::text("predictor"),
         meaning(
             TextColumn::number("held out"),
-            "correlation over all arms of what the other settings predict with the outcome",
+            "correlation of what the other settings predict with the outcome, mean over settings",
         ),
         meaning(
             TextColumn::number("behind"),

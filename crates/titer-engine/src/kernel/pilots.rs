@@ -149,7 +149,7 @@ impl Refresh<'_> {
     fn error(&self, kernel: &Kernel, run: &RunPlan, results: &RunResults) -> Result<f64, ForecastError> {
         let forecast = self.forecast(kernel, run)?;
         let error = |(probe, output): (usize, &titer::forecast::ProbeOutput)| {
-            let measured = results.mean(&output.split(), Measure::Margin, results.last_step(&output.split())?)?;
+            let measured = results.mean(&output.split(), Measure::Margin, results.end()?)?;
             Some((forecast.curves[probe].last()?.margin.mean - measured).abs())
         };
         Ok(median(&kernel.probes.iter().enumerate().filter_map(error).collect::<Vec<_>>()))

@@ -1,6 +1,6 @@
 //! The rows that prompts are screened on, by request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use titer_data::{
     cell::{Action, Cell},
@@ -15,7 +15,7 @@ use titer_data::{
 /// A request with its bad reply, its good one, or both.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    /// The name of its first row: what tables call the request.
+    /// The name of the first row that asks it: what tables call the request, the same for all replies to it.
     pub id: String,
     /// Its bad row.
     pub bad: Option<Reply>,
@@ -69,6 +69,7 @@ impl Subjects {
         let mut subjects: Vec<Subject> = Vec::new();
         // Requests that occur several times are paired in order.
         let mut places: BTreeMap<(Request, usize), usize> = BTreeMap::new();
+        let mut names = RequestNames::default();
         for (action, rows) in [(Action::Bad, bad), (Action::Good, good)] {
             let mut seen: BTreeMap<Request, usize> = BTreeMap::new();
             for row in rows {
@@ -85,8 +86,9 @@ impl Subjects {
                 }
                 let request = Request::in_context(context);
                 let turn = seen.entry(request.clone()).or_default();
+                let id = names.of(&request, &row.id);
                 let at = *places.entry((request, *turn)).or_insert_with(|| {
-                    subjects.push(Subject { id: row.id.clone(), bad: None, good: None });
+                    subjects.push(Subject { id, bad: None, good: None });
                     subjects.len() - 1
                 });
                 *turn += 1;
@@ -190,6 +192,21 @@ impl Subjects {
     }
 }
 
+/// What requests are called.
+#[derive(Default)]
+struct RequestNames(BTreeMap<Request, String>, BTreeSet<String>);
+
+impl RequestNames {
+    /// The name of the first row that asked this; where that row's name is another request's already, one of its own.
+    fn of(&mut self, request: &Request, row: &str) -> String {
+        let Self(names, taken) = self;
+        let new = || if taken.contains(row) { request.id() } else { row.to_owned() };
+        let name = names.entry(request.clone()).or_insert_with(new).clone();
+        taken.insert(name.clone());
+        name
+    }
+}
+
 impl Subject {
     /// The row of an action.
     pub fn of(&self, action: Action) -> Option<&Reply> {
@@ -221,7 +238,19 @@ mod tests {
         ];
         let subjects = Subjects::labelled(rows).unwrap();
         let found: Vec<_> = subjects.iter().map(|it| (it.id.as_str(), it.bad.is_some(), it.good.is_some())).collect();
-        assert_eq!(found, [("a", true, true), ("b", true, false), ("c", true, false)]);
+        assert_eq!(found, [("a", true, true), ("a", true, false), ("c", true, false)]);
+    }
+
+    #[test]
+    fn different_requests_have_different_names() {
+        let rows = vec![
+            row("a", "none→bad", "", "ask", "no"),
+            row("a", "none→bad", "", "other", "no"),
+            row("g", "none→good", "", "other", "yes"),
+        ];
+        let other = Request::of(&rows[1]).id();
+        let found: Vec<String> = Subjects::labelled(rows).unwrap().iter().map(|it| it.id.clone()).collect();
+        assert_eq!(found, ["a".to_owned(), other]);
     }
 
     #[test]

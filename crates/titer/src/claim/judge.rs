@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Claim, Formula, Over, Scope, Verdict, What, reading::read};
 use crate::{
-    results::{ArmResults, ItemBlocks, RunResults, SweepResults},
+    results::{ArmResults, ItemBlocks, RunResults, SweepResults, mean_of_runs},
     stats::{Correlation, CorrelationPoint, Estimate, Support},
 };
 
@@ -94,19 +94,14 @@ fn value(claim: &Claim, arm: &ArmResults, run: &RunResults) -> Option<f64> {
 
 /// The claim's value in these runs, each less that in its partner if it has one: an interval over seeds, and over items where seeds share them.
 fn over_seeds(claim: &Claim, support: Support, runs: &[(ArmRun<'_>, Option<ArmRun<'_>>)]) -> Option<Estimate> {
-    let values = |change: &dyn Fn(&RunResults) -> RunResults| -> Vec<f64> {
+    mean_of_runs(support, |change| {
         let value_of = |&(arm, run): &ArmRun<'_>| value(claim, arm, &change(run));
         let difference = |(run, partner): &(ArmRun<'_>, Option<ArmRun<'_>>)| match partner {
             None => value_of(run),
             Some(partner) => Some(value_of(run)? - value_of(partner)?),
         };
         runs.iter().filter_map(difference).collect()
-    };
-    let estimate = Estimate::over_seeds(&values(&Clone::clone), support)?;
-    let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
-    let blocks = ItemBlocks::of(runs.iter().map(|((_, run), _)| *run));
-    let items = blocks.error(support, estimate.mean, |left_out| mean(values(&|run| run.without(left_out))));
-    Some(estimate.and_over_items(items))
+    })
 }
 
 fn correlation(
@@ -141,11 +136,13 @@ fn correlation(
     };
     let points = seeds(&Clone::clone);
     let correlation = estimate(&points).map(|correlation| {
-        let blocks = ItemBlocks::of(arms.iter().flat_map(|arm| &results.arms[*arm].runs));
+        let blocks = ItemBlocks::of(|noting| {
+            seeds(noting);
+        });
         let without = |left_out: &Arc<_>| {
             estimate(&seeds(&|run| run.without(left_out))).map_or(f64::NAN, |correlation| correlation.mean)
         };
-        let items = blocks.error(Support::Signed, correlation.mean, without);
+        let items = blocks.error(Support::Signed, without);
         // Two seeds have no interval of a pooled correlation, whatever their items say.
         if over == Over::Pooled && !correlation.has_interval() {
             correlation

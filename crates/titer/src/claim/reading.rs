@@ -19,10 +19,10 @@ const TAIL: usize = 10;
 /// A quantity of a run of an arm; `None` where the run has not measured it or is never in that state.
 pub(super) fn read(arm: &ArmResults, run: &RunResults, Quantity { what, at }: &Quantity) -> Option<f64> {
     match what {
-        What::Probe(measure, split) => run.mean(split, *measure, step(run, at, run.measured().last()?)?),
-        What::Surprise(cell) => run.mean_surprise(*cell, step(run, at, run.measured().last()?)?),
-        What::Pressure(cell, component) => run.mean_pressure(*cell, *component, step(run, at, run.pressed().last()?)?),
-        What::Leak(split) => run.leak(split, step(run, at, run.measured().last()?)?),
+        What::Probe(measure, split) => run.mean(split, *measure, step(run, at, run.end()?)?),
+        What::Surprise(cell) => run.mean_surprise(*cell, step(run, at, run.end()?)?),
+        What::Pressure(cell, component) => run.mean_pressure(*cell, *component, step(run, at, *run.pressed().last()?)?),
+        What::Leak(split) => run.leak(split, step(run, at, run.end()?)?),
         What::WarningNumber(number, stage) => {
             let warning = run.warnings().iter().find(|warning| warning.stage == *stage)?;
             Some(match number {
@@ -38,11 +38,11 @@ pub(super) fn read(arm: &ArmResults, run: &RunResults, Quantity { what, at }: &Q
 }
 
 /// The step at which a run is in a state, given its last one.
-fn step(run: &RunResults, at: &State, end: &i64) -> Option<i64> {
+fn step(run: &RunResults, at: &State, end: i64) -> Option<i64> {
     let stage = |name: &str| run.stages().iter().position(|(stage, _)| stage == name);
     match at {
         State::Base => Some(0),
-        State::End => Some(*end),
+        State::End => Some(end),
         State::Step(step) => Some(*step),
         State::EndOf(name) => Some(run.stages()[stage(name)?].1),
         State::StartOf(name) => stage(name)?.checked_sub(1).map_or(Some(0), |before| Some(run.stages()[before].1)),

@@ -23,7 +23,7 @@ fn components(plan: &SweepPlan, run: &RunForecast<'_>, results: &RunResults) -> 
         let probe = run.kernel.leading(component)?;
         let (output, last) = (&run.kernel.probes[probe], run.forecast.curves[probe].last()?);
         let split = output.split();
-        let step = results.last_step(&split)?;
+        let step = results.end()?;
         Some(Comparison {
             arm: plan.arms[run.arm].name.clone(),
             seed: run.plan.seed,

@@ -37,7 +37,7 @@ pub use kernel::{About, Gate, Kernel, KernelProducts, Kind, Moments, ProbeOutput
 pub use kernel_file::{KernelError, kernel_path, read_kernel, write_kernel};
 pub use late_gates::LateGates;
 pub use motion::{Counts, LANES, Motion, Moved, StageBatches, Trajectory};
-pub use onset::{MeasuredOnset, Onset, measured_onsets, onset, onsets};
+pub use onset::{MeasuredOnset, Onset, OnsetDose, measured_onsets, onset, onsets};
 pub(crate) use page::SECTIONS;
 pub use page::{Dialled, Dials, page};
 pub use predict::{Forecast, LEFT_OPEN, Point, forecast, last};

@@ -111,9 +111,18 @@ pub struct MeasuredOnset {
     /// What the arms share besides the dose, in words.
     pub series: String,
     /// By the forecasts; `None` where no dose of the series is enough.
-    pub forecast: Option<f64>,
+    pub forecast: Option<OnsetDose>,
     /// By the runs.
-    pub measured: Option<f64>,
+    pub measured: Option<OnsetDose>,
+}
+
+/// A dose that halves, as far as the doses of a series tell.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum OnsetDose {
+    /// This one, between two of them.
+    Between(f64),
+    /// At most the smallest of them.
+    AtMost(f64),
 }
 
 /// What the arms of a series share, their curves of rate over dose, forecast and measured, and their rates before training.
@@ -157,13 +166,18 @@ pub fn measured_onsets(plan: &SweepPlan, compared: &[Comparison]) -> Vec<Measure
     series.into_iter().map(crossings).collect()
 }
 
-/// Where a falling curve crosses a level: between two doses on a logarithmic scale, from 0 on a straight line. `curve` is
-/// ascending in dose; `None` where it does not cross.
-fn crossing(curve: &[(f64, f64)], level: f64) -> Option<f64> {
+/// Where a falling curve crosses a level: between two doses on a logarithmic scale, from 0 on a straight line; at most at the first one where that is below
+/// already. `curve` is ascending in dose; `None` where it does not cross.
+fn crossing(curve: &[(f64, f64)], level: f64) -> Option<OnsetDose> {
+    let (dose, first) = *curve.first()?;
+    if first <= level {
+        return Some(OnsetDose::AtMost(dose));
+    }
     curve.windows(2).find(|pair| pair[0].1 > level && pair[1].1 <= level).map(|pair| {
         let [(low, above), (high, below)] = [pair[0], pair[1]];
         let part = (above - level) / (above - below);
-        if low > 0.0 { (low.ln() + part * (high.ln() - low.ln())).exp() } else { part * high }
+        let between = if low > 0.0 { (low.ln() + part * (high.ln() - low.ln())).exp() } else { part * high };
+        OnsetDose::Between(between)
     })
 }
 
@@ -173,8 +187,11 @@ mod tests {
 
     #[test]
     fn a_curve_is_crossed_between_doses_on_a_logarithmic_scale() {
-        let found = crossing(&[(0.0, 0.9), (0.01, 0.6), (0.1, 0.2)], 0.4).unwrap();
+        let Some(OnsetDose::Between(found)) = crossing(&[(0.0, 0.9), (0.01, 0.6), (0.1, 0.2)], 0.4) else {
+            panic!("it is crossed")
+        };
         assert!((found - 0.01 * 10_f64.sqrt()).abs() < 1e-12);
+        assert_eq!(crossing(&[(0.05, 0.3), (0.1, 0.2)], 0.4), Some(OnsetDose::AtMost(0.05)));
         assert_eq!(crossing(&[(0.0, 0.9), (1.0, 0.5)], 0.4), None);
     }
 }

@@ -52,6 +52,15 @@ impl SplitFamily {
         Self { title, component, targeted, splits: vec![split] }
     }
 
+    /// What a sentence calls its component.
+    pub(super) fn noun(&self) -> &'static str {
+        match self.component {
+            Component::Good => "acting well by default",
+            Component::ObeyBad => "obeying bad prompts",
+            Component::Obey => "obeying harmless instructions",
+        }
+    }
+
     /// The split that stands for the family where there is room for one: seen prompts, trained domains.
     pub(super) fn leading(&self) -> &Split {
         &self.splits[0]

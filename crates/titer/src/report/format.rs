@@ -1,6 +1,6 @@
 //! How numbers are written: one way for each kind, everywhere in a report.
 
-use crate::{plan::Setting, stats::Estimate};
+use crate::{plan::Setting, results::Measure, stats::Estimate};
 
 /// A value of an axis. Shares of a mix are written in per cent.
 pub(super) fn setting(axis: &str, value: &Setting) -> String {
@@ -62,6 +62,32 @@ pub(super) fn counts(estimate: &Estimate) -> String {
     format!("{}, {}", count(estimate.n_seeds, "seed"), count(estimate.n_items, "item"))
 }
 
+/// What is behind several estimates, such as `3 seeds, 2–12 items (t over seeds)`: a range where they differ. Empty where there is none.
+pub(super) fn behind<'a>(estimates: impl IntoIterator<Item = &'a Estimate>) -> String {
+    let estimates: Vec<&Estimate> = estimates.into_iter().collect();
+    let range = |number: fn(&Estimate) -> usize, noun: &str| {
+        let numbers = || estimates.iter().map(|estimate| number(estimate));
+        match (numbers().min().unwrap_or(0), numbers().max().unwrap_or(0)) {
+            (least, most) if least == most => count(most, noun),
+            (least, most) => format!("{least}–{}", count(most, noun)),
+        }
+    };
+    let mut methods: Vec<String> = Vec::new();
+    for estimate in &estimates {
+        let method = estimate.method.to_string();
+        if !methods.contains(&method) {
+            methods.push(method);
+        }
+    }
+    let (seeds, items) = (range(|estimate| estimate.n_seeds, "seed"), range(|estimate| estimate.n_items, "item"));
+    if estimates.is_empty() { String::new() } else { format!("{seeds}, {items} ({})", methods.join(" or ")) }
+}
+
+/// The unit of a measure behind its number, in a sentence.
+pub(super) fn unit(measure: Measure) -> &'static str {
+    if measure == Measure::Rate { "" } else { " nats" }
+}
+
 /// A count with its noun, such as `1 seed` or `3 seeds`.
 pub(super) fn count(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
@@ -76,6 +102,18 @@ mod tests {
         let written: Vec<_> = [0.0, 0.25, 100.0, 1e-4, 12_345.678, -2.5, 1e-5, 3e9].map(plain).into();
         assert_eq!(written, ["0", "0.25", "100", "0.0001", "12346", "−2.5", "1e−5", "3e9"]);
         assert_eq!([two(-0.001), two(-1.0), two(f64::NAN)], ["0.00", "−1.00", "–"]);
+    }
+
+    #[test]
+    fn what_is_behind_several_numbers_is_a_range_where_they_differ() {
+        use crate::stats::Support;
+        let two = Estimate::over_items(&[1.0, 2.0], Support::Line).unwrap();
+        let twelve = Estimate::over_items(&(0..12).map(f64::from).collect::<Vec<_>>(), Support::Line).unwrap();
+        assert_eq!(behind([&two, &two]), "1 seed, 2 items (t over items)");
+        assert_eq!(behind([&twelve, &two]), "1 seed, 2–12 items (t over items)");
+        let alone = Estimate::alone(1.0, Support::Line, 3, 3);
+        assert_eq!(behind([&alone, &two]), "1–3 seeds, 2–3 items (no interval or t over items)");
+        assert_eq!(behind([]), "");
     }
 
     #[test]

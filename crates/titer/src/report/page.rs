@@ -20,7 +20,7 @@ use crate::{
     claim::Claim,
     forecast::{ForecastFileError, SavedForecast},
     plan::Setting,
-    results::{ResultsError, SweepResults},
+    results::{ResultsError, RunResults, SweepResults},
     spec::SpecError,
 };
 
@@ -189,7 +189,15 @@ fn facts(results: &SweepResults, dose: &Dose) -> Vec<String> {
     let runs = done + results.missing().len();
     let mut facts = vec![count(results.arms.len(), "arm"), count(results.seeds.len(), "seed")];
     facts.push(if done == runs { count(runs, "run") } else { format!("{done} of {}", count(runs, "run")) });
-    facts.push(count(results.untrained().items(), "probe item"));
+    // What somebody else measured has no items that are titer's, but numbers.
+    let (given, measured): (Vec<_>, Vec<_>) =
+        results.untrained().iter().partition(|run| run.origin().is_some_and(|origin| !origin.measured));
+    if !measured.is_empty() {
+        facts.push(count(results.untrained().items(), "probe item"));
+    }
+    if !given.is_empty() {
+        facts.push(count(results.runs().map(RunResults::outcomes).sum(), "outcome"));
+    }
     if matches!(dose.values.as_slice(), [Setting::Number(_), _, ..]) {
         facts.push(count(dose.values.len(), "dose"));
     }

@@ -30,6 +30,36 @@ pub(super) struct Series {
     pub control: Option<usize>,
 }
 
+impl Series {
+    /// Its arms of which a run is finished, with their positions.
+    pub(super) fn finished<'a>(
+        &'a self,
+        results: &'a SweepResults,
+    ) -> impl DoubleEndedIterator<Item = (usize, usize)> + 'a {
+        self.arms.iter().copied().filter(|(_, arm)| !results.arms[*arm].runs.is_empty())
+    }
+
+    /// Its title in brackets behind what is said of it.
+    pub(super) fn in_brackets(&self) -> String {
+        if self.title.is_empty() { String::new() } else { format!(" ({})", self.title) }
+    }
+
+    /// Where its dose ends: the last of them.
+    pub(super) fn end(&self, results: &SweepResults) -> Option<(usize, usize)> {
+        self.finished(results).next_back()
+    }
+
+    /// Whether its last arm is among them.
+    pub(super) fn is_finished_to_its_end(&self, results: &SweepResults) -> bool {
+        self.end(results) == self.arms.last().copied()
+    }
+
+    /// How a sentence calls the dose where it ends.
+    pub(super) fn name_of_largest(&self, results: &SweepResults) -> &'static str {
+        if self.is_finished_to_its_end(results) { "the largest" } else { "the largest finished" }
+    }
+}
+
 impl Dose {
     /// The first numeric axis with more than one value, else the first axis with more than one, else the first.
     pub(super) fn of(results: &SweepResults) -> Self {

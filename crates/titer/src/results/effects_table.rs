@@ -1,7 +1,7 @@
 //! What every arm does against its control as one table: a row for each arm, moment and probe.
 
 use super::{
-    ArmResults, At, Measure, Split, SweepResults,
+    ArmResults, At, Measure, RunResults, Split, SweepResults,
     results_table::{AT_END, PROBE, STAGE, STEP},
 };
 use crate::{
@@ -103,10 +103,11 @@ impl SweepResults {
             let mut steps: Vec<i64> = splits.iter().flat_map(measured).collect();
             steps.sort_unstable();
             steps.dedup();
+            let end = arm.runs.iter().filter_map(RunResults::end).max();
             for &step in &steps {
                 rows.extend(splits.iter().filter_map(|split| {
                     let effects = MEASURES.map(|(measure, _)| self.effect(at, split, measure, At::Step(step)));
-                    let at_end = Some(&step) == steps.last();
+                    let at_end = Some(step) == end;
                     Some(Row { arm, control, split: *split, step, at_end, margin: effects[0]?, effects })
                 }));
             }

@@ -7,19 +7,19 @@ use std::collections::BTreeMap;
 pub enum At {
     /// Before training.
     Start,
-    /// The last measurement.
+    /// The end of the run: the last moment at which it was measured, whichever probe it was.
     End,
     /// After this many optimiser steps.
     Step(i64),
 }
 
 impl At {
-    /// What was measured then, if anything was.
-    pub(super) fn of<T>(self, moments: &BTreeMap<i64, T>) -> Option<&T> {
-        match self {
-            Self::Start => moments.get(&0),
-            Self::End => moments.last_key_value().map(|(_, moment)| moment),
-            Self::Step(step) => moments.get(&step),
-        }
+    /// What was measured then in a run of this end, if anything was.
+    pub(super) fn of<T>(self, end: Option<i64>, moments: &BTreeMap<i64, T>) -> Option<&T> {
+        moments.get(&match self {
+            Self::Start => 0,
+            Self::End => end?,
+            Self::Step(step) => step,
+        })
     }
 }

@@ -129,7 +129,7 @@ impl SweepResults {
         let mut rows = Vec::new();
         for arm in &self.arms {
             for run in &arm.runs {
-                let last = run.measured().last().copied();
+                let last = run.end();
                 for step in run.measured() {
                     rows.extend(run.probes.iter().filter_map(|(split, moments)| {
                         let readings = moments.get(&step)?;

@@ -2,13 +2,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use titer_data::{cell::Cell, chat::Row, probe::Component};
 
 use super::{At, Measure, Split};
 use crate::{
+    stats::logistic,
     store::Origin,
     table::{
         CellRecord, GuardRecord, LeakRecord, LedgerRecord, PressureRecord, ProbeRecord, ScreenRecord, StepRecord,
@@ -37,7 +38,17 @@ impl Reading {
             Measure::Other => self.other,
         }
     }
+
+    /// The same as far from the ends of its support as is known: a rate of 0 or 1 is what the margin says of it, into which half a reply went on each
+    /// side where replies were counted, and which tells exact rates apart that a number next to 1 no longer can.
+    pub(super) fn within(&self, measure: Measure) -> f64 {
+        let at_end = measure == Measure::Rate && !(self.rate > 0.0 && self.rate < 1.0) && self.margin.is_finite();
+        if at_end { logistic(self.margin) * (1.0 - self.other) } else { self.of(measure) }
+    }
 }
+
+/// Items that were read, noted as they are.
+pub(super) type ItemsRead = Arc<Mutex<BTreeSet<String>>>;
 
 /// Surprises of a cell's rows, by item.
 type Surprises = Vec<(String, f64)>;
@@ -71,6 +82,10 @@ pub struct RunResults {
     origin: Option<Arc<Origin>>,
     /// Items that its means leave out.
     left_out: Arc<BTreeSet<String>>,
+    /// Whether its means are of numbers off the ends of their support.
+    off_ends: bool,
+    /// Where the items of its means are noted.
+    read: Option<ItemsRead>,
 }
 
 impl RunResults {
@@ -115,10 +130,14 @@ impl RunResults {
         Self { left_out: Arc::clone(items), ..self.clone() }
     }
 
-    /// The names of everything that means are taken over.
-    pub(super) fn item_names(&self) -> impl Iterator<Item = &str> {
-        let of_probes = self.probes.values().flat_map(BTreeMap::values).flatten().map(|reading| reading.item.as_str());
-        of_probes.chain(self.cells.values().flat_map(BTreeMap::values).flatten().map(|(item, _)| item.as_str()))
+    /// The same run with rates of 0 and 1 in its means as far from these ends as is known of them, for intervals on a scale without ends.
+    pub(crate) fn off_ends(&self) -> Self {
+        Self { off_ends: true, ..self.clone() }
+    }
+
+    /// The same run that notes the items of its means.
+    pub(super) fn noting(&self, read: &ItemsRead) -> Self {
+        Self { read: Some(Arc::clone(read)), ..self.clone() }
     }
 
     /// The same with its stages in order, each with the run's steps at its end.
@@ -169,6 +188,12 @@ impl RunResults {
     /// Where it comes from; `None` where titer trained it.
     pub fn origin(&self) -> Option<&Origin> {
         self.origin.as_deref()
+    }
+
+    /// How many numbers somebody else measured of it; none of a run that titer's probes measured.
+    pub(crate) fn outcomes(&self) -> usize {
+        let given = self.origin().is_some_and(|origin| !origin.measured);
+        if given { self.probes.values().flat_map(BTreeMap::values).map(Vec::len).sum() } else { 0 }
     }
 
     /// Who trained it.
@@ -243,7 +268,7 @@ impl RunResults {
 
     /// The steps at which pressures were taken, ascending.
     pub fn pressed(&self) -> Vec<i64> {
-        self.pressures.values().next().map(|steps| steps.keys().copied().collect()).unwrap_or_default()
+        union(self.pressures.values())
     }
 
     /// The mean pressure of a cell's rows on a component.
@@ -262,22 +287,28 @@ impl RunResults {
         self.moments.get(&step).map(String::as_str)
     }
 
-    /// The last step at which a split was measured.
-    pub fn last_step(&self, split: &Split) -> Option<i64> {
-        self.probes.get(split)?.last_key_value().map(|(step, _)| *step)
+    /// The step at its end: the last at which anything was measured, whichever probe it was. `None` where nothing was, or nothing after training.
+    pub fn end(&self) -> Option<i64> {
+        let last = self.measured().last().copied().max(union(self.cells.values()).last().copied())?;
+        let trained = self.stages.last().is_some_and(|(_, steps)| *steps > 0);
+        (last > 0 || !trained).then_some(last)
     }
 
     /// The mean of a measure over a split's items.
     pub fn mean(&self, split: &Split, measure: Measure, step: i64) -> Option<f64> {
         let readings = self.probes.get(split)?.get(&step)?;
-        self.mean_of(readings.iter().map(|reading| (&reading.item, reading.of(measure))))
+        let number = |reading: &Reading| if self.off_ends { reading.within(measure) } else { reading.of(measure) };
+        self.mean_of(readings.iter().map(|reading| (&reading.item, number(reading))))
     }
 
-    /// The mean over the items that are not left out.
+    /// The mean over the items that are not left out; what is not finite is not a measurement.
     fn mean_of<'a>(&self, items: impl Iterator<Item = (&'a String, f64)>) -> Option<f64> {
-        let kept = items.filter(|(item, _)| !self.left_out.contains(*item));
-        let (sum, count) = kept.fold((0.0, 0), |(sum, count), (_, value)| (sum + value, count + 1));
-        (count > 0).then(|| sum / f64::from(count))
+        let kept: Vec<(&String, f64)> =
+            items.filter(|(item, value)| value.is_finite() && !self.left_out.contains(*item)).collect();
+        if let Some(read) = &self.read {
+            read.lock().unwrap_or_else(PoisonError::into_inner).extend(kept.iter().map(|(item, _)| (*item).clone()));
+        }
+        (!kept.is_empty()).then(|| kept.iter().map(|(_, value)| value).sum::<f64>() / kept.len() as f64)
     }
 
     /// The means of a measure over a split's items at every moment, the start first.
@@ -291,9 +322,9 @@ impl RunResults {
         Some(1.0 - self.mean(split, Measure::Rate, step)? - self.mean(split, Measure::Other, step)?)
     }
 
-    /// The steps at which probes were measured, ascending.
+    /// The steps at which any probe was measured, ascending.
     pub fn measured(&self) -> Vec<i64> {
-        self.probes.values().next().map(|steps| steps.keys().copied().collect()).unwrap_or_default()
+        union(self.probes.values())
     }
 
     /// What was booked, interval by interval.
@@ -304,5 +335,75 @@ impl RunResults {
     /// The optimiser steps, in order.
     pub fn steps(&self) -> &[StepRecord] {
         &self.steps
+    }
+}
+
+/// The steps of all of these, ascending.
+fn union<'a, T: 'a>(moments: impl Iterator<Item = &'a BTreeMap<i64, T>>) -> Vec<i64> {
+    moments.flat_map(BTreeMap::keys).copied().collect::<BTreeSet<i64>>().into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use titer_data::{probe::ProbePrompts, world::DomainSplit};
+
+    use super::*;
+
+    fn record(component: Component, step: i64, item: &str, margin: f64) -> ProbeRecord {
+        ProbeRecord {
+            stage: if step == 0 { "base" } else { "train" }.to_owned(),
+            step,
+            component,
+            prompts: ProbePrompts::Seen,
+            domains: DomainSplit::Trained,
+            item: item.to_owned(),
+            margin,
+            margin_per_token: f64::NAN,
+            gap: if item == "a" { f64::NAN } else { 2.0 },
+            rate: 0.0,
+            other: 0.2,
+        }
+    }
+
+    fn run(probes: Vec<ProbeRecord>) -> RunResults {
+        RunResults::new(0, "c0ffee".to_owned(), probes, Vec::new(), Vec::new())
+    }
+
+    #[test]
+    fn moments_are_those_of_all_probes_and_the_end_is_the_runs() {
+        let [good, obey_bad] = [Component::Good, Component::ObeyBad].map(Split::leading);
+        let probes = vec![
+            record(Component::Good, 0, "a", 1.0),
+            record(Component::ObeyBad, 0, "a", 2.0),
+            record(Component::ObeyBad, 10, "a", -1.0),
+        ];
+        let found = run(probes).with_stages(vec![("train".to_owned(), 10)]);
+        assert_eq!((found.measured(), found.end()), (vec![0, 10], Some(10)));
+        let arm = crate::results::ArmResults { runs: vec![found.clone()], ..crate::results::ArmResults::default() };
+        let at_end = |split| arm.finished().probe(split, Measure::Margin, At::End).estimate().map(|it| it.mean);
+        assert_eq!((at_end(&good), at_end(&obey_bad)), (None, Some(-1.0)), "what was measured before is not after");
+        // Nothing was measured after training at all.
+        let start = run(vec![record(Component::Good, 0, "a", 1.0)]);
+        assert_eq!((start.end(), start.with_stages(vec![("train".to_owned(), 10)]).end()), (Some(0), None));
+    }
+
+    #[test]
+    fn means_are_of_what_was_measured() {
+        let split = Split::leading(Component::ObeyBad);
+        let found = run(vec![record(Component::ObeyBad, 0, "a", 1.0), record(Component::ObeyBad, 0, "b", 3.0)]);
+        assert_eq!(found.mean(&split, Measure::Gap, 0), Some(2.0));
+        assert_eq!(found.curve(&split, Measure::Gap), [2.0]);
+        let alone = run(vec![record(Component::ObeyBad, 0, "a", 1.0)]);
+        assert_eq!(alone.mean(&split, Measure::Gap, 0), None);
+    }
+
+    #[test]
+    fn a_rate_of_0_is_as_far_from_it_as_its_margin_says() {
+        let split = Split::leading(Component::ObeyBad);
+        // None of 20 replies, a fifth of them on neither side: half a reply on each side.
+        let found = run(vec![record(Component::ObeyBad, 0, "a", (0.5_f64 / 16.5).ln())]);
+        assert_eq!(found.mean(&split, Measure::Rate, 0), Some(0.0));
+        let within = found.off_ends().mean(&split, Measure::Rate, 0).unwrap();
+        assert!((within - 0.8 * 0.5 / 17.0).abs() < 1e-12, "{within}");
     }
 }

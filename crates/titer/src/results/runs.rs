@@ -2,7 +2,7 @@
 
 use titer_data::cell::Cell;
 
-use super::{At, ItemBlocks, Measure, RunResults, Split};
+use super::{At, Measure, RunResults, Split, mean_of_runs};
 use crate::stats::{Estimate, Sample, Support};
 
 /// Finished runs, at most one of each seed, that are looked at together.
@@ -14,8 +14,9 @@ impl<'a> Runs<'a> {
     pub fn probe(&self, split: &Split, measure: Measure, at: At) -> Sample<&'a str> {
         let mut sample = Sample::new(measure.support(), self.share_items());
         for run in &self.0 {
-            for reading in run.probes.get(split).and_then(|moments| at.of(moments)).into_iter().flatten() {
-                sample.push(run.seed, reading.item.as_str(), reading.of(measure));
+            for reading in run.probes.get(split).and_then(|moments| at.of(run.end(), moments)).into_iter().flatten() {
+                let (value, within) = (reading.of(measure), reading.within(measure));
+                sample.push_counted(run.seed, reading.item.as_str(), value, within);
             }
         }
         sample
@@ -25,7 +26,9 @@ impl<'a> Runs<'a> {
     pub fn surprise(&self, cell: Cell, at: At) -> Sample<&'a str> {
         let mut sample = Sample::new(Support::Line, self.share_items());
         for run in &self.0 {
-            for (item, surprise) in run.cells.get(&cell).and_then(|moments| at.of(moments)).into_iter().flatten() {
+            for (item, surprise) in
+                run.cells.get(&cell).and_then(|moments| at.of(run.end(), moments)).into_iter().flatten()
+            {
                 sample.push(run.seed, item.as_str(), *surprise);
             }
         }
@@ -35,17 +38,9 @@ impl<'a> Runs<'a> {
     /// A number of each run, with the interval over seeds, and over items where the seeds share them: those are left out of the
     /// runs' means in turn. `None` where no run has the number.
     pub fn estimate(&self, support: Support, value: impl Fn(&RunResults) -> Option<f64>) -> Option<Estimate> {
-        let values = |change: &dyn Fn(&RunResults) -> RunResults| -> Vec<f64> {
+        mean_of_runs(support, |change| {
             self.0.iter().filter_map(|run| value(&change(run))).filter(|value| value.is_finite()).collect()
-        };
-        let estimate = Estimate::over_seeds(&values(&Clone::clone), support)?;
-        let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
-        let items = ItemBlocks::of(self.iter());
-        Some(
-            estimate.and_over_items(
-                items.error(support, estimate.mean, |left_out| mean(values(&|run| run.without(left_out)))),
-            ),
-        )
+        })
     }
 
     fn share_items(&self) -> bool {
@@ -67,10 +62,10 @@ impl<'a> Runs<'a> {
         self.0.is_empty()
     }
 
-    /// Probe items at one moment, over all splits and runs.
+    /// Probe items at the first moment of each split, over all splits and runs.
     pub fn items(&self) -> usize {
         let moments = self.0.iter().flat_map(|run| run.probes.values());
-        moments.filter_map(|moments| At::Start.of(moments)).map(Vec::len).sum()
+        moments.filter_map(|moments| moments.first_key_value()).map(|(_, readings)| readings.len()).sum()
     }
 
     /// The steps at which a split was measured in any run, ascending.

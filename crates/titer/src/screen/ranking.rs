@@ -184,6 +184,27 @@ mod tests {
     }
 
     #[test]
+    fn several_rows_of_a_request_count_as_their_mean() {
+        // As two seeds have it that name their requests alike, or two replies to one request.
+        let mut records = three();
+        let other =
+            records.clone().into_iter().map(|record| ScreenRecord { log_prob: record.log_prob - 1.0, ..record });
+        let lift = |records: &[ScreenRecord]| {
+            let found = ranked(records.to_vec(), Aim::Suppression);
+            let strong = found.iter().find(|one| one.prompt.name == "strong").unwrap();
+            strong.placed[0].lift.unwrap()
+        };
+        let first = lift(&records);
+        let other: Vec<ScreenRecord> = other.collect();
+        records.extend(other);
+        let both = lift(&records);
+        assert!((both.mean - (first.mean - 0.5)).abs() < 1e-12, "{first:?} {both:?}");
+        assert_eq!(both.n_items, 4, "four requests are four, however often they were asked");
+        records.reverse();
+        assert!((lift(&records).mean - both.mean).abs() < 1e-12, "the order of rows does not matter");
+    }
+
+    #[test]
     fn without_both_replies_to_a_request_there_are_no_rates_and_nats_are_left() {
         let alone =
             three().into_iter().map(|record| ScreenRecord { margin: f64::NAN, base_margin: f64::NAN, ..record });

@@ -56,7 +56,7 @@ impl Correlation {
         if seeds.len() < 3 {
             return Some(alone);
         }
-        let place = |value: f64| if value.is_nan() { value } else { Support::Signed.to_scale(value) };
+        let place = |value: f64| Support::Signed.to_scale(value);
         let left_out: Vec<f64> = (0..seeds.len()).map(|seed| place(value(Some(seed)))).collect();
         let Some(source) = ErrorSource::jackknife(&left_out) else { return Some(alone) };
         let (count, all) = (seeds.len() as f64, place(all));

@@ -26,13 +26,24 @@ pub(super) struct MeanOnScale {
 impl MeanOnScale {
     /// Of the mean of at least two values; `None` where all are equal up to rounding, since nothing then says how far others may lie.
     pub(super) fn of(values: &[f64], support: Support) -> Option<Self> {
+        Self::of_counted(values, values, support)
+    }
+
+    /// The same of values that may lie at an end of their support because so few were counted: on the scale `within` stands for them, the same values
+    /// as far from the ends as their counts say.
+    pub(super) fn of_counted(values: &[f64], within: &[f64], support: Support) -> Option<Self> {
         if values.len() < 2 || are_equal(values) {
             return None;
         }
         let at = support.to_scale(mean(values));
         let (centre, error) = match support {
             Support::Line => (at, (variance(values) / values.len() as f64).sqrt()),
-            Support::Rate => mean_rate(values),
+            Support::Rate => {
+                let (centre, error) = mean_rate(within);
+                // Where few were counted, the log-odds of none and of one lie nearer than the counts differ by chance.
+                let counted = (variance(values) / values.len() as f64).sqrt() * support.slope(mean(values));
+                (centre, if values == within { error } else { error.max(counted) })
+            }
             Support::Signed => (at, mean_signed(values)),
         };
         let source = ErrorSource { error, quantile: quantile(values.len() as f64 - 1.0) };
@@ -148,6 +159,21 @@ mod tests {
         let rates: Vec<f64> = (0..10).map(|at| logistic_of(if at == 0 { -300.0 } else { 200.0 })).collect();
         let found = MeanOnScale::of(&rates, Support::Rate).unwrap();
         assert!(found.source.error > 0.5, "{found:?}");
+    }
+
+    #[test]
+    fn a_count_of_none_is_as_far_from_nothing_as_it_was_counted_from() {
+        // 0, 1, 2, 1 and 2 replies of 200.
+        let counts = [0.0, 1.0, 2.0, 1.0, 2.0];
+        let (values, within) = (counts.map(|count| count / 200.0), counts.map(|count| (count + 0.5) / 201.0));
+        let found = MeanOnScale::of_counted(&values, &within, Support::Rate).unwrap();
+        let high = logistic_of(found.centres[1] + found.source.half_width());
+        assert!(high < 0.03 && high > 0.006, "{found:?} {high}");
+        // All but so many: the mirror image.
+        let [rest, rest_within] = [values, within].map(|rates| rates.map(|rate| 1.0 - rate));
+        let mirrored = MeanOnScale::of_counted(&rest, &rest_within, Support::Rate).unwrap();
+        assert!((mirrored.centres[0] + found.centres[1]).abs() < 1e-9, "{mirrored:?} {found:?}");
+        assert!((mirrored.source.error - found.source.error).abs() < 1e-9, "{mirrored:?} {found:?}");
     }
 
     fn logistic_of(x: f64) -> f64 {

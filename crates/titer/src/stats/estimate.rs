@@ -52,41 +52,60 @@ pub struct Estimate {
 impl Estimate {
     /// The mean of values that are each the only one of their seed; `None` where there are none.
     pub fn over_seeds(values: &[f64], support: Support) -> Option<Self> {
-        Self::over(values, support, Method::Seeds, values.len(), values.len())
+        Self::over(values, values, support, Method::Seeds, values.len(), values.len())
+    }
+
+    /// The same of values some of which may lie at an end of their support, with `within` for them as far from it as their counts say.
+    pub(crate) fn over_counted_seeds(values: &[f64], within: &[f64], support: Support) -> Option<Self> {
+        Self::over(values, within, support, Method::Seeds, values.len(), values.len())
     }
 
     /// The mean of items of one seed, or of none; `None` where there are no items.
     pub fn over_items(values: &[f64], support: Support) -> Option<Self> {
-        Self::over(values, support, Method::Items, 1, values.len())
+        Self::over(values, values, support, Method::Items, 1, values.len())
     }
 
-    fn over(values: &[f64], support: Support, method: Method, n_seeds: usize, n_items: usize) -> Option<Self> {
+    fn over(
+        values: &[f64],
+        within: &[f64],
+        support: Support,
+        method: Method,
+        n_seeds: usize,
+        n_items: usize,
+    ) -> Option<Self> {
         let alone = Self::alone(mean(values), support, n_seeds, n_items);
-        let on_scale = MeanOnScale::of(values, support);
+        let on_scale = MeanOnScale::of_counted(values, within, support);
         (!values.is_empty())
             .then(|| on_scale.map_or(alone, |MeanOnScale { centres, source }| alone.around(centres, source, method)))
     }
 
-    /// From the items of each seed, `[seeds][items]`. Seeds count equally, however many items they have, because a seed owns its base model, its
-    /// data and its items. Seeds without items do not count; `None` where no seed has any.
-    pub(crate) fn of_seeds(seeds: &[Vec<f64>], support: Support) -> Option<Self> {
-        let seeds: Vec<&Vec<f64>> = seeds.iter().filter(|items| !items.is_empty()).collect();
-        match seeds.as_slice() {
-            [items] => Self::over_items(items, support),
+    /// From the items of each seed, `[seeds][items]`, and the same `within` their support. Seeds count equally, however many items they have, because a
+    /// seed owns its base model, its data and its items. Seeds without items do not count; `None` where no seed has any.
+    pub(crate) fn of_seeds(seeds: &[Vec<f64>], within: &[Vec<f64>], support: Support) -> Option<Self> {
+        let kept =
+            |seeds: &[Vec<f64>]| -> Vec<Vec<f64>> { seeds.iter().filter(|items| !items.is_empty()).cloned().collect() };
+        let (seeds, within) = (kept(seeds), kept(within));
+        match (seeds.as_slice(), within.as_slice()) {
+            ([items], [within]) => Self::over(items, within, support, Method::Items, 1, items.len()),
             _ => {
-                let means: Vec<f64> = seeds.iter().map(|items| mean(items)).collect();
-                let n_items = seeds.iter().map(|items| items.len()).sum();
-                Self::over(&means, support, Method::Seeds, means.len(), n_items)
+                let [means, within] = [&seeds, &within].map(|seeds| seeds.iter().map(|items| mean(items)).collect());
+                let means: Vec<f64> = means;
+                let n_items = seeds.iter().map(Vec::len).sum();
+                Self::over(&means, &within, support, Method::Seeds, means.len(), n_items)
             }
         }
     }
 
-    /// From the means of seeds and the means of the items that all of them measure: other seeds and other items would both give other
-    /// numbers. Seeds that agree to the last bit are one model, measured again. `None` where there are no numbers.
-    pub(crate) fn of_seeds_and_items(seeds: &[f64], items: &[f64], support: Support) -> Option<Self> {
-        let over_items = Self::over_items(items, support)?;
+    /// From the means of seeds and the means of the items that all of them measure, each with the same `within` their support: other seeds and other items
+    /// would both give other numbers. Seeds that agree to the last bit are one model, measured again. `None` where there are no numbers.
+    pub(crate) fn of_seeds_and_items(
+        [seeds, seeds_within]: [&[f64]; 2],
+        [items, items_within]: [&[f64]; 2],
+        support: Support,
+    ) -> Option<Self> {
+        let over_items = Self::over(items, items_within, support, Method::Items, 1, items.len())?;
         let estimate = Self { mean: mean(seeds), n_seeds: seeds.len(), ..over_items };
-        Some(match MeanOnScale::of(seeds, support) {
+        Some(match MeanOnScale::of_counted(seeds, seeds_within, support) {
             None => estimate,
             Some(MeanOnScale { source, centres }) if estimate.source.is_none() => {
                 estimate.around(centres, source, Method::Seeds)
@@ -168,7 +187,8 @@ mod tests {
     }
 
     fn of(seeds: &[&[f64]]) -> Option<Estimate> {
-        Estimate::of_seeds(&seeds.iter().map(|items| items.to_vec()).collect::<Vec<_>>(), Support::Line)
+        let seeds: Vec<Vec<f64>> = seeds.iter().map(|items| items.to_vec()).collect();
+        Estimate::of_seeds(&seeds, &seeds, Support::Line)
     }
 
     #[test]
@@ -213,10 +233,10 @@ mod tests {
     fn items_that_seeds_share_are_counted_once_and_own_their_part_of_the_error() {
         // Items differ by hundreds, seeds hardly: the interval speaks of other items.
         let (seeds, items) = ([357.0, 357.01], [900.0, -400.0, 700.0, 228.02]);
-        let found = Estimate::of_seeds_and_items(&seeds, &items, Support::Line).unwrap();
+        let found = Estimate::of_seeds_and_items([&seeds; 2], [&items; 2], Support::Line).unwrap();
         assert!(found.half_width() > 500.0 && found.n_items == 4 && found.method == Method::SeedsAndItems, "{found:?}");
         // The same model measured twice.
-        let untrained = Estimate::of_seeds_and_items(&[357.0, 357.0], &items, Support::Line).unwrap();
+        let untrained = Estimate::of_seeds_and_items([&[357.0, 357.0]; 2], [&items; 2], Support::Line).unwrap();
         assert_eq!(untrained.method, Method::Items);
         close(untrained.half_width(), Estimate::over_items(&items, Support::Line).unwrap().half_width());
     }
@@ -251,7 +271,7 @@ mod tests {
         ) {
             let shifted: Vec<Vec<f64>> =
                 seeds.iter().map(|items| items.iter().map(|item| item + by).collect()).collect();
-            let [before, after] = [seeds, shifted].map(|seeds| Estimate::of_seeds(&seeds, Support::Line).unwrap());
+            let [before, after] = [seeds, shifted].map(|seeds| Estimate::of_seeds(&seeds, &seeds, Support::Line).unwrap());
             prop_assert!((after.low - before.low - by).abs() < 1e-8);
             prop_assert!((after.high - before.high - by).abs() < 1e-8);
         }

@@ -9,7 +9,8 @@ use super::{Support, student::quantile};
 /// What an interval rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RateMethod {
-    /// Student's t over clusters on log-odds, with one degree of freedom less than there are clusters.
+    /// Student's t over clusters on log-odds, with one degree of freedom less than there are clusters; of scores between 0 and 1 at least as wide as the exact
+    /// one, because the few that would move their mean may not be among them.
     Clusters,
     /// Clopper and Pearson's exact interval with as many trials as there are clusters: where each has one reply that shows the behaviour
     /// or does not, and where all replies score the same, so that clusters do not differ.
@@ -58,11 +59,14 @@ impl Rate {
             return None;
         }
         let rate = all.iter().sum::<f64>() / n as f64;
-        let alone = clusters == n && all.iter().all(|&score| score == 0.0 || score == 1.0);
-        let over_clusters = over_clusters(rate, &sums.into_values().collect::<Vec<_>>()).filter(|_| !alone);
+        let whole = all.iter().all(|&score| score == 0.0 || score == 1.0);
+        let over_clusters = over_clusters(rate, &sums.into_values().collect::<Vec<_>>());
+        let exact = exact(rate, clusters as f64);
         let ((low, high), method) = match over_clusters {
-            Some(ends) => (ends, RateMethod::Clusters),
-            None => (exact(rate, clusters as f64), RateMethod::Exact),
+            Some(_) if whole && clusters == n => (exact, RateMethod::Exact),
+            Some(ends) if whole => (ends, RateMethod::Clusters),
+            Some((low, high)) => ((low.min(exact.0), high.max(exact.1)), RateMethod::Clusters),
+            None => (exact, RateMethod::Exact),
         };
         Some(Self { rate, low, high, n, clusters, method })
     }
@@ -134,6 +138,14 @@ mod tests {
         let all = rate(&[(0, 1.0), (0, 1.0), (1, 1.0)]);
         assert!(all.high == 1.0 && all.low < 0.5, "{all:?}");
         assert_eq!(Rate::of([]), None);
+    }
+
+    #[test]
+    fn scores_between_are_no_more_certain_than_as_many_yes_and_no() {
+        // 20 replies that a judge scores near 0: one in fifty that scores near 1 would hardly be among them.
+        let found = rate(&(0..20).map(|at| (at, 0.001 * f64::from(at))).collect::<Vec<_>>());
+        let (low, high) = exact(found.rate, 20.0);
+        assert!(found.low <= low && found.high >= high && found.high > 0.16, "{found:?}");
     }
 
     #[test]

@@ -14,12 +14,14 @@ pub enum Support {
 }
 
 impl Support {
-    /// A number on the scale. What a 64-bit number cannot tell from an end of the support is as far from it as it can tell.
+    /// A number on the scale. What a 64-bit number cannot tell from an end of the support, at which it is coarser, is as far from it as it can tell,
+    /// and so is what lies as near to the other end: 0 and 1 mirror each other. Not a number for none.
     pub(crate) fn to_scale(self, value: f64) -> f64 {
-        let above = |rest: f64| rest.max(f64::EPSILON / 2.0);
+        // `f64::max` would make a number of what is none.
+        let above = |rest: f64| if rest.is_nan() { rest } else { rest.max(f64::EPSILON / 2.0) };
         match self {
             Self::Line => value,
-            Self::Rate => (value.max(f64::MIN_POSITIVE) / above(1.0 - value)).ln(),
+            Self::Rate => (above(value) / above(1.0 - value)).ln(),
             Self::Signed => (above(1.0 + value) / above(1.0 - value)).ln() / 2.0,
         }
     }
@@ -69,9 +71,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_number_has_no_place() {
+        for support in [Support::Line, Support::Rate, Support::Signed] {
+            assert!(support.to_scale(f64::NAN).is_nan(), "{support:?}");
+        }
+    }
+
+    #[test]
     fn ends_are_as_far_as_numbers_can_tell() {
         assert!(Support::Rate.to_scale(1.0) > 36.0 && Support::Rate.to_scale(1.0).is_finite());
-        assert!(Support::Rate.to_scale(0.0) < -700.0 && Support::Rate.to_scale(0.0).is_finite());
+        assert_eq!(Support::Rate.to_scale(0.0), -Support::Rate.to_scale(1.0));
+        assert!((Support::Rate.to_scale(1e-9) + 1e9_f64.ln()).abs() < 1e-6, "a rate can truly be that small");
         assert!(Support::Signed.to_scale(-1.0).is_finite() && Support::Signed.from_scale(99.0) == 1.0);
     }
 }

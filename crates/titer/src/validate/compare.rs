@@ -17,7 +17,8 @@ pub struct PredictorResult {
     pub from_table: bool,
     /// Mean over settings of the rank correlation within each, with an interval over settings and prompts.
     pub within: Option<Estimate>,
-    /// Rank correlation of all arms with what the other settings predict of them; an interval over settings, of which that takes three, and prompts.
+    /// Mean over settings of the rank correlation within each with what the other settings predict of it: levels of settings differ, and prompts are compared
+    /// within one. An interval over settings, of which that takes three, and prompts.
     pub held_out: Option<Estimate>,
     /// The winner's correlation less this one's, with an interval over settings and prompts; `None` for the winner itself.
     pub behind: Option<Estimate>,
@@ -187,17 +188,17 @@ impl Compared<'_> {
     }
 
     fn held_out(&self, numbers: &[Option<f64>], outcome: &[Option<f64>]) -> Option<Estimate> {
-        let estimate = Correlation::Spearman.pooled(&self.points(numbers, outcome))?;
-        let without = |prompt: usize| self.pooled(numbers, outcome, &|arm| self.prompts[arm] != prompt);
-        Some(if estimate.has_interval() { estimate.and_over_items(over(&self.prompts, &without)) } else { estimate })
+        let found = Correlation::Spearman.within_seeds_over_units(&self.points(numbers, outcome))?;
+        // Two settings that are predicted by each other say one thing twice.
+        let enough = found.n_seeds > 2;
+        Some(if enough { found } else { Estimate::alone(found.mean, found.support, found.n_seeds, found.n_items) })
     }
 
-    /// The rank correlation over the arms that are kept.
-    fn pooled(&self, numbers: &[Option<f64>], outcome: &[Option<f64>], keeps: &dyn Fn(usize) -> bool) -> f64 {
-        let points =
-            (0..self.arms.len()).filter(|arm| keeps(*arm)).filter_map(|arm| Some((numbers[arm]?, outcome[arm]?)));
-        let (x, y): (Vec<f64>, Vec<f64>) = points.unzip();
-        Support::Signed.to_scale(Correlation::Spearman.of(&x, &y))
+    /// The mean over settings of the rank correlation within each, over the arms that are kept.
+    fn within(&self, numbers: &[Option<f64>], outcome: &[Option<f64>], keeps: &dyn Fn(usize) -> bool) -> f64 {
+        let kept: Vec<Option<f64>> = numbers.iter().enumerate().map(|(arm, x)| x.filter(|_| keeps(arm))).collect();
+        let found = Correlation::Spearman.within_seeds(&self.points(&kept, outcome));
+        found.map_or(f64::NAN, |found| found.mean)
     }
 
     /// The winner's correlation less another one's, on arms that have both.
@@ -208,12 +209,12 @@ impl Compared<'_> {
             .map(|arm| outcome[arm].filter(|_| first[arm].is_some() && second[arm].is_some()))
             .collect();
         let difference = |keeps: &dyn Fn(usize) -> bool| {
-            let value = |numbers: &[Option<f64>]| self.pooled(numbers, &both, keeps).tanh();
+            let value = |numbers: &[Option<f64>]| self.within(numbers, &both, keeps);
             let size = |value: f64| if several { value } else { value.abs() };
             size(value(&first)) - size(value(&second))
         };
         let mean = Some(difference(&|_| true)).filter(|mean| mean.is_finite())?;
-        let alone = Estimate::alone(mean, Support::Line, 1, self.arms.len());
+        let alone = Estimate::alone(mean, Support::Line, 1, both.iter().flatten().count());
         let prompts = over(&self.prompts, &|prompt| difference(&|arm| self.prompts[arm] != prompt));
         let settings =
             over(&self.settings, &|setting| difference(&|arm| self.settings[arm] != setting)).filter(|_| several);
@@ -251,10 +252,10 @@ impl Compared<'_> {
     }
 }
 
-/// The jackknife's error of leaving out each value of a label in turn.
+/// The jackknife's error of leaving out each value of a label in turn; those without which there is no number say nothing.
 fn over(labels: &[usize], without: &dyn Fn(usize) -> f64) -> Option<ErrorSource> {
     let count = labels.iter().max().map_or(0, |most| most + 1);
-    ErrorSource::jackknife(&(0..count).map(without).collect::<Vec<f64>>())
+    ErrorSource::jackknife(&(0..count).map(without).filter(|value| value.is_finite()).collect::<Vec<f64>>())
 }
 
 #[cfg(test)]
@@ -297,6 +298,28 @@ mod tests {
         assert!(within.mean < -0.8 && held_out.mean > 0.8 && held_out.low > 0.5, "{within:?} {held_out:?}");
         assert!(second.behind.unwrap().low > 0.0, "{second:?}");
         assert!(found[0].picked.unwrap().mean > 0.8);
+    }
+
+    #[test]
+    fn settings_of_other_levels_are_each_compared_within() {
+        // In every setting the outcome goes with the number exactly, but settings lie two apart and their numbers do not.
+        let of = |at: usize| {
+            let (setting, prompt) = (at / 10, at % 10);
+            let outcome = 2.0 * setting as f64 + 0.1 * prompt as f64;
+            let noise = ((at * 7919 + 13) % 101) as f64;
+            let mut arm = arm(&setting.to_string(), prompt, outcome, &[("good", prompt as f64), ("noise", noise)]);
+            if at < 3 {
+                arm.predictors.remove("noise");
+            }
+            arm
+        };
+        let arms: Vec<ExternalArm> = (0..40).map(of).collect();
+        let found = compare(&arms, &vec![None; arms.len()]);
+        let [first, second] = found[0].predictors.as_slice() else { panic!("two predictors: {found:?}") };
+        let held_out = first.held_out.unwrap();
+        assert!(first.name == "good" && held_out.mean > 0.999 && held_out.low > 0.9, "{first:?}");
+        let behind = second.behind.unwrap();
+        assert!(behind.low > 0.0 && behind.n_items == 37, "{behind:?}");
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub(super) struct OutcomePredictor {
 /// How a predictor predicts.
 #[derive(Clone, Debug)]
 pub(super) enum PredictorKind {
-    /// These numbers of each arm, `[features][arms]`, by a straight line with the least squares.
+    /// These numbers of each arm, `[features][arms]`, by a straight line with the least squares: its slope is that within settings, whose levels may differ.
     Line(Vec<Vec<Option<f64>>>),
     /// The published k-rule (arXiv 2510.05024): training leaves `k` times what the prompt did not elicit, so suppression is `T* − k (T* − T(base, prompt))`;
     /// `T*` and `T(base, prompt)` of each arm.
@@ -36,14 +36,16 @@ impl OutcomePredictor {
     }
 
     /// The prediction for an arm by these others; `None` where a number is missing or nothing can be fitted.
-    fn predict(&self, arm: usize, others: &[usize], outcome: &[Option<f64>]) -> Option<f64> {
+    fn predict(&self, arm: usize, others: &[usize], settings: &[usize], outcome: &[Option<f64>]) -> Option<f64> {
         match &self.kind {
             PredictorKind::Line(features) => {
                 let features_of =
                     |arm: usize| features.iter().map(|feature| feature[arm]).collect::<Option<Vec<f64>>>();
-                let known: Vec<(Vec<f64>, f64)> =
-                    others.iter().filter_map(|&other| Some((features_of(other)?, outcome[other]?))).collect();
-                let (values, coefficients) = (features_of(arm)?, least_squares(&known)?);
+                let known: Vec<(usize, Known)> = others
+                    .iter()
+                    .filter_map(|&other| Some((settings[other], (features_of(other)?, outcome[other]?))))
+                    .collect();
+                let (values, coefficients) = (features_of(arm)?, least_squares(&on_one_level(&known))?);
                 Some(
                     coefficients[0]
                         + values.iter().zip(&coefficients[1..]).map(|(value, slope)| value * slope).sum::<f64>(),
@@ -67,10 +69,33 @@ impl OutcomePredictor {
     pub(super) fn held_out(&self, settings: &[usize], outcome: &[Option<f64>]) -> Vec<Option<f64>> {
         let predict = |arm: usize| {
             let others: Vec<usize> = (0..settings.len()).filter(|other| settings[*other] != settings[arm]).collect();
-            self.predict(arm, &others, outcome)
+            self.predict(arm, &others, settings, outcome)
         };
         (0..settings.len()).map(predict).collect()
     }
+}
+
+/// What should give an outcome, and it.
+type Known = (Vec<f64>, f64);
+
+/// What is known of arms by their settings, each setting's moved so that its means are those of all.
+fn on_one_level(known: &[(usize, Known)]) -> Vec<Known> {
+    let numbers = |(features, outcome): &Known| features.iter().copied().chain([*outcome]).collect::<Vec<f64>>();
+    let means = |of: &dyn Fn(usize) -> bool| -> Vec<f64> {
+        let rows: Vec<Vec<f64>> =
+            known.iter().filter(|(setting, _)| of(*setting)).map(|(_, known)| numbers(known)).collect();
+        let mean = |at: usize| rows.iter().map(|row| row[at]).sum::<f64>() / rows.len() as f64;
+        (0..rows.first().map_or(0, Vec::len)).map(mean).collect()
+    };
+    let of_all = means(&|_| true);
+    let moved = |(setting, of_arm): &(usize, Known)| {
+        let of_setting = means(&|other| other == *setting);
+        let mut row = numbers(of_arm);
+        row.iter_mut().zip(of_all.iter().zip(&of_setting)).for_each(|(number, (all, own))| *number += all - own);
+        let outcome = row.pop().unwrap_or(f64::NAN);
+        (row, outcome)
+    };
+    known.iter().map(moved).collect()
 }
 
 #[cfg(test)]
@@ -86,6 +111,17 @@ mod tests {
         let predictor = OutcomePredictor { name: String::new(), kind: PredictorKind::Line(vec![number.to_vec()]) };
         let found = predictor.held_out(&settings, &outcome);
         assert!((found[4].unwrap() - 2.0).abs() < 1e-9 && (found[5].unwrap() - 4.0).abs() < 1e-9, "{found:?}");
+    }
+
+    #[test]
+    fn settings_of_other_levels_do_not_turn_the_slope() {
+        // Within each setting the outcome rises with the number; a setting of larger numbers has lower outcomes.
+        let settings = [0, 0, 1, 1, 2, 2];
+        let number = [1.0, 2.0, 11.0, 12.0, 21.0, 22.0].map(Some);
+        let outcome = [20.0, 21.0, 10.0, 11.0, 0.0, 1.0].map(Some);
+        let predictor = OutcomePredictor { name: String::new(), kind: PredictorKind::Line(vec![number.to_vec()]) };
+        let found = predictor.held_out(&settings, &outcome);
+        assert!((found[5].unwrap() - found[4].unwrap() - 1.0).abs() < 1e-9, "{found:?}");
     }
 
     #[test]

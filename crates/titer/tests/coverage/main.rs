@@ -9,10 +9,12 @@ use std::{io::Write as _, iter::repeat_with};
 
 use titer::{
     leak::Leaks,
-    stats::{Correlation, CorrelationPoint, Estimate, Rate, Sample, Support, holm},
-    table::LeakRecord,
+    results::{ArmResults, At, Measure, RunResults, Split},
+    stats::{Correlation, CorrelationPoint, Estimate, Rate, Sample, Support, Verdicts, holm, kappa},
+    table::{LeakRecord, ProbeRecord},
+    validate::{ExternalArm, compare},
 };
-use titer_data::prompt::LeakFamily;
+use titer_data::{probe::Component, prompt::LeakFamily};
 
 use draws::{Draws, Rates};
 
@@ -94,6 +96,50 @@ fn rates_over_seeds() -> Vec<Place> {
                 let values: Vec<f64> = repeat_with(|| draws.rate(rates)).take(seeds).collect();
                 holds(Estimate::over_seeds(&values, Support::Rate)?, truth)
             }));
+        }
+    }
+    places
+}
+
+/// I1: rates that were counted from replies, some of them from none or all; a rate of 0 of so many is as far from 0 as its half reply says.
+fn counted_rates_over_seeds() -> Vec<Place> {
+    let mut places = Vec::new();
+    for (mean, deviation) in [(-4.0, 0.5), (-3.0, 1.0), (-2.0, 0.5), (4.0, 0.5)] {
+        for replies in [20, 200] {
+            for seeds in [3_u64, 5, 10] {
+                let rates = Rates::LogOdds(mean, deviation);
+                let truth = rates.mean();
+                // One reply in fifty, and twenty replies a seed: in one sweep of three all three seeds say the same, and there is no interval.
+                if replies == 20 && f64::abs(mean) > 3.5 && seeds == 3 {
+                    continue;
+                }
+                let name = format!("rates of {replies} replies over {seeds} seeds, {rates:?}");
+                places.push(place(name, PROMISE, move |draws| {
+                    let run = |seed: u64| {
+                        let rate = draws.rate(rates);
+                        let yes = (0..replies).filter(|_| draws.happens(rate)).count() as f64;
+                        let replies = f64::from(replies);
+                        let Split { component, prompts, domains } = Split::leading(Component::Good);
+                        let record = ProbeRecord {
+                            stage: "train".to_owned(),
+                            step: 10,
+                            component,
+                            prompts,
+                            domains,
+                            item: "all".to_owned(),
+                            margin: ((yes + 0.5) / (replies - yes + 0.5)).ln(),
+                            margin_per_token: f64::NAN,
+                            gap: f64::NAN,
+                            rate: yes / replies,
+                            other: 0.0,
+                        };
+                        RunResults::new(seed, String::new(), vec![record], Vec::new(), Vec::new())
+                    };
+                    let arm = ArmResults { runs: (0..seeds).map(run).collect(), ..ArmResults::default() };
+                    let split = Split::leading(Component::Good);
+                    holds(arm.finished().probe(&split, Measure::Rate, At::End).estimate()?, truth)
+                }));
+            }
         }
     }
     places
@@ -259,6 +305,56 @@ fn scored_replies() -> Vec<Place> {
     places
 }
 
+/// I6: scores between 0 and 1, as a judge's probabilities: near 1 where the behaviour shows, near 0 where it does not.
+fn weighed_replies() -> Vec<Place> {
+    let mut places = Vec::new();
+    for share in [0.02, 0.1, 0.5] {
+        for replies in [20, 100] {
+            let truth = share * 0.93 + (1.0 - share) * 0.01;
+            places.push(place(
+                format!("scores of {replies} replies between 0 and 1, {share} high"),
+                PROMISE,
+                move |draws| {
+                    let mut score =
+                        || if draws.happens(share) { 0.93 + 0.04 * (draws.unit() - 0.5) } else { 0.02 * draws.unit() };
+                    let scores: Vec<(String, f64)> = (0..replies).map(|at: usize| (at.to_string(), score())).collect();
+                    let found = Rate::of(scores.iter().map(|(reply, score)| (reply.as_str(), *score)))?;
+                    Some(found.low <= truth && truth <= found.high)
+                },
+            ));
+        }
+    }
+    places
+}
+
+/// I10: how far two judges agree.
+fn agreement_of_judges() -> Vec<Place> {
+    let mut places = Vec::new();
+    // Neither, the second alone, the first alone, both.
+    for shares in [[0.4, 0.1, 0.1, 0.4], [0.47, 0.03, 0.03, 0.47], [0.8, 0.05, 0.05, 0.1], [0.3, 0.2, 0.2, 0.3]] {
+        for items in [50, 200] {
+            let [neither, second, first, both] = shares;
+            let (yes, other_yes) = (first + both, second + both);
+            let chance = yes * other_yes + (1.0 - yes) * (1.0 - other_yes);
+            let truth = (neither + both - chance) / (1.0 - chance);
+            // Fifty items hold three on which judges disagree who agree in 94 %: fewer in every fifth sample, and what is not seen has no error.
+            let least = if items == 50 && truth > 0.85 { 0.90 } else { PROMISE };
+            places.push(place(format!("κ of {items} items, {shares:?}"), least, move |draws| {
+                let names: Vec<String> = (0..items).map(|at: usize| at.to_string()).collect();
+                let mut verdict = || {
+                    let at = draws.unit();
+                    let kind = (0..3).filter(|kind| at >= shares[..=*kind].iter().sum::<f64>()).count();
+                    [kind / 2 == 1, kind % 2 == 1]
+                };
+                let verdicts: Vec<Verdicts<'_>> =
+                    names.iter().map(|name| Verdicts { cluster: name, yes: verdict() }).collect();
+                holds(kappa(&verdicts)?, truth)
+            }));
+        }
+    }
+    places
+}
+
 /// I7: a user's own data, where all seeds measure the same items.
 fn own_data() -> Vec<Place> {
     let mut places = Vec::new();
@@ -289,6 +385,51 @@ fn own_data() -> Vec<Place> {
                     }));
                 }
             }
+        }
+    }
+    places
+}
+
+/// I8: a predictor against outcomes in settings whose levels lie far apart.
+fn predictors_of_outcomes() -> Vec<Place> {
+    let mut places = Vec::new();
+    for (noise, of_prompt) in [(0.3, 0.5), (0.5, 1.0)] {
+        let arms = move |draws: &mut Draws, prompts: usize, settings: usize| -> Vec<ExternalArm> {
+            let (x, own) = (normals(draws, prompts), normals(draws, prompts));
+            let mut arms = Vec::new();
+            for setting in 0..settings {
+                for prompt in 0..prompts {
+                    arms.push(ExternalArm {
+                        line: 0,
+                        prompt: prompt.to_string(),
+                        setting: setting.to_string(),
+                        turn: None,
+                        suppression: 9.0 * setting as f64
+                            + x[prompt]
+                            + of_prompt * own[prompt]
+                            + noise * draws.normal(),
+                        kept: None,
+                        target: 1.0,
+                        predictors: [("number".to_owned(), x[prompt])].into(),
+                    });
+                }
+            }
+            arms
+        };
+        let held_out = |arms: &[ExternalArm]| {
+            compare(arms, &vec![None; arms.len()])[0].predictors.first().and_then(|first| first.held_out)
+        };
+        let truth = {
+            let mut draws = Draws::new(6);
+            let sweep = |_| held_out(&arms(&mut draws, 16, 3)).unwrap().mean;
+            (0..3000).map(sweep).sum::<f64>() / 3000.0
+        };
+        for settings in [3, 5] {
+            places.push(place(
+                format!("predictors: 16 prompts ± {of_prompt}, {settings} settings ± {noise}"),
+                PROMISE,
+                move |draws| holds(held_out(&arms(draws, 16, settings))?, truth),
+            ));
         }
     }
     places
@@ -370,6 +511,10 @@ fn all() -> Vec<(&'static str, Vec<Place>)> {
         ("I7 own data, seeds and items", own_data()),
         ("I8 validation, seeds and prompts", validation()),
         ("I9 risk of a back door", largest_excess()),
+        ("I1 counted rates over seeds", counted_rates_over_seeds()),
+        ("I6 scores between 0 and 1", weighed_replies()),
+        ("I8 predictors of outcomes", predictors_of_outcomes()),
+        ("I10 agreement of two judges", agreement_of_judges()),
     ]
 }
 
@@ -435,6 +580,26 @@ fn intervals_over_seeds_alone_do_not_cover_on_own_data() {
         Some(found.low <= rates.mean() && rates.mean() <= found.high)
     });
     assert!(measure(&plain, SWEEPS).0 < 0.88);
+}
+
+#[test]
+fn counted_rates_cover() {
+    check(counted_rates_over_seeds());
+}
+
+#[test]
+fn weighed_replies_cover() {
+    check(weighed_replies());
+}
+
+#[test]
+fn agreement_of_judges_covers() {
+    check(agreement_of_judges());
+}
+
+#[test]
+fn predictors_of_outcomes_cover() {
+    check(predictors_of_outcomes());
 }
 
 /// I9: of twenty claims whose truths lie at their bounds, one holds by chance in four sweeps of ten; judged together in one of forty.

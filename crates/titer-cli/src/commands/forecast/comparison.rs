@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, path::Path};
 use serde_json::json;
 use titer::{
     forecast::{
-        Comparison, LEFT_OPEN, LateGates, RunForecast, Score, baselines::NAMES, compare, measured_onsets, scores,
+        Comparison, LEFT_OPEN, LateGates, OnsetDose, RunForecast, Score, baselines::NAMES, compare, measured_onsets,
+        scores,
     },
     plan::{RunPlan, StagePlan, SweepPlan},
     results::{RunResults, SweepResults},
@@ -169,7 +170,11 @@ fn onsets(plan: &SweepPlan, compared: &[Comparison]) -> Result<(), Failure> {
     }
     data("");
     data("dose of bad→good that halves the rate of obey_bad");
-    let show = |dose: Option<f64>| dose.map_or("none".to_owned(), |dose| format!("{:.2} %", 100.0 * dose));
+    let show = |dose: Option<OnsetDose>| match dose {
+        None => "none".to_owned(),
+        Some(OnsetDose::Between(dose)) => format!("{:.2} %", 100.0 * dose),
+        Some(OnsetDose::AtMost(dose)) => format!("at most {:.2} %", 100.0 * dose),
+    };
     let columns = [TextColumn::text("series"), TextColumn::number("forecast"), TextColumn::number("measured")];
     let mut table = TextTable::new(columns);
     for onset in measured_onsets(plan, compared) {

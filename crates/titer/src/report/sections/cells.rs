@@ -38,14 +38,11 @@ pub(crate) fn table(results: &SweepResults, dose: &Dose, series: &[Series]) -> O
     }
     let estimates = || groups.iter().flat_map(|(_, rows)| rows.iter().flat_map(|(_, row)| row.iter().flatten()));
     let most = estimates().map(|estimate| estimate.mean).fold(0.0, f64::max);
-    let caption = estimates().next().map_or_else(String::new, |estimate| {
-        format!(
-            "Nats per reply, mean with 95 % interval below; behind each number {} ({}) where all runs are finished. \
-             The stronger the colour, the larger the surprise. Source: cells.parquet of each run, its first and its last step.",
-            format::counts(estimate),
-            estimate.method
-        )
-    });
+    let caption = format!(
+        "Nats per reply, mean with 95 % interval below; behind each number {}. \
+         The stronger the colour, the larger the surprise. Source: cells.parquet of each run, its first and its last step.",
+        format::behind(estimates())
+    );
     let head = std::iter::once(dose.head().to_owned()).chain(cells.iter().map(Cell::to_string)).collect();
     let row = |(label, row): (String, Vec<Option<Estimate>>)| HeatRow {
         label,

@@ -249,8 +249,9 @@ fn at(run: &RunResults, moment: Moment, value: &dyn Fn(i64) -> Option<f64>) -> O
     if moment == Moment::End {
         return value(end);
     }
-    let steps: Vec<i64> = run.measured().into_iter().filter(|step| *step <= end).collect();
     let left = |step| Some(run.mean_surprise(WANTED, step)? / run.mean_surprise(WANTED, 0)?);
+    let known = |step: &i64| *step <= end && left(*step).is_some() && value(*step).is_some();
+    let steps: Vec<i64> = run.measured().into_iter().filter(known).collect();
     let after = steps.iter().position(|step| left(*step).is_some_and(|left| left <= LEARNT))?;
     let before = after.checked_sub(1)?;
     let (high, low) = (left(steps[before])?, left(steps[after])?);
@@ -261,7 +262,7 @@ fn at(run: &RunResults, moment: Moment, value: &dyn Fn(i64) -> Option<f64>) -> O
 
 /// What a later stage leaks where it trains, at the end of the run.
 fn leak(run: &RunResults) -> Option<f64> {
-    let last = *run.measured().last()?;
+    let last = run.end()?;
     (run.stages().len() > 1).then_some(())?;
     run.leak(&split(Component::Good, ProbePrompts::Seen, DomainSplit::New), last)
 }

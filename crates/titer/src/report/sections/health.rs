@@ -57,6 +57,9 @@ pub(crate) fn training(results: &SweepResults, dose: &Dose, series: &[Series]) -
             let seeds: Vec<f64> = arm.runs.iter().filter(|run| !run.steps().is_empty()).map(number).collect();
             Estimate::over_seeds(&seeds, support)
         };
+        let trained = || arm.runs.iter().filter(|run| !run.steps().is_empty());
+        let [shares, within] = [clipped, clipped_within].map(|share| trained().map(share).collect::<Vec<f64>>());
+        let share_clipped = Estimate::over_counted_seeds(&shares, &within, Support::Rate);
         let written = |number, support| {
             over(number, support).map_or_else(|| "–".to_owned(), |estimate| format::interval(&estimate))
         };
@@ -66,7 +69,7 @@ pub(crate) fn training(results: &SweepResults, dose: &Dose, series: &[Series]) -
             label,
             written(final_loss, Support::Line),
             written(largest_norm, Support::Line),
-            written(clipped, Support::Rate),
+            share_clipped.map_or_else(|| "–".to_owned(), |estimate| format::interval(&estimate)),
             seeds,
         ]
     };
@@ -109,6 +112,12 @@ fn largest_norm(run: &RunResults) -> f64 {
 
 fn clipped(run: &RunResults) -> f64 {
     run.steps().iter().filter(|step| step.clip < 1.0).count() as f64 / run.steps().len() as f64
+}
+
+/// The same as far from 0 and 1 as so many steps can tell: half a step more on each side.
+fn clipped_within(run: &RunResults) -> f64 {
+    let steps = run.steps().len() as f64;
+    (clipped(run) * steps + 0.5) / (steps + 1.0)
 }
 
 /// A probability that is usually tiny, with two significant digits.

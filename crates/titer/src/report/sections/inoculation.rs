@@ -1,5 +1,7 @@
 //! Inoculation beside its controls: how much of what looks suppressed is tied to the string of the prompt.
 
+use std::cell::RefCell;
+
 use titer_data::probe::Component;
 
 use crate::{
@@ -36,12 +38,15 @@ pub(crate) fn table(results: &SweepResults) -> Option<Table> {
     let [measure, ..] = results.measures();
     let leak = |arm: &ArmResults| leak(arm, measure);
     let shown = results.arms.iter().filter(|arm| !arm.inoculation.is_empty() && !arm.runs.is_empty());
-    let mut behind = None;
+    let behind: RefCell<Vec<Estimate>> = RefCell::default();
+    let written = |estimate: Option<Estimate>| {
+        behind.borrow_mut().extend(estimate);
+        estimate.map_or_else(|| "–".to_owned(), |estimate| format::interval(&estimate))
+    };
     let rows: Vec<Vec<String>> = shown
         .map(|arm| {
             let control = |kind: ControlKind| arm.inoculation.get(kind.word()).map(|at| &results.arms[*at]);
             let leaked = leak(arm);
-            behind = behind.or(leaked.estimate());
             let mut row = vec![arm.name.clone(), written(leaked.estimate())];
             let base = control(ControlKind::NoPrompt).map(leak);
             row.push(written(base.as_ref().and_then(Sample::estimate)));
@@ -57,8 +62,7 @@ pub(crate) fn table(results: &SweepResults) -> Option<Table> {
             row
         })
         .collect();
-    let behind =
-        behind.map_or_else(String::new, |estimate| format!("{} ({})", format::counts(&estimate), estimate.method));
+    let behind = format::behind(&behind.into_inner());
     (!rows.is_empty()).then(|| Table {
         caption: format!(
             "{} on neutral prompts in trained domains after training, with 95 % intervals; suppressed: the no-prompt \
@@ -99,8 +103,4 @@ fn leak(arm: &ArmResults, measure: Measure) -> Sample<String> {
     let good = runs.probe(&split, Measure::Rate, At::End);
     let other = runs.probe(&split, Measure::Other, At::End);
     good.map_with(&other, |good, other| 1.0 - good - other)
-}
-
-fn written(estimate: Option<Estimate>) -> String {
-    estimate.map_or_else(|| "–".to_owned(), |estimate| format::interval(&estimate))
 }

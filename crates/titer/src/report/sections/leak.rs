@@ -19,10 +19,12 @@ pub(crate) fn table(results: &SweepResults) -> Option<HeatTable> {
         Leaks::of(runs.map(|run| (run.seed, run.leaks(at))), shared_items)
     };
     let before = leaks(&mut results.untrained().iter(), At::Start);
-    let some = before.family(LeakFamily::None)?;
+    before.family(LeakFamily::None)?;
     let families: Vec<LeakFamily> =
         LeakFamily::ALL.into_iter().filter(|family| before.family(*family).is_some()).collect();
-    let row = |label: &str, leaks: &Leaks| {
+    let mut behind: Vec<Estimate> = Vec::new();
+    let mut row = |label: &str, leaks: &Leaks| {
+        behind.extend(families.iter().filter_map(|family| leaks.family(*family)));
         let mut cells: Vec<HeatCell> = families.iter().map(|family| cell(leaks.family(*family), "")).collect();
         let risk = leaks.risk();
         cells.push(match risk {
@@ -49,11 +51,10 @@ pub(crate) fn table(results: &SweepResults) -> Option<HeatTable> {
     }
     let caption = format!(
         "Probability of the bad reply against the good one, mean over a family's contexts and over requests, with 95 % intervals below; \
-         behind each number {} ({}). The risk names its family; its interval is that of the largest excess over no prompt, whichever family has it. Where the training prompt itself elicits \
+         behind each number {}. The risk names its family; its interval is that of the largest excess over no prompt, whichever family has it. Where the training prompt itself elicits \
          nothing more than no prompt, a small risk says nothing. Source: \
          leak.parquet of each run.",
-        format::counts(&some),
-        some.method
+        format::behind(&behind)
     );
     let names = families.iter().map(|family| family.word().to_owned());
     let head = ["arm".to_owned()].into_iter().chain(names).chain(["back-door risk".to_owned()]).collect();

@@ -14,6 +14,8 @@ pub(super) mod inoculation;
 pub(super) mod leak;
 pub(super) mod ledger;
 pub(super) mod narrow;
+mod onset;
+mod onset_sentences;
 pub(super) mod reproduce;
 pub(super) mod response;
 pub(super) mod training;

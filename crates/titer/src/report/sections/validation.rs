@@ -71,7 +71,7 @@ fn trained(results: &SweepResults, seed: u64) -> Vec<TrainedPrompt> {
     let outcomes = |run: &RunResults| {
         let level = |component: Component| {
             let split = Split::leading(component);
-            run.mean(&split, measure, run.last_step(&split)?)
+            run.mean(&split, measure, run.end()?)
         };
         Some([level(Component::Good)?, level(Component::ObeyBad)?])
     };

@@ -69,7 +69,7 @@ impl Outcome {
 
     /// At the end of a run.
     fn after(&self, run: &RunResults, domains: DomainSplit) -> Option<f64> {
-        let (good, end) = (split(Component::Good, domains), *run.measured().last()?);
+        let (good, end) = (split(Component::Good, domains), run.end()?);
         if self.measure == Measure::Rate { run.leak(&good, end) } else { run.mean(&good, self.measure, end) }
     }
 }
