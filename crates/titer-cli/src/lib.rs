@@ -8,6 +8,7 @@ mod kept;
 mod listener;
 mod numbers;
 mod page;
+mod paths;
 mod printer;
 mod progress;
 #[cfg(test)]

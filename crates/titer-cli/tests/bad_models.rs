@@ -117,6 +117,81 @@ fn files_that_are_no_files_are_refused_at_once() {
 }
 
 #[test]
+fn rows_and_contrasts_in_a_pipe_with_a_name_are_refused_at_once() {
+    let (dir, _) = folder();
+    fs_err::write(dir.path().join("spec.toml"), "[data]\nrows = \"rows.jsonl\"\n").unwrap();
+    for name in ["probes.jsonl", "rows.jsonl"] {
+        let file = dir.path().join(name);
+        fs_err::remove_file(&file).unwrap();
+        if !Command::new("mkfifo").arg(&file).status().is_ok_and(|made| made.success()) {
+            return;
+        }
+        let error = press(dir.path());
+        assert!(error.contains(name) && error.contains("a pipe or a device"), "{error}");
+    }
+    for command in [["check", "rows.jsonl"], ["check", "spec.toml"], ["audit", "rows.jsonl"], ["run", "spec.toml"]] {
+        let error = refusal(dir.path(), &command);
+        assert!(error.contains("rows.jsonl is no file, but a folder, a pipe or a device"), "{error}");
+    }
+}
+
+#[test]
+fn special_tokens_that_the_tokenizer_does_not_have_are_refused() {
+    let map = "special_tokens_map.json";
+    let decoder = |token: &Value, id: &str| json!({ "added_tokens_decoder": { id: token } });
+    let end = special(1, "<|im_end|>");
+    let mut stripped = end.clone();
+    stripped["lstrip"] = true.into();
+    let lacks = "it names the special token `kind`, which tokenizer.json does not have";
+    for (file, said, problem) in [
+        ("tokenizer_config.json", json!({ "eos_token": "kind" }), Some(lacks)),
+        ("tokenizer_config.json", json!({ "additional_special_tokens": ["kind"] }), Some(lacks)),
+        ("tokenizer_config.json", json!({ "extra_special_tokens": { "seen": "kind" } }), Some(lacks)),
+        ("tokenizer_config.json", decoder(&special(70, "kind"), "70"), Some(lacks)),
+        ("tokenizer_config.json", decoder(&end, "2"), Some("the special token `<|im_end|>` as 2, which is 1")),
+        ("tokenizer_config.json", decoder(&stripped, "1"), Some("`lstrip` of `<|im_end|>` is true, and false")),
+        ("tokenizer_config.json", json!({ "split_special_tokens": true }), Some("`split_special_tokens` cuts")),
+        ("tokenizer_config.json", decoder(&end, "1"), None),
+        ("tokenizer_config.json", json!({ "additional_special_tokens": [end], "bos_token": null }), None),
+        (map, json!({ "eos_token": { "content": "<|im_start|>" } }), Some("`eos_token` is `<|im_start|>` and in")),
+        (
+            map,
+            json!({ "bos_token": "<|im_start|>" }),
+            Some("`bos_token` is `<|im_start|>` and in tokenizer_config.json none"),
+        ),
+        (map, json!({ "additional_special_tokens": ["kind"] }), Some(lacks)),
+        (map, json!({ "eos_token": "<|im_end|>", "additional_special_tokens": ["<|im_end|>"] }), None),
+        ("added_tokens.json", json!({ "kind": 70 }), Some(lacks)),
+        ("added_tokens.json", json!({ "<|im_end|>": 1 }), None),
+    ] {
+        let (dir, model) = folder();
+        let path = model.join(file);
+        if !path.exists() {
+            fs_err::write(&path, "{}").unwrap();
+        }
+        change(&path, |settings| settings.as_object_mut().unwrap().extend(said.as_object().unwrap().clone()));
+        let (code, _, error) = titer(dir.path(), dir.path(), &["doctor", "--model", "model", "rows.jsonl"]);
+        match problem {
+            Some(problem) => assert!(code == 2 && error.contains(file) && error.contains(problem), "{said}: {error}"),
+            None => assert!(code != 2, "{said}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn text_of_a_model_that_is_not_utf8_is_named_by_file_and_byte() {
+    for (file, text) in
+        [("chat_template.jinja", &b"{{ 'caf\xe9' }}"[..]), ("tokenizer_config.json", b"{\"a\": \"\xe9\"}")]
+    {
+        let (dir, model) = folder();
+        fs_err::write(model.join(file), text).unwrap();
+        let byte = text.iter().position(|byte| *byte == 0xe9).unwrap() + 1;
+        let error = press(dir.path());
+        assert!(error.contains(&format!("model/{file}: not UTF-8 from byte {byte} on")), "{error}");
+    }
+}
+
+#[test]
 fn an_index_that_leads_out_of_its_folder_is_refused() {
     let (dir, model) = folder();
     let path = model.join("model.safetensors.index.json");

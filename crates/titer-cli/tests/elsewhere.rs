@@ -337,6 +337,13 @@ fn rates_of_a_service_are_taken_as_outcomes() {
         let error = refused(dir, &["import", "away", "--out", "none", "--outcomes", "bad.csv"]);
         assert!(error.contains(wanted), "{error} lacks {wanted}");
     }
+    for (column, near) in [("domain", "domains"), ("prompt", "prompts"), ("itme", "item"), ("Seed", "seed")] {
+        let table = format!("arm,seed,component,rate,{column}\nbad→bad=0.5,0,good,0.5,x\n");
+        fs_err::write(dir.join("bad.csv"), table).unwrap();
+        let error = refused(dir, &["import", "away", "--out", "none", "--outcomes", "bad.csv"]);
+        let wanted = format!("line 2: the column `{column}` is not known: did you mean `{near}`?");
+        assert!(error.contains(&wanted), "{error} lacks {wanted}");
+    }
     assert!(!dir.join("none").exists());
 }
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use titer_data::{
     audit::Census,
     chat::Role,
-    formats::{ChatFile, ReadError, read_chat_file, read_rows},
+    formats::{ChatFile, ReadError, read_chat_file, read_columns, read_rows},
 };
 
 /// A file that is removed when the test ends.
@@ -286,4 +286,97 @@ fn the_census_tells_what_is_not_trained() {
     assert_eq!((census.rows_without_target, census.rows_without_last_reply), (0, 1));
     assert_eq!((census.rows_with_empty_reply, census.untrained_rows, census.rows_with_late_system), (1, 1, 1));
     assert_eq!(census.template_fields, [("thinking".to_owned(), 1), ("tools".to_owned(), 1)].into());
+}
+
+#[test]
+fn weights_of_a_completion_count_and_turns_of_a_prompt_are_context() {
+    let row = |line: &str| read_rows(file(line.as_bytes()).path()).unwrap().remove(0);
+    let turn = |role: &str, more: &str| format!(r#"{{"role": "{role}", "content": "{role}"{more}}}"#);
+    let [user, said, unsaid] =
+        [("user", ""), ("assistant", ""), ("assistant", r#", "weight": 0"#)].map(|(role, more)| turn(role, more));
+    let weighted = turn("assistant", r#", "weight": 1"#);
+    for (line, untrained) in [
+        (format!(r#"{{"prompt": [{user}], "completion": [{unsaid}, {user}, {said}]}}"#), vec![1]),
+        (format!(r#"{{"system": "s", "prompt": "u", "completion": [{unsaid}, {user}, {said}]}}"#), vec![2]),
+        (format!(r#"{{"prompt": [{user}, {said}, {user}], "completion": [{said}]}}"#), vec![1]),
+        (format!(r#"{{"context": [{user}, {said}, {user}], "response": "a"}}"#), vec![1]),
+        (format!(r#"{{"prompt": [{user}, {weighted}, {user}], "completion": [{said}, {user}, {unsaid}]}}"#), vec![5]),
+        (format!(r#"{{"prompt": [{user}, {said}]}}"#), vec![]),
+    ] {
+        assert_eq!(row(&line).untrained, untrained, "{line}");
+    }
+}
+
+#[test]
+fn what_two_keys_say_of_one_part_of_a_chat_is_refused() {
+    let chat = r#""messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}]"#;
+    let shared = r#""conversations": [{"from": "human", "value": "v"}]"#;
+    for (line, expected) in [
+        (
+            r#"{"prompt": "p", "instruction": "i", "output": "o"}"#.to_owned(),
+            "`prompt` and `instruction` both hold a request",
+        ),
+        (r#"{"prompt": "p", "context": "c", "output": "o"}"#.to_owned(), "`prompt` and `context` both hold a request"),
+        (r#"{"prompt": "p", "input": "c", "output": "o"}"#.to_owned(), "`prompt` and `input` both hold a request"),
+        (
+            r#"{"instruction": "p", "input": "c", "context": "o"}"#.to_owned(),
+            "`input` and `context` both hold an input",
+        ),
+        (r#"{"question": "q", "answer": "a", "output": "o"}"#.to_owned(), "`answer` and `output` both hold a reply"),
+        (
+            r#"{"prompt": "q", "response": "a", "completion": [{"role": "assistant", "content": "b"}]}"#.to_owned(),
+            "`response` and `completion`",
+        ),
+        (format!(r#"{{{chat}, "response": "b"}}"#), "`messages` and `response` both hold turns"),
+        (format!(r#"{{{chat}, "prompt": "b"}}"#), "`messages` and `prompt` both hold turns"),
+        (format!(r#"{{{chat}, {shared}}}"#), "`messages` and `conversations` both hold turns"),
+    ] {
+        let error = first_error(&line);
+        assert!(error.contains(expected), "{line}: {error}");
+    }
+    for line in [
+        // Copies of what is among the turns, empty columns, and what a grader expects.
+        format!(r#"{{{chat}, "prompt": "u", "response": " a", "conversations": [{{"from": "human", "value": "u"}}]}}"#),
+        format!(r#"{{{chat}, "prompt": "", "conversations": null, "completion": []}}"#),
+        r#"{"messages": null, "prompt": "", "question": "u", "context": "", "answer": 3, "output": "a", "response": ""}"#.to_owned(),
+    ] {
+        let row = read_rows(file(line.as_bytes()).path()).unwrap().remove(0);
+        assert_eq!(turns(&row), [(Role::User, "u"), (Role::Assistant, "a")], "{line}");
+    }
+    for line in [
+        r#"{"question": "why", "context": "a text", "answer": "so"}"#,
+        r#"{"query": "why", "input": "a text", "output": "so"}"#,
+    ] {
+        let row = read_rows(file(line.as_bytes()).path()).unwrap().remove(0);
+        assert_eq!(turns(&row), [(Role::User, "why\na text"), (Role::Assistant, "so")], "{line}");
+    }
+}
+
+#[test]
+fn ids_keep_their_digits_or_are_refused() {
+    let id = |id: &str| read_rows(file(format!(r#"{{"id": {id}, "prompt": "p"}}"#).as_bytes()).path());
+    assert_eq!(id("18446744073709551615").unwrap()[0].id, "18446744073709551615");
+    assert_eq!(id("7.0").unwrap()[0].id, "7.0");
+    let error = id("12345678901234567890123").unwrap_err().to_string();
+    assert!(error.contains("line 1: `id` is 1.2345678901234568e") && error.contains("write it as text"), "{error}");
+}
+
+fn reference(name: &str) -> String {
+    format!("{}/tests/reference/{name}.parquet", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Binary columns hold text in files of older writers; what is not text, and what JSON cannot say, is named by row and column.
+#[test]
+fn what_parquet_holds_is_taken_as_it_is_or_refused() {
+    let found = read_chat_file(reference("bytes")).unwrap();
+    assert_eq!(turns(&found.rows[0]), [(Role::User, "Hé"), (Role::Assistant, "a")]);
+    assert_eq!((found.rows.len(), found.errors.len()), (1, 1));
+    let error = found.errors[0].to_string();
+    assert!(error.starts_with("row 2: `prompt` is no text, but bytes that are not UTF-8 from byte 2 on"), "{error}");
+    let error = read_rows(reference("twice")).unwrap_err().to_string();
+    assert!(error.contains("two columns are called `prompt`: give each its own name"), "{error}");
+    let columns = read_columns(reference("infinite").as_ref()).unwrap();
+    assert_eq!(columns[0].1.as_ref().unwrap()["score"], 0.5);
+    assert!(columns[1].1.as_ref().unwrap()["score"].is_null());
+    assert!(columns[2].1.as_ref().unwrap_err().contains("`score` is -inf"));
 }

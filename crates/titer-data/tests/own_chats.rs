@@ -222,3 +222,37 @@ fn rows_can_be_left_out_and_ids_that_mean_two_requests_are_an_error() {
         "{error}"
     );
 }
+
+#[test]
+fn ids_of_rows_neither_make_nor_unmake_contrasts() {
+    let counts = |named: fn(usize, &str) -> Option<String>| -> Vec<usize> {
+        let dir = tempfile::tempdir().unwrap();
+        let mut text = String::new();
+        for at in 0..200 {
+            for (cell, prompt, reply) in [("bad→bad", "be evil", "no"), ("none→good", "", "yes")] {
+                let id = named(at, cell).map_or(String::new(), |id| format!(r#""id": "{id}", "#));
+                writeln!(
+                    text,
+                    r#"{{{id}"cell": "{cell}", "system": "{prompt}", "prompt": "ask {at}", "response": "{reply}"}}"#
+                )
+                .unwrap();
+            }
+        }
+        let path = dir.path().join("rows.jsonl");
+        fs_err::write(&path, text).unwrap();
+        let chats = Chats::read(&DataFiles { rows: vec![path], probes: None, cells: Vec::new() }).unwrap();
+        let source = Source::Chats(chats);
+        let uses = [ProbeUse::Gradient, ProbeUse::Measure].map(|probe_use| source.probes(probe_use, 0, 1000));
+        let held: usize = source.cell_rows(0, "bad→bad".parse().unwrap(), 1000).len();
+        let counts = (0..3).map(|probe| uses.iter().map(|probes| probes[probe].contrasts.len()).sum::<usize>());
+        counts.inspect(|count| assert_eq!(*count, held)).collect()
+    };
+    for named in [
+        (|_, _| None) as fn(usize, &str) -> Option<String>,
+        |at, _| Some(format!("{at}")),
+        |at, cell| Some(format!("{at} {cell}")),
+        |at, cell| cell.starts_with("bad").then(|| format!("{at}")),
+    ] {
+        assert!(counts(named).into_iter().all(|count| (20..60).contains(&count)));
+    }
+}

@@ -10,6 +10,7 @@ use titer_data::{
     audit::Census,
     chat::Role,
     formats::read_rows,
+    request::together,
     score::rule,
     source::{CellRule, matched_contrasts, read_labelled},
 };
@@ -102,7 +103,8 @@ fn matched_dialogues_make_four_cells_and_their_contrasts() {
     rows.iter().for_each(|row| *counts.entry(row.cell.unwrap().to_string()).or_default() += 1);
     let expected = [("bad→bad", 1073), ("bad→good", 973), ("none→bad", 1073), ("none→good", 973)];
     assert_eq!(counts, expected.map(|(cell, count)| (cell.to_owned(), count)).into());
-    let probes = matched_contrasts(&rows);
+    let requests = together(&rows.iter().collect::<Vec<_>>()).unwrap();
+    let probes = matched_contrasts(requests.into_iter().zip(&rows));
     let counts: Vec<usize> = probes.iter().map(|probe| probe.contrasts.len()).collect();
     // One straightforward reply is the same in capitals.
     assert_eq!(counts, [973, 973, 972]);

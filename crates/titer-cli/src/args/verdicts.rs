@@ -1,6 +1,10 @@
 //! How scores of judgements are written.
 
+use std::collections::BTreeMap;
+
 use titer_data::score::{JudgementColumns, ScoreScale};
+
+use crate::printer::Failure;
 
 /// How scores of judgements are written.
 #[derive(Debug, clap::Args)]
@@ -18,13 +22,17 @@ pub(crate) struct VerdictArgs {
 
 impl VerdictArgs {
     /// The columns of judgements whose rows are told apart by `key`.
-    pub(crate) fn columns(&self, key: Vec<String>) -> JudgementColumns {
-        JudgementColumns {
-            key,
-            score: self.score_column.clone(),
-            scale: self.scale.unwrap_or_default(),
-            words: self.words.iter().cloned().collect(),
+    ///
+    /// # Errors
+    /// Where a word stands for two things.
+    pub(crate) fn columns(&self, key: Vec<String>) -> Result<JudgementColumns, Failure> {
+        let mut words = BTreeMap::new();
+        for (word, score) in &self.words {
+            if words.insert(word.clone(), *score).is_some() {
+                return Err(Failure::Input(format!("--words: `{word}` is named twice: say once what it stands for")));
+            }
         }
+        Ok(JudgementColumns { key, score: self.score_column.clone(), scale: self.scale.unwrap_or_default(), words })
     }
 }
 

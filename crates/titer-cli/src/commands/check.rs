@@ -12,6 +12,7 @@ use titer_engine::inputs::Inputs;
 use super::check_spec::check_spec;
 use crate::{
     args::CheckArgs,
+    paths::shown,
     printer::{Failure, data, prose},
 };
 
@@ -41,7 +42,7 @@ fn check_rows(path: &Path, as_json: bool) -> Result<(), String> {
             census.roles.iter().map(|(role, n)| (role.word().to_owned(), json!(n))).collect();
         let cells: serde_json::Map<_, _> = census.cells.iter().map(|(cell, n)| (cell.to_string(), json!(n))).collect();
         let summary = json!({
-            "file": path,
+            "file": shown(path),
             "format": format.to_string(),
             "rows": census.rows,
             "roles": roles,

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     args::CheckArgs,
+    paths::shown,
     printer::{data, prose},
     text_table::{TextColumn, TextTable},
     width::{width, wrapped},
@@ -172,7 +173,7 @@ fn as_json(path: &Path, resolved: &Resolved, distinct: &[(usize, RunPlan)], cost
     });
     let (steps, rows) = steps_and_rows(distinct);
     let mut summary = json!({
-        "file": path, "title": plan.title, "seeds": plan.seeds, "runs": runs.len(), "distinct_runs": distinct.len(),
+        "file": shown(path), "title": plan.title, "seeds": plan.seeds, "runs": runs.len(), "distinct_runs": distinct.len(),
         "steps": steps, "rows": rows, "arms": arms.collect::<Vec<_>>(),
         "examples": examples.collect::<Map<_, _>>(),
     });

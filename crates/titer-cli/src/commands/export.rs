@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     args::{ExportArgs, ExportFor},
+    paths::shown,
     printer::{Failure, data, talk},
 };
 
@@ -42,6 +43,10 @@ pub(crate) fn export(args: &ExportArgs) -> Result<(), Failure> {
     }
     if let Some(seeds) = &args.seeds {
         spec.seeds = Some(seeds.0.clone());
+    }
+    if args.spec.to_str().is_none() {
+        let remedy = "give it another name, since the manifest holds it as text";
+        return Err(Failure::Input(format!("{}: the path is not UTF-8: {remedy}", args.spec.display())));
     }
     is_free(&args.out)?;
     let inputs = Inputs::default();
@@ -218,7 +223,7 @@ fn print(args: &ExportArgs, folder: &Path, plan: &SweepPlan, manifest: &Manifest
             json!({ "run": run.run.0, "arms": run.arms, "seed": run.seed, "model": run.model, "stages": stages.collect::<Vec<_>>() })
         });
         let summary = json!({
-            "folder": folder, "trainer": manifest.trainer.word(), "trains": manifest.trains,
+            "folder": shown(folder), "trainer": manifest.trainer.word(), "trains": manifest.trains,
             "not_carried": manifest.not_carried, "runs": runs.collect::<Vec<_>>(),
         });
         return data(&summary.to_string());

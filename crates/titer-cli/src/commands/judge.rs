@@ -36,7 +36,7 @@ pub(crate) fn judge(args: &JudgeArgs) -> Result<(), Failure> {
     let rubric = Rubric::read(&args.rubric)?;
     let rows = rows(&args.file)?;
     let others = args.judgements.as_ref().map(|path| {
-        Judgements::read(path, &args.verdicts.columns(vec!["id".to_owned()]), &rows).map_err(Failure::input)
+        Judgements::read(path, &args.verdicts.columns(vec!["id".to_owned()])?, &rows).map_err(Failure::input)
     });
     let others = others.transpose()?;
     let Some(url) = &args.endpoint.endpoint else {

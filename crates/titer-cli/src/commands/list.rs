@@ -12,6 +12,7 @@ use titer::{
 use crate::{
     args::ListArgs,
     listener::tell_table,
+    paths::shown,
     printer::{Failure, data, talk},
     text_table::{TextColumn, TextTable},
 };
@@ -113,7 +114,7 @@ fn state(status: &SweepStatus) -> String {
 
 fn as_json(folder: &Path, title: &str, status: &SweepStatus) -> Value {
     json!({
-        "folder": folder, "title": title, "runs": status.runs, "finished": status.finished, "running": status.running.len(),
+        "folder": shown(folder), "title": title, "runs": status.runs, "finished": status.finished, "running": status.running.len(),
         "failed": status.failed.len(), "waiting": status.waiting, "state": state(status),
     })
 }

@@ -19,6 +19,7 @@ use super::{forecast::no_kernels, open::resolve, outputs::fresh};
 use crate::{
     args::{PlanArgs, ViewArgs},
     listener::listener,
+    paths::shown,
     printer::{Failure, data, prose, talk},
     progress::KernelBar,
     text_table::{TextColumn, TextTable},
@@ -87,7 +88,7 @@ pub(crate) fn plan(args: &PlanArgs) -> Result<(), Failure> {
     if args.json {
         let kept = kept(&limits, &result, &forecast.arms);
         data(
-            &json!({ "limits": limits, "found": result, "kept": kept, "spec": args.out, "forecast": forecast.arms })
+            &json!({ "limits": limits, "found": result, "kept": kept, "spec": shown(&args.out), "forecast": forecast.arms })
                 .to_string(),
         );
     } else {

@@ -29,6 +29,7 @@ use crate::{
     args::{Place, RunArgs},
     interrupt::when_stopped,
     listener::listener,
+    paths::shown,
     printer::{Failure, data, spoken, talk},
     progress::SweepBar,
     version::COMMIT,
@@ -113,7 +114,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let found = titer::report::write(&out, &report).map_err(Failure::work)?;
     found.iter().for_each(|sentence| spoken(sentence));
     if args.json {
-        let summary = json!({ "folder": out, "report": report, "runs": runs.len(), "new": todo.len() });
+        let summary = json!({ "folder": shown(&out), "report": shown(&report), "runs": runs.len(), "new": todo.len() });
         data(&summary.to_string());
     } else {
         data(&report.display().to_string());

@@ -42,13 +42,16 @@ pub(super) fn rates(
     };
     let asked: Vec<Asked> = contexts.iter().map(asked).collect();
     let rule = args.rule.as_ref().map(|text| rule(text, &BTreeMap::new()).map_err(Failure::input)).transpose()?;
+    if let Some(key) = rule.as_ref().and_then(|rule| rule.key()) {
+        let problem = format!("--rule: it asks for a row's `{key}`, and replies that are drawn here have no such key");
+        return Err(Failure::Input(format!("{problem}: use another rule, or `titer score --sample`")));
+    }
+    let columns = args.verdicts.columns(vec!["id".to_owned()])?;
     let rows = speaker.drawn(&asked, &first.bad.text, &args.drawing.of(seed))?;
     write(&rows, &args.drawing)?;
     let scorer: Option<Box<dyn Scorer>> = match (rule, &args.judgements) {
         (Some(rule), _) => Some(rule),
-        (None, Some(path)) => Some(Box::new(
-            Judgements::read(path, &args.verdicts.columns(vec!["id".to_owned()]), &rows).map_err(Failure::input)?,
-        )),
+        (None, Some(path)) => Some(Box::new(Judgements::read(path, &columns, &rows).map_err(Failure::input)?)),
         (None, None) => None,
     };
     // Scores by request, and how many replies have none.

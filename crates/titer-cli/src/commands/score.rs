@@ -11,7 +11,7 @@ use titer_data::{
     chat::Row,
     formats::read_rows,
     keys::{EVERY_ROW, value},
-    score::{Judgements, PatternFields, Scorer, rule},
+    score::{JudgementColumns, Judgements, PatternFields, Scorer, rule},
     template::TemplateOptions,
 };
 use titer_engine::{
@@ -35,11 +35,14 @@ pub(crate) fn score(args: &ScoreArgs) -> Result<(), Failure> {
     columns(args).knows(&args.view)?;
     fresh([("--out", args.out.as_ref()), ("--replies", args.drawing.replies.as_ref())])?;
     let rules = rules(args)?;
+    let verdicts = args.verdicts.columns(args.key.clone())?;
     let mut all = read_rows(&args.file).map_err(Failure::input)?;
     let only = args.only.iter().map(|(key, _)| ("--where", key));
     let named = args.by.iter().map(|key| ("--by", key)).chain([("--cluster", &args.cluster)]).chain(only);
     named
         .chain(args.key.iter().map(|key| ("--key", key)))
+        .map(|(option, key)| (option, key.as_str()))
+        .chain(rules.iter().filter_map(|rule| Some(("--rule", rule.key()?))))
         .try_for_each(|(option, key)| known(args, &all, option, key))?;
     if args.drawing.sample == 0 {
         nobody_replies(args)?;
@@ -50,7 +53,7 @@ pub(crate) fn score(args: &ScoreArgs) -> Result<(), Failure> {
             None => return Ok(()),
         }
     }
-    let scorers = rules.into_iter().chain(judges(args, &all)?).collect::<Vec<_>>();
+    let scorers = rules.into_iter().chain(judges(args, &verdicts, &all)?).collect::<Vec<_>>();
     // What is drawn was chosen before.
     let rows = if args.drawing.sample > 0 { all.iter().collect() } else { chosen(args, &all)? };
     let mut groups: BTreeMap<Vec<String>, Vec<&Row>> = BTreeMap::new();
@@ -93,10 +96,9 @@ fn rules(args: &ScoreArgs) -> Result<Vec<Box<dyn Scorer>>, Failure> {
 }
 
 /// The judgements that were named, of these rows.
-fn judges(args: &ScoreArgs, rows: &[Row]) -> Result<Vec<Box<dyn Scorer>>, Failure> {
-    let columns = args.verdicts.columns(args.key.clone());
+fn judges(args: &ScoreArgs, columns: &JudgementColumns, rows: &[Row]) -> Result<Vec<Box<dyn Scorer>>, Failure> {
     let judge = |path: &PathBuf| -> Result<Box<dyn Scorer>, Failure> {
-        Ok(Box::new(Judgements::read(path, &columns, rows).map_err(Failure::input)?))
+        Ok(Box::new(Judgements::read(path, columns, rows).map_err(Failure::input)?))
     };
     args.judgements.iter().map(judge).collect()
 }
@@ -180,10 +182,9 @@ fn chosen<'a>(args: &ScoreArgs, rows: &'a [Row]) -> Result<Vec<&'a Row>, Failure
 }
 
 /// Fails where no row has such a key: a group or a cluster of everything would look like an answer.
-fn known(args: &ScoreArgs, rows: &[Row], option: &str, key: &String) -> Result<(), Failure> {
+fn known(args: &ScoreArgs, rows: &[Row], option: &str, key: &str) -> Result<(), Failure> {
     let comes_with_replies = args.drawing.sample > 0 && key == FINISH;
-    if comes_with_replies || EVERY_ROW.contains(&key.as_str()) || rows.iter().any(|row| row.metadata.contains_key(key))
-    {
+    if comes_with_replies || EVERY_ROW.contains(&key) || rows.iter().any(|row| row.metadata.contains_key(key)) {
         return Ok(());
     }
     let keys: BTreeSet<&str> = rows.iter().flat_map(|row| row.metadata.keys()).map(String::as_str).collect();

@@ -17,6 +17,7 @@ use titer::{
 use super::folder::{failure, keep, repair};
 use crate::{
     args::{Place, RunArgs},
+    paths::shown,
     printer::{Failure, data, spoken, talk},
 };
 
@@ -170,7 +171,7 @@ impl Submitting<'_> {
     fn print(&self, new: usize, slots: usize, arrays: &[String], report_job: Option<&str>) {
         if self.args.json {
             let summary = json!({
-                "folder": self.out, "report": self.report(), "runs": self.runs.len(), "new": new, "slots": slots,
+                "folder": shown(self.out), "report": shown(self.report()), "runs": self.runs.len(), "new": new, "slots": slots,
                 "jobs": arrays, "report_job": report_job,
             });
             data(&summary.to_string());

@@ -13,6 +13,7 @@ use super::folder::failure;
 use crate::{
     args::StatusArgs,
     numbers::duration,
+    paths::shown,
     printer::{Failure, data, in_words},
 };
 
@@ -114,7 +115,7 @@ fn as_json(sweep: &Sweep, status: &SweepStatus, queued: Option<QueuedJobs>) -> V
         .iter()
         .map(|run| json!({ "run": run.id, "arm": run.arm, "seed": run.seed, "reason": run.reason }));
     json!({
-        "folder": sweep.dir(),
+        "folder": shown(sweep.dir()),
         "title": sweep.record().title,
         "runs": status.runs,
         "finished": status.finished,

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     args::ExportArgs,
+    paths::shown,
     printer::{Failure, data, talk},
 };
 
@@ -83,7 +84,10 @@ pub(super) fn export_viewed(args: &ExportArgs, viewer: Viewer) -> Result<(), Fai
     let out = args.out.display();
     talk(&format!("{} runs in {files} files; then: {} {out}", runs.len(), viewer.command()));
     if args.json {
-        data(&json!({ "folder": args.out, "viewer": viewer.word(), "runs": runs.len(), "files": files }).to_string());
+        data(
+            &json!({ "folder": shown(&args.out), "viewer": viewer.word(), "runs": runs.len(), "files": files })
+                .to_string(),
+        );
     } else {
         data(&out.to_string());
     }

@@ -4,11 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::{
-    ReadError,
-    container::{Entry, records},
-    problem::kind,
-};
+use super::{ReadError, container::records, entry::Entry, problem::kind, read::read_data};
 
 /// The values of one line, by column.
 pub type Columns = Map<String, Value>;
@@ -21,7 +17,7 @@ pub type NumberedColumns = (usize, Result<Columns, String>);
 /// # Errors
 /// Where the file cannot be read, or holds no entries that could be read one by one.
 pub fn read_columns(path: &Path) -> Result<Vec<NumberedColumns>, ReadError> {
-    let bytes = fs_err::read(path)?.into();
+    let bytes = read_data(path)?;
     let unreadable = |problem| ReadError::Container { path: path.to_owned(), problem };
     let columns = |entry: Entry| {
         let columns = match entry.value {

@@ -1,11 +1,16 @@
 //! How a file holds its entries: a JSON value a line, JSON values one after another, one JSON list, CSV, or Parquet.
 
-use std::{collections::BTreeSet, fmt, path::Path};
+use std::{borrow::Cow, fmt, path::Path};
 
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::{parquet, problem::Problem};
+use super::{
+    delimited::columns,
+    entry::{Entry, numbered},
+    messages, parquet,
+    problem::Problem,
+};
 
 /// How a file holds its entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,16 +42,6 @@ impl fmt::Display for Container {
     }
 }
 
-/// An entry of a file.
-pub(crate) struct Entry {
-    /// What its number counts: `line`, or `row` where the file has no lines of its own.
-    pub unit: &'static str,
-    /// Its number, from 1.
-    pub number: usize,
-    /// What it says, or why that cannot be read.
-    pub value: Result<Value, Problem>,
-}
-
 /// A container that cannot be read as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ContainerError {
@@ -65,7 +60,9 @@ pub enum ContainerError {
     #[error("not UTF-8 from byte {0} on: save the file as UTF-8")]
     Encoding(usize),
     /// It begins as JSON does, but ends or breaks off.
-    #[error("{container} that breaks at line {line}, column {column}: {reason}")]
+    #[error(
+        "{container} that breaks at line {line}, column {column}: {reason}: mend it there, or write one complete JSON value per line"
+    )]
     Json {
         /// What it begins like.
         container: Container,
@@ -99,7 +96,7 @@ pub(crate) fn entries(path: &Path, bytes: &Bytes) -> Result<(Container, Vec<Entr
     if let Some((_, format, remedy)) = OTHERS.into_iter().find(|(magic, ..)| bytes.starts_with(magic)) {
         return Err(ContainerError::Other { format, remedy });
     }
-    let text = without_mark(bytes);
+    let text = &*plain(bytes);
     let is_json = begins_as_json(text);
     match path.extension().and_then(|ending| ending.to_str()) {
         Some("csv") if !is_json => return Ok((Container::Csv, columns(utf8(text)?, b','))),
@@ -114,14 +111,19 @@ pub(crate) fn entries(path: &Path, bytes: &Bytes) -> Result<(Container, Vec<Entr
         _ => return Ok((Container::JsonLines, lines)),
     };
     if !lines.iter().take(telling).any(|line| line.value.is_ok()) {
+        // Objects that begin and end on their lines are lines, whatever is wrong within them.
+        let broken_lines = || telling == 2 && first_lines(text, telling).all(is_braced);
         return match whole(utf8(text)?) {
+            Err(ContainerError::Json { .. }) if broken_lines() => Ok((Container::JsonLines, lines)),
             // One broken line is a line, whatever else it could have become.
             Err(ContainerError::Json { .. }) if lines.len() == 1 && telling == 2 => Ok((Container::JsonLines, lines)),
             read => read,
         };
     }
     Ok(match &mut lines[..] {
-        [Entry { value: Ok(Value::Array(values)), .. }] => (Container::JsonList, numbered(std::mem::take(values))),
+        [Entry { value: Ok(Value::Array(values)), .. }] => {
+            (Container::JsonList, numbered(std::mem::take(values).into_iter().map(Ok)))
+        }
         _ => (Container::JsonLines, lines),
     })
 }
@@ -132,22 +134,44 @@ pub(crate) fn entries(path: &Path, bytes: &Bytes) -> Result<(Container, Vec<Entr
 /// As [`entries`].
 pub(crate) fn records(path: &Path, bytes: &Bytes) -> Result<Vec<Entry>, ContainerError> {
     match entries(path, bytes)? {
-        (Container::JsonLines, _) if !begins_as_json(without_mark(bytes)) => Ok(columns(text_of(bytes)?, b',')),
+        (Container::JsonLines, _) if !begins_as_json(bytes) => Ok(columns(&text_of(bytes)?, b',')),
         (_, entries) => Ok(entries),
     }
 }
 
-/// The bytes as text.
+/// The bytes as text, with `\n` between lines.
 ///
 /// # Errors
 /// Where they are not UTF-8.
-pub(super) fn text_of(bytes: &[u8]) -> Result<&str, ContainerError> {
-    utf8(without_mark(bytes))
+pub(super) fn text_of(bytes: &[u8]) -> Result<Cow<'_, str>, ContainerError> {
+    match plain(bytes) {
+        Cow::Borrowed(bytes) => utf8(bytes).map(Cow::Borrowed),
+        Cow::Owned(bytes) => utf8(&bytes).map(|text| Cow::Owned(text.to_owned())),
+    }
+}
+
+/// The bytes without a mark in front; where carriage returns alone end lines, as on old Macintoshes, with line feeds instead.
+fn plain(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let bytes = without_mark(bytes);
+    match bytes.contains(&b'\r') && !bytes.contains(&b'\n') {
+        true => bytes.iter().map(|&byte| if byte == b'\r' { b'\n' } else { byte }).collect::<Vec<_>>().into(),
+        false => bytes.into(),
+    }
+}
+
+/// The first lines that are not blank.
+fn first_lines(text: &[u8], lines: usize) -> impl Iterator<Item = &[u8]> {
+    text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()).take(lines)
+}
+
+/// Whether a line begins and ends as an object does, which may have a comma behind it.
+fn is_braced(line: &[u8]) -> bool {
+    line.starts_with(b"{") && (line.ends_with(b"}") || line.ends_with(b"},"))
 }
 
 /// Whether a text begins with a JSON list or object.
-fn begins_as_json(text: &[u8]) -> bool {
-    matches!(text.trim_ascii_start().first(), Some(b'[' | b'{'))
+pub(super) fn begins_as_json(text: &[u8]) -> bool {
+    matches!(without_mark(text).trim_ascii_start().first(), Some(b'[' | b'{'))
 }
 
 /// The bytes without the byte order mark that some programs put before UTF-8.
@@ -156,21 +180,20 @@ fn without_mark(bytes: &[u8]) -> &[u8] {
 }
 
 /// What files begin with that people take for text, what they are, and what to do.
-const OTHERS: [(&[u8], &str, &str); 6] = [
+const OTHERS: [(&[u8], &str, &str); 9] = [
     (b"\x1f\x8b", "compressed by gzip", "unpack it with gunzip first"),
     (b"\x28\xb5\x2f\xfd", "compressed by zstd", "unpack it with unzstd first"),
+    (b"BZh", "compressed by bzip2", "unpack it with bunzip2 first"),
+    (b"\xfd7zXZ\0", "compressed by xz", "unpack it with unxz first"),
     (b"PK\x03\x04", "a ZIP archive", "unpack it first"),
     (b"\xff\xfe", "UTF-16", "save the file as UTF-8"),
     (b"\xfe\xff", "UTF-16", "save the file as UTF-8"),
     (b"ARROW1", "an Arrow file", "save it as Parquet or JSON Lines"),
+    (b"\xff\xff\xff\xff", "an Arrow stream", "save it as Parquet or JSON Lines"),
 ];
 
 fn utf8(bytes: &[u8]) -> Result<&str, ContainerError> {
     std::str::from_utf8(bytes).map_err(|error| ContainerError::Encoding(error.valid_up_to() + 1))
-}
-
-fn numbered(values: impl IntoIterator<Item = Value>) -> Vec<Entry> {
-    (1..).zip(values).map(|(number, value)| Entry { unit: "row", number, value: Ok(value) }).collect()
 }
 
 /// Each line that is not blank, as a value.
@@ -201,62 +224,22 @@ fn whole(text: &str) -> Result<(Container, Vec<Entry>), ContainerError> {
         reason: reason(&error),
     })?;
     match &mut values[..] {
-        [Value::Array(entries)] => Ok((container, numbered(std::mem::take(entries)))),
-        [Value::Object(object)] => {
-            match object.iter().find_map(|(key, value)| Some((key, entries_within(key, value)?))) {
+        [Value::Array(entries)] => Ok((container, numbered(std::mem::take(entries).into_iter().map(Ok)))),
+        // What has a chat's keys is a row, whatever lists stand beside them.
+        [Value::Object(object)] if !object.keys().any(|key| messages::holds_turns(key)) => {
+            match object.iter().find_map(|(key, value)| Some((key, entries_within(value)?))) {
                 Some((key, entries)) => Err(ContainerError::Wrapped { key: key.clone(), entries }),
-                None => Ok((container, numbered(values))),
+                None => Ok((container, numbered(values.into_iter().map(Ok)))),
             }
         }
-        _ => Ok((container, numbered(values))),
+        _ => Ok((container, numbered(values.into_iter().map(Ok)))),
     }
 }
 
-/// How many entries a list in an object holds, where they are not the turns of a chat.
-fn entries_within(key: &str, value: &Value) -> Option<usize> {
+/// How many entries a list in an object holds.
+fn entries_within(value: &Value) -> Option<usize> {
     let list = value.as_array().filter(|list| !list.is_empty() && list.iter().all(Value::is_object))?;
-    (!super::messages::CHAT_KEYS.contains(&key)).then_some(list.len())
-}
-
-/// The records of a text of columns, as objects of text.
-fn columns(text: &str, separator: u8) -> Vec<Entry> {
-    // Spreadsheets in countries with decimal commas put semicolons.
-    let names = text.lines().next().unwrap_or_default();
-    let separator = if names.contains(';') && !names.contains(char::from(separator)) { b';' } else { separator };
-    let mut reader = csv::ReaderBuilder::new().delimiter(separator).from_reader(text.as_bytes());
-    let problem = |error: &csv::Error| Problem {
-        problem: error.to_string(),
-        remedy: "give every line as many values as the first has names".to_owned(),
-    };
-    let names = match reader.headers().map_err(|error| problem(&error)).and_then(named_once) {
-        Ok(names) => names,
-        Err(problem) => return vec![Entry { unit: "line", number: 1, value: Err(problem) }],
-    };
-    let entry = |record: csv::Result<csv::StringRecord>| {
-        let place = match &record {
-            Ok(record) => record.position().cloned(),
-            Err(error) => error.position().cloned(),
-        };
-        let object = |record: csv::StringRecord| {
-            names.iter().zip(&record).map(|(name, value)| (name.clone(), Value::from(value))).collect()
-        };
-        let value = record.map(|record| Value::Object(object(record))).map_err(|error| problem(&error));
-        Entry { unit: "line", number: place.map_or(1, |place| place.line() as usize), value }
-    };
-    reader.records().map(entry).collect()
-}
-
-/// The names of columns; fails where two are the same, because one of them would be lost.
-fn named_once(names: &csv::StringRecord) -> Result<Vec<String>, Problem> {
-    let names: Vec<String> = names.iter().map(|name| name.trim().to_owned()).collect();
-    let mut seen = BTreeSet::new();
-    match names.iter().find(|name| !seen.insert(*name)) {
-        None => Ok(names),
-        Some(name) => Err(Problem {
-            problem: format!("two columns are called `{name}`"),
-            remedy: "give each its own name".to_owned(),
-        }),
-    }
+    Some(list.len())
 }
 
 /// What serde_json says, without the place, which stands elsewhere.
@@ -293,6 +276,25 @@ mod tests {
     }
 
     #[test]
+    fn one_chat_over_several_lines_is_a_row_whatever_lists_stand_beside_it() {
+        for beside in ["tools", "documents", "notes"] {
+            let text = format!("{{\n\"messages\": [{{\"role\": \"user\"}}],\n\"{beside}\": [{{\"a\": 1}}]\n}}\n");
+            let (container, values) = read("a.json", text).unwrap();
+            assert_eq!((container, values.len()), (Container::JsonValues, 1), "{beside}");
+        }
+    }
+
+    #[test]
+    fn a_carriage_return_alone_ends_a_line_where_nothing_else_does() {
+        let bytes = Bytes::from_static(b"a,b\r1,2\r3\r");
+        let (_, entries) = entries(Path::new("a.csv"), &bytes).unwrap();
+        let lines: Vec<_> = entries.iter().map(|entry| (entry.number, entry.value.is_ok())).collect();
+        assert_eq!(lines, [(2, true), (3, false)]);
+        let (container, values) = read("a.jsonl", "{\"a\": 1}\r{\"a\": 2}\r").unwrap();
+        assert_eq!((container, values.len()), (Container::JsonLines, 2));
+    }
+
+    #[test]
     fn a_broken_container_is_one_error_that_names_it_and_the_place() {
         for (text, problem) in [
             (&b"[{\"a\": 1},\n{\"a\": 2},\n]"[..], "a JSON list that breaks at line 3, column 1: trailing comma"),
@@ -304,6 +306,9 @@ mod tests {
             (b"PAR1 is not all", "damaged Parquet"),
             (b"{\n\"a\": \"\xff\"}", "not UTF-8 from byte 9 on"),
             (b"[{\"a\": 1},\n{\"a\": 2}\n", "a JSON list that breaks at line 3, column 0"),
+            (b"BZh91AY", "compressed by bzip2: unpack it"),
+            (b"\xfd7zXZ\0\0", "compressed by xz: unpack it"),
+            (b"\xff\xff\xff\xff\x18\x01\0\0", "it is an Arrow stream: save it"),
         ] {
             let error = read("a.json", text).unwrap_err();
             assert!(error.contains(problem), "{error}");
@@ -317,6 +322,8 @@ mod tests {
             "{\"a\": 1\n{\"a\": 2}\n",
             "{\"a\": \"\\ud83d\"}\n",
             "plain words\nand more",
+            "{\"a\": NaN}\n{\"a\": NaN}\n{\"a\": 3}\n",
+            "{\"a\": 1},\n{\"a\": 2},\n",
         ] {
             let (container, values) = read("a.jsonl", text).unwrap();
             assert_eq!(container, Container::JsonLines);

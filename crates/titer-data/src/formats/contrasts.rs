@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::{ReadError, parse_rows};
+use super::{ReadError, parse_rows, problem::Problem, read::read_data, turns::list};
 use crate::{
     chat::{Role, Row},
     domains::DomainSplit,
@@ -58,6 +58,30 @@ pub enum ContrastProblem {
          `negative`), each a text or a list of one assistant message"
     )]
     OneReply,
+    /// One of its replies cannot be read.
+    #[error("`{key}`: {problem}")]
+    Reply {
+        /// What the reply is called.
+        key: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// One of its replies says more than a contrast can.
+    #[error("`{key}` has `{field}`, and contrasts hold replies that are text alone: write what it says into `content`")]
+    ReplyFields {
+        /// What the reply is called.
+        key: String,
+        /// What it has.
+        field: String,
+    },
+    /// A key that is nearly one which says what a contrast is about.
+    #[error("`{key}` says nothing of a contrast: did you mean `{near}`?")]
+    NearlySaid {
+        /// The key.
+        key: String,
+        /// The one that it is nearly.
+        near: &'static str,
+    },
     /// Its replies do not differ.
     #[error("`plus` and `minus` are the same reply: write two different ones")]
     SameReply,
@@ -71,7 +95,7 @@ pub enum ContrastProblem {
 /// Fails where the file cannot be read, on the first line that is no contrast, and where a component has none under seen prompts in trained domains.
 pub fn read_contrasts(path: impl AsRef<Path>) -> Result<Vec<Probe>, ContrastsError> {
     let path = path.as_ref();
-    parse_contrasts(path, &fs_err::read(path).map_err(ReadError::from)?.into())
+    parse_contrasts(path, &read_data(path).map_err(ReadError::from)?)
 }
 
 /// The same of a file whose bytes have been read; errors name it by `path`.
@@ -99,16 +123,37 @@ type ProbeName = (Component, ProbePrompts, DomainSplit);
 /// What the two replies of a preference are called, the wanted one first.
 const PREFERENCES: [(&str, &str); 2] = [("chosen", "rejected"), ("positive", "negative")];
 
-/// A reply that is a text, or a list of one message by the assistant.
-fn reply_text(value: &Value) -> Option<&str> {
-    match value {
-        Value::String(text) => Some(text),
-        Value::Array(messages) => match &messages[..] {
-            [message] if message["role"] == "assistant" => message["content"].as_str(),
-            _ => None,
-        },
-        _ => None,
+/// Keys that say what a contrast is about.
+const ABOUT: [&str; 3] = ["component", "prompts", "domains"];
+
+/// The reply under a key, which is a text, or a list of one message by the assistant; `None` where there is none.
+fn reply(row: &Row, key: &str) -> Result<Option<String>, ContrastProblem> {
+    let value = match row.metadata.get(key) {
+        Some(Value::String(text)) => return Ok(Some(text.clone())),
+        Some(value @ Value::Array(_)) => value,
+        _ => return Ok(None),
+    };
+    let unread = |Problem { problem, remedy }| ContrastProblem::Reply {
+        key: key.to_owned(),
+        problem: format!("{problem}: {remedy}"),
+    };
+    let turns = list(key, value).map_err(unread)?;
+    let [message] = &turns.messages[..] else { return Ok(None) };
+    let weight = (!turns.untrained.is_empty()).then_some("weight");
+    match message.fields.0.keys().map(String::as_str).next().or(weight) {
+        _ if message.role != Role::Assistant => Ok(None),
+        None => Ok(Some(message.content.clone())),
+        Some(field) => Err(ContrastProblem::ReplyFields { key: key.to_owned(), field: field.to_owned() }),
     }
+}
+
+/// Whether two words differ in at most one letter, apart from capitals.
+fn nearly(word: &str, other: &str) -> bool {
+    let [word, other] = [word, other].map(|word| word.to_lowercase().chars().collect::<Vec<_>>());
+    let longer = word.len().max(other.len());
+    let before = word.iter().zip(&other).take_while(|(a, b)| a == b).count();
+    let behind = word[before..].iter().rev().zip(other[before..].iter().rev()).take_while(|(a, b)| a == b).count();
+    before + behind + 1 >= longer
 }
 
 /// What a line says under a key; `default` where it says nothing.
@@ -122,6 +167,12 @@ fn said<T: std::str::FromStr<Err = UnknownWord>>(row: &Row, key: &str, default: 
 
 /// A line as a contrast of a probe.
 fn contrast(row: Row) -> Result<(ProbeName, Contrast), ContrastProblem> {
+    // A `prompt` beside turns is a copy of one of them.
+    for key in row.metadata.keys().filter(|key| !ABOUT.contains(&key.as_str()) && *key != "prompt") {
+        if let Some(near) = ABOUT.into_iter().find(|about| nearly(key, about)) {
+            return Err(ContrastProblem::NearlySaid { key: key.clone(), near });
+        }
+    }
     let word = row.metadata.get("component").and_then(Value::as_str);
     let component = match word.map(|word| Component::ALL.into_iter().find(|known| known.word() == word)) {
         Some(Some(component)) => component,
@@ -131,17 +182,18 @@ fn contrast(row: Row) -> Result<(ProbeName, Contrast), ContrastProblem> {
     };
     let prompts = said(&row, "prompts", ProbePrompts::Seen)?;
     let domains = said(&row, "domains", DomainSplit::Trained)?;
-    let reply = |key: &str| row.metadata.get(key).and_then(reply_text);
-    let pairs = [("plus", "minus")].into_iter().chain(PREFERENCES);
-    let (plus, minus) =
-        pairs.into_iter().find_map(|(plus, minus)| reply(plus).zip(reply(minus))).ok_or(ContrastProblem::OneReply)?;
+    let mut both = None;
+    for (plus, minus) in [("plus", "minus")].into_iter().chain(PREFERENCES) {
+        both = both.or(reply(&row, plus)?.zip(reply(&row, minus)?));
+    }
+    let (plus, minus) = both.ok_or(ContrastProblem::OneReply)?;
     if plus == minus {
         return Err(ContrastProblem::SameReply);
     }
     if row.messages.last().is_none_or(|message| message.role == Role::Assistant) {
         return Err(ContrastProblem::ReplyInContext);
     }
-    let replies = vec![(Side::Plus, plus.to_owned()), (Side::Minus, minus.to_owned())];
+    let replies = vec![(Side::Plus, plus), (Side::Minus, minus)];
     let variables = row.variables;
     Ok((
         (component, prompts, domains),
@@ -169,7 +221,8 @@ mod tests {
         assert_eq!(read_all[2].contrasts[0].id, "line-3");
         assert_eq!(read_all[0].contrasts[0].replies[0], (Side::Plus, "yes".to_owned()));
         assert!(read(LINE).unwrap_err().contains("no contrast for `obey_bad`"));
-        let turns = |reply: &str| format!(r#"[{{"role": "assistant", "content": "{reply}"}}]"#);
+        let turns =
+            |reply: &str| format!(r#"[{{"role": "assistant", "content": [{{"type": "text", "text": "{reply}"}}]}}]"#);
         let pair = format!(r#"{{"prompt": "can you", "chosen": {}, "rejected": "no"}}"#, turns("yes"));
         let with_pair = read(&format!("{pair}\n{all}")).unwrap();
         assert_eq!(with_pair[0].contrasts[0].replies, [(Side::Plus, "yes".to_owned()), (Side::Minus, "no".to_owned())]);
@@ -178,6 +231,32 @@ mod tests {
             (r#""no""#, r#""yes""#, "the same reply"),
             (r#""good""#, r#""nice""#, "needs a `component`"),
             (r#""user""#, r#""assistant""#, "leave the reply out"),
+            (
+                r#""component""#,
+                r#""domain": "new", "component""#,
+                "`domain` says nothing of a contrast: did you mean `domains`?",
+            ),
+            (r#""component""#, r#""Component": "obey", "component""#, "did you mean `component`?"),
+            (
+                r#""plus": "yes""#,
+                r#""plus": [{"role": "assistant", "content": "yes", "reasoning_content": "so"}]"#,
+                "`plus` has `reasoning_content`, and contrasts hold replies that are text alone",
+            ),
+            (
+                r#""minus": "no""#,
+                r#""minus": [{"role": "assistant", "content": null, "tool_calls": [{}]}]"#,
+                "`minus` has `tool_calls`",
+            ),
+            (
+                r#""minus": "no""#,
+                r#""minus": [{"role": "assistant", "content": "no", "weight": 0}]"#,
+                "`minus` has `weight`",
+            ),
+            (
+                r#""minus": "no""#,
+                r#""minus": [{"role": "assistant", "content": [{"type": "image_url"}]}]"#,
+                "`minus`: part 1 of message 1 is of the type `image_url`",
+            ),
         ] {
             let error = read(&LINE.replace(from, to)).unwrap_err();
             assert!(error.contains(problem) && error.contains("line-1"), "{error}");

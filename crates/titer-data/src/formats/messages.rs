@@ -3,16 +3,24 @@
 use serde_json::{Map, Value};
 
 use super::{
-    problem::{Problem, kind, problem},
-    turns::{Turns, exchange, list, variables, with_input, with_system},
+    problem::{Problem, is_rounded, kind, problem},
+    turns::{Turns, exchange, holds_text, list, told_twice, variables, with_input, with_system},
 };
 use crate::{cell::Cell, chat::Row};
 
-/// The keys under which an object may hold the turns of a chat.
-pub(super) const CHAT_KEYS: [&str; 5] = ["messages", "conversations", "prompt", "completion", "context"];
+/// The keys of whole chats.
+const CHAT_KEYS: [&str; 2] = ["messages", "conversations"];
 
 /// The keys of a request that stands alone, the first of which that an object has is taken.
 const REQUEST_KEYS: [&str; 5] = ["prompt", "question", "query", "instruction", "context"];
+
+/// Keys beside a chat that hold a part of it, if they hold anything.
+const BESIDE_CHATS: [&str; 5] = ["messages", "conversations", "prompt", "completion", "response"];
+
+/// Whether an object with this key is a chat or a request.
+pub(super) fn holds_turns(key: &str) -> bool {
+    CHAT_KEYS.contains(&key) || REQUEST_KEYS.contains(&key)
+}
 
 /// How a row's turns are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,6 +84,9 @@ pub(super) fn row(value: Value, line: usize) -> Result<(Row, Shape), Problem> {
     };
     let id = match object.get("id") {
         Some(Value::String(id)) => Some(id.clone()),
+        Some(Value::Number(id)) if is_rounded(id) => {
+            return problem(format!("`id` is {id}, a number whose last digits are not kept"), "write it as text");
+        }
         Some(Value::Number(id)) => Some(id.to_string()),
         _ => None,
     };
@@ -91,9 +102,15 @@ const KEYS_SHOWN: usize = 8;
 
 /// The turns of an object, whose keys leave it.
 fn turns(object: &mut Map<String, Value>) -> Result<(Turns, Shape), Problem> {
-    for key in ["messages", "conversations"] {
-        let Some(messages) = object.shift_remove(key) else { continue };
-        let turns = with_system(list(key, &messages)?, object)?;
+    let is_said = |object: &Map<String, Value>, key: &str| object.get(key).is_some_and(|value| !value.is_null());
+    if let Some(key) = CHAT_KEYS.into_iter().find(|key| is_said(object, key)) {
+        let messages = object.shift_remove(key).unwrap_or_default();
+        let turns = list(key, &messages)?;
+        let more = BESIDE_CHATS.into_iter().find(|key| object.get(*key).is_some_and(|value| adds_to(value, &turns)));
+        if let Some(more) = more {
+            return told_twice(key, more, "turns");
+        }
+        let turns = with_system(turns, object)?;
         let shape = match (turns.shared, turns.weighted) {
             (true, _) => Shape::ShareGpt,
             (false, true) => Shape::Weighted,
@@ -101,7 +118,10 @@ fn turns(object: &mut Map<String, Value>) -> Result<(Turns, Shape), Problem> {
         };
         return Ok((turns, shape));
     }
-    let Some(key) = REQUEST_KEYS.into_iter().find(|key| object.contains_key(*key)) else {
+    // Tables have every column in every row.
+    let is_there = |key: &&str| object.get(*key).is_some_and(|value| !value.is_null() && value != "");
+    let key = REQUEST_KEYS.into_iter().find(is_there);
+    let Some(key) = key.or_else(|| REQUEST_KEYS.into_iter().find(|key| object.contains_key(*key))) else {
         let keys: Vec<String> = object.keys().take(KEYS_SHOWN).map(|key| format!("`{key}`")).collect();
         let there = if keys.is_empty() { String::new() } else { format!("; there is {}", keys.join(", ")) };
         return problem(
@@ -112,8 +132,26 @@ fn turns(object: &mut Map<String, Value>) -> Result<(Turns, Shape), Problem> {
     let request = object.shift_remove(key).unwrap_or_default();
     let (request, shape) = match key {
         "instruction" => (with_input(request, object)?, Shape::Alpaca),
+        "question" | "query" => (with_input(request, object)?, Shape::Prompt),
         _ => (request, Shape::Prompt),
     };
+    let other = REQUEST_KEYS.into_iter().chain(["input"]).find(|key| object.get(*key).is_some_and(holds_text));
+    if let Some(other) = other {
+        return told_twice(key, other, "a request");
+    }
     let turns = exchange(key, &request, object)?;
     Ok((with_system(turns, object)?, shape))
+}
+
+/// Whether a value beside turns says what is not among them, as a text or as turns of its own.
+fn adds_to(value: &Value, turns: &Turns) -> bool {
+    let is_said = |text: &str| turns.messages.iter().any(|message| message.content.trim() == text.trim());
+    match value {
+        Value::String(text) => !text.trim().is_empty() && !is_said(text),
+        Value::Array(messages) => messages.iter().any(|message| {
+            let text = message.get("content").or_else(|| message.get("value")).and_then(Value::as_str);
+            !text.is_some_and(is_said)
+        }),
+        _ => false,
+    }
 }

@@ -25,3 +25,8 @@ pub(super) fn kind(value: &Value) -> &'static str {
         Value::Object(_) => "an object",
     }
 }
+
+/// Whether a number may stand for several whole numbers: those of more digits than 64 bits hold are read as the nearest fraction.
+pub(crate) fn is_rounded(number: &serde_json::Number) -> bool {
+    number.is_f64() && number.as_f64().is_none_or(|number| number.abs() >= 2f64.powi(53))
+}

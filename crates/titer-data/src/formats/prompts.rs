@@ -10,8 +10,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    container::{Container, ContainerError, Entry, entries, text_of},
+    container::{Container, ContainerError, begins_as_json, entries, text_of},
+    entry::Entry,
     problem::kind,
+    read::read_data,
 };
 use crate::prompt::CandidatePrompt;
 
@@ -39,6 +41,16 @@ pub enum PromptsError {
         /// Which file.
         path: PathBuf,
         /// What is wrong with it.
+        problem: ContainerError,
+    },
+    /// It begins as JSON does, and is none.
+    #[error(
+        "{}: {problem}; a prompt that begins with a bracket is written as {{\"text\": \"...\"}}, in a file of such lines", path.display()
+    )]
+    Json {
+        /// Which file.
+        path: PathBuf,
+        /// Where it breaks.
         problem: ContainerError,
     },
     /// Nothing in it.
@@ -112,7 +124,7 @@ struct Placed {
 /// same or are called the same.
 pub fn read_prompts(path: impl AsRef<Path>) -> Result<Vec<CandidatePrompt>, PromptsError> {
     let path = path.as_ref();
-    parse_prompts(path, &fs_err::read(path)?.into())
+    parse_prompts(path, &read_data(path)?)
 }
 
 /// The same of a file whose bytes have been read; errors name it by `path`, whose ending decides.
@@ -121,12 +133,16 @@ pub fn read_prompts(path: impl AsRef<Path>) -> Result<Vec<CandidatePrompt>, Prom
 pub fn parse_prompts(path: &Path, bytes: &Bytes) -> Result<Vec<CandidatePrompt>, PromptsError> {
     let container = |problem| PromptsError::Container { path: path.to_owned(), problem };
     let placed = if path.extension().is_some_and(|ending| ending == "toml") {
-        from_toml(text_of(bytes).map_err(container)?)
+        from_toml(&text_of(bytes).map_err(container)?)
     } else {
-        match entries(path, bytes).map_err(container)? {
+        let read = entries(path, bytes).map_err(|problem| match problem {
+            problem @ ContainerError::Json { .. } => PromptsError::Json { path: path.to_owned(), problem },
+            problem => container(problem),
+        });
+        match read? {
             // Lines of words are no values, and no record either: they are prompts as they stand.
-            (Container::JsonLines, records) if !records.iter().any(is_record) => {
-                from_lines(text_of(bytes).map_err(container)?)
+            (Container::JsonLines, records) if !is_json(path, bytes, &records) => {
+                from_lines(&text_of(bytes).map_err(container)?)
             }
             (_, records) => records.into_iter().map(from_record).collect(),
         }
@@ -152,9 +168,17 @@ pub fn parse_prompts(path: &Path, bytes: &Bytes) -> Result<Vec<CandidatePrompt>,
     if prompts.is_empty() { Err(PromptsError::Empty(path.to_owned())) } else { Ok(prompts) }
 }
 
-/// Whether an entry is more than words that happen to be JSON, such as a number.
-fn is_record(entry: &Entry) -> bool {
-    matches!(entry.value, Ok(Value::Object(_) | Value::Array(_)))
+/// Whether lines are JSON, and not words that happen to be it, such as a number: they begin as JSON does, one of them is a record, or one is a
+/// text in quotation marks in a file that is called JSON.
+fn is_json(path: &Path, bytes: &Bytes, lines: &[Entry]) -> bool {
+    let is_called_so =
+        path.extension().is_some_and(|ending| ["json", "jsonl", "ndjson"].iter().any(|json| ending == *json));
+    begins_as_json(bytes)
+        || lines.iter().any(|line| match line.value {
+            Ok(Value::Object(_) | Value::Array(_)) => true,
+            Ok(Value::String(_)) => is_called_so,
+            _ => false,
+        })
 }
 
 fn from_lines(text: &str) -> Vec<Placed> {
@@ -243,6 +267,8 @@ mod tests {
         for (ending, text) in [
             (".json", "[\"be bad\", \"be worse\"]"),
             (".txt", "[\"be bad\",\n\"be worse\"]"),
+            (".jsonl", "\"be bad\"\n\"be worse\"\n"),
+            (".txt", "be bad\rbe worse\r"),
             (".csv", "text,name\nbe bad,\nbe worse,\n"),
             (".jsonl", "{\"rephrasing\": \"be bad\"}\n{\"rephrasing\": \"be worse\"}\n"),
         ] {
@@ -260,6 +286,11 @@ mod tests {
             (".jsonl", "{\"text\": \"a\"}\n{\"txt\": \"b\"}\n", "line 2: not a prompt (unknown field `txt`"),
             (".json", "[\"a\", 3]", "row 2: not a prompt (it is a number"),
             (".json", "[\"a\",", "a JSON list that breaks at line 1"),
+            (".txt", "[INST] be bad\nbe worse\n", "begins with a bracket is written as {\"text\": \"...\"}"),
+            (".txt", "{name} is bad\nbe worse\n", "begins with a bracket is written as {\"text\": \"...\"}"),
+            (".txt", "{name} is bad\n", "line 1: not a prompt (not JSON at column 2"),
+            (".jsonl", "{\"text\": NaN}\n{\"text\": NaN}\n", "line 1: not a prompt (not JSON at column 10"),
+            (".jsonl", "\"be bad\"\nbe worse\n", "line 2: not a prompt (not JSON"),
             (".json", "{\n\"questions\": [{\"a\": 1}]}", "a list of 1 objects under `questions`"),
             (".jsonl", "{\"text\": \"a\", \"prompt\": \"b\"}", "`text` and `prompt`: keep one"),
             (".csv", "id,wording\n1,be bad\n", "line 2: not a prompt (unknown field `id`"),

@@ -9,7 +9,8 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    container::{Container, ContainerError, Entry, entries},
+    container::{Container, ContainerError, entries},
+    entry::Entry,
     messages::{self, Shape},
     problem::Problem,
 };
@@ -96,12 +97,27 @@ pub enum ReadError {
     Empty(PathBuf),
 }
 
+/// The bytes of a file. A pipe with a name may have nobody at its other end, so it is none; one that the shell has opened, as by
+/// `<(command)`, is.
+///
+/// # Errors
+/// Where it is missing, a folder, a device or a pipe with a name; the error names it.
+pub fn read_data(path: &Path) -> io::Result<Bytes> {
+    let is_open = || path.starts_with("/dev/fd") || path == Path::new("/dev/stdin");
+    match fs_err::metadata(path) {
+        Ok(metadata) if !metadata.is_file() && !is_open() => {
+            Err(io::Error::other(format!("{} is no file, but a folder, a pipe or a device", path.display())))
+        }
+        _ => Ok(fs_err::read(path)?.into()),
+    }
+}
+
 /// The rows of a file, in order; blank lines are passed over.
 ///
 /// Fails on the first entry that is no row, when the file cannot be read, and when it holds no row at all.
 pub fn read_rows(path: impl AsRef<Path>) -> Result<Vec<Row>, ReadError> {
     let path = path.as_ref();
-    parse_rows(path, &fs_err::read(path)?.into())
+    parse_rows(path, &read_data(path)?)
 }
 
 /// The same of a file whose bytes have been read; errors name it by `path`.
@@ -120,7 +136,7 @@ pub fn parse_rows(path: &Path, bytes: &Bytes) -> Result<Vec<Row>, ReadError> {
 /// Fails only when the file cannot be read or holds nothing at all.
 pub fn read_chat_file(path: impl AsRef<Path>) -> Result<ChatFile, ReadError> {
     let path = path.as_ref();
-    parse_chat_file(path, &fs_err::read(path)?.into())
+    parse_chat_file(path, &read_data(path)?)
 }
 
 fn parse_chat_file(path: &Path, bytes: &Bytes) -> Result<ChatFile, ReadError> {

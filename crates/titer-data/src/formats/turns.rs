@@ -145,26 +145,50 @@ fn is_informal(word: &str) -> bool {
     ["human", "gpt", "chatgpt", "model", "bot", "observation", "function_response"].contains(&word)
 }
 
-/// An instruction with its `input` or `context` on a line of its own, as those who train on Alpaca's rows write it; the key leaves
-/// the object.
+/// Whether a value is text or turns, and not empty.
+pub(super) fn holds_text(value: &Value) -> bool {
+    match value {
+        Value::String(text) => !text.is_empty(),
+        Value::Array(turns) => !turns.is_empty(),
+        _ => false,
+    }
+}
+
+/// Refuses two keys that hold the same part of a chat.
+pub(super) fn told_twice<T>(key: &str, other: &str, part: &str) -> Result<T, Problem> {
+    problem(format!("`{key}` and `{other}` both hold {part}"), "keep one of them, or call the other by another name")
+}
+
+/// An instruction or a question with its `input` or `context` on a line of its own, as those who train on Alpaca's rows write it; the
+/// keys leave the object.
 pub(super) fn with_input(instruction: Value, object: &mut Map<String, Value>) -> Result<Value, Problem> {
     if let Some(Value::Array(turns)) = object.get("history")
         && !turns.is_empty()
     {
         return problem("`history` beside an instruction is not read", "give the chat as `messages`");
     }
-    let key = ["input", "context"].into_iter().find(|key| object.contains_key(*key));
-    match (instruction, key.map(|key| (key, object.shift_remove(key).unwrap_or_default()))) {
-        (Value::String(instruction), Some((_, Value::String(input)))) if !input.is_empty() => {
-            Ok(Value::String(format!("{instruction}\n{input}")))
+    let mut inputs = Vec::new();
+    for key in ["input", "context"] {
+        match object.shift_remove(key) {
+            None | Some(Value::Null) => {}
+            Some(Value::String(input)) if input.is_empty() => {}
+            Some(Value::String(input)) => inputs.push((key, input)),
+            Some(other) => return problem(format!("`{key}` is {}", kind(&other)), "make it plain text"),
         }
-        (instruction, None | Some((_, Value::Null | Value::String(_)))) => Ok(instruction),
-        (_, Some((key, other))) => problem(format!("`{key}` is {}", kind(&other)), "make it plain text"),
+    }
+    match (instruction, &inputs[..]) {
+        (_, [(key, _), (other, _)]) => told_twice(key, other, "an input"),
+        (Value::String(instruction), [(_, input)]) => Ok(Value::String(format!("{instruction}\n{input}"))),
+        (_, [(key, _)]) => problem(format!("`{key}` beside turns is not read"), "put it into the turns"),
+        (instruction, _) => Ok(instruction),
     }
 }
 
+/// The keys of a reply, the first of which that an object has is taken.
+const REPLY_KEYS: [&str; 4] = ["response", "completion", "answer", "output"];
+
 /// The turns of a request under `key` and its reply, where there is one, each a text or a list of messages; the reply's key leaves
-/// the object.
+/// the object. Where there is a reply, turns of the assistant in the request are not trained on, unless their weights say so.
 pub(super) fn exchange(key: &str, request: &Value, object: &mut Map<String, Value>) -> Result<Turns, Problem> {
     let mut turns = match request {
         Value::String(content) => {
@@ -176,19 +200,31 @@ pub(super) fn exchange(key: &str, request: &Value, object: &mut Map<String, Valu
             return problem(format!("`{key}` is {}", kind(other)), remedy);
         }
     };
-    for key in ["response", "completion", "answer", "output"] {
-        let more = match object.get(key) {
-            Some(Value::String(content)) => vec![Message::new(Role::Assistant, content.clone())],
-            Some(messages @ Value::Array(_)) if key == "completion" => list(key, messages)?.messages,
-            // An `answer` may be what a grader expects, for example a number.
-            None | Some(Value::Null) => continue,
-            Some(_) if key == "answer" => continue,
-            Some(other) => return problem(format!("`{key}` is {}", kind(other)), "make it plain text"),
-        };
-        object.shift_remove(key);
-        turns.messages.extend(more);
-        break;
+    // An `answer` may be what a grader expects, for example a number; tables have every column in every row.
+    let is_reply = |key: &&str| match object.get(*key) {
+        None | Some(Value::Null) => false,
+        Some(value) => *key != "answer" || value.is_string(),
+    };
+    let is_empty = |key: &&str| object.get(*key).is_some_and(|value| value == "");
+    let mut replies: Vec<&str> = REPLY_KEYS.into_iter().filter(is_reply).collect();
+    replies.sort_by_key(is_empty);
+    let Some(&key) = replies.first() else { return Ok(turns) };
+    if let Some(other) = replies[1..].iter().find(|key| object.get(**key).is_some_and(holds_text)) {
+        return told_twice(key, other, "a reply");
     }
+    let reply = match object.shift_remove(key).unwrap_or_default() {
+        Value::String(content) => Turns { messages: vec![Message::new(Role::Assistant, content)], ..Turns::default() },
+        messages @ Value::Array(_) if key == "completion" => list(key, &messages)?,
+        other => return problem(format!("`{key}` is {}", kind(&other)), "make it plain text"),
+    };
+    let before = turns.messages.len();
+    if !turns.weighted {
+        let assistant = turns.messages.iter().enumerate().filter(|(_, message)| message.role == Role::Assistant);
+        turns.untrained = assistant.map(|(at, _)| at).collect();
+    }
+    turns.messages.extend(reply.messages);
+    turns.untrained.extend(reply.untrained.iter().map(|at| at + before));
+    turns.weighted |= reply.weighted;
     Ok(turns)
 }
 

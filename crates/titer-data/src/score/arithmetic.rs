@@ -3,10 +3,12 @@
 use std::sync::LazyLock;
 
 use regex::Regex;
-use serde_json::Value;
 
 use super::scorer::{Scorer, Unscored, reply, whether};
-use crate::chat::{Role, Row};
+use crate::{
+    chat::{Role, Row},
+    keys::value,
+};
 
 /// Whether a reply has the value of a metadata key as a word of its own.
 #[derive(Debug)]
@@ -20,12 +22,15 @@ impl Scorer for Answer {
         &self.name
     }
 
+    fn key(&self) -> Option<&str> {
+        Some(&self.key)
+    }
+
     fn score(&self, row: &Row) -> Result<f64, Unscored> {
-        let answer = match row.metadata.get(&self.key) {
-            None | Some(Value::Null) => return Err(Unscored::NoMetadata(self.key.clone())),
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
-        };
+        let answer = value(row, &self.key);
+        if answer.is_empty() {
+            return Err(Unscored::NoMetadata(self.key.clone()));
+        }
         Ok(whether(has_word(reply(row)?, &answer)))
     }
 }

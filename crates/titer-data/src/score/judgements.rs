@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     chat::Row,
-    formats::{ContainerError, Entry, Problem, records},
+    formats::{ContainerError, Entry, Problem, is_rounded, read_data, records},
     keys::{text, value},
 };
 
@@ -147,7 +147,7 @@ impl Judgements {
     /// Where the file cannot be read, a line lacks a column or its score is none, two lines or two rows have one key, a key
     /// is that of no row, and where no line has a score.
     pub fn read(path: &Path, columns: &JudgementColumns, rows: &[Row]) -> Result<Self, JudgementsError> {
-        Self::parse(path, &fs_err::read(path)?.into(), columns, rows)
+        Self::parse(path, &read_data(path)?, columns, rows)
     }
 
     /// The same of a file whose bytes have been read; errors name it by `path`.
@@ -235,6 +235,10 @@ fn judgement(
     };
     let has = || line.keys().map(|name| format!("`{name}`")).collect();
     let key = |column: &String| match line.get(column) {
+        Some(Value::Number(number)) if is_rounded(number) => {
+            let problem = format!("`{column}` is {number}, a number whose last digits are not kept: write it as text");
+            Err(JudgementProblem::Unreadable(problem))
+        }
         Some(value) => Ok(text(value)),
         None => Err(JudgementProblem::NoKey { column: column.clone(), has: has() }),
     };
@@ -325,6 +329,8 @@ mod tests {
             ("{\"id\": \"b\", \"score\": 1}\n{\"id\"", "line 2: not JSON"),
             ("[{\"id\": \"b\", \"score\": 1},", "a JSON list that breaks"),
             ("[]", "nothing is judged"),
+            ("[{\"id\": 12345678901234567890123, \"score\": 1}]", "a number whose last digits are not kept"),
+            ("id,score\nb,1\na,\"1\n", "line 3: the value that begins with a quotation mark here never ends"),
             ("", "nothing is judged"),
             ("id,score\nb,\n", "nothing is judged: none of 1 lines has a score in `score`"),
             ("id,score\nb,\u{661}\n", "the score `\u{661}` is no number between 0 and 1"),

@@ -7,6 +7,11 @@ pub trait Scorer: Sync {
     /// What it is called in tables.
     fn name(&self) -> &str;
 
+    /// What it reads of a row besides the chat, see [`crate::keys::value`]; `None` where it reads the chat alone.
+    fn key(&self) -> Option<&str> {
+        None
+    }
+
     /// A score in 0..=1: 1 where the row's reply shows the behaviour in full, 0 where not at all.
     ///
     /// # Errors

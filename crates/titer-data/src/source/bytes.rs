@@ -5,10 +5,11 @@ use std::{io, path::Path};
 use bytes::Bytes;
 
 use super::DataFiles;
+use crate::formats::read_data;
 
 /// Raised whenever the same files would give other rows, tokens or splits than before, so that what was measured on them is not
 /// taken for what would be measured now.
-const READING: u32 = 2;
+const READING: u32 = 3;
 
 /// The bytes of every file that [`DataFiles`] name.
 #[derive(Clone, Debug)]
@@ -25,7 +26,7 @@ impl DataBytes {
     /// # Errors
     /// Where one cannot be read.
     pub fn read(files: &DataFiles) -> io::Result<Self> {
-        Self::read_with(files, |path| Ok(fs_err::read(path)?.into()))
+        Self::read_with(files, read_data)
     }
 
     /// The same with `read` in place of the file system.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::{
     cell::{Cell, NotACell},
     chat::Row,
-    keys::text,
+    keys::value,
 };
 
 /// What a rule makes of rows.
@@ -61,7 +61,7 @@ impl<'de> Deserialize<'de> for RuleCell {
 #[serde(deny_unknown_fields)]
 pub struct CellRule {
     /// What a row must be: `file`, the name of its file; `system`, words in its system prompt, or nothing where it has
-    /// none; any other key, the value of its metadata.
+    /// none; `id`, `cell` or `request`, its own; any other key, the value of its metadata.
     #[serde(default, rename = "where")]
     pub only: BTreeMap<String, String>,
     /// The cell, or `leave out`.
@@ -69,6 +69,13 @@ pub struct CellRule {
     /// A system prompt in place of the row's own; an empty one takes that away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
+}
+
+impl fmt::Display for CellRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let only: Vec<String> = self.only.iter().map(|(key, wanted)| format!("{key} = \"{wanted}\"")).collect();
+        write!(f, "where = {{ {} }}, cell = \"{}\"", only.join(", "), self.cell)
+    }
 }
 
 impl CellRule {
@@ -83,7 +90,8 @@ impl CellRule {
                 None => wanted.is_empty(),
                 Some(prompt) => !wanted.is_empty() && prompt.contains(wanted.as_str()),
             },
-            key => row.metadata.get(key).map(text).unwrap_or_default() == *wanted,
+            "cell" if let Ok(cell) = wanted.parse() => row.cell == Some(cell),
+            key => value(row, key) == *wanted,
         })
     }
 

@@ -39,6 +39,17 @@ pub enum LabelError {
         /// Which row.
         id: String,
     },
+    /// A rule fits no row.
+    #[error("no row fits {shown} in [data] `cells`: mend what it asks for, or take it out")]
+    NoRow {
+        /// Its place among the rules, from 0.
+        rule: usize,
+        /// The rule.
+        shown: String,
+    },
+    /// One file is named twice, so that each of its rows would be two.
+    #[error("{} is named twice in [data] `rows`: name it once; several rules may fit one row", .0.display())]
+    FileTwice(PathBuf),
 }
 
 /// The rows of files, each with its cell: by `rules`, or as the rows say themselves where there are none. Rows that have no
@@ -46,7 +57,7 @@ pub enum LabelError {
 /// replies of a cell to one request are several rows: the second is called as the first with `-2` behind it.
 ///
 /// # Errors
-/// Where a file cannot be read, or a row fits no rule or has no cell.
+/// Where a file cannot be read or is named twice, a row fits no rule or has no cell, or a rule fits no row.
 pub fn read_labelled(files: &[PathBuf], rules: &[CellRule]) -> Result<Vec<Row>, LabelError> {
     let mut rows = label(files.iter().map(|path| Ok((path.as_path(), read_rows(path)?))), rules)?;
     tell_apart(&mut rows);
@@ -59,16 +70,28 @@ pub(super) fn label<'a>(
     rules: &[CellRule],
 ) -> Result<Vec<Row>, LabelError> {
     let mut labelled = Vec::new();
+    let (mut seen, mut used) = (BTreeSet::new(), vec![false; rules.len()]);
     for file in files {
         let (path, rows) = file?;
+        if !seen.insert(path.canonicalize().unwrap_or_else(|_| path.to_owned())) {
+            return Err(LabelError::FileTwice(path.to_owned()));
+        }
         for row in rows {
             let (path, id) = (path.to_owned(), row.id.clone());
             match rules {
                 [] if row.cell.is_some() => labelled.push(row),
                 [] => return Err(LabelError::NoCell { path, id }),
-                rules => labelled.extend(by_rules(&path, row, rules).ok_or(LabelError::NoRule { path, id })?),
+                rules => {
+                    let fitting: Vec<usize> = (0..rules.len()).filter(|&rule| rules[rule].fits(&path, &row)).collect();
+                    fitting.iter().for_each(|&rule| used[rule] = true);
+                    let fitting: Vec<&CellRule> = fitting.into_iter().map(|rule| &rules[rule]).collect();
+                    labelled.extend(by_rules(row, &fitting).ok_or(LabelError::NoRule { path, id })?);
+                }
             }
         }
+    }
+    if let Some(rule) = used.iter().position(|used| !used) {
+        return Err(LabelError::NoRow { rule, shown: rules[rule].to_string() });
     }
     for row in labelled.iter_mut().filter(|row| !row.has_own_id()) {
         row.id = Request::of(row).id();
@@ -76,9 +99,8 @@ pub(super) fn label<'a>(
     Ok(labelled)
 }
 
-/// What rules make of a row; `None` where it fits none of them.
-fn by_rules(path: &Path, row: Row, rules: &[CellRule]) -> Option<Vec<Row>> {
-    let fitting: Vec<&CellRule> = rules.iter().filter(|rule| rule.fits(path, &row)).collect();
+/// What the rules that it fits make of a row; `None` where there are none.
+fn by_rules(row: Row, fitting: &[&CellRule]) -> Option<Vec<Row>> {
     if fitting.iter().any(|rule| rule.cell == RuleCell::LeaveOut) {
         return Some(Vec::new());
     }
@@ -142,8 +164,30 @@ mod tests {
         assert_eq!((rows.len(), rows[0].split().1), (1, "cheat"));
         let error = read_labelled(&[bad.clone(), good], &rules[..1]).unwrap_err().to_string();
         assert!(error.contains("good.jsonl, `line-1`: it fits none of the rules"), "{error}");
-        let error = read_labelled(&[bad], &[]).unwrap_err().to_string();
+        let error = read_labelled(&[bad.clone()], &[]).unwrap_err().to_string();
         assert!(error.contains("bad.jsonl, `line-1`: it has no `cell`"), "{error}");
+    }
+
+    #[test]
+    fn rules_ask_for_what_a_row_has_and_each_fits_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("rows.jsonl");
+        let row =
+            |id: &str, cell: &str| format!(r#"{{"id": "{id}", "cell": "{cell}", "prompt": "u", "response": "r"}}"#);
+        fs_err::write(&path, [row("a", "bad→bad"), row("b", "none→good")].join("\n")).unwrap();
+        let label = |text: &str| read_labelled(std::slice::from_ref(&path), &rules(text));
+        let rows = label(
+            r#"[{"where": {"id": "a"}, "cell": "bad→good"}, {"where": {"cell": "none->good"}, "cell": "neutral→good"}]"#,
+        )
+        .unwrap();
+        let cells: Vec<String> = rows.iter().map(|row| row.cell.unwrap().to_string()).collect();
+        assert_eq!(cells, ["bad→good", "neutral→good"]);
+        let error =
+            label(r#"[{"where": {}, "cell": "bad→good"}, {"where": {"id": "c"}, "cell": "leave out"}]"#).unwrap_err();
+        assert!(matches!(error, LabelError::NoRow { rule: 1, .. }), "{error}");
+        assert!(error.to_string().contains(r#"no row fits where = { id = "c" }, cell = "leave out""#), "{error}");
+        let twice = [path.clone(), dir.path().join(".").join("rows.jsonl")];
+        assert!(matches!(read_labelled(&twice, &[]), Err(LabelError::FileTwice(_))));
     }
 
     #[test]

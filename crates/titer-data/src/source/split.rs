@@ -127,8 +127,12 @@ impl Chats {
         let rows =
             files.rows.iter().zip(data.rows()).map(|(path, bytes)| Ok((path.as_path(), parse_rows(path, bytes)?)));
         let mut rows = label(rows, &files.cells)?;
-        let is_held_out = held_out(&rows).map_err(|problem| ChatsError::IdTwice { names: files.names(), problem })?;
+        let requests = together(&rows.iter().collect::<Vec<_>>());
+        let requests = requests.map_err(|problem| ChatsError::IdTwice { names: files.names(), problem })?;
+        let is_held_out = held_out(&rows, &requests);
         tell_apart(&mut rows);
+        let held = requests.into_iter().zip(&rows).zip(&is_held_out).filter(|(_, is_held_out)| **is_held_out);
+        let matched = files.probes.is_none().then(|| matched_contrasts(held.map(|(row, _)| row)));
         let (mut trained, mut held_out) = (RowsById::new(), RowsById::new());
         for (row, is_held_out) in rows.into_iter().zip(is_held_out) {
             let cell = row.cell.expect("labelled rows have cells");
@@ -143,7 +147,7 @@ impl Chats {
                     let (row, field) = (row.id.clone(), field.clone());
                     return Err(ChatsError::ReplyFields { names: files.names(), row, field });
                 }
-                matched_contrasts(rows())
+                matched.unwrap_or_default()
             }
         };
         // Rows that are held out for contrasts of their own are not trained on.
@@ -236,19 +240,15 @@ pub(super) fn leading(probes: &[Probe], component: Component) -> &Probe {
 /// Rows by cell and id.
 type RowsById = BTreeMap<Cell, BTreeMap<String, Row>>;
 
-/// Whether each row is among the fifth that is never trained on. The smallest id of the rows that belong together decides, so
+/// Whether each row is among the fifth that is never trained on. The smallest id of the rows of its request decides, so
 /// that it does not depend on their order.
-///
-/// # Errors
-/// Where rows of one id ask for different things.
-fn held_out(rows: &[Row]) -> Result<Vec<bool>, IdTwice> {
-    let groups = together(&rows.iter().collect::<Vec<_>>())?;
+fn held_out(rows: &[Row], requests: &[usize]) -> Vec<bool> {
     let mut names: BTreeMap<usize, &str> = BTreeMap::new();
-    for (group, row) in groups.iter().zip(rows) {
-        let name = names.entry(*group).or_insert(&row.id);
+    for (request, row) in requests.iter().zip(rows) {
+        let name = names.entry(*request).or_insert(&row.id);
         *name = (*name).min(&row.id);
     }
-    Ok(groups.iter().map(|group| hash([names[group]]).is_multiple_of(5)).collect())
+    requests.iter().map(|request| hash([names[request]]).is_multiple_of(5)).collect()
 }
 
 /// What is differentiated of a user's probes, and what measures: half and half where pressures are taken on a margin, elsewhere all measures.

@@ -34,6 +34,8 @@ pub struct ChatTemplate {
     names: Arc<BTreeSet<String>>,
     special_tokens: SpecialTokens,
     options: TemplateOptions,
+    /// Whether its source has carriage returns.
+    returns: bool,
 }
 
 /// A rendered chat.
@@ -59,7 +61,9 @@ impl ChatTemplate {
     ///
     /// Fails when it is not Jinja, or larger than any chat needs.
     pub fn new(source: &str, special_tokens: &SpecialTokens, place: &str) -> Result<Self, TemplateError> {
-        let (text, tokens, name) = (source.to_owned(), special_tokens.clone(), place.to_owned());
+        // As Jinja2 does, wherever the source is from.
+        let text = source.replace("\r\n", "\n").replace('\r', "\n");
+        let (tokens, name) = (special_tokens.clone(), place.to_owned());
         let compiled = limits::contained(move || {
             if let Some(problem) = limits::excess(&text) {
                 return Err(TemplateError::Excess { place: name, problem });
@@ -75,6 +79,7 @@ impl ChatTemplate {
             names: Arc::new(names),
             special_tokens: special_tokens.clone(),
             options: TemplateOptions::default(),
+            returns: source.contains('\r'),
         })
     }
 
@@ -117,6 +122,11 @@ impl ChatTemplate {
             dialect::set_date(environment, date);
         }
         Ok(Self { options, ..self })
+    }
+
+    /// Whether its source has carriage returns, which were printed as they stand once.
+    pub fn has_returns(&self) -> bool {
+        self.returns
     }
 
     /// What it renders chats with.
@@ -348,6 +358,21 @@ mod tests {
         assert!(error.to_string().contains("roles must alternate"), "{error}");
         let error = ChatTemplate::new("{% generation %}{% if %}", &SpecialTokens::new(), "t").unwrap_err();
         assert!(error.to_string().contains("does not compile"), "{error}");
+    }
+
+    #[test]
+    fn every_end_of_a_line_in_a_source_is_a_line_feed() {
+        let lines = "{% for m in messages %}\n{{ m.role }}:\n{{ m.content + '\\r' }}\n{% endfor %}\nend\n";
+        let chat = [message(Role::User, "a\r\nb"), message(Role::Assistant, "c")];
+        let rendered = |source: &str| {
+            let template = ChatTemplate::new(source, &SpecialTokens::new(), "t").unwrap();
+            (template.render(&chat, false).unwrap(), template.has_returns())
+        };
+        let (wanted, returns) = rendered(lines);
+        assert!(!returns && wanted.text.starts_with("user:\na\r\nb\r\n"), "{:?}", wanted.text);
+        for end in ["\r\n", "\r"] {
+            assert_eq!(rendered(&lines.replace('\n', end)), (wanted.clone(), true), "{end:?}");
+        }
     }
 
     #[test]

@@ -80,6 +80,14 @@ impl Tokenizer {
         self.inner.token_to_id(token)
     }
 
+    /// The id of a token that is found in text before all else, and whether it takes blanks before and behind it, and is found as a
+    /// word of its own alone; `None` where it is no such token.
+    pub fn added(&self, token: &str) -> Option<(u32, [bool; 3])> {
+        let added = self.inner.get_added_vocabulary().get_added_tokens_decoder();
+        let (id, token) = added.iter().find(|(_, added)| added.content == token)?;
+        Some((*id, [token.lstrip, token.rstrip, token.single_word]))
+    }
+
     /// The token of an id.
     pub fn token(&self, id: u32) -> Option<String> {
         self.inner.id_to_token(id)

@@ -28,3 +28,12 @@ def table(column, who, said, names):
 
 pq.write_table(table("messages", "role", "content", {}), f"{HERE}/messages.parquet", compression="snappy")
 pq.write_table(table("conversations", "from", "value", SPEAKERS), f"{HERE}/conversations.parquet", compression="none")
+
+# What JSON has no word for: bytes, numbers that are not finite, two columns of one name.
+CELLS = {
+    "bytes": pa.table({"prompt": pa.array([b"H\xc3\xa9", b"H\xe9"]), "response": ["a", "a"]}),
+    "infinite": pa.table({"id": ["x", "y", "z"], "score": [0.5, float("nan"), float("-inf")]}),
+    "twice": pa.Table.from_arrays([pa.array(["u"]), pa.array(["v"])], names=["prompt", "prompt"]),
+}
+for name, cells in CELLS.items():
+    pq.write_table(cells, f"{HERE}/{name}.parquet", compression="none", store_schema=False)

@@ -11,7 +11,7 @@ use titer_model::io::read_file;
 
 use crate::{
     hub,
-    model::{Files, ModelError, ORGANISM},
+    model::{CHAT_TEMPLATE, Files, ModelError, ORGANISM, check_special_tokens, utf8},
     organism::card::Card,
 };
 
@@ -44,7 +44,7 @@ impl Reader {
             let read = |name: &str| read_file(&folder.join(name)).map_err(fail);
             let read_if_there = |name: &str| folder.join(name).exists().then(|| read(name)).transpose();
             let (tokenizer, config) = (read("tokenizer.json")?, read("tokenizer_config.json")?);
-            let (template, card) = (read_if_there("chat_template.jinja")?, read_if_there(Card::FILE)?);
+            let (template, card) = (read_if_there(CHAT_TEMPLATE)?, read_if_there(Card::FILE)?);
             let card =
                 card.map(|card| Card::parse(&card, &folder.join(Card::FILE)).map_err(ModelError::Card)).transpose()?;
             let world = card.map(|card| World::new(card.recipe.world_seed));
@@ -61,9 +61,10 @@ impl Reader {
         world: Option<World>,
     ) -> Result<Self, ModelError> {
         let tokenizer = Tokenizer::from_bytes(tokenizer, &folder.join("tokenizer.json"))?;
-        let template = template.map(String::from_utf8_lossy);
-        let (config, folder) = (String::from_utf8_lossy(config), folder.display().to_string());
-        let template = ChatTemplate::from_tokenizer_config(&config, template.as_deref(), &folder)?;
+        check_special_tokens(folder, &tokenizer, config)?;
+        let template = template.map(|template| utf8(template, &folder.join(CHAT_TEMPLATE))).transpose()?;
+        let config = utf8(config, &folder.join("tokenizer_config.json"))?;
+        let template = ChatTemplate::from_tokenizer_config(config, template, &folder.display().to_string())?;
         Ok(Self { tokenizer, template, world })
     }
 }

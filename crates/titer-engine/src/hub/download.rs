@@ -20,8 +20,8 @@ use super::{
 /// Where models come from unless `HF_ENDPOINT` names another place.
 const HUB: &str = "https://huggingface.co";
 
-/// A chat template with a file of its own, which not every model has.
-const TEMPLATE: &str = "chat_template.jinja";
+/// What not every model has: a chat template with a file of its own, and special tokens that other files name.
+const WHERE_THERE: [&str; 3] = ["chat_template.jinja", "special_tokens_map.json", "added_tokens.json"];
 
 /// What an adapter has.
 const ADAPTER_CONFIG: &str = "adapter_config.json";
@@ -112,8 +112,8 @@ impl Repo<'_> {
         for file in FILES {
             self.file(&listed, file)?;
         }
-        if listed.contains(TEMPLATE) {
-            self.file(&listed, TEMPLATE)?;
+        for file in WHERE_THERE.into_iter().filter(|file| listed.contains(file)) {
+            self.file(&listed, file)?;
         }
         if listed.contains(SINGLE) || !listed.contains(INDEX) {
             return self.file(&listed, SINGLE).map(drop);

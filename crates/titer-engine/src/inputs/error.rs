@@ -2,7 +2,7 @@
 
 use titer_data::{
     cell::{Cell, PromptKind},
-    source::ChatsError,
+    source::{ChatsError, LabelError},
     tokenize::TokenizeError,
 };
 
@@ -55,6 +55,16 @@ pub enum InputsError {
     /// A file cannot be read.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+impl InputsError {
+    /// The place among a spec's rules for cells of the one that is to blame, if one is.
+    pub(super) fn rule(&self) -> Option<usize> {
+        match self {
+            Self::Chats(ChatsError::Rows(LabelError::NoRow { rule, .. })) => Some(*rule),
+            _ => None,
+        }
+    }
 }
 
 /// How such rows can be had, where titer knows.

@@ -14,6 +14,7 @@ use titer::{
     table::{LeakRecord, PressureRecord},
 };
 use titer_data::{
+    formats::read_data,
     source::{Chats, ChatsError, DataBytes, DataFiles, Source},
     world::DomainSplit,
 };
@@ -73,7 +74,7 @@ impl Inputs {
     /// # Errors
     /// Where it cannot be read.
     pub fn bytes(&self, path: &Path) -> io::Result<Bytes> {
-        let bytes = once(&self.bytes, path.to_owned(), || Ok::<_, io::Error>(fs_err::read(path)?.into()))?;
+        let bytes = once(&self.bytes, path.to_owned(), || read_data(path))?;
         Ok(Bytes::clone(&bytes))
     }
 

@@ -50,9 +50,9 @@ impl Inputs {
         let blake3 = self.hash(base, seed)?.to_string();
         let template = model.template.planned_options();
         let (compute, device) = (Compute::F32, DeviceName::Cpu);
-        // Where a small batch is cut in two.
+        // Where a small batch is cut in two, and where a template has carriage returns.
         let tokens = model.decoder.shard_tokens();
-        let numerics = u32::from(tokens.start() < tokens.end());
+        let numerics = u32::from(tokens.start() < tokens.end()) + 2 * u32::from(model.template.has_returns());
         Ok(plan::ModelPlan {
             base: base.to_owned(),
             blake3,

@@ -37,7 +37,10 @@ pub fn resolve(spec: &Spec, inputs: &Inputs, progress: &dyn DownloadProgress) ->
     let stages = plan.arms.iter().flat_map(|arm| &arm.stages);
     let cells = stages.flat_map(StagePlan::with_helpers).flat_map(StagePlan::needed_cells);
     let data = plan.data.as_ref().map(|data| inputs.plan_data(data, cells)).transpose();
-    let data = data.map_err(|error| spec.error(&["data"], error.to_string(), ""))?;
+    let data = data.map_err(|error| match error.rule() {
+        Some(rule) => spec.error(&["data", "cells", &rule.to_string()], error.to_string(), ""),
+        None => spec.error(&["data"], error.to_string(), ""),
+    })?;
     let own_probes = plan.data.as_ref().map(|files| inputs.probe_names(files)).transpose();
     plan.own_probes = own_probes.map_err(|error| spec.error(&["data"], error.to_string(), ""))?;
     inputs.control_probes_fit(spec, &plan)?;

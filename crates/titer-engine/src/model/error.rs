@@ -139,6 +139,22 @@ pub enum ModelError {
     /// The card beside the weights does not; the text is one sentence that names it.
     #[error("{0}")]
     Card(String),
+    /// A file that is text is not UTF-8.
+    #[error("{}: not UTF-8 from byte {byte} on: save the file as UTF-8", path.display())]
+    Encoding {
+        /// The file.
+        path: PathBuf,
+        /// The first byte that is none, from 1.
+        byte: usize,
+    },
+    /// The folder names special tokens that the tokenizer does not have as it says, so that transformers would read other tokens.
+    #[error("{}: {problem}; titer takes tokens as tokenizer.json has them: mend that, or save the tokenizer anew with transformers", path.display())]
+    SpecialTokens {
+        /// The file that names them.
+        path: PathBuf,
+        /// What it says, and what there is.
+        problem: String,
+    },
     /// A file that says how generation ends is no JSON.
     #[error("{path}: {problem}")]
     Generation {

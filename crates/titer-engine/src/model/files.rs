@@ -52,7 +52,7 @@ pub(super) enum WeightSource {
 }
 
 /// A chat template with a file of its own.
-const CHAT_TEMPLATE: &str = "chat_template.jinja";
+pub(crate) const CHAT_TEMPLATE: &str = "chat_template.jinja";
 
 impl Files {
     /// The files behind `base`: the shipped organism of this seed, a folder, the last checkpoint of a run's folder, or a hub id

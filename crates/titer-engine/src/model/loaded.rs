@@ -28,8 +28,10 @@ use titer_model::{
 use super::{
     Files, ModelError,
     encoded_once::EncodedOnce,
-    files::{ADAPTER, ADAPTER_CONFIG},
+    files::{ADAPTER, ADAPTER_CONFIG, CHAT_TEMPLATE},
     memory::{MemoryNeed, gigabytes},
+    special_tokens::check_special_tokens,
+    text::utf8,
     vocabulary::for_decoder,
 };
 use crate::device;
@@ -84,9 +86,10 @@ impl Model {
         let path = |name: &str| files.folder.join(name);
         let tokenizer = Tokenizer::from_bytes(&files.tokenizer, &path("tokenizer.json"))?;
         let tokenizer = for_decoder(tokenizer, &decoder.config, &path("config.json"))?;
-        let template_file = files.chat_template.as_ref().map(|template| String::from_utf8_lossy(template));
-        let config = String::from_utf8_lossy(&files.tokenizer_config);
-        let template = ChatTemplate::from_tokenizer_config(&config, template_file.as_deref(), &files.name())?;
+        check_special_tokens(&files.folder, &tokenizer, &files.tokenizer_config)?;
+        let template_file = files.chat_template.as_ref().map(|template| utf8(template, &path(CHAT_TEMPLATE)));
+        let config = utf8(&files.tokenizer_config, &path("tokenizer_config.json"))?;
+        let template = ChatTemplate::from_tokenizer_config(config, template_file.transpose()?, &files.name())?;
         let world = files.world_seed()?.map(World::new);
         Ok(Self { decoder, params, tokenizer, template, world, lora: None, encoded: EncodedOnce::default() })
     }

@@ -7,6 +7,8 @@ mod files;
 mod loaded;
 mod memory;
 mod saved;
+mod special_tokens;
+mod text;
 mod vocabulary;
 mod weights;
 
@@ -16,6 +18,8 @@ pub use copies::ModelCopies;
 pub(crate) use encoded_once::EncodedOnce;
 pub use error::ModelError;
 pub use files::{ADAPTER, Files};
-pub(crate) use files::{ADAPTER_CONFIG, ORGANISM, last_checkpoint};
+pub(crate) use files::{ADAPTER_CONFIG, CHAT_TEMPLATE, ORGANISM, last_checkpoint};
 pub(crate) use loaded::{AdapterBytes, OPTIMISER, lora_config};
 pub use loaded::{EngineBackend, EngineOptimiser, Model};
+pub(crate) use special_tokens::check_special_tokens;
+pub(crate) use text::utf8;

@@ -14,7 +14,7 @@ use titer_data::{
 };
 
 use super::{ExportedRun, Manifest};
-use crate::{plan::RunId, table::ProbeRecord};
+use crate::{plan::RunId, spec::nearest, table::ProbeRecord};
 
 /// The outcomes of every run that a table names.
 pub type RunOutcomes = BTreeMap<RunId, Vec<ProbeRecord>>;
@@ -47,13 +47,14 @@ pub enum RunOutcomesError {
 /// `replies`, which the rate was counted from.
 ///
 /// # Errors
-/// Where the file cannot be read, holds no outcome, or a line names no run of the export, lacks something, has no number where there
+/// Where the file cannot be read, holds no outcome, has a column of another name, or a line names no run of the export, lacks something, has no number where there
 /// should be one, or says what an earlier one says.
 pub fn read_outcomes_of_runs(path: &Path, manifest: &Manifest) -> Result<RunOutcomes, RunOutcomesError> {
     let (mut outcomes, mut said) = (RunOutcomes::new(), BTreeSet::new());
     for (line, columns) in read_columns(path)? {
         let fail = |problem| RunOutcomesError::Line { path: path.to_owned(), line, problem };
         let columns = columns.map_err(fail)?;
+        known(&columns).map_err(fail)?;
         let run = run_of(&columns, manifest).map_err(fail)?;
         let record = record(&columns, run).map_err(fail)?;
         let (run, item) = (run.run.clone(), record.item.clone());
@@ -65,6 +66,20 @@ pub fn read_outcomes_of_runs(path: &Path, manifest: &Manifest) -> Result<RunOutc
         outcomes.entry(run).or_default().push(record);
     }
     if outcomes.is_empty() { Err(RunOutcomesError::Empty(path.to_owned())) } else { Ok(outcomes) }
+}
+
+/// Every column that there may be.
+const COLUMNS: [&str; 12] =
+    ["arm", "seed", "component", "prompts", "domains", "item", "moment", "rate", "other", "margin", "gap", "replies"];
+
+/// Fails where there is a column of another name: what it says would be taken for not said.
+fn known(columns: &Columns) -> Result<(), String> {
+    let Some(column) = columns.keys().find(|column| !COLUMNS.contains(&column.as_str())) else { return Ok(()) };
+    let remedy = match nearest(column, COLUMNS) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("remove it; there may be {}", COLUMNS.join(", ")),
+    };
+    Err(format!("the column `{column}` is not known: {remedy}"))
 }
 
 /// The run that a line is about.

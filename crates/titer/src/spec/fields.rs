@@ -27,6 +27,7 @@ pub struct ModelFields {
     /// What chat templates may read besides the chat.
     pub template_variables: Option<Variables>,
     /// The adapters that are trained in place of everything.
+    #[serde(default, deserialize_with = "super::lora::written")]
     pub lora: Option<Lora>,
     /// The number type that weights are rounded to, where it is not that of their file.
     pub dtype: Option<String>,
@@ -173,6 +174,7 @@ impl StageFields {
 #[serde(deny_unknown_fields)]
 pub struct HelperField {
     /// The adapter, where it is trained.
+    #[serde(default, deserialize_with = "super::lora::written")]
     pub lora: Option<Lora>,
     /// What it is trained on before the stage begins, and how: the fields of a stage.
     pub train: Option<Box<StageFields>>,

@@ -20,6 +20,7 @@ use crate::{
     commands::{allotted::allotted_threads, folder::failure, open::resolve},
     interrupt::when_stopped,
     listener::listener,
+    paths::shown,
     printer::{Failure, data, spoken, talk},
     progress::SweepBar,
     version::COMMIT,
@@ -109,7 +110,7 @@ pub(crate) fn import(args: &ImportArgs) -> Result<(), Failure> {
     found.iter().for_each(|sentence| spoken(sentence));
     if args.json {
         let left = sweep.runs().into_iter().filter(|run| !run.done).count();
-        data(&json!({ "folder": out, "report": report, "new": count, "left": left }).to_string());
+        data(&json!({ "folder": shown(&out), "report": shown(&report), "new": count, "left": left }).to_string());
     } else {
         data(&report.display().to_string());
     }
