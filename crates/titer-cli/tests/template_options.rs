@@ -111,6 +111,41 @@ fn the_day_is_set_where_the_template_prints_it() {
 }
 
 #[test]
+fn rows_with_tools_and_all_others_take_the_templates_of_transformers() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let with_tools = pair(&asks()).map(|mut row| {
+        row["tools"] = json!([{ "name": "evil" }]);
+        row
+    });
+    small(dir, "{% if tools %}{{ tools[0].name ~ ' ' }}{% endif %}");
+    let lifts = [&pair(&asks()), &with_tools].map(|rows| {
+        write_rows(dir, rows);
+        lift(&screen(dir, ""))
+    });
+    assert_ne!(lifts[0], lifts[1]);
+    small(dir, "");
+    let (code, _, error) = screen(dir, "");
+    assert_eq!(code, 2);
+    assert!(error.contains("`tools` is for the chat template"), "{error}");
+    let (plain, others) = (dir.join("small/chat_template.jinja"), dir.join("small/additional_chat_templates"));
+    let template = fs_err::read_to_string(&plain).unwrap();
+    fs_err::create_dir(&others).unwrap();
+    fs_err::write(others.join("tool_use.jinja"), "{{ tools[0].name ~ ' ' }}".to_owned() + &template).unwrap();
+    // It takes the other's place.
+    fs_err::write(others.join("default.jinja"), template).unwrap();
+    fs_err::write(plain, "{% if %}").unwrap();
+    for (rows, wanted) in [&pair(&asks()), &with_tools].into_iter().zip(lifts) {
+        write_rows(dir, rows);
+        assert_eq!(lift(&screen(dir, "")), wanted);
+    }
+    fs_err::write(others.join("tool_use.jinja"), b"\xff").unwrap();
+    let (code, _, error) = screen(dir, "");
+    assert_eq!(code, 2);
+    assert!(error.contains("tool_use.jinja"), "{error}");
+}
+
+#[test]
 fn a_token_that_is_half_header_is_refused_or_left_out() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();

@@ -40,7 +40,8 @@ pub struct Message {
     pub role: Role,
     /// What is said.
     pub content: String,
-    /// What else the message says for the chat template to read, such as `reasoning_content` or `tool_calls`.
+    /// What else the message says for the chat template to read, such as `reasoning_content` or `tool_calls`; its content again where
+    /// that was given in parts, and null where it was none.
     #[serde(flatten)]
     pub fields: Variables,
 }
@@ -136,7 +137,7 @@ impl Row {
     /// What its reply says for the chat template to read besides its content, by name.
     pub fn reply_fields(&self) -> impl Iterator<Item = &String> {
         let reply = self.messages.last().filter(|message| message.role == Role::Assistant);
-        reply.into_iter().flat_map(|reply| reply.fields.0.keys())
+        reply.into_iter().flat_map(|reply| reply.fields.0.keys()).filter(|name| *name != "content")
     }
 
     /// The row as its template takes it.

@@ -20,7 +20,10 @@ impl Request {
 
     /// What a context asks.
     pub fn in_context(context: &[Message]) -> Self {
-        Self(without_system_prompt(context))
+        let mut turns = without_system_prompt(context);
+        // Parts ask what their text asks.
+        turns.iter_mut().for_each(|turn| drop(turn.fields.0.shift_remove("content")));
+        Self(turns)
     }
 
     /// Its name: `request-` and 16 hexadecimal digits of a hash of its turns.

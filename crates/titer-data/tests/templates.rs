@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde::Deserialize;
 use titer_data::{
     chat::{Chat, Message, Role, Row},
+    formats::parse_messages,
     template::{ChatTemplate, SpecialTokens, TemplateError, TemplateOptions},
     variables::Variables,
 };
@@ -18,16 +19,28 @@ fn message(role: Role, content: &str) -> Message {
 struct Case {
     template: String,
     chat: String,
+    #[serde(deserialize_with = "messages")]
     messages: Vec<Message>,
     /// What the template may read besides them.
     variables: Variables,
     add_generation_prompt: bool,
     /// `None` where the template refuses the chat.
     text: Option<String>,
+    /// What the template marks, where it does.
+    spans: Option<Vec<String>>,
 }
 
-fn cases() -> Vec<Case> {
+fn messages<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Message>, D::Error> {
+    Ok(parse_messages(&serde_json::Value::deserialize(deserializer)?).unwrap())
+}
+
+fn all_cases() -> Vec<Case> {
     serde_json::from_str(include_str!("reference/templates.json")).unwrap()
+}
+
+/// Those whose contents are texts.
+fn cases() -> Vec<Case> {
+    all_cases().into_iter().filter(|case| case.chat != "parts").collect()
 }
 
 fn template(name: &str) -> ChatTemplate {
@@ -56,6 +69,7 @@ fn refusal(error: &TemplateError) -> &'static str {
         TemplateError::System(error) => refusal(error),
         TemplateError::UnreadField { .. } => "unread",
         TemplateError::CutReply { .. } => "cut reply",
+        TemplateError::Parts { .. } => "parts",
         _ => "other",
     }
 }
@@ -94,12 +108,17 @@ fn what_is_trained_is_what_the_assistant_wrote() {
             writeln!(wrong, "{name}: {expected:?}, not {rendered:?}").unwrap();
         }
         let Ok(rendered) = rendered else { continue };
-        assert_eq!(rendered.spans.len(), turns.len(), "{name}");
+        if let Some(marked) = &case.spans {
+            assert_eq!(&spanned(&rendered), marked, "{name}");
+        }
+        // The end of a chat, marked apart.
+        let ends = usize::from(model == "phi3_training" && case.messages.last().unwrap().role == Role::Assistant);
+        assert_eq!(rendered.spans.len(), turns.len() + ends, "{name}");
         for (span, turn) in rendered.spans.iter().zip(turns) {
             let text = &rendered.text[span.clone()];
             let reply = turn.content.trim().split("</think>\n\n").last().unwrap();
             assert!(text.contains(reply), "{name}: {text:?}");
-            let closing = ["<|im_end|>", "<|eot_id|>", "</s>", "<end_of_turn>"];
+            let closing = ["<|end|>", "<|im_end|>", "<|eot_id|>", "</s>", "<end_of_turn>"];
             assert!(
                 closing.iter().any(|closing| text.trim_end().ends_with(closing)) || model == "qwq",
                 "{name}: {text:?}"
@@ -108,6 +127,171 @@ fn what_is_trained_is_what_the_assistant_wrote() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn contents_in_parts_are_taken_where_the_template_prints_their_text() {
+    let mut kinds = [0; 3];
+    let all = all_cases();
+    let of = |name: &'static str| all.iter().filter(move |case| case.chat == name && !case.add_generation_prompt);
+    for parts in of("parts") {
+        let is_joined = |case: &&Case| case.template == parts.template && case.variables == parts.variables;
+        let Some(joined) = of("joined").find(is_joined) else { continue };
+        assert_ne!(parts.messages, joined.messages);
+        let render = |case: &Case| {
+            template(&case.template).render(Chat { messages: &case.messages, variables: &case.variables }, false)
+        };
+        let (found, wanted) = (render(parts), render(joined));
+        match &parts.text {
+            // transformers prints the list itself, or each part in its own way.
+            Some(text) if Some(text) != joined.text.as_ref() => {
+                kinds[0] += 1;
+                assert_eq!(found.as_ref().map_err(refusal), Err("parts"), "{}", parts.template);
+                let error = found.unwrap_err().to_string();
+                assert!(error.contains("turn 1") && error.contains("give it as one text"), "{error}");
+            }
+            text => {
+                kinds[1 + usize::from(text.is_some())] += 1;
+                assert_eq!(found.unwrap(), wanted.unwrap(), "{}", parts.template);
+            }
+        }
+    }
+    assert!(kinds.iter().take(2).all(|count| *count > 0), "{kinds:?}");
+    // A template that prints parts one after the other, and one part, are as a text is.
+    let source = "{% for m in messages %}{% if m.content is string %}{{ m.content }}{% else %}{% for part in m.content %}\
+        {{ part.text }}{% endfor %}{% endif %};{% endfor %}";
+    let template = ChatTemplate::new(source, &SpecialTokens::new(), "t").unwrap();
+    for parts in [
+        serde_json::json!([" a ", { "type": "text", "text": " b " }]),
+        serde_json::json!([{ "type": "text", "text": " a  b " }]),
+    ] {
+        let chat = parse_messages(&serde_json::json!([{ "role": "user", "content": parts }])).unwrap();
+        let rendered = template.render(&chat, false);
+        // A part that is a text alone has no `text`.
+        match parts.as_array().unwrap().len() {
+            1 => assert_eq!(rendered.unwrap().text, " a  b ;"),
+            _ => assert_eq!(rendered.as_ref().map_err(refusal), Err("parts")),
+        }
+    }
+}
+
+#[test]
+fn thoughts_that_a_template_leaves_out_are_refused_where_the_turn_is_trained() {
+    let source = "{% for m in messages %}{{ '<' + m.role + '>' }}{% if m.role == 'assistant' %}{% generation %}\
+        {% if m.reasoning_content and loop.last %}[{{ m.reasoning_content }}]{% endif %}{{ m.content }}</s>\
+        {% endgeneration %}{% else %}{{ m.content }}{% endif %}{% endfor %}";
+    let template = ChatTemplate::new(source, &SpecialTokens::new(), "t").unwrap();
+    let turns = serde_json::json!([
+        { "role": "user", "content": "a?" },
+        { "role": "assistant", "content": "b.", "reasoning_content": "first of all" },
+        { "role": "user", "content": "c?" },
+        { "role": "assistant", "content": "d.", "thinking": "at last" },
+    ]);
+    let row = Row::new("r", parse_messages(&turns).unwrap());
+    let error = template.render_row(&row).unwrap_err();
+    assert!(matches!(error, TemplateError::CutReply { turn: 2 }), "{error}");
+    assert!(error.to_string().contains("`reasoning_content`"), "{error}");
+    let last = Row { untrained: vec![1], ..row };
+    assert_eq!(spanned(&template.render_row(&last).unwrap()), ["[at last]d.</s>"]);
+    // Where they stand before what is marked, the model sees them.
+    let before =
+        source.replace("{% generation %}", "").replace("{{ m.content }}</s>", "{% generation %}{{ m.content }}</s>");
+    let before = ChatTemplate::new(&before, &SpecialTokens::new(), "t").unwrap();
+    assert_eq!(spanned(&before.render_row(&last).unwrap()), ["d.</s>"]);
+    let first = Row { untrained: vec![3], ..last };
+    assert!(matches!(before.render_row(&first), Err(TemplateError::CutReply { turn: 2 })));
+}
+
+#[test]
+fn an_end_that_is_marked_apart_belongs_to_the_last_reply() {
+    let template = template("phi3_training");
+    let turns = ["a?", "b.", "c?", "d."];
+    let roles = [Role::User, Role::Assistant, Role::User, Role::Assistant];
+    let row = Row::new("r", roles.into_iter().zip(turns).map(|(role, content)| message(role, content)).collect());
+    let spans = |untrained: &[usize]| {
+        let row = Row { untrained: untrained.to_vec(), ..row.clone() };
+        let rendered = template.render_row(&row).unwrap();
+        spanned(&rendered).concat()
+    };
+    assert_eq!(spans(&[]), "b.<|end|>\nd.<|end|>\n</s>");
+    assert_eq!(spans(&[1]), "d.<|end|>\n</s>");
+    assert_eq!(spans(&[3]), "b.<|end|>\n");
+    let scored = template.render_reply((&row.messages[..3]).into(), "d.").unwrap();
+    assert_eq!(&scored.text[scored.reply], "d.<|end|>\n</s>");
+    // Text within a reply that is not marked.
+    let torn = "{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %} {% generation %}</s>{% endgeneration %}\
+        {% endfor %}";
+    let torn = ChatTemplate::new(torn, &SpecialTokens::new(), "t").unwrap();
+    let error = torn.render_reply((&row.messages[..1]).into(), "d.").unwrap_err();
+    assert!(matches!(error, TemplateError::Torn { turn: 2 }), "{error}");
+    // Spans that nobody could tell apart.
+    let many = "{% for m in messages %}{% if m.role == 'assistant' %}{{ m.content }}{% else %}{{ m.content }}\
+        {% generation %}x{% endgeneration %}{% endif %}{% endfor %}{% generation %}y{% endgeneration %}";
+    let many = ChatTemplate::new(many, &SpecialTokens::new(), "t").unwrap();
+    let twice = [Role::User, Role::Assistant, Role::Assistant].map(|role| message(role, "m")).to_vec();
+    let row = Row { untrained: vec![1], ..Row::new("r", twice) };
+    let error = many.render_row(&row).unwrap_err();
+    assert!(matches!(error, TemplateError::CutReply { turn: 3 } | TemplateError::Spans { .. }), "{error}");
+}
+
+#[test]
+fn rows_with_tools_take_the_template_for_tools() {
+    let config = |templates: &[(&str, &str)]| {
+        let templates: Vec<_> = templates
+            .iter()
+            .map(|(name, template)| serde_json::json!({ "name": name, "template": template }))
+            .collect();
+        serde_json::json!({ "eos_token": "</s>", "chat_template": templates }).to_string()
+    };
+    let (plain, tools) = (
+        "{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}",
+        "{{ flag }}{{ strftime_now('%Y') }}{{ tools[0].name }}:{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}",
+    );
+    let two = config(&[("tool_use", tools), ("default", plain), ("rag", "{{ no }}")]);
+    let two = ChatTemplate::from_tokenizer_config(&two, None, "m").unwrap();
+    let turns = [message(Role::User, "u"), message(Role::Assistant, "a")];
+    let with = |value: serde_json::Value| Variables([("tools".to_owned(), value)].into_iter().collect());
+    let text = |template: &ChatTemplate, variables: &Variables| {
+        template.render(Chat { messages: &turns, variables }, false).map(|rendered| rendered.text)
+    };
+    let clock = with(serde_json::json!([{ "name": "clock" }]));
+    assert_eq!(text(&two, &Variables::default()).unwrap(), "u</s>a</s>");
+    assert_eq!(text(&two, &clock).unwrap(), "2024clock:u</s>a</s>");
+    let scored = two.render_reply(Chat { messages: &turns[..1], variables: &clock }, "a").unwrap();
+    assert!(scored.text.starts_with("2024clock:"), "{scored:?}");
+    // Options are for both.
+    let options = TemplateOptions {
+        date: Some("2025-01-31".parse().unwrap()),
+        variables: Variables([("flag".to_owned(), serde_json::json!("!"))].into_iter().collect()),
+        ..TemplateOptions::default()
+    };
+    assert_eq!(text(&two.with_options(options).unwrap(), &clock).unwrap(), "!2025clock:u</s>a</s>");
+    // One that stands in a file of its own, and a template that nobody reads.
+    let one = ChatTemplate::from_tokenizer_config("{}", Some(plain), "m").unwrap();
+    assert!(text(&one, &clock).unwrap_err().to_string().contains("`tools` is for the chat template"));
+    assert_eq!(text(&one.with_tool_use(Some(tools), "t").unwrap(), &clock).unwrap(), "2024clock:ua");
+    let broken = config(&[("tool_use", "{% if %}"), ("default", plain)]);
+    let error = ChatTemplate::from_tokenizer_config(&broken, None, "m").unwrap_err().to_string();
+    assert!(error.starts_with("m/tokenizer_config.json: the chat template `tool_use`: "), "{error}");
+}
+
+#[test]
+fn numbers_whose_digits_are_lost_are_refused() {
+    let template = "{% for m in messages %}{{ m.content }}{{ m.tool_calls }}{% endfor %}";
+    let template = ChatTemplate::new(template, &SpecialTokens::new(), "t").unwrap();
+    let text = |number: &str| {
+        let turns = format!(r#"[{{"role": "assistant", "content": "", "tool_calls": [{{"n": {number}}}]}}]"#);
+        let turns = parse_messages(&serde_json::from_str(&turns).unwrap()).unwrap();
+        template.render(&turns, false).map(|rendered| rendered.text).map_err(|error| error.to_string())
+    };
+    for kept in ["18446744073709551615", "-9223372036854775808", "1e16", "2.5"] {
+        assert!(text(kept).is_ok(), "{kept}");
+    }
+    assert_eq!(text("18446744073709551615").unwrap(), "[{'n': 18446744073709551615}]");
+    for lost in ["18446744073709551616", "-123456789012345678901234567890"] {
+        let error = text(lost).unwrap_err();
+        assert!(error.contains("`tool_calls` holds a whole number of more than 64 bits"), "{error}");
+    }
 }
 
 #[test]
@@ -253,6 +437,11 @@ fn what_a_template_does_not_read_is_refused_by_name() {
     }
     let thoughts = "{% for m in messages %}{{ m.reasoning_content }}{{ m.content }}{% endfor %}";
     assert_eq!(reads(thoughts, ", \"thinking\": \"hm\"", "").unwrap(), "uhma");
+    // What a tool is called is known from its call.
+    let called =
+        "[{\"role\": \"user\", \"content\": \"u\"}, {\"role\": \"tool\", \"content\": \"noon\", \"name\": \"clock\"}]";
+    let called = parse_messages(&serde_json::from_str(called).unwrap()).unwrap();
+    assert!(ChatTemplate::new(plain, &SpecialTokens::new(), "t").unwrap().render(&called, false).is_ok());
     // What only the keeper of the data reads is no loss.
     assert!(reads(plain, ", \"timestamp\": \"now\"", "").is_ok());
     for (name, value, shown) in [

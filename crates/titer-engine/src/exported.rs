@@ -145,10 +145,13 @@ fn messages(row: &Row, trainer: Trainer) -> Result<Value, ExportError> {
     if !row.untrained.is_empty() {
         return fail("has replies that carry no loss");
     }
-    if !row.variables.is_empty() || row.messages.iter().any(|message| !message.fields.is_empty()) {
+    if !row.variables.is_empty()
+        || row.messages.iter().any(|message| message.fields.0.keys().any(|name| name != "content"))
+    {
         return fail("says more than its messages do (such as tools)");
     }
-    Ok(json!({ "messages": row.messages }))
+    let text = |message: &Message| Message::new(message.role, message.content.as_str());
+    Ok(json!({ "messages": row.messages.iter().map(text).collect::<Vec<_>>() }))
 }
 
 /// A row as a chat in OpenAI's format, which weighs replies.

@@ -152,6 +152,10 @@ fn what_is_not_computed_is_refused_by_name() {
     assert!(llama(json!({ "rope_theta": -1.0 })).contains("`rope_theta` is -1; it must be above 1"));
     assert!(llama(json!({ "rope_scaling": { "type": "linear" } })).contains("`factor` is missing"));
     assert!(llama(json!({ "partial_rotary_factor": 0.5 })).contains("`partial_rotary_factor` is 0.5"));
+    assert!(
+        llama(json!({ "rope_parameters": { "full_attention": {} } })).contains("`rope_parameters` is by layer type")
+    );
+    assert!(llama(json!({ "per_layer_config": { "0": {} } })).contains("`per_layer_config` is set"));
     assert!(llama(json!({ "quantization_config": { "bits": 4 } })).contains("quantised"));
     assert!(llama(json!({ "attention_bias": "yes" })).contains("`attention_bias` is \"yes\""));
     assert!(llama(json!({ "num_attention_heads": 3 })).contains("`num_attention_heads`"));
@@ -215,10 +219,112 @@ fn gemma_1_says_gelu_and_means_its_approximation() {
     for keys in [
         json!({ "hidden_act": "gelu" }),
         json!({ "hidden_act": "gelu", "hidden_activation": null }),
-        json!({ "hidden_act": "silu", "hidden_activation": "gelu_pytorch_tanh" }),
+        json!({ "hidden_act": "gelu", "hidden_activation": "gelu_pytorch_tanh" }),
+        json!({ "hidden_act": "gelu_pytorch_tanh", "hidden_activation": "gelu" }),
     ] {
         assert_eq!(variant("GemmaForCausalLM", keys).variant.activation, Activation::GeluTanh);
     }
+    assert_eq!(variant("GemmaForCausalLM", json!({ "hidden_act": "silu" })).variant.activation, Activation::Silu);
+    for (act, other) in [("silu", "gelu_pytorch_tanh"), ("gelu_pytorch_tanh", "silu")] {
+        let keys = json!({ "hidden_act": act, "hidden_activation": other });
+        let problem = read(&config("GemmaForCausalLM", keys)).unwrap_err();
+        assert!(problem.contains(&format!("`hidden_activation` is \"{other}\" and `hidden_act` is")), "{problem}");
+    }
+}
+
+#[test]
+fn a_type_that_is_not_the_architectures_is_refused() {
+    let types = [
+        "llama",
+        "mistral",
+        "qwen2",
+        "qwen3",
+        "smollm3",
+        "gemma",
+        "gemma2",
+        "gemma3_text",
+        "olmo2",
+        "olmo3",
+        "granite",
+        "phi3",
+    ];
+    for (family, own) in DecoderFamily::ALL.into_iter().zip(types) {
+        let (architecture, theirs) = (family.architecture(), |word: Value| json!({ "model_type": word }));
+        assert_eq!(variant(architecture, theirs(own.into())), variant(architecture, theirs(Value::Null)));
+        for other in types.into_iter().filter(|word| *word != own).map(Value::from).chain([json!("gemma3"), json!(3)]) {
+            let problem = read(&config(architecture, theirs(other.clone()))).unwrap_err();
+            let wanted =
+                format!("`model_type` is {other} and the architecture {architecture}, whose type is \"{own}\"");
+            assert!(problem.contains(&wanted), "{problem}");
+        }
+    }
+}
+
+#[test]
+fn phi_3_slides_everywhere_or_nowhere() {
+    let phi = |window: Value, types: Value| {
+        read(&config("Phi3ForCausalLM", json!({ "sliding_window": window, "layer_types": types })))
+    };
+    let (full, slides) = (json!(vec!["full_attention"; 12]), json!(vec!["sliding_attention"; 12]));
+    let mut both = slides.clone();
+    both[0] = json!("full_attention");
+    for types in [Value::Null, slides.clone()] {
+        assert_eq!(sliding(&phi(json!(9), types).unwrap()), (9, (0..12).collect()));
+    }
+    for types in [Value::Null, full.clone()] {
+        assert_eq!(phi(Value::Null, types).unwrap().variant.sliding, None);
+    }
+    for types in [full, both] {
+        let problem = phi(json!(9), types).unwrap_err();
+        assert!(problem.contains("`layer_types`") && problem.contains("slides every layer of Phi 3"), "{problem}");
+    }
+    assert!(phi(Value::Null, slides).unwrap_err().contains("there is no `sliding_window` in use"));
+}
+
+#[derive(serde::Deserialize)]
+struct Positions {
+    architecture: String,
+    /// What the file says.
+    keys: Value,
+    /// What transformers makes of it, in the words of transformers 5; `None` where it refuses the file.
+    read: Option<Value>,
+}
+
+#[test]
+fn old_and_new_words_for_positions_are_read_as_transformers_reads_them() {
+    let cases: Vec<Positions> = serde_json::from_str(include_str!("reference/configs.json")).unwrap();
+    let mut wrong = String::new();
+    for Positions { architecture, keys, read: wanted } in cases {
+        let found = read(&config(&architecture, keys.clone()));
+        let Some(wanted) = wanted else { continue };
+        // A type under the name that transformers passes over where positions are by layer.
+        let by_layer = ["Gemma3ForCausalLM", "Olmo3ForCausalLM"].contains(&architecture.as_str());
+        let kind = &keys["rope_scaling"]["type"];
+        if by_layer && !kind.is_null() && wanted["full_attention"]["rope_type"] != *kind {
+            let problem = found.unwrap_err();
+            assert!(problem.contains("`type`") && problem.contains("call it `rope_type`"), "{problem}");
+            continue;
+        }
+        // Words for a whole model, of which OLMo 3's sliding layers would have their base in older versions alone.
+        let sliding_base = keys["rope_parameters"].get("sliding_attention");
+        if architecture == "Olmo3ForCausalLM" && sliding_base.is_none() && !keys["rope_theta"].is_null() {
+            let problem = found.unwrap_err();
+            assert!(
+                problem.contains("`rope_theta` is 300") && problem.contains("sliding layers of OLMo 3"),
+                "{problem}"
+            );
+            continue;
+        }
+        let outside = &keys["original_max_position_embeddings"];
+        let wanted = read(&config(
+            &architecture,
+            json!({ "rope_parameters": wanted, "original_max_position_embeddings": outside }),
+        ));
+        if found != wanted {
+            wrong += &format!("{architecture} {keys}\n  wanted {wanted:?}\n  found  {found:?}\n");
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
 }
 
 #[test]

@@ -119,7 +119,13 @@ fn turn(message: &Value, number: usize) -> Result<(Message, Option<bool>, bool),
             fields.insert("content".to_owned(), Value::Null);
             String::new()
         }
-        Some(value) => content(value, number, said)?,
+        Some(value) => {
+            // A template may print parts otherwise than their text.
+            if value.as_array().is_some_and(|parts| parts.len() > 1) {
+                fields.insert("content".to_owned(), value.clone());
+            }
+            content(value, number, said)?
+        }
         None => return problem(format!("message {number} has no `{said}`"), format!("add `\"{said}\": \"...\"`")),
     };
     Ok((Message { role, content, fields: Variables(fields) }, weight, shared))

@@ -6,12 +6,12 @@ use minijinja::{Environment, Value};
 
 use super::{
     SpecialTokens, TemplateDate, TemplateError, TemplateOptions,
-    context::{self, GENERATION_PROMPT, Looked, MESSAGES, nothing_dropped},
-    cut_reply::nothing_cut,
+    context::{self, Contents, GENERATION_PROMPT, Looked, MESSAGES, nothing_dropped},
+    cut_reply::{no_thought_cut, nothing_cut},
     dialect,
     dropped_prompt::dropped_prompt,
     limits,
-    loss_mask_by_markers::{mark, take_sentinels, without_sentinels},
+    loss_mask_by_markers::{mark, marked_reply, take_sentinels, turns_of, without_sentinels},
     loss_mask_by_prefixes::{reply_start, span_by_prefixes},
     rewrite::{GENERATION, Rewritten, rewrite},
     special_tokens,
@@ -36,6 +36,8 @@ pub struct ChatTemplate {
     options: TemplateOptions,
     /// Whether its source has carriage returns.
     returns: bool,
+    /// The one for chats with tools, where the model has two.
+    tool_use: Option<Box<Self>>,
 }
 
 /// A rendered chat.
@@ -80,12 +82,13 @@ impl ChatTemplate {
             special_tokens: special_tokens.clone(),
             options: TemplateOptions::default(),
             returns: source.contains('\r'),
+            tool_use: None,
         })
     }
 
     /// Compiles the template in the text of a `tokenizer_config.json`, with the special tokens given there: the one in
     /// `file`, the text of a `chat_template.jinja`, if there is one, else `chat_template`, or the one called `default`
-    /// where that is a list. Errors name the files as in `folder`.
+    /// where that is a list; of a list also `tool_use`, for chats with tools. Errors name the files as in `folder`.
     ///
     /// Fails when there is none, or as [`ChatTemplate::new`].
     pub fn from_tokenizer_config(json: &str, file: Option<&str>, folder: &str) -> Result<Self, TemplateError> {
@@ -96,32 +99,61 @@ impl ChatTemplate {
         if let Some(source) = file {
             return Self::new(source, &tokens, &place("chat_template.jinja"));
         }
-        let named = |value: &serde_json::Value| {
-            let all = value.as_array()?;
-            let default = all.iter().find(|template| template["name"] == "default")?;
-            default["template"].as_str().map(str::to_owned)
+        let inside = config.get("chat_template").unwrap_or(&serde_json::Value::Null);
+        let named = |name: &str| {
+            let wanted = inside.as_array()?.iter().find(|template| template["name"] == name)?;
+            wanted["template"].as_str()
         };
-        let inside = config.get("chat_template").and_then(|value| value.as_str().map(str::to_owned).or(named(value)));
         let place = place("tokenizer_config.json");
-        match inside {
-            Some(source) => Self::new(&source, &tokens, &place),
+        match inside.as_str().or_else(|| named("default")) {
+            Some(source) => Self::new(source, &tokens, &place)?
+                .with_tool_use(named("tool_use"), &format!("{place}: the chat template `tool_use`")),
             None => Err(TemplateError::NoTemplate { place }),
         }
+    }
+
+    /// The same with another template for chats with tools, where there is one; `place` says in errors where it is from.
+    ///
+    /// Fails as [`ChatTemplate::new`].
+    pub fn with_tool_use(self, source: Option<&str>, place: &str) -> Result<Self, TemplateError> {
+        let Some(source) = source else { return Ok(self) };
+        let tool_use = Self::new(source, &self.special_tokens, place)?;
+        Ok(Self { tool_use: Some(Box::new(tool_use)), ..self })
+    }
+
+    /// Whether chats with tools have a template of their own.
+    pub fn has_tool_use(&self) -> bool {
+        self.tool_use.is_some()
+    }
+
+    /// The template that transformers takes for a chat: the one for tools, where there are two and the chat has some.
+    fn of(&self, chat: Chat<'_>) -> &Self {
+        let has_tools = [chat.variables, &self.options.variables]
+            .iter()
+            .any(|variables| variables.0.get("tools").is_some_and(|tools| !tools.is_null()));
+        self.tool_use.as_deref().filter(|_| has_tools).unwrap_or(self)
     }
 
     /// The same template with these options.
     ///
     /// Fails where the template would not read one of them.
-    pub fn with_options(mut self, options: TemplateOptions) -> Result<Self, TemplateError> {
-        context::nothing_unread(&options.variables, &self.names)?;
+    pub fn with_options(self, options: TemplateOptions) -> Result<Self, TemplateError> {
+        let names = [&self].into_iter().chain(self.tool_use.as_deref()).flat_map(|template| template.names.iter());
+        context::nothing_unread(&options.variables, &names.cloned().collect())?;
+        context::digits_are_kept(Chat { messages: &[], variables: &options.variables })?;
         if options.date.is_some() && !self.prints_date() {
             return Err(TemplateError::NoDate { place: self.place });
         }
+        Ok(self.set(options))
+    }
+
+    fn set(mut self, options: TemplateOptions) -> Self {
         if let Some(date) = options.date {
             let environment = Arc::make_mut(&mut self.environment);
             dialect::set_date(environment, date);
         }
-        Ok(Self { options, ..self })
+        let tool_use = self.tool_use.map(|template| Box::new(template.set(options.clone())));
+        Self { options, tool_use, ..self }
     }
 
     /// Whether its source has carriage returns, which were printed as they stand once.
@@ -142,7 +174,7 @@ impl ChatTemplate {
 
     /// Whether it can print the date, which then decides numbers.
     pub fn prints_date(&self) -> bool {
-        self.names.contains(DATE)
+        self.names.contains(DATE) || self.tool_use.as_ref().is_some_and(|template| template.prints_date())
     }
 
     /// The text of a chat and what the assistant wrote in it; with `add_generation_prompt`, the text ends where the
@@ -154,7 +186,9 @@ impl ChatTemplate {
         chat: impl Into<Chat<'a>>,
         add_generation_prompt: bool,
     ) -> Result<Rendered, TemplateError> {
-        self.taken(chat.into(), |chat| self.spanned(chat, add_generation_prompt, &|_| true))
+        let chat = chat.into();
+        let template = self.of(chat);
+        template.taken(chat, |chat| template.spanned(chat, add_generation_prompt, &|_| true))
     }
 
     /// The text of a row and what is trained of it.
@@ -164,7 +198,8 @@ impl ChatTemplate {
         // Turns before a system turn that goes into a request keep their places among the assistant's.
         let assistant = row.messages.iter().enumerate().filter(|(_, message)| message.role == Role::Assistant);
         let trained: Vec<bool> = assistant.map(|(turn, _)| !row.untrained.contains(&turn)).collect();
-        self.taken(row.chat(), |chat| self.spanned(chat, false, &|at| trained[at]))
+        let template = self.of(row.chat());
+        template.taken(row.chat(), |chat| template.spanned(chat, false, &|at| trained[at]))
     }
 
     /// The text of a context with a reply to it, and where the reply stands.
@@ -172,16 +207,18 @@ impl ChatTemplate {
     /// Fails as [`ChatTemplate::render`].
     pub fn render_reply(&self, context: Chat<'_>, reply: &str) -> Result<RenderedReply, TemplateError> {
         let messages = [context.messages, &[Message::new(Role::Assistant, reply)]].concat();
-        self.taken(Chat { messages: &messages, ..context }, |chat| {
-            let (text, spans) = self.whole(chat, false)?;
+        let template = self.of(context);
+        template.taken(Chat { messages: &messages, ..context }, |chat| {
+            let (text, spans) = template.whole(chat, false)?;
             let context = &chat.messages[..chat.messages.len() - 1];
             let start =
-                reply_start(context, &text, &|messages, prompt| self.text_of(Chat { messages, ..chat }, prompt))?;
-            let reply = match (self.marked, spans.last(), start) {
-                // What is marked may begin with the header, which is context.
-                (true, Some(span), Some(start)) => start.clamp(span.start, span.end)..span.end,
-                (false, _, Some(start)) => start..text.trim_end().len().max(start),
-                _ => return Err(TemplateError::OtherPrompt { turn: chat.messages.len() }),
+                reply_start(context, &text, &|messages, prompt| template.text_of(Chat { messages, ..chat }, prompt))?;
+            let turn = chat.messages.len();
+            let start = start.ok_or(TemplateError::OtherPrompt { turn })?;
+            let reply = if template.marked {
+                marked_reply(&spans, start, turn)?
+            } else {
+                start..text.trim_end().len().max(start)
             };
             nothing_cut(chat.messages, context.len(), &text[reply.clone()])?;
             Ok(RenderedReply { text, reply })
@@ -192,7 +229,8 @@ impl ChatTemplate {
     ///
     /// Fails when the template refuses the messages.
     pub fn text<'a>(&self, chat: impl Into<Chat<'a>>, add_generation_prompt: bool) -> Result<String, TemplateError> {
-        self.text_of(chat.into(), add_generation_prompt)
+        let chat = chat.into();
+        self.of(chat).text_of(chat, add_generation_prompt)
     }
 
     /// What the template itself puts into the system turn of a chat that has none, such as a default prompt or a date;
@@ -209,6 +247,7 @@ impl ChatTemplate {
         work: impl Fn(Chat<'_>) -> Result<T, TemplateError>,
     ) -> Result<T, TemplateError> {
         without_sentinels(chat.messages)?;
+        context::digits_are_kept(chat)?;
         let folded = folded(chat.messages);
         let in_user = Chat { messages: &folded, ..chat };
         match work(if self.options.system_in_user { in_user } else { chat }) {
@@ -226,31 +265,54 @@ impl ChatTemplate {
         add_generation_prompt: bool,
         trained: &dyn Fn(usize) -> bool,
     ) -> Result<Rendered, TemplateError> {
-        let (text, mut spans) = self.whole(chat, add_generation_prompt)?;
+        let (text, spans) = self.whole(chat, add_generation_prompt)?;
         let assistant = chat.messages.iter().enumerate().filter(|(_, message)| message.role == Role::Assistant);
         let turns: Vec<usize> = assistant.map(|(turn, _)| turn).collect();
         let trained: Vec<usize> = (0..turns.len()).filter(|&at| trained(at)).map(|at| turns[at]).collect();
-        if !self.marked {
+        let placed: Vec<(usize, Range<usize>)> = if !self.marked {
             let render = |messages: &[Message], prompt| self.text_of(Chat { messages, ..chat }, prompt);
-            let span = |&turn: &usize| span_by_prefixes(chat.messages, turn, &text, &render);
-            spans = trained.iter().map(span).collect::<Result<_, _>>()?;
-        } else if trained.len() < turns.len() {
-            if spans.len() != turns.len() {
-                return Err(TemplateError::Spans { turns: turns.len(), spans: spans.len() });
+            let span = |&turn: &usize| Ok((turn, span_by_prefixes(chat.messages, turn, &text, &render)?));
+            trained.iter().map(span).collect::<Result<_, TemplateError>>()?
+        } else {
+            let turns_of_spans = if spans.len() == turns.len() {
+                Some(turns.clone())
+            } else {
+                let render = |messages: &[Message]| self.marked_text(Chat { messages, ..chat }, add_generation_prompt);
+                turns_of(chat.messages, spans.len(), |messages| Some(take_sentinels(&render(messages).ok()?.0)))
+            };
+            match turns_of_spans {
+                Some(turns) => turns.into_iter().zip(spans).collect(),
+                None if trained.len() < turns.len() => {
+                    return Err(TemplateError::Spans { turns: turns.len(), spans: spans.len() });
+                }
+                None => return Ok(Rendered { text, spans }),
             }
-            let mut wanted = turns.iter().map(|turn| trained.contains(turn));
-            spans.retain(|_| wanted.next() == Some(true));
+        };
+        let mut before = 0;
+        for part in placed.chunk_by(|(turn, _), (next, _)| turn == next) {
+            let (turn, end) = (part[0].0, part[part.len() - 1].1.end);
+            if trained.contains(&turn) {
+                let printed: String = part.iter().map(|(_, span)| &text[span.clone()]).collect();
+                nothing_cut(chat.messages, turn, &printed)?;
+                // Thoughts may stand before what is marked.
+                no_thought_cut(chat.messages, turn, &text[before..end])?;
+            }
+            before = end;
         }
-        if spans.len() == trained.len() {
-            let mut printed = trained.into_iter().zip(&spans);
-            printed.try_for_each(|(turn, span)| nothing_cut(chat.messages, turn, &text[span.clone()]))?;
-        }
+        let spans = placed.into_iter().filter(|(turn, _)| trained.contains(turn)).map(|(_, span)| span).collect();
         Ok(Rendered { text, spans })
     }
 
     /// The text of a whole chat, of which nothing is dropped, and what is marked in it.
     fn whole(&self, chat: Chat<'_>, prompt: bool) -> Result<(String, Vec<Range<usize>>), TemplateError> {
         let (text, looked) = self.marked_text(chat, prompt)?;
+        if let Some(at) = chat.messages.iter().position(|message| context::parts(message).is_some()) {
+            // One that cannot take parts is given the text in any trainer.
+            match self.shown_text(chat, prompt, Contents::Parts) {
+                Ok((other, _)) if other != text => return Err(TemplateError::Parts { turn: at + 1 }),
+                _ => {}
+            }
+        }
         let (text, spans) = take_sentinels(&text);
         let other = |messages: &[Message]| self.text_of(Chat { messages, ..chat }, prompt).ok();
         if let Some(at) = dropped_prompt(chat.messages, &text, other) {
@@ -266,7 +328,17 @@ impl ChatTemplate {
 
     /// The text with the sentinels still in it, and what the template looked at.
     fn marked_text(&self, chat: Chat<'_>, add_generation_prompt: bool) -> Result<(String, Looked), TemplateError> {
-        let (messages, looked) = context::messages(chat.messages);
+        self.shown_text(chat, add_generation_prompt, Contents::Texts)
+    }
+
+    /// The same of a chat whose contents the template is shown in this way.
+    fn shown_text(
+        &self,
+        chat: Chat<'_>,
+        add_generation_prompt: bool,
+        contents: Contents,
+    ) -> Result<(String, Looked), TemplateError> {
+        let (messages, looked) = context::messages(chat.messages, contents);
         // As transformers does: `tools` and `documents` are defined, and are nothing.
         let nothing = ["tools", "documents"].map(|name| (name.to_owned(), Value::from(())));
         let variables = context::variables([&self.options.variables, chat.variables]);

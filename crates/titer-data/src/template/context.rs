@@ -86,18 +86,63 @@ impl Object for SeenMessage {
     }
 }
 
+/// How contents that were given in parts are shown to a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Contents {
+    /// As one text.
+    Texts,
+    /// As they were given.
+    Parts,
+}
+
+/// What a message thinks, where it says so apart from its content.
+pub(super) fn thoughts(message: &Message) -> Option<&serde_json::Value> {
+    THOUGHTS.iter().find_map(|&name| message.fields.0.get(name))
+}
+
+/// The parts in which a content was given, where it is still that.
+pub(super) fn parts(message: &Message) -> Option<&serde_json::Value> {
+    let parts = message.fields.0.get("content").filter(|parts| parts.is_array())?;
+    let texts = parts.as_array().into_iter().flatten().filter_map(|part| part.as_str().or(part["text"].as_str()));
+    (texts.collect::<String>() == message.content).then_some(parts)
+}
+
+/// Fails where a chat holds a number of which 64 bits do not keep the digits that Python would print.
+pub(super) fn digits_are_kept(chat: Chat<'_>) -> Result<(), TemplateError> {
+    fn is_lost(value: &serde_json::Value) -> bool {
+        match value {
+            serde_json::Value::Number(number) => {
+                let real = number.as_f64().unwrap_or_default();
+                number.is_f64() && real.fract() == 0.0 && real.abs() >= u64::MAX as f64
+            }
+            serde_json::Value::Array(items) => items.iter().any(is_lost),
+            serde_json::Value::Object(entries) => entries.values().any(is_lost),
+            _ => false,
+        }
+    }
+    let of_messages = chat.messages.iter().flat_map(|message| &message.fields.0);
+    match of_messages.chain(&chat.variables.0).find(|(_, value)| is_lost(value)) {
+        Some((name, _)) => Err(TemplateError::Digits { name: name.clone() }),
+        None => Ok(()),
+    }
+}
+
 /// The messages of a chat as a template sees them, and where it is noted what it looks at.
-pub(super) fn messages(messages: &[Message]) -> (Value, Arc<Mutex<Looked>>) {
+pub(super) fn messages(messages: &[Message], contents: Contents) -> (Value, Arc<Mutex<Looked>>) {
     let looked = Arc::new(Mutex::new(Looked::new()));
     let seen = |message: &Message| {
         let given = &message.fields.0;
         let mut fields = vec![("role".to_owned(), Value::from(message.role.word()))];
         // A content that is null beside tool calls is none, as transformers has it.
-        if !given.contains_key("content") {
-            fields.push(("content".to_owned(), Value::from(message.content.as_str())));
-        }
-        let thoughts = THOUGHTS.iter().find_map(|&name| given.get(name)).map(json);
-        let named = given.iter().filter(|(name, value)| !value.is_null() && *name != THOUGHTS[0]);
+        let content = match parts(message).filter(|_| contents == Contents::Parts) {
+            Some(parts) => Some(json(parts)),
+            None => {
+                given.get("content").is_none_or(|given| !given.is_null()).then(|| Value::from(message.content.as_str()))
+            }
+        };
+        fields.extend(content.map(|content| ("content".to_owned(), content)));
+        let thoughts = thoughts(message).map(json);
+        let named = given.iter().filter(|(name, value)| !value.is_null() && *name != THOUGHTS[0] && *name != "content");
         fields.extend(named.map(|(name, value)| (name.clone(), json(value))));
         if let Some(thoughts) = thoughts {
             if !given.contains_key(THOUGHTS[1]) {
@@ -137,8 +182,9 @@ pub(super) fn nothing_dropped(chat: Chat<'_>, looked: &Looked, names: &BTreeSet<
             let aliases = if THOUGHTS.contains(&name) { &THOUGHTS[..] } else { &[] };
             aliases.iter().copied().chain([name]).any(|name| looked.contains(&(message.role, name.to_owned())))
         };
-        let spoken =
-            message.fields.0.iter().filter(|(name, value)| SPOKEN.contains(&name.as_str()) && !is_empty(value));
+        // What a tool is called stands with its call.
+        let is_spoken = |name: &str| SPOKEN.contains(&name) && !(name == "name" && message.role == Role::Tool);
+        let spoken = message.fields.0.iter().filter(|(name, value)| is_spoken(name) && !is_empty(value));
         // Of system prompts more is asked, see `dropped_prompt`.
         let content = (message.role != Role::System && !message.content.is_empty()).then_some("content");
         let mut spoken = content.into_iter().chain(spoken.map(|(name, _)| name.as_str()));

@@ -2,15 +2,16 @@
 //!
 //! Held against transformers by `tests/dialect.rs`, feature by feature.
 
-use minijinja::{Environment, Error, ErrorKind, Value, value::ValueKind};
+use minijinja::{Environment, Error, ErrorKind, Value, value::Rest};
 use minijinja_contrib::globals;
 use regex::Regex;
 
 use super::{
     date::TemplateDate,
     held, limits, python,
-    rewrite::{HELD, PERCENT, STORED},
+    rewrite::{CONCAT, HELD, PERCENT, READ, STORED},
     syntax::syntax,
+    text,
     to_json::to_json,
 };
 
@@ -26,19 +27,15 @@ pub(super) fn environment() -> Environment<'static> {
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     limits::set(&mut environment);
     environment.set_unknown_method_callback(python::method);
-    environment.set_formatter(|output, state, value| match value.kind() {
-        ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => {
-            minijinja::escape_formatter(output, state, &held::held(state, value.clone())?)
-        }
-        ValueKind::Number if !value.is_integer() => {
-            output.write_str(&python::float(f64::try_from(value.clone())?)).map_err(Error::from)
-        }
-        _ => minijinja::escape_formatter(output, state, value),
-    });
+    environment.set_formatter(text::print);
+    text::add_filters(&mut environment);
     environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
         Err(Error::new(ErrorKind::InvalidOperation, message))
     });
     environment.add_function(PERCENT, python::percent);
+    environment.add_function(CONCAT, text::together);
+    // Named where a block begins, so that minijinja hands the block what it reads before it assigns.
+    environment.add_function(READ, |_: Rest<Value>| {});
     environment.add_function(HELD, held::held);
     environment.add_function(STORED, held::stored);
     environment.add_function("namespace", held::namespace);

@@ -70,10 +70,34 @@ pub enum TemplateError {
     },
     /// The template prints a reply without a part of it.
     #[error(
-        "the chat template leaves out a part of the reply in turn {turn} of this chat, such as thoughts in `<think>`, so the model would \
-         never see it: take that part out of the data, give the turn `\"weight\": 0`, or use a template that prints it"
+        "the chat template leaves out a part of the reply in turn {turn} of this chat, such as thoughts in `<think>` or in \
+         `reasoning_content`, so the model would never see it: take that part out of the data, give the turn `\"weight\": 0`, or use a template that prints it"
     )]
     CutReply {
+        /// Which message, from 1.
+        turn: usize,
+    },
+    /// A content in parts, which the template prints otherwise than one text.
+    #[error(
+        "the content of turn {turn} is given in parts, and the chat template prints parts otherwise than the text that they make, \
+         such as without the white space between them: give it as one text, written as the model shall see it"
+    )]
+    Parts {
+        /// Which message, from 1.
+        turn: usize,
+    },
+    /// A number that is not held with all its digits.
+    #[error("`{name}` holds a whole number of more than 64 bits, whose digits titer does not keep: write it as text")]
+    Digits {
+        /// The key or variable.
+        name: String,
+    },
+    /// Text within a reply that the template does not mark.
+    #[error(
+        "the chat template marks the reply in turn {turn} in pieces, with text between them that it does not mark, so a probe would not \
+         measure what training sees: put one `{{% generation %}}` around the whole reply"
+    )]
+    Torn {
         /// Which message, from 1.
         turn: usize,
     },
@@ -101,8 +125,8 @@ pub enum TemplateError {
     },
     /// Turns that shall not be trained on cannot be told from the others.
     #[error(
-        "this chat has {turns} assistant turns, some of weight 0, but the chat template marks {spans} spans: mark every \
-         assistant turn with `{{% generation %}}` once"
+        "this chat has {turns} assistant turns, some of weight 0, but the chat template marks {spans} spans, which are not theirs \
+         alone: mark every assistant turn with `{{% generation %}}`, and nothing else"
     )]
     Spans {
         /// Assistant turns.

@@ -19,6 +19,7 @@ mod rewrite;
 mod special_tokens;
 mod syntax;
 mod system_turn;
+mod text;
 mod to_json;
 
 pub use chat_template::{ChatTemplate, Rendered, RenderedReply};

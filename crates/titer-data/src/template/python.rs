@@ -2,24 +2,10 @@
 
 use minijinja::{
     Error, ErrorKind, State, Value,
-    value::{Kwargs, Tuple, ValueKind, from_args},
+    value::{Kwargs, StringInput, Tuple, ValueKind, from_args},
 };
 
-/// A real number as `repr` writes it.
-pub(super) fn float(real: f64) -> String {
-    let scientific = format!("{real:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    match exponent.parse::<i32>() {
-        Ok(exponent) if real.is_finite() && !(-4..16).contains(&exponent) => {
-            let sign = if exponent < 0 { '-' } else { '+' };
-            format!("{digits}e{sign}{:02}", exponent.abs())
-        }
-        _ => {
-            let plain = real.to_string();
-            if real.is_finite() && !plain.contains('.') { format!("{plain}.0") } else { plain }
-        }
-    }
-}
+use super::text::{text, without_containers};
 
 /// Methods of values that minijinja itself does not have.
 ///
@@ -47,6 +33,11 @@ pub(super) fn method(
     let known = match (value.kind(), name) {
         (ValueKind::String, "format") if value.as_str().is_some_and(is_wide) => {
             return Err(Error::new(ErrorKind::InvalidOperation, "format: a width of five digits or more"));
+        }
+        // A field that looks into a list or a mapping needs it as it is.
+        (ValueKind::String, "format") if !value.as_str().is_some_and(|format| format.contains('[')) => {
+            let texts = arguments.iter().map(|argument| without_containers(state, argument.clone()));
+            texts.collect::<Result<_, _>>()?
         }
         (ValueKind::String, "split" | "rsplit") => in_place(&["sep", "maxsplit"])?,
         (ValueKind::String, "splitlines") => in_place(&["keepends"])?,
@@ -126,8 +117,8 @@ fn string_method(state: &State<'_, '_>, text: &str, name: &str, arguments: &[Val
             .collect::<String>()
             .into(),
         "casefold" => Value::from(text.to_lowercase().replace('ß', "ss")),
-        "title" => Value::from(title(text)),
-        "istitle" => Value::from(text.chars().any(char::is_alphabetic) && title(text) == text),
+        "title" => Value::from(title(state, text)?),
+        "istitle" => Value::from(text.chars().any(is_cased) && title(state, text)? == text),
         _ => return Ok(None),
     };
     Ok(Some(result))
@@ -216,18 +207,20 @@ fn expand_tabs(text: &str, size: usize) -> String {
     expanded
 }
 
-/// The first of every run of letters large, the others small.
-fn title(text: &str) -> String {
-    let mut inside = false;
+/// The first of every run of letters large, the others small; letters that are neither large nor small end a run.
+fn title(state: &State<'_, '_>, text: &str) -> Result<String, Error> {
     let mut titled = String::with_capacity(text.len());
-    for character in text.chars() {
-        match inside {
-            true => titled.extend(character.to_lowercase()),
-            false => titled.extend(character.to_uppercase()),
-        }
-        inside = character.is_alphabetic();
+    for run in text.split_inclusive(|character| !is_cased(character)) {
+        // As minijinja has it: the first in the form that titles have, and the others small.
+        let run = Value::from(run);
+        titled.push_str(minijinja::filters::capitalize(StringInput::new(state, &run)?).as_str().unwrap_or_default());
     }
-    titled
+    Ok(titled)
+}
+
+/// Whether a letter is large or small.
+fn is_cased(character: char) -> bool {
+    character.is_lowercase() || character.is_uppercase() || character.to_lowercase().ne([character])
 }
 
 /// `left % right`: a text is a format for what stands right of it, a number has a remainder.
@@ -289,6 +282,6 @@ pub(super) fn is_sequence(value: &Value) -> bool {
 }
 
 /// The filter `center(value, width=80)`.
-pub(super) fn center(state: &State<'_, '_>, text: &str, width: Option<usize>) -> Result<Value, Error> {
-    justified(state, text, width.unwrap_or(80), ' ', "center")
+pub(super) fn center(state: &State<'_, '_>, value: &Value, width: Option<usize>) -> Result<Value, Error> {
+    justified(state, &text(state, value)?, width.unwrap_or(80), ' ', "center")
 }

@@ -1,7 +1,8 @@
 //! A template's source in the words that minijinja knows, and with its values held to limits.
 //!
-//! `{% generation %}` becomes a call block, as which Jinja itself implements it; `a % b` a call of a function, as minijinja's own
-//! `%` takes numbers alone; and what builds values out of values, which are literals and assignments, hands them to a function
+//! `{% generation %}` becomes a call block, as which Jinja itself implements it; `a % b` and `a ~ b` calls of functions, as
+//! minijinja's own `%` takes numbers alone, and its `~` writes them otherwise; blocks that assign a name or an entry of a namespace
+//! read it first, as else minijinja gives them none from outside; and what builds values out of values, which are literals and assignments, hands them to a function
 //! that looks at their size (see [`super::held`]).
 
 use std::{collections::BTreeSet, ops::Range};
@@ -21,6 +22,10 @@ use super::{expressions::each_expression, syntax::syntax};
 pub(super) const GENERATION: &str = "titer_generation";
 /// The function behind `%`.
 pub(super) const PERCENT: &str = "titer_percent";
+/// The function behind `~`.
+pub(super) const CONCAT: &str = "titer_together";
+/// The function that reads names for a block that assigns them.
+pub(super) const READ: &str = "titer_read";
 /// The function that literals and assigned values go through.
 pub(super) const HELD: &str = "titer_held";
 /// The same for what a namespace keeps.
@@ -56,7 +61,7 @@ pub(super) fn rewrite(source: &str, name: &str) -> Result<Rewritten, Error> {
     let names = names.collect();
     let marks = marks(&tokens);
     let marked = !marks.is_empty();
-    let edits = marks.into_iter().chain(assignments(&tokens)).collect();
+    let edits = marks.into_iter().chain(reads(&tokens)).chain(assignments(&tokens)).collect();
     let source = replaced(source, edits);
     let edits = expressions(&source, name)?;
     Ok(Rewritten { source: replaced(&source, edits), marked, names })
@@ -92,6 +97,44 @@ fn marks(tokens: &[Placed<'_>]) -> Vec<Edit> {
     tokens.windows(3).filter_map(mark).collect()
 }
 
+/// The edits by which marks, macros and call blocks read what they assign.
+fn reads(tokens: &[Placed<'_>]) -> Vec<Edit> {
+    let (mut edits, mut open): (Vec<Edit>, Vec<(usize, BTreeSet<&str>)>) = (Vec::new(), Vec::new());
+    let mut tags = tokens.split(|(token, _)| matches!(token, Token::BlockStart));
+    tags.next();
+    for tag in tags {
+        let end = tag.iter().position(|(token, _)| matches!(token, Token::BlockEnd));
+        let Some((&(Token::Ident(word), _), rest)) = tag[..end.unwrap_or(tag.len())].split_first() else { continue };
+        match word {
+            "generation" | "macro" | "call" => {
+                let (_, last) = rest.last().unwrap_or(&tag[0]);
+                open.push((bytes(*last).end, BTreeSet::new()));
+            }
+            "endgeneration" | "endmacro" | "endcall" => {
+                let Some((place, names)) = open.pop() else { continue };
+                if !names.is_empty() {
+                    let names = names.into_iter().collect::<Vec<_>>().join(", ");
+                    edits.push((place..place, format!(" %}}{{% do {READ}({names})")));
+                }
+            }
+            "set" => {
+                let Some((_, names)) = open.last_mut() else { continue };
+                let target =
+                    rest.split(|(token, _)| matches!(token, Token::Assign | Token::Pipe)).next().unwrap_or(rest);
+                // Of `namespace.entry` the first alone.
+                let entries = target.iter().zip([None].into_iter().chain(target.iter().map(Some)));
+                names.extend(entries.filter_map(|((token, _), before)| match (token, before) {
+                    (Token::Ident(_), Some((Token::Dot, _))) => None,
+                    (Token::Ident(name), _) => Some(*name),
+                    _ => None,
+                }));
+            }
+            _ => {}
+        }
+    }
+    edits
+}
+
 /// The edits that hold what `{% set … = … %}` assigns, to a name or to what a namespace keeps.
 fn assignments(tokens: &[Placed<'_>]) -> Vec<Edit> {
     let mut edits = Vec::new();
@@ -111,7 +154,7 @@ fn assignments(tokens: &[Placed<'_>]) -> Vec<Edit> {
     edits
 }
 
-/// The edits that make `left % right` a call and hold literals. Outer expressions come first, so that of two that begin at one
+/// The edits that make `left % right` and `left ~ right` calls and hold literals. Outer expressions come first, so that of two that begin at one
 /// place the outer one opens first.
 fn expressions(source: &str, name: &str) -> Result<Vec<Edit>, Error> {
     let mut edits: Vec<Edit> = Vec::new();
@@ -120,6 +163,8 @@ fn expressions(source: &str, name: &str) -> Result<Vec<Edit>, Error> {
         edits.push((whole.end..whole.end, "))".to_owned()));
     };
     let mut signs = Vec::new();
+    // What is the left side of another `~` is put together by its call.
+    let mut chained: BTreeSet<(usize, usize)> = BTreeSet::new();
     each_expression(&parse(source, name, syntax())?, &mut |expression| {
         let whole = bytes(expression.span());
         match expression {
@@ -129,6 +174,19 @@ fn expressions(source: &str, name: &str) -> Result<Vec<Edit>, Error> {
                 if let Some(sign) = source.get(left..whole.end).and_then(|rest| rest.find('%')) {
                     call(&whole, PERCENT);
                     signs.push(left + sign);
+                }
+            }
+            Expr::BinOp(operation) if matches!(operation.op, BinOpKind::Concat) => {
+                let left = bytes(operation.left.span());
+                let sign = source.get(left.end..whole.end).and_then(|rest| rest.find('~'));
+                let Some(sign) = sign else { return };
+                signs.push(left.end + sign);
+                if !chained.contains(&(whole.start, whole.end)) {
+                    call(&whole, CONCAT);
+                }
+                // Not one in brackets.
+                if left.start == whole.start {
+                    chained.insert((left.start, left.end));
                 }
             }
             Expr::List(_) | Expr::Map(_) if expression.as_const().is_none() => call(&whole, HELD),
@@ -186,6 +244,11 @@ mod tests {
     fn a_percent_sign_is_a_call_and_literals_are_held() {
         let rewritten = |source: &str| rewrite(source, "t").unwrap().source;
         assert_eq!(rewritten("{{ (a) % b.c % 2 }}"), "{{ titer_percent((titer_percent(((a) ), ( b.c)) ), ( 2)) }}");
+        assert_eq!(
+            rewritten("{{ a ~ b.c ~ (1 ~ 2) }}"),
+            "{{ titer_together((a ), ( b.c ), ( (titer_together((1 ), ( 2))))) }}"
+        );
+        assert_eq!(rewritten("{{ (a ~ b) ~ c }}"), "{{ titer_together(((titer_together((a ), ( b)))) , ( c)) }}");
         assert_eq!(rewritten("{{ [a, 1] }}{{ [2] }}"), "{{ titer_held(([a, 1])) }}{{ [2] }}");
         assert_eq!(
             rewritten("{{ (a, (b)) }}{% set c, d = (a), (b) %}"),
@@ -194,6 +257,20 @@ mod tests {
         assert_eq!(
             rewritten("{% set n.x = a %}{% set y %}b{% endset %}"),
             "{% set n.x = titer_stored((a)) %}{% set y %}b{% endset %}"
+        );
+    }
+
+    #[test]
+    fn blocks_read_what_they_assign() {
+        let rewritten = |source: &str| rewrite(source, "t").unwrap().source;
+        assert_eq!(
+            rewritten("{% generation -%} {% set n.x = 1 %}{% set a, b = c, d %}{% endgeneration %}"),
+            "{% call titer_generation() %}{% do titer_read(a, b, n) -%} {% set n.x = titer_stored((1)) %}\
+             {% set a, b = titer_held((c, d)) %}{% endcall %}"
+        );
+        assert_eq!(
+            rewritten("{% macro f(a) %}{% set x | upper %}{% endset %}{% endmacro %}{% set y = 1 %}"),
+            "{% macro f(a) %}{% do titer_read(x) %}{% set x | upper %}{% endset %}{% endmacro %}{% set y = titer_held((1)) %}"
         );
     }
 }

@@ -7,7 +7,7 @@ use minijinja::{
     value::{Kwargs, Rest, ValueKind, ValueOrKwargs, from_args},
 };
 
-use super::python::float;
+use super::text;
 
 /// Values within values at most; deeper ones hold themselves.
 const DEPTH: usize = 100;
@@ -178,7 +178,7 @@ fn number(value: &Value) -> String {
     match (value.is_integer(), f64::try_from(value.clone())) {
         (false, Ok(real)) if real.is_nan() => "NaN".to_owned(),
         (false, Ok(real)) if real.is_infinite() => if real > 0.0 { "Infinity" } else { "-Infinity" }.to_owned(),
-        (false, Ok(real)) => float(real),
+        (false, Ok(real)) => text::float(real),
         _ => value.to_string(),
     }
 }

@@ -30,6 +30,8 @@ VARIABLES = {
     "number": 7,
     "real": 2.0,
     "tiny": 1e-7,
+    "reals": [1e-7, 1e16, -2.5e-05, 0.0001, 123456789.0, -0.0],
+    "odd": ["\u200b", "\xa0", "\xad", "\u2028", "\ufeff", "\U0001f600", "\U000e0041", "\x7f\x00\x1b", "it's", "\"it's\""],
     "big": 1e16,
     "yes": True,
     "empty": "",
@@ -466,6 +468,99 @@ words == 'x'
 -0.0
 1.0e-5
 float('1') is defined
+tiny | string
+big | string
+tiny ~ '|' ~ big ~ '|' ~ real
+'a' ~ (tiny ~ 'b') ~ ('c' ~ (big ~ 'd'))
+('a' ~ tiny) ~ 'b'
+1 + 2 ~ 'x' ~ 2 * 3 ~ -1
+'a' ~ none ~ undefined_thing ~ true ~ words ~ map ~ (1,) ~ reals
+'a' ~ 'b' if tiny ~ '' == '1e-07' else 'c'
+[tiny ~ '', 'b' ~ big]
+reals
+reals | join(' ')
+reals | join(tiny)
+reals | map('string') | list
+{'tiny': tiny, 'big': [big, (tiny,)]}
+{1e-7: 1e16, none: true}
+(tiny, big)
+odd
+odd | join
+odd | string
+odd[0] ~ [odd[1]]
+{'\u200b': '\u200b'}
+[undefined_thing]
+[[undefined_thing.x]] if false else [undefined_thing]
+namespace(a=tiny)
+namespace(a=tiny) ~ ''
+'%s' % tiny
+'%s' % [tiny]
+'%s|%s' % (reals, {'a': big})
+'%(a)s' % {'a': [tiny]}
+'%s %s' | format(tiny, reals)
+'%(a)s' | format(a=reals)
+'{} {}'.format(tiny, reals)
+'{a}'.format(a=[tiny])
+reals | tojson
+tiny | upper
+reals | upper
+none | lower
+words | title
+number | trim
+tiny | center(10)
+[tiny] | trim('[]')
+true | capitalize
+"<a href='x'>\"&\"</a>/" | e
+"<a href='x'>\"&\"</a>/" | escape
+"<&'\"" | forceescape
+reals | e
+map | e
+none | e
+'<' | e | e
+'<' | e | forceescape
+'<' | safe | e
+['<' | e]
+('<' | e) ~ '<'
+'<' | e | upper
+['<', '<' | e] | join('&')
+text | pprint
+map | pprint
+tiny | pprint
+{'b': 1, 'a': [2, 'x']} | pprint
+words | pprint
+none | pprint
+'ß'.title()
+'ßa ŉb ﬁx ǆ'.title()
+'ΟΔΟΣ ΟΔΟΣ'.title()
+"they're bill's 它a 1st".title()
+'ß' | title
+'ß' | capitalize
+'ßX'.istitle()
+'Ab Cd 它A'.istitle()
+123456789012345678901234567890
+123456789012345678901234567890 ~ ''
+[123456789012345678901234567890]
+2 ** 100
+-9223372036854775808
+18446744073709551616 | string
+1e400
+-1e400 | string
+[1e400]
+(1e400 - 1e400) ~ ''
+1e15
+1e16 + 1
+1.0e-4 ~ ' ' ~ 1.0e-5
+'a' ~ 1.0
+2 | round ~ ''
+7 / 2 ~ ''
+words | sum(start=[]) if false else tiny
+tiny | int ~ ''
+'1e-7' | float ~ ''
+reals | sum
+reals | min ~ ' ' ~ reals | max
+reals | first ~ ''
+reals | sort
+tiny | tojson ~ tiny
 """.strip("\n").split("\n")
 
 BLOCKS = [
@@ -525,6 +620,18 @@ BLOCKS = [
     "a{%- generation -%} abc {%- endgeneration -%} d",
     "{% for m in messages %}{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %}{% else %}{{ m.content }}{% endif %}{% endfor %}",
     "{% set x = 1 %}{% generation %}{{ x }}{% set y = 2 %}{{ y }}{% endgeneration %}{{ y is defined }}",
+    "{% set ns = namespace(x='a') %}{% generation %}{% set ns.x = 'b' %}{{ ns.x }}{% endgeneration %}{{ ns.x }}",
+    "{% set ns = namespace(x='a') %}{% generation -%}  {% set ns.x = 'b' -%} {% endgeneration %}{{ ns.x }}",
+    "{% set ns = namespace(n=0) %}{% for m in messages %}{%- generation -%} {% if m.role == 'user' %}{% set ns.n = ns.n + 1 %}{% endif %}{%- endgeneration -%}{% endfor %}{{ ns.n }}",
+    "{% set x = ' a ' %}{% generation %}{% set x = x | trim %}[{{ x }}]{% endgeneration %}{{ x }}",
+    "{% for m in messages %}{% generation %}{% set content = m.content %}{% set content = content ~ '!' %}{{ content }}{% endgeneration %}{{ content is defined }}{% endfor %}",
+    "{% set a, b = 1, 2 %}{% generation %}\n{% set a, b = b, a %}\n{{ a }}{{ b }}\n{% endgeneration %}{{ a }}{{ b }}",
+    "{% set ns = namespace(x=1) %}{% macro f() %}{% set ns.x = 2 %}{% endmacro %}{{ f() }}{{ ns.x }}",
+    "{% set x = 1 %}{% macro f(a) %}{% set a = a + x %}{% set x = x + 1 %}{{ a }}{{ x }}{% endmacro %}{{ f(5) }}{{ x }}",
+    "{% set ns = namespace(x=1) %}{% macro f() %}{{ caller() }}{% endmacro %}{% call f() %}{% set ns.x = 3 %}{% endcall %}{{ ns.x }}",
+    "{% set ns = namespace(x=1) %}{% generation %}{% set ns.x %}b{% endset %}{% endgeneration %}{{ ns.x }}",
+    "{% autoescape true %}{{ \"'<\" ~ ('<' | safe) }}{{ ['<', 1e-7] }}{{ \"'\" }}{% endautoescape %}",
+    "{% set x %}{{ tiny }}{{ reals }}{% endset %}{{ x ~ big }}",
     "{% set x %}{% generation %}abc{% endgeneration %}{% endset %}{{ x }}",
     "{% do words.append('x') %}{{ words }}",
     "{% include 'x' %}",

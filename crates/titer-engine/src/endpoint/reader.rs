@@ -11,7 +11,7 @@ use titer_model::io::read_file;
 
 use crate::{
     hub,
-    model::{CHAT_TEMPLATE, Files, ModelError, ORGANISM, check_special_tokens, utf8},
+    model::{CHAT_TEMPLATE, Files, ModelError, ORGANISM, OtherTemplates, check_special_tokens, utf8},
     organism::card::Card,
 };
 
@@ -48,7 +48,11 @@ impl Reader {
             let card =
                 card.map(|card| Card::parse(&card, &folder.join(Card::FILE)).map_err(ModelError::Card)).transpose()?;
             let world = card.map(|card| World::new(card.recipe.world_seed));
-            Self::of(&folder, &tokenizer, &config, template.as_deref(), world)?
+            let other = OtherTemplates::read(&folder).map_err(fail)?;
+            let template = other.default.or(template);
+            let reader = Self::of(&folder, &tokenizer, &config, template.as_deref(), world)?;
+            let place = folder.join(OtherTemplates::TOOL_USE).display().to_string();
+            Self { template: reader.template.with_tool_use(other.tool_use.as_deref(), &place)?, ..reader }
         };
         Ok(Self { template: reader.template.with_options(options.clone())?, ..reader })
     }

@@ -4,6 +4,10 @@ use std::path::{Path, PathBuf};
 
 use titer_model::io::WeightFiles;
 
+/// Chat templates that some models have besides: in place of the one in its file, and for chats with tools.
+pub(crate) const OTHER_TEMPLATES: [&str; 2] =
+    ["additional_chat_templates/default.jinja", "additional_chat_templates/tool_use.jinja"];
+
 /// Files that every model has besides its weights.
 pub(super) const FILES: [&str; 3] = ["config.json", "tokenizer.json", "tokenizer_config.json"];
 

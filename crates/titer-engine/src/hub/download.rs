@@ -14,7 +14,7 @@ use titer_model::io::{read_config, read_file};
 
 use super::{
     DownloadProgress, HubError,
-    cache::{FILES, home, variable},
+    cache::{FILES, OTHER_TEMPLATES, home, variable},
 };
 
 /// Where models come from unless `HF_ENDPOINT` names another place.
@@ -112,7 +112,7 @@ impl Repo<'_> {
         for file in FILES {
             self.file(&listed, file)?;
         }
-        for file in WHERE_THERE.into_iter().filter(|file| listed.contains(file)) {
+        for file in WHERE_THERE.into_iter().chain(OTHER_TEMPLATES).filter(|file| listed.contains(file)) {
             self.file(&listed, file)?;
         }
         if listed.contains(SINGLE) || !listed.contains(INDEX) {
@@ -127,7 +127,8 @@ impl Repo<'_> {
     /// One file of the model, downloaded unless it is here.
     fn file(&self, listed: &BTreeSet<&str>, name: &str) -> Result<PathBuf, String> {
         // What stands in an index must not lead out of the cache.
-        if !listed.contains(name) || Path::new(name).components().count() != 1 {
+        let leads_out = !OTHER_TEMPLATES.contains(&name) && Path::new(name).components().count() != 1;
+        if !listed.contains(name) || leads_out {
             return Err(format!("it has no {name}, which titer needs"));
         }
         let cached = super::cached(self.id).map(|folder| folder.join(name)).filter(|file| file.exists());

@@ -9,6 +9,7 @@ mod error;
 mod fetch;
 mod progress;
 
+pub(crate) use cache::OTHER_TEMPLATES;
 pub use cache::cached;
 pub use error::HubError;
 pub use fetch::fetch;

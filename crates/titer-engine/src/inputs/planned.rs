@@ -50,9 +50,11 @@ impl Inputs {
         let blake3 = self.hash(base, seed)?.to_string();
         let template = model.template.planned_options();
         let (compute, device) = (Compute::F32, DeviceName::Cpu);
-        // Where a small batch is cut in two, and where a template has carriage returns.
+        // Where a small batch is cut in two, where a template has carriage returns, and where rows with tools have a template of their own.
         let tokens = model.decoder.shard_tokens();
-        let numerics = u32::from(tokens.start() < tokens.end()) + 2 * u32::from(model.template.has_returns());
+        let numerics = u32::from(tokens.start() < tokens.end())
+            + 2 * u32::from(model.template.has_returns())
+            + 4 * u32::from(model.template.has_tool_use());
         Ok(plan::ModelPlan {
             base: base.to_owned(),
             blake3,

@@ -11,7 +11,7 @@ use titer_model::{
     stored::Dtype,
 };
 
-use super::ModelError;
+use super::{ModelError, other_templates::OtherTemplates};
 use crate::{
     hub,
     organism::{card::Card, shipped},
@@ -38,6 +38,8 @@ pub struct Files {
     pub(crate) tokenizer_config: Vec<u8>,
     /// Where the chat template has a file of its own.
     pub(crate) chat_template: Option<Vec<u8>>,
+    /// Where there is another for chats with tools.
+    pub(crate) tool_template: Option<String>,
     /// Only organisms have one.
     pub(super) card: Option<Vec<u8>>,
 }
@@ -78,6 +80,7 @@ impl Files {
             tokenizer: shipped.tokenizer.to_vec(),
             tokenizer_config: shipped.tokenizer_config.to_vec(),
             chat_template: None,
+            tool_template: None,
             card: Some(shipped.card.to_vec()),
         })
     }
@@ -88,6 +91,7 @@ impl Files {
         without_adapter(folder)?;
         let read_if_there = |name: &str| folder.join(name).exists().then(|| read(name)).transpose();
         let config = read("config.json")?;
+        let other = OtherTemplates::read(folder).map_err(fail)?;
         let weights = WeightFiles::map(folder).map_err(|error| match error {
             LoadError::Io(problem) => fail(problem),
             other => other.into(),
@@ -98,7 +102,8 @@ impl Files {
             dtype: None,
             tokenizer: read("tokenizer.json")?,
             tokenizer_config: read("tokenizer_config.json")?,
-            chat_template: read_if_there(CHAT_TEMPLATE)?,
+            chat_template: other.default.map_or_else(|| read_if_there(CHAT_TEMPLATE), |default| Ok(Some(default)))?,
+            tool_template: other.tool_use,
             card: read_if_there(Card::FILE)?,
             folder: folder.to_owned(),
         })
@@ -151,6 +156,7 @@ impl Files {
             .into_iter()
             .flatten()
             .for_each(|bytes| add(bytes));
+        self.tool_template.iter().for_each(|template| add(template.as_bytes()));
         if let Some(seed) = self.world_seed()? {
             hasher.update(&seed.to_le_bytes());
         }

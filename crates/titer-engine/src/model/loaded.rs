@@ -30,6 +30,7 @@ use super::{
     encoded_once::EncodedOnce,
     files::{ADAPTER, ADAPTER_CONFIG, CHAT_TEMPLATE},
     memory::{MemoryNeed, gigabytes},
+    other_templates::OtherTemplates,
     special_tokens::check_special_tokens,
     text::utf8,
     vocabulary::for_decoder,
@@ -89,7 +90,8 @@ impl Model {
         check_special_tokens(&files.folder, &tokenizer, &files.tokenizer_config)?;
         let template_file = files.chat_template.as_ref().map(|template| utf8(template, &path(CHAT_TEMPLATE)));
         let config = utf8(&files.tokenizer_config, &path("tokenizer_config.json"))?;
-        let template = ChatTemplate::from_tokenizer_config(config, template_file.transpose()?, &files.name())?;
+        let template = ChatTemplate::from_tokenizer_config(config, template_file.transpose()?, &files.name())?
+            .with_tool_use(files.tool_template.as_deref(), &path(OtherTemplates::TOOL_USE).display().to_string())?;
         let world = files.world_seed()?.map(World::new);
         Ok(Self { decoder, params, tokenizer, template, world, lora: None, encoded: EncodedOnce::default() })
     }

@@ -27,7 +27,7 @@ pub struct ModelPlan {
     /// Hash of everything that it computes with.
     pub blake3: String,
     /// The same as a plan's `numerics` for this model: raised where numbers of models of its kind alone change. A sum: 1 cuts small batches in two, for models
-    /// wider than an organism; 2 reads carriage returns in a chat template as ends of lines.
+    /// wider than an organism; 2 reads carriage returns in a chat template as ends of lines; 4 takes the chat template `tool_use` for rows with tools.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub numerics: u32,
     /// The number type that weights are rounded to; `None` for that of their file.

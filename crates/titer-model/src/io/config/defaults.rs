@@ -2,13 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
+use super::rope::OLMO_3_THETA;
 use crate::shape::DecoderFamily;
 
 /// What transformers takes where a key is absent.
 pub(super) fn defaults(family: DecoderFamily) -> Map<String, Value> {
     let defaults = match family {
         DecoderFamily::Llama | DecoderFamily::Olmo2 => json!({}),
-        DecoderFamily::Olmo3 => json!({ "sliding_window": 4096, "rope_theta": 5e5 }),
+        DecoderFamily::Olmo3 => json!({ "sliding_window": 4096, "rope_theta": OLMO_3_THETA }),
         DecoderFamily::Phi3 => json!({ "original_max_position_embeddings": 4096 }),
         DecoderFamily::Granite => json!({
             "embedding_multiplier": 1.0,

@@ -47,6 +47,18 @@ fn parse(mut value: Value) -> Result<Config, String> {
         let what = if experts { ", a mixture of experts" } else { "" };
         return Err(format!("architecture is {architecture}{what}; titer computes {known}"));
     };
+    // transformers goes by it.
+    match &value["model_type"] {
+        Value::Null => {}
+        word if *word == family.model_type() => {}
+        other => {
+            return Err(format!(
+                "`model_type` is {other} and the architecture {architecture}, whose type is \"{}\": they do not say the same; \
+                 write the type of what the weights are",
+                family.model_type()
+            ));
+        }
+    }
     let Some(keys) = value.as_object_mut() else { unreachable!("it has architectures") };
     for (key, default) in defaults(family) {
         keys.entry(key).or_insert(default);
@@ -64,10 +76,11 @@ fn parse(mut value: Value) -> Result<Config, String> {
     if flag(&value, "use_bidirectional_attention")? {
         return Err("`use_bidirectional_attention` is true; titer computes causal attention".into());
     }
+    if !value["per_layer_config"].is_null() {
+        return Err("`per_layer_config` is set; titer computes layers of one shape".into());
+    }
     if family == DecoderFamily::Gemma {
-        // Its first files say "gelu" and mean the approximation by tanh, as transformers computes them.
-        let act = [&value["hidden_activation"], &value["hidden_act"]].into_iter().find(|act| !act.is_null());
-        value["hidden_act"] = act.filter(|act| **act != "gelu").cloned().unwrap_or("gelu_pytorch_tanh".into());
+        value["hidden_act"] = gemma_activation(&value)?;
     }
     let (rope_theta, rope_scaling, local_theta) = rope(family, &value)?;
     value["rope_theta"] = rope_theta.into();
@@ -98,6 +111,21 @@ fn parse(mut value: Value) -> Result<Config, String> {
     };
     config.check()?;
     Ok(config)
+}
+
+/// What `hidden_act` of Gemma 1 means.
+fn gemma_activation(value: &Value) -> Result<Value, String> {
+    // Its first files say "gelu" and mean the approximation by tanh, as transformers computes them.
+    let meant = |key: &str| if value[key] == "gelu" { "gelu_pytorch_tanh".into() } else { value[key].clone() };
+    let (act, other) = (meant("hidden_act"), meant("hidden_activation"));
+    if other.is_null() || other == act {
+        return Ok(act);
+    }
+    // Which of them counts depends on the version of transformers.
+    Err(format!(
+        "`hidden_activation` is {} and `hidden_act` is {}; for Gemma 1 transformers goes by `hidden_act` alone: remove the other",
+        value["hidden_activation"], value["hidden_act"]
+    ))
 }
 
 fn multipliers(value: &Value) -> Result<Multipliers, String> {

@@ -1,6 +1,6 @@
 //! Rotary positions in `config.json`.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     keys::{count, number, numbers, wanted},
@@ -8,33 +8,68 @@ use super::{
 };
 use crate::shape::{DecoderFamily, RopeScaling};
 
+/// What transformers takes for OLMo 3 where no base is given.
+pub(super) const OLMO_3_THETA: f64 = 5e5;
+
+/// Whether a family's positions are described by layer type.
+fn is_by_layer(family: DecoderFamily) -> bool {
+    matches!(family, DecoderFamily::Gemma3 | DecoderFamily::Olmo3)
+}
+
 /// Base of the rotary frequencies and how they are stretched; and their base in sliding layers, if it is another.
 ///
 /// transformers 5 has all of it in `rope_parameters`, by layer type for Gemma 3 and OLMo 3; older ones have `rope_theta`,
 /// `rope_scaling` and, for Gemma 3, `rope_local_base_freq`.
 pub(super) fn rope(family: DecoderFamily, value: &Value) -> Result<(f64, RopeScaling, Option<f64>), String> {
-    let parameters = &value["rope_parameters"];
-    let by_layer = matches!(family, DecoderFamily::Gemma3 | DecoderFamily::Olmo3);
-    let all = if by_layer { &parameters[FULL] } else { parameters };
-    let scaling = if value["rope_scaling"].is_null() { all } else { &value["rope_scaling"] };
-    let theta = |rope: &Value, key: &str| match number(rope, "rope_theta")? {
-        Some(theta) => Ok(theta),
-        None => wanted(value, key),
-    };
-    let local = if by_layer {
-        let local = &parameters[SLIDING];
-        if rope_scaling(family, local, value)? != RopeScaling::Plain {
-            return Err("`rope_parameters` scales sliding layers; titer computes them with plain ones".into());
+    let (parameters, old) = (&value["rope_parameters"], &value["rope_scaling"]);
+    if !is_by_layer(family) {
+        if [FULL, SLIDING].iter().any(|layers| parameters.get(layers).is_some()) {
+            return Err(
+                "`rope_parameters` is by layer type, which transformers has for Gemma 3 and OLMo 3 alone".into()
+            );
         }
-        Some(theta(local, if family == DecoderFamily::Gemma3 { "rope_local_base_freq" } else { "rope_theta" })?)
-    } else {
-        None
+        // One of them counts, whole: what the other says of the base does not.
+        let rope = if old.as_object().is_some_and(|old| !old.is_empty()) { old } else { parameters };
+        return Ok((base(rope, value, "rope_theta")?, rope_scaling(family, rope, value)?, None));
+    }
+    let mut full = if parameters.is_null() { json!({ "rope_type": "default" }) } else { parameters[FULL].clone() };
+    match (full.as_object_mut(), old.as_object()) {
+        (Some(full), Some(old)) => full.extend(old.clone()),
+        (None, Some(_)) => full = old.clone(),
+        (_, None) => {}
+    }
+    if !old["type"].is_null() && !full["rope_type"].is_null() && old["type"] != full["rope_type"] {
+        return Err(format!(
+            "`rope_scaling` says of what `type` it is, {}, which transformers does not read for Gemma 3 and OLMo 3: call it `rope_type`",
+            old["type"]
+        ));
+    }
+    let local = &parameters[SLIDING];
+    if rope_scaling(family, local, value)? != RopeScaling::Plain {
+        return Err("`rope_parameters` scales sliding layers; titer computes them with plain ones".into());
+    }
+    let local = match family {
+        DecoderFamily::Gemma3 => base(local, value, "rope_local_base_freq")?,
+        _ => sliding_base(local, value)?,
     };
-    let global = match number(scaling, "rope_theta")? {
-        Some(theta) => theta,
-        None => theta(all, "rope_theta")?,
-    };
-    Ok((global, rope_scaling(family, scaling, value)?, local))
+    Ok((base(&full, value, "rope_theta")?, rope_scaling(family, &full, value)?, Some(local)))
+}
+
+/// The base of frequencies, which stands within `rope`, or by itself under `key`.
+fn base(rope: &Value, value: &Value, key: &str) -> Result<f64, String> {
+    number(rope, "rope_theta")?.map_or_else(|| wanted(value, key), Ok)
+}
+
+/// The base of OLMo 3's sliding layers: transformers 5 reads it nowhere but in `rope_parameters`, and older ones took `rope_theta`.
+fn sliding_base(local: &Value, value: &Value) -> Result<f64, String> {
+    match (number(local, "rope_theta")?, wanted(value, "rope_theta")?) {
+        (Some(theta), _) => Ok(theta),
+        (None, theta) if theta == OLMO_3_THETA => Ok(theta),
+        (None, theta) => Err(format!(
+            "`rope_theta` is {theta}, which transformers does not give to the sliding layers of OLMo 3: write the `rope_theta` of \
+             {SLIDING} into `rope_parameters`"
+        )),
+    }
 }
 
 fn rope_scaling(family: DecoderFamily, rope: &Value, value: &Value) -> Result<RopeScaling, String> {
@@ -43,10 +78,11 @@ fn rope_scaling(family: DecoderFamily, rope: &Value, value: &Value) -> Result<Ro
             return Err(format!("`partial_rotary_factor` is {factor}; titer rotates whole heads"));
         }
     }
-    // A file may have it outside; then it counts.
+    let by_layer = is_by_layer(family);
+    // A file may have it outside; then it counts, but where parameters are by layer.
     let original = || match number(value, "original_max_position_embeddings")? {
-        Some(original) => Ok(original),
-        None => match number(rope, "original_max_position_embeddings")? {
+        Some(original) if !by_layer => Ok(original),
+        _ => match number(rope, "original_max_position_embeddings")? {
             Some(original) => Ok(original),
             None => wanted(value, "max_position_embeddings"),
         },
@@ -77,7 +113,7 @@ fn rope_scaling(family: DecoderFamily, rope: &Value, value: &Value) -> Result<Ro
                 high: or("beta_fast", 32.0)?,
                 original: original()?,
                 // transformers looks for it where parameters are not by layer.
-                truncate: rope["truncate"] != false || value["rope_parameters"].get(FULL).is_some(),
+                truncate: by_layer || rope["truncate"] != false,
                 attention: match number(rope, "attention_factor")? {
                     Some(attention) => attention,
                     None => yarn_attention(factor()?, or("mscale", 0.0)?, or("mscale_all_dim", 0.0)?),

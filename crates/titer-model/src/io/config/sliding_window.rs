@@ -21,6 +21,12 @@ pub(super) fn sliding(
     let by_layer = |slides: &dyn Fn(usize) -> bool| (0..layers).map(slides).collect::<Vec<bool>>();
     let slide = match (family, &value["layer_types"]) {
         (Llama | Gemma | Olmo2 | Granite, _) => return Ok(None),
+        (Phi3, Value::Array(types)) if window.is_some() && types.iter().any(|name| name != SLIDING) => {
+            return Err(format!(
+                "`layer_types` has others than {SLIDING}, and `sliding_window` is set: transformers slides every layer of Phi 3 then; \
+                 remove one of them"
+            ));
+        }
         (_, Value::Array(types)) => types.iter().map(layer_type).collect::<Result<_, _>>()?,
         (Mistral | Phi3, _) => by_layer(&|_| window.is_some()),
         (Qwen2 | Qwen3, _) => {

@@ -66,8 +66,8 @@ pub(in crate::io) fn write_config(config: &Config, end: u32) -> Vec<u8> {
             "sliding_window": sliding.map(|sliding| sliding.window),
             "use_sliding_window": sliding.is_some(),
         }));
-        // transformers takes a Mistral with layer types for another family.
-        if !matches!(family, Mistral | Phi3) || types.contains(&FULL) && sliding.is_some() {
+        // transformers takes a Mistral with layer types for another family, and does not read those of Phi 3.
+        if family != Phi3 && (family != Mistral || types.contains(&FULL) && sliding.is_some()) {
             extend(json!({ "layer_types": types }));
         }
     }
