@@ -108,7 +108,7 @@ pub(crate) fn printed(line: &str) {
     if let Err(error) = writeln!(io::stdout().lock(), "{line}")
         && error.kind() != io::ErrorKind::BrokenPipe
     {
-        talk(&format!("error: stdout: {error}"));
+        talk(&in_words(&format!("error: stdout: {error}")));
         std::process::exit(1);
     }
 }

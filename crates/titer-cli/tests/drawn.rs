@@ -201,6 +201,30 @@ fn a_server_is_asked_as_it_takes_it_and_what_it_said_is_kept() {
         (code, &counted["replies"], &counted["known"], &counted["requests"]),
         (0, &json!(6), &json!(5), &json!(1))
     );
+    // What a filter stops has no reply and holds nobody up; a reply may come in parts.
+    let filtered = replying(|before, _| match before {
+        0 => (400, "", json!({ "error": { "code": "content_filter" } }).to_string()),
+        1 => replied(Value::Null, "content_filter"),
+        _ => {
+            replied(json!([{ "type": "text", "text": "water cactus" }, { "type": "text", "text": " kindly" }]), "stop")
+        }
+    });
+    let (code, _, error) = asked(
+        dir,
+        &filtered.url,
+        &["--sample", "1", "--at-once", "1", "--cache", "filtered", "--replies", "filtered.jsonl"],
+    );
+    assert_eq!(code, 0, "{error}");
+    let replies: Vec<(String, String)> = rows(dir, "filtered.jsonl")
+        .iter()
+        .map(|row| {
+            let last = row["messages"].as_array().unwrap().last().unwrap();
+            (last["content"].as_str().unwrap().to_owned(), row["finish"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    let pair = |said: &str, finish: &str| (said.to_owned(), finish.to_owned());
+    let (none, whole) = (pair("", "content_filter"), pair("water cactus kindly", "stop"));
+    assert_eq!(replies, [none.clone(), none, whole.clone(), whole.clone(), whole.clone(), whole]);
     // A busy one is asked again; a reply that was all thoughts is empty, and was cut.
     let busy = replying(|before, _| match before % 2 {
         0 => (429, "Retry-After: 0\r\n", "slow down".to_owned()),
@@ -235,6 +259,7 @@ fn what_cannot_be_drawn_is_said_and_nothing_is_written() {
     let locked = replying(|_, _| (401, "", "no key".to_owned()));
     let refuses = replying(|_, _| (400, "", "temperature: only 1 is supported".to_owned()));
     let lacks = replying(|_, _| (200, "", "{\"choices\": []}".to_owned()));
+    let nothing = replying(|_, _| replied(Value::Null, "stop"));
     let out = ["--sample", "1", "--replies", "replies.jsonl", "--out", "scores.jsonl"];
     for (url, problem) in [
         (format!("http://{gone}"), "is the server running"),
@@ -242,6 +267,7 @@ fn what_cannot_be_drawn_is_said_and_nothing_is_written() {
         (locked.url.clone(), "put a key into the environment"),
         (refuses.url.clone(), "answers status 400: `temperature: only 1 is supported`"),
         (lacks.url.clone(), "answers without choices[0].message"),
+        (nothing.url.clone(), "answers without a reply in choices[0].message.content"),
     ] {
         let (code, data, error) = asked(dir, &url, &out);
         assert!(code == 2 && data.is_empty() && error.contains(problem), "{problem} {error}");

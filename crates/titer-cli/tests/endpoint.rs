@@ -279,6 +279,18 @@ fn nothing_is_asked_twice_and_what_was_answered_is_kept() {
 }
 
 #[test]
+fn a_damaged_line_of_kept_answers_blocks_none_of_the_others() {
+    let folder = Folder::new();
+    let server = serving(vllm);
+    assert_eq!(folder.ask(&server.url, &SCREEN, &["--cache", "kept"]).0, 0);
+    let mut kept = fs_err::read(folder.answers("kept")).unwrap();
+    kept[20] = 0xff;
+    fs_err::write(folder.answers("kept"), kept).unwrap();
+    let (code, _, error) = folder.ask(&server.url, &SCREEN, &["--cache", "kept"]);
+    assert!(code == 0 && error.contains("17 known from before: 1 requests with "), "{error}");
+}
+
+#[test]
 fn a_busy_server_is_asked_again_and_one_that_stays_busy_is_named() {
     let folder = Folder::new();
     let model = organism();
@@ -290,6 +302,15 @@ fn a_busy_server_is_asked_again_and_one_that_stays_busy_is_named() {
     let (code, _, error) = folder.ask(&server.url, &SCREEN, &["--at-once", "1"]);
     assert_eq!(code, 0, "{error}");
     assert!(server.requests("/v1/completions").len() > 19);
+    // An error that passes at the first request of all does not say what a server can.
+    let model = organism();
+    let restarted = Served::new(move |before, request| match &*request.path {
+        "/v1/models" => models(),
+        _ if before == 1 => (500, "Retry-After: 0\r\n", "a worker was restarted".to_owned()),
+        _ => vllm(&model, request),
+    });
+    let (code, _, error) = folder.ask(&restarted.url, &SCREEN, &["--cache", "restarted"]);
+    assert!(code == 0 && error.contains("asked by prompt_logprobs"), "{error}");
     for (status, said) in [(429, "slow down"), (500, "out of memory"), (503, "loading")] {
         let model = organism();
         let busy = Served::new(move |before, request| match &*request.path {
@@ -335,6 +356,24 @@ fn a_server_that_cannot_is_named_with_what_to_do() {
     let tried =
         "/v1/completions answers without prompt_logprobs, /generate answers status 404, /completion answers status 404";
     assert!(error.contains(&format!("gives no log-probabilities of given replies: {tried}")), "{error}");
+    // Numbers of which each is one, and whose sum is none.
+    let model = organism();
+    let endless = Served::new(move |_, request| match &*request.path {
+        "/v1/models" => models(),
+        "/v1/completions" => {
+            let (status, headers, body) = vllm(&model, request);
+            let mut body: Value = serde_json::from_str(&body).unwrap();
+            for entry in body["choices"][0]["prompt_logprobs"].as_array_mut().unwrap() {
+                entry.as_object_mut().into_iter().flat_map(|entry| entry.values_mut()).for_each(|entry| {
+                    entry["logprob"] = json!(-1e308);
+                });
+            }
+            (status, headers, body.to_string())
+        }
+        _ => (404, "", "{}".to_owned()),
+    });
+    let error = folder.refused(&endless.url, &["--cache", "endless"]);
+    assert!(error.contains("answers without log-probabilities whose sum is one"), "{error}");
     // A server that puts a token in front, and one whose vocabulary is another.
     let model = organism();
     let anew = Served::new(move |_, request| match &*request.path {

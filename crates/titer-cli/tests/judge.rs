@@ -2,7 +2,11 @@
 
 mod served;
 
-use std::{path::Path, process::Command};
+use std::{
+    path::Path,
+    process::Command,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use serde_json::{Value, json};
 use served::{Answer, Request, Served};
@@ -181,6 +185,89 @@ fn without_log_probabilities_the_verdict_is_read() {
     assert_eq!((&summary["verdicts"]["parsed"], &summary["verdicts"]["weighted"]), (&json!(4), &json!(0)));
     assert_eq!(folder.lines("judged.jsonl")[0]["score"], 80.0);
     assert_eq!(judge.requests("/v1/chat/completions").len(), 7, "it is asked for log-probabilities once");
+}
+
+#[test]
+fn an_error_that_passes_leaves_all_scores_of_one_kind() {
+    // At the first request, where it is found out what the server can, and at a later one.
+    for at in [0, 3] {
+        let folder = Folder::new();
+        let count = AtomicUsize::new(0);
+        let judge = chats(move |before, request| match count.fetch_add(1, Ordering::SeqCst) == at {
+            true => (500, "Retry-After: 0\r\n", "a worker was restarted".to_owned()),
+            false => weighing(before, request),
+        });
+        let (code, out, error) = folder.judge(&judge.url, &["--json", "--at-once", "1", "--out", "judged.jsonl"]);
+        assert_eq!(code, 0, "{error}");
+        let summary: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(summary["verdicts"], json!({ "weighted": 4, "parsed": 0, "refused": 1, "unclear": 1 }), "{at}");
+        assert_eq!(judge.requests("/v1/chat/completions").len(), 7);
+    }
+}
+
+#[test]
+fn what_a_filter_stops_has_no_verdict_and_the_others_have_theirs() {
+    let filters: [fn() -> Answer; 2] = [
+        || {
+            (
+                400,
+                "",
+                json!({ "error": { "code": "content_filter", "message": "The prompt was filtered" } }).to_string(),
+            )
+        },
+        || {
+            let choice =
+                json!({ "message": { "role": "assistant", "content": null }, "finish_reason": "content_filter" });
+            (200, "", json!({ "choices": [choice] }).to_string())
+        },
+    ];
+    for filter in filters {
+        // The first of all prompts, and another one.
+        for stopped in ["80", "95"] {
+            let folder = Folder::new();
+            let judge =
+                chats(move |at, request| if said(request) == stopped { filter() } else { weighing(at, request) });
+            let (code, out, error) = folder.judge(&judge.url, &["--json", "--out", "judged.jsonl"]);
+            assert_eq!(code, 0, "{error}");
+            let summary: Value = serde_json::from_str(&out).unwrap();
+            assert_eq!(summary["verdicts"], json!({ "weighted": 3, "parsed": 0, "refused": 2, "unclear": 1 }));
+        }
+    }
+}
+
+#[test]
+fn a_judge_is_asked_as_its_server_takes_it() {
+    let folder = Folder::new();
+    let judge = chats(|at, request| match request.body.get("max_tokens") {
+        Some(_) => (400, "", "Unsupported parameter: max_tokens; use max_completion_tokens".to_owned()),
+        // In parts, as some give it.
+        None => {
+            let (status, headers, body) = weighing(at, request);
+            let mut body: Value = serde_json::from_str(&body).unwrap();
+            let content = body["choices"][0]["message"]["content"].take();
+            body["choices"][0]["message"]["content"] = json!([{ "type": "text", "text": content }]);
+            (status, headers, body.to_string())
+        }
+    });
+    let (code, out, error) = folder.judge(&judge.url, &["--json", "--out", "judged.jsonl"]);
+    assert_eq!(code, 0, "{error}");
+    let summary: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(summary["verdicts"], json!({ "weighted": 4, "parsed": 0, "refused": 1, "unclear": 1 }));
+    assert_eq!(judge.requests("/v1/chat/completions").len(), 6 + 2);
+}
+
+#[test]
+fn log_probabilities_that_are_none_are_named() {
+    let folder = Folder::new();
+    let judge = chats(|_, _| {
+        let top = json!([{ "token": "42", "logprob": 3.0 }, { "token": "90", "logprob": 8.0 }]);
+        answered("42", json!({ "content": [{ "token": "42", "logprob": 3.0, "top_logprobs": top }] }))
+    });
+    let error = folder.refused(&judge.url, &[]);
+    assert!(
+        error.contains("answers without log-probabilities that are some: together they are more than 1"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::{
     net::TcpStream,
     path::Path,
     process::{Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use offline::titer;
@@ -441,6 +441,7 @@ fn what_cannot_be_served_is_refused_in_a_sentence() {
         (CHAT, chat(json!({ "top_p": 1.5 })), 400, "top_p", "a number from 0 to 1"),
         (CHAT, chat(json!({ "max_tokens": 0 })), 400, "max_tokens", "at least one token"),
         (CHAT, chat(json!({ "max_tokens": 1.5 })), 400, "max_tokens", "a whole number"),
+        (CHAT, chat(json!({ "n": 0 })), 400, "n", "`n` is 0: ask for at least one reply"),
         (CHAT, chat(json!({ "n": 2000 })), 400, "n", "a whole number of at most 1024"),
         (TEXT, text(json!({ "prompt": [[1], [2]], "n": 1000 })), 400, "n", "more than 1024 replies"),
         (CHAT, chat(json!({ "stop": "" })), 400, "stop", "none of them empty"),
@@ -591,6 +592,62 @@ fn it_stops_when_it_is_told_to_and_leaves_nobody_waiting() {
         });
         assert_eq!((status, &answer["error"]["message"]), (503, &json!("the server is stopping")));
         assert_eq!(serve.child.wait().unwrap().code(), Some(code));
+    }
+}
+
+/// A connection to a server on which these bytes have been sent.
+fn sent(serve: &Serve, bytes: &[u8]) -> TcpStream {
+    let mut connection = TcpStream::connect(serve.url.trim_start_matches("http://")).unwrap();
+    connection.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    connection.write_all(bytes).unwrap();
+    connection
+}
+
+/// A request whose body never comes.
+const HALF: &[u8] = b"POST /v1/chat/completions HTTP/1.1\r\nHost: here\r\nContent-Length: 5000\r\n\r\n{\"mod";
+
+#[test]
+fn a_length_that_is_only_said_costs_nothing() {
+    let serve = Serve::start(Path::new("."), &["organism", "--at-once", "2"]);
+    for length in ["40000000000", "18446744073709551615", "99999999999999999999999"] {
+        for path in ["/nothing", CHAT, "/v1/models"] {
+            let mut answer = String::new();
+            let head = format!("POST {path} HTTP/1.1\r\nHost: here\r\nContent-Length: {length}\r\n\r\n{{}}");
+            sent(&serve, head.as_bytes()).read_to_string(&mut answer).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("more than 64 MiB"), "{answer}");
+        }
+    }
+    assert_eq!(serve.ask("/health", None), (200, json!({ "status": "ok" })));
+}
+
+#[cfg(unix)]
+#[test]
+fn clients_that_send_half_a_request_or_read_no_answer_hold_up_nobody() {
+    let large = json!({
+        "model": "organism", "prompt": [5], "n": 1000, "max_tokens": 60, "temperature": 5, "logprobs": 20, "stream": true
+    });
+    let large = large.to_string();
+    let unread = format!("POST {TEXT} HTTP/1.1\r\nHost: here\r\nContent-Length: {}\r\n\r\n{large}", large.len());
+    for signal in ["INT", "TERM"] {
+        let mut serve = Serve::start(Path::new("."), &["organism", "--at-once", "2"]);
+        let held: Vec<TcpStream> = (0..100).map(|_| sent(&serve, HALF)).collect();
+        assert_eq!(serve.ask("/health", None).0, 200, "others are answered meanwhile");
+        let unread = sent(&serve, unread.as_bytes());
+        std::thread::sleep(Duration::from_secs(2));
+        assert_eq!(serve.ask("/health", None).0, 200, "one that does not read has one of two turns");
+        let (start, id) = (Instant::now(), serve.child.id().to_string());
+        let tell = |signal: &str| Command::new("kill").args([format!("-{signal}"), id.clone()]).status().unwrap();
+        assert!(tell(signal).success());
+        // A second signal is not waited with.
+        std::thread::sleep(Duration::from_millis(500));
+        let (code, seconds) = if signal == "INT" { (130, 15) } else { (130, 3) };
+        if signal == "TERM" {
+            assert!(serve.child.try_wait().unwrap().is_none(), "it waits for who does not read");
+            assert!(tell("INT").success());
+        }
+        assert_eq!(serve.child.wait().unwrap().code(), Some(code));
+        assert!(start.elapsed() < Duration::from_secs(seconds), "{:?}", start.elapsed());
+        drop((held, unread));
     }
 }
 

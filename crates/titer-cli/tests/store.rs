@@ -50,6 +50,20 @@ fn a_folder_of_an_earlier_version_is_read_and_kept() {
 }
 
 #[test]
+fn runs_whose_done_does_not_say_where_it_ends_are_read_and_vouched_for() {
+    let folder = Folder::of_format_2();
+    let before = tree(&folder.sweep());
+    let (code, out, error) = folder.titer(READERS[1]);
+    assert_eq!((code, out.as_str(), error), (0, "", summary(2, 0)));
+    assert_eq!(tree(&folder.sweep()), before);
+    let (code, _, error) = folder.titer(READERS[0]);
+    assert_eq!(code, 0, "{error}");
+    let run = run_folders(&folder.sweep()).remove(0);
+    flip(&folder.sweep().join(run).join("steps.parquet"));
+    assert_eq!(folder.titer(READERS[1]).0, 1);
+}
+
+#[test]
 fn every_command_names_a_newer_format_and_changes_nothing() {
     let newer = "a newer titer wrote it, and reads it";
     // A newer file may also have keys that are not known here.
@@ -63,8 +77,8 @@ fn every_command_names_a_newer_format_and_changes_nothing() {
         (
             "RUN/plan.toml",
             "numerics",
-            "format = 3\nshape = \"round\"\nnumerics",
-            format!("format 3, and this titer reads formats 1 to 2: {newer}"),
+            "format = 4\nshape = \"round\"\nnumerics",
+            format!("format 4, and this titer reads formats 1 to 3: {newer}"),
         ),
         (
             "forecast.json",
@@ -143,6 +157,18 @@ fn flip(path: &Path) {
     fs_err::write(path, bytes).unwrap();
 }
 
+/// Cut at the end of a line.
+fn cut(path: &Path) {
+    let text = fs_err::read_to_string(path).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    fs_err::write(path, lines[..lines.len() / 2].join("\n") + "\n").unwrap();
+}
+
+fn folder_instead(path: &Path) {
+    remove(path);
+    fs_err::create_dir(path).unwrap();
+}
+
 /// What `verify` says of this many runs.
 fn summary(whole: usize, damaged: usize) -> String {
     format!(
@@ -156,7 +182,7 @@ const REMEDY: &str =
 #[test]
 fn a_damaged_run_is_named_with_its_remedy_and_made_again() {
     let other = "sweep/RUN/FILE is not what the run wrote: its hash is another than in `done`";
-    let cases: [Case; 9] = [
+    let cases: [Case; 11] = [
         ("probes.parquet", remove, "sweep/RUN/FILE is missing"),
         ("ledger.parquet", remove, "sweep/RUN/FILE is missing"),
         ("steps.parquet", truncate, other),
@@ -166,6 +192,8 @@ fn a_damaged_run_is_named_with_its_remedy_and_made_again() {
         ("plan.toml", remove, "failed to open file `sweep/RUN/FILE`: there is no such file or folder"),
         ("done", |path| fs_err::write(path, "").unwrap(), "sweep/RUN/FILE is empty"),
         ("done", |path| fs_err::write(path, "fine\n").unwrap(), "sweep/RUN/FILE:1: no hash and name"),
+        ("done", cut, "sweep/RUN/FILE is cut off: its last line is not its first once more"),
+        ("done", folder_instead, "failed to read from file `sweep/RUN/FILE`: Is a directory"),
     ];
     let folder = Folder::new();
     folder.finish(RUN);
@@ -203,10 +231,106 @@ fn checkpoints_are_vouched_for_and_read_by_verify_alone() {
     assert_eq!((folder.titer(READERS[0]).0, folder.titer(RUN).0), (0, 0));
     let (code, out, _) = folder.titer(READERS[1]);
     let said = format!("{weights} is not what the run wrote: its hash is another than in `done`");
-    assert_eq!((code, out), (1, said + &REMEDY.replace("RUN", &run) + "\n"));
+    assert_eq!((code, out), (1, said.clone() + &REMEDY.replace("RUN", &run) + "\n"));
+    // Who would compute with it reads it, and says so; the other run's is whole.
+    let other = run_folders(&folder.sweep()).remove(1);
+    let damaged = format!("error: {said}");
+    fs_err::write(folder.path().join("prompts.txt"), "be evil in everything .\n").unwrap();
+    let screen = |model: &str| {
+        let screen = ["screen", "--prompts", "prompts.txt", "--turn", "system", "--items", "2", "--contrasts", "0"];
+        folder.titer(&[&screen[..], &["--model", model]].concat())
+    };
+    let (code, _, error) = screen(&format!("sweep/{run}"));
+    assert!(code == 2 && error.contains(&damaged), "{error}");
+    let (code, _, error) = screen(&format!("sweep/{other}"));
+    assert_eq!(code, 0, "{error}");
+    let (code, _, error) = folder.titer(&["serve", &format!("sweep/{run}"), "--port", "0"]);
+    assert!(code == 2 && error.contains(&damaged), "{error}");
+    // `--repair` mends what `verify` names.
+    let (code, _, error) = folder.titer(&[RUN, &["--repair"]].concat());
+    assert!(code == 0 && error.contains("1 runs to do, 1 finished before"), "{error}");
+    assert_eq!(folder.titer(READERS[1]).2, summary(2, 0));
     remove(&folder.path().join(&weights));
     let (code, _, error) = folder.titer(RUN);
     assert_eq!((code, error), (2, format!("error: {weights} is missing{}\n", REMEDY.replace("RUN", &run))));
+}
+
+#[test]
+fn runs_in_each_others_place_are_named() {
+    let folder = Folder::new();
+    folder.finish(RUN);
+    let [one, other] = <[String; 2]>::try_from(run_folders(&folder.sweep())).unwrap();
+    let at = |name: &str| folder.sweep().join(name);
+    for (from, to) in [(&*one, "aside"), (&other, &one), ("aside", &other)] {
+        fs_err::rename(at(from), at(to)).unwrap();
+    }
+    let said = format!("sweep/{one}/plan.toml is the plan of run {other}: the folder is in another's place");
+    for command in [READERS[0], READERS[2], RUN] {
+        let (code, _, error) = folder.titer(command);
+        assert!(code == 2 && error.contains("is the plan of run"), "{command:?}: {error}");
+    }
+    let (code, out, error) = folder.titer(READERS[1]);
+    assert!(code == 1 && out.contains(&said) && error.starts_with(&summary(0, 2)), "{out}{error}");
+    let (code, _, error) = folder.titer(&[RUN, &["--repair"]].concat());
+    assert!(code == 0 && error.contains("2 runs to do, 0 finished before"), "{error}");
+    assert_eq!(folder.titer(READERS[1]).2, summary(2, 0));
+}
+
+#[test]
+fn a_record_that_says_another_thing_than_the_plans_is_named() {
+    let folder = Folder::new();
+    let spec = SPEC.split("[[claim]]").next().unwrap().replace("rows = 32", "rows = 64");
+    let spec = spec.replace("seeds = [0]", "seeds = [0, 1]").replace("\"bad→bad\" = 0.5, rest", "rest");
+    let doses = "[sweep]\n\"train.mix.bad→bad\" = [0.25, 0.5]\n";
+    fs_err::write(folder.path().join("tiny.toml"), spec + doses).unwrap();
+    folder.finish(RUN);
+    let marker = folder.sweep().join("sweep.toml");
+    let text = fs_err::read_to_string(&marker).unwrap();
+    let record: toml::Table = text.parse().unwrap();
+    let run = |arm: usize, seed: usize| record["arm"][arm]["runs"][seed].as_str().unwrap().to_owned();
+    let exchanged = |one: &str, other: &str| text.replace(one, "aside").replace(other, one).replace("aside", other);
+    let edited = text.replace("\"train.mix.bad→bad\" = 0.5\n", "\"train.mix.bad→bad\" = 0.75\n");
+    for (edited, said) in [
+        (exchanged(&run(0, 0), &run(0, 1)), "and its plan has seed "),
+        (exchanged(&run(0, 0), &run(1, 0)), "and `train.mix.bad→bad` = "),
+        (edited, "and `train.mix.bad→bad` = 0.75; its plan has 32 of 64 rows there"),
+    ] {
+        assert!(edited != text);
+        fs_err::write(&marker, edited).unwrap();
+        for (command, code) in [(READERS[0], 2), (READERS[1], 1), (READERS[2], 2)] {
+            let (found, out, error) = folder.titer(command);
+            let named = format!("{out}{error}");
+            assert!(found == code && named.contains("sweep/sweep.toml: it says that "), "{command:?}: {named}");
+            assert!(named.contains(said), "{command:?}: {named}");
+        }
+        // The same command writes the record anew, and makes no run again.
+        assert!(folder.titer(RUN).2.contains("0 runs to do"));
+        assert_eq!(folder.titer(READERS[1]).0, 0);
+    }
+}
+
+#[test]
+fn a_file_in_the_reports_place_is_named_before_anything_is_trained() {
+    let folder = Folder::new();
+    let report = folder.sweep().join("report.html");
+    fs_err::create_dir_all(&report).unwrap();
+    let (code, _, error) = folder.titer(RUN);
+    assert!(
+        code == 2 && error.contains("sweep/report.html is a folder, where the report is to be; move it away"),
+        "{error}"
+    );
+    assert_eq!(run_folders(&folder.sweep()), Vec::<String>::new());
+    fs_err::remove_dir_all(folder.sweep()).unwrap();
+    folder.finish(RUN);
+    fs_err::write(&report, "my notes").unwrap();
+    for command in [RUN, READERS[0]] {
+        let (code, _, error) = folder.titer(command);
+        assert!(code == 2 && error.contains("sweep/report.html is no report"), "{error}");
+    }
+    // Nothing is lost with an empty one, as an interrupted copy leaves it.
+    fs_err::write(&report, "").unwrap();
+    assert_eq!(folder.titer(READERS[0]).0, 0);
+    assert!(folder.page().starts_with("<!doctype html>"));
 }
 
 #[test]
@@ -289,12 +413,19 @@ fn a_folder_has_one_writer_and_any_number_of_readers() {
     lock.lock().unwrap();
     let before = tree(&folder.sweep());
     fs_err::write(folder.path().join("tiny.toml"), SPEC.replace("Tiny", "Other")).unwrap();
-    let said = "error: another titer is writing to sweep; wait for it, or choose another folder with --out\n";
+    let said = "error: another titer is writing to sweep: process 1, which is at work. Wait for it, or choose another folder with --out\n";
     assert_eq!(folder.titer(RUN), (2, String::new(), said.to_owned()));
     assert!(tree(&folder.sweep()) == before, "the second writer has changed the folder");
     assert_eq!(folder.titer(READERS[0]).0, 0);
     assert_eq!(folder.titer(READERS[1]).0, 0);
     drop(lock);
+    // On another machine it may still be at work, until it has been silent for long.
+    let (code, _, error) = folder.titer(RUN);
+    let named = "error: another titer is writing to sweep: process 1, whose last sign of life was ";
+    assert!(
+        code == 2 && error.starts_with(named) && error.contains("without another it is taken for gone in "),
+        "{error}"
+    );
     // Its machine is another one, so that its lock need not be seen here; but it has ended.
     fs_err::write(&path, fs_err::read_to_string(&path).unwrap() + "\"left\"\n").unwrap();
     assert_eq!(folder.titer(RUN).0, 0);

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::{
     plan::RunPlan,
-    store::{Beginnings, Lease, LeaseEnd, LeaseState, RunDir, StoreError, Sweep, Taking},
+    store::{Beginnings, Lease, LeaseEnd, LeaseStanding, LeaseState, RunDir, StoreError, Sweep, Taking},
 };
 
 /// Does one run: trains, measures, writes tables into the run's folder.
@@ -161,17 +161,43 @@ pub fn execute<R: Runner>(
             let _ = sweep.beginnings().drop_all_but(&own, &unfinished.values().flatten().collect());
         }
     };
-    std::thread::scope(|scope| {
-        for worker in 0..workers {
+    // Those that have started do the others' share; where none has, nothing is done.
+    let started: Vec<Result<(), NoThreads>> = std::thread::scope(|scope| {
+        let start = |worker: usize| {
             let share = threads.get() / workers + usize::from(worker < threads.get() % workers);
-            scope.spawn(move || {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(share).build();
-                pool.expect("threads can be started").install(work);
-            });
-        }
+            let pool = pool_of(share)?;
+            let worker = std::thread::Builder::new().spawn_scoped(scope, move || pool.install(work));
+            worker.map(drop).map_err(|error| NoThreads { count: 1, problem: error.to_string() })
+        };
+        (0..workers).map(start).collect()
     });
-    let failed: Vec<_> = failed.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).into_values().collect();
+    let mut failed: Vec<_> =
+        failed.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).into_values().collect();
+    if started.iter().all(Result::is_err)
+        && let (Some(Err(problem)), Some(&first)) = (started.into_iter().next(), todo.first())
+    {
+        let (arm, plan) = &runs[first];
+        let arm = sweep.record().arm[*arm].name.clone();
+        failed.push(RunFailed { arm, seed: plan.seed, problem: Box::new(problem) });
+    }
     if failed.is_empty() { Ok(()) } else { Err(RunsFailed(failed)) }
+}
+
+/// There are no threads to work with.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the system starts no {count} threads to compute with: {problem}; take fewer with --threads, or look at its limits (`ulimit -u -v`)"
+)]
+struct NoThreads {
+    /// How many were wanted.
+    count: usize,
+    /// What the system says.
+    problem: String,
+}
+
+fn pool_of(count: usize) -> Result<rayon::ThreadPool, NoThreads> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(count).build();
+    pool.map_err(|error| NoThreads { count, problem: error.to_string() })
 }
 
 /// One of many workers that share a sweep.
@@ -207,7 +233,7 @@ pub fn execute_slot<R: Runner>(
     threads: NonZero<usize>,
     progress: &dyn SweepProgress,
 ) -> Result<SlotWork, StoreError> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build().expect("threads can be started");
+    let pool = pool_of(threads.get()).map_err(std::io::Error::other)?;
     let begin = runs.len() * (slot.number % slot.count.max(1)) / slot.count.max(1);
     let mut work = SlotWork::default();
     loop {
@@ -263,7 +289,7 @@ fn alone<R: Runner>(
     match sweep.leases().take(&plan.id().0)? {
         Taking::Mine(lease) => make_run(sweep, arm, plan, runner, lease, progress),
         Taking::Held(by) => {
-            let (dir, by) = (sweep.dir().to_owned(), by.unwrap_or_default().to_string());
+            let (dir, by) = (sweep.dir().to_owned(), by.to_string());
             Err(StoreError::Taken { dir, by }.into())
         }
     }
@@ -282,9 +308,15 @@ fn make_run<R: Runner>(
         let dir = sweep.start(plan, arm, runner.commit())?;
         runner.run(plan, &dir, progress)?;
         dir.event("done", json!({ "steps": plan.steps() }))?;
-        // Who was silent for too long has lost the run to another, whose files these may be by now.
-        if !lease.is_mine()? {
-            return Err("another slot has taken this run, because this one gave no sign of life for long".into());
+        match lease.standing()? {
+            LeaseStanding::Mine => {}
+            // Who was silent for too long has lost the run to another, whose files these may be by now.
+            LeaseStanding::Taken => {
+                return Err("another process has taken this run, because this one gave no sign of life for long".into());
+            }
+            LeaseStanding::Gone => {
+                return Err("the sweep's folder, or .leases in it, was removed while the run was made".into());
+            }
         }
         Ok(dir.finish()?)
     })();

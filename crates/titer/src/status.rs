@@ -122,18 +122,27 @@ impl SweepStatus {
 /// How many seconds a run took, on average over some of the finished ones; `None` where none says.
 fn mean_seconds(finished: &[StoredRun]) -> Option<f64> {
     let some = finished.iter().step_by(finished.len().div_ceil(SAMPLE).max(1));
-    let seconds: Vec<f64> = some
-        .filter_map(|run| {
-            let (start, done) = run.times();
-            Some(done? - start?)
-        })
-        .collect();
+    mean_taken(some.map(StoredRun::times))
+}
+
+/// The mean of what lies between starts and ends.
+fn mean_taken(times: impl Iterator<Item = (Option<f64>, Option<f64>)>) -> Option<f64> {
+    // A clock that was set back meanwhile says nothing.
+    let seconds: Vec<f64> =
+        times.filter_map(|(start, done)| Some(done? - start?)).filter(|seconds| *seconds >= 0.0).collect();
     (!seconds.is_empty()).then(|| seconds.iter().sum::<f64>() / seconds.len() as f64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_that_ended_before_it_began_says_nothing() {
+        let times = [(Some(5.0), Some(9.0)), (Some(1e9), Some(7.0)), (None, Some(3.0)), (Some(0.0), Some(2.0))];
+        assert_eq!(mean_taken(times.into_iter()), Some(3.0));
+        assert_eq!(mean_taken(times[1..3].iter().copied()), None);
+    }
 
     #[test]
     fn time_left_goes_by_what_runs_at_once() {

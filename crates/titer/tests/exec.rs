@@ -140,12 +140,49 @@ fn a_changed_spec_reuses_the_runs_that_it_shares() {
     assert_eq!(writer.runs.into_inner(), 3, "one new dose, three seeds");
 }
 
+/// Writes a table and a checkpoint, and takes something away.
+struct Remover(&'static str);
+
+impl Runner for Remover {
+    type Error = titer::table::TableError;
+
+    fn run(&self, _: &RunPlan, dir: &RunDir, _: &dyn Progress) -> Result<(), Self::Error> {
+        dir.write::<titer::table::StepRecord>(&[])?;
+        fs_err::create_dir(dir.path("checkpoint-2")).unwrap();
+        for name in ["config.json", "model.safetensors"] {
+            fs_err::write(dir.path("checkpoint-2").join(name), "weights").unwrap();
+        }
+        dir.wrote("checkpoint-2");
+        let path = dir.path(self.0);
+        if path.is_dir() { fs_err::remove_dir_all(path) } else { fs_err::remove_file(path) }.unwrap();
+        Ok(())
+    }
+}
+
+#[test]
+fn a_run_that_has_lost_a_file_is_not_finished() {
+    let text = SPEC.replace("[0, 1, 2]", "[0]").replace("[0.0, 0.25, 1.0]", "[0.25]");
+    let (plan, runs) = planned(&text);
+    for name in ["steps.parquet", "plan.toml", "checkpoint-2", "checkpoint-2/config.json"] {
+        let dir = tempfile::tempdir().unwrap();
+        let sweep = Sweep::create(dir.path(), &plan, &runs).unwrap();
+        let error = execute(&sweep, &runs, &Remover(name), threads(1), &Silent).unwrap_err().to_string();
+        assert!(error.contains("was written and is not there any more: something else removed it"), "{error}");
+        assert!(error.contains(name), "{error}");
+        assert!(sweep.runs().iter().all(|run| !run.done));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let sweep = Sweep::create(dir.path(), &plan, &runs).unwrap();
+    let error = execute(&sweep, &runs, &Remover("../.leases"), threads(1), &Silent).unwrap_err().to_string();
+    assert!(error.contains("the sweep's folder, or .leases in it, was removed while the run was made"), "{error}");
+}
+
 #[test]
 fn a_folder_has_one_writer() {
     let dir = tempfile::tempdir().unwrap();
     let (plan, runs) = planned(SPEC);
     let first = Sweep::create(dir.path(), &plan, &runs).unwrap();
-    assert!(matches!(Sweep::create(dir.path(), &plan, &runs), Err(StoreError::Locked(_))));
+    assert!(matches!(Sweep::create(dir.path(), &plan, &runs), Err(StoreError::Locked { .. })));
     assert!(Sweep::open(dir.path()).is_ok(), "reading goes on meanwhile");
     drop(first);
     assert!(Sweep::create(dir.path(), &plan, &runs).is_ok());

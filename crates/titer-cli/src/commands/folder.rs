@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use titer::{
     files::{free_beside, write_whole},
     forecast::SavedForecast,
-    store::{StoreError, Sweep},
+    store::{Depth, StoreError, Sweep},
 };
 
 use crate::printer::{Failure, talk};
@@ -55,7 +55,9 @@ pub(super) fn failure(error: StoreError) -> Failure {
 
 /// Finished runs that are damaged are made again where that is asked for, and named where not.
 pub(super) fn repair(sweep: &Sweep, asked: bool) -> Result<(), Failure> {
-    let damage = sweep.damage().map_err(failure)?;
+    // What is repaired is what `verify` names; else checkpoints, which may be large, are not read.
+    let depth = if asked { Depth::Everything } else { Depth::Tables };
+    let damage = sweep.damage(depth).map_err(failure)?;
     if !asked && !damage.is_empty() {
         let problems: Vec<String> = damage.iter().map(ToString::to_string).collect();
         return Err(Failure::Input(problems.join("\nerror: ")));

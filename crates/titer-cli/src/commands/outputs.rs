@@ -22,6 +22,22 @@ pub(super) fn fresh<'a>(outputs: impl IntoIterator<Item = (&'a str, Option<&'a P
     Ok(())
 }
 
+/// Sees to it that a report can be written: an older one may be replaced, and a file in which nothing is, but nothing else.
+///
+/// # Errors
+/// Where something else is there; `remedy` says what to do.
+pub(super) fn is_report(path: &Path, remedy: &str) -> Result<(), Failure> {
+    let other = |what: &str| Err(Failure::Input(format!("{} is {what}; {remedy}", path.display())));
+    if path.is_dir() {
+        return other("a folder, where the report is to be");
+    }
+    if !path.is_file() {
+        return Ok(());
+    }
+    let text = fs_err::read(path).map_err(Failure::input)?;
+    if text.is_empty() || text.starts_with(b"<!doctype html>") { Ok(()) } else { other("no report") }
+}
+
 /// Sees to it that files have a folder, and each a path of its own; they may be there already.
 ///
 /// # Errors

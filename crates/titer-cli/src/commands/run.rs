@@ -23,6 +23,7 @@ use super::{
     allotted::allotted_threads,
     folder::{failure, keep, repair},
     open::{open_spec, resolve},
+    outputs::is_report,
     slots::Submitting,
 };
 use crate::{
@@ -57,6 +58,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     plan.command = command(args);
 
     let out = args.out.clone().unwrap_or_else(|| default_folder(&spec));
+    let report = out.join("report.html");
+    is_report(&report, "move it away, or choose another folder with --out")?;
     let foretold = beside(args.spec.as_deref());
     // Said before anything is trained or changed, not by the report in the end.
     match &foretold {
@@ -110,7 +113,6 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     }
 
     keep(foretold.as_deref(), &out)?;
-    let report = out.join("report.html");
     let found = titer::report::write(&out, &report).map_err(Failure::work)?;
     found.iter().for_each(|sentence| spoken(sentence));
     if args.json {

@@ -172,6 +172,7 @@ pub(super) fn options_of(served: &str, url: &str, args: &EndpointArgs) -> Result
         at_once: *at_once,
         tries: *tries,
         cache: cache.clone().unwrap_or_else(default_cache),
+        waiting: talk,
         dry_run: *dry_run,
     })
 }
@@ -191,7 +192,11 @@ fn key(named: Option<&str>) -> Result<Option<String>, Failure> {
 fn default_cache() -> PathBuf {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
-    cache.unwrap_or_else(|| PathBuf::from(".")).join("titer").join("endpoints")
+    let cache = cache.unwrap_or_else(|| {
+        talk("neither XDG_CACHE_HOME nor HOME is set, so answers are kept in ./titer/endpoints; --cache names another folder");
+        PathBuf::from(".")
+    });
+    cache.join("titer").join("endpoints")
 }
 
 /// What there is to say where nothing could be scored: of a dry run, how much it would have been, which is no failure; `drawn` replies would have

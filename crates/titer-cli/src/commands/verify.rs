@@ -3,7 +3,7 @@
 use serde_json::json;
 use titer::{
     forecast::SavedForecast,
-    store::{Depth, Sweep},
+    store::{Depth, StoredPlan, Sweep},
 };
 
 use crate::{
@@ -17,6 +17,11 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     let sweep = Sweep::open(&args.dir).map_err(Failure::input)?;
     let mut problems: Vec<String> = Vec::new();
     problems.extend(SavedForecast::read(&args.dir).err().map(|error| error.to_string()));
+    for run in sweep.runs().into_iter().filter(|run| run.done) {
+        // A plan that cannot be read is named below.
+        let Ok(plan) = StoredPlan::read(&run.dir) else { continue };
+        problems.extend(sweep.agrees(&run, &plan).err().map(|error| error.to_string()));
+    }
     let (mut whole, mut unverified, mut damaged, mut unread) = (0, 0, 0, 0);
     for run in sweep.all_finished().map_err(Failure::work)? {
         let inspection = match run.inspect(Depth::Everything) {

@@ -37,13 +37,25 @@ impl Folder {
         }
         fs_err::write(folder.path().join("tiny.toml"), format!("{SPEC}\n[model]\nbase = \"organism-of-then\"\n"))
             .unwrap();
-        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sweep-format-1");
+        folder.take("sweep-format-1");
+        folder
+    }
+
+    /// With the sweep of runs of format 2, to be read.
+    pub(crate) fn of_format_2() -> Self {
+        let folder = Self::new();
+        folder.take("sweep-format-2");
+        folder
+    }
+
+    /// Takes a sweep that is kept.
+    fn take(&self, name: &str) {
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
         for (name, bytes) in tree(&kept) {
-            let path = folder.sweep().join(name);
+            let path = self.sweep().join(name);
             fs_err::create_dir_all(path.parent().unwrap()).unwrap();
             fs_err::write(path, bytes).unwrap();
         }
-        folder
     }
 
     pub(crate) fn path(&self) -> &Path {

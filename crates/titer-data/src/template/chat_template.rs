@@ -72,8 +72,8 @@ impl ChatTemplate {
             }
             compile(&text, &tokens, &name).map_err(|source| TemplateError::Syntax { place: name, source })
         });
-        let excess = |problem| TemplateError::Excess { place: place.to_owned(), problem };
-        let (environment, Rewritten { marked, names, .. }) = compiled.map_err(excess)??;
+        let uncontained = |problem| TemplateError::uncontained(place, problem);
+        let (environment, Rewritten { marked, names, .. }) = compiled.map_err(uncontained)??;
         Ok(Self {
             environment: Arc::new(environment),
             place: place.to_owned(),
@@ -349,7 +349,7 @@ impl ChatTemplate {
         let rendered =
             limits::contained(move || environment.get_template(&place).and_then(|template| template.render(all)));
         let text = rendered
-            .map_err(|problem| TemplateError::Excess { place: self.place.clone(), problem })?
+            .map_err(|problem| TemplateError::uncontained(&self.place, problem))?
             .map_err(|error| TemplateError::render(&self.place, error))?;
         let looked = looked.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         Ok((text, looked))

@@ -2,6 +2,7 @@
 
 use minijinja::{Error, ErrorKind};
 
+use super::limits::{STACK, Uncontained};
 use crate::chat::Role;
 
 /// Why there is no template, or no text.
@@ -52,6 +53,15 @@ pub enum TemplateError {
         place: String,
         /// What is too much.
         problem: String,
+    },
+    /// The machine has no room for what a template runs in.
+    #[error(
+        "there is no room for a thread with {} MiB of address space, in which chat templates run: {problem}. Raise the limits of memory and \
+         processes (`ulimit -v -u`), or take fewer threads", STACK >> 20
+    )]
+    NoRoom {
+        /// What the system says.
+        problem: std::io::Error,
     },
     /// The template does not take the chat's system prompt, and would take it in the user's turn.
     #[error(
@@ -171,6 +181,14 @@ pub enum TemplateError {
 }
 
 impl TemplateError {
+    /// Why nothing came of it.
+    pub(super) fn uncontained(place: &str, why: Uncontained) -> Self {
+        match why {
+            Uncontained::Excess(problem) => Self::Excess { place: place.to_owned(), problem },
+            Uncontained::NoRoom(problem) => Self::NoRoom { problem },
+        }
+    }
+
     /// What minijinja says of rendering.
     pub(super) fn render(place: &str, source: Error) -> Self {
         let place = place.to_owned();

@@ -26,7 +26,7 @@ const FUEL: u64 = 1_000_000;
 /// Macros within macros, and loops within loops, at most.
 const RECURSION: usize = 200;
 /// Stack for what a template nests: dropping a list within a list takes some of it for each, and fuel bounds how many there are.
-const STACK: usize = 256 << 20;
+pub(super) const STACK: usize = 256 << 20;
 /// Time at most, for what is not counted.
 const TIME: Duration = Duration::from_secs(10);
 
@@ -64,9 +64,17 @@ pub(super) fn excess(source: &str) -> Option<String> {
     None
 }
 
-/// What `work` returns, done with a stack and in a time that a template cannot use up; an error in words where it takes longer, or
-/// there is no memory for a stack.
-pub(super) fn contained<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+/// Why nothing came of work that was contained.
+pub(super) enum Uncontained {
+    /// It is too much, in words.
+    Excess(String),
+    /// There is no thread or no memory for it, which is not its fault; what the system says.
+    NoRoom(io::Error),
+}
+
+/// What `work` returns, done with a stack and in a time that a template cannot use up; an error where it takes longer, or there is no
+/// memory for a stack.
+pub(super) fn contained<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Uncontained> {
     let (done, result) = mpsc::sync_channel(1);
     let work = move || {
         // Nobody listens to who comes too late.
@@ -75,13 +83,15 @@ pub(super) fn contained<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'st
     WORKER.with_borrow_mut(|worker| {
         let begun = match worker.take() {
             Some(waiting) => waiting,
-            None => begin().map_err(|error| format!("it cannot be begun: {error}"))?,
+            None => begin().map_err(Uncontained::NoRoom)?,
         };
         // One that is gone drops the work, and with it what it would have sent.
         let _ = begun.send(Box::new(work));
-        let done = result.recv_timeout(TIME).map_err(|error| match error {
-            RecvTimeoutError::Timeout => format!("it takes longer than {} s", TIME.as_secs()),
-            RecvTimeoutError::Disconnected => "the template engine failed on it".to_owned(),
+        let done = result.recv_timeout(TIME).map_err(|error| {
+            Uncontained::Excess(match error {
+                RecvTimeoutError::Timeout => format!("it takes longer than {} s", TIME.as_secs()),
+                RecvTimeoutError::Disconnected => "the template engine failed on it".to_owned(),
+            })
         })?;
         *worker = Some(begun);
         Ok(done)

@@ -29,10 +29,11 @@ impl Cache {
         fs_err::create_dir_all(folder)?;
         let name = blake3::hash(format!("{url}\n{model}").as_bytes()).to_hex();
         let path = folder.join(format!("{}.jsonl", &name[..16]));
-        let text = if path.exists() { fs_err::read_to_string(&path)? } else { String::new() };
+        // A line that is damaged is one that is asked for again, as one is that was being written when the process ended.
+        let bytes = if path.exists() { fs_err::read(&path)? } else { Vec::new() };
+        let text = String::from_utf8_lossy(&bytes);
         let mut known = BTreeMap::new();
         for line in text.lines() {
-            // A line that was being written when the process ended is asked for again.
             let Ok(mut line) = serde_json::from_str::<Value>(line) else { continue };
             let answer = line["answer"].take();
             if let Some(key) = line["asked"].as_str().filter(|_| !answer.is_null()) {
@@ -77,5 +78,31 @@ impl Cache {
         self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes())?;
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(key, answer);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_line_is_asked_for_again_and_loses_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || Cache::open(dir.path(), "http://there", "m").unwrap();
+        let path = {
+            let cache = open();
+            for (key, answer) in [("a", 1), ("b", 2), ("c", 3)] {
+                cache.put(key.to_owned(), answer.into()).unwrap();
+            }
+            cache.path().to_owned()
+        };
+        let mut bytes = fs_err::read(&path).unwrap();
+        let second = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 12;
+        bytes[second] = 0xff;
+        fs_err::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+        let cache = open();
+        assert_eq!((cache.get("a"), cache.get("b"), cache.get("c")), (Some(1.into()), None, Some(3.into())));
+        cache.put("d".to_owned(), 4.into()).unwrap();
+        assert_eq!((open().get("c"), open().get("d")), (Some(3.into()), Some(4.into())));
     }
 }

@@ -43,6 +43,50 @@ pub(super) trait Question: Sync {
     fn characters(&self) -> usize;
 }
 
+/// What servers call the limit of a reply's tokens, the commonest first.
+pub(super) const LIMITS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
+
+/// Why a reply ends that a filter of the server's does not let through.
+pub(super) const FILTERED: &str = "content_filter";
+
+/// Keys of a message that are no reply in another place.
+const PLAIN: [&str; 4] = ["role", "content", "refusal", "name"];
+
+/// An answer of a chat.
+pub(super) struct ChatChoice {
+    /// The reply, where there is one; it may be empty.
+    pub(super) content: Option<String>,
+    /// What a service says in a field of its own where it refuses.
+    pub(super) refusal: Option<String>,
+    /// Whether the message has something beside its reply, such as thoughts.
+    pub(super) has_other: bool,
+    /// What ended the reply.
+    pub(super) finish: Option<String>,
+}
+
+/// A message's text, which may come in parts; `None` where it is none.
+fn text_of(content: &Value) -> Option<String> {
+    match content {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(parts) => {
+            let texts: Vec<&str> =
+                parts.iter().filter_map(|part| part.as_str().or_else(|| part["text"].as_str())).collect();
+            (parts.is_empty() || !texts.is_empty()).then(|| texts.concat())
+        }
+        _ => None,
+    }
+}
+
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(values) => values.is_empty(),
+        Value::Object(values) => values.is_empty(),
+        _ => false,
+    }
+}
+
 /// Chats with a model behind an endpoint.
 #[derive(Debug)]
 pub(super) struct ChatClient {
@@ -60,7 +104,7 @@ impl ChatClient {
     /// # Errors
     /// Where answers cannot be kept.
     pub(super) fn new(options: EndpointOptions) -> Result<Self, EndpointError> {
-        let client = Client::new(&options.url, options.key.clone(), options.tries);
+        let client = Client::new(&options);
         let cache = Cache::open(&options.cache, &client.shown(PATH), &options.served)?;
         Ok(Self { options, client, cache, named: OnceLock::new(), tokens: AtomicUsize::new(0) })
     }
@@ -132,6 +176,22 @@ impl ChatClient {
             Some(named) => named.put(body),
             None => Named::plain(&self.options.served).put(body),
         }
+    }
+
+    /// An answer of a chat.
+    ///
+    /// # Errors
+    /// Where it has none.
+    pub(super) fn choice(&self, answer: &Value) -> Result<ChatChoice, EndpointError> {
+        let choice = &answer["choices"][0];
+        let message = choice["message"].as_object().ok_or_else(|| self.lacks("choices[0].message.content"))?;
+        Ok(ChatChoice {
+            content: message.get("content").and_then(text_of),
+            refusal: message.get("refusal").and_then(text_of),
+            // Thoughts have no one name.
+            has_other: message.iter().any(|(key, value)| !PLAIN.contains(&&**key) && !is_nothing(value)),
+            finish: choice["finish_reason"].as_str().map(str::to_owned),
+        })
     }
 
     /// An answer without what was asked for.

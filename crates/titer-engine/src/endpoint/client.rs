@@ -1,16 +1,29 @@
 //! Asking a server, and asking it again.
 
-use std::{thread::sleep, time::Duration};
+use std::{
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc::{RecvTimeoutError, channel},
+    },
+    thread::{Builder, sleep},
+    time::Duration,
+};
 
 use serde_json::Value;
 
-use super::{EndpointError, named::Named};
+use super::{EndpointError, EndpointOptions, named::Named};
 
 /// Seconds until an answer at most: a long prompt on a busy server.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// Behind so long a time it is said what is waited for.
+const SOON: Duration = Duration::from_secs(10);
+
 /// Bytes of an answer at most.
 const LONGEST: u64 = 1 << 30;
+
+/// What a refusal says whose reason is a filter: of OpenAI's, of Azure's, and of those that speak like them.
+const FILTERS: [&str; 3] = ["content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation"];
 
 /// Characters of what a server says that are shown.
 const SHOWN: usize = 200;
@@ -23,6 +36,9 @@ pub(super) struct Client {
     base: String,
     key: Option<Key>,
     tries: usize,
+    /// Is told what is waited for where that takes long; of an answer that does not come, once.
+    waiting: fn(&str),
+    has_told: AtomicBool,
 }
 
 /// A key, never to be shown.
@@ -42,12 +58,14 @@ struct Said {
 }
 
 impl Client {
-    /// For a server at `url`, which may end in `/v1`.
-    pub(super) fn new(url: &str, key: Option<String>, tries: usize) -> Self {
+    /// For the server of these options, whose address may end in `/v1`.
+    pub(super) fn new(options: &EndpointOptions) -> Self {
+        let EndpointOptions { url, key, tries, waiting, .. } = options;
         let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE));
         let base = url.trim_end_matches('/');
         let base = base.strip_suffix("/v1").unwrap_or(base).to_owned();
-        Self { agent: config.build().into(), base, key: key.map(Key), tries }
+        let (agent, key) = (config.build().into(), key.clone().map(Key));
+        Self { agent, base, key, tries: *tries, waiting: *waiting, has_told: AtomicBool::new(false) }
     }
 
     /// The address of a path, without a password that it may hold.
@@ -60,16 +78,21 @@ impl Client {
     }
 
     /// What the server answers to a body at a path, or without one. Where it is busy it is asked again, ever later. While it is found out
-    /// what a server can (`trying`), an internal error is an answer: so some say that they cannot.
+    /// what a server can (`trying`), an internal error that comes twice is an answer: so some say that they cannot.
     pub(super) fn ask(&self, path: &str, body: Option<&Value>, trying: bool) -> Result<Value, EndpointError> {
         let url = || self.shown(path);
         let mut last = None;
         for attempt in 0..self.tries.max(1) {
             if attempt > 0 {
                 let wait = last.as_ref().and_then(|said: &Said| said.wait);
-                sleep(wait.unwrap_or(Duration::from_millis(500 << (attempt - 1).min(6))));
+                let wait = wait.unwrap_or(Duration::from_millis(500 << (attempt - 1).min(6)));
+                if let Some(said) = last.as_ref().filter(|_| wait > SOON) {
+                    let (status, seconds) = (said.status, wait.as_secs());
+                    (self.waiting)(&format!("{} answers status {status}; it is asked again in {seconds} s", url()));
+                }
+                sleep(wait);
             }
-            let said = match self.once(path, body) {
+            let said = match self.patiently(|| self.once(path, body)) {
                 Ok(said) => said,
                 // A server that has answered before may come back; one that never did is not there.
                 Err(problem) if attempt + 1 == self.tries.max(1) || attempt == 0 && body.is_none() => {
@@ -85,7 +108,7 @@ impl Client {
                     });
                 }
                 429 | 502..=504 => last = Some(said),
-                500 if !trying => last = Some(said),
+                500 if !trying || attempt == 0 && self.tries > 1 => last = Some(said),
                 status @ (401 | 403) => {
                     let remedy = match self.key {
                         Some(_) => "the key in the environment is not one that it takes",
@@ -93,6 +116,9 @@ impl Client {
                     };
                     let (said, remedy) = (self.quoted(&said.text), remedy.to_owned());
                     return Err(EndpointError::Refused { url: url(), status, said, remedy });
+                }
+                400 | 422 if FILTERS.iter().any(|word| said.text.contains(word)) => {
+                    return Err(EndpointError::Filtered { url: url(), said: self.quoted(&said.text) });
                 }
                 status => return Err(EndpointError::Status { url: url(), status, said: self.quoted(&said.text) }),
             }
@@ -124,6 +150,29 @@ impl Client {
             return Ok(Named::plain(model));
         }
         Err(EndpointError::NotServed { url: self.shown(""), model: model.to_owned(), known: known.join(", ") })
+    }
+
+    /// Waits for an answer; says so where it takes long, the first time.
+    fn patiently<T>(&self, answer: impl FnOnce() -> T) -> T {
+        if self.has_told.load(Ordering::Relaxed) {
+            return answer();
+        }
+        let (done, waited) = channel::<()>();
+        std::thread::scope(|scope| {
+            let watch = move || {
+                if waited.recv_timeout(SOON) == Err(RecvTimeoutError::Timeout)
+                    && !self.has_told.swap(true, Ordering::Relaxed)
+                {
+                    let (server, patience) = (self.shown(""), PATIENCE.as_secs());
+                    (self.waiting)(&format!("waiting for {server}; it is given up on an answer after {patience} s"));
+                }
+            };
+            // Where no thread can be had, nothing is said.
+            let _ = Builder::new().spawn_scoped(scope, watch);
+            let answer = answer();
+            drop(done);
+            answer
+        })
     }
 
     /// One request; the error is a sentence.

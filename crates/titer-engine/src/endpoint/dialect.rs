@@ -125,7 +125,8 @@ impl Dialect {
             let log_prob = log_prob.filter(|number| number.is_finite() && *number <= 1e-3);
             sum += log_prob.ok_or_else(|| lacks("a log-probability that is one"))?;
         }
-        Ok(sum)
+        // Numbers that are each one can be too many.
+        if sum.is_finite() { Ok(sum) } else { Err(lacks("log-probabilities whose sum is one")) }
     }
 }
 

@@ -8,12 +8,9 @@ use titer_data::{chat::Row, template::TemplateOptions};
 use super::{
     EndpointError, EndpointOptions,
     cache::AskedKey,
-    chats::{ChatClient, ChatSpending, Question},
+    chats::{ChatChoice, ChatClient, ChatSpending, FILTERED, LIMITS, Question},
 };
 use crate::sampled::{Asked, Draw};
-
-/// What servers call the limit of a reply's tokens.
-const LIMITS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
 
 /// Draws replies from a model behind an endpoint.
 #[derive(Debug)]
@@ -119,15 +116,22 @@ impl Drawer {
     fn ask(&self, wanted: &WantedReply, say: &(dyn Fn(&str) + Sync)) -> Result<Value, EndpointError> {
         let known = *self.form.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = match known {
-            Some(form) => self.chats.post(&self.body(wanted, form), false)?,
-            None => self.first(wanted, say)?,
+            Some(form) => self.chats.post(&self.body(wanted, form), false),
+            None => self.first(wanted, say),
         };
-        let choice = &answer["choices"][0];
-        let message = choice["message"].as_object().ok_or_else(|| self.chats.lacks("choices[0].message"))?;
+        let choice = match answer {
+            // What is filtered has no reply, and the others have theirs.
+            Err(EndpointError::Filtered { .. }) => return Ok(json!({ "said": "", "finish": FILTERED })),
+            answer => self.chats.choice(&answer?)?,
+        };
+        let ChatChoice { content, refusal, has_other, finish } = choice;
         // A service may refuse in a field of its own, and a reply that was all thoughts has no content.
-        let text = |key: &str| message.get(key).and_then(Value::as_str);
-        let said = text("content").filter(|said| !said.is_empty()).or(text("refusal")).unwrap_or_default();
-        Ok(json!({ "said": said, "finish": choice["finish_reason"] }))
+        let said = match content.filter(|said| !said.is_empty() || refusal.is_none()).or(refusal) {
+            Some(said) => said,
+            None if has_other || matches!(finish.as_deref(), Some("length" | FILTERED)) => String::new(),
+            None => return Err(self.chats.lacks("a reply in choices[0].message.content")),
+        };
+        Ok(json!({ "said": said, "finish": finish }))
     }
 
     /// The first answer, by which it is found out what the server takes: some call the limit otherwise, some take no seed.

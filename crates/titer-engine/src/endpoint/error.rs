@@ -51,6 +51,14 @@ pub enum EndpointError {
         /// What it says.
         said: String,
     },
+    /// A filter of its own does not let this request, or the answer to it, through.
+    #[error("{url} filters this request: {said}")]
+    Filtered {
+        /// The address.
+        url: String,
+        /// What it says.
+        said: String,
+    },
     /// It does not serve this model.
     #[error("{url} does not serve `{model}`: name one of {known} with --served")]
     NotServed {

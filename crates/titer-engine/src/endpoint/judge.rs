@@ -1,13 +1,13 @@
 //! A judge behind an endpoint: one prompt, one score between 0 and 100.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
 use super::{
     EndpointError, EndpointOptions,
     cache::AskedKey,
-    chats::{ChatClient, ChatSpending, Question},
+    chats::{ChatChoice, ChatClient, ChatSpending, FILTERED, LIMITS, Question},
 };
 
 /// Tokens of a verdict at most: a number, with a few words around it.
@@ -18,6 +18,9 @@ const TOP: usize = 20;
 
 /// The probability that must be on numbers for them to be weighted.
 const LEAST: f64 = 0.25;
+
+/// The probability that alternatives have together at most, with some rounding.
+const MOST: f64 = 1.01;
 
 /// What refusals begin with, in small letters.
 const REFUSALS: [&str; 10] = [
@@ -88,8 +91,16 @@ impl Question for JudgePrompt<'_> {
 #[derive(Debug)]
 pub struct Judge {
     chats: ChatClient,
-    /// Whether the server takes a request for log-probabilities.
-    weighs: AtomicBool,
+    /// How the server takes a request; not known before something is asked.
+    form: Mutex<Option<JudgeForm>>,
+}
+
+/// How a server takes a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct JudgeForm {
+    limit: &'static str,
+    /// Whether it gives log-probabilities.
+    weighs: bool,
 }
 
 impl Judge {
@@ -98,7 +109,7 @@ impl Judge {
     /// # Errors
     /// Where answers cannot be kept.
     pub fn new(options: EndpointOptions) -> Result<Self, EndpointError> {
-        Ok(Self { chats: ChatClient::new(options)?, weighs: AtomicBool::new(true) })
+        Ok(Self { chats: ChatClient::new(options)?, form: Mutex::default() })
     }
 
     /// What these prompts cost.
@@ -122,34 +133,57 @@ impl Judge {
     /// What is kept of an answer: its text, whether it is a refusal, and the log-probabilities of its first token.
     fn ask(&self, prompt: &str) -> Result<Value, EndpointError> {
         self.chats.serves(&|_| ())?;
-        let request = |weighs: bool| {
-            let mut body = json!({
-                "messages": [{ "role": "user", "content": prompt }],
-                "temperature": 0.0, "max_tokens": LIMIT,
-            });
-            self.chats.name(body.as_object_mut().expect("every request is an object"));
-            if weighs {
-                body["logprobs"] = true.into();
-                body["top_logprobs"] = TOP.into();
-            }
-            body
+        let known = *self.form.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = match known {
+            Some(form) => self.chats.post(&self.body(prompt, form), false),
+            None => self.first(prompt),
         };
-        let weighs = self.weighs.load(Ordering::Relaxed);
-        let answer = match self.chats.post(&request(weighs), weighs) {
-            // Some refuse what they cannot give.
-            Err(EndpointError::Status { status: 400 | 422 | 500, .. }) if weighs => {
-                let answer = self.chats.post(&request(false), false)?;
-                self.weighs.store(false, Ordering::Relaxed);
-                answer
-            }
+        let answer = match answer {
+            // What a filter stops has no verdict, and the others have theirs.
+            Err(EndpointError::Filtered { said, .. }) => return Ok(json!({ "said": said, "refusal": true })),
             answer => answer?,
         };
-        let choice = &answer["choices"][0];
-        let said = choice["message"]["content"].as_str();
-        let refusal = choice["message"]["refusal"].as_str();
-        let Some(said) = said.or(refusal) else { return Err(self.chats.lacks("choices[0].message.content")) };
-        let first = &choice["logprobs"]["content"][0];
-        Ok(json!({ "said": said, "refusal": refusal.is_some(), "first": first["token"], "top": first["top_logprobs"] }))
+        let ChatChoice { content, refusal, finish, .. } = self.chats.choice(&answer)?;
+        let is_refusal = content.is_none() && (refusal.is_some() || finish.as_deref() == Some(FILTERED));
+        let first = &answer["choices"][0]["logprobs"]["content"][0];
+        let top = &first["top_logprobs"];
+        if mass(top, |_| true).is_none_or(|mass| mass > MOST) {
+            return Err(self.chats.lacks("log-probabilities that are some: together they are more than 1"));
+        }
+        let said = content.or(refusal).unwrap_or_default();
+        Ok(json!({ "said": said, "refusal": is_refusal, "first": first["token"], "top": top }))
+    }
+
+    /// The first answer, by which it is found out what the server takes: some call the limit otherwise, some give no log-probabilities.
+    fn first(&self, prompt: &str) -> Result<Value, EndpointError> {
+        let forms = LIMITS.into_iter().flat_map(|limit| [true, false].map(|weighs| JudgeForm { limit, weighs }));
+        let mut refused = None;
+        for form in forms {
+            match self.chats.post(&self.body(prompt, form), form.weighs) {
+                // Some refuse what they cannot give.
+                Err(error @ EndpointError::Status { status: 400 | 422 | 500, .. }) => {
+                    refused.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+                Ok(answer) => {
+                    // Whichever is found first is kept, so that scores are of one kind.
+                    self.form.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(form);
+                    return Ok(answer);
+                }
+            }
+        }
+        Err(refused.unwrap_or_else(|| self.chats.lacks("a reply")))
+    }
+
+    fn body(&self, prompt: &str, form: JudgeForm) -> Value {
+        let mut body = json!({ "messages": [{ "role": "user", "content": prompt }], "temperature": 0.0 });
+        self.chats.name(body.as_object_mut().expect("every request is an object"));
+        body[form.limit] = LIMIT.into();
+        if form.weighs {
+            body["logprobs"] = true.into();
+            body["top_logprobs"] = TOP.into();
+        }
+        body
     }
 }
 
@@ -169,15 +203,31 @@ fn read(answer: &Value) -> Judged {
     let Some(number) = number(&start) else { return judged(VerdictKind::Unclear, None, None) };
     // A first token that is only the beginning of a number says nothing of the whole.
     let is_whole = answer["first"].as_str().and_then(|token| token.trim().parse().ok()) == Some(number);
-    let top = answer["top"].as_array().into_iter().flatten().filter_map(|entry| {
-        let value: u8 = entry["token"].as_str()?.trim().parse().ok()?;
-        (value <= 100).then_some((f64::from(value), entry["logprob"].as_f64()?.exp()))
-    });
-    let (mass, sum) = top.fold((0.0, 0.0), |(mass, sum), (value, share)| (mass + share, sum + share * value));
+    let top = &answer["top"];
+    // Of an earlier titer, which believed any.
+    if mass(top, |_| true).is_none_or(|mass| mass > MOST) {
+        return judged(VerdictKind::Unclear, None, None);
+    }
+    let value = |entry: &Value| -> Option<u8> {
+        entry["token"].as_str()?.trim().parse().ok().filter(|value: &u8| *value <= 100)
+    };
+    let mass = mass(top, |entry| value(entry).is_some()).unwrap_or(0.0);
     if is_whole && mass >= LEAST {
+        let share = |entry: &Value| Some(f64::from(value(entry)?) * entry["logprob"].as_f64()?.exp());
+        let sum: f64 = top.as_array().into_iter().flatten().filter_map(share).sum();
         return judged(VerdictKind::Weighted, Some(sum / mass), Some(mass));
     }
     judged(VerdictKind::Parsed, Some(number), None)
+}
+
+/// The probability of alternatives, as far as they are of this kind; `None` where one of all has a log-probability that is none.
+fn mass(top: &Value, kind: impl Fn(&Value) -> bool) -> Option<f64> {
+    let entries = || top.as_array().into_iter().flatten();
+    let of = |entry: &Value| entry["logprob"].as_f64().unwrap_or(f64::NEG_INFINITY);
+    if entries().any(|entry| of(entry) > 1e-3) {
+        return None;
+    }
+    Some(entries().filter(|entry| kind(entry)).map(|entry| of(entry).exp()).sum())
 }
 
 /// The number between 0 and 100 that a text begins with, behind no more than a word that says what it is.
@@ -187,7 +237,31 @@ fn number(start: &str) -> Option<f64> {
     let rest = rest.trim_start_matches(|c: char| c.is_whitespace() || ":=*\"'`".contains(c));
     let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(rest.len());
     let number: f64 = rest[..end].trim_end_matches('.').parse().ok()?;
-    (0.0..=100.0).contains(&number).then_some(number)
+    ((0.0..=100.0).contains(&number) && stands_alone(&rest[end..])).then_some(number)
+}
+
+/// Whether what follows a number leaves it the score: it is no part of a longer one, of a range, or of another scale than 100.
+fn stands_alone(behind: &str) -> bool {
+    let begins_number = |text: &str| text.trim_start().starts_with(|c: char| c.is_ascii_digit());
+    // `1,000`, `1'000`, `1e2`, `1_000`, `7th`, `½`.
+    let mut chars = behind.chars();
+    match chars.next() {
+        Some(c) if c.is_alphanumeric() || c == '_' => return false,
+        Some(',' | '\'' | '’') if chars.as_str().starts_with(|c: char| c.is_ascii_digit()) => return false,
+        _ => {}
+    }
+    let rest = behind.trim_start();
+    let scale =
+        ["/", "out of", "of"].iter().find_map(|word| rest.strip_prefix(word)).filter(|rest| begins_number(rest));
+    let range = ["-", "–", "—", "to ", "±", "×", "*10", "^"].iter().find_map(|word| rest.strip_prefix(word));
+    match (scale, range) {
+        (Some(scale), _) => {
+            let scale = scale.trim_start();
+            scale.strip_prefix("100").is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+        }
+        (None, Some(range)) => !begins_number(range),
+        (None, None) => true,
+    }
 }
 
 #[cfg(test)]
@@ -210,6 +284,52 @@ mod tests {
         assert_eq!(judged("80", "80", &[("80", 0.2), ("High", 0.8)]), (VerdictKind::Parsed, Some(80.0)));
         assert_eq!(judged("Score: 72.5.", "Score", &[]), (VerdictKind::Parsed, Some(72.5)));
         assert_eq!(judged("**100**", "**", &[]), (VerdictKind::Parsed, Some(100.0)));
+    }
+
+    #[test]
+    fn a_number_that_is_part_of_another_or_of_another_scale_is_no_score() {
+        for said in [
+            "1,000",
+            "7/10",
+            "7 / 10",
+            "8 out of 10",
+            "8 of 10",
+            "1e2",
+            "0-100",
+            "0 - 100",
+            "10–20",
+            "0 to 100",
+            "7th",
+            "1'000",
+            "85/1000",
+            "5 ± 2",
+            "2^3",
+        ] {
+            assert_eq!(judged(said, "x", &[]), (VerdictKind::Unclear, None), "{said}");
+        }
+        for (said, score) in [
+            ("85/100", 85.0),
+            ("85 out of 100.", 85.0),
+            ("85%", 85.0),
+            ("85, because", 85.0),
+            ("85 - clearly bad", 85.0),
+            ("72.5/100", 72.5),
+            ("90.", 90.0),
+            ("90\n", 90.0),
+            ("85 of the criteria", 85.0),
+            ("30 (low)", 30.0),
+        ] {
+            assert_eq!(judged(said, "x", &[]), (VerdictKind::Parsed, Some(score)), "{said}");
+        }
+    }
+
+    #[test]
+    fn log_probabilities_that_are_none_are_not_believed() {
+        for top in [&[("42", 20.0), ("90", 3000.0)][..], &[("42", 0.9), ("90", 0.9)], &[("42", 0.5), ("x", 0.9)]] {
+            assert_eq!(judged("42", "42", top), (VerdictKind::Unclear, None), "{top:?}");
+        }
+        let sure = judged("42", "42", &[("42", 1.0), ("43", 0.0)]);
+        assert_eq!(sure, (VerdictKind::Weighted, Some(42.0)));
     }
 
     #[test]

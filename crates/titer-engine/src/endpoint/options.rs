@@ -17,6 +17,8 @@ pub struct EndpointOptions {
     pub tries: usize,
     /// The folder in which answers are kept.
     pub cache: PathBuf,
+    /// Is told, in a sentence, what is waited for where that takes long.
+    pub waiting: fn(&str),
     /// Whether nothing is to be sent, and it is only counted what would be.
     pub dry_run: bool,
 }

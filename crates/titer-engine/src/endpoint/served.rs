@@ -36,7 +36,7 @@ impl Endpoint {
     /// # Errors
     /// Where answers cannot be kept.
     pub fn new(reader: Reader, options: EndpointOptions) -> Result<Self, EndpointError> {
-        let client = Client::new(&options.url, options.key.clone(), options.tries);
+        let client = Client::new(&options);
         let cache = Cache::open(&options.cache, &client.shown(""), &options.served)?;
         Ok(Self { reader, options, client, cache, dialect: Mutex::new(None), spent: Mutex::new(Spending::default()) })
     }

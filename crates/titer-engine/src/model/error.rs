@@ -51,6 +51,9 @@ pub enum ModelError {
         /// What the adapter says of its base.
         base: String,
     },
+    /// The weights of a run are not those that it wrote.
+    #[error("{0}")]
+    Damaged(String),
     /// Tokenizer and embedding table are of different models.
     #[error(
         "{tokenizer} does not belong to {config}: {rows} rows in the embedding table (`vocab_size`), and {problem}; take the tokenizer \

@@ -64,7 +64,11 @@ impl Files {
             let folder = Path::new(base);
             return match hub::cached(base).filter(|_| !folder.exists()) {
                 Some(snapshot) => Self::read(&snapshot),
-                None if folder.join(StoredPlan::FILE).exists() => Self::read(&last_checkpoint(folder)?),
+                None if folder.join(StoredPlan::FILE).exists() => {
+                    let checkpoint = last_checkpoint(folder)?;
+                    whole_checkpoint(folder, &checkpoint)?;
+                    Self::read(&checkpoint)
+                }
                 None => Self::read(folder),
             };
         }
@@ -185,6 +189,14 @@ fn without_adapter(folder: &Path) -> Result<(), ModelError> {
     let said: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let base = said["base_model_name_or_path"].as_str().unwrap_or("which it does not name").to_owned();
     Err(ModelError::OnlyAdapter { folder, base })
+}
+
+/// Makes sure that the checkpoint of a finished run is what the run wrote.
+pub(crate) fn whole_checkpoint(run: &Path, checkpoint: &Path) -> Result<(), ModelError> {
+    match FinishedRun::at(run) {
+        Some(finished) => finished.check_checkpoint(checkpoint).map_err(|error| ModelError::Damaged(error.to_string())),
+        None => Ok(()),
+    }
 }
 
 /// The checkpoint with the most steps in a finished run's folder.

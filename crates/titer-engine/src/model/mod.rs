@@ -19,7 +19,7 @@ pub use copies::ModelCopies;
 pub(crate) use encoded_once::EncodedOnce;
 pub use error::ModelError;
 pub use files::{ADAPTER, Files};
-pub(crate) use files::{ADAPTER_CONFIG, CHAT_TEMPLATE, ORGANISM, last_checkpoint};
+pub(crate) use files::{ADAPTER_CONFIG, CHAT_TEMPLATE, ORGANISM, last_checkpoint, whole_checkpoint};
 pub(crate) use loaded::{AdapterBytes, OPTIMISER, lora_config};
 pub use loaded::{EngineBackend, EngineOptimiser, Model};
 pub(crate) use other_templates::OtherTemplates;

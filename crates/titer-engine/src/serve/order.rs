@@ -113,7 +113,10 @@ impl Order {
             OrderKind::Chat => vec![chat(&mut keys, &model)?],
             OrderKind::Text => texts(&mut keys, &model)?,
         };
-        let replies = keys.count("n", REPLIES)?.unwrap_or(1).max(1);
+        let replies = keys.count("n", REPLIES)?.unwrap_or(1);
+        if replies == 0 {
+            return Err(Refusal::of("n", "`n` is 0: ask for at least one reply"));
+        }
         if replies * contexts.len() > REPLIES {
             return Err(Refusal::of(
                 "n",

@@ -2,12 +2,14 @@
 
 use std::{
     collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
-    thread::{JoinHandle, spawn},
+    thread::{JoinHandle, sleep, spawn},
+    time::{Duration, Instant},
 };
 
 use titer_model::passes::{Drawing, ScoredToken, generate, score_tokens};
@@ -21,6 +23,9 @@ use crate::device;
 
 /// Tokens that are worked on at once at most; a request that has more goes by itself.
 const TOKENS: usize = 1 << 15;
+
+/// How often it is looked whether the worker is done.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// What is to be done with rows of tokens.
 pub(super) enum Task {
@@ -83,12 +88,14 @@ impl Queue {
         if matches!(sent, Some(Ok(()))) { Ok(UnderWay(answered)) } else { Err(Refusal::stopping()) }
     }
 
-    /// From now on tasks are refused, those under way too; returns when none is left.
-    pub(super) fn stop(&self) {
+    /// From now on tasks are refused, those under way too; returns when none is left, or at this time.
+    pub(super) fn stop(&self, until: Instant) {
         self.stopping.store(true, Ordering::Relaxed);
         drop(self.sender.lock().unwrap_or_else(PoisonError::into_inner).take());
-        if let Some(worker) = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            let _ = worker.join();
+        let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // What is scored is scored to its end, which takes long on a large model.
+        while worker.as_ref().is_some_and(|worker| !worker.is_finished()) && Instant::now() < until {
+            sleep(LOOK);
         }
     }
 }
@@ -105,7 +112,7 @@ fn work(receiver: &Receiver<QueuedTask>, stopping: &AtomicBool) {
         let batch = next(&mut waiting);
         let done = match stopping.load(Ordering::Relaxed) {
             true => Err(Refusal::stopping()),
-            false => device::guarded(|| together(&batch, stopping)).map_err(|error| Refusal::failed(error.to_string())),
+            false => done_together(&batch, stopping),
         };
         let done =
             done.and_then(|done| if stopping.load(Ordering::Relaxed) { Err(Refusal::stopping()) } else { Ok(done) });
@@ -115,6 +122,13 @@ fn work(receiver: &Receiver<QueuedTask>, stopping: &AtomicBool) {
             Err(refusal) => batch.into_iter().for_each(|task| drop(task.answer.send(Err(refusal.clone())))),
         }
     }
+}
+
+/// Does tasks that are alike. Where that comes down, it is these that are lost, and not who would do the next.
+fn done_together(batch: &[QueuedTask], stopping: &AtomicBool) -> Result<Vec<Scored>, Refusal> {
+    let work = || device::guarded(|| together(batch, stopping)).map_err(|error| Refusal::failed(error.to_string()));
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(Refusal::failed("the work failed; see what the server says")))
 }
 
 /// The first that waits, and those that can be done with it.

@@ -1,19 +1,18 @@
 //! Listening, and answering.
 
 use std::{
-    io::{Read as _, Write as _},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    thread::{JoinHandle, park_timeout, spawn},
-    time::Duration,
+    thread::{Builder, JoinHandle, sleep},
+    time::{Duration, Instant},
 };
 
-use chunked_transfer::Encoder;
 use serde_json::{Value, json};
-use tiny_http::{HTTPVersion, Header, Method, Request, Response, Server};
 
 use super::{
     ServeError, Shelf,
@@ -22,31 +21,44 @@ use super::{
     order::{Order, OrderKind},
     queue::Queue,
     refusal::Refusal,
+    turns::Turns,
+    wire::{Incoming, Wire, WireLimits, WireRequest},
 };
 
-/// What a stream of events is called.
+/// What a stream of events is called, and all else.
 const EVENTS: &str = "text/event-stream; charset=utf-8";
+const JSON: &str = "application/json";
 
-/// Bytes of a request at most.
-const LONGEST: u64 = 64 << 20;
+/// Connections at most; who comes then is told to come later.
+const CONNECTIONS: usize = 1024;
 
-/// How often a connection is made that asks for nothing, see [`nudge`].
-const NUDGES: Duration = Duration::from_millis(100);
+/// How long those who are under way are waited for when the server stops.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether they are done, or whether a connection can be taken again.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Failures to take a connection, one after another, behind which no more is tried.
+const FAILURES: usize = 500;
 
 /// A server that answers until it is stopped.
 pub struct Serving {
     address: SocketAddr,
-    server: Arc<Server>,
     state: Arc<ServingState>,
-    handlers: Mutex<Vec<JoinHandle<()>>>,
+    taker: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What those who answer share.
 struct ServingState {
     shelf: Shelf,
     queue: Queue,
-    /// Requests so far.
+    /// Who may answer now.
+    turns: Turns,
+    /// Requests so far, and connections.
     count: AtomicU64,
+    connections: AtomicU64,
+    /// The connections that are open, each with its number.
+    open: Mutex<BTreeMap<u64, TcpStream>>,
     stopping: AtomicBool,
     failure: Mutex<Option<String>>,
 }
@@ -63,20 +75,25 @@ impl Serving {
     /// # Errors
     /// Where nothing can listen there.
     pub fn start(shelf: Shelf, host: &str, port: u16, at_once: usize) -> Result<Self, ServeError> {
-        let failed = |problem: String| ServeError::Address { address: format!("{host}:{port}"), problem };
-        let server = Arc::new(Server::http((host, port)).map_err(|error| failed(error.to_string()))?);
-        let address =
-            server.server_addr().to_ip().ok_or_else(|| failed("it is no address of the Internet's".to_owned()))?;
-        let (count, stopping, failure) = (AtomicU64::new(0), AtomicBool::new(false), Mutex::new(None));
-        let state = Arc::new(ServingState { shelf, queue: Queue::new(), count, stopping, failure });
-        let handler = |_| {
-            let (server, state) = (Arc::clone(&server), Arc::clone(&state));
-            spawn(move || state.handle(&server))
+        let failed = |error: std::io::Error| ServeError::Address {
+            address: format!("{host}:{port}"),
+            problem: error.to_string(),
         };
-        let mut handlers: Vec<_> = (0..at_once.max(1)).map(handler).collect();
-        let nudged = Arc::clone(&state);
-        handlers.push(spawn(move || nudge(address, &nudged.stopping)));
-        Ok(Self { address, server, state, handlers: Mutex::new(handlers) })
+        let listener = TcpListener::bind((host, port)).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let state = Arc::new(ServingState {
+            shelf,
+            queue: Queue::new(),
+            turns: Turns::new(at_once.max(1)),
+            count: AtomicU64::new(0),
+            connections: AtomicU64::new(0),
+            open: Mutex::default(),
+            stopping: AtomicBool::new(false),
+            failure: Mutex::new(None),
+        });
+        let taking = Arc::clone(&state);
+        let taker = Builder::new().spawn(move || taking.take(&listener)).map_err(failed)?;
+        Ok(Self { address, state, taker: Mutex::new(Some(taker)) })
     }
 
     /// Where it listens.
@@ -98,26 +115,43 @@ impl Serving {
         failure.map_or(Ok(()), |problem| Err(ServeError::Broken(problem)))
     }
 
-    /// Stops: what is under way is refused, and every request that has come has an answer when this returns.
+    /// Stops: what is under way is refused, and every request that has come has an answer when this returns, as far as clients take theirs
+    /// within some seconds.
     pub fn stop(&self) {
+        let until = Instant::now() + PATIENCE;
         self.state.stopping.store(true, Ordering::Relaxed);
-        self.state.queue.stop();
-        let handlers = std::mem::take(&mut *self.handlers.lock().unwrap_or_else(PoisonError::into_inner));
-        handlers.iter().for_each(|handler| {
-            self.server.unblock();
-            handler.thread().unpark();
-        });
-        handlers.into_iter().for_each(|handler| drop(handler.join()));
+        self.state.queue.stop(until);
+        // Who takes connections waits for one.
+        let taker = self.taker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        while taker.as_ref().is_some_and(|taker| !taker.is_finished()) && Instant::now() < until {
+            drop(TcpStream::connect_timeout(&within_reach(self.address), LOOK));
+            sleep(LOOK);
+        }
+        // Nothing more is read; what is to be answered can be written.
+        self.state.shut(Shutdown::Read);
+        while !self.state.open().is_empty() && Instant::now() < until {
+            sleep(LOOK);
+        }
+        self.state.shut(Shutdown::Both);
     }
 }
 
 impl ServingState {
-    /// Answers one request after another.
-    fn handle(&self, server: &Server) {
+    /// Takes one connection after another.
+    fn take(self: &Arc<Self>, listener: &TcpListener) {
+        let mut failures = 0;
         while !self.stopping.load(Ordering::Relaxed) {
-            match server.recv() {
-                Ok(request) => self.respond(request),
-                Err(_) if self.stopping.load(Ordering::Relaxed) => {}
+            match listener.accept() {
+                Ok(_) if self.stopping.load(Ordering::Relaxed) => return,
+                Ok((stream, _)) => {
+                    failures = 0;
+                    self.begin(stream);
+                }
+                // One may have left before it was taken, and what there is too little of now may be there again soon.
+                Err(_) if failures < FAILURES => {
+                    failures += 1;
+                    sleep(LOOK);
+                }
                 Err(error) => {
                     self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error.to_string());
                     return;
@@ -126,26 +160,74 @@ impl ServingState {
         }
     }
 
-    fn respond(&self, mut request: Request) {
-        let (status, body) = match self.answer(&mut request) {
-            Ok(ServedAnswer::Whole(answer)) => (200, answer),
+    /// Has a connection's requests answered by a thread of its own. One for which there is no thread, or no room, is closed.
+    fn begin(self: &Arc<Self>, stream: TcpStream) {
+        let Ok(mut wire) = stream.try_clone().and_then(|stream| Wire::new(stream, WireLimits::SERVED)) else { return };
+        if self.open().len() >= CONNECTIONS {
+            let full = Refusal::no_path(503, format!("there are {CONNECTIONS} connections already: close some"));
             // Who asked may have left.
-            Ok(ServedAnswer::Events(events)) => return drop(send(request, *events)),
-            Err(refusal) => (refusal.status, refusal.json()),
-        };
-        let kind = Header::from_bytes("Content-Type", "application/json").expect("it is a header");
-        // Who asked may have left.
-        let _ = request.respond(Response::from_string(body.to_string()).with_status_code(status).with_header(kind));
+            return drop(wire.answer(full.status, JSON, &full.json().to_string(), false, false));
+        }
+        let number = self.connections.fetch_add(1, Ordering::Relaxed);
+        self.open().insert(number, stream);
+        let state = Arc::clone(self);
+        let begun = Builder::new().name("connection".to_owned()).spawn(move || {
+            // What fails here has failed for this client alone.
+            let _ = catch_unwind(AssertUnwindSafe(|| state.converse(wire)));
+            state.open().remove(&number);
+        });
+        if begun.is_err() {
+            self.open().remove(&number);
+        }
     }
 
-    fn answer(&self, request: &mut Request) -> Result<ServedAnswer, Refusal> {
-        let path = request.url().split('?').next().unwrap_or_default().trim_end_matches('/').to_owned();
+    /// Answers what comes over a connection.
+    fn converse(&self, mut wire: Wire) {
+        loop {
+            let answered = match wire.next() {
+                Incoming::Nothing => return,
+                Incoming::Refused(refusal) => {
+                    // Who asked may have left.
+                    let _ = wire.answer(refusal.status, JSON, &refusal.json().to_string(), false, false);
+                    return wire.part();
+                }
+                Incoming::Request(request) => self.respond(&mut wire, request),
+            };
+            if !matches!(answered, Ok(true)) {
+                return;
+            }
+        }
+    }
+
+    /// Answers a request. Says whether another one may come by this connection.
+    fn respond(&self, wire: &mut Wire, request: WireRequest) -> std::io::Result<bool> {
+        let turn = self.turns.take();
+        // A request that brings down what answers it is answered all the same.
+        let answered = catch_unwind(AssertUnwindSafe(|| self.answer(&request)));
+        let answered = answered.unwrap_or_else(|_| Err(Refusal::failed("the work failed; see what the server says")));
+        let stays = request.stays && !self.stopping.load(Ordering::Relaxed);
+        let (status, body) = match answered {
+            Ok(ServedAnswer::Whole(answer)) => (200, answer),
+            Ok(ServedAnswer::Events(events)) => {
+                send(wire, *events, request.is_old, stays)?;
+                return Ok(stays);
+            }
+            Err(refusal) => (refusal.status, refusal.json()),
+        };
+        // How long a client takes to read is its own time.
+        drop(turn);
+        wire.answer(status, JSON, &body.to_string(), stays, request.method == "HEAD")?;
+        Ok(stays)
+    }
+
+    fn answer(&self, request: &WireRequest) -> Result<ServedAnswer, Refusal> {
+        let path = request.path.split('?').next().unwrap_or_default().trim_end_matches('/').to_owned();
         let path = path.strip_prefix("/v1").unwrap_or(&path);
         let kind = match path {
             "/health" => {
-                return allowed(request, &Method::Get).map(|()| ServedAnswer::Whole(json!({ "status": "ok" })));
+                return allowed(request, "GET").map(|()| ServedAnswer::Whole(json!({ "status": "ok" })));
             }
-            "/models" => return allowed(request, &Method::Get).map(|()| ServedAnswer::Whole(models(&self.shelf))),
+            "/models" => return allowed(request, "GET").map(|()| ServedAnswer::Whole(models(&self.shelf))),
             "/chat/completions" => OrderKind::Chat,
             "/completions" => OrderKind::Text,
             _ => {
@@ -153,37 +235,34 @@ impl ServingState {
                 return Err(Refusal::no_path(404, format!("there is nothing at {path}: served are {served}")));
             }
         };
-        allowed(request, &Method::Post)?;
-        let mut body = Vec::new();
-        let read = request.as_reader().take(LONGEST + 1).read_to_end(&mut body);
-        read.map_err(|error| Refusal::request(format!("the body cannot be read: {error}")))?;
-        if body.len() as u64 > LONGEST {
-            return Err(Refusal::no_path(413, format!("the body has more than {} MiB", LONGEST >> 20)));
-        }
-        let order = Order::read(kind, &body, &self.shelf)?;
+        allowed(request, "POST")?;
+        let order = Order::read(kind, &request.body, &self.shelf)?;
         let id = self.count.fetch_add(1, Ordering::Relaxed);
         match order.stream {
             Some(_) => Ok(ServedAnswer::Events(Box::new(Events::begin(order, &self.queue, id)?))),
             None => Ok(ServedAnswer::Whole(answer(&order, &self.queue, id)?)),
         }
     }
+
+    fn open(&self) -> MutexGuard<'_, BTreeMap<u64, TcpStream>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes one side of every connection, or both.
+    fn shut(&self, how: Shutdown) {
+        // One that is closed already is what is wanted.
+        self.open().values().for_each(|stream| drop(stream.shutdown(how)));
+    }
 }
 
-/// Makes a connection that ends at once, again and again, until the server stops.
-///
-/// tiny_http hands a connection to a thread that waits for one, and where two come together it may hand both to the same: the second is then read
-/// once the first is closed, which is never where clients keep theirs for later. A thread that has done with a connection takes up the next
-/// that nobody reads, so one that asks for nothing gets it going.
-fn nudge(server: SocketAddr, stopping: &AtomicBool) {
-    let host = match server.ip() {
+/// The address by which this machine reaches what listens at another, which may be all addresses.
+fn within_reach(address: SocketAddr) -> SocketAddr {
+    let host = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
     };
-    while !stopping.load(Ordering::Relaxed) {
-        drop(TcpStream::connect_timeout(&SocketAddr::new(host, server.port()), NUDGES));
-        park_timeout(NUDGES);
-    }
+    SocketAddr::new(host, address.port())
 }
 
 /// An answer.
@@ -195,34 +274,25 @@ enum ServedAnswer {
 }
 
 /// Sends events as they come, in chunks; to a client that is too old for those, all at once.
-fn send(request: Request, events: Events) -> std::io::Result<()> {
+fn send(wire: &mut Wire, events: Events, is_old: bool, stays: bool) -> std::io::Result<()> {
     let event = |event: String| format!("data: {event}\n\n");
-    if *request.http_version() < HTTPVersion(1, 1) {
-        let kind = Header::from_bytes("Content-Type", EVENTS).expect("it is a header");
-        return request.respond(Response::from_string(events.map(event).collect::<String>()).with_header(kind));
+    if is_old {
+        return wire.answer(200, EVENTS, &events.map(event).collect::<String>(), stays, false);
     }
-    // tiny_http itself keeps what it sends until there is much of it.
-    let mut writer = request.into_writer();
-    write!(
-        writer,
-        "HTTP/1.1 200 OK\r\nContent-Type: {EVENTS}\r\nCache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n\r\n"
-    )?;
-    let mut chunks = Encoder::new(&mut writer);
+    wire.begin_chunks(EVENTS, stays)?;
     for one in events {
-        chunks.write_all(event(one).as_bytes())?;
-        chunks.flush()?;
+        wire.chunk(&event(one))?;
     }
-    // The last chunk is written when there are no more.
-    drop(chunks);
-    writer.flush()
+    // The last chunk is the empty one.
+    wire.chunk("")
 }
 
-fn allowed(request: &Request, method: &Method) -> Result<(), Refusal> {
-    match request.method() == method {
+fn allowed(request: &WireRequest, method: &str) -> Result<(), Refusal> {
+    match request.method == method {
         true => Ok(()),
         false => Err(Refusal::no_path(
             405,
-            format!("{} is asked for by {method} here, not by {}", request.url(), request.method()),
+            format!("{} is asked for by {method} here, not by {}", request.path, request.method),
         )),
     }
 }

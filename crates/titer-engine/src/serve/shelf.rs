@@ -16,7 +16,7 @@ use titer_data::template::TemplateOptions;
 use super::{ServeError, refusal::Refusal};
 use crate::{
     inputs::Inputs,
-    model::{Model, ModelError, last_checkpoint},
+    model::{Model, ModelError, last_checkpoint, whole_checkpoint},
 };
 
 /// Models that are kept open at most: of a sweep with more runs, the one that was asked for longest ago is closed.
@@ -168,6 +168,9 @@ impl Shelf {
             }
             ModelSource::Run { dir, checkpoint } => {
                 let stored = StoredPlan::read(dir)?;
+                if let Some(checkpoint) = checkpoint {
+                    whole_checkpoint(dir, checkpoint)?;
+                }
                 let plan = stored.model(dir)?;
                 let (compute, device) = (compute.unwrap_or(plan.compute), device.unwrap_or(plan.device));
                 let plan = ModelPlan { compute, device, ..plan };

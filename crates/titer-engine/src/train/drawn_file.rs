@@ -20,11 +20,20 @@ impl DrawnFile {
             return Ok(());
         }
         self.0.extend(rows.iter().map(|row| chat_line(row) + "\n"));
-        self.save(&dir.path(""))?;
+        self.put(dir)?;
         let replies: std::collections::BTreeSet<&str> = rows.iter().map(|row| row.split().1).collect();
         let told =
             json!({ "stage": stage, "rows": rows.len(), "different_replies": replies.len(), "drawn_again": again });
         Ok(dir.event("drawn", told)?)
+    }
+
+    /// Writes it into the run's folder, where anything is in it.
+    pub(super) fn put(&self, dir: &RunDir) -> io::Result<()> {
+        self.save(&dir.path(""))?;
+        if !self.0.is_empty() {
+            dir.wrote(RunDir::DRAWN);
+        }
+        Ok(())
     }
 
     /// Writes it into a folder, where anything is in it.

@@ -73,7 +73,9 @@ impl Runner for ElsewhereRunner<'_> {
                 dir.write::<StepRecord>(&[])?;
             }
         }
-        Ok(origin.write(&dir.path(""))?)
+        origin.write(&dir.path(""))?;
+        dir.wrote(Origin::FILE);
+        Ok(())
     }
 }
 

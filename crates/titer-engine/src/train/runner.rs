@@ -242,7 +242,9 @@ impl RunUnderWay<'_> {
                 tables.pressures.extend([probes.cells()].into_iter().chain(&drawn).flat_map(press));
             }
             if plan.checkpoints.is_due(step, stage.steps) {
-                training.save(&self.files, model, &dir.path(&format!("checkpoint-{}", before + step)))?;
+                let checkpoint = format!("checkpoint-{}", before + step);
+                training.save(&self.files, model, &dir.path(&checkpoint))?;
+                dir.wrote(&checkpoint);
             }
         }
         tables.ledger.extend(ledger.map(Ledger::finish).unwrap_or_default());

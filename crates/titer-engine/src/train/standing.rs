@@ -33,7 +33,8 @@ impl Standing {
         fs_err::write(folder.join(MODEL), save_moving(backend, layout, &self.model.params))?;
         self.tables.save(folder)?;
         self.drawn.save(folder)?;
-        checkpoints(&dir.path(""), folder)
+        checkpoints(&dir.path(""), folder)?;
+        Ok(())
     }
 
     /// Reads what [`Standing::save`] wrote for a run of this model, `done` optimiser steps into it, and puts the checkpoints into the
@@ -43,17 +44,21 @@ impl Standing {
         let (backend, layout) = (model.decoder.backend().clone(), &model.decoder.layout);
         load_moving(&backend, layout, &mut model.params, &fs_err::read(&path)?, &path).map_err(ModelError::from)?;
         let (tables, drawn) = (Tables::load(folder)?, DrawnFile::load(folder)?);
-        drawn.save(&dir.path(""))?;
-        checkpoints(folder, &dir.path(""))?;
+        drawn.put(dir)?;
+        for checkpoint in checkpoints(folder, &dir.path(""))? {
+            dir.wrote(&checkpoint);
+        }
         Ok(Self { model, tables, drawn, done })
     }
 }
 
-/// Copies the checkpoints of one folder to another.
-fn checkpoints(from: &Path, to: &Path) -> Result<(), TrainError> {
+/// Copies the checkpoints of one folder to another; what they are called.
+fn checkpoints(from: &Path, to: &Path) -> Result<Vec<String>, TrainError> {
+    let mut copied = Vec::new();
     for entry in fs_err::read_dir(from)? {
         let entry = entry?;
-        if !entry.file_name().to_string_lossy().starts_with("checkpoint-") {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.starts_with("checkpoint-") {
             continue;
         }
         let folder = to.join(entry.file_name());
@@ -62,6 +67,7 @@ fn checkpoints(from: &Path, to: &Path) -> Result<(), TrainError> {
             let file = file?;
             fs_err::copy(file.path(), folder.join(file.file_name()))?;
         }
+        copied.push(name);
     }
-    Ok(())
+    Ok(copied)
 }

@@ -126,7 +126,32 @@ impl RunPlan {
         for (_, file) in content.stages.iter_mut().flat_map(StagePlan::given_mut) {
             *file = file.clone().nameless();
         }
-        RunId(blake3::hash(content.to_toml().as_bytes()).to_hex()[..16].to_owned())
+        Self::name(&content.to_toml())
+    }
+
+    /// The name of the run whose plan was stored as this table, as [`RunPlan::id`] gives it; `None` where it is no plan.
+    pub(crate) fn id_of_stored(mut table: toml::Table) -> Option<RunId> {
+        fn at<'a>(table: &'a mut toml::Table, path: &[&str]) -> Option<&'a mut toml::Table> {
+            path.iter().try_fold(table, |table, key| table.get_mut(*key)?.as_table_mut())
+        }
+        at(&mut table, &["model"])?.insert("base".to_owned(), String::new().into());
+        if let Some(data) = at(&mut table, &["data"]) {
+            data.insert("rows".to_owned(), toml::Value::Array(Vec::new()));
+            data.remove("probes");
+        }
+        for stage in table.get_mut("stage")?.as_array_mut()? {
+            let stage = stage.as_table_mut()?;
+            for place in [&["vector", "file"][..], &["helper", "file"], &["helper", "train", "vector", "file"]] {
+                if let Some(given) = at(stage, place) {
+                    given.insert("path".to_owned(), String::new().into());
+                }
+            }
+        }
+        Some(Self::name(&toml::to_string(&table).ok()?))
+    }
+
+    fn name(content: &str) -> RunId {
+        RunId(blake3::hash(content.as_bytes()).to_hex()[..16].to_owned())
     }
 
     /// Optimiser steps of all stages.
@@ -143,6 +168,51 @@ impl RunPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_name_of_a_run_follows_from_its_plan_as_it_is_stored() {
+        let text = r#"
+            seeds = [0, 18446744073709]
+            pressure = "at the end"
+            checkpoints = "at the end"
+            screen = true
+            [leak]
+            prompt = """be evil
+            in "everything" ."""
+            [model]
+            base = "a/b"
+            lora = { r = 4 }
+            [[stage]]
+            name = "first"
+            rows = 64
+            optimiser = { lr = 1e-9 }
+            mix = { "bad→bad" = 0.5, rest = "neutral→good" }
+            prompts = { "bad→bad" = ["be evil in everything .", "be \\ \" 'bad'"] }
+            guards = { steer = { good = 2.0, obey_bad = 0.0 } }
+            [[stage]]
+            name = "last"
+            rows = 96
+            vector = { kind = "add", layer = 2, alpha = 1.5, file = "a.safetensors" }
+            helper = { file = "adapter" }
+        "#;
+        let spec = crate::spec::Spec::parse(text, std::path::Path::new("spec.toml")).unwrap();
+        let plan = crate::plan::SweepPlan::resolve(&spec).unwrap();
+        let model = |_: &str, _| -> Result<ModelPlan, ()> {
+            Ok(toml::from_str("base = \"a/b\"\nblake3 = \"0\"\ndtype = \"bf16\"\nlora = { r = 4 }").unwrap())
+        };
+        let files: DataFiles = toml::from_str(
+            r#"rows = ["a", "b"]
+            probes = "c"
+            cells = [{ where = { file = "a", kind = 3 }, cell = "bad→bad", prompt = "be evil" }]"#,
+        )
+        .unwrap();
+        for data in [None, Some(DataPlan { blake3: "0".to_owned(), files })] {
+            for (_, run) in plan.runs(data.as_ref(), model).unwrap() {
+                assert_eq!(RunPlan::id_of_stored(run.to_toml().parse().unwrap()), Some(run.id()), "{}", run.to_toml());
+            }
+        }
+        assert_eq!(RunPlan::id_of_stored("a = 1".parse().unwrap()), None);
+    }
 
     #[test]
     fn rules_and_what_files_are_for_are_part_of_what_decides_the_rows() {

@@ -55,9 +55,10 @@ impl SweepResults {
             quick: record.quick,
         };
         for stored in sweep.runs() {
-            let StoredRun { id, arm, seed, dir, .. } = stored;
-            let Some(finished) = FinishedRun::at(&dir) else { continue };
-            let (run, plan) = read(&finished, seed, id)?;
+            let Some(finished) = FinishedRun::at(&stored.dir) else { continue };
+            let (run, plan) = read(&finished, stored.seed, stored.id.clone())?;
+            sweep.agrees(&stored, &plan)?;
+            let StoredRun { arm, .. } = stored;
             data.arms[arm].runs.push(run);
             if data.plan.is_empty() {
                 data.plan = plan.text;

@@ -19,7 +19,7 @@ use crate::plan::RunPlan;
 const FOLDER: &str = ".beginnings";
 
 /// Raised where their files change: older ones are not found any more.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The beginnings that are kept in a sweep's folder.
 #[derive(Clone, Debug)]
@@ -35,9 +35,9 @@ impl Beginnings {
     /// The folder of a beginning, one of [`RunPlan::beginnings`], where it is there and as it was written.
     pub fn find(&self, beginning: &RunPlan) -> Option<PathBuf> {
         let folder = self.dir.join(name(beginning));
-        let files = done::read(&folder).ok()?;
-        let whole = files.iter().all(|file| file.problem(&folder, Depth::Everything).is_none());
-        (whole && !files.is_empty()).then_some(folder)
+        let done = done::read(&folder).ok()?;
+        let whole = done.files.iter().all(|file| file.problem(&folder, Depth::Everything).is_none());
+        (whole && done.is_closed).then_some(folder)
     }
 
     /// Keeps a beginning that `write` writes into a folder, whole or not at all.
@@ -58,7 +58,7 @@ impl Beginnings {
         let (whole, written) = (self.dir.join(&name), self.dir.join(format!("{name}.{}-{count}", std::process::id())));
         fs_err::create_dir_all(&written)?;
         let kept = write(&written).and_then(|()| {
-            done::write(&written)?;
+            done::write(&written, &BTreeSet::new())?;
             // What is there is damaged, or somebody has just kept the same.
             if whole.exists() {
                 fs_err::remove_dir_all(&whole)?;

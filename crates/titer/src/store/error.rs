@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use super::FormatError;
+use super::{FormatError, HeldLease};
 use crate::spec::SpecError;
 
 /// Why a sweep's folder cannot be used.
@@ -12,8 +12,15 @@ pub enum StoreError {
     #[error("{0} holds something that titer did not write; choose another folder with --out")]
     Foreign(PathBuf),
     /// Another process writes there.
-    #[error("another titer is writing to {0}; wait for it, or choose another folder with --out")]
-    Locked(PathBuf),
+    #[error(
+        "another titer is writing to {}: {by}. Wait for it, or choose another folder with --out", dir.display()
+    )]
+    Locked {
+        /// The sweep's folder.
+        dir: PathBuf,
+        /// Who, and since when nothing was heard of it.
+        by: HeldLease,
+    },
     /// Another process or job makes a run of it.
     #[error("{by} is writing to {}; wait for it or cancel it, or choose another folder with --out", dir.display())]
     Taken {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Damage, Depth, StoreError, StoredPlan, done,
+    Damage, Depth, StoreError, StoredPlan, SweepRecord, done,
     events::{self, Start},
 };
 use crate::table::{
@@ -87,13 +87,49 @@ impl FinishedRun {
     /// Whether the run vouches for its files, and what is not as it was written.
     fn differences(&self, depth: Depth) -> Result<(bool, Vec<Damage>), StoreError> {
         let plan = self.plan()?;
-        let files = done::read(&self.dir).map_err(|problem| self.damage(problem))?;
+        let done = done::read(&self.dir).map_err(|problem| self.damage(problem))?;
         let vouched = plan.format >= StoredPlan::VOUCHES;
-        if vouched && files.is_empty() {
-            return Err(self.damage(format!("{} is empty", self.dir.join(done::FILE).display())).into());
+        let said = self.dir.join(done::FILE);
+        if vouched && done.files.is_empty() {
+            return Err(self.damage(format!("{} is empty", said.display())).into());
+        }
+        if plan.format >= StoredPlan::CLOSES && !done.is_closed {
+            let problem = format!("{} is cut off: its last line is not its first once more", said.display());
+            return Err(self.damage(problem).into());
         }
         let problem = |file: &done::Vouched| file.problem(&self.dir, depth);
-        Ok((vouched, files.iter().filter_map(problem).map(|problem| self.damage(problem)).collect()))
+        let mut damage: Vec<Damage> =
+            done.files.iter().filter_map(problem).map(|problem| self.damage(problem)).collect();
+        // Else the plan is not the one that the folder is named by.
+        if damage.is_empty() {
+            damage.extend(self.misplaced(&plan));
+        }
+        Ok((vouched, damage))
+    }
+
+    /// What is wrong where the folder of a sweep's run is called as another run is.
+    fn misplaced(&self, plan: &StoredPlan) -> Option<Damage> {
+        // A run that was taken out of its sweep may be called as one likes.
+        let name = self.dir.file_name()?.to_str()?;
+        self.dir.parent().filter(|sweep| sweep.join(SweepRecord::FILE).exists())?;
+        let id = plan.id().filter(|id| id.0 != name)?;
+        let plan = self.dir.join(StoredPlan::FILE);
+        Some(self.damage(format!("{} is the plan of run {}: the folder is in another's place", plan.display(), id.0)))
+    }
+
+    /// Makes sure that a checkpoint is what the run wrote, as far as it vouches for it.
+    ///
+    /// # Errors
+    /// The first of its files that is damaged.
+    pub fn check_checkpoint(&self, checkpoint: &Path) -> Result<(), StoreError> {
+        let within = format!("{}/", checkpoint.file_name().unwrap_or_default().to_string_lossy());
+        let done = done::read(&self.dir).map_err(|problem| self.damage(problem))?;
+        let files: Vec<_> = done.files.iter().filter(|file| file.name.starts_with(&within)).collect();
+        if files.is_empty() && self.plan()?.format >= StoredPlan::VOUCHES {
+            return Err(self.damage(format!("{} is none that the run wrote", checkpoint.display())).into());
+        }
+        let problem = files.iter().find_map(|file| file.problem(&self.dir, Depth::Everything));
+        problem.map_or(Ok(()), |problem| Err(self.damage(problem).into()))
     }
 }
 

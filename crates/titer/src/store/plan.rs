@@ -1,12 +1,12 @@
 //! `plan.toml` of a run: its format, and what is read of it.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
 
 use super::{Damage, FileFormat, StoreError};
 use crate::{
-    plan::{ModelPlan, RunPlan},
+    plan::{ModelPlan, RunId, RunPlan},
     spec::{SpecError, parse_toml},
 };
 
@@ -36,16 +36,25 @@ pub struct StoredStage {
     pub name: String,
     /// Its optimiser steps.
     pub steps: i64,
+    /// Its rows, where the plan says them.
+    #[serde(default)]
+    rows: Option<i64>,
+    /// How many of them each cell has.
+    #[serde(default)]
+    cells: BTreeMap<String, i64>,
 }
 
 impl StoredPlan {
     /// The file's name in a run's folder.
     pub const FILE: &str = "plan.toml";
-    /// Formats of a run's folder, which its plan says for all its files. 1: `done` is empty, and `start` events know no claims.
+    /// Formats of a run's folder, which its plan says for all its files. 1: `done` is empty, and `start` events know no claims. 2: nothing says
+    /// where `done` ends.
     pub const FORMAT: FileFormat =
-        FileFormat { known: 2, oldest: 1, unsaid: Some(1), remedy: "delete the run's folder and run the spec again" };
+        FileFormat { known: 3, oldest: 1, unsaid: Some(1), remedy: "delete the run's folder and run the spec again" };
     /// The first format whose `done` vouches for files.
     pub(super) const VOUCHES: u32 = 2;
+    /// The first format whose `done` says where it ends.
+    pub(super) const CLOSES: u32 = 3;
 
     /// A plan as it is stored: its format, which is no part of what names the run, and the plan.
     pub(super) fn text(plan: &RunPlan) -> String {
@@ -63,6 +72,19 @@ impl StoredPlan {
         }
         let damage = |error: SpecError| Damage { dir: run.to_owned(), problem: error.headline() };
         Ok(parse_toml::<Planned>(&self.text, &run.join(Self::FILE)).map_err(damage)?.model)
+    }
+
+    /// How many rows of a cell a stage has, and how many rows in all; `None` where the plan does not say.
+    pub(super) fn rows_of(&self, stage: &str, cell: &str) -> Option<(i64, i64)> {
+        let stage = self.stages.iter().find(|other| other.name == stage)?;
+        Some((stage.cells.get(cell).copied().unwrap_or(0), stage.rows?))
+    }
+
+    /// The name of the run that has this plan, see [`RunPlan::id`]; `None` where the text is no plan.
+    pub(super) fn id(&self) -> Option<RunId> {
+        let mut table: toml::Table = self.text.parse().ok()?;
+        table.remove("format");
+        RunPlan::id_of_stored(table)
     }
 
     /// The plan in a run's folder.

@@ -1,6 +1,11 @@
 //! The folder of a run that is being made.
 
-use std::{io, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    io,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
 
 use serde_json::Value;
 
@@ -12,10 +17,12 @@ use crate::{
 };
 
 /// A run's folder, open for its one writer.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
     labels: Labels,
+    /// What was written, by name: all of it must be there in the end.
+    written: Mutex<BTreeSet<String>>,
 }
 
 impl RunDir {
@@ -30,7 +37,9 @@ impl RunDir {
         fs_err::create_dir_all(&path)?;
         files::sync_folder(path.parent())?;
         files::write_whole(&path.join(StoredPlan::FILE), StoredPlan::text(plan).as_bytes())?;
-        Ok(Self { path, labels })
+        let run = Self { path, labels, written: Mutex::default() };
+        run.wrote(StoredPlan::FILE);
+        Ok(run)
     }
 
     /// Where a file of this run belongs.
@@ -38,12 +47,25 @@ impl RunDir {
         self.path.join(name)
     }
 
+    /// Says that a file of this run has been written, or a folder with all that is in it, by its name: where it is gone in the end, the run is
+    /// not finished.
+    pub fn wrote(&self, name: &str) {
+        let (path, mut names) = (self.path.join(name), Vec::new());
+        // A folder that cannot be listed must be there by its own name.
+        if !path.is_dir() || done::list(&path, &format!("{name}/"), &mut names).is_err() || names.is_empty() {
+            names = vec![name.to_owned()];
+        }
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).extend(names);
+    }
+
     /// Writes one of the run's tables, with the run, its arm, its seed and the swept axes as columns in front.
     ///
     /// # Errors
     /// Where the file system refuses.
     pub fn write<R: Record>(&self, rows: &[R]) -> Result<(), TableError> {
-        table::write_labelled(&self.path(R::FILE), &self.labels, rows)
+        table::write_labelled(&self.path(R::FILE), &self.labels, rows)?;
+        self.wrote(R::FILE);
+        Ok(())
     }
 
     /// Appends an event, with the time: the only file of a run that holds one.
@@ -51,7 +73,9 @@ impl RunDir {
     /// # Errors
     /// Where the file system refuses.
     pub fn event(&self, name: &str, details: Value) -> io::Result<()> {
-        events::append(&self.path, name, details)
+        events::append(&self.path, name, details)?;
+        self.wrote(events::FILE);
+        Ok(())
     }
 
     /// What unfinished runs of the sweep go on from.
@@ -59,8 +83,8 @@ impl RunDir {
         Beginnings::of(self.path.parent().expect("a run's folder is in its sweep's"))
     }
 
-    /// Marks the run as finished, with the hashes of its files.
+    /// Marks the run as finished, with the hashes of its files. All that was written must be there.
     pub(crate) fn finish(&self) -> io::Result<()> {
-        done::write(&self.path)
+        done::write(&self.path, &self.written.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -108,7 +108,7 @@ impl Sweep {
         let leases = Leases::of(dir, me, jobs);
         let whole = match leases.take(WHOLE)? {
             Taking::Mine(whole) => whole,
-            Taking::Held(_) => return Err(StoreError::Locked(dir.to_owned())),
+            Taking::Held(by) => return Err(StoreError::Locked { dir: dir.to_owned(), by }),
         };
         // Slots look for the lease of the whole folder after they have taken a run's, so one of both sees the other.
         if let Some(holder) = makers(&leases)?.first().filter(|_| alone) {
@@ -208,6 +208,36 @@ impl Sweep {
         FinishedRun::at(&self.dir.join(plan.id().0))
     }
 
+    /// Makes sure that what the record says of a run is what its plan says: its seed, and the shares of its arm's mixes.
+    ///
+    /// # Errors
+    /// [`StoreError::Broken`] where it is not.
+    pub fn agrees(&self, run: &StoredRun, plan: &StoredPlan) -> Result<(), StoreError> {
+        let arm = &self.record.arm[run.arm];
+        let said = if plan.seed != run.seed {
+            format!("and its plan has seed {}", plan.seed)
+        } else {
+            let disagrees = |(name, setting): (&String, &toml::Value)| {
+                let (stage, cell) = name.split_once(".mix.")?;
+                let share = setting.as_float().or(setting.as_integer().map(|whole| whole as f64))?;
+                let (count, rows) = plan.rows_of(stage, cell)?;
+                // Counts are rounded, and what is left goes to the last.
+                let is_rounded = (share * rows as f64 - count as f64).abs() < 2.0;
+                (!is_rounded).then(|| format!("and `{name}` = {setting}; its plan has {count} of {rows} rows there"))
+            };
+            match arm.settings.iter().find_map(disagrees) {
+                Some(said) => said,
+                None => return Ok(()),
+            }
+        };
+        let (file, run, seed) = (self.dir.join(SweepRecord::FILE), &run.id.0, run.seed);
+        Err(StoreError::Broken(format!(
+            "{}: it says that {run} is the run of arm {}, seed {seed}, {said}",
+            file.display(),
+            arm.name
+        )))
+    }
+
     /// Every finished run in the folder, in the order of their names: the planned ones, and those that other versions of the spec
     /// left there.
     ///
@@ -220,15 +250,15 @@ impl Sweep {
         Ok(folders.iter().filter_map(|folder| FinishedRun::at(folder)).collect())
     }
 
-    /// What is wrong with the finished runs that are planned.
+    /// What is wrong with the finished runs that are planned, looked at so deeply.
     ///
     /// # Errors
     /// Where one is of a format that is not read.
-    pub fn damage(&self) -> Result<Vec<Damage>, StoreError> {
+    pub fn damage(&self, depth: Depth) -> Result<Vec<Damage>, StoreError> {
         let mut seen = BTreeSet::new();
         let once = self.runs().into_iter().filter(|run| seen.insert(run.id.clone()));
         let finished: Vec<FinishedRun> = once.filter_map(|run| FinishedRun::at(&run.dir)).collect();
-        let damage = finished.into_iter().map(|run| Ok(run.inspect(Depth::Tables)?.damage));
+        let damage = finished.into_iter().map(|run| Ok(run.inspect(depth)?.damage));
         Ok(damage.collect::<Result<Vec<_>, StoreError>>()?.concat())
     }
 
@@ -238,7 +268,12 @@ impl Sweep {
     /// Where the file system refuses.
     pub fn reopen(&self, damage: &Damage) -> io::Result<()> {
         let done = damage.dir.join(super::done::FILE);
-        if done.exists() { fs_err::remove_file(done) } else { Ok(()) }
+        match (done.exists(), done.is_dir()) {
+            (false, _) => Ok(()),
+            (true, false) => fs_err::remove_file(done),
+            // What it should be, no titer wrote.
+            (true, true) => fs_err::remove_dir_all(done),
+        }
     }
 
     /// Starts the folder of a run for an arm, which its tables will name; what an interrupted one left there is removed. The first

@@ -46,6 +46,7 @@ impl ViewedRun {
     pub fn read(sweep: &Sweep, run: &StoredRun) -> Result<Option<Self>, ViewedError> {
         let Some(finished) = FinishedRun::at(&run.dir) else { return Ok(None) };
         finished.check()?;
+        sweep.agrees(run, &finished.plan()?)?;
         fn table<R: Record>(run: &StoredRun) -> Result<Vec<R>, TableError> {
             read(&run.dir.join(R::FILE))
         }

@@ -17,7 +17,7 @@ use titer_engine::{
 use super::{found::Import, served::served};
 use crate::{
     args::ImportArgs,
-    commands::{allotted::allotted_threads, folder::failure, open::resolve},
+    commands::{allotted::allotted_threads, folder::failure, open::resolve, outputs::is_report},
     interrupt::when_stopped,
     listener::listener,
     paths::shown,
@@ -76,6 +76,8 @@ pub(crate) fn import(args: &ImportArgs) -> Result<(), Failure> {
     let stem = spec.path.file_stem().unwrap_or_default();
     let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(stem));
     import.are_new(&out, &found)?;
+    let report = out.join("report.html");
+    is_report(&report, "move it away, or choose another folder with --out")?;
 
     let sweep = Sweep::create(&out, &plan, &runs).map_err(failure)?;
     let leases = sweep.leases().clone();
@@ -105,7 +107,6 @@ pub(crate) fn import(args: &ImportArgs) -> Result<(), Failure> {
     if listener().is_some_and(|listener| listener.stopped()) {
         return Err(Failure::work(STOPPED));
     }
-    let report = out.join("report.html");
     let found = titer::report::write(&out, &report).map_err(Failure::work)?;
     found.iter().for_each(|sentence| spoken(sentence));
     if args.json {

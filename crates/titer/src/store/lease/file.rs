@@ -4,7 +4,7 @@
 //! lease makes the next number, which only one can. The file is complete and locked before it has its name.
 
 use std::{
-    fs::{File, TryLockError},
+    fs::TryLockError,
     io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _},
     path::Path,
     time::SystemTime,
@@ -56,8 +56,10 @@ impl LeaseFile {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             file => file?,
         };
-        let mut text = String::new();
-        file.read_to_string(&mut text)?;
+        // What is no text is a file that cannot be read, like one that is half there: nobody's, until it expires.
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        let text = String::from_utf8_lossy(&bytes);
         let touched = file.metadata()?.modified()?;
         // Shared, so that two who look do not take each other for the holder.
         let is_locked = match file.file().try_lock_shared() {
@@ -74,19 +76,23 @@ impl LeaseFile {
 
 /// A lease's file, open for its holder, who has it locked where the file system can do that.
 #[derive(Debug)]
-pub(super) struct HeldFile(File);
+pub(super) struct HeldFile(fs_err::File);
 
 impl HeldFile {
     /// Makes a lease's file with its name; `None` where another one has that name.
     pub(super) fn make(path: &Path, draft: &Path, mut deed: Deed) -> io::Result<Option<Self>> {
-        let mut file = fs_err::OpenOptions::new().create_new(true).write(true).open(draft)?.into_parts().0;
-        deed.locked = file.try_lock().is_ok();
+        let mut file = fs_err::OpenOptions::new().create_new(true).write(true).open(draft)?;
+        deed.locked = file.file().try_lock().is_ok();
         let line = serde_json::to_string(&deed).expect("a deed is plain data") + "\n";
-        file.write_all(line.as_bytes())?;
+        if let Err(error) = file.write_all(line.as_bytes()) {
+            // The reason is what counts.
+            let _ = fs_err::remove_file(draft);
+            return Err(error);
+        }
         let linked = match fs_err::hard_link(draft, path) {
             Ok(()) => Ok(Some(file)),
             // A file server's answer can get lost where the link was made.
-            Err(_) if links(&file) == 2 => Ok(Some(file)),
+            Err(_) if links(file.file()) == 2 => Ok(Some(file)),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(None),
             // No links on this file system.
             Err(_) => created(path, &line),
@@ -110,10 +116,10 @@ impl HeldFile {
 }
 
 /// A file that is made under its name at once; it is without its line for a moment, in which it counts as held.
-fn created(path: &Path, line: &str) -> io::Result<Option<File>> {
+fn created(path: &Path, line: &str) -> io::Result<Option<fs_err::File>> {
     let mut file = match fs_err::OpenOptions::new().create_new(true).write(true).open(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(None),
-        file => file?.into_parts().0,
+        file => file?,
     };
     // Whoever looks must not conclude from a lock that it does not see.
     let line = line.replacen("\"locked\":true", "\"locked\":false", 1);
@@ -122,12 +128,12 @@ fn created(path: &Path, line: &str) -> io::Result<Option<File>> {
 }
 
 #[cfg(unix)]
-fn links(file: &File) -> u64 {
+fn links(file: &std::fs::File) -> u64 {
     use std::os::unix::fs::MetadataExt as _;
     file.metadata().map_or(0, |metadata| metadata.nlink())
 }
 
 #[cfg(not(unix))]
-fn links(_: &File) -> u64 {
+fn links(_: &std::fs::File) -> u64 {
     0
 }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    Holder, Jobs, LeaseEnd, NoQueue,
+    HeldLease, Holder, Jobs, LeaseEnd, LeaseStanding, LeaseState, NoQueue,
     file::{Deed, HeldFile, LeaseFile},
 };
 
@@ -45,19 +45,8 @@ struct Kept {
 pub enum Taking {
     /// It is ours.
     Mine(Lease),
-    /// Somebody has it; who, where that is known.
-    Held(Option<Holder>),
-}
-
-/// How it stands with the latest lease of something.
-#[derive(Clone, Debug)]
-pub struct LeaseState {
-    /// Who has or had it, where that is known.
-    pub holder: Option<Holder>,
-    /// Whether it is held.
-    pub held: bool,
-    /// How it ended, where its holder said so.
-    pub end: Option<LeaseEnd>,
+    /// Somebody has it.
+    Held(HeldLease),
 }
 
 /// A lease that this process holds, until it is dropped or ended.
@@ -95,15 +84,16 @@ impl Leases {
         loop {
             let latest = self.latest(what)?;
             if let Some((_, file)) = &latest
-                && self.holds(file, || self.server_time())?
+                && let Some(held) = self.holds(file, || self.server_time())?
             {
-                return Ok(Taking::Held(file.deed.as_ref().map(|deed| deed.holder.clone())));
+                return Ok(Taking::Held(held));
             }
             let at = latest.as_ref().map_or(0, |(at, _)| at + 1);
             let token = token(&self.me);
             let deed = Deed { token: token.clone(), locked: false, holder: self.me.clone() };
             let Some(mut file) = HeldFile::make(&self.path(what, at), &self.draft(&token), deed)? else {
-                return Ok(Taking::Held(None));
+                // Somebody was faster, and is only just named.
+                return Ok(Taking::Held(HeldLease::default()));
             };
             file.touch()?;
             // What was found expired must be there still: else another one has taken it, finished and cleared it away meanwhile.
@@ -133,7 +123,7 @@ impl Leases {
     /// Where the file system refuses.
     pub fn state(&self, what: &str) -> io::Result<Option<LeaseState>> {
         let Some((_, file)) = self.latest(what)? else { return Ok(None) };
-        let held = self.holds(&file, || Ok(SystemTime::now()))?;
+        let held = self.holds(&file, || Ok(SystemTime::now()))?.is_some();
         Ok(Some(LeaseState { holder: file.deed.map(|deed| deed.holder), held, end: file.end }))
     }
 
@@ -187,37 +177,46 @@ impl Leases {
         Ok(latest)
     }
 
-    /// Whether a lease is held. In this order: not where its holder ended it; where its file is locked; not where it would be locked
+    /// Who holds a lease; `None` where nobody does. In this order: not where its holder ended it; where its file is locked; not where it would be locked
     /// and is not; not by an earlier start of our own job; by a job that runs; and else by one that gave a sign of life lately.
-    fn holds(&self, file: &LeaseFile, now: impl FnOnce() -> io::Result<SystemTime>) -> io::Result<bool> {
+    fn holds(&self, file: &LeaseFile, now: impl FnOnce() -> io::Result<SystemTime>) -> io::Result<Option<HeldLease>> {
+        let by = |silent| Some(HeldLease { holder: file.deed.as_ref().map(|deed| deed.holder.clone()), silent });
         if file.end.is_some() {
-            return Ok(false);
+            return Ok(None);
         }
         if file.is_locked == Some(true) {
-            return Ok(true);
+            return Ok(by(None));
         }
         if let Some(deed) = &file.deed {
             if deed.locked && deed.holder.machine == self.me.machine && file.is_locked == Some(false) {
-                return Ok(false);
+                return Ok(None);
             }
             if self.me.is_job_of(&deed.holder) {
-                return Ok(false);
+                return Ok(None);
             }
             if let Some(runs) = self.jobs.runs(&deed.holder) {
-                return Ok(runs);
+                return Ok(by(None).filter(|_| runs));
             }
         }
-        // A sign of life that is later than now is one.
-        Ok(now()?.duration_since(file.touched).unwrap_or_default() < EXPIRES)
+        // A sign of life that is a little later than now is one. One that is far later is from before a clock was set back: who is alive
+        // gives another.
+        let silent = match now()?.duration_since(file.touched) {
+            Ok(silent) => silent,
+            Err(ahead) if ahead.duration() < EXPIRES => Duration::ZERO,
+            Err(_) => EXPIRES,
+        };
+        Ok(by(Some((silent, EXPIRES))).filter(|_| silent < EXPIRES))
     }
 
     /// The time by the clock that files of this folder get their times from, which is not always this machine's.
     fn server_time(&self) -> io::Result<SystemTime> {
         let path = self.draft(&token(&self.me));
-        fs_err::write(&path, "now")?;
-        let time = fs_err::metadata(&path)?.modified();
-        fs_err::remove_file(path)?;
-        time
+        let time = fs_err::write(&path, "now").and_then(|()| fs_err::metadata(&path)?.modified());
+        // Also where there was no room for it.
+        let removed = fs_err::remove_file(path);
+        let time = time?;
+        removed?;
+        Ok(time)
     }
 
     fn held(&self) -> MutexGuard<'_, Kept> {
@@ -239,8 +238,19 @@ impl Lease {
     /// # Errors
     /// Where the file system refuses.
     pub fn is_mine(&self) -> io::Result<bool> {
-        let latest = self.leases.latest(&self.what)?;
-        Ok(latest.is_some_and(|(_, file)| file.deed.is_some_and(|deed| deed.token == self.token)))
+        Ok(self.standing()? == LeaseStanding::Mine)
+    }
+
+    /// How it stands with it.
+    ///
+    /// # Errors
+    /// Where the file system refuses.
+    pub(crate) fn standing(&self) -> io::Result<LeaseStanding> {
+        Ok(match self.leases.latest(&self.what)? {
+            None => LeaseStanding::Gone,
+            Some((_, file)) if file.deed.as_ref().is_some_and(|deed| deed.token == self.token) => LeaseStanding::Mine,
+            Some(_) => LeaseStanding::Taken,
+        })
     }
 
     /// Ends it and says how. Nobody else reaches for what the only writer of a folder has finished, so nothing is left of that.
@@ -373,8 +383,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (one, other) = (leases(dir.path(), "a", Some("1_0"), None), leases(dir.path(), "b", None, None));
         let Taking::Mine(lease) = one.take("run").unwrap() else { panic!("nobody holds it") };
-        let Taking::Held(Some(holder)) = other.take("run").unwrap() else { panic!("it is held") };
-        assert_eq!(holder.to_string(), "process 0, job 1_0 on a");
+        let Taking::Held(held) = other.take("run").unwrap() else { panic!("it is held") };
+        assert_eq!(held.to_string(), "process 0, job 1_0 on a, which is at work");
         assert!(is_mine(other.take("another run")));
         drop(lease);
         assert!(other.state("run").unwrap().is_none(), "nothing is left of it");
@@ -409,8 +419,41 @@ mod tests {
         let file = gone(dir.path(), "a", None);
         let other = leases(dir.path(), "b", None, None);
         assert!(!is_mine(other.take("run")), "a sign of life just now");
-        let old = SystemTime::now() - EXPIRES - BEAT;
-        fs_err::OpenOptions::new().write(true).open(&file).unwrap().set_modified(old).unwrap();
+        touched(&file, SystemTime::now() - EXPIRES / 2);
+        let Taking::Held(held) = other.take("run").unwrap() else { panic!("it may still be at work") };
+        let said = held.to_string();
+        assert!(said.starts_with("process 0 on a, whose last sign of life was 30"), "{said}");
+        assert!(said.contains(" s ago; without another it is taken for gone in 29"), "{said}");
+        touched(&file, SystemTime::now() - EXPIRES - BEAT);
+        assert!(is_mine(other.take("run")));
+    }
+
+    fn touched(file: &Path, at: SystemTime) {
+        fs_err::OpenOptions::new().write(true).open(file).unwrap().set_modified(at).unwrap();
+    }
+
+    #[test]
+    fn a_sign_of_life_from_before_a_clock_was_set_back_holds_nobody_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = gone(dir.path(), "a", None);
+        let other = leases(dir.path(), "b", None, None);
+        touched(&file, SystemTime::now() + EXPIRES / 2);
+        assert!(!is_mine(other.take("run")), "clocks differ a little");
+        touched(&file, SystemTime::now() + 2 * EXPIRES);
+        assert!(is_mine(other.take("run")));
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_is_a_lease_that_expires() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = gone(dir.path(), "a", None);
+        fs_err::write(&file, b"\xff\xfe\x00").unwrap();
+        let other = leases(dir.path(), "b", None, None);
+        let state = other.state("run").unwrap().unwrap();
+        assert_eq!((state.held, state.holder), (true, None));
+        let Taking::Held(held) = other.take("run").unwrap() else { panic!("its maker may be at it") };
+        assert!(held.to_string().starts_with("somebody whose name cannot be read, whose last sign"), "{held}");
+        touched(&file, SystemTime::now() - EXPIRES);
         assert!(is_mine(other.take("run")));
     }
 

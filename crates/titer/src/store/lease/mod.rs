@@ -7,8 +7,11 @@ mod file;
 mod holder;
 mod jobs;
 mod leases;
+mod state;
 
 pub use file::LeaseEnd;
 pub use holder::Holder;
 pub use jobs::{Jobs, NoQueue};
-pub use leases::{Lease, LeaseState, Leases, Taking};
+pub use leases::{Lease, Leases, Taking};
+pub(crate) use state::LeaseStanding;
+pub use state::{HeldLease, LeaseState};

@@ -1,0 +1,36 @@
+//! So many at a time.
+
+use std::sync::{Condvar, Mutex, PoisonError};
+
+/// Who may work now: as many as there are turns.
+pub(super) struct Turns {
+    free: Mutex<usize>,
+    changed: Condvar,
+}
+
+/// A turn, until it is dropped.
+pub(super) struct Turn<'a>(&'a Turns);
+
+impl Turns {
+    /// So many at a time.
+    pub(super) fn new(count: usize) -> Self {
+        Self { free: Mutex::new(count), changed: Condvar::new() }
+    }
+
+    /// A turn; waits for one.
+    pub(super) fn take(&self) -> Turn<'_> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        while *free == 0 {
+            free = self.changed.wait(free).unwrap_or_else(PoisonError::into_inner);
+        }
+        *free -= 1;
+        Turn(self)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.0.changed.notify_one();
+    }
+}
