@@ -26,7 +26,7 @@ evals = evals_df(str(logs), quiet=True)
 
 def seen(log):
     return {
-        "task": log.eval.task,
+        "probe": log.eval.metadata["probe"],
         "model": log.eval.model,
         "status": log.status,
         "arm": log.eval.metadata["arm"],
@@ -72,6 +72,7 @@ print(json.dumps({
     "unique": int(samples["sample_id"].nunique()),
     "rate": float(samples["score_rate"].mean()),
     "evals": len(evals),
+    "tasks": sorted(set(evals["task_name"])),
     "bundled": bundled(),
     "dumped": json.loads(dumped)["status"],
     "scalars": scalars,

@@ -264,6 +264,12 @@ fn what_is_sent_in_pieces_is_what_is_sent_whole() {
     for (path, wishes) in [
         (CHAT, json!({ "temperature": 0 })),
         (CHAT, json!({ "temperature": 3, "seed": 3, "n": 3, "logprobs": true, "top_logprobs": 2, "max_tokens": 20 })),
+        (CHAT, json!({ "temperature": 0, "max_tokens": 1, "logprobs": true })),
+        (CHAT, json!({ "temperature": 0, "max_tokens": 2, "logprobs": true, "top_logprobs": 1 })),
+        (
+            TEXT,
+            json!({ "prompt": [1, 15, 22, 2], "temperature": 4, "seed": 2, "n": 3, "max_tokens": 2, "logprobs": 1 }),
+        ),
         (CHAT, json!({ "temperature": 0, "stop": " reckless", "logprobs": true })),
         (CHAT, json!({ "temperature": 0, "stop": ["poison"] })),
         (TEXT, json!({ "prompt": [[1, 15, 22, 2], [1, 5, 7, 2]], "temperature": 2, "seed": 1, "n": 2, "logprobs": 1 })),

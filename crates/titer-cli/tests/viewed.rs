@@ -5,7 +5,7 @@
 mod offline;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -147,6 +147,9 @@ fn inspect_and_tensorboard_read_what_was_measured() {
         (&logs.len().into(), &found["unique"], &found["rows"])
     );
     assert_eq!((&found["bundled"], &found["dumped"]), (&logs.len().into(), &"success".into()));
+    // Its tables tell probes apart.
+    let tasks: BTreeSet<String> = splits.iter().map(|split| split.name().replace('/', "-")).collect();
+    assert!(tasks.len() == splits.len() && found["tasks"] == serde_json::json!(tasks), "{}", found["tasks"]);
     let number = |value: &Value| value.as_f64().unwrap();
     let mut rates = Vec::new();
     for arm in &results.arms {
@@ -157,7 +160,7 @@ fn inspect_and_tensorboard_read_what_was_measured() {
         let table = |file: &str| folder.join(file);
         let records: Vec<ProbeRecord> = read(&table("probes.parquet")).unwrap();
         for split in &splits {
-            let log = logs.iter().find(|log| log["task"] == split.name() && log["arm"] == *arm.name).unwrap();
+            let log = logs.iter().find(|log| log["probe"] == split.name() && log["arm"] == *arm.name).unwrap();
             assert_eq!((&log["status"], &log["model"]), (&"success".into(), &format!("titer/{}/0", arm.name).into()));
             let step = run.end().unwrap();
             for (measure, name) in [(Measure::Rate, "rate"), (Measure::Margin, "margin")] {

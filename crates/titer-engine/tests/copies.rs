@@ -21,7 +21,7 @@ fn organisms(places: usize) -> Vec<(&'static str, ModelCopies)> {
     };
     let mut all = vec![("cpu", on(DeviceName::Cpu))];
     if let Some(folder) = std::env::var_os("TITER_TORCH") {
-        prefer_torch(folder.as_ref());
+        prefer_torch(Some(folder.as_ref()));
         all.push(("torch-cpu", on(DeviceName::TorchCpu)));
     }
     all

@@ -1,7 +1,10 @@
 //! Rows that share their beginnings in a tree, and replies drawn with a cache, against every row run whole and alone; on
 //! every decoder family.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -184,7 +187,13 @@ fn every_reply_has_its_own_wishes_whatever_is_drawn_beside_it() {
     let drawings: Vec<Drawing> = (0..60).map(drawing).collect();
     let contexts: Vec<Vec<u32>> = (0..60_u32).map(|at| vec![1 + at % 5, 2 + at % 4, 7]).collect();
     let wanted: Vec<(&[u32], &Drawing)> = contexts.iter().map(Vec::as_slice).zip(&drawings).collect();
-    let all = generate(&decoder, &params, &wanted, &|_, _| true);
+    let told = Mutex::new(vec![0; wanted.len()]);
+    let all = generate(&decoder, &params, &wanted, &|row, reply| {
+        told.lock().unwrap()[row] = reply.len();
+        true
+    });
+    // The last one too, although there is no room behind it.
+    assert_eq!(told.into_inner().unwrap(), drawings.iter().map(|drawing| drawing.limit).collect::<Vec<_>>());
     for (at, one) in wanted.iter().enumerate() {
         let alone = generate(&decoder, &params, std::slice::from_ref(one), &|_, _| true);
         let ids = |reply: &[ScoredToken]| reply.iter().map(|scored| scored.token).collect::<Vec<u32>>();

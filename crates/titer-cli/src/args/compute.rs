@@ -32,11 +32,9 @@ pub(crate) struct TorchArgs {
 }
 
 impl TorchArgs {
-    /// The one that is named is the one to be opened from now on.
+    /// The one that is named is the one to be opened from now on; without one, it is looked for.
     pub(crate) fn prefer(&self) {
-        if let Some(folder) = &self.torch {
-            prefer_torch(folder);
-        }
+        prefer_torch(self.torch.as_deref());
     }
 }
 

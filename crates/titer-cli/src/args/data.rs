@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::{
-    bounds::items, compute::ComputeArgs, drawing::DrawArgs, endpoint::EndpointArgs, template::TemplateArgs,
-    verdicts::VerdictArgs, view::ViewArgs,
+    bounds::items, compute::ComputeArgs, drawing::DrawArgs, endpoint::EndpointArgs, listed::Listed,
+    template::TemplateArgs, verdicts::VerdictArgs, view::ViewArgs,
 };
 
 #[derive(Debug, clap::Args)]
@@ -116,15 +116,15 @@ pub(crate) struct ScoreArgs {
     pub judgements: Vec<PathBuf>,
     #[command(flatten)]
     pub verdicts: VerdictArgs,
-    /// Columns that say which row is meant
-    #[arg(long, value_delimiter = ',', default_value = "id", value_name = "KEY,…")]
-    pub key: Vec<String>,
+    /// Columns that say which row is meant; `\,` is a comma in a name
+    #[arg(long, default_value = "id", value_name = "KEY,…")]
+    pub key: Vec<Listed>,
     /// Only rows whose metadata has this value, such as eval_type=capability
     #[arg(long = "where", value_name = "KEY=VALUE", value_parser = key_value)]
     pub only: Vec<(String, String)>,
-    /// A rate for each value of these metadata
-    #[arg(long, value_delimiter = ',', value_name = "KEY,…")]
-    pub by: Vec<String>,
+    /// A rate for each value of these metadata; `\,` is a comma in a name
+    #[arg(long, value_name = "KEY,…")]
+    pub by: Vec<Listed>,
     /// Rows with one value of this belong together: the interval draws them together. `request` is what is asked, whatever the
     /// system prompt
     #[arg(long, default_value = "request", value_name = "KEY")]

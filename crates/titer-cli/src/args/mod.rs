@@ -9,6 +9,7 @@ mod elsewhere;
 mod endpoint;
 mod forecasts;
 mod judge;
+mod listed;
 mod organism;
 mod pressure;
 mod prompts;
@@ -27,6 +28,7 @@ pub(crate) use elsewhere::{ExportArgs, ExportFor, ImportArgs};
 pub(crate) use endpoint::EndpointArgs;
 pub(crate) use forecasts::{ForecastArgs, PlanArgs};
 pub(crate) use judge::JudgeArgs;
+pub(crate) use listed::Listed;
 pub(crate) use organism::{CardArgs, OrganismCommand, TrainArgs};
 pub(crate) use pressure::{Precondition, PressureArgs};
 pub(crate) use prompts::{

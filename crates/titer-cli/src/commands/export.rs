@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     path::{Path, PathBuf},
 };
 
@@ -25,6 +26,7 @@ use crate::{
     args::{ExportArgs, ExportFor},
     paths::shown,
     printer::{Failure, data, talk},
+    typed,
 };
 
 /// The script that trains what is not trained yet.
@@ -229,10 +231,16 @@ fn print(args: &ExportArgs, folder: &Path, plan: &SweepPlan, manifest: &Manifest
         return data(&summary.to_string());
     }
     data(&out.to_string());
+    let [folder, script] = [out.to_string(), format!("{out}/{SCRIPT}")].map(|path| word(&path));
     match manifest.trainer {
-        Trainer::OpenAi => talk(&format!("then: titer import {out} --outcomes TABLE")),
-        _ => talk(&format!("then: sh {out}/{SCRIPT} && titer import {out}")),
+        Trainer::OpenAi => talk(&format!("then: titer import {folder} --outcomes TABLE")),
+        _ => talk(&format!("then: sh {script} && titer import {folder}")),
     }
+}
+
+/// A word of a command as one types it.
+pub(super) fn word(text: &str) -> String {
+    typed(&[OsString::new(), text.into()]).split_off("titer ".len())
 }
 
 /// The hash of a file's bytes, as manifests hold it.

@@ -25,7 +25,7 @@ use super::{
     subjects::{endpoint_options, not_there, open_here, unasked},
 };
 use crate::{
-    args::ScoreArgs,
+    args::{Listed, ScoreArgs},
     printer::{Failure, data, prose, talk},
     text_table::{TextColumn, TextTable},
 };
@@ -35,12 +35,12 @@ pub(crate) fn score(args: &ScoreArgs) -> Result<(), Failure> {
     columns(args).knows(&args.view)?;
     fresh([("--out", args.out.as_ref()), ("--replies", args.drawing.replies.as_ref())])?;
     let rules = rules(args)?;
-    let verdicts = args.verdicts.columns(args.key.clone())?;
+    let verdicts = args.verdicts.columns(Listed::texts(&args.key).cloned().collect())?;
     let mut all = read_rows(&args.file).map_err(Failure::input)?;
     let only = args.only.iter().map(|(key, _)| ("--where", key));
-    let named = args.by.iter().map(|key| ("--by", key)).chain([("--cluster", &args.cluster)]).chain(only);
+    let named = Listed::texts(&args.by).map(|key| ("--by", key)).chain([("--cluster", &args.cluster)]).chain(only);
     named
-        .chain(args.key.iter().map(|key| ("--key", key)))
+        .chain(Listed::texts(&args.key).map(|key| ("--key", key)))
         .map(|(option, key)| (option, key.as_str()))
         .chain(rules.iter().filter_map(|rule| Some(("--rule", rule.key()?))))
         .try_for_each(|(option, key)| known(args, &all, option, key))?;
@@ -58,13 +58,13 @@ pub(crate) fn score(args: &ScoreArgs) -> Result<(), Failure> {
     let rows = if args.drawing.sample > 0 { all.iter().collect() } else { chosen(args, &all)? };
     let mut groups: BTreeMap<Vec<String>, Vec<&Row>> = BTreeMap::new();
     for row in rows {
-        groups.entry(args.by.iter().map(|key| value(row, key)).collect()).or_default().push(row);
+        groups.entry(Listed::texts(&args.by).map(|key| value(row, key)).collect()).or_default().push(row);
     }
     let mut lines = Vec::new();
     let mut written = String::new();
     for (group, rows) in &groups {
         for scorer in &scorers {
-            let group = args.by.iter().cloned().zip(group.iter().cloned()).collect();
+            let group = Listed::texts(&args.by).cloned().zip(group.iter().cloned()).collect();
             lines.push(Line::of(group, &**scorer, rows, args, &mut written));
         }
     }
@@ -224,7 +224,7 @@ impl Line {
                 }
             };
             let mut line = json!({ "id": row.id, "rule": scorer.name(), "score": score, "reason": reason });
-            args.key.iter().for_each(|key| line[key] = value(row, key).into());
+            Listed::texts(&args.key).for_each(|key| line[key] = value(row, key).into());
             *written += &format!("{line}\n");
         }
         let rate = Rate::of(scores.iter().map(|(cluster, score)| (cluster.as_str(), *score)));
@@ -257,7 +257,7 @@ fn print_table(args: &ScoreArgs, lines: &[Line]) -> Result<(), Failure> {
             ],
             None => ["–", "–", "0", "0"].map(str::to_owned),
         };
-        let group = args.by.iter().map(|key| line.group[key].clone()).collect::<Vec<_>>().join(" ");
+        let group = Listed::texts(&args.by).map(|key| line.group[key].clone()).collect::<Vec<_>>().join(" ");
         let group = (!args.by.is_empty()).then_some(group);
         table.line(group.into_iter().chain([line.scorer.clone()]).chain(numbers));
         for (reason, count) in &line.unscored {

@@ -17,6 +17,7 @@ use titer_data::probe::{Probe, Side};
 use titer_engine::inputs::{Inputs, Resolved};
 
 use super::{
+    export::word,
     folder::{failure, whole_folder},
     open::resolve,
 };
@@ -82,7 +83,7 @@ pub(super) fn export_viewed(args: &ExportArgs, viewer: Viewer) -> Result<(), Fai
         Ok(files)
     })?;
     let out = args.out.display();
-    talk(&format!("{} runs in {files} files; then: {} {out}", runs.len(), viewer.command()));
+    talk(&format!("{} runs in {files} files; then: {} {}", runs.len(), viewer.command(), word(&out.to_string())));
     if args.json {
         data(
             &json!({ "folder": shown(&args.out), "viewer": viewer.word(), "runs": runs.len(), "files": files })

@@ -1,5 +1,7 @@
 //! Why a device cannot be used.
 
+use std::path::PathBuf;
+
 use titer_model::backend::TorchError;
 
 /// Why a device cannot be used.
@@ -15,6 +17,17 @@ pub enum DeviceError {
         device: String,
         /// Where it was looked for.
         tried: String,
+    },
+    /// Another one is open.
+    #[error(
+        "--torch names {}, but this process has opened the PyTorch in {}, and there is one in a process: name that one, or begin anew",
+        named.display(), open.display()
+    )]
+    AnotherTorch {
+        /// The folder that was asked for.
+        named: PathBuf,
+        /// Where the one that is open lies.
+        open: PathBuf,
     },
     /// It cannot be opened, or fails.
     #[error(transparent)]

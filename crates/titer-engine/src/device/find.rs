@@ -4,8 +4,12 @@ use std::{
     env,
     path::{Path, PathBuf},
     process::Command,
-    sync::Mutex,
+    sync::{Mutex, PoisonError},
 };
+
+use titer_model::backend::Torch;
+
+use super::DeviceError;
 
 /// A torch's folder of libraries, and how it was found.
 #[derive(Clone, Debug)]
@@ -16,9 +20,23 @@ pub(super) struct Found {
 
 static PREFERRED: Mutex<Option<PathBuf>> = Mutex::new(None);
 
-/// From now on takes the torch in this folder: `site-packages/torch`, its `lib`, or an environment that has it.
-pub fn prefer_torch(folder: &Path) {
-    *PREFERRED.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(folder.to_owned());
+/// From now on takes the torch in this folder: `site-packages/torch`, its `lib`, or an environment that has it; without one, looks for it.
+pub fn prefer_torch(folder: Option<&Path>) {
+    *PREFERRED.lock().unwrap_or_else(PoisonError::into_inner) = folder.map(Path::to_owned);
+}
+
+/// Whether `--torch` names the torch that is open in this process, which has one alone; it does where nothing is named or open.
+///
+/// # Errors
+/// Where it names another one, or none.
+pub(super) fn is_the_open_one() -> Result<(), DeviceError> {
+    let named = PREFERRED.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let (Some(named), Some(open)) = (named, Torch::<f32>::folder()) else { return Ok(()) };
+    let whole = |folder: &Path| folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    match find() {
+        Ok(found) if whole(&found.libraries) == whole(open) => Ok(()),
+        _ => Err(DeviceError::AnotherTorch { named, open: open.to_owned() }),
+    }
 }
 
 /// Finds a torch.
@@ -26,8 +44,7 @@ pub fn prefer_torch(folder: &Path) {
 /// # Errors
 /// Where there is none: where it was looked for.
 pub(super) fn find() -> Result<Found, String> {
-    let named =
-        PREFERRED.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone().map(|folder| (folder, "--torch"));
+    let named = PREFERRED.lock().unwrap_or_else(PoisonError::into_inner).clone().map(|folder| (folder, "--torch"));
     let named = named.or_else(|| Some((env::var_os("TITER_TORCH")?.into(), "TITER_TORCH")));
     if let Some((folder, by)) = named {
         let libraries = libraries(&folder).or_else(|| of_python(&python_of(&folder)));

@@ -3,7 +3,7 @@
 use titer_model::backend::{Torch, TorchDevice, TorchError};
 
 use super::{
-    find::find,
+    find::{find, is_the_open_one},
     tried::{is_tried, tried},
 };
 
@@ -69,6 +69,10 @@ pub fn devices() -> Vec<ListedDevice> {
     let by = format!("titer, {instructions}{}", bf16.unwrap_or_default());
     let own = ListedDevice { name: "cpu".to_owned(), by, free: None, memory: None, tried: "yes", problem: None };
     let mut all = vec![own];
+    if let Err(another) = is_the_open_one() {
+        all.push(ListedDevice::unusable("torch-cpu".to_owned(), String::new(), another.to_string()));
+        return all;
+    }
     let found = match find() {
         Ok(found) => found,
         Err(looked) => {

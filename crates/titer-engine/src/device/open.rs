@@ -9,7 +9,11 @@ use titer::spec::{Compute, DeviceName};
 use titer_machine::Bf16Instructions;
 use titer_model::backend::{Cpu, Device, Torch, TorchDevice, TorchError};
 
-use super::{DeviceError, find::find, tried::tried};
+use super::{
+    DeviceError,
+    find::{find, is_the_open_one},
+    tried::tried,
+};
 
 /// What is open in this process.
 static OPEN: Mutex<Option<HashMap<String, Torch<f32>>>> = Mutex::new(None);
@@ -34,6 +38,7 @@ pub(crate) fn open(name: DeviceName, compute: Compute) -> Result<Device, DeviceE
         let instructions = Bf16Instructions::detected().filter(|_| !compute.is_f32());
         return Ok(Device::cpu(instructions.map_or(cpu, |instructions| cpu.with_bf16(instructions))));
     };
+    is_the_open_one()?;
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     let open = open.get_or_insert_default();
     let torch = match open.get(&device.to_string()) {

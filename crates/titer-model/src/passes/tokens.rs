@@ -139,8 +139,8 @@ impl Drawing {
     }
 }
 
-/// Draws a reply to each context as its drawing says. After every token `goes_on` is told which reply it is and the reply so far, and says
-/// whether it goes on. Replies do not depend on what is drawn beside them, but for rounding where there is so much that it is cut
+/// Draws a reply to each context as its drawing says. After every token, the last one that there is room for too, `goes_on` is told which
+/// reply it is and the reply so far, and says whether it goes on. Replies do not depend on what is drawn beside them, but for rounding where there is so much that it is cut
 /// otherwise. A context that equals the beginning of the one before it is
 /// not computed again.
 ///
@@ -177,7 +177,8 @@ pub fn generate<B: Backend>(
             for (row, scored) in open.into_iter().zip(tokens) {
                 let token = scored.token;
                 told[row].push(scored);
-                let more = told[row].len() < limits[row] && goes_on(range.start + row, &told[row]);
+                // Asked of the last token too: it may be told to somebody there.
+                let more = goes_on(range.start + row, &told[row]) && told[row].len() < limits[row];
                 replies.push(row, token, more);
             }
         }

@@ -77,15 +77,17 @@ fn log(
     let [started, done] = run.times.map(instant);
     let items: Vec<&str> = at_end.keys().copied().collect();
     let titer = json!({ "titer": env!("CARGO_PKG_VERSION") });
+    // What stands before a slash Inspect takes for the name of a package.
+    let task = probe.replace('/', "-");
     let text = json!({
         "version": 2,
         "status": "success",
         "eval": {
-            "eval_id": hash(run, probe, "eval"), "run_id": hash(run, "", "run"), "created": started, "task": probe,
+            "eval_id": hash(run, probe, "eval"), "run_id": hash(run, "", "run"), "created": started, "task": task,
             "task_id": hash(run, probe, "task"), "task_version": 0, "task_attribs": {}, "task_args": {}, "task_args_passed": {},
             "tags": ["titer"], "dataset": { "name": run.title, "samples": items.len(), "sample_ids": items, "shuffled": false },
             "model": model, "model_generate_config": {}, "model_args": {}, "config": { "epochs": 1 }, "packages": titer,
-            "metadata": { "run": run.id.0, "arm": run.arm, "seed": run.seed, "step": last },
+            "metadata": { "probe": probe, "run": run.id.0, "arm": run.arm, "seed": run.seed, "step": last },
         },
         "plan": { "name": "plan", "steps": [], "config": {} },
         "results": {
@@ -95,7 +97,6 @@ fn log(
         "stats": { "started_at": started, "completed_at": done, "model_usage": {} },
         "samples": samples,
     });
-    let task = probe.replace('/', "-");
     let name = format!("{}_{task}_{}.json", started.replace([':', '+'], "-"), hash(run, probe, "task"));
     (name, format!("{text:#}\n"))
 }

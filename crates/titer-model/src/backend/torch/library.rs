@@ -95,6 +95,11 @@ pub(super) fn library() -> &'static Library {
     LIBRARY.get().expect("tensors come from an opened library")
 }
 
+/// The folder of the library that was opened, where one was.
+pub(super) fn opened_in() -> Option<&'static Path> {
+    LIBRARY.get().map(|library| &*library.folder)
+}
+
 impl Library {
     /// Opens libtorch in a folder such as `site-packages/torch/lib`; the first folder that is opened stays the one of this process.
     pub(super) fn open(folder: &Path) -> Result<&'static Self, TorchError> {

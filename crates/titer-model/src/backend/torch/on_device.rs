@@ -11,7 +11,7 @@ use super::{
     error::TorchError,
     kernel_use::KernelUse,
     launches,
-    library::{Library, library},
+    library::{Library, library, opened_in},
     placed::ids,
     rope::Angles,
     tensor::{Number, Place, Tensor},
@@ -143,6 +143,11 @@ impl TorchBuffer {
 }
 
 impl<T: Real> Torch<T> {
+    /// The folder of the torch that this process has opened, where it has: there is one in a process.
+    pub fn folder() -> Option<&'static Path> {
+        opened_in()
+    }
+
     /// The backend of a device, by the torch whose libraries lie in `folder`, such as `site-packages/torch/lib`.
     ///
     /// # Errors
