@@ -349,7 +349,7 @@ fn layers_that_stand_in_one_tensor_take_no_fresh_adapter() {
     probe_twice(dir);
     let spec = |targets: &str| {
         format!(
-            "seeds = [0]\n[model]\nbase = \"model\"\n[model.lora]\nr = 2\nalpha = 4\ntargets = [{targets}]\n[data]\nrows = \"rows.jsonl\"\n\
+            "seeds = [0]\n[model]\nbase = \"model\"\n[model.lora]\nr = 2\nalpha = 4\n{targets}[data]\nrows = \"rows.jsonl\"\n\
              probes = \"probes.jsonl\"\n[[stage]]\nrows = 2\nbatch = 2\nmix = {{ \"bad→good\" = 1.0 }}\n"
         )
     };
@@ -357,7 +357,7 @@ fn layers_that_stand_in_one_tensor_take_no_fresh_adapter() {
         fs_err::write(dir.join("spec.toml"), spec(targets)).unwrap();
         refusal(dir, &["check", "spec.toml"])
     };
-    for targets in ["", "\"q_proj\"", "\"down_proj\", \"up_proj\""] {
+    for targets in ["", "targets = [\"q_proj\"]\n", "targets = [\"down_proj\", \"up_proj\"]\n"] {
         let error = check(targets);
         assert!(error.contains("together with other layers") && error.contains("o_proj, down_proj"), "{error}");
     }

@@ -56,6 +56,7 @@ fn a_malformed_line_is_named_by_its_number_with_a_remedy() {
         (r#"{"words": "a", "n": 3}"#, "and no `prompt`; there is `words`, `n`"),
         (r#"{"messages": []}"#, "`messages` is empty"),
         (r#"{"messages": "hi"}"#, "`messages` is text"),
+        (r#"{"messages": null, "conversations": null}"#, "`messages` is null"),
         (r#"{"messages": ["hi"]}"#, "message 1 is text"),
         (r#"{"messages": [{"role": "human", "content": "a"}]}"#, "unknown role `human`"),
         (r#"{"messages": [{"role": "user", "content": null}]}"#, "`content` that is null"),

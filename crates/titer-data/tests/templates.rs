@@ -488,3 +488,18 @@ fn variables_of_all_chats_reach_the_template() {
     let error = template("qwen3_tools").with_options(options("enable_thinkin")).unwrap_err().to_string();
     assert!(error.contains("`enable_thinkin`"), "{error}");
 }
+
+#[test]
+fn every_end_of_a_line_in_a_source_is_a_line_feed() {
+    let lines = "{% for m in messages %}\n{{ m.role }}:\n{{ m.content + '\\r' }}\n{% endfor %}\nend\n";
+    let chat = [Message::new(Role::User, "a\r\nb")];
+    let rendered = |source: &str| {
+        let template = ChatTemplate::new(source, &SpecialTokens::new(), "t").unwrap();
+        (template.render(&chat, false).unwrap(), template.has_returns())
+    };
+    let (wanted, returns) = rendered(lines);
+    assert!(!returns && wanted.text.starts_with("user:\na\r\nb\r\n"), "{:?}", wanted.text);
+    for end in ["\r\n", "\r"] {
+        assert_eq!(rendered(&lines.replace('\n', end)), (wanted.clone(), true), "{end:?}");
+    }
+}

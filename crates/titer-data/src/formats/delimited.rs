@@ -122,15 +122,8 @@ mod tests {
     #[test]
     fn a_value_that_never_ends_is_named_by_the_line_that_it_begins_in_and_what_stands_before_it_is_read() {
         let whole = "a,b\n1,\"x\ny\"\n2,\"say \"\"z\"\"\"\n3,4\n";
-        let lines: Vec<usize> = read(whole)
-            .iter()
-            .map(|(line, value)| (*line, value.is_ok()))
-            .map(|(line, ok)| {
-                assert!(ok);
-                line
-            })
-            .collect();
-        assert_eq!(lines, [2, 4, 5]);
+        let lines: Vec<_> = read(whole).into_iter().map(|(line, value)| (line, value.is_ok())).collect();
+        assert_eq!(lines, [(2, true), (4, true), (5, true)]);
         for (text, line, sound, problem) in [
             ("a,b\n1,2\n\"x\n\",\"3\n4,5\n6,7\n", 4, 1, "never ends"),
             ("\"a,b\n1,2\n", 1, 0, "never ends"),

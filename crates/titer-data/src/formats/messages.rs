@@ -103,7 +103,9 @@ const KEYS_SHOWN: usize = 8;
 /// The turns of an object, whose keys leave it.
 fn turns(object: &mut Map<String, Value>) -> Result<(Turns, Shape), Problem> {
     let is_said = |object: &Map<String, Value>, key: &str| object.get(key).is_some_and(|value| !value.is_null());
-    if let Some(key) = CHAT_KEYS.into_iter().find(|key| is_said(object, key)) {
+    let asks = REQUEST_KEYS.iter().any(|key| object.contains_key(*key));
+    let empty = || CHAT_KEYS.into_iter().find(|key| !asks && object.contains_key(*key));
+    if let Some(key) = CHAT_KEYS.into_iter().find(|key| is_said(object, key)).or_else(empty) {
         let messages = object.shift_remove(key).unwrap_or_default();
         let turns = list(key, &messages)?;
         let more = BESIDE_CHATS.into_iter().find(|key| object.get(*key).is_some_and(|value| adds_to(value, &turns)));

@@ -59,7 +59,7 @@ fn value(field: &Field, column: &str) -> Result<Value, Problem> {
                 let at = error.valid_up_to() + 1;
                 problem(
                     format!("`{column}` is no text, but bytes that are not UTF-8 from byte {at} on"),
-                    "save the column as text",
+                    "save the column as text, or leave it out",
                 )
             }
         },

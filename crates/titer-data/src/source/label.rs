@@ -164,7 +164,7 @@ mod tests {
         assert_eq!((rows.len(), rows[0].split().1), (1, "cheat"));
         let error = read_labelled(&[bad.clone(), good], &rules[..1]).unwrap_err().to_string();
         assert!(error.contains("good.jsonl, `line-1`: it fits none of the rules"), "{error}");
-        let error = read_labelled(&[bad.clone()], &[]).unwrap_err().to_string();
+        let error = read_labelled(&[bad], &[]).unwrap_err().to_string();
         assert!(error.contains("bad.jsonl, `line-1`: it has no `cell`"), "{error}");
     }
 

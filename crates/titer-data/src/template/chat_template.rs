@@ -433,21 +433,6 @@ mod tests {
     }
 
     #[test]
-    fn every_end_of_a_line_in_a_source_is_a_line_feed() {
-        let lines = "{% for m in messages %}\n{{ m.role }}:\n{{ m.content + '\\r' }}\n{% endfor %}\nend\n";
-        let chat = [message(Role::User, "a\r\nb"), message(Role::Assistant, "c")];
-        let rendered = |source: &str| {
-            let template = ChatTemplate::new(source, &SpecialTokens::new(), "t").unwrap();
-            (template.render(&chat, false).unwrap(), template.has_returns())
-        };
-        let (wanted, returns) = rendered(lines);
-        assert!(!returns && wanted.text.starts_with("user:\na\r\nb\r\n"), "{:?}", wanted.text);
-        for end in ["\r\n", "\r"] {
-            assert_eq!(rendered(&lines.replace('\n', end)), (wanted.clone(), true), "{end:?}");
-        }
-    }
-
-    #[test]
     fn a_sentinel_in_the_data_is_an_error() {
         let error = template().render(&[message(Role::User, "\u{10FFF1}")], false).unwrap_err();
         assert!(error.to_string().contains("U+10FFF1"), "{error}");
