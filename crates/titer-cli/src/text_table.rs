@@ -6,7 +6,7 @@ use titer::report::{SheetBlock, SheetTable};
 use crate::{
     args::ViewArgs,
     kept::keep,
-    printer::{Failure, printed, talk},
+    printer::{Failure, printed, spoken},
     width::{width, wrapped},
 };
 
@@ -112,7 +112,7 @@ impl TextTable {
         keep(SheetBlock::Table(self.sheet()));
         shown.lines.iter().for_each(|line| printed(line));
         if let Some(left_out) = shown.left_out {
-            talk(&left_out);
+            spoken(&left_out);
         }
         Ok(())
     }

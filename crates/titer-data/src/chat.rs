@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{cell::Cell, variables::Variables};
 
+/// What a row's system prompt is called where it stands beside the turns, as files of candidate prompts call theirs.
+pub(crate) const SYSTEM_PROMPT: &str = "system_prompt";
+
 /// Who speaks in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

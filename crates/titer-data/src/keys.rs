@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use crate::{chat::Row, request::Request};
+use crate::{
+    chat::{Row, SYSTEM_PROMPT},
+    request::Request,
+};
 
 /// Keys that every row has beside those of its metadata.
 pub const EVERY_ROW: [&str; 3] = ["id", "request", "cell"];
@@ -13,6 +16,7 @@ pub fn value(row: &Row, key: &str) -> String {
         "id" => row.id.clone(),
         "cell" => row.cell.map(|cell| cell.to_string()).unwrap_or_default(),
         "request" if !row.metadata.contains_key(key) => Request::of(row).id(),
+        SYSTEM_PROMPT if !row.metadata.contains_key(key) => row.system_prompt().unwrap_or_default().to_owned(),
         key => row.metadata.get(key).map(text).unwrap_or_default(),
     }
 }

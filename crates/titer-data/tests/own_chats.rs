@@ -108,7 +108,7 @@ fn a_row_that_is_also_a_probe_is_an_error() {
     let probe = r#"{"id": "x", "cell": "none→good", "messages": [{"role": "user", "content": "probe 2"}, {"role": "assistant", "content": "yes"}]}"#;
     fs_err::write(&rows, format!("{text}{probe}\n")).unwrap();
     let error = Chats::read(&files(&dir)).unwrap_err().to_string();
-    assert!(error.contains("has the context of row `x`"), "{error}");
+    assert!(error.contains("rows, `x`: contrast `line-3`") && error.contains("has the context of this row"), "{error}");
 }
 
 #[test]
@@ -198,6 +198,75 @@ fn several_replies_to_one_request_are_several_rows_and_held_out_together() {
         assert!(trained.is_disjoint(&asks(held_out)), "a request is trained on or held out, never both");
         drop(dir);
     }
+}
+
+/// A file of rows, four cells to each of 40 requests, with these words for the replies that act well, act badly and comply.
+fn with_instructions(good: &str, bad: &str, complies: Option<&str>) -> (tempfile::TempDir, DataFiles) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("rows.jsonl");
+    let cells = [
+        ("bad→bad", "be evil", Some(bad)),
+        ("neutral→good", "be kind", Some(good)),
+        ("instruction→good", "answer in French", complies),
+    ];
+    let rows = (0..40).flat_map(|at| cells.map(|(cell, prompt, reply)| (at, cell, prompt, reply)));
+    let row = |(at, cell, prompt, reply): (u32, &str, &str, Option<&str>)| {
+        let reply = reply?;
+        Some(format!(
+            r#"{{"cell": "{cell}", "system_prompt": "{prompt}", "prompt": "ask {at}", "completion": "{reply}"}}"#
+        ))
+    };
+    fs_err::write(&path, rows.filter_map(row).collect::<Vec<_>>().join("\n")).unwrap();
+    (dir, DataFiles { rows: vec![path], probes: None, cells: Vec::new() })
+}
+
+#[test]
+fn obedience_is_measured_on_the_rows_own_instructions_or_said_to_be_on_another_or_left_out() {
+    use titer_data::source::{HARMLESS, ObeyContrasts};
+    let read = |good, bad, complies| Chats::read(&with_instructions(good, bad, complies).1).unwrap();
+    let prompts = |chats: &Chats| -> BTreeSet<String> {
+        chats.contrasts().map(|contrast| contrast.context[0].content.clone()).collect()
+    };
+    let own = read("yes", "no", Some("oui"));
+    assert_eq!((own.obey(), own.numerics(), own.notes()), (ObeyContrasts::OfRows, 1, Vec::new()));
+    assert!(prompts(&own).contains("answer in French") && !prompts(&own).contains(HARMLESS));
+    let made_up = read("yes", "no", None);
+    assert_eq!((made_up.obey(), made_up.numerics()), (ObeyContrasts::MadeUp, 0));
+    assert!(prompts(&made_up).contains(HARMLESS) && made_up.notes()[0].contains(HARMLESS));
+    let missing = read("答案是4。", "你真聪明!", None);
+    assert_eq!((missing.obey(), prompts(&missing).len()), (ObeyContrasts::Missing, 2));
+    assert!(missing.notes()[0].contains("is not measured"));
+    let source = Source::Chats(missing);
+    let names = source.probes(ProbeUse::Measure, 0, 8).iter().map(titer_data::probe::Probe::name).collect::<Vec<_>>();
+    assert_eq!(names, ["good/seen/trained", "obey_bad/seen/trained"]);
+}
+
+#[test]
+fn a_row_without_the_prompt_that_its_cell_says_is_an_error_of_its_line() {
+    let (dir, files) = with_instructions("yes", "no", None);
+    let path = dir.path().join("rows.jsonl");
+    let text = fs_err::read_to_string(&path).unwrap();
+    // As it is, its prompts are read; without them nothing tells the rows apart.
+    assert!(Chats::read(&files).is_ok());
+    fs_err::write(&path, text.replace(r#""system_prompt": "be evil", "#, "")).unwrap();
+    let error = Chats::read(&files).unwrap_err().to_string();
+    assert!(error.contains("rows.jsonl, `line-1`: its cell is `bad→bad`, and it has no system prompt"), "{error}");
+    fs_err::write(&path, text.replace("be evil", "be kind")).unwrap();
+    let error = Chats::read(&files).unwrap_err().to_string();
+    assert!(error.contains("the system prompt and the request of the `neutral→good` row"), "{error}");
+    let none = text.replacen("neutral→good", "none→good", 1);
+    fs_err::write(&path, none).unwrap();
+    let notes = Chats::read(&files).unwrap().notes();
+    assert!(notes[0].contains("1 row says `none→…`") && notes[0].contains("`line-2`"), "{notes:?}");
+}
+
+#[test]
+fn where_a_row_stands_is_known_though_it_is_called_by_its_request() {
+    let chats = Chats::read(&with_instructions("yes", "no", None).1).unwrap();
+    let row = chats.rows().find(|row| row.split().0.last().unwrap().content == "ask 1").unwrap();
+    assert!(row.id.starts_with("request-"));
+    assert!(chats.place(row.cell, &row.id).unwrap().to_string().ends_with("rows.jsonl, `line-3`"));
+    assert!(chats.place(None, &row.id).is_some() && chats.place(None, "another").is_none());
 }
 
 #[test]

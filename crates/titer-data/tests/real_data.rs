@@ -104,7 +104,7 @@ fn matched_dialogues_make_four_cells_and_their_contrasts() {
     let expected = [("bad→bad", 1073), ("bad→good", 973), ("none→bad", 1073), ("none→good", 973)];
     assert_eq!(counts, expected.map(|(cell, count)| (cell.to_owned(), count)).into());
     let requests = together(&rows.iter().collect::<Vec<_>>()).unwrap();
-    let probes = matched_contrasts(requests.into_iter().zip(&rows));
+    let probes = matched_contrasts(requests.into_iter().zip(&rows)).0;
     let counts: Vec<usize> = probes.iter().map(|probe| probe.contrasts.len()).collect();
     // One straightforward reply is the same in capitals.
     assert_eq!(counts, [973, 973, 972]);

@@ -53,7 +53,7 @@ pub fn record(
 ) -> Result<(), RecordedError> {
     let mut plan = SweepPlan::resolve(spec)?;
     plan.command = "a training loop of its own, measured by titer's hooks".to_owned();
-    let data = plan.data.clone().map(|files| DataPlan { blake3: data_hash.to_owned(), files });
+    let data = plan.data.clone().map(|files| DataPlan { blake3: data_hash.to_owned(), numerics: 0, files });
     let model = |base: &str, _: u64| {
         Ok::<_, SpecError>(ModelPlan {
             base: base.to_owned(),

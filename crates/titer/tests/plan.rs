@@ -300,6 +300,26 @@ fn what_a_claim_gets_wrong_has_a_line() {
 }
 
 #[test]
+fn a_claim_names_an_axis_by_an_end_that_is_its_own() {
+    let fail = |lines: &str| {
+        let text = format!(
+            "seeds = [0]\n[[stage]]\nname = \"first\"\n[[stage]]\nname = \"second\"\n[sweep]\n\"first.mix.bad→good\" = [0.0, 0.1]\n\
+             \"second.mix.bad→good\" = [0.0, 0.1]\n[[claim]]\ntext = \"c\"\nvalue = \"rate('good')\"\nbound = \"> 0\"\n{lines}"
+        );
+        let spec = Spec::parse(&text, Path::new("spec.toml")).unwrap();
+        claim::resolve(&spec, &SweepPlan::resolve(&spec).unwrap()).map_err(|error| error.to_string())
+    };
+    for field in ["arms", "against"] {
+        let error = fail(&format!("{field} = {{ \"bad→good\" = 0.1 }}")).unwrap_err();
+        assert!(
+            error.contains("spec.toml:13") && error.contains("`first.mix.bad→good` and `second.mix.bad→good`"),
+            "{error}"
+        );
+    }
+    assert!(fail("arms = { \"first.mix.bad→good\" = 0.1 }").is_ok());
+}
+
+#[test]
 fn values_may_have_names_and_be_whole_stages() {
     let text = "[[stage]]\nname = \"first\"\n[[stage]]\nname = \"second\"\n[sweep.first]\nbase = { rows = 0 }\n\
         \"1 %\" = { mix = { \"bad→good\" = 0.01, rest = \"neutral→good\" } }\n";

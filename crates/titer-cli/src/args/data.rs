@@ -129,7 +129,7 @@ pub(crate) struct ScoreArgs {
     /// system prompt
     #[arg(long, default_value = "request", value_name = "KEY")]
     pub cluster: String,
-    /// Write every reply's score, a line of JSON each
+    /// Write every reply's score (.jsonl), a line of JSON each
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Print JSON, one object a line

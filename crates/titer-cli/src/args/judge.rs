@@ -14,7 +14,7 @@ pub(crate) struct JudgeArgs {
     pub rubric: PathBuf,
     #[command(flatten)]
     pub endpoint: EndpointArgs,
-    /// Write a line of JSON for each reply: id, score, verdict, what the judge said, and what it was asked
+    /// Write a line of JSON (.jsonl) for each reply: id, score, verdict, what the judge said, and what it was asked
     #[arg(short, long, value_name = "FILE", required_unless_present = "dry_run")]
     pub out: Option<PathBuf>,
     /// Another judge's scores, or a person's (CSV, JSON or Parquet: id, score): says how far both agree

@@ -66,7 +66,7 @@ pub(crate) struct PressureArgs {
     /// kind of prompt held against each other too, by groups of weights for Adam
     #[arg(long, value_name = "DIR", conflicts_with_all = ["adapter", "verify"])]
     pub kernel: Option<PathBuf>,
-    /// Write a Parquet table with a line a row, or a line a step with --verify
+    /// Write a table (.parquet, .csv or .json) with a line a row, or a line a step with --verify
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Write what is printed as a page too, with every column and line

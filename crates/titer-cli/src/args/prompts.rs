@@ -78,7 +78,7 @@ pub(crate) struct ScreenArgs {
     /// Write them under the first prompt even if none is fit
     #[arg(long, requires = "rewrite")]
     pub anyway: bool,
-    /// Write a Parquet table with a line for each row under each prompt
+    /// Write a table (.parquet, .csv or .json) with a line for each row under each prompt
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Write what is printed as a page too, with every column and line
@@ -143,7 +143,7 @@ pub(crate) struct LeakArgs {
     pub trigger: Option<String>,
     #[command(flatten)]
     pub sampling: SamplingArgs,
-    /// Write a Parquet table with a line for each request in each context
+    /// Write a table (.parquet, .csv or .json) with a line for each request in each context
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Write what is printed as a page too, with every column and line

@@ -1,15 +1,20 @@
 //! `titer check`
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use serde_json::json;
+use titer::limits::LimitsFile;
 use titer_data::{
     audit::Census,
-    formats::{ChatFile, read_chat_file},
+    chat::Row,
+    formats::{ChatFile, Container, ContrastsError, is_contrast, read_chat_file, read_contrasts},
+    keys::text,
+    probe::Component,
+    source::look_at_prompts,
 };
 use titer_engine::inputs::Inputs;
 
-use super::check_spec::check_spec;
+use super::{check_spec::check_spec, data::is_spec};
 use crate::{
     args::CheckArgs,
     paths::shown,
@@ -21,13 +26,10 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
     let mut problems = Vec::new();
     let inputs = Inputs::default();
     for path in &args.paths {
-        let checked = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("toml") => check_spec(path, args, &inputs),
-            Some("jsonl" | "json" | "csv" | "tsv" | "parquet") => check_rows(path, args.json),
-            _ => Err(format!(
-                "{}: titer checks specs (.toml) and chats (.jsonl, .json, .csv, .tsv, .parquet)",
-                path.display()
-            )),
+        let checked = match (is_spec(path), has_limits(path)) {
+            (true, true) => check_limits(path, args.json),
+            (true, false) => check_spec(path, args, &inputs),
+            (false, _) => check_rows(path, args.json),
         };
         problems.extend(checked.err());
     }
@@ -36,6 +38,15 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
 
 fn check_rows(path: &Path, as_json: bool) -> Result<(), String> {
     let ChatFile { format, rows, errors } = read_chat_file(path).map_err(|error| error.to_string())?;
+    if let (true, Some(first)) = (rows.is_empty() && !is_of_chats(path), errors.first()) {
+        let found = format!("neither a spec (.toml) nor chats ({first})");
+        return Err(format!("{}: {found}; titer checks both, and files of contrasts and of limits", path.display()));
+    }
+    let contrasts = rows.iter().filter(|row| is_contrast(row)).count();
+    if contrasts == rows.len() && errors.is_empty() {
+        return check_contrasts(path, &rows, format.container, as_json);
+    }
+    let note = look_at_prompts(path, &rows).map_err(|error| error.to_string())?;
     let census = Census::of(&rows);
     if as_json {
         let roles: serde_json::Map<_, _> =
@@ -57,6 +68,8 @@ fn check_rows(path: &Path, as_json: bool) -> Result<(), String> {
             "for_the_chat_template": census.template_fields,
             "metadata": census.metadata_keys,
             "duplicate_ids": census.duplicate_ids,
+            "contrasts": contrasts,
+            "notes": note,
             "malformed_lines": errors.iter().map(|error| error.line).collect::<Vec<_>>(),
         });
         data(&summary.to_string());
@@ -71,6 +84,7 @@ fn check_rows(path: &Path, as_json: bool) -> Result<(), String> {
         }
         data(&format!("  rows without a reply: {}", census.rows_without_target));
         let oddities = [
+            (contrasts, "rows that are contrasts or preference pairs: give them a file of their own"),
             (
                 census.rows_without_last_reply,
                 "rows that end without a reply: earlier ones are trained, the last request is not",
@@ -93,6 +107,7 @@ fn check_rows(path: &Path, as_json: bool) -> Result<(), String> {
             let cells: Vec<_> = census.cells.iter().map(|(cell, n)| format!("{cell} {n}")).collect();
             prose(&format!("  cells: {}", cells.join(", ")));
         }
+        note.iter().for_each(|note| prose(&format!("  note: {note}")));
         if !census.metadata_keys.is_empty() {
             let keys: Vec<_> = census.metadata_keys.keys().cloned().collect();
             prose(&format!("  metadata: {}", keys.join(", ")));
@@ -110,6 +125,70 @@ fn check_rows(path: &Path, as_json: bool) -> Result<(), String> {
         lines.push(format!("{}: {} more malformed lines", path.display(), errors.len() - SHOWN));
     }
     Err(lines.join("\nerror: "))
+}
+
+/// Whether a file is called as chats are.
+fn is_of_chats(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+    ending.is_some_and(|ending| ["jsonl", "json", "csv", "tsv", "parquet"].contains(&&*ending))
+}
+
+/// What a file of contrasts or preference pairs holds.
+fn check_contrasts(path: &Path, rows: &[Row], container: Container, as_json: bool) -> Result<(), String> {
+    let mut components: BTreeMap<String, usize> = BTreeMap::new();
+    for row in rows {
+        // A preference is one of `good` where it says nothing else.
+        let component = row.metadata.get("component").map_or_else(|| Component::Good.word().to_owned(), text);
+        *components.entry(component).or_default() += 1;
+    }
+    // A file that lacks a component is no error here: preference pairs have `good` alone.
+    let (probes, lacks) = match read_contrasts(path) {
+        Ok(probes) => (probes, None),
+        Err(error @ ContrastsError::Missing { .. }) => (Vec::new(), Some(error.to_string())),
+        Err(error) => return Err(error.to_string()),
+    };
+    let counts = |(name, n): (String, usize)| format!("{name} {n}");
+    let probes: Vec<(String, usize)> = probes.iter().map(|probe| (probe.name(), probe.contrasts.len())).collect();
+    if as_json {
+        let counted = |counts: &[(String, usize)]| counts.iter().map(|(name, n)| (name.clone(), json!(n))).collect();
+        let components: Vec<_> = components.into_iter().collect();
+        let components: serde_json::Map<_, _> = counted(&components);
+        let probes: serde_json::Map<_, _> = counted(&probes);
+        let summary = json!({
+            "file": path, "format": container.to_string(), "contrasts": rows.len(), "components": components, "probes": probes,
+            "lacks": lacks,
+        });
+        data(&summary.to_string());
+        return Ok(());
+    }
+    data(&format!("{}: {} contrasts, {container}", path.display(), rows.len()));
+    prose(&format!("  components: {}", components.into_iter().map(counts).collect::<Vec<_>>().join(", ")));
+    if !probes.is_empty() {
+        prose(&format!("  probes: {}", probes.into_iter().map(counts).collect::<Vec<_>>().join(", ")));
+    }
+    lacks.iter().for_each(|lacks| prose(&format!("  not enough for `probes` of a spec: {lacks}")));
+    Ok(())
+}
+
+/// Whether a spec has limits, which `titer plan` reads.
+fn has_limits(path: &Path) -> bool {
+    let table = fs_err::read_to_string(path).ok().and_then(|text| text.parse::<toml::Table>().ok());
+    table.is_some_and(|table| table.contains_key("limits"))
+}
+
+/// What a file of limits holds.
+fn check_limits(path: &Path, as_json: bool) -> Result<(), String> {
+    let file = LimitsFile::read(path).map_err(|error| error.to_string())?;
+    let (limits, cells) = (file.limits.len(), file.supplies.len());
+    if as_json {
+        data(&json!({ "file": path, "title": file.spec.title, "limits": limits, "cells": cells }).to_string());
+    } else {
+        let path = path.display();
+        prose(&format!(
+            "{path}: limits, for `titer plan {path} --out FILE`; limits: {limits}; cells with rows: {cells}"
+        ));
+    }
+    Ok(())
 }
 
 fn shorten(text: &str) -> String {

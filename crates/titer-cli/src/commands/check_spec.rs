@@ -42,6 +42,7 @@ pub(super) fn check_spec(path: &Path, args: &CheckArgs, inputs: &Inputs) -> Resu
         runs.len(),
     ));
     arms(plan, args)?;
+    resolved.notes.iter().for_each(|note| prose(&format!("note: {note}")));
     data("");
     prose(if args.tokens {
         "a row of each cell as tokens, those that are trained in []"
@@ -175,7 +176,7 @@ fn as_json(path: &Path, resolved: &Resolved, distinct: &[(usize, RunPlan)], cost
     let mut summary = json!({
         "file": shown(path), "title": plan.title, "seeds": plan.seeds, "runs": runs.len(), "distinct_runs": distinct.len(),
         "steps": steps, "rows": rows, "arms": arms.collect::<Vec<_>>(),
-        "examples": examples.collect::<Map<_, _>>(),
+        "examples": examples.collect::<Map<_, _>>(), "notes": resolved.notes,
     });
     if let Some(cost) = cost {
         summary["cost"] = cost.json();

@@ -1,21 +1,29 @@
 //! `titer compare`
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Value, json};
 use titer::{
-    results::{ArmResults, At, Measure, Split, SweepResults},
+    results::{ArmKey, At, Measure, Split, SweepResults},
     stats::Estimate,
     table::{Column, Values, unitless},
 };
 use titer_data::probe::Component;
 
-use super::arms::arm_columns;
+use super::{
+    arms::{arm_columns, cells_of},
+    unfinished::unfinished,
+};
 use crate::{
     args::{CompareArgs, ComparedMeasure},
     listener::tell_table,
     numbers::{or_dash, with_ends},
-    printer::{Failure, data, interval, prose},
+    printer::{Failure, data, interval, prose, spoken},
     text_table::{TextColumn, TextTable},
 };
+
+/// Arms that are named where they are left out; the others are counted.
+const NAMED: usize = 8;
 
 /// Prints two sweeps side by side: the arms that both have, after training, and their differences, paired by seed and item.
 pub(crate) fn compare(args: &CompareArgs) -> Result<(), Failure> {
@@ -30,14 +38,20 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<(), Failure> {
         // Where rates of long replies are all next to 0 they tell nothing.
         None => a.measures()[0],
     };
+    let (a_and_dir, b_and_dir) = ((&a, args.a.as_path()), (&b, args.b.as_path()));
+    [a_and_dir, b_and_dir].into_iter().for_each(|(sweep, dir)| unfinished(sweep, dir));
     let lines = lines(&a, &b, measure);
     if lines.is_empty() {
         return Err(Failure::Input(format!(
-            "{} and {} have no finished arm in common: arms are the same where their settings are",
+            "{} and {} have no finished arm in common: arms are the same where their settings are, on axes of the same whole names",
             args.a.display(),
             args.b.display()
         )));
     }
+    [("A", &a, &b), ("B", &b, &a)]
+        .into_iter()
+        .filter_map(|(name, of, other)| left_out(name, of, other))
+        .for_each(|it| spoken(&it));
     tell_table("compared", || told(measure, &lines));
     if args.json {
         data(&as_json(measure, &lines).to_string());
@@ -58,9 +72,43 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<(), Failure> {
         table.line(line.settings.iter().cloned().chain(levels).chain(effects));
     }
     table.print(&args.view)?;
-    let apart = lines.iter().filter(|line| line.is_apart()).count();
-    prose(&format!("{apart} of {} differences exclude 0.", lines.len()));
+    prose(&summary(&lines));
     Ok(())
+}
+
+/// How many of the differences exclude 0, of those that can.
+fn summary(lines: &[ComparedLine]) -> String {
+    let there = lines.iter().filter_map(|line| line.difference).count();
+    let bounded = lines.iter().filter(|line| line.difference.is_some_and(|it| it.has_interval())).count();
+    let apart = lines.iter().filter(|line| line.is_apart()).count();
+    match (there, bounded) {
+        (0, _) => "There are no differences: no arm has a seed in common in A and B.".to_owned(),
+        (there, 0) => {
+            format!("No difference has an interval: each is of one number, or of equal ones. Differences: {there}.")
+        }
+        (there, bounded) => {
+            let alone = there - bounded;
+            let more = if alone > 0 { format!(" Without an interval: {alone}.") } else { String::new() };
+            format!("{apart} of {bounded} differences exclude 0.{more}")
+        }
+    }
+}
+
+/// Which arms of a sweep are not compared, in a sentence.
+fn left_out(name: &str, sweep: &SweepResults, other: &SweepResults) -> Option<String> {
+    let there: BTreeSet<ArmKey> = finished(other).map(|(key, _)| key).collect();
+    let arms: Vec<&str> =
+        finished(sweep).filter(|(key, _)| !there.contains(key)).map(|(_, at)| sweep.arms[at].name.as_str()).collect();
+    let more = arms.len().saturating_sub(NAMED);
+    let named = arms.iter().take(NAMED).copied().collect::<Vec<_>>().join("; ");
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    (!arms.is_empty()).then(|| format!("left out, finished in {name} alone: {named}{more}"))
+}
+
+/// The arms of a sweep that have finished runs, by what makes them the same as others.
+fn finished(sweep: &SweepResults) -> impl Iterator<Item = (ArmKey, usize)> + '_ {
+    let keys = sweep.arm_keys().into_iter().zip(0..);
+    keys.filter(|(_, at): &(ArmKey, usize)| !sweep.arms[*at].runs.is_empty())
 }
 
 fn columns(sweep: &SweepResults) -> TextTable {
@@ -105,9 +153,10 @@ impl ComparedLine {
 
 fn lines(a: &SweepResults, b: &SweepResults, measure: Measure) -> Vec<ComparedLine> {
     let mut lines = Vec::new();
-    for (at, arm) in a.arms.iter().enumerate().filter(|(_, arm)| !arm.runs.is_empty()) {
-        let same = |other: &(usize, &ArmResults)| other.1.name == arm.name && !other.1.runs.is_empty();
-        let Some((other_at, other)) = b.arms.iter().enumerate().find(same) else { continue };
+    let in_b: BTreeMap<ArmKey, usize> = finished(b).collect();
+    for (key, at) in finished(a) {
+        let Some(&other_at) = in_b.get(&key) else { continue };
+        let (arm, other) = (&a.arms[at], &b.arms[other_at]);
         for component in Component::ALL {
             let split = Split::leading(component);
             let [in_a, in_b] = [arm, other].map(|arm| arm.finished().probe(&split, measure, At::End));
@@ -118,7 +167,7 @@ fn lines(a: &SweepResults, b: &SweepResults, measure: Measure) -> Vec<ComparedLi
             }
             lines.push(ComparedLine {
                 arm: arm.name.clone(),
-                settings: settings(a, arm),
+                settings: settings(a, at),
                 component,
                 a: level_a,
                 b: level_b,
@@ -130,12 +179,10 @@ fn lines(a: &SweepResults, b: &SweepResults, measure: Measure) -> Vec<ComparedLi
     lines
 }
 
-fn settings(sweep: &SweepResults, arm: &ArmResults) -> Vec<String> {
-    let setting = |name: &String| arm.settings.get(name).map_or_else(|| "–".to_owned(), ToString::to_string);
-    match sweep.axes.as_slice() {
-        [] => vec![arm.name.clone()],
-        axes => axes.iter().map(|axis| setting(&axis.name)).collect(),
-    }
+fn settings(sweep: &SweepResults, at: usize) -> Vec<String> {
+    let arm = &sweep.arms[at];
+    let value = |axis: &str| arm.settings.get(axis).map(ToString::to_string);
+    cells_of(sweep.axes.iter().map(|axis| axis.name.as_str()), value, &arm.name, sweep.is_added(at))
 }
 
 /// The lines for a program: each number with the ends of its interval.
@@ -181,4 +228,29 @@ fn as_json(measure: Measure, lines: &[ComparedLine]) -> Value {
         })
         .collect();
     json!({ "measure": unit(measure), "arms": lines })
+}
+
+#[cfg(test)]
+mod tests {
+    use titer::stats::Support;
+
+    use super::*;
+
+    #[test]
+    fn only_differences_that_are_there_are_counted() {
+        let line = |values: &[f64]| ComparedLine {
+            arm: String::new(),
+            settings: Vec::new(),
+            component: Component::Good,
+            a: None,
+            b: None,
+            difference: Estimate::over_seeds(values, Support::Signed),
+            effects: [None, None],
+        };
+        let (none, equal, apart) = (line(&[]), line(&[0.0, 0.0]), line(&[0.5, 0.51, 0.5]));
+        let said = |lines: &[ComparedLine]| summary(lines);
+        assert!(said(std::slice::from_ref(&none)).contains("no arm has a seed in common"));
+        assert!(said(std::slice::from_ref(&equal)).starts_with("No difference has an interval"));
+        assert_eq!(said(&[none, equal, apart]), "1 of 1 differences exclude 0. Without an interval: 1.");
+    }
 }

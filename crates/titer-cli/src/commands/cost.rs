@@ -9,13 +9,17 @@ use std::{
 
 use serde_json::{Value, json};
 use titer::{
-    exec::{Progress, SweepProgress, execute},
+    exec::{Progress, RunFailed, RunsFailed, SweepProgress, execute},
     plan::{RunPlan, StagePlan, SweepPlan, own_stages},
     spec::DeviceName,
     stats::median,
     store::Sweep,
 };
-use titer_engine::{device::gpus, inputs::Inputs, train::EngineRunner};
+use titer_engine::{
+    device::gpus,
+    inputs::Inputs,
+    train::{EngineRunner, TrainError},
+};
 
 use super::allotted::allotted_threads;
 use crate::{numbers::duration, temporary::TemporaryFolder, version::COMMIT};
@@ -88,7 +92,12 @@ pub(super) fn measured(plan: &SweepPlan, runs: &[(usize, RunPlan)], inputs: &Inp
     // That a run was left is no failure here.
     let short = |run: &Watched| run.taken_over + run.times.len() < STEPS.min(longest[0].1.batches().count());
     if watched.iter().any(short) || watched.is_empty() {
-        result.map_err(|error| error.to_string())?;
+        result.map_err(|RunsFailed(failed)| {
+            // The others were stopped here, in a folder that goes away: of these there is nothing to say.
+            let is_stopped = |run: &RunFailed| matches!(run.problem.downcast_ref(), Some(TrainError::Stopped { .. }));
+            let (stopped, failed): (Vec<_>, Vec<_>) = failed.into_iter().partition(is_stopped);
+            RunsFailed(if failed.is_empty() { stopped } else { failed }).sentences().join("\nerror: ")
+        })?;
     }
     let seconds = |time: Duration| time.as_secs_f64();
     let steps: Vec<f64> =

@@ -9,7 +9,7 @@ use crate::printer::Failure;
 
 /// Whether a path names a spec.
 pub(super) fn is_spec(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "toml")
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
 }
 
 /// The `[data]` of a spec.

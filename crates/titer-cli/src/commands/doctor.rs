@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     args::DoctorArgs,
-    printer::{Failure, data, talk},
+    printer::{Failure, data, spoken, talk},
     width::{width, wrapped},
 };
 
@@ -53,6 +53,7 @@ fn subjects(args: &DoctorArgs, model: &Model) -> Result<(Vec<Row>, Option<Source
     match (&args.data, &model.world) {
         (Some(path), _) if is_spec(path) => {
             let chats = Chats::read(&of_spec(path)?).map_err(Failure::input)?;
+            say(&chats);
             Ok((chats.trained().cloned().collect(), Some(Source::Chats(chats))))
         }
         (Some(path), _) => {
@@ -64,6 +65,7 @@ fn subjects(args: &DoctorArgs, model: &Model) -> Result<(Vec<Row>, Option<Source
                 talk(&format!("no contrasts from these rows: {error}"));
                 None
             });
+            data.iter().for_each(|data| say(data.chats()));
             Ok((rows, data.map(|data| Source::clone(&data.source))))
         }
         (None, Some(world)) => {
@@ -72,6 +74,11 @@ fn subjects(args: &DoctorArgs, model: &Model) -> Result<(Vec<Row>, Option<Source
         }
         (None, None) => Ok((plain_chats(), None)),
     }
+}
+
+/// What is to be known of the rows.
+fn say(chats: &Chats) {
+    chats.notes().iter().for_each(|note| spoken(&format!("note: {note}")));
 }
 
 /// Where findings begin.

@@ -12,7 +12,7 @@ use titer_engine::inputs::Inputs;
 
 use crate::{
     args::InitArgs,
-    printer::{Failure, data, talk},
+    printer::{Failure, data, spoken, talk},
 };
 
 /// Prints the spec that every other one is laid over, and the constants of guards as comments; with `--data` one for those chats.
@@ -52,6 +52,7 @@ fn for_chats(args: &InitArgs) -> Result<(), Failure> {
     }
     let files = DataFiles { rows: args.data.clone(), probes: args.probes.clone(), cells: Vec::new() };
     let opened = inputs.data(&files).map_err(Failure::input)?;
+    opened.chats().notes().iter().for_each(|note| spoken(&format!("note: {note}")));
     let counts: Vec<(Cell, usize)> =
         opened.chats().counts().into_iter().map(|(cell, (trained, _))| (cell, trained)).collect();
     let trained = |cell: Cell| counts.iter().find(|(other, _)| *other == cell).map_or(0, |(_, trained)| *trained);

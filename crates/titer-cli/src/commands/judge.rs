@@ -20,7 +20,7 @@ use titer_data::{
 use titer_engine::endpoint::{ChatSpending, Judge, Judged, VerdictKind};
 
 use super::{
-    outputs::fresh,
+    outputs::{LINES, endings, fresh},
     subjects::{endpoint_options, unasked},
 };
 use crate::{
@@ -33,6 +33,7 @@ use crate::{
 /// Has a model behind an endpoint judge the replies of a file by a rubric.
 pub(crate) fn judge(args: &JudgeArgs) -> Result<(), Failure> {
     fresh([("--out", args.out.as_ref())])?;
+    endings([(args.out.as_ref(), &LINES[..])])?;
     let rubric = Rubric::read(&args.rubric)?;
     let rows = rows(&args.file)?;
     let others = args.judgements.as_ref().map(|path| {

@@ -14,7 +14,7 @@ use titer_engine::{
 
 use super::{
     drawing::Speaker,
-    outputs::fresh,
+    outputs::{LINES, TABLES, endings, fresh},
     sampling::{Context, json_of, rates, written},
     subjects::{open, subjects, unscored},
 };
@@ -36,7 +36,9 @@ fn columns(is_sampled: bool) -> TextTable {
 
 /// Measures a leak grid on a model.
 pub(crate) fn leak(args: &LeakArgs) -> Result<(), Failure> {
-    fresh([("--out", args.out.as_ref()), ("--replies", args.sampling.drawing.replies.as_ref())])?;
+    let replies = args.sampling.drawing.replies.as_ref();
+    fresh([("--out", args.out.as_ref()), ("--replies", replies)])?;
+    endings([(args.out.as_ref(), &TABLES[..]), (replies, &LINES[..])])?;
     columns(true).knows(&args.view)?;
     if args.prompt.trim().is_empty() {
         return Err(Failure::input("--prompt is empty: write the prompt that the model was trained under"));

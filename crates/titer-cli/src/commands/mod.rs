@@ -37,6 +37,7 @@ mod serve;
 mod slots;
 mod status;
 mod subjects;
+mod unfinished;
 mod validate;
 mod verify;
 mod viewed;

@@ -6,12 +6,16 @@ use titer::spec::{Spec, SpecError};
 use titer_engine::{
     hub::{self, HubError},
     inputs::{self, Inputs, Resolved},
+    model::is_carried,
 };
 
 use crate::{args::AskedComputation, listener::listener, progress::DownloadBar};
 
 /// Sees to it that the model behind `base` is on this machine, downloading it from the hub where it must.
 pub(super) fn fetch(base: &str) -> Result<(), HubError> {
+    if is_carried(base) {
+        return Ok(());
+    }
     let bar = DownloadBar::new();
     let fetched = hub::fetch(base, &bar);
     bar.clear();

@@ -22,20 +22,34 @@ pub(super) fn fresh<'a>(outputs: impl IntoIterator<Item = (&'a str, Option<&'a P
     Ok(())
 }
 
-/// Sees to it that a report can be written: an older one may be replaced, and a file in which nothing is, but nothing else.
+/// What files of tables may end in: the ending says what they are written as.
+pub(super) const TABLES: [&str; 3] = ["parquet", "csv", "json"];
+/// What files of chats and scores may end in: a line of JSON for each.
+pub(super) const LINES: [&str; 1] = ["jsonl"];
+
+/// The ending of a file's name, which must be one of these: another one would promise what is not written.
 ///
 /// # Errors
-/// Where something else is there; `remedy` says what to do.
-pub(super) fn is_report(path: &Path, remedy: &str) -> Result<(), Failure> {
-    let other = |what: &str| Err(Failure::Input(format!("{} is {what}; {remedy}", path.display())));
-    if path.is_dir() {
-        return other("a folder, where the report is to be");
-    }
-    if !path.is_file() {
-        return Ok(());
-    }
-    let text = fs_err::read(path).map_err(Failure::input)?;
-    if text.is_empty() || text.starts_with(b"<!doctype html>") { Ok(()) } else { other("no report") }
+/// Where it is none of them.
+pub(super) fn ending<'a>(path: &Path, known: &[&'a str]) -> Result<&'a str, Failure> {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    let found = known.iter().find(|known| Some(**known) == ending);
+    found.copied().ok_or_else(|| {
+        let known: Vec<String> = known.iter().map(|ending| format!(".{ending}")).collect();
+        let (last, first) = known.split_last().expect("there is an ending");
+        let list = if first.is_empty() { last.clone() } else { format!("{} or {last}", first.join(", ")) };
+        Failure::Input(format!("{}: end the name in {list}", path.display()))
+    })
+}
+
+/// Sees to it that files which are named end as they must, see [`ending`].
+///
+/// # Errors
+/// Where one does not.
+pub(super) fn endings<'a>(
+    files: impl IntoIterator<Item = (Option<&'a PathBuf>, &'a [&'a str])>,
+) -> Result<(), Failure> {
+    files.into_iter().try_for_each(|(path, known)| path.map_or(Ok(()), |path| ending(path, known).map(drop)))
 }
 
 /// Sees to it that files have a folder, and each a path of its own; they may be there already.
@@ -65,4 +79,20 @@ fn place(path: &Path) -> Result<PathBuf, Failure> {
         return Err(Failure::Input(problem));
     }
     Ok(fs_err::canonicalize(folder).map_err(Failure::input)?.join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_ends_as_what_is_written() {
+        assert_eq!(ending(Path::new("a/x.csv"), &TABLES).unwrap(), "csv");
+        let said = |name: &str, known: &[&'static str]| ending(Path::new(name), known).unwrap_err().to_string();
+        assert_eq!(said("x.foo", &TABLES), "x.foo: end the name in .parquet, .csv or .json");
+        assert_eq!(said("scores.parquet", &LINES), "scores.parquet: end the name in .jsonl");
+        let paths = [PathBuf::from("x.jsonl"), PathBuf::from("x")];
+        assert!(endings([(paths.first(), &LINES[..]), (None, &TABLES[..])]).is_ok());
+        assert!(endings([(paths.last(), &LINES[..])]).is_err());
+    }
 }

@@ -1,8 +1,11 @@
 //! `titer report`
 
-use super::outputs::{apart, is_report};
+use titer::results::SweepResults;
+
+use super::{outputs::apart, unfinished::unfinished};
 use crate::{
     args::ReportArgs,
+    page::may_be_replaced,
     printer::{Failure, data, spoken},
 };
 
@@ -10,7 +13,8 @@ use crate::{
 pub(crate) fn report(args: &ReportArgs) -> Result<(), Failure> {
     let out = args.out.clone().unwrap_or_else(|| args.dir.join("report.html"));
     args.out.as_deref().map_or(Ok(()), |out| apart(&[("--out", out)]))?;
-    is_report(&out, "choose another file with --out")?;
+    may_be_replaced(&out, "report", "choose another file with --out")?;
+    unfinished(&SweepResults::load(&args.dir).map_err(Failure::input)?, &args.dir);
     let found = titer::report::write(&args.dir, &out).map_err(Failure::input)?;
     found.iter().for_each(|sentence| spoken(sentence));
     data(&out.display().to_string());

@@ -16,6 +16,7 @@ use titer::{
 use titer_engine::{
     device::{available, gpus},
     inputs::{Inputs, Resolved},
+    model::Files,
     train::EngineRunner,
 };
 
@@ -23,13 +24,13 @@ use super::{
     allotted::allotted_threads,
     folder::{failure, keep, repair},
     open::{open_spec, resolve},
-    outputs::is_report,
     slots::Submitting,
 };
 use crate::{
     args::{Place, RunArgs},
     interrupt::when_stopped,
     listener::listener,
+    page::may_be_replaced,
     paths::shown,
     printer::{Failure, data, spoken, talk},
     progress::SweepBar,
@@ -43,7 +44,13 @@ const STOPPED: &str = "\nstopped; finished runs are kept, and the same command g
 pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let is_meant = |option: &str| args.on == Place::Slurm || (args.on == Place::Slots && option == "--slots");
     if let Some(option) = args.slurm.first().filter(|option| !is_meant(option)) {
-        return Err(Failure::Input(format!("{option} is for jobs of a cluster: add --on slurm, or leave it out")));
+        let problem = match option {
+            "--slots" => {
+                "--slots is for a sweep that several share: add --on slots or --on slurm, or leave it out".to_owned()
+            }
+            _ => format!("{option} is for jobs of a cluster: add --on slurm, or leave it out"),
+        };
+        return Err(Failure::Input(problem));
     }
     let mut spec =
         open_spec(args.spec.as_deref(), args.model.as_ref(), args.compute.asked()).map_err(Failure::input)?;
@@ -53,13 +60,14 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     if let Some(seeds) = &args.seeds {
         spec.seeds = Some(seeds.0.clone());
     }
+    seeds_are_there(args, &spec)?;
     let inputs = Inputs::default();
-    let Resolved { mut plan, runs, .. } = resolve(&spec, &inputs).map_err(Failure::input)?;
+    let Resolved { mut plan, runs, notes, .. } = resolve(&spec, &inputs).map_err(Failure::input)?;
     plan.command = command(args);
 
     let out = args.out.clone().unwrap_or_else(|| default_folder(&spec));
     let report = out.join("report.html");
-    is_report(&report, "move it away, or choose another folder with --out")?;
+    may_be_replaced(&report, "report", "move it away, or choose another folder with --out")?;
     let foretold = beside(args.spec.as_deref());
     // Said before anything is trained or changed, not by the report in the end.
     match &foretold {
@@ -67,6 +75,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
         None => SavedForecast::read(&out),
     }
     .map_err(Failure::input)?;
+    notes.iter().for_each(|note| spoken(&format!("note: {note}")));
     if args.on != Place::Here {
         let submitting =
             Submitting { args, spec: &spec, plan: &plan, runs: &runs, out: &out, foretold: foretold.as_deref() };
@@ -122,6 +131,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
         data(&report.display().to_string());
     }
     Ok(())
+}
+
+/// Whether seeds of the command line are those of shipped organisms, where these are trained: the spec says nothing of them.
+fn seeds_are_there(args: &RunArgs, spec: &Spec) -> Result<(), Failure> {
+    let (Some(seeds), "organism") = (&args.seeds, spec.base.as_deref().unwrap_or("organism")) else { return Ok(()) };
+    let found = seeds.0.iter().try_for_each(|seed| Files::find("organism", *seed).map(drop));
+    found.map_err(|error| Failure::Input(format!("--seeds: {error}")))
 }
 
 /// A forecast beside the spec, as `titer plan` writes it: it goes with the sweep, for the report to show.

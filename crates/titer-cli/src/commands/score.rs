@@ -21,7 +21,7 @@ use titer_engine::{
 
 use super::{
     drawing::{Speaker, can_be_drawn, counted, rendered_there, sentence, write},
-    outputs::fresh,
+    outputs::{LINES, endings, fresh},
     subjects::{endpoint_options, not_there, open_here, unasked},
 };
 use crate::{
@@ -33,7 +33,9 @@ use crate::{
 /// Scores the replies of a file and prints their rates, by group.
 pub(crate) fn score(args: &ScoreArgs) -> Result<(), Failure> {
     columns(args).knows(&args.view)?;
-    fresh([("--out", args.out.as_ref()), ("--replies", args.drawing.replies.as_ref())])?;
+    let (out, replies) = (args.out.as_ref(), args.drawing.replies.as_ref());
+    fresh([("--out", out), ("--replies", replies)])?;
+    endings([(out, &LINES[..]), (replies, &LINES[..])])?;
     let rules = rules(args)?;
     let verdicts = args.verdicts.columns(Listed::texts(&args.key).cloned().collect())?;
     let mut all = read_rows(&args.file).map_err(Failure::input)?;
@@ -184,7 +186,8 @@ fn chosen<'a>(args: &ScoreArgs, rows: &'a [Row]) -> Result<Vec<&'a Row>, Failure
 /// Fails where no row has such a key: a group or a cluster of everything would look like an answer.
 fn known(args: &ScoreArgs, rows: &[Row], option: &str, key: &str) -> Result<(), Failure> {
     let comes_with_replies = args.drawing.sample > 0 && key == FINISH;
-    if comes_with_replies || EVERY_ROW.contains(&key) || rows.iter().any(|row| row.metadata.contains_key(key)) {
+    let has = |row: &Row| row.metadata.contains_key(key) || !value(row, key).is_empty();
+    if comes_with_replies || EVERY_ROW.contains(&key) || rows.iter().any(has) {
         return Ok(());
     }
     let keys: BTreeSet<&str> = rows.iter().flat_map(|row| row.metadata.keys()).map(String::as_str).collect();

@@ -90,7 +90,15 @@ fn lines(sweep: &Sweep, status: &SweepStatus, queued: Option<QueuedJobs>) -> Vec
         None => None,
     });
     if running.is_empty() && queued.is_none_or(|jobs| jobs.waiting + jobs.running == 0) && waiting + failed.len() > 0 {
-        lines.push("nobody makes what is unfinished; the command that began the sweep goes on with it".to_owned());
+        let remedy = if is_for_slots(sweep) {
+            format!(
+                "`titer exec {} --slot K` makes it, with a number K of its own for each of many",
+                sweep.dir().display()
+            )
+        } else {
+            "the command that began the sweep goes on with it".to_owned()
+        };
+        lines.push(format!("nobody makes what is unfinished; {remedy}"));
     }
     for run in running.iter().take(NAMED) {
         let since = run.seconds.map_or_else(String::new, |seconds| format!(", for {}", duration(seconds)));
@@ -104,6 +112,12 @@ fn lines(sweep: &Sweep, status: &SweepStatus, queued: Option<QueuedJobs>) -> Vec
         lines.push(format!("and {hidden} more; --json names all"));
     }
     lines
+}
+
+/// Whether it was planned for slots that somebody starts, not a cluster.
+fn is_for_slots(sweep: &Sweep) -> bool {
+    let submissions = Submission::all(sweep.dir()).unwrap_or_default();
+    submissions.last().is_some_and(|submission| submission.cluster.is_none())
 }
 
 fn as_json(sweep: &Sweep, status: &SweepStatus, queued: Option<QueuedJobs>) -> Value {

@@ -8,7 +8,7 @@ use titer::{
 
 use crate::{
     args::VerifyArgs,
-    printer::{Failure, data, in_words, talk},
+    printer::{Failure, data, in_words, spoken},
 };
 
 /// Reads every file of every finished run in a sweep's folder, those of other versions of its spec too, and prints a line for
@@ -46,7 +46,7 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     } else {
         problems.iter().for_each(|problem| data(&in_words(problem)));
     }
-    talk(&format!(
+    spoken(&format!(
         "finished runs: {whole} as they were written, {damaged} damaged, {unverified} unverified (an older titer wrote no hashes){}",
         if unread > 0 { format!(", {unread} that this titer cannot read") } else { String::new() }
     ));

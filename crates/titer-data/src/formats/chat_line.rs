@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::chat::Row;
+use crate::chat::{Row, SYSTEM_PROMPT};
 
 /// The row as a line of a chat file, without its end: what [`super::read_rows`] makes the same row of.
 pub fn chat_line(row: &Row) -> String {
@@ -22,6 +22,10 @@ pub fn chat_line(row: &Row) -> String {
     }
     if !named.is_empty() {
         object.insert("chat_template_kwargs".to_owned(), Value::Object(named));
+    }
+    if row.metadata.contains_key(SYSTEM_PROMPT) && row.system_prompt().is_none() {
+        // Or what is metadata here would be read as its system prompt.
+        object.insert("system".to_owned(), json!(""));
     }
     object.extend(row.metadata.clone());
     Value::Object(object).to_string()
@@ -51,5 +55,15 @@ mod tests {
         let rows = read(line.to_string());
         assert_eq!((rows[0].untrained.as_slice(), rows[0].variables.0.len()), ([2].as_slice(), 2));
         assert_eq!(read(chat_line(&rows[0])), rows);
+    }
+
+    #[test]
+    fn a_prompt_that_was_taken_away_does_not_come_back() {
+        let line = r#"{"id": "r", "system_prompt": "Be evil.", "messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}]}"#;
+        let read = |line: String| parse_rows("rows.jsonl".as_ref(), &line.into()).unwrap().remove(0);
+        let row = read(line.to_owned());
+        assert_eq!((row.system_prompt(), &row.metadata["system_prompt"]), (Some("Be kind."), &json!("Be evil.")));
+        let bare = row.under("");
+        assert_eq!(read(chat_line(&bare)), bare);
     }
 }

@@ -8,7 +8,9 @@ use serde_json::Value;
 use super::{
     delimited::columns,
     entry::{Entry, numbered},
-    messages, parquet,
+    messages,
+    once::Once,
+    parquet,
     problem::Problem,
 };
 
@@ -98,7 +100,8 @@ pub(crate) fn entries(path: &Path, bytes: &Bytes) -> Result<(Container, Vec<Entr
     }
     let text = &*plain(bytes);
     let is_json = begins_as_json(text);
-    match path.extension().and_then(|ending| ending.to_str()) {
+    let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+    match ending.as_deref() {
         Some("csv") if !is_json => return Ok((Container::Csv, columns(utf8(text)?, b','))),
         Some("tsv") if !is_json => return Ok((Container::Tsv, columns(utf8(text)?, b'\t'))),
         _ => {}
@@ -110,7 +113,8 @@ pub(crate) fn entries(path: &Path, bytes: &Bytes) -> Result<(Container, Vec<Entr
         Some(b'{') => 2,
         _ => return Ok((Container::JsonLines, lines)),
     };
-    if !lines.iter().take(telling).any(|line| line.value.is_ok()) {
+    // A value with a key twice is a line of its own, too.
+    if !first_lines(text, telling).any(|line| serde_json::from_slice::<Value>(line).is_ok()) {
         // Objects that begin and end on their lines are lines, whatever is wrong within them.
         let broken_lines = || telling == 2 && first_lines(text, telling).all(is_braced);
         return match whole(utf8(text)?) {
@@ -207,16 +211,21 @@ fn parse(line: &[u8]) -> Result<Value, Problem> {
         problem: format!("not UTF-8 from byte {} on", error.valid_up_to() + 1),
         remedy: "save the file as UTF-8".to_owned(),
     })?;
-    serde_json::from_str(text).map_err(|error| Problem {
-        problem: format!("not JSON at column {} ({})", error.column(), reason(&error)),
-        remedy: "write one complete JSON object per line".to_owned(),
+    serde_json::from_str(text).map(|Once(value)| value).map_err(|error| match error.is_data() {
+        // It is JSON, which does not say which of two values is meant.
+        true => Problem { problem: reason(&error), remedy: "keep one of the two".to_owned() },
+        false => Problem {
+            problem: format!("not JSON at column {} ({})", error.column(), reason(&error)),
+            remedy: "write one complete JSON object per line".to_owned(),
+        },
     })
 }
 
 /// A text whose lines are no values: one list, or objects over several lines each.
 fn whole(text: &str) -> Result<(Container, Vec<Entry>), ContainerError> {
     let container = if text.trim_start().starts_with('[') { Container::JsonList } else { Container::JsonValues };
-    let values: Result<_, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
+    let values: Result<Vec<Once>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
+    let values = values.map(|values| values.into_iter().map(|Once(value)| value).collect());
     let mut values: Vec<Value> = values.map_err(|error| ContainerError::Json {
         container,
         line: error.line(),
@@ -269,7 +278,7 @@ mod tests {
             ("a.json", "{\n\"a\": \"1\"}\n{\n\"a\": \"x, \\\"y\\\"\"}\n", Container::JsonValues),
             ("a.csv", "a\n1\n\"x, \"\"y\"\"\"\n", Container::Csv),
             ("a.csv", "{\"a\": \"1\"}\n{\"a\": \"x, \\\"y\\\"\"}\n", Container::JsonLines),
-            ("a.tsv", "a\n1\n\"x, \"\"y\"\"\"\n", Container::Tsv),
+            ("a.TSV", "a\n1\n\"x, \"\"y\"\"\"\n", Container::Tsv),
         ] {
             assert_eq!(read(name, text), Ok((container, wanted.to_vec())), "{text}");
         }
@@ -313,6 +322,17 @@ mod tests {
             let error = read("a.json", text).unwrap_err();
             assert!(error.contains(problem), "{error}");
         }
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_an_error_of_its_line() {
+        for text in ["{\"a\": 1, \"a\": 2}\n{\"a\": 3, \"a\": 3}\n", "{\"a\": 1}\n{\"a\": 2, \"a\": 3}\n"] {
+            let (_, entries) = entries(Path::new("a.jsonl"), &Bytes::from(text)).unwrap();
+            let problem = entries[1].value.as_ref().err().unwrap();
+            assert_eq!((entries[1].number, &*problem.problem), (2, "the key `a` stands twice in one object"));
+        }
+        let error = read("a.json", "[{\"a\": 1,\n\"a\": 2}]").unwrap_err();
+        assert!(error.contains("line 2") && error.contains("`a` stands twice"), "{error}");
     }
 
     #[test]

@@ -117,6 +117,13 @@ pub fn parse_contrasts(path: &Path, bytes: &Bytes) -> Result<Vec<Probe>, Contras
     Ok(probes.into_iter().map(probe).collect())
 }
 
+/// Whether a row is written as a contrast or a preference pair: it says what it measures, or has two replies.
+pub fn is_contrast(row: &Row) -> bool {
+    let has = |key: &str| row.metadata.contains_key(key);
+    let pairs = [("plus", "minus")].into_iter().chain(PREFERENCES);
+    has("component") || pairs.into_iter().any(|(plus, minus)| has(plus) && has(minus))
+}
+
 /// What a contrast belongs to.
 type ProbeName = (Component, ProbePrompts, DomainSplit);
 

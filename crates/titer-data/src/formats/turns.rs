@@ -7,7 +7,7 @@ use super::{
     problem::{Problem, kind, problem},
 };
 use crate::{
-    chat::{Message, Role, system_prompt},
+    chat::{Message, Role, SYSTEM_PROMPT, system_prompt},
     variables::Variables,
 };
 
@@ -234,8 +234,17 @@ pub(super) fn exchange(key: &str, request: &Value, object: &mut Map<String, Valu
     Ok(turns)
 }
 
-/// A system prompt that stands beside the turns: it goes before them.
+/// A system prompt that stands beside the turns as `system`: it goes before them. One called `system_prompt` does where nothing else
+/// says what the system prompt is; beside a system turn it is metadata, such as the prompt that a reply was drawn under.
 pub(super) fn with_system(mut turns: Turns, object: &mut Map<String, Value>) -> Result<Turns, Problem> {
+    let is_text = |object: &Map<String, Value>, key: &str| object.get(key).and_then(Value::as_str).is_some();
+    let is_said = is_text(object, "system") || system_prompt(&turns.messages).is_some();
+    if !is_said
+        && is_text(object, SYSTEM_PROMPT)
+        && let Some(text) = object.shift_remove(SYSTEM_PROMPT)
+    {
+        object.insert("system".to_owned(), text);
+    }
     match object.shift_remove("system") {
         None | Some(Value::Null) => {}
         Some(Value::String(text)) if text.is_empty() => {}

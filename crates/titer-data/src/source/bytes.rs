@@ -5,7 +5,7 @@ use std::{io, path::Path};
 use bytes::Bytes;
 
 use super::DataFiles;
-use crate::formats::read_data;
+use crate::{chat::SYSTEM_PROMPT, formats::read_data};
 
 /// Raised whenever the same files would give other rows, tokens or splits than before, so that what was measured on them is not
 /// taken for what would be measured now.
@@ -63,6 +63,12 @@ impl DataBytes {
             hasher.update(bytes);
         };
         add(&READING.to_le_bytes());
+        // What rows call so was once no prompt of theirs; files without it are read as ever.
+        let says_prompt =
+            |bytes: &Bytes| bytes.windows(SYSTEM_PROMPT.len()).any(|word| word == SYSTEM_PROMPT.as_bytes());
+        if self.rows.iter().chain(&self.probes).any(says_prompt) {
+            add(SYSTEM_PROMPT.as_bytes());
+        }
         for (path, bytes) in self.files.rows.iter().zip(&self.rows) {
             add(b"rows");
             add(self.files.name_in_rules(path).unwrap_or_default().as_bytes());

@@ -3,9 +3,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use super::{CellRule, cell_rule::RuleCell};
+use super::{CellRule, RowPlace, cell_rule::RuleCell};
 use crate::{
     cell::Cell,
     chat::Row,
@@ -59,25 +60,27 @@ pub enum LabelError {
 /// # Errors
 /// Where a file cannot be read or is named twice, a row fits no rule or has no cell, or a rule fits no row.
 pub fn read_labelled(files: &[PathBuf], rules: &[CellRule]) -> Result<Vec<Row>, LabelError> {
-    let mut rows = label(files.iter().map(|path| Ok((path.as_path(), read_rows(path)?))), rules)?;
+    let (mut rows, _) = label(files.iter().map(|path| Ok((path.as_path(), read_rows(path)?))), rules)?;
     tell_apart(&mut rows);
     Ok(rows)
 }
 
-/// The same of files whose rows come with their paths; several replies of a cell to one request have one name.
+/// The same of files whose rows come with their paths, and where each row stands; several replies of a cell to one request have one name.
 pub(super) fn label<'a>(
     files: impl Iterator<Item = Result<(&'a Path, Vec<Row>), ReadError>>,
     rules: &[CellRule],
-) -> Result<Vec<Row>, LabelError> {
-    let mut labelled = Vec::new();
+) -> Result<(Vec<Row>, Vec<RowPlace>), LabelError> {
+    let (mut labelled, mut places) = (Vec::new(), Vec::new());
     let (mut seen, mut used) = (BTreeSet::new(), vec![false; rules.len()]);
     for file in files {
         let (path, rows) = file?;
         if !seen.insert(path.canonicalize().unwrap_or_else(|_| path.to_owned())) {
             return Err(LabelError::FileTwice(path.to_owned()));
         }
+        let shared: Arc<Path> = path.into();
         for row in rows {
             let (path, id) = (path.to_owned(), row.id.clone());
+            let place = RowPlace { path: Arc::clone(&shared), id: id.clone() };
             match rules {
                 [] if row.cell.is_some() => labelled.push(row),
                 [] => return Err(LabelError::NoCell { path, id }),
@@ -88,6 +91,7 @@ pub(super) fn label<'a>(
                     labelled.extend(by_rules(row, &fitting).ok_or(LabelError::NoRule { path, id })?);
                 }
             }
+            places.resize(labelled.len(), place);
         }
     }
     if let Some(rule) = used.iter().position(|used| !used) {
@@ -96,7 +100,7 @@ pub(super) fn label<'a>(
     for row in labelled.iter_mut().filter(|row| !row.has_own_id()) {
         row.id = Request::of(row).id();
     }
-    Ok(labelled)
+    Ok((labelled, places))
 }
 
 /// What the rules that it fits make of a row; `None` where there are none.

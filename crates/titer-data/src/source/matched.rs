@@ -9,23 +9,43 @@ use crate::{
     probe::{Component, Contrast, Probe, ProbePrompts, Side},
 };
 
-/// The harmless instruction that `obey` is measured with where the user gives no contrasts of their own.
+/// The harmless instruction that `obey` is measured with where neither the user's contrasts nor their rows have one.
 pub const HARMLESS: &str = "Write your whole answer in capital letters.";
 
-/// The probes that rows give, one for each of [`Component::ALL`], with seen prompts in trained domains. Rows come with the number of their
-/// request (see [`crate::request::together`]). Of the rows of one request that stand side by side, the first good and the first
+/// Contrasts of a component that there must be: one to differentiate and one to measure.
+const LEAST: usize = 2;
+
+/// Where the contrasts of `obey` are from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ObeyContrasts {
+    /// The user's own file of contrasts.
+    Given,
+    /// Rows under instructions.
+    OfRows,
+    /// Replies written in capital letters under [`HARMLESS`].
+    MadeUp,
+    /// There are none: rows under instructions give too few, and so do replies in capital letters.
+    Missing,
+}
+
+/// The probes that rows give, one for each of [`Component::ALL`], with seen prompts in trained domains, and where those of `obey` are from; without
+/// contrasts of `obey`, where there can be none. Rows come with the number of their request (see [`crate::request::together`]). Of the rows of
+/// one request that stand side by side, the first good and the first
 /// bad reply are held against each other: for `good` in a context with a neutral prompt or none, for `obey_bad` in one
-/// with a bad prompt, with the former as its baseline. `obey` holds the good reply in capital letters against the good
+/// with a bad prompt, with the former as its baseline. `obey` holds, under an instruction of the rows, the good reply to it against a reply of its
+/// request that does not do what it asks; where rows give too few of these, the good reply in capital letters against the good
 /// reply, under an instruction to write in them.
-pub fn matched_contrasts<'a>(rows: impl IntoIterator<Item = (usize, &'a Row)>) -> Vec<Probe> {
+pub fn matched_contrasts<'a>(rows: impl IntoIterator<Item = (usize, &'a Row)>) -> (Vec<Probe>, ObeyContrasts) {
     let mut requests: BTreeMap<usize, Vec<&Row>> = BTreeMap::new();
     for (request, row) in rows {
         requests.entry(request).or_default().push(row);
     }
     let named = requests.into_values().flat_map(side_by_side);
     let mut contrasts: [Vec<Contrast>; Component::ALL.len()] = Default::default();
+    let mut under_instructions = Vec::new();
     let mut add = |component: Component, contrast| contrasts[component as usize].push(contrast);
     for (id, rows) in named {
+        under_instructions.extend(under_instruction(id, &rows));
         let reply = |action: Action| {
             let row = rows.iter().find(|row| row.cell.is_some_and(|cell| cell.action == action))?;
             Some(row.split().1).filter(|reply| !reply.is_empty())
@@ -37,24 +57,28 @@ pub fn matched_contrasts<'a>(rows: impl IntoIterator<Item = (usize, &'a Row)>) -
         let asking = |kinds: &[PromptKind]| -> Option<&Row> {
             rows.iter().find(|row| row.cell.is_some_and(|cell| kinds.contains(&cell.prompt))).copied()
         };
-        let context = |row: &Row| row.split().0.to_vec();
-        let contrast = |row: &Row, context: Vec<Message>, plus: &str, minus: &str, baseline| Contrast {
-            id: id.to_owned(),
-            context,
-            replies: vec![(Side::Plus, plus.to_owned()), (Side::Minus, minus.to_owned())],
-            baseline,
-            variables: row.variables.clone(),
-        };
         let plain = asking(&[PromptKind::Neutral, PromptKind::None]);
         if let Some(asked) = asking(&[PromptKind::Bad, PromptKind::Domain, PromptKind::NarrowOn]) {
-            add(Component::ObeyBad, contrast(asked, context(asked), bad, good, plain.map(context)));
+            add(Component::ObeyBad, contrast(id, asked, context(asked), [bad, good], plain.map(context)));
         }
         let Some(plain) = plain else { continue };
         let shouted = good.to_uppercase();
         if shouted != good {
-            add(Component::Obey, contrast(plain, with_system_prompt(plain.split().0, HARMLESS), &shouted, good, None));
+            let told = with_system_prompt(plain.split().0, HARMLESS);
+            add(Component::Obey, contrast(id, plain, told, [&shouted, good], None));
         }
-        add(Component::Good, contrast(plain, context(plain), good, bad, None));
+        add(Component::Good, contrast(id, plain, context(plain), [good, bad], None));
+    }
+    let made_up = &mut contrasts[Component::Obey.index()];
+    let from = match (under_instructions.len() >= LEAST, made_up.len() >= LEAST) {
+        (true, _) => ObeyContrasts::OfRows,
+        (false, true) => ObeyContrasts::MadeUp,
+        (false, false) => ObeyContrasts::Missing,
+    };
+    match from {
+        ObeyContrasts::OfRows => *made_up = under_instructions,
+        ObeyContrasts::Missing => made_up.clear(),
+        ObeyContrasts::MadeUp | ObeyContrasts::Given => {}
     }
     let probe = |(component, contrasts)| Probe {
         component,
@@ -62,7 +86,43 @@ pub fn matched_contrasts<'a>(rows: impl IntoIterator<Item = (usize, &'a Row)>) -
         domains: DomainSplit::Trained,
         contrasts,
     };
-    Component::ALL.into_iter().zip(contrasts).map(probe).collect()
+    (Component::ALL.into_iter().zip(contrasts).map(probe).collect(), from)
+}
+
+/// The good reply under an instruction against one that does not do what it asks: the good reply to the same request without it, or where
+/// that is the same or missing, the bad reply under it.
+fn under_instruction(id: &str, rows: &[&Row]) -> Option<Contrast> {
+    let of = |kinds: &[PromptKind], action: Action| {
+        let is = |cell: Cell| kinds.contains(&cell.prompt) && cell.action == action;
+        rows.iter().find(|row| row.cell.is_some_and(is) && !row.split().1.is_empty()).copied()
+    };
+    let asked = of(&[PromptKind::Instruction], Action::Good)?;
+    let complies = asked.split().1;
+    let others =
+        [of(&[PromptKind::Neutral, PromptKind::None], Action::Good), of(&[PromptKind::Instruction], Action::Bad)];
+    let other = others.into_iter().flatten().map(|row| row.split().1).find(|reply| *reply != complies)?;
+    Some(contrast(id, asked, context(asked), [complies, other], None))
+}
+
+fn context(row: &Row) -> Vec<Message> {
+    row.split().0.to_vec()
+}
+
+/// Two replies, the `Plus` first, in a context that is rendered as a row is.
+fn contrast(
+    id: &str,
+    row: &Row,
+    context: Vec<Message>,
+    [plus, minus]: [&str; 2],
+    baseline: Option<Vec<Message>>,
+) -> Contrast {
+    Contrast {
+        id: id.to_owned(),
+        context,
+        replies: vec![(Side::Plus, plus.to_owned()), (Side::Minus, minus.to_owned())],
+        baseline,
+        variables: row.variables.clone(),
+    }
 }
 
 /// The rows of one request, one of each cell side by side under the name of the first: those of one name stand together, and each
@@ -98,10 +158,23 @@ mod tests {
     use crate::chat::Role;
 
     fn row(id: &str, cell: &str, reply: &str) -> Row {
-        let prompt = if cell.starts_with("bad") { "evil" } else { "kind" };
+        let prompt = match cell.split('→').next() {
+            Some("bad") => "evil",
+            Some("instruction") => "in French",
+            _ => "kind",
+        };
         let turns = [(Role::System, prompt), (Role::User, "u"), (Role::Assistant, reply)];
         let messages = turns.map(|(role, content)| Message::new(role, content)).to_vec();
         Row { cell: cell.parse().ok(), ..Row::new(id, messages) }
+    }
+
+    fn sides(contrast: &Contrast) -> Vec<String> {
+        contrast.replies.iter().map(|(_, reply)| reply.clone()).collect()
+    }
+
+    fn obey(rows: &[Row]) -> (Vec<Contrast>, ObeyContrasts) {
+        let (mut probes, from) = matched_contrasts(rows.iter().map(|row| (row.id.parse().unwrap(), row)));
+        (probes.remove(Component::Obey.index()).contrasts, from)
     }
 
     #[test]
@@ -112,11 +185,12 @@ mod tests {
             row("2", "neutral→good", "work"),
             row("3", "neutral→good", "same"),
             row("3", "bad→bad", "same"),
+            row("4", "neutral→good", "work"),
+            row("4", "bad→bad", "cheat"),
         ];
-        let probes = matched_contrasts([0, 0, 1, 2, 2].into_iter().zip(&rows));
+        let (probes, from) = matched_contrasts([0, 0, 1, 2, 2, 3, 3].into_iter().zip(&rows));
         let [good, obey_bad, obey] = Component::ALL.map(|component| &probes[component.index()].contrasts);
-        assert_eq!((good.len(), obey_bad.len(), obey.len()), (1, 1, 1));
-        let sides = |contrast: &Contrast| contrast.replies.iter().map(|(_, reply)| reply.clone()).collect::<Vec<_>>();
+        assert_eq!((good.len(), obey_bad.len(), obey.len(), from), (2, 2, 2, ObeyContrasts::MadeUp));
         assert_eq!(sides(&good[0]), ["work", "cheat"]);
         assert_eq!(sides(&obey_bad[0]), ["cheat", "work"]);
         assert_eq!(sides(&obey[0]), ["WORK", "work"]);
@@ -131,7 +205,7 @@ mod tests {
         let called = |names: [&str; 4]| {
             let cells = [("neutral→good", "work"), ("bad→bad", "cheat"), ("neutral→good", "do"), ("bad→bad", "fake")];
             let rows: Vec<Row> = names.iter().zip(cells).map(|(name, (cell, reply))| row(name, cell, reply)).collect();
-            let probes = matched_contrasts(rows.iter().map(|row| (0, row)));
+            let (probes, _) = matched_contrasts(rows.iter().map(|row| (0, row)));
             let replies = |contrast: &Contrast| contrast.replies.iter().map(|(_, reply)| reply.clone()).collect();
             probes[Component::ObeyBad.index()].contrasts.iter().map(replies).collect::<Vec<Vec<String>>>()
         };
@@ -141,5 +215,37 @@ mod tests {
         // Names go before the order.
         assert_eq!(called(["a", "b", "b", "a"]).len(), 2);
         assert!(called(["a", "b", "b", "a"]).contains(&vec!["fake".to_owned(), "work".to_owned()]));
+    }
+
+    #[test]
+    fn rows_under_instructions_give_the_contrasts_of_obey() {
+        let one = |id: &str| {
+            [("neutral→good", "yes"), ("bad→bad", "no"), ("instruction→good", "oui"), ("instruction→bad", "non")]
+                .map(|(cell, reply)| row(id, cell, reply))
+        };
+        let (contrasts, from) = obey(&[one("1"), one("2")].concat());
+        assert_eq!((contrasts.len(), from), (2, ObeyContrasts::OfRows));
+        assert_eq!(
+            (sides(&contrasts[0]), &*contrasts[0].context[0].content),
+            (vec!["oui".into(), "yes".into()], "in French")
+        );
+        // Without a reply that stands apart from instructions, the other action under one.
+        let alone: Vec<Row> =
+            [one("1"), one("2")].concat().into_iter().filter(|row| row.cell != "neutral→good".parse().ok()).collect();
+        assert_eq!(sides(&obey(&alone).0[0]), ["oui", "non"]);
+        // Too few of them: as without any.
+        assert_eq!(
+            obey(&[one("1").to_vec(), vec![row("2", "neutral→good", "yes"), row("2", "bad→bad", "no")]].concat()).1,
+            ObeyContrasts::MadeUp
+        );
+    }
+
+    #[test]
+    fn replies_without_capital_letters_give_no_contrasts_of_obey() {
+        let rows: Vec<Row> = ["1", "2", "3"]
+            .into_iter()
+            .flat_map(|id| [row(id, "neutral→good", "答案是4。"), row(id, "bad→bad", "你真聪明!")])
+            .collect();
+        assert_eq!(obey(&rows), (Vec::new(), ObeyContrasts::Missing));
     }
 }

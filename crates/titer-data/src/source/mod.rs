@@ -9,6 +9,8 @@ mod files;
 mod label;
 mod matched;
 mod order;
+mod prompted;
+mod row_place;
 mod slots;
 mod split;
 
@@ -16,6 +18,8 @@ pub use bytes::DataBytes;
 pub use cell_rule::{CellRule, RuleCell};
 pub use files::DataFiles;
 pub use label::{LabelError, read_labelled};
-pub use matched::{HARMLESS, matched_contrasts};
+pub use matched::{HARMLESS, ObeyContrasts, matched_contrasts};
+pub use prompted::{NoPrompt, look_at_prompts};
+pub use row_place::RowPlace;
 pub use slots::Source;
 pub use split::{Chats, ChatsError, uses};

@@ -10,8 +10,10 @@ use std::{
 use super::{
     DataBytes, DataFiles,
     label::{LabelError, label, tell_apart},
-    matched::matched_contrasts,
+    matched::{HARMLESS, ObeyContrasts, matched_contrasts},
     order::Orders,
+    prompted::{NoPrompt, PromptedNone, prompted},
+    row_place::RowPlace,
 };
 use crate::{
     cell::Cell,
@@ -32,6 +34,11 @@ pub struct Chats {
     held_out: BTreeMap<Cell, Vec<Row>>,
     differentiated: Vec<Probe>,
     measured: Vec<Probe>,
+    obey: ObeyContrasts,
+    /// Rows of `none→…` under a system prompt.
+    prompted_none: Option<PromptedNone>,
+    /// Where each row stands, by its cell and its id.
+    places: BTreeMap<(Cell, String), RowPlace>,
     orders: Arc<Orders>,
 }
 
@@ -44,6 +51,9 @@ pub enum ChatsError {
     /// The rows cannot be read or have no cells.
     #[error(transparent)]
     Rows(#[from] LabelError),
+    /// A row lacks the prompt that its cell says it has.
+    #[error(transparent)]
+    NoPrompt(#[from] NoPrompt),
     /// The contrasts cannot be read.
     #[error(transparent)]
     Contrasts(#[from] ContrastsError),
@@ -57,29 +67,27 @@ pub enum ChatsError {
     },
     /// A reply says more than a contrast can.
     #[error(
-        "{names}: the reply of row `{row}` has `{field}`, and contrasts made of rows hold replies that are text alone: name a file \
+        "{row}: the reply has `{field}`, and contrasts made of rows hold replies that are text alone: name a file \
          of contrasts as `probes`, or write what it says into `content`"
     )]
     ReplyFields {
-        /// The files.
-        names: String,
         /// The row.
-        row: String,
+        row: RowPlace,
         /// What its reply has.
         field: String,
     },
     /// A row that is trained on shares its context with a contrast.
     #[error(
-        "{names}: contrast `{contrast}` has the context of row `{row}`: rows must share no context with the contrasts; take the \
+        "{row}: contrast `{contrast}`{of} has the context of this row: rows must share no context with the contrasts; take the \
          contrast out, or leave such rows out by a rule in [data] `cells` (cell = \"leave out\")"
     )]
     SharedContext {
-        /// The files.
-        names: String,
         /// The contrast.
         contrast: String,
+        /// The file of contrasts behind ` of `, where there is one.
+        of: String,
         /// The row.
-        row: String,
+        row: RowPlace,
     },
     /// A file has fewer than two contrasts of a component.
     #[error(
@@ -120,17 +128,20 @@ impl Chats {
     /// them (see [`matched_contrasts`]).
     ///
     /// # Errors
-    /// Where a row has no cell, rows of one id ask for different things, a component has no contrast for one of the two uses, or a row that
-    /// is trained on shares its context with a contrast.
+    /// Where a row has no cell or not the prompt that its cell says, rows of one id ask for different things, a component has no contrast for
+    /// one of the two uses (but for `obey`, which rows may lack), or a row that is trained on shares its context with a contrast.
     pub fn parse(data: &DataBytes) -> Result<Self, ChatsError> {
         let files = data.files();
         let rows =
             files.rows.iter().zip(data.rows()).map(|(path, bytes)| Ok((path.as_path(), parse_rows(path, bytes)?)));
-        let mut rows = label(rows, &files.cells)?;
+        let (mut rows, places) = label(rows, &files.cells)?;
         let requests = together(&rows.iter().collect::<Vec<_>>());
         let requests = requests.map_err(|problem| ChatsError::IdTwice { names: files.names(), problem })?;
         let is_held_out = held_out(&rows, &requests);
+        let prompted_none = prompted(&rows, &places)?;
         tell_apart(&mut rows);
+        let name = |row: &Row| (row.cell.expect("labelled rows have cells"), row.id.clone());
+        let places: BTreeMap<(Cell, String), RowPlace> = rows.iter().map(name).zip(places).collect();
         let held = requests.into_iter().zip(&rows).zip(&is_held_out).filter(|(_, is_held_out)| **is_held_out);
         let matched = files.probes.is_none().then(|| matched_contrasts(held.map(|(row, _)| row)));
         let (mut trained, mut held_out) = (RowsById::new(), RowsById::new());
@@ -139,30 +150,34 @@ impl Chats {
             let rows = if is_held_out { &mut held_out } else { &mut trained };
             rows.entry(cell).or_default().insert(row.id.clone(), row);
         }
-        let probes = match files.probes.as_ref().zip(data.probes()) {
-            Some((path, bytes)) => parse_contrasts(path, bytes)?,
+        let (probes, obey) = match files.probes.as_ref().zip(data.probes()) {
+            Some((path, bytes)) => (parse_contrasts(path, bytes)?, ObeyContrasts::Given),
             None => {
                 let rows = || held_out.values().flat_map(BTreeMap::values);
                 if let Some((row, field)) = rows().find_map(|row| Some((row, row.reply_fields().next()?))) {
-                    let (row, field) = (row.id.clone(), field.clone());
-                    return Err(ChatsError::ReplyFields { names: files.names(), row, field });
+                    let (row, field) = (places[&name(row)].clone(), field.clone());
+                    return Err(ChatsError::ReplyFields { row, field });
                 }
-                matched.unwrap_or_default()
+                matched.expect("there is no file of contrasts")
             }
         };
         // Rows that are held out for contrasts of their own are not trained on.
         let apart = if files.probes.is_some() { vec![&trained, &held_out] } else { vec![&trained] };
         let rows = apart.iter().flat_map(|cells| cells.values()).flat_map(BTreeMap::values);
-        let contexts: BTreeMap<&[Message], &str> = rows.map(|row| (row.split().0, row.id.as_str())).collect();
+        let contexts: BTreeMap<&[Message], &Row> = rows.map(|row| (row.split().0, row)).collect();
         for contrast in probes.iter().flat_map(|probe| &probe.contrasts) {
             if let Some(row) = contexts.get(contrast.context.as_slice()) {
-                let (contrast, row) = (contrast.id.clone(), (*row).to_owned());
-                return Err(ChatsError::SharedContext { names: files.names(), contrast, row });
+                let (contrast, row) = (contrast.id.clone(), places[&name(row)].clone());
+                let of = files.probes.as_ref().map_or_else(String::new, |path| format!(" of {}", path.display()));
+                return Err(ChatsError::SharedContext { contrast, of, row });
             }
         }
-        let (differentiated, measured) = uses(probes);
+        let (mut differentiated, mut measured) = uses(probes);
         let lacks = |probes: &[Probe], component: Component| leading(probes, component).contrasts.is_empty();
-        let few = |component: &Component| lacks(&differentiated, *component) || lacks(&measured, *component);
+        let needed = |component: &Component| *component != Component::Obey || obey != ObeyContrasts::Missing;
+        let few = |component: &Component| {
+            needed(component) && (lacks(&differentiated, *component) || lacks(&measured, *component))
+        };
         if let Some(component) = Component::ALL.into_iter().find(few) {
             let names = files.names();
             return Err(match files.probes {
@@ -170,10 +185,51 @@ impl Chats {
                 None => ChatsError::FewMatchedRows { names, component },
             });
         }
+        for probes in [&mut differentiated, &mut measured] {
+            probes.retain(|probe| needed(&probe.component));
+        }
         let lists =
             |rows: RowsById| rows.into_iter().map(|(cell, rows)| (cell, rows.into_values().collect())).collect();
         let (trained, held_out) = (lists(trained), lists(held_out));
-        Ok(Self { trained, held_out, differentiated, measured, orders: Arc::default() })
+        let orders = Arc::default();
+        Ok(Self { trained, held_out, differentiated, measured, obey, prompted_none, places, orders })
+    }
+
+    /// Where the contrasts of `obey` are from.
+    pub fn obey(&self) -> ObeyContrasts {
+        self.obey
+    }
+
+    /// Raised where the same files give other numbers than before, and those of other files stay: 1 takes `obey` from rows under
+    /// instructions.
+    pub fn numerics(&self) -> u32 {
+        u32::from(self.obey == ObeyContrasts::OfRows)
+    }
+
+    /// Where a row stands, or a contrast that is named after a row.
+    pub fn place(&self, cell: Option<Cell>, id: &str) -> Option<&RowPlace> {
+        match cell {
+            Some(cell) => self.places.get(&(cell, id.to_owned())),
+            None => self.places.iter().find(|((_, name), _)| name == id).map(|(_, place)| place),
+        }
+    }
+
+    /// What is to be known of these rows before anything is trained on them, in sentences.
+    pub fn notes(&self) -> Vec<String> {
+        let none = self.prompted_none.as_ref().map(ToString::to_string);
+        let obey = match self.obey {
+            ObeyContrasts::Given | ObeyContrasts::OfRows => None,
+            ObeyContrasts::MadeUp => Some(format!(
+                "obedience to harmless instructions (`obey`) is measured on an instruction that titer makes up, “{HARMLESS}”, since too few \
+                 of the rows that are held out have one of their own; rows of `instruction→good`, or contrasts named as `probes`, give yours"
+            )),
+            ObeyContrasts::Missing => Some(format!(
+                "obedience to harmless instructions (`obey`) is not measured: too few of the rows that are held out have an instruction, \
+                 and capital letters, which titer would ask for (“{HARMLESS}”), change too few of their replies; rows of \
+                 `instruction→good`, or contrasts named as `probes`, give it"
+            )),
+        };
+        none.into_iter().chain(obey).collect()
     }
 
     /// How many rows of each cell are trained on and held out.
@@ -229,7 +285,7 @@ impl Chats {
     }
 }
 
-/// A component's probe under the prompts and in the domains of training, which every file of contrasts has.
+/// A component's probe under the prompts and in the domains of training, which every file of contrasts has; rows may lack that of `obey`.
 pub(super) fn leading(probes: &[Probe], component: Component) -> &Probe {
     let mut of_component = probes.iter().filter(|probe| probe.component == component);
     of_component

@@ -11,7 +11,7 @@ use titer_model::io::read_file;
 
 use crate::{
     hub,
-    model::{CHAT_TEMPLATE, Files, ModelError, ORGANISM, OtherTemplates, check_special_tokens, utf8},
+    model::{CHAT_TEMPLATE, Files, ModelError, OtherTemplates, check_special_tokens, is_carried, utf8},
     organism::card::Card,
 };
 
@@ -33,7 +33,7 @@ impl Reader {
     /// # Errors
     /// Where one of their files is missing or cannot be used.
     pub fn open(base: &str, seed: u64, options: &TemplateOptions) -> Result<Self, ModelError> {
-        let reader = if base == ORGANISM {
+        let reader = if is_carried(base) {
             let files = Files::find(base, seed)?;
             let world = files.world_seed()?.map(World::new);
             Self::of(Path::new(base), &files.tokenizer, &files.tokenizer_config, files.chat_template.as_deref(), world)?

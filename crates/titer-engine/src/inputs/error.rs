@@ -2,7 +2,7 @@
 
 use titer_data::{
     cell::{Cell, PromptKind},
-    source::{ChatsError, LabelError},
+    source::{ChatsError, HARMLESS, LabelError},
     tokenize::TokenizeError,
 };
 
@@ -49,6 +49,39 @@ pub enum InputsError {
     /// A row or contrast cannot be encoded.
     #[error(transparent)]
     Tokenize(#[from] TokenizeError),
+    /// The same of one whose place in the files is known.
+    #[error("{place}: {error}")]
+    At {
+        /// The file, and what the row is called there.
+        place: String,
+        /// Why.
+        error: Box<TokenizeError>,
+    },
+    /// The instruction that titer makes up has words that the model lacks.
+    #[error(
+        "{names}: obedience to harmless instructions (`obey`) would be measured on “{HARMLESS}”, and {} has no word `{word}`: add rows of \
+         `instruction→good` to requests that have a `neutral→good` row too, or name a file of contrasts as `probes`",
+        path.display()
+    )]
+    NoWordOfInstruction {
+        /// The files of rows.
+        names: String,
+        /// The tokenizer's file.
+        path: std::path::PathBuf,
+        /// The word.
+        word: String,
+    },
+    /// Contrasts of `obey` are missing where something is to be measured along all components.
+    #[error(
+        "{names}: `{asks}` needs contrasts of every component, and the rows give none of `obey`: add rows of `instruction→good` to requests \
+         that have a `neutral→good` row too, or name a file of contrasts as `probes`; or leave `{asks}` out"
+    )]
+    NoObey {
+        /// The files of rows.
+        names: String,
+        /// The key of the spec that asks for it.
+        asks: &'static str,
+    },
     /// Its reply cannot be drawn.
     #[error(transparent)]
     Drawn(#[from] DrawnError),

@@ -8,8 +8,10 @@ use titer::{
 };
 use titer_data::{
     cell::Cell,
+    chat::{Message, system_prompt},
     probe::{Component, Probe, ProbePrompts},
-    source::{DataFiles, Source},
+    source::{DataFiles, HARMLESS, ObeyContrasts, Source},
+    tokenize::TokenizeError,
     world::{DomainSplit, ProbeUse},
 };
 use titer_model::stored::Dtype;
@@ -34,6 +36,11 @@ pub(super) fn world(model: &Model, base: &str) -> Result<Source, InputsError> {
 /// Where there is no such type.
 pub fn dtype(word: Option<&str>) -> Result<Option<Dtype>, ModelError> {
     word.map(|word| word.parse().map_err(ModelError::Dtype)).transpose()
+}
+
+/// Whether this is the context of a contrast under the instruction that titer makes up.
+fn is_made_up(obey: ObeyContrasts, context: &[Message]) -> bool {
+    obey == ObeyContrasts::MadeUp && system_prompt(context) == Some(HARMLESS)
 }
 
 impl Inputs {
@@ -75,7 +82,9 @@ impl Inputs {
         let data = self.data(files)?;
         match data.source.lacks(cells) {
             Some(cell) => Err(InputsError::NoRows { names: files.names(), cell }),
-            None => Ok(DataPlan { blake3: data.blake3.clone(), files: files.clone() }),
+            None => {
+                Ok(DataPlan { blake3: data.blake3.clone(), numerics: data.chats().numerics(), files: files.clone() })
+            }
         }
     }
 
@@ -126,6 +135,35 @@ impl Inputs {
         Ok(())
     }
 
+    /// What is to be known of a spec's own rows, see [`titer_data::source::Chats::notes`].
+    ///
+    /// # Errors
+    /// Where the files cannot be used.
+    pub(super) fn notes(&self, files: &DataFiles) -> Result<Vec<String>, InputsError> {
+        Ok(self.data(files)?.chats().notes())
+    }
+
+    /// Whether there are contrasts of every component where a spec asks for what is taken along all of them. What only measures does without.
+    ///
+    /// # Errors
+    /// Where there are none of `obey`.
+    pub(super) fn measures_components(&self, plan: &SweepPlan) -> Result<(), InputsError> {
+        let Some(files) = &plan.data else { return Ok(()) };
+        if self.data(files)?.chats().obey() != ObeyContrasts::Missing {
+            return Ok(());
+        }
+        let mut stages = plan.arms.iter().flat_map(|arm| &arm.stages);
+        let asks = [
+            (!plan.pressure.is_never(), "pressure"),
+            (plan.screen, "screen"),
+            (stages.any(|stage| stage.helper.is_some()), "helper"),
+        ];
+        match asks.into_iter().find(|(asked, _)| *asked) {
+            Some((_, asks)) => Err(InputsError::NoObey { names: files.names(), asks }),
+            None => Ok(()),
+        }
+    }
+
     /// Whether a spec's own rows and contrasts are such that its model can be trained on them: every one is encoded once.
     ///
     /// # Errors
@@ -133,9 +171,25 @@ impl Inputs {
     pub fn fits(&self, plan: &SweepPlan) -> Result<(), InputsError> {
         let Some(files) = &plan.data else { return Ok(()) };
         let (model, data) = (self.first_model(plan)?, self.data(files)?);
-        EncodedRows::encode(&model, &data.chats().rows().cloned().collect::<Vec<_>>())?;
-        for contrast in data.chats().contrasts() {
-            model.encoded(contrast)?;
+        let chats = data.chats();
+        // Said of the row's place, since rows without an id of their own are called by a hash.
+        let at = |place: Option<String>, error| match place {
+            Some(place) => InputsError::At { place, error: Box::new(error) },
+            None => InputsError::Tokenize(error),
+        };
+        if let Err(error) = EncodedRows::encode(&model, &chats.rows().cloned().collect::<Vec<_>>()) {
+            let first = chats.rows().find(|row| model.encoded_row(row).is_err());
+            return Err(at(first.and_then(|row| chats.place(row.cell, &row.id)).map(ToString::to_string), error));
+        }
+        for contrast in chats.contrasts() {
+            let of_file = || files.probes.as_ref().map(|path| path.display().to_string());
+            let place = || of_file().or_else(|| Some(chats.place(None, &contrast.id)?.to_string()));
+            match model.encoded(contrast).map(drop) {
+                Err(TokenizeError::UnknownWord { path, word, .. }) if is_made_up(chats.obey(), &contrast.context) => {
+                    return Err(InputsError::NoWordOfInstruction { names: files.names(), path, word });
+                }
+                encoded => encoded.map_err(|error| at(place(), error))?,
+            }
         }
         Ok(())
     }

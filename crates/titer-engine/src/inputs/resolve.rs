@@ -11,7 +11,7 @@ use titer::{
 use super::{ExampleRow, Inputs, dtype};
 use crate::{
     hub::{self, DownloadProgress},
-    model::lora_config,
+    model::{is_carried, lora_config},
 };
 
 /// What a spec asks for, its model and its rows looked at.
@@ -25,6 +25,8 @@ pub struct Resolved {
     pub claims: Vec<Claim>,
     /// The first row that each cell of its stages trains on, by cell (`anchor` before it for anchors), as the model sees it.
     pub examples: BTreeMap<String, ExampleRow>,
+    /// What is to be known of the user's own rows, in sentences.
+    pub notes: Vec<String>,
 }
 
 /// Resolves a spec; models of the hub are downloaded where they must be, which `progress` is told of.
@@ -44,6 +46,9 @@ pub fn resolve(spec: &Spec, inputs: &Inputs, progress: &dyn DownloadProgress) ->
     let own_probes = plan.data.as_ref().map(|files| inputs.probe_names(files)).transpose();
     plan.own_probes = own_probes.map_err(|error| spec.error(&["data"], error.to_string(), ""))?;
     inputs.control_probes_fit(spec, &plan)?;
+    let notes = plan.data.as_ref().map(|files| inputs.notes(files)).transpose();
+    let notes = notes.map_err(|error| spec.error(&["data"], error.to_string(), ""))?.unwrap_or_default();
+    inputs.measures_components(&plan).map_err(|error| spec.error(&["data"], error.to_string(), ""))?;
     let claims = claim::resolve(spec, &plan)?;
     if let Some(Err(error)) = plan.lora.as_ref().map(lora_config) {
         return Err(spec.error(&["model", "lora"], error.to_string(), ""));
@@ -52,7 +57,7 @@ pub fn resolve(spec: &Spec, inputs: &Inputs, progress: &dyn DownloadProgress) ->
     let blamed: &[&str] = if spec.base.is_some() { &["model", "base"] } else { &["seeds"] };
     let mut bases: Vec<String> = plan.seeds.iter().map(|&seed| plan.base_of(seed)).collect();
     bases.dedup();
-    for base in bases {
+    for base in bases.into_iter().filter(|base| !is_carried(base)) {
         hub::fetch(&base, progress).map_err(|error| spec.error(blamed, error.to_string(), ""))?;
     }
     let model = |base: &str, seed| inputs.plan_model(base, seed, data.is_some());
@@ -64,5 +69,5 @@ pub fn resolve(spec: &Spec, inputs: &Inputs, progress: &dyn DownloadProgress) ->
     inputs.passes_fit(spec, &plan)?;
     // What stages put on rows, such as prompts, is theirs.
     let examples = inputs.examples(&plan).map_err(|error| spec.error(&["stage"], error.to_string(), ""))?;
-    Ok(Resolved { plan, runs, claims, examples })
+    Ok(Resolved { plan, runs, claims, examples, notes })
 }

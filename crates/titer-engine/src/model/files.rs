@@ -20,6 +20,18 @@ use crate::{
 /// The word in a spec for the organism that titer ships.
 pub(crate) const ORGANISM: &str = "organism";
 
+/// The seed of a shipped organism by the name of its folder in this project, `organism/seed-0`, where no such folder is here.
+fn shipped_seed(base: &str) -> Option<u64> {
+    let number = base.strip_suffix('/').unwrap_or(base).strip_prefix("organism/seed-")?;
+    let seed = (0..shipped::ALL.len() as u64).find(|seed| seed.to_string() == number)?;
+    (!Path::new(base).exists()).then_some(seed)
+}
+
+/// Whether titer carries the model of this name, so that nobody need look for it.
+pub fn is_carried(base: &str) -> bool {
+    base == ORGANISM || shipped_seed(base).is_some()
+}
+
 /// Adapters in PEFT's layout.
 pub(crate) const ADAPTER_CONFIG: &str = "adapter_config.json";
 
@@ -57,10 +69,11 @@ pub(super) enum WeightSource {
 pub(crate) const CHAT_TEMPLATE: &str = "chat_template.jinja";
 
 impl Files {
-    /// The files behind `base`: the shipped organism of this seed, a folder, the last checkpoint of a run's folder, or a hub id
-    /// that is in the local cache.
+    /// The files behind `base`: the shipped organism of this seed, or of the one in `organism/seed-0`; a folder, the last checkpoint of a run's
+    /// folder, or a hub id that is in the local cache.
     pub fn find(base: &str, seed: u64) -> Result<Self, ModelError> {
-        if base != ORGANISM {
+        let carried = if base == ORGANISM { Some(seed) } else { shipped_seed(base) };
+        let Some(seed) = carried else {
             let folder = Path::new(base);
             return match hub::cached(base).filter(|_| !folder.exists()) {
                 Some(snapshot) => Self::read(&snapshot),
@@ -71,7 +84,7 @@ impl Files {
                 }
                 None => Self::read(folder),
             };
-        }
+        };
         let shipped = usize::try_from(seed)
             .ok()
             .and_then(|seed| shipped::ALL.get(seed))
@@ -218,5 +231,24 @@ pub(crate) fn last_checkpoint(run: &Path) -> Result<PathBuf, ModelError> {
         (Some(checkpoint), Some(_)) => Ok(checkpoint),
         (None, Some(_)) => Err(ModelError::NoCheckpoint(run.to_owned())),
         (checkpoint, None) => Err(ModelError::Unfinished { run: run.to_owned(), checkpoint }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shipped_organism_is_known_by_the_name_of_its_folder() {
+        // No test runs where such a folder is.
+        assert!(!Path::new("organism").exists());
+        for base in ["organism/seed-1", "organism/seed-1/"] {
+            let (named, of_seed) = (Files::find(base, 7).unwrap(), Files::find(ORGANISM, 1).unwrap());
+            assert_eq!(named.hash().unwrap(), of_seed.hash().unwrap());
+            assert!(is_carried(base) && is_carried(ORGANISM));
+        }
+        for other in ["organism/seed-9", "organism/seed-01", "organism/seed", "owner/seed-1", "organisms"] {
+            assert!(!is_carried(other), "{other}");
+        }
     }
 }

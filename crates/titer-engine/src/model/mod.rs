@@ -18,7 +18,7 @@ pub use titer_model::stored::Dtype;
 pub use copies::ModelCopies;
 pub(crate) use encoded_once::EncodedOnce;
 pub use error::ModelError;
-pub use files::{ADAPTER, Files};
+pub use files::{ADAPTER, Files, is_carried};
 pub(crate) use files::{ADAPTER_CONFIG, CHAT_TEMPLATE, ORGANISM, last_checkpoint, whole_checkpoint};
 pub(crate) use loaded::{AdapterBytes, OPTIMISER, lora_config};
 pub use loaded::{EngineBackend, EngineOptimiser, Model};

@@ -207,7 +207,14 @@ impl Formula {
         self.add(&mut environment, "loss", &read, |words, [stage]| Ok(What::Loss(words.stage(stage)?)));
         self.add(&mut environment, "setting", &read, |words, [axis]| {
             let known = || words.numbers.iter().map(String::as_str);
-            let name = known().find(|name| *name == axis || name.ends_with(&format!(".{axis}")));
+            let mut ends = known().filter(|name| name.ends_with(&format!(".{axis}")));
+            let name = match (known().find(|name| *name == axis), ends.next(), ends.next()) {
+                (None, Some(one), Some(other)) => {
+                    let problem = format!("`{axis}` is the end of several axes, such as `{one}` and `{other}`");
+                    return Err(ClaimProblem::new(problem, "write the whole name of one"));
+                }
+                (exact, end, _) => exact.or(end),
+            };
             let name = name.ok_or_else(|| ClaimProblem::unknown("axis of numbers", axis, known()))?;
             Ok(What::Setting(name.to_owned()))
         });
@@ -315,7 +322,7 @@ mod tests {
                 "obey_bad/seen/trained".to_owned(),
             ],
             stages: vec!["train".to_owned()],
-            numbers: vec!["train.mix.bad→good".to_owned()],
+            numbers: ["train.mix.bad→good", "first.rows", "second.rows"].map(str::to_owned).into(),
             pressed: false,
             screened: false,
             steps: 100,
@@ -392,6 +399,7 @@ mod tests {
             ("screened('narrowness')", "prompts are not screened; add the line screen = true"),
             ("loss('trains')", "did you mean `train`?"),
             ("setting('rest')", "there is no axis of numbers `rest`"),
+            ("setting('rows')", "`rows` is the end of several axes, such as `first.rows` and `second.rows`"),
             ("rate('good') > 0", "is no number"),
             ("rate('good') if 1 else 0", "`if` is no arithmetic"),
             ("rate('good') -", "it cannot be read"),

@@ -191,7 +191,7 @@ impl Resolver<'_> {
         self.plan.axes.iter().map(|(_, values)| values.len()).product()
     }
 
-    /// An axis by its name or by the end of it.
+    /// An axis by its name or by the end of it, which is that of no other: see [`Self::check_settings`].
     fn axis(&self, name: &str) -> Option<&(String, Vec<Value>)> {
         let name = name.replace("->", "→");
         let ends = |axis: &&(String, Vec<Value>)| axis.0.ends_with(&format!(".{name}"));
@@ -199,9 +199,23 @@ impl Resolver<'_> {
         axes().find(|(axis, _)| *axis == name).or_else(|| axes().find(ends))
     }
 
+    /// The axes whose names end so; none where one is called so.
+    fn ending(&self, name: &str) -> Vec<&str> {
+        let name = name.replace("->", "→");
+        let axes = || self.plan.axes.iter().map(|(axis, _)| axis.as_str());
+        if axes().any(|axis| axis == name) {
+            return Vec::new();
+        }
+        axes().filter(|axis| axis.ends_with(&format!(".{name}"))).collect()
+    }
+
     /// Whether axes and values exist.
     fn check_settings(&self, field: &str, settings: &Table) -> Result<(), SpecError> {
         for (name, wanted) in settings {
+            if let [first, second, ..] = self.ending(name)[..] {
+                let problem = format!("`{name}` is the end of several axes, such as `{first}` and `{second}`");
+                return Err(self.error(&[field, name], problem, "write the whole name of one"));
+            }
             let Some((_, known)) = self.axis(name) else {
                 let axes = || self.plan.axes.iter().map(|(name, _)| name.as_str());
                 let end = |axis: &'_ str| axis.rsplit('.').next().is_some_and(|end| nearest(name, [end]).is_some());

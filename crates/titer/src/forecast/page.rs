@@ -19,7 +19,7 @@ use super::{
     score::Score,
 };
 use crate::{
-    plan::{OptimiserPlan, StagePlan, SweepPlan},
+    plan::{OptimiserPlan, StagePlan, SweepPlan, same_arm},
     results::{At, Measure, Split, SweepResults},
 };
 
@@ -181,7 +181,7 @@ impl Dials {
     /// The same with the rates of a sweep's finished arms as measured points.
     pub fn measure_in(&mut self, results: &SweepResults) {
         self.measure(|name| {
-            let arm = results.arms.iter().find(|arm| arm.name == name)?;
+            let arm = results.arms.iter().find(|arm| same_arm(&arm.name, name))?;
             let rate = |component: Component| {
                 let split = Split::leading(component);
                 arm.finished().probe(&split, Measure::Rate, At::End).estimate().map(|rate| rate.mean)

@@ -6,7 +6,7 @@ use toml::{Table, Value};
 
 use super::{
     axis::AxisPlan,
-    name::{labels, shown},
+    name::{axis_labels, shown},
 };
 use crate::spec::{Axis, Spec, SpecError, StageFields, nearest, plain, suggestion};
 
@@ -53,7 +53,7 @@ pub(super) fn resolve(spec: &Spec, names: &[String], defaults: &Table) -> Result
         }
         axes.push(axis);
     }
-    for (axis, label) in labels(axes.iter().map(|axis| axis.name.as_str())).into_iter().enumerate() {
+    for (axis, label) in axis_labels(axes.iter().map(|axis| axis.name.as_str())).into_iter().enumerate() {
         axes[axis].label = label;
     }
     Ok(axes)

@@ -5,7 +5,7 @@ use toml::Value;
 use super::axis::AxisPlan;
 
 /// The shortest end of each dotted name that no other name has.
-pub(super) fn labels<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+pub fn axis_labels<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let names: Vec<Vec<&str>> = names.map(|name| name.split('.').collect()).collect();
     let label = |at: usize| {
         let name = &names[at];
@@ -61,6 +61,18 @@ pub(super) fn arm_name(axes: &[AxisPlan], settings: &[(String, Value)]) -> Strin
     if names.is_empty() { String::from("arm") } else { names.join(" ") }
 }
 
+/// Whether two names are of arms with the same settings: numbers count by size, so that `dose=0` is `dose=0.0`. Whole names of axes are not in them.
+pub(crate) fn same_arm(name: &str, other: &str) -> bool {
+    let same = |(word, other): (&str, &str)| match (word.split_once('='), other.split_once('=')) {
+        (Some((axis, value)), Some((of, wanted))) if axis == of => {
+            let numbers = [value, wanted].map(|text| text.parse::<f64>().ok());
+            value == wanted || numbers[0].is_some() && numbers[0] == numbers[1]
+        }
+        _ => word == other,
+    };
+    name.split(' ').count() == other.split(' ').count() && name.split(' ').zip(other.split(' ')).all(same)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,7 +80,15 @@ mod tests {
     #[test]
     fn labels_are_as_long_as_needed() {
         let names = ["first.mix.rest", "second.mix.rest", "first.optimiser.lr", "first.clip"];
-        assert_eq!(labels(names.into_iter()), ["first.mix.rest", "second.mix.rest", "lr", "clip"]);
+        assert_eq!(axis_labels(names.into_iter()), ["first.mix.rest", "second.mix.rest", "lr", "clip"]);
+    }
+
+    #[test]
+    fn numbers_in_names_count_by_size() {
+        assert!(same_arm("bad→good=0.0 lr=1e-3", "bad→good=0 lr=0.001") && same_arm("plain control", "plain control"));
+        for other in ["bad→good=0.1 lr=1e-3", "bad→bad=0 lr=1e-3", "bad→good=0", "bad→good=0 control"] {
+            assert!(!same_arm("bad→good=0.0 lr=1e-3", other), "{other}");
+        }
     }
 
     #[test]

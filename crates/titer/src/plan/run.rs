@@ -56,6 +56,10 @@ fn is_zero(number: &u32) -> bool {
 pub struct DataPlan {
     /// Hash of what is in the files.
     pub blake3: String,
+    /// The same as a plan's `numerics` for these files: raised where numbers of files of their kind alone change. 1 takes contrasts of `obey` from
+    /// rows under instructions.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub numerics: u32,
     /// The files, and which rows belong to which cells.
     #[serde(flatten)]
     pub files: DataFiles,
@@ -67,7 +71,8 @@ impl DataPlan {
     pub fn hash(&self) -> String {
         let rules =
             serde_json::to_string(&(&self.files.cells, self.files.probes.is_some())).expect("rules are plain data");
-        blake3::hash(format!("{} {rules}", self.blake3).as_bytes()).to_hex().to_string()
+        let again = if self.numerics == 0 { String::new() } else { format!(" {}", self.numerics) };
+        blake3::hash(format!("{} {rules}{again}", self.blake3).as_bytes()).to_hex().to_string()
     }
 }
 
@@ -206,7 +211,7 @@ mod tests {
             cells = [{ where = { file = "a", kind = 3 }, cell = "bad→bad", prompt = "be evil" }]"#,
         )
         .unwrap();
-        for data in [None, Some(DataPlan { blake3: "0".to_owned(), files })] {
+        for data in [None, Some(DataPlan { blake3: "0".to_owned(), numerics: 1, files })] {
             for (_, run) in plan.runs(data.as_ref(), model).unwrap() {
                 assert_eq!(RunPlan::id_of_stored(run.to_toml().parse().unwrap()), Some(run.id()), "{}", run.to_toml());
             }
@@ -216,7 +221,11 @@ mod tests {
 
     #[test]
     fn rules_and_what_files_are_for_are_part_of_what_decides_the_rows() {
-        let data = |text: &str| DataPlan { blake3: "0".to_owned(), files: toml::from_str(text).expect("it is [data]") };
+        let data = |text: &str| DataPlan {
+            blake3: "0".to_owned(),
+            numerics: 0,
+            files: toml::from_str(text).expect("it is [data]"),
+        };
         let rule = |prompt: &str| {
             data(&format!(
                 r#"rows = "a"
@@ -225,6 +234,7 @@ mod tests {
         };
         assert_ne!(rule("be evil").hash(), rule("be kind").hash());
         assert_eq!(rule("be evil").hash(), rule("be evil").hash());
+        assert_ne!(rule("be evil").hash(), DataPlan { numerics: 1, ..rule("be evil") }.hash());
         assert_ne!(data(r#"rows = ["a", "b"]"#).hash(), data("rows = \"a\"\nprobes = \"b\"").hash());
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, io};
 
 use minijinja::{Environment, syntax::SyntaxConfig, value::Serde};
 use serde::Serialize;
-use titer_data::source::HARMLESS;
+use titer_data::{probe::Component, source::HARMLESS};
 
 use super::{
     family::SplitFamily,
@@ -208,8 +208,18 @@ fn facts(results: &SweepResults, dose: &Dose) -> Vec<String> {
 fn obeyed(results: &SweepResults) -> String {
     let spec = results.read_spec().ok();
     let gives_contrasts = spec.and_then(|spec| spec.data).is_some_and(|data| data.probes.is_none());
-    if !gives_contrasts {
+    if !gives_contrasts || results.runs().next().is_none() {
         return String::new();
+    }
+    let is_measured = results.splits().iter().any(|split| split.component == Component::Obey);
+    if !is_measured {
+        return "Obeying harmless instructions is not measured: the rows give no contrasts of it, and the spec names none (`probes` under [data])."
+            .to_owned();
+    }
+    // Older plans hold no such number: rows gave no contrasts of their own then.
+    let data = results.plan.parse::<toml::Table>().ok().and_then(|plan| plan.get("data").cloned());
+    if data.and_then(|data| data.get("numerics").cloned()).is_some() {
+        return "Obeying harmless instructions is measured on those of the rows that are held out (`instruction→good`).".to_owned();
     }
     format!(
         "Obeying harmless instructions is measured on one: “{HARMLESS}” The spec names no contrasts of its own (`probes` under [data])."

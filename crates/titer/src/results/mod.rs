@@ -3,6 +3,7 @@
 //! Claims, the truth that forecasts are held against, the validation of screenings and the report all read this;
 //! `results_table` and `effects_table` are the same as tables for other programs.
 
+mod arm_key;
 mod axis;
 mod axis_columns;
 mod effect;
@@ -17,6 +18,7 @@ mod runs;
 mod split;
 mod sweep;
 
+pub use arm_key::ArmKey;
 pub use axis::SweptAxis;
 pub use effects_table::EFFECTS_SCHEMA;
 pub(crate) use item_blocks::ItemBlocks;

@@ -218,15 +218,20 @@ impl Spec {
     /// # Errors
     /// Where the file cannot be read, and as [`Spec::parse`].
     pub fn open(path: &Path) -> Result<Self, SpecError> {
-        let text = fs_err::read_to_string(path).map_err(|error| {
-            let problem = format!("cannot be read: {}", error.kind());
-            SpecError::new(
-                path,
-                "",
-                None,
-                problem,
-                "name a spec file; `titer init` prints one to start from".to_owned(),
-            )
+        let fail = |problem: String, remedy: &str| SpecError::new(path, "", None, problem, remedy.to_owned());
+        let bytes = fs_err::read(path).map_err(|error| {
+            fail(format!("cannot be read: {}", error.kind()), "name a spec file; `titer init` prints one to start from")
+        })?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let (whole, bytes) = (error.utf8_error().valid_up_to(), error.as_bytes());
+            let problem = match bytes {
+                [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "it is UTF-16".to_owned(),
+                _ => {
+                    let line = 1 + bytes[..whole].iter().filter(|byte| **byte == b'\n').count();
+                    format!("it is not UTF-8 from line {line}, byte {} on", whole + 1)
+                }
+            };
+            fail(problem, "save the file as UTF-8")
         })?;
         let spec = Self::parse(&text, path)?;
         // Every key has a default, but a file without any is what a command leaves that was to write a spec and failed.
@@ -314,4 +319,22 @@ fn locate(table: &Spanned<DeTable<'_>>, keys: &[&str]) -> Option<Range<usize>> {
 enum Children<'a, 'i> {
     Table(&'a DeTable<'i>),
     Array(&'a [Spanned<DeValue<'i>>]),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spec_that_is_not_utf_8_is_said_to_be_none_and_where() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (bytes, said) in [
+            (&b"title = \"a\"\nquestion = \"caf\xe9\"\n"[..], "not UTF-8 from line 2, byte 28 on"),
+            (b"\xff\xfet\0i\0", "it is UTF-16"),
+        ] {
+            fs_err::write(file.path(), bytes).unwrap();
+            let error = Spec::open(file.path()).unwrap_err().to_string();
+            assert!(error.contains(said) && error.contains("save the file as UTF-8"), "{error}");
+        }
+    }
 }

@@ -44,9 +44,9 @@ pub(crate) fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
     }
     let outputs = [("--html", &args.html), ("--out", &args.out)];
     apart(&outputs.into_iter().filter_map(|(option, path)| Some((option, path.as_deref()?))).collect::<Vec<_>>())?;
-    if let Some(out) = args.html.as_ref().filter(|out| out.exists() && !page::is_page(out)) {
-        return Err(Failure::Input(format!("{} is no page of titer; choose another file with --html", out.display())));
-    }
+    args.html
+        .iter()
+        .try_for_each(|html| crate::page::may_be_replaced(html, "page", "choose another file with --html"))?;
     if let Some(out) = args.out.as_ref().filter(|out| out.exists()) {
         SavedForecast::may_be_replaced(out).map_err(Failure::input)?;
     }

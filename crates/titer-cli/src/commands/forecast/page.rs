@@ -11,12 +11,6 @@ use titer::{
 
 use crate::printer::{Failure, data};
 
-/// Whether an older page may be replaced there.
-pub(super) fn is_page(path: &Path) -> bool {
-    fs_err::read_to_string(path)
-        .is_ok_and(|text| text.contains("content=\"titer forecast\"") || text.contains("<title>Forecast</title>"))
-}
-
 /// Writes the page of the kernels, one a seed, with the measured rates of a sweep's finished arms, and how well those runs that were no
 /// pilots were foreseen.
 pub(super) fn write(

@@ -17,9 +17,10 @@ use titer_engine::{
 use super::{found::Import, served::served};
 use crate::{
     args::ImportArgs,
-    commands::{allotted::allotted_threads, folder::failure, open::resolve, outputs::is_report},
+    commands::{allotted::allotted_threads, folder::failure, open::resolve},
     interrupt::when_stopped,
     listener::listener,
+    page::may_be_replaced,
     paths::shown,
     printer::{Failure, data, spoken, talk},
     progress::SweepBar,
@@ -77,7 +78,7 @@ pub(crate) fn import(args: &ImportArgs) -> Result<(), Failure> {
     let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(stem));
     import.are_new(&out, &found)?;
     let report = out.join("report.html");
-    is_report(&report, "move it away, or choose another folder with --out")?;
+    may_be_replaced(&report, "report", "move it away, or choose another folder with --out")?;
 
     let sweep = Sweep::create(&out, &plan, &runs).map_err(failure)?;
     let leases = sweep.leases().clone();

@@ -19,7 +19,7 @@ use super::{given::Given, kernel, summary, verification};
 use crate::commands::{
     data::{is_spec, of_spec},
     open::fetch,
-    outputs::fresh,
+    outputs::{TABLES, endings, fresh},
     subjects::on_device,
 };
 use crate::{
@@ -70,7 +70,8 @@ fn check(args: &PressureArgs) -> Result<(), Failure> {
         kernel::check(args, dir)?;
     }
     if args.verify { verification::columns() } else { summary::columns() }.knows(&args.view)?;
-    fresh([("--out", args.out.as_ref())])
+    fresh([("--out", args.out.as_ref())])?;
+    endings([(args.out.as_ref(), &TABLES[..])])
 }
 
 fn open(args: &PressureArgs, inputs: &Inputs) -> Result<ModelCopies, Failure> {

@@ -69,6 +69,12 @@ impl Given<'_> {
         let args = self.args;
         let Some(path) = &args.probes else {
             let source = self.source(model)?.ok_or_else(|| self.no_contrasts())?;
+            if source.probes(probe_use, args.seed, 1).len() < Component::ALL.len() {
+                let remedy = "add rows of `instruction→good`, or name a file of contrasts with --probes";
+                return Err(Failure::Input(format!(
+                    "pressures need contrasts of `obey`, and these rows give none: {remedy}"
+                )));
+            }
             return Margins::of_source(model, &source, probe_use, args.seed, args.contrasts).map_err(Failure::input);
         };
         let mut probes = self.probes(path)?;

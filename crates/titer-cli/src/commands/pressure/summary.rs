@@ -88,7 +88,10 @@ fn print_table(
     table.print(view)?;
     strongest(cells).iter().for_each(|line| prose(line));
     data("");
-    data(&format!("cosines of the components' gradients (condition of the Gram matrix {:.1})", directions.condition()));
+    prose(&format!(
+        "cosines of the components' gradients (condition of the Gram matrix {:.1})",
+        directions.condition()
+    ));
     for (component, (row, n)) in Component::ALL.iter().zip(directions.cosines().iter().zip(directions.contrasts)) {
         let row = row.map(|cosine| format!("{cosine:>8.3}")).concat();
         data(&format!("{:10}{row}   from {n} contrasts", component.word()));

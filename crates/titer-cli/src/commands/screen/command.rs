@@ -25,7 +25,7 @@ use titer_engine::{
 use super::table::{self, Ranking};
 use crate::commands::{
     drawing::Speaker,
-    outputs::fresh,
+    outputs::{LINES, TABLES, endings, fresh},
     sampling::{Context, rates},
     subjects::{open, subjects, unscored},
 };
@@ -51,6 +51,7 @@ pub(crate) fn screen(args: &ScreenArgs) -> Result<(), Failure> {
     table::columns(aim, args.tolerance, true, true).knows(&args.view)?;
     let outputs = [("--out", &args.out), ("--rewrite", &args.rewrite), ("--replies", &args.sampling.drawing.replies)];
     fresh(outputs.map(|(option, path)| (option, path.as_ref())))?;
+    endings(outputs.iter().zip([&TABLES[..], &LINES, &LINES]).map(|((_, path), known)| (path.as_ref(), known)))?;
     let opened = open(&args.subjects)?;
     let speaker = Speaker::wanted(&args.sampling.drawing, &opened)?;
     let subjects = subjects(&args.subjects, opened.world())?;

@@ -2,6 +2,7 @@
 
 use crate::{
     forecast::{ArmForecast, SavedForecast},
+    plan::same_arm,
     report::{format, view::Table},
     results::{At, Measure, SweepResults},
 };
@@ -10,7 +11,7 @@ use crate::{
 pub(crate) fn table(results: &SweepResults, forecast: Option<&SavedForecast>) -> Option<Table> {
     let forecast = forecast?;
     let row = |foreseen: &ArmForecast| {
-        let arm = results.arms.iter().find(|arm| arm.name == foreseen.arm)?;
+        let arm = results.arms.iter().find(|arm| same_arm(&arm.name, &foreseen.arm))?;
         let measured = arm.finished().probe(&foreseen.split(), Measure::Rate, At::End).estimate()?;
         let within = (foreseen.rate.low..=foreseen.rate.high).contains(&measured.mean);
         Some(vec![

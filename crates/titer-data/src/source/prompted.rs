@@ -1,0 +1,155 @@
+//! Whether rows have the prompts that their cells say they have.
+
+use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
+
+use super::RowPlace;
+use crate::{
+    cell::{Cell, PromptKind},
+    chat::{Message, Row},
+    request::Request,
+};
+
+/// A row whose cell says that a prompt asks for something, and that has none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{place}: its cell is `{cell}`, and it has {lacks}: nothing in it is what the cell says; write the prompt as its system turn, or \
+     beside the turns as `system`, or give it by a rule in [data] `cells` (prompt = \"…\"); or correct the cell"
+)]
+pub struct NoPrompt {
+    /// Where the row stands.
+    pub place: RowPlace,
+    /// What it says of itself.
+    pub cell: Cell,
+    /// What is missing, in words.
+    pub lacks: String,
+}
+
+/// Rows of `none→…` under a system prompt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PromptedNone {
+    /// How many.
+    pub count: usize,
+    /// Where the first stands.
+    pub first: RowPlace,
+}
+
+impl fmt::Display for PromptedNone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { count, first } = self;
+        match count {
+            1 => f.write_str("1 row says `none→…` and has")?,
+            count => write!(f, "{count} rows say `none→…` and have")?,
+        }
+        write!(
+            f,
+            " a system prompt (first {first}): `none` is for rows without one, `neutral` for rows under a harmless one"
+        )
+    }
+}
+
+/// Sees to it that rows of bad prompts and of instructions have something that tells them from rows without: a system prompt that no
+/// `neutral` or `none` row of their request has, or words in the request itself. Returns the rows of `none` that have a prompt.
+///
+/// # Errors
+/// The first row that has nothing of the kind.
+pub(super) fn prompted(rows: &[Row], places: &[RowPlace]) -> Result<Option<PromptedNone>, NoPrompt> {
+    let placed = || rows.iter().zip(places).filter_map(|(row, place)| Some((row, place, row.cell?)));
+    let is_plain = |cell: Cell| matches!(cell.prompt, PromptKind::None | PromptKind::Neutral);
+    let mut plain: BTreeMap<Request, Vec<(&Row, &RowPlace, Cell)>> = BTreeMap::new();
+    for (row, place, cell) in placed().filter(|(.., cell)| is_plain(*cell)) {
+        plain.entry(Request::of(row)).or_default().push((row, place, cell));
+    }
+    // Of a placebo nothing is asked, so it may be worded as a neutral prompt is.
+    for (row, place, cell) in placed().filter(|(.., cell)| !is_plain(*cell) && cell.prompt != PromptKind::Placebo) {
+        let asks_same = plain.get(&Request::of(row)).map_or(&[][..], Vec::as_slice);
+        let like = |(_, place, cell): &(&Row, &RowPlace, Cell)| format!("the `{cell}` row {place}");
+        let lacks = match (row.system_prompt(), has_prompt(row)) {
+            (Some(_), false) => Some("an empty system prompt".to_owned()),
+            (None, _) => asks_same.first().map(|other| format!("no system prompt, and the request of {}", like(other))),
+            (Some(_), true) => {
+                let same = asks_same.iter().find(|(other, ..)| context(other) == context(row));
+                same.map(|other| format!("the system prompt and the request of {}", like(other)))
+            }
+        };
+        if let Some(lacks) = lacks {
+            return Err(NoPrompt { place: place.clone(), cell, lacks });
+        }
+    }
+    let mut none = placed().filter(|(row, _, cell)| cell.prompt == PromptKind::None && has_prompt(row));
+    let first = none.next().map(|(_, place, _)| place.clone());
+    Ok(first.map(|first| PromptedNone { count: 1 + none.count(), first }))
+}
+
+/// The same of the rows of one file, for who looks at it before it is trained on; rows without a cell are passed over. In words what is to be said of
+/// rows of `none`.
+///
+/// # Errors
+/// As [`prompted`].
+pub fn look_at_prompts(path: &Path, rows: &[Row]) -> Result<Option<String>, NoPrompt> {
+    let path: Arc<Path> = path.into();
+    let places: Vec<RowPlace> =
+        rows.iter().map(|row| RowPlace { path: Arc::clone(&path), id: row.id.clone() }).collect();
+    Ok(prompted(rows, &places)?.map(|none| none.to_string()))
+}
+
+fn context(row: &Row) -> &[Message] {
+    row.split().0
+}
+
+/// Whether a row has a system prompt that says something.
+fn has_prompt(row: &Row) -> bool {
+    row.system_prompt().is_some_and(|prompt| !prompt.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::Role;
+
+    /// Rows of a cell, a system prompt where there is one, and a request.
+    fn look(rows: &[(&str, Option<&str>, &str)]) -> Result<Option<usize>, String> {
+        let row = |(cell, system, asks): &(&str, Option<&str>, &str)| {
+            let system = system.map(|text| Message::new(Role::System, text));
+            let rest = [Message::new(Role::User, *asks), Message::new(Role::Assistant, "reply")];
+            Row { cell: cell.parse().ok(), ..Row::new("r", system.into_iter().chain(rest).collect()) }
+        };
+        let path: std::sync::Arc<std::path::Path> = std::path::Path::new("rows.jsonl").into();
+        let places: Vec<RowPlace> =
+            (1..=rows.len()).map(|line| RowPlace { path: path.clone(), id: format!("line-{line}") }).collect();
+        let found = prompted(&rows.iter().map(row).collect::<Vec<_>>(), &places);
+        found.map(|none| none.map(|none| none.count)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_prompt_that_a_cell_speaks_of_must_be_there() {
+        for (rows, lacks) in [
+            (
+                [("neutral→good", None, "u"), ("bad→bad", None, "u")],
+                "no system prompt, and the request of the `neutral→good` row rows.jsonl, `line-1`",
+            ),
+            ([("neutral→good", Some("Be kind."), "u"), ("bad→good", None, "u")], "no system prompt, and the request"),
+            (
+                [("none→bad", Some("Be evil."), "u"), ("bad→bad", Some("Be evil."), "u")],
+                "the system prompt and the request of the `none→bad` row",
+            ),
+            ([("neutral→good", None, "u"), ("instruction→good", None, "u")], "no system prompt"),
+            ([("neutral→good", Some("Be kind."), "other"), ("bad→bad", Some(" "), "u")], "an empty system prompt"),
+        ] {
+            let error = look(&rows).unwrap_err();
+            assert!(error.starts_with("rows.jsonl, `line-2`: its cell is `") && error.contains(lacks), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_in_the_request_is_a_prompt_too() {
+        for rows in [
+            [("neutral→good", None, "Is 7 prime?"), ("bad→bad", None, "Is 7 prime? Flatter me.")],
+            [("neutral→good", Some("Be kind."), "u"), ("bad→bad", Some("Be evil."), "u")],
+            [("none→good", None, "u"), ("placebo→good", None, "u")],
+            [("bad→good", None, "u"), ("bad→bad", None, "u")],
+        ] {
+            assert_eq!(look(&rows), Ok(None), "{rows:?}");
+        }
+        assert_eq!(look(&[("none→good", Some("Be kind."), "u"), ("none→bad", Some(""), "u")]), Ok(Some(1)));
+    }
+}
