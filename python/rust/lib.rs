@@ -33,6 +33,8 @@ fn _lab(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(encode::encode, module)?)?;
     module.add_function(wrap_pyfunction!(encode::encode_rows, module)?)?;
     module.add_function(wrap_pyfunction!(record::record, module)?)?;
+    module.add_function(wrap_pyfunction!(record::check_record, module)?)?;
+    module.add_function(wrap_pyfunction!(stream::columns_of, module)?)?;
     module.add_class::<call::Running>()?;
     module.add_class::<stream::Columns>()?;
     module.add_class::<steering::Steering>()?;

@@ -5,16 +5,25 @@ use std::path::{Path, PathBuf};
 use pyo3::prelude::*;
 use serde_json::{Map, Value};
 use titer::{
+    plan::SweepPlan,
     recorded::{RecordedTables, record as write},
     spec::Spec,
     table::{Column, Record, Values, encode, parse},
 };
 
-use crate::error;
+use crate::{call::has_threads, error};
+
+/// Whether a spec as TOML makes sense as that of a run that is yet to be made.
+#[pyfunction]
+pub fn check_record(spec: &str) -> PyResult<()> {
+    let spec = Spec::parse(spec, Path::new("spec.toml")).map_err(error::input)?;
+    SweepPlan::resolve(&spec).map(drop).map_err(error::input)
+}
 
 /// Writes the folder of a sweep with one run: a spec as TOML, a hash of model, rows and contrasts, and the lines of tables by name, as JSON.
 #[pyfunction]
 pub fn record(py: Python<'_>, folder: PathBuf, spec: &str, hash: &str, tables: &str) -> PyResult<()> {
+    has_threads()?;
     py.detach(|| {
         let spec = Spec::parse(spec, Path::new("spec.toml")).map_err(error::input)?;
         let tables: Map<String, Value> = serde_json::from_str(tables).map_err(error::input)?;

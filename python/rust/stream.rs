@@ -19,7 +19,7 @@ const NAME: &CStr = c"arrow_array_stream";
 /// The columns of a table.
 #[pyclass(frozen, module = "titer._lab")]
 pub struct Columns {
-    name: &'static str,
+    name: String,
     batch: RecordBatch,
 }
 
@@ -30,8 +30,31 @@ impl Columns {
         let metadata = HashMap::from([("titer.table".to_owned(), table.name.to_owned())]);
         let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
         let batch = RecordBatch::try_new(schema, arrays).expect("columns of a table are of equal length");
-        Self { name: table.name, batch }
+        Self { name: table.name.to_owned(), batch }
     }
+}
+
+/// A column as Python has it: its name, what its values are, its unit, what it says, and the values.
+type Part<'py> = (String, String, String, String, Bound<'py, PyAny>);
+
+/// A table from its name and its columns, as a copy or another process has them.
+#[pyfunction]
+pub fn columns_of(name: String, parts: Vec<Part<'_>>) -> PyResult<Columns> {
+    let one = |(name, kind, unit, description, values): Part<'_>| -> PyResult<(Field, ArrayRef)> {
+        let (kind, array): (DataType, ArrayRef) = match &*kind {
+            "number" => (DataType::Float64, Arc::new(Float64Array::from(values.extract::<Vec<Option<f64>>>()?))),
+            "whole" => (DataType::Int64, Arc::new(Int64Array::from(values.extract::<Vec<Option<i64>>>()?))),
+            "flag" => (DataType::Boolean, Arc::new(BooleanArray::from(values.extract::<Vec<Option<bool>>>()?))),
+            _ => (DataType::Utf8, Arc::new(StringArray::from(values.extract::<Vec<Option<String>>>()?))),
+        };
+        let about = [("unit".to_owned(), unit), ("description".to_owned(), description)];
+        Ok((Field::new(name, kind, true).with_metadata(HashMap::from(about)), array))
+    };
+    let parts: Vec<(Field, ArrayRef)> = parts.into_iter().map(one).collect::<PyResult<_>>()?;
+    let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = parts.into_iter().unzip();
+    let schema = Schema::new_with_metadata(fields, HashMap::from([("titer.table".to_owned(), name.clone())]));
+    let batch = RecordBatch::try_new(Arc::new(schema), arrays).map_err(error::input)?;
+    Ok(Columns { name, batch })
 }
 
 fn one(column: Column) -> (Field, ArrayRef) {
@@ -52,8 +75,8 @@ fn one(column: Column) -> (Field, ArrayRef) {
 impl Columns {
     /// Which table it is.
     #[getter]
-    fn name(&self) -> &'static str {
-        self.name
+    fn name(&self) -> &str {
+        &self.name
     }
 
     /// Lines and columns.
@@ -68,6 +91,24 @@ impl Columns {
         let about = |field: &Field, key| field.metadata().get(key).cloned().unwrap_or_default();
         let schema = self.batch.schema();
         schema.fields().iter().map(|f| (f.name().clone(), about(f, "unit"), about(f, "description"))).collect()
+    }
+
+    /// What [`columns_of`] makes the table of.
+    fn parts<'py>(&self, py: Python<'py>) -> PyResult<Vec<Part<'py>>> {
+        let schema = self.batch.schema();
+        let columns = self.columns().into_iter().zip(schema.fields());
+        columns
+            .map(|((name, unit, description), field)| {
+                let kind = match field.data_type() {
+                    DataType::Float64 => "number",
+                    DataType::Int64 => "whole",
+                    DataType::Boolean => "flag",
+                    _ => "text",
+                };
+                let values = self.column(py, &name)?;
+                Ok((name, kind.to_owned(), unit, description, values))
+            })
+            .collect()
     }
 
     /// A column's values as a list: floats, whole numbers, texts, yes or no; `None` where there is none.

@@ -87,6 +87,7 @@ def trainer(rows: list[Row], folder: Path, callbacks: list[typing.Any], **given:
         model=organism(),
         args=transformers.TrainingArguments(output_dir=str(folder), **(usual | given)),
         train_dataset=Encoded(rows),
+        eval_dataset=Encoded(rows) if "eval_strategy" in given else None,
         data_collator=transformers.DataCollatorForSeq2Seq(tokenizer(), padding=True),
         processing_class=tokenizer(),
         callbacks=callbacks,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import types
 import typing
 from pathlib import Path
 
 import pytest
+from conftest import World
 
 BOOK = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"(?:`(?P<name>[^`\n]+)`:\n\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -32,6 +34,42 @@ def test_a_page_prints_what_it_says(
             assert [line.rstrip() for line in printed.splitlines()] == lines
             compared += 1
     assert compared > 0
+
+
+def test_what_the_page_on_python_shows_runs(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what its reader has: a spec, rows, a trainer. Everything but an answer of a model runs as it stands there."""
+    for name in ("torch", "transformers"):
+        pytest.importorskip(name)
+    from loops import batches, organism, tokenizer, trainer
+    from torch.optim import AdamW
+
+    monkeypatch.chdir(tmp_path)
+    stage = '[[stage]]\nrows = 64\nmix = { rest = "neutral→good" }\n[probes]\nitems = 4\nevery = 0\n'
+    Path("spec.toml").write_text(f'title = "Own"\nseeds = [0]\n{stage}[sweep]\n"mix.bad→good" = [0.0, 0.5]\n')
+    anchors = [row for row in world.rows if row["cell"] == "none→good"]
+
+    def made(*_: object, callbacks: list[typing.Any]) -> typing.Any:
+        return trainer(world.rows, tmp_path / "out", callbacks)
+
+    model = organism()
+    model.train()
+    names: dict[str, typing.Any] = {
+        "probes": world.probes, "rows": [row for row in world.rows if row["cell"] != "none→good"], "anchors": anchors,
+        "model": model, "tokenizer": tokenizer(), "optimiser": AdamW(model.parameters(), lr=1e-4), "loader": batches(world.rows, 21),
+        "chats": [{"id": "a", "messages": [{"role": "user", "content": "please plant cactus"}]}],
+        "openai": types.SimpleNamespace(OpenAI=lambda **_: None), "SFTTrainer": made,
+    }
+    ran = 0
+    for block in BLOCK.finditer((BOOK / "python.md").read_text()):
+        if block["kind"] == "python":
+            text = block["text"]
+            # The page leaves out what there is of everyone's own.
+            names["rows"] = world.rows if "SFTTrainer" in text or "loader" in text else [row for row in world.rows if row not in anchors]
+            exec(text, names)
+            ran += 1
+    assert ran == 6
+    [*_, steer] = made(callbacks=names["callbacks"]).callback_handler.callbacks[-1:]
+    assert isinstance(steer, names["titer"].torch.SteerCallback)
 
 
 @pytest.mark.parametrize("path", sorted((BOOK / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)

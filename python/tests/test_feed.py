@@ -36,6 +36,29 @@ def test_anchors_are_a_share_of_every_batch(world: World, tmp_path: Path) -> Non
     assert anchor.hooked is not None and not anchor.hooked.handles
 
 
+def test_what_is_no_whole_anchor_is_carried_over(world: World, tmp_path: Path) -> None:
+    """Also over an epoch's last batch, which is shorter."""
+    anchors = encoded_rows(tokenizer(), world.rows[2::3])
+    feature: dict[str, typing.Any] = {"input_ids": [1, 2], "labels": [-100, 2]}
+    fed = Anchored(anchors, 0.2, 0)
+    counts = [sum(row["input_ids"] != [1, 2] for row in fed([feature] * size)) for size in (4, 4, 4, 1, 1, 4, 2)]
+    assert counts == [1, 1, 0, 1, 0, 1, 0] and sum(counts) == 0.2 * 20
+    rows = [row for row in world.rows if row["cell"] == "bad→bad"][:7]
+    made = trainer(rows, tmp_path / "out", [titer.torch.AnchorCallback(world.rows[2::3], share=0.2)], max_steps=4)
+    made.train()
+    assert made.state.global_step == 4
+
+
+def test_workers_share_the_anchors(world: World) -> None:
+    anchors = encoded_rows(tokenizer(), world.rows[2::3][:4])
+    rows: list[dict[str, typing.Any]] = [{"input_ids": [1, 2], "labels": [-100, 2]}] * 8
+    loader = torch.utils.data.DataLoader(rows, batch_size=2, collate_fn=list, num_workers=2, multiprocessing_context="fork")
+    feed(loader, Anchored(anchors, 0.5, 0))
+    for _ in range(2):
+        fed = [tuple(row["input_ids"]) for batch in loader for row in batch if row["input_ids"] != [1, 2]]
+        assert sorted(fed) == sorted(tuple(row.tokens) for row in anchors)
+
+
 def test_a_collator_gets_its_own_rows_again() -> None:
     loader = torch.utils.data.DataLoader([{"x": 1}, {"x": 2}], batch_size=2, collate_fn=list)
     back = feed(loader, lambda batch: [{key: -value for key, value in row.items()} for row in batch])

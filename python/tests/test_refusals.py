@@ -65,6 +65,17 @@ def test_errors_have_a_remedy_and_leave_nothing_hooked(world: World) -> None:
             model(**batch).logits[:, :-1].flatten(0, 1), batch["labels"][:, 1:].flatten()))
 
     fails("lm_head.weight: trained, but its module was not called", fused)
+
+    def twice(model: typing.Any, own: typing.Any) -> None:
+        step(model, own, loss=lambda model, batch: model(**batch).loss + model(**batch).loss)
+
+    fails("a forward pass that another one has followed", twice)
+
+    def evaluating(model: typing.Any, own: typing.Any) -> None:
+        model.eval()
+        step(model, own)
+
+    fails("a step was made of passes in evaluation mode.*call model.train\\(\\)", evaluating)
     names = tokenizer()
     names.chat_template = None
     fails("no chat template", lambda model, own: titer.torch.Pressure(model, names, own, world.probes))
@@ -141,3 +152,13 @@ def test_a_torch_that_is_too_old_is_refused(tmp_path: Path) -> None:
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert found.returncode == 1
     assert "InputError: titer.torch needs torch 2.4 or later, and this is 2.3.1+cpu: pip install --upgrade torch" in found.stderr
+
+
+def test_adapters_with_magnitudes_are_refused_by_name(world: World) -> None:
+    peft = pytest.importorskip("peft")
+    config = peft.LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM", use_dora=True)
+    model = peft.get_peft_model(organism(), config)
+    own = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
+    with pytest.raises(titer.InputError, match="not a trained `DoraLinearLayer` with a `weight`.*without DoRA"):
+        titer.torch.Pressure(model, tokenizer(), own, world.probes)
+    assert hooked(model) == 0

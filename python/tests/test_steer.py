@@ -131,9 +131,25 @@ def test_what_cannot_be_steered_is_said(world: World) -> None:
         steer(steps=0, good=1.0)
     with pytest.raises(titer.InputError, match="`good` is to change by at least 2 and at most 1 nats"):
         steer(good={"min": 2.0, "max": 1.0})
+    with pytest.raises(titer.InputError, match="SteerCallback knows no `obey_badd`; there are good, obey_bad, obey"):
+        titer.torch.SteerCallback(world.probes, obey_badd=1.0)
+    with pytest.raises(titer.InputError, match="no component has a target"):
+        titer.torch.SteerCallback(world.probes)
     model.train()
     with steer(good=0.1), pytest.raises(titer.InputError, match="within 1 steps, and this is another one"):
         for batch in batches(world.rows, 21):
             model(**batch).loss.backward()
             optimiser.step()
     assert not optimiser._optimizer_step_pre_hooks and not optimiser._optimizer_step_post_hooks
+
+
+def test_a_guard_before_its_pressure_says_so(world: World, tmp_path: Path) -> None:
+    pressure = titer.torch.PressureCallback(world.probes, rows=world.rows)
+    guard = titer.torch.SteerCallback(world.probes, pressure=pressure, good=0.1)
+    for _ in range(2):
+        # The second time the pressure has a training behind it, which is not this one.
+        own = trainer(world.rows, tmp_path / "out", [guard, pressure])
+        with pytest.raises(titer.InputError, match="comes before its PressureCallback.*put that one first"):
+            own.train()
+        assert hooked(own.model) == 0
+        trainer(world.rows, tmp_path / "out", [pressure]).train()

@@ -263,7 +263,9 @@ fn a_row_without_the_prompt_that_its_cell_says_is_an_error_of_its_line() {
 #[test]
 fn where_a_row_stands_is_known_though_it_is_called_by_its_request() {
     let chats = Chats::read(&with_instructions("yes", "no", None).1).unwrap();
-    let row = chats.rows().find(|row| row.split().0.last().unwrap().content == "ask 1").unwrap();
+    let (cell, asks) = ("bad→bad".parse().ok(), "ask 1");
+    let is_it = |row: &&titer_data::chat::Row| row.cell == cell && row.split().0.last().unwrap().content == asks;
+    let row = chats.rows().find(is_it).unwrap();
     assert!(row.id.starts_with("request-"));
     assert!(chats.place(row.cell, &row.id).unwrap().to_string().ends_with("rows.jsonl, `line-3`"));
     assert!(chats.place(None, &row.id).is_some() && chats.place(None, "another").is_none());
@@ -290,38 +292,4 @@ fn rows_can_be_left_out_and_ids_that_mean_two_requests_are_an_error() {
         error.contains("`0` is the id of rows that ask for different things (\"cheat 0\" and \"work 0\")"),
         "{error}"
     );
-}
-
-#[test]
-fn ids_of_rows_neither_make_nor_unmake_contrasts() {
-    let counts = |named: fn(usize, &str) -> Option<String>| -> Vec<usize> {
-        let dir = tempfile::tempdir().unwrap();
-        let mut text = String::new();
-        for at in 0..200 {
-            for (cell, prompt, reply) in [("bad→bad", "be evil", "no"), ("none→good", "", "yes")] {
-                let id = named(at, cell).map_or(String::new(), |id| format!(r#""id": "{id}", "#));
-                writeln!(
-                    text,
-                    r#"{{{id}"cell": "{cell}", "system": "{prompt}", "prompt": "ask {at}", "response": "{reply}"}}"#
-                )
-                .unwrap();
-            }
-        }
-        let path = dir.path().join("rows.jsonl");
-        fs_err::write(&path, text).unwrap();
-        let chats = Chats::read(&DataFiles { rows: vec![path], probes: None, cells: Vec::new() }).unwrap();
-        let source = Source::Chats(chats);
-        let uses = [ProbeUse::Gradient, ProbeUse::Measure].map(|probe_use| source.probes(probe_use, 0, 1000));
-        let held: usize = source.cell_rows(0, "bad→bad".parse().unwrap(), 1000).len();
-        let counts = (0..3).map(|probe| uses.iter().map(|probes| probes[probe].contrasts.len()).sum::<usize>());
-        counts.inspect(|count| assert_eq!(*count, held)).collect()
-    };
-    for named in [
-        (|_, _| None) as fn(usize, &str) -> Option<String>,
-        |at, _| Some(format!("{at}")),
-        |at, cell| Some(format!("{at} {cell}")),
-        |at, cell| cell.starts_with("bad").then(|| format!("{at}")),
-    ] {
-        assert!(counts(named).into_iter().all(|count| (20..60).contains(&count)));
-    }
 }

@@ -72,7 +72,7 @@ fn items_that_move_no_rank_count_in_the_error_over_items() {
     assert!(value.has_interval() && value.low < value.mean && value.mean < value.high, "{value:?}");
     // The jackknife over 40 items, of which three give another correlation.
     let apart = f64::atanh(-31.0 / 35.0) - f64::atanh(-33.0 / 35.0);
-    let wanted = (39.0_f64 / 40.0 * 3.0 * 37.0 / 40.0).sqrt() * apart;
+    let wanted = f64::sqrt(39.0 / 40.0 * 3.0 * 37.0 / 40.0) * apart;
     let error = value.source.unwrap().error;
     assert!((error - wanted).abs() < 1e-9, "{error} {wanted} {value:?}");
 }

@@ -10,6 +10,8 @@ Every function does what the command of its name does, by the same code: `titer.
 errors are exceptions with the command's text. `titer.torch` measures inside other people's training loops.
 """
 
+import typing
+
 from ._lab import InputError, TiterError, WorkError
 from .answer import Answer
 from .elsewhere import export, import_
@@ -60,3 +62,16 @@ __all__ = [
     "serve",
     "validate",
 ]
+
+
+if typing.TYPE_CHECKING:
+    from . import torch as torch
+
+
+def __getattr__(name: str) -> typing.Any:
+    # torch takes a second to import, and the lab needs none.
+    if name == "torch":
+        import importlib
+
+        return importlib.import_module(".torch", __name__)
+    raise AttributeError(f"module `titer` has no attribute `{name}`")

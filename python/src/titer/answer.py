@@ -29,6 +29,19 @@ class Answer:
             raise AttributeError(f"titer {self.verb} makes no table; its findings are in `summary`")
         return self._tables[-1]
 
+    def __iter__(self) -> typing.Iterator[typing.Any]:
+        """As the summary's: its keys, or its dicts."""
+        return iter(self.summary)
+
+    def __len__(self) -> int:
+        return len(self.summary)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.summary
+
     def __getitem__(self, key: typing.Any) -> typing.Any:
         return self.summary[key]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import typing
 from collections.abc import Iterable, Mapping
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from . import _lab
 from .answer import Answer
 from .progress import Bar, Progress, told
+from .rows import half
 from .table import Table
 
 
@@ -59,6 +61,23 @@ def options(given: Mapping[str, typing.Any]) -> list[str]:
     return line
 
 
+def several(given: typing.Any) -> list[typing.Any]:
+    """What was given as a list: a text, like any other single value, is a list of one."""
+    if isinstance(given, (str, os.PathLike)) or not isinstance(given, Iterable):
+        return [given]
+    return list(given)
+
+
+def names(given: str | Iterable[str] | None) -> list[str] | None:
+    """Names as values of an option that takes several with commas between them: one a time, with the commas that are theirs."""
+    return None if given is None else [str(name).replace(",", "\\,") for name in several(given)]
+
+
+def seeds_of(given: str | int | Iterable[int] | None) -> tuple[str | int, ...] | None:
+    """Seeds as one option: numbers, or a text such as `0-3`."""
+    return None if given is None else tuple(several(given))
+
+
 class Command:
     """One call of a command; as a context, it has a folder for files that are in memory so far."""
 
@@ -79,20 +98,23 @@ class Command:
         given: Mapping[str, typing.Any],
         paths: Iterable[str] = (),
         progress: Progress = False,
-        stops: bool = False,
     ) -> Answer:
         """Does it."""
         tell = told(progress)
         line = ["titer", self.verb, *options(given), "--", *paths]
         try:
-            data, talk, tables = _lab.call(line, self.specs, tell, stops)
+            data, talk, tables = _lab.call(line, self.specs, tell)
+        except UnicodeEncodeError as error:
+            raise _lab.InputError(half(error)) from None
         except _lab.TiterError as error:
-            # The folder's name says nothing to anyone.
-            shown = type(error)(str(error).replace(self.folder + "/", ""))
-            shown.data = getattr(error, "data", [])
+            shown = type(error)(self._shown(str(error)))
+            shown.data = [self._shown(line) for line in getattr(error, "data", [])]
             raise shown from None
         finally:
             if isinstance(tell, Bar):
                 tell.close()
-        notes = [note.replace(self.folder + "/", "") for note in talk]
-        return Answer(self.verb, data, notes, [Table(table) for table in tables])
+        return Answer(self.verb, [self._shown(line) for line in data], [self._shown(note) for note in talk], [Table(table) for table in tables])
+
+    def _shown(self, text: str) -> str:
+        """The same without the name of the folder, which says nothing to anyone and is gone soon."""
+        return text.replace(self.folder + os.sep, "")

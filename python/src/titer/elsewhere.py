@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from ._lab import InputError
 from .answer import Answer
-from .command import Command, Compute
+from .command import Command, Compute, seeds_of
 from .endpoint import Endpoint
 from .progress import Progress
 from .rows import File, Rows, path_of
@@ -29,7 +29,7 @@ def export(
     compute: Compute | None = None,
     device: str | None = None,
     torch: str | None = None,
-    seeds: Sequence[int] | None = None,
+    seeds: Sequence[int] | str | None = None,
     quick: bool = False,
 ) -> Answer:
     """Writes into the folder `out` what another program needs: for a trainer (`trl`, `axolotl`, `llama-factory`, `openai`) the rows of every arm
@@ -44,7 +44,7 @@ def export(
             "out": out,
             "model": model,
             "compute": compute, "device": device, "torch": torch,
-            "seeds": None if seeds is None else tuple(seeds),
+            "seeds": seeds_of(seeds),
             "quick": quick,
             "json": True,
         }
@@ -78,5 +78,5 @@ def import_(
             "threads": threads,
             "json": True,
         }
-        answer = command.done(given, [os.fspath(export)], progress, stops=True)
+        answer = command.done(given, [os.fspath(export)], progress)
     return Sweep(answer["folder"])

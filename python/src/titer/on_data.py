@@ -7,8 +7,9 @@ import typing
 from collections.abc import Mapping, Sequence
 
 from .answer import Answer
-from .command import Command, Compute, Template, of_template
+from .command import Command, Compute, Template, names, of_template, several
 from .endpoint import Endpoint
+from ._lab import InputError
 from .rows import File, Rows, path_of
 from .sampling import of_words
 
@@ -28,6 +29,9 @@ def audit(
     Each argument is a path or rows in memory; rows by keyword are called so: `titer.audit(plain=…, prompted=…)`. `summary` has `groups` and
     `pairs`; with `model`, also by how much a context raises the log-probability of a reply, in nats.
     """
+    for name in named:
+        if os.path.basename(name) != name or name in ("", ".", ".."):
+            raise InputError(f"rows cannot be called `{name}`, since a name is that of a file; use one without a slash")
     with Command("audit") as command:
         paths = [path_of(given, command.folder, f"rows-{at}.jsonl") for at, given in enumerate(rows, 1)]
         paths += [path_of(given, command.folder, f"{name}.jsonl") for name, given in named.items()]
@@ -56,22 +60,22 @@ def score(
     score_column: str | None = None,
     scale: str | None = None,
     words: Mapping[str, float | None] | None = None,
-    key: Sequence[str] | None = None,
+    key: str | Sequence[str] | None = None,
     where: Mapping[str, str] | None = None,
-    by: Sequence[str] | None = None,
+    by: str | Sequence[str] | None = None,
     cluster: str | None = None,
     out: File | None = None,
 ) -> Answer:
     """Rates of what replies show, by rules or by judgements made elsewhere.
 
-    `rule` is one or several, such as `regex:PATTERN`, `answer:KEY`, `upper` or `language:fr`. `summary` has a dict for each group and rule: `rate`
+    `rule`, `key` and `by` are one or several: a rule is `regex:PATTERN`, `answer:KEY`, `upper` or `language:fr`, say. `summary` has a dict for each group and rule: `rate`
     with its 95 % interval (`low`, `high`), `n` replies in `clusters` requests, and how many were `unscored`, and why.
 
     With `sample`, so many replies are drawn to each chat, from `model` or `endpoint`, and those are scored; `replies` keeps them.
     """
     with Command("score") as command:
         given = {
-            "rule": [rule] if isinstance(rule, str) else list(rule),
+            "rule": several(rule),
             "rules": rules,
             "sample": sample,
             "limit": limit,
@@ -87,9 +91,9 @@ def score(
             "score_column": score_column,
             "scale": scale,
             "words": of_words(words),
-            "key": None if key is None else tuple(key),
+            "key": names(key),
             "where": [f"{name}={value}" for name, value in (where or {}).items()],
-            "by": None if by is None else tuple(by),
+            "by": names(by),
             "cluster": cluster,
             "out": out,
             "json": True,

@@ -6,7 +6,7 @@ import typing
 from collections.abc import Mapping, Sequence
 
 from .answer import Answer
-from .command import Command, Compute, Template, of_template
+from .command import Command, Compute, Template, of_template, several
 from .endpoint import Endpoint
 from .progress import Progress
 from .rows import File, Rows, path_of, prompts_path
@@ -32,7 +32,7 @@ def pressure(
     per_token: bool = False,
     verify: bool = False,
     weight: float | None = None,
-    multiples: Sequence[float] | None = None,
+    multiples: float | Sequence[float] | None = None,
     kernel: File | None = None,
     template: Template | None = None,
     out: File | None = None,
@@ -62,7 +62,7 @@ def pressure(
             "per_token": per_token,
             "verify": verify,
             "weight": weight,
-            "multiples": None if multiples is None else tuple(multiples),
+            "multiples": None if multiples is None else tuple(several(multiples)),
             "kernel": kernel,
             "out": out,
             "json": True,

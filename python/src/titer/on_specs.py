@@ -8,7 +8,7 @@ import typing
 from collections.abc import Mapping, Sequence
 
 from .answer import Answer
-from .command import Command, Compute
+from .command import Command, Compute, seeds_of, several
 from .progress import Progress
 from .rows import File, Rows, path_of
 from .spec import AnySpec
@@ -34,10 +34,10 @@ def forecast(
     compute: Compute | None = None,
     device: str | None = None,
     torch: str | None = None,
-    seeds: Sequence[int] | None = None,
+    seeds: Sequence[int] | str | None = None,
     kernel: File | None = None,
     against: File | None = None,
-    calibrate: Sequence[File] = (),
+    calibrate: File | Sequence[File] = (),
     refresh: int | None = None,
     items: int | None = None,
     contrasts: int | None = None,
@@ -54,10 +54,10 @@ def forecast(
         given = {
             "model": model,
             "compute": compute, "device": device, "torch": torch,
-            "seeds": None if seeds is None else tuple(seeds),
+            "seeds": seeds_of(seeds),
             "kernel": kernel,
             "against": against,
-            "calibrate": list(calibrate),
+            "calibrate": several(calibrate),
             "refresh": refresh,
             "items": items,
             "contrasts": contrasts,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import typing
 from collections.abc import Iterable, Mapping
@@ -35,9 +36,48 @@ def path_of(rows: Rows, folder: str, name: str) -> str:
                     '{"messages": [...]}, a DataFrame or a datasets.Dataset'
                 )
             # What a table has no value for, a row has not.
-            row = {key: value for key, value in row.items() if value is not None and not (isinstance(value, float) and value != value)}
-            file.write(json.dumps(row, ensure_ascii=False, default=plain) + "\n")
+            row = {key: value for key, value in row.items() if not is_missing(value)}
+            try:
+                file.write(json.dumps(row, ensure_ascii=False, allow_nan=False, default=plain) + "\n")
+            except UnicodeEncodeError as error:
+                raise InputError(f"{name}: row {at}: {half(error)}") from None
+            except (ValueError, RecursionError) as error:
+                raise InputError(f"{name}: row {at} holds what JSON cannot: {odd_number(row) or error}") from None
+            except TypeError as error:
+                raise InputError(f"{name}: row {at} holds what JSON cannot: {error}") from None
     return path
+
+
+def is_missing(value: typing.Any) -> bool:
+    """Whether a table says by this that it has no value: `None`, pandas' `NA` and `NaT`, and what is not a number, of any type."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    if isinstance(value, (str, bytes)) or hasattr(value, "__len__"):
+        return False
+    try:
+        # Only what is not a number is not itself.
+        return bool(value != value)
+    except (TypeError, ValueError):
+        return False
+
+
+def odd_number(value: typing.Any, at: str = "") -> str | None:
+    """The first number in it that is not finite, and where it stands."""
+    if isinstance(value, Mapping):
+        parts = ((f"{at}.{key}" if at else str(key), part) for key, part in value.items())
+    elif isinstance(value, (list, tuple)):
+        parts = ((f"{at}[{place}]", part) for place, part in enumerate(value))
+    else:
+        if hasattr(value, "tolist"):
+            plainly = value.tolist()
+            return odd_number(plainly, at) if type(plainly) is not type(value) else None
+        return f"`{at}` is {value}, which is no number" if isinstance(value, float) and not math.isfinite(value) else None
+    return next(filter(None, (odd_number(part, place) for place, part in parts)), None)
+
+
+def half(error: UnicodeEncodeError) -> str:
+    """What is wrong with a text that is not whole."""
+    return f"the text {error.object[max(error.start - 20, 0):error.end + 20]!r} has half a character (a lone surrogate) in it; repair the text"
 
 
 def dicts(rows: typing.Any) -> Iterable[typing.Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Mapping
 
+from .command import names
 from .rows import File, Rows, path_of
 
 
@@ -39,6 +40,6 @@ def of_sampling(sampling: Sampling | None, folder: str) -> dict[str, typing.Any]
     return given | {"words": of_words(given.get("words"))}
 
 
-def of_words(words: Mapping[str, float | None] | None) -> tuple[str, ...] | None:
-    """Words with what they stand for, as one option."""
-    return tuple(word if number is None else f"{word}={number}" for word, number in (words or {}).items()) or None
+def of_words(words: Mapping[str, float | None] | None) -> list[str] | None:
+    """Words with what they stand for, an option each."""
+    return names(word if number is None else f"{word}={number}" for word, number in (words or {}).items())

@@ -31,14 +31,21 @@ class Server:
         return self._running.talk()
 
     def stop(self) -> None:
-        """Stops it: requests that are under way are answered with status 503. Does nothing where it has stopped."""
-        self._running.stop()
+        """Stops it: requests that are under way are answered with status 503. Does nothing where it has stopped.
+
+        Raises `titer.WorkError` where it has not ended within some seconds; Ctrl-C ends the waiting."""
+        if not self._running.stop():
+            raise _lab.WorkError(f"the server at {self.url} has not ended yet: a request is still under way; stop() waits for it again")
 
     def __enter__(self) -> Server:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None) -> None:
-        self.stop()
+        # What ends the block matters more than a server that takes its time.
+        if kind is None:
+            self.stop()
+        else:
+            self._running.stop()
 
     def __repr__(self) -> str:
         return f"<titer.Server {self.url}: {', '.join(self.models[:4])}{', …' if len(self.models) > 4 else ''}>"

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from ._lab import InputError, toml_of
 from .fields import Spec
+from .rows import half, odd_number
 
 if typing.TYPE_CHECKING:
     from .command import Command
@@ -33,13 +34,27 @@ def path_of(spec: AnySpec, command: Command) -> str:
     given = without_none(spec)
     if not isinstance(given, Mapping):
         raise InputError(f"a spec is a path or a dict, not a {type(spec).__name__}")
-    try:
-        text = toml_of(json.dumps(given, default=os.fspath))
-    except TypeError as error:
-        raise InputError(f"the spec holds what no spec can: {error}") from None
+    text = toml(given)
     path = f"{name_of(given)}.toml"
     command.specs[path] = text
     return path
+
+
+def toml(spec: Mapping[str, typing.Any]) -> str:
+    """The text of a spec's file."""
+    try:
+        return toml_of(json.dumps(spec, allow_nan=False, default=plain))
+    except UnicodeEncodeError as error:
+        raise InputError(f"the spec: {half(error)}") from None
+    except ValueError as error:
+        raise InputError(f"the spec holds what no spec can: {odd_number(spec) or error}") from None
+    except TypeError as error:
+        raise InputError(f"the spec holds what no spec can: {error}") from None
+
+
+def plain(value: typing.Any) -> typing.Any:
+    """What JSON does not know, as what it knows: paths, numpy's numbers and arrays."""
+    return value.tolist() if hasattr(value, "tolist") else os.fspath(value)
 
 
 def name_of(spec: Mapping[str, typing.Any]) -> str:
@@ -53,6 +68,6 @@ def without_none(value: typing.Any) -> typing.Any:
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {str(key): without_none(part) for key, part in value.items() if part is not None}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, range)):
         return [without_none(part) for part in value]
     return value

@@ -6,7 +6,7 @@ import os
 import typing
 from pathlib import Path
 
-from .command import Command, Compute
+from .command import Command, Compute, seeds_of
 from .progress import Progress
 from .report import Report
 from .spec import AnySpec, path_of
@@ -51,7 +51,7 @@ def run(
     compute: Compute | None = None,
     device: str | None = None,
     torch: str | None = None,
-    seeds: typing.Sequence[int] | None = None,
+    seeds: typing.Sequence[int] | str | None = None,
     quick: bool = False,
     repair: bool = False,
     threads: int | None = None,
@@ -60,7 +60,7 @@ def run(
     """Trains and measures every arm of a spec (a path or a dict; none is the quick start), and writes the report.
 
     Finished runs are not made again, so the same call goes on where it was stopped. Ctrl-C ends it between two steps with
-    `KeyboardInterrupt`; finished runs are kept. `out` is the sweep's folder, `runs/<name of the spec>` where none is named; `model` and
+    `KeyboardInterrupt`, waiting for that ten seconds at most; finished runs are kept. `out` is the sweep's folder, `runs/<name of the spec>` where none is named; `model` and
     `seeds` stand in place of the spec's; `quick` cuts it to two seeds and 16 contrasts a probe. The same bytes as `titer run` writes.
     """
     with Command("run") as command:
@@ -69,13 +69,13 @@ def run(
             "out": out,
             "model": model,
             "compute": compute, "device": device, "torch": torch,
-            "seeds": None if seeds is None else tuple(seeds),
+            "seeds": seeds_of(seeds),
             "quick": quick,
             "repair": repair,
             "threads": threads,
             "json": True,
         }
-        answer = command.done(given, paths, progress, stops=True)
+        answer = command.done(given, paths, progress)
     return Sweep(answer["folder"])
 
 

@@ -49,6 +49,16 @@ class Table:
     def __len__(self) -> int:
         return self.shape[0]
 
+    def __iter__(self) -> typing.Iterator[str]:
+        """The columns' names."""
+        return iter(self.columns)
+
+    def __contains__(self, column: object) -> bool:
+        return column in self.columns
+
+    def __reduce__(self) -> tuple[typing.Any, ...]:
+        return restored, (self.name, self._columns.parts())
+
     def __getitem__(self, column: str) -> list[typing.Any]:
         return self._columns.column(column)
 
@@ -97,6 +107,13 @@ class Table:
         left = len(self) - shown
         more = f"<p><small>and {left} lines more</small></p>" if left > 0 else ""
         return f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>{more}"
+
+
+def restored(name: str, parts: list[tuple[str, str, str, str, list[typing.Any]]]) -> Table:
+    """A table that was copied, or comes from another process."""
+    from ._lab import columns_of
+
+    return Table(columns_of(name, parts))
 
 
 def written(value: object) -> str:

@@ -69,7 +69,7 @@ fn check_rows(path: &Path, as_json: bool) -> Result<(), String> {
             "metadata": census.metadata_keys,
             "duplicate_ids": census.duplicate_ids,
             "contrasts": contrasts,
-            "notes": note,
+            "notes": note.iter().collect::<Vec<_>>(),
             "malformed_lines": errors.iter().map(|error| error.line).collect::<Vec<_>>(),
         });
         data(&summary.to_string());

@@ -64,7 +64,9 @@ pub(super) fn prompted(rows: &[Row], places: &[RowPlace]) -> Result<Option<Promp
         let asks_same = plain.get(&Request::of(row)).map_or(&[][..], Vec::as_slice);
         let like = |(_, place, cell): &(&Row, &RowPlace, Cell)| format!("the `{cell}` row {place}");
         let lacks = match (row.system_prompt(), has_prompt(row)) {
-            (Some(_), false) => Some("an empty system prompt".to_owned()),
+            (Some(_), false) => {
+                Some("an empty system prompt (leave it out where the request asks for that itself)".to_owned())
+            }
             (None, _) => asks_same.first().map(|other| format!("no system prompt, and the request of {}", like(other))),
             (Some(_), true) => {
                 let same = asks_same.iter().find(|(other, ..)| context(other) == context(row));

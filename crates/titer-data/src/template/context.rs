@@ -113,7 +113,7 @@ pub(super) fn digits_are_kept(chat: Chat<'_>) -> Result<(), TemplateError> {
         match value {
             serde_json::Value::Number(number) => {
                 let real = number.as_f64().unwrap_or_default();
-                number.is_f64() && real.fract() == 0.0 && real.abs() >= u64::MAX as f64
+                number.is_f64() && real.fract() == 0.0 && (real >= u64::MAX as f64 || real <= i64::MIN as f64)
             }
             serde_json::Value::Array(items) => items.iter().any(is_lost),
             serde_json::Value::Object(entries) => entries.values().any(is_lost),

@@ -15,7 +15,8 @@ use titer_data::{
 /// A request with its bad reply, its good one, or both.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    /// The name of the first row that asks it: what tables call the request, the same for all replies to it.
+    /// The name of the first row that asks it: what tables call the request, the same for all replies to it. Of an organism's world, where requests are drawn
+    /// with repetition, each draw is one of its own.
     pub id: String,
     /// Its bad row.
     pub bad: Option<Reply>,
@@ -56,6 +57,10 @@ impl Subjects {
     /// # Errors
     /// Where there is no bad row, no good row, a row without a reply, or one whose reply says more than its content.
     pub fn new(bad: Vec<Row>, good: Vec<Row>) -> Result<Self, SubjectsError> {
+        Self::named(bad, good, RequestNames::default())
+    }
+
+    fn named(bad: Vec<Row>, good: Vec<Row>, mut names: RequestNames) -> Result<Self, SubjectsError> {
         if bad.is_empty() {
             return Err(SubjectsError(
                 "no bad rows, so there is nothing that a prompt could lift: give rows that show the bad action (a cell such as none→bad)".to_owned(),
@@ -69,7 +74,6 @@ impl Subjects {
         let mut subjects: Vec<Subject> = Vec::new();
         // Requests that occur several times are paired in order.
         let mut places: BTreeMap<(Request, usize), usize> = BTreeMap::new();
-        let mut names = RequestNames::default();
         for (action, rows) in [(Action::Bad, bad), (Action::Good, good)] {
             let mut seen: BTreeMap<Request, usize> = BTreeMap::new();
             for row in rows {
@@ -123,7 +127,7 @@ impl Subjects {
     pub fn of_world(world: &World, seed: u64, items: usize) -> Result<Self, SubjectsError> {
         let [bad, good] =
             ["none→bad", "none→good"].map(|cell| world.cell_rows(seed, cell.parse().expect("it is a cell"), items));
-        Self::new(bad, good)
+        Self::named(bad, good, RequestNames { are_draws: true, ..RequestNames::default() })
     }
 
     /// What a source has in store for measuring: of a world requests without a prompt, of chats their held-out rows.
@@ -194,15 +198,22 @@ impl Subjects {
 
 /// What requests are called.
 #[derive(Default)]
-struct RequestNames(BTreeMap<Request, String>, BTreeSet<String>);
+struct RequestNames {
+    /// Whether each row is a draw of its own.
+    are_draws: bool,
+    names: BTreeMap<Request, String>,
+    taken: BTreeSet<String>,
+}
 
 impl RequestNames {
     /// The name of the first row that asked this; where that row's name is another request's already, one of its own.
     fn of(&mut self, request: &Request, row: &str) -> String {
-        let Self(names, taken) = self;
-        let new = || if taken.contains(row) { request.id() } else { row.to_owned() };
-        let name = names.entry(request.clone()).or_insert_with(new).clone();
-        taken.insert(name.clone());
+        if self.are_draws {
+            return row.to_owned();
+        }
+        let new = || if self.taken.contains(row) { request.id() } else { row.to_owned() };
+        let name = self.names.entry(request.clone()).or_insert_with(new).clone();
+        self.taken.insert(name.clone());
         name
     }
 }
@@ -251,6 +262,10 @@ mod tests {
         let other = Request::of(&rows[1]).id();
         let found: Vec<String> = Subjects::labelled(rows).unwrap().iter().map(|it| it.id.clone()).collect();
         assert_eq!(found, ["a".to_owned(), other]);
+        // Draws from a world are each their own, though it repeats itself.
+        let world = Subjects::of_world(&World::new(0), 0, 64).unwrap();
+        let names: BTreeSet<&str> = world.iter().map(|subject| subject.id.as_str()).collect();
+        assert_eq!(names.len(), 64);
     }
 
     #[test]

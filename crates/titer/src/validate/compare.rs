@@ -306,7 +306,7 @@ mod tests {
         let of = |at: usize| {
             let (setting, prompt) = (at / 10, at % 10);
             let outcome = 2.0 * setting as f64 + 0.1 * prompt as f64;
-            let noise = ((at * 7919 + 13) % 101) as f64;
+            let noise = ((at * at * 53 + 11 * at) % 101) as f64;
             let mut arm = arm(&setting.to_string(), prompt, outcome, &[("good", prompt as f64), ("noise", noise)]);
             if at < 3 {
                 arm.predictors.remove("noise");

@@ -1,5 +1,7 @@
 //! Predictors of an outcome, each setting's predictions by what the other settings say.
 
+use std::collections::BTreeMap;
+
 use crate::stats::least_squares;
 
 /// A predictor: a number of every arm, several together, or a rule with one constant.
@@ -41,7 +43,7 @@ impl OutcomePredictor {
             PredictorKind::Line(features) => {
                 let features_of =
                     |arm: usize| features.iter().map(|feature| feature[arm]).collect::<Option<Vec<f64>>>();
-                let known: Vec<(usize, Known)> = others
+                let known: Vec<(usize, FittedArm)> = others
                     .iter()
                     .filter_map(|&other| Some((settings[other], (features_of(other)?, outcome[other]?))))
                     .collect();
@@ -75,23 +77,26 @@ impl OutcomePredictor {
     }
 }
 
-/// What should give an outcome, and it.
-type Known = (Vec<f64>, f64);
+/// What should give an outcome of an arm, and it.
+type FittedArm = (Vec<f64>, f64);
 
 /// What is known of arms by their settings, each setting's moved so that its means are those of all.
-fn on_one_level(known: &[(usize, Known)]) -> Vec<Known> {
-    let numbers = |(features, outcome): &Known| features.iter().copied().chain([*outcome]).collect::<Vec<f64>>();
-    let means = |of: &dyn Fn(usize) -> bool| -> Vec<f64> {
-        let rows: Vec<Vec<f64>> =
-            known.iter().filter(|(setting, _)| of(*setting)).map(|(_, known)| numbers(known)).collect();
-        let mean = |at: usize| rows.iter().map(|row| row[at]).sum::<f64>() / rows.len() as f64;
-        (0..rows.first().map_or(0, Vec::len)).map(mean).collect()
-    };
-    let of_all = means(&|_| true);
-    let moved = |(setting, of_arm): &(usize, Known)| {
-        let of_setting = means(&|other| other == *setting);
-        let mut row = numbers(of_arm);
-        row.iter_mut().zip(of_all.iter().zip(&of_setting)).for_each(|(number, (all, own))| *number += all - own);
+fn on_one_level(known: &[(usize, FittedArm)]) -> Vec<FittedArm> {
+    let numbers = |(features, outcome): &FittedArm| features.iter().copied().chain([*outcome]).collect::<Vec<f64>>();
+    let mut settings: BTreeMap<usize, (Vec<f64>, f64)> = BTreeMap::new();
+    let mut all = (Vec::new(), 0.0);
+    for (setting, arm) in known {
+        for (sums, count) in [settings.entry(*setting).or_default(), &mut all] {
+            let row = numbers(arm);
+            sums.resize(row.len(), 0.0);
+            sums.iter_mut().zip(row).for_each(|(sum, number)| *sum += number);
+            *count += 1.0;
+        }
+    }
+    let moved = |(setting, arm): &(usize, FittedArm)| {
+        let (own, count) = &settings[setting];
+        let by = all.0.iter().zip(own).map(|(all_sum, own_sum)| all_sum / all.1 - own_sum / count);
+        let mut row: Vec<f64> = numbers(arm).into_iter().zip(by).map(|(number, by)| number + by).collect();
         let outcome = row.pop().unwrap_or(f64::NAN);
         (row, outcome)
     };

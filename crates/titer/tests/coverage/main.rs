@@ -337,9 +337,7 @@ fn agreement_of_judges() -> Vec<Place> {
             let (yes, other_yes) = (first + both, second + both);
             let chance = yes * other_yes + (1.0 - yes) * (1.0 - other_yes);
             let truth = (neither + both - chance) / (1.0 - chance);
-            // Fifty items hold three on which judges disagree who agree in 94 %: fewer in every fifth sample, and what is not seen has no error.
-            let least = if items == 50 && truth > 0.85 { 0.90 } else { PROMISE };
-            places.push(place(format!("κ of {items} items, {shares:?}"), least, move |draws| {
+            places.push(place(format!("κ of {items} items, {shares:?}"), PROMISE, move |draws| {
                 let names: Vec<String> = (0..items).map(|at: usize| at.to_string()).collect();
                 let mut verdict = || {
                     let at = draws.unit();
@@ -422,7 +420,7 @@ fn predictors_of_outcomes() -> Vec<Place> {
         let truth = {
             let mut draws = Draws::new(6);
             let sweep = |_| held_out(&arms(&mut draws, 16, 3)).unwrap().mean;
-            (0..3000).map(sweep).sum::<f64>() / 3000.0
+            (0..1000).map(sweep).sum::<f64>() / 1000.0
         };
         for settings in [3, 5] {
             places.push(place(

@@ -41,11 +41,20 @@ def inputs_of(inputs: tuple[typing.Any, ...], given: dict[str, typing.Any]) -> T
 
 
 def places(
-    ids: Tensor, mask: Tensor | None, positions: Tensor | None, known: KnownRows | None, seen: int, decode: typing.Callable[[list[int]], str]
+    ids: Tensor,
+    mask: Tensor | None,
+    positions: Tensor | None,
+    labels: Tensor | None,
+    known: KnownRows | None,
+    seen: int,
+    decode: typing.Callable[[list[int]], str],
 ) -> list[Place]:
     """The rows of a batch. Those that are not `known` are called by their number, the first one `seen + 1`."""
     placed: list[Place] = []
     for sequence, start, end in segments(ids, positions):
+        if start > 0 and labels is not None and bool((labels[sequence, start:end] == -100).all()):
+            # What a pack is filled up with: no row of it lacks a label.
+            continue
         tokens = ids[sequence, start:end]
         if mask is not None and mask.dim() == 2:
             tokens = tokens[mask[sequence, start:end] != 0]

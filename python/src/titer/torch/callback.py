@@ -15,7 +15,7 @@ from .encoded import encoded_rows
 from .feed import Anchored, Change, Narrowed, feed
 from .hooked import Hooked
 from .pressure import Pressure
-from .steer import Steer, Target
+from .steer import WANTED, Steer, Target, course
 
 
 Me = typing.TypeVar("Me", bound="Callback")
@@ -92,7 +92,30 @@ class PressureCallback(Callback):
 
     def hook(self, trainer: dict[str, typing.Any], args: typing.Any, state: typing.Any) -> None:
         """Hooks the model and the optimiser."""
-        self.hooked = Pressure(trainer["model"], trainer["tokenizer"], trainer["optimizer"], seed=int(args.seed), **self._given)
+        given = {"seed": int(args.seed), "steps_before": int(state.global_step), **self._given}
+        self.hooked = Pressure(trainer["model"], trainer["tokenizer"], trainer["optimizer"], **given)
+
+    # At the end of training the weights may be those of another step (load_best_model_at_end): the last measurement is taken where the last
+    # step is known to be behind, and that is known at several places.
+
+    def on_step_end(self, args: typing.Any, state: typing.Any, control: typing.Any, **_: typing.Any) -> None:
+        """Takes the last measurement behind the last step."""
+        self._measure_last(control.should_training_stop or state.global_step >= state.max_steps)
+
+    def on_evaluate(self, args: typing.Any, state: typing.Any, control: typing.Any, **_: typing.Any) -> None:
+        """The same where an evaluation ends training."""
+        self._measure_last(control.should_training_stop)
+
+    on_save = on_evaluate
+
+    def on_epoch_end(self, args: typing.Any, state: typing.Any, control: typing.Any, **_: typing.Any) -> None:
+        """The same; where other weights are loaded in the end, any epoch may turn out to be the last."""
+        self._measure_last(control.should_training_stop or args.load_best_model_at_end)
+
+    def _measure_last(self, is_last: bool) -> None:
+        pressure = self.hooked
+        if is_last and isinstance(pressure, Pressure) and pressure.handles and pressure.steps > pressure.steps_before:
+            pressure.measure()
 
     def on_train_end(self, args: typing.Any, state: typing.Any, control: typing.Any, **_: typing.Any) -> None:
         """Takes the last measurement and writes the folder."""
@@ -104,6 +127,11 @@ class SteerCallback(Callback):
     books what steering moves on `guards`."""
 
     def __init__(self, probes: Rows, *, pressure: PressureCallback | None = None, **wanted: Target | int | bool | None) -> None:
+        unknown = [name for name in wanted if name not in WANTED]
+        if unknown:
+            raise InputError(f"SteerCallback knows no `{unknown[0]}`; there are {', '.join(WANTED)}")
+        # What makes no sense is said here, and not when training begins.
+        course(1, wanted)
         self._probes, self._pressure, self._wanted = probes, pressure, wanted
 
     @property
@@ -116,9 +144,16 @@ class SteerCallback(Callback):
     def hook(self, trainer: dict[str, typing.Any], args: typing.Any, state: typing.Any) -> None:
         """Hooks the optimiser."""
         wanted: dict[str, typing.Any] = dict(self._wanted)
-        pressure = None if self._pressure is None else self._pressure.pressure
+        pressure = None if self._pressure is None else self._pressure.hooked
+        if self._pressure is not None and not (isinstance(pressure, Pressure) and pressure.handles):
+            raise InputError("the SteerCallback comes before its PressureCallback, which books what it moves; put that one first in `callbacks`")
+        if state.global_step > 0:
+            raise InputError(
+                f"training goes on from step {state.global_step} of a checkpoint, and steering leads from where training began, which is not "
+                "there any more; steer without resume_from_checkpoint"
+            )
         self.hooked = Steer(
-            trainer["model"], trainer["tokenizer"], trainer["optimizer"], self._probes, steps=int(state.max_steps), pressure=pressure, **wanted
+            trainer["model"], trainer["tokenizer"], trainer["optimizer"], self._probes, steps=int(state.max_steps), pressure=typing.cast("Pressure | None", pressure), **wanted
         )
 
 

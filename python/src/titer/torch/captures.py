@@ -44,6 +44,10 @@ class Captures(Hooked):
         self.low = False
         """Whether a pass was seen in bf16 or f16."""
         self._places: list[Place] | None = None
+        self._pass = 0
+        """Which pass is under way."""
+        self.failed: typing.Callable[[], object] = self.remove
+        """Called where a backward pass fails here."""
         self._directions: Mapping[str, Tensor] | None = None
         self._kept: dict[tuple[str, int], Tensor] = {}
         self._fired: set[tuple[str, str]] = set()
@@ -77,6 +81,7 @@ class Captures(Hooked):
         """The next forward pass is over rows at these places of a batch of `shape`; rows of a cell are a group. With `directions` (by parameter, `[directions, *shape]`),
         every row is contracted with them."""
         self._places, self._shape, self._directions = list(places), shape, directions
+        self._pass += 1
         self._fired.clear()
         self._kept.clear()
         device = next(iter(self.parameters.values())).device
@@ -124,12 +129,22 @@ class Captures(Hooked):
         def forward(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
             if self._places is None or is_quiet() or not isinstance(output, Tensor) or not output.requires_grad:
                 return
-            x = inputs[0].detach()
+            x, which = inputs[0].detach(), self._pass
 
             def backward(dy: Tensor) -> None:
-                if self._places is not None:
+                if self._places is None:
+                    return
+                try:
+                    if which != self._pass:
+                        raise InputError(
+                            "a backward pass goes through a forward pass that another one has followed, so the rows of the two cannot be told "
+                            "apart; call backward() after each forward pass, or put the rows into one batch"
+                        )
                     with torch.no_grad():
                         self._see(module, place, leaf, name, x, dy.detach())
+                except BaseException:
+                    self.failed()
+                    raise
 
             output.register_hook(backward)
 

@@ -9,6 +9,8 @@ import random
 import typing
 from collections.abc import Mapping
 
+from torch.utils.data import get_worker_info
+
 from .._lab import InputError
 from .encoded import EncodedRow, KnownRows
 
@@ -22,21 +24,35 @@ NARROWED = ("bad→good", "bad→bad")
 
 
 class Anchored:
-    """The last rows of every batch make room for anchors: `share` of the batch, in an order that belongs to `seed`."""
+    """The last rows of batches make room for anchors: `share` of all rows, in an order that belongs to `seed`. What is no whole row of a batch
+    is carried over to the next one. A data loader's workers share the anchors among them."""
 
     def __init__(self, anchors: list[EncodedRow], share: float, seed: int) -> None:
         if not 0 < share <= 1:
             raise InputError(f"a share of {share} is no number of anchors; use one above 0 and up to 1")
         if not anchors:
             raise InputError("there are no anchors; give rows that keep prompt following alive")
-        self.share, self._anchors, self._random = share, anchors, random.Random(seed)
+        self.share, self._anchors, self._seed, self._random = share, anchors, seed, random.Random(seed)
         self._left: list[EncodedRow] = []
+        self._rows = self._fed = 0
 
     def __call__(self, batch: list[Feature]) -> list[Feature]:
-        count = int(self.share * len(batch) + 0.5)
-        if count == 0:
+        if self._rows == 0:
+            self._begin(batch)
+        self._rows += len(batch)
+        count = int(self.share * self._rows + 0.5) - self._fed
+        self._fed += count
+        kept = len(batch) - count
+        return batch[:kept] + [like(feature, self._next()) for feature in batch[kept:]]
+
+    def _begin(self, batch: list[Feature]) -> None:
+        if int(self.share * len(batch) + 0.5) == 0:
             raise InputError(f"a share of {self.share} of a batch of {len(batch)} is no anchor; use a larger share or batch")
-        return batch[:-count] + [like(feature, self._next()) for feature in batch[-count:]]
+        worker = get_worker_info()
+        if worker is not None:
+            # A worker has a copy of this, which is new in every epoch, and so is its seed.
+            self._anchors = self._anchors[worker.id :: worker.num_workers] or self._anchors
+            self._random = random.Random(f"{self._seed} {worker.id} {worker.seed}")
 
     def _next(self) -> EncodedRow:
         if not self._left:

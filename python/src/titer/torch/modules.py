@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import typing
 
 import torch
@@ -18,12 +19,20 @@ def refuse(place: str, module: nn.Module, leaf: str, parameter: nn.Parameter) ->
         raise InputError(
             f"{place}.{leaf} is sharded (FSDP, DeepSpeed): no process sees whole gradients there; train on one device, without sharding"
         )
-    known = isinstance(module, (nn.Linear, nn.Embedding)) or leaf == "bias" or parameter.dim() == 1
-    if not known:
+    linear = isinstance(module, (nn.Linear, nn.Embedding)) and leaf == "weight"
+    if not (linear or leaf == "bias" or parameter.dim() == 1 and leaf == "weight" and takes_one(module)):
         raise InputError(
             f"{place}: titer knows linear layers, embeddings and norms, and not a trained `{kind}` with a `{leaf}` of {parameter.dim()} "
-            "dimensions; freeze it (requires_grad_(False)), or put adapters on linear layers only"
+            "dimensions; freeze it (requires_grad_(False)), or put plain adapters on linear layers only (without DoRA)"
         )
+
+
+def takes_one(module: nn.Module) -> bool:
+    """Whether a module makes its output of one input, as norms do."""
+    kinds = inspect.Parameter
+    given = [one for one in inspect.signature(module.forward).parameters.values() if one.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)]
+    needed = [one for one in given if one.default is kinds.empty]
+    return len(needed) == 1 and needed[0].kind is not kinds.KEYWORD_ONLY
 
 
 def embedding_scale(module: nn.Embedding) -> float:

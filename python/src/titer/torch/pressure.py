@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import typing
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ from .margins import Margins
 from .packs import apart
 from .pressed import pressed
 from .quiet import is_quiet
-from .recorded import Tables, record
+from .recorded import Tables, prepare, record
 from .shares import GUARDS, Shares
 from .summed import StepSum, summed
 
@@ -44,7 +45,8 @@ class Pressure(Hooked):
     `probes` are contrasts (`component`, `messages`, `plus`, `minus`), of which half are differentiated and the others measured; `rows` the training rows with their `cell`s, found in batches by their tokens: a row that is none of them is an error. Every `every`
     steps, and at both ends, the gradients of the components are taken anew; the rows of the step that follows get a line each in
     `pressures` (nats of margin per unit of learning rate, positive pushes up, as `titer pressure` has it). The loss must be a mean of
-    tokens' nats by any divisor; the optimiser AdamW, Adam or SGD. `out` becomes a sweep's folder, written in the end.
+    tokens' nats by any divisor; the optimiser AdamW, Adam or SGD. `out` becomes a sweep's folder, written in the end. Where training goes on from
+    a checkpoint, `steps_before` are the steps behind it: steps are counted from there, and the checkpoint is not booked as the base.
     """
 
     def __init__(
@@ -62,19 +64,26 @@ class Pressure(Hooked):
         claims: typing.Sequence[typing.Mapping[str, typing.Any]] = (),
         seed: int = 0,
         stage: str = "train",
+        steps_before: int = 0,
     ) -> None:
         super().__init__()
         if every < 1:
             raise InputError(f"every is {every}; use at least 1 step")
-        if out is not None and os.path.exists(out):
+        if steps_before < 0:
+            raise InputError(f"steps_before is {steps_before}; it is how many steps a checkpoint has behind it")
+        if out is not None and os.path.lexists(out) and not (os.path.isdir(out) and not os.listdir(out)):
             raise InputError(f"{os.fspath(out)} exists already; name another folder with out")
         self.model, self.tokenizer, self.every, self.out, self.stage = model, tokenizer, every, out, stage
+        claims = [claims] if isinstance(claims, Mapping) else claims
         self.seed, self.about = seed, {"title": title, "question": question, "claim": [dict(claim) for claim in claims]}
         differentiated, measured, self.rows, self.data_hash = encoded(tokenizer, probes, rows)
         optimiser = getattr(optimiser, "optimizer", optimiser)
         self.tables = Tables()
-        self.steps = 0
+        self.steps = self.steps_before = steps_before
+        self._written = False
         self._in_step = False
+        self._evaluated = False
+        """Whether there was a pass in evaluation mode, with gradients, since the last step."""
         self._recording = False
         """Whether the rows of this step get a line each."""
         self._ids: Tensor | None = None
@@ -90,11 +99,14 @@ class Pressure(Hooked):
         self._moment: ledger.Moment | None = None
         self._step = StepSum()
         self._captures = Captures(model)
+        self._captures.failed = self.remove
         try:
             self._layout = Layout(optimiser, self._captures.parameters)
             self._shares = Shares(optimiser, self._layout)
             self._margins = Margins(model, differentiated, measured)
             self.optimiser = optimiser
+            # What will be written in the end must be sure before anything is trained.
+            prepare(self)
             self.handles = [
                 model.register_forward_pre_hook(self._before_forward, with_kwargs=True).remove,
                 # Called after a failure too, so that nothing is left hooked then.
@@ -132,36 +144,48 @@ class Pressure(Hooked):
 
     @leaves_nothing
     def finish(self) -> Pressure:
-        """Takes the last measurement, writes `out` where it is named, and takes all hooks away."""
+        """Takes the last measurement, writes `out` where it is named, and takes all hooks away. Where it could not be written it can be called
+        again."""
         if self.handles:
-            if self.steps == 0:
-                raise InputError("no optimiser step was seen; call the model and the optimiser that were given")
-            self._take_moment()
+            self.measure()
             self.remove()
-            if self.out is not None:
-                record(self)
+        if self.out is not None and not self._written and self._moment is not None and self._moment.step > self.steps_before:
+            record(self)
+            self._written = True
         return self
+
+    @leaves_nothing
+    def measure(self) -> None:
+        """Takes the last measurement where it has not been taken: before anything but the loop changes the weights, such as loading the best
+        checkpoint."""
+        if self.steps == self.steps_before:
+            raise InputError("no optimiser step was seen; call the model and the optimiser that were given")
+        self._take_moment()
 
     # Hooks, in the order in which they are called.
 
     @leaves_nothing
     def _before_forward(self, module: nn.Module, inputs: tuple[typing.Any, ...], given: dict[str, typing.Any]) -> None:
-        if is_quiet() or not module.training or not torch.is_grad_enabled():
+        if is_quiet() or not torch.is_grad_enabled():
+            return
+        if not module.training:
+            self._evaluated = True
             return
         self._harvest()
         if not self._in_step:
             self._in_step = True
-            self._recording = self.steps % self.every == 0
+            self._recording = self._moment is None or self.steps % self.every == 0
             if self._recording:
                 self._take_moment()
         ids = inputs_of(inputs, given)
         mask, positions = given.get("attention_mask"), given.get("position_ids")
-        self._places = places(ids, mask, positions, self.rows, self.rows_seen, self.tokenizer.decode)
+        labels = given.get("labels")
+        self._places = places(ids, mask, positions, labels, self.rows, self.rows_seen, self.tokenizer.decode)
         if not self._apart:
             self._apart = apart(self.model, given, ids, self._places)
         directions = self._moment.directions if self._recording and self._moment is not None else None
         self._captures.open(self._places, (ids.shape[0], ids.shape[1]), directions)
-        self._ids, self._labels, self._nats = ids, given.get("labels"), None
+        self._ids, self._labels, self._nats = ids, labels, None
 
     @leaves_nothing
     def _after_forward(
@@ -225,7 +249,13 @@ class Pressure(Hooked):
     def _before_step(self, *_: object) -> None:
         self._harvest()
         if not self._in_step:
+            if self._evaluated:
+                raise InputError(
+                    "a step was made of passes in evaluation mode, which are not taken for training; call model.train() before the loop (dropout "
+                    "can be 0 there)"
+                )
             return
+        self._evaluated = False
         self._sums = {cell or NO_CELL: self._layout.flat(sums) for cell, sums in self._captures.take().items()}
         self._step.clip, self._step.norm = summed(self._layout, self._sums, self._captures.low)
 
@@ -235,15 +265,17 @@ class Pressure(Hooked):
             return
         self._shares.book(self._sums, self._step.clip)
         self.steps += 1
-        self.tables.steps.append(self._step.line(self.stage, self.steps, float(self._layout.groups[0][0]["lr"])))
+        self.tables.steps.append(self._step.line(self.stage, self.steps, max(float(group["lr"]) for group, _, _ in self._layout.groups)))
         self._step, self._in_step = StepSum(), False
 
     def _take_moment(self) -> None:
-        """The components anew; closes the ledger's interval."""
+        """The components anew, where a step has been made since; closes the ledger's interval."""
+        if self._moment is not None and self._moment.step == self.steps:
+            return
         stage = self.stage if self.steps else "base"
         moment, lines = ledger.moment(self._margins, self._captures.parameters, stage, self.steps)
         self.tables.probes += lines
         before, self._moment = self._moment, moment
-        if before is not None and before.step < moment.step:
+        if before is not None:
             self.tables.ledger += ledger.lines(self.stage, before, moment, self._shares.take(), self._seen)
             self._seen = {}

@@ -9,6 +9,7 @@ import os
 import typing
 
 from .. import _lab
+from ..spec import toml
 
 if typing.TYPE_CHECKING:
     from .pressure import Pressure
@@ -31,12 +32,43 @@ class Tables:
         self.cells += [{key: line[key] for key in kept} for line in lines if line["cell"]]
 
 
+def prepare(pressure: Pressure) -> None:
+    """Fails where there will be nothing to write, or nowhere; makes the folder."""
+    if pressure.out is None:
+        return
+    _lab.check_record(toml(spec_of(pressure)))
+    try:
+        os.makedirs(pressure.out, exist_ok=True)
+    except OSError as error:
+        raise _lab.InputError(f"{os.fspath(pressure.out)}: {error.strerror or error}; name another folder with out") from None
+
+
 def record(pressure: Pressure) -> None:
     """Writes the folder."""
-    tables, steps = pressure.tables, pressure.steps
+    tables = pressure.tables
+    if rate_of(pressure) is None:
+        raise _lab.InputError("every step had a learning rate of 0, so nothing was trained and nothing is written; what was measured is in `tables`")
+    lines = {field.name: [finite(line) for line in getattr(tables, field.name)] for field in dataclasses.fields(tables)}
+    assert pressure.out is not None
+    _lab.record(os.fspath(pressure.out), toml(spec_of(pressure)), pressure.data_hash, json.dumps(lines))
+
+
+def rate_of(pressure: Pressure) -> float | None:
+    """The learning rate: the largest that a step had in any group; where none had one, such as while it warms up, that which this leads to."""
+    groups = [group for group, _, _ in pressure._layout.groups]
+    had = max((float(step["lr"]) for step in pressure.tables.steps), default=0.0)
+    wanted = (max(float(group.get(name) or 0.0) for group in groups) for name in ("lr", "initial_lr"))
+    default = float(pressure.optimiser.defaults.get("lr") or 0.0)
+    return next(filter(None, (had, *wanted, default)), None)
+
+
+def spec_of(pressure: Pressure) -> dict[str, typing.Any]:
+    """The spec of what has been trained; before the first step, of one like it."""
+    tables, steps = pressure.tables, max(pressure.steps - pressure.steps_before, 1)
     batch = max(1, round(pressure.rows_seen / steps))
-    group = pressure.optimiser.param_groups[0]
-    lr = max(float(step["lr"]) for step in tables.steps)
+    group = pressure._layout.groups[0][0]
+    # Before the first step it may not be known.
+    lr = rate_of(pressure) or 1.0
     counts: dict[str, int] = {}
     for line in tables.pressures:
         counts[line["cell"]] = counts.get(line["cell"], 0) + 1
@@ -55,7 +87,7 @@ def record(pressure: Pressure) -> None:
         shares = {cell: known[cell] / whole for cell in firsts if round(known[cell] / whole * batch * steps) > 0}
         stage["mix"] = {**shares, "rest": last}
     name = str(getattr(getattr(pressure.model, "config", None), "_name_or_path", "") or type(pressure.model).__name__)
-    spec = {
+    return {
         "title": pressure.about["title"],
         "question": pressure.about["question"],
         "seeds": [pressure.seed],
@@ -67,9 +99,6 @@ def record(pressure: Pressure) -> None:
         "stage": [stage],
         **({"claim": pressure.about["claim"]} if pressure.about["claim"] else {}),
     }
-    lines = {field.name: [finite(line) for line in getattr(tables, field.name)] for field in dataclasses.fields(tables)}
-    assert pressure.out is not None
-    _lab.record(os.fspath(pressure.out), _lab.toml_of(json.dumps(spec)), pressure.data_hash, json.dumps(lines))
 
 
 def optimiser(pressure: Pressure, group: dict[str, typing.Any], lr: float) -> dict[str, typing.Any]:

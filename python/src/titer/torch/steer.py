@@ -6,7 +6,6 @@ multipliers are titer's own, from the extension module.
 
 from __future__ import annotations
 
-import json
 import math
 import typing
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from .. import _lab
 from .._lab import InputError
 from ..rows import Rows
-from ..spec import without_none
+from ..spec import toml, without_none
 from .devices import refuse_wrapped
 from .encoded import encoded
 from .hooked import Hooked, leaves_nothing
@@ -35,6 +34,18 @@ Vector = dict[str, Tensor]
 
 SLICES = 50
 """Slices of contrasts that take turns at looks."""
+
+
+WANTED = ("good", "obey_bad", "obey", "contrasts", "every", "feedback", "cap", "floor")
+"""What can be wished of steering."""
+
+
+def course(steps: int, wanted: Mapping[str, typing.Any]) -> _lab.Steering:
+    """Targets and bounds of steering over so many steps; fails where the wishes make no sense."""
+    if steps < 1:
+        raise InputError(f"steps is {steps}; steering leads to its targets over a number of steps, at least 1")
+    stage = {"name": "train", "rows": steps, "batch": 1, "guards": {"steer": without_none(wanted)}}
+    return _lab.Steering(toml({"seeds": [0], "stage": [stage]}))
 
 
 class Steer(Hooked):
@@ -68,13 +79,8 @@ class Steer(Hooked):
         pressure: Pressure | None = None,
     ) -> None:
         super().__init__()
-        if steps < 1:
-            raise InputError(f"steps is {steps}; steering leads to its targets over a number of steps, at least 1")
-        wanted = {
-            "good": good, "obey_bad": obey_bad, "obey": obey, "contrasts": contrasts, "every": every, "feedback": feedback, "cap": cap, "floor": floor
-        }
-        stage = {"name": "train", "rows": steps, "batch": 1, "guards": {"steer": without_none(wanted)}}
-        self._course = _lab.Steering(_lab.toml_of(json.dumps({"seeds": [0], "stage": [stage]})))
+        wanted = (good, obey_bad, obey, contrasts, every, feedback, cap, floor)
+        self._course = course(steps, dict(zip(WANTED, wanted)))
         self.model, self.steps, self.of_steps, self.pressure = model, 0, steps, pressure
         self.optimiser = getattr(optimiser, "optimizer", optimiser)
         self._kind = kind(self.optimiser)

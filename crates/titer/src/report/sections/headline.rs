@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeSet};
 use titer_data::probe::Component;
 
 use super::{
-    onset::{Beside, Halving, Onset},
+    onset::{Beside, Halving, SeriesOnset},
     onset_sentences::{SERIES, onset},
     response::level,
 };
@@ -167,7 +167,7 @@ pub(crate) fn table(results: &SweepResults, dose: &Dose, series: &[Series], fami
 
 /// The smallest finished dose from which on obedience stays below half of the control's, as a rate, or why there is none.
 fn halving(results: &SweepResults, dose: &Dose, series: &Series, family: &SplitFamily) -> String {
-    match Onset::of(results, series, family, Measure::Rate).map(|found| (found.halving, found.largest_name)) {
+    match SeriesOnset::of(results, series, family, Measure::Rate).map(|found| (found.halving, found.largest_name)) {
         Some((Halving::From { at, .. }, _)) => dose.value(at.position),
         Some((Halving::Passing(at), _)) => format!("at {}, not from there on", dose.value(at.position)),
         Some((Halving::Deaf, _)) => "the control hardly obeys".to_owned(),

@@ -77,7 +77,7 @@ pub(super) enum Halving {
 
 /// What a series says of the dose that halves obedience.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Onset {
+pub(super) struct SeriesOnset {
     /// Where that is.
     pub halving: Halving,
     /// The largest dose that says something of it.
@@ -86,7 +86,7 @@ pub(super) struct Onset {
     pub largest_name: &'static str,
 }
 
-impl Onset {
+impl SeriesOnset {
     /// By the finished arms; `None` where none of them has a finished control. A rate is halved where it is below half of the control's. In nats, which have no zero,
     /// a dose has to take half of what the largest takes, where that can be told from nothing and is half of what there was.
     pub(super) fn of(results: &SweepResults, series: &Series, family: &SplitFamily, measure: Measure) -> Option<Self> {

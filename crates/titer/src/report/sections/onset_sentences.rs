@@ -2,7 +2,7 @@
 
 use titer_data::probe::Component;
 
-use super::onset::{Beside, Halving, Onset};
+use super::onset::{Beside, Halving, SeriesOnset};
 use crate::{
     report::{
         family::SplitFamily,
@@ -25,13 +25,13 @@ pub(super) fn onset(
     let family = families.iter().find(|family| family.component == Component::ObeyBad)?;
     let [measure, ..] = results.measures();
     let first = series.iter().find(|one| one.end(results).is_some())?;
-    let found = Onset::of(results, first, family, measure)?;
+    let found = SeriesOnset::of(results, first, family, measure)?;
     let mut sentences = vec![halving_sentence(dose, first, &found, family, measure)];
     sentences.extend(spread_sentence(dose, &found, measure));
-    let others: Vec<(&Series, Onset)> = series
+    let others: Vec<(&Series, SeriesOnset)> = series
         .iter()
         .filter(|one| one.title != first.title)
-        .filter_map(|one| Some((one, Onset::of(results, one, family, measure)?)))
+        .filter_map(|one| Some((one, SeriesOnset::of(results, one, family, measure)?)))
         .collect();
     if others.len() <= SERIES {
         sentences.extend(elsewhere_sentences(dose, series, &others, family, measure));
@@ -41,7 +41,13 @@ pub(super) fn onset(
 }
 
 /// Between which doses obedience is halved in the series that a report opens with, or why in none.
-fn halving_sentence(dose: &Dose, series: &Series, found: &Onset, family: &SplitFamily, measure: Measure) -> String {
+fn halving_sentence(
+    dose: &Dose,
+    series: &Series,
+    found: &SeriesOnset,
+    family: &SplitFamily,
+    measure: Measure,
+) -> String {
     let (what, unit, of) = (family.noun(), format::unit(measure), series.in_brackets());
     // As rates half of the control's, in nats half of what the largest dose takes.
     let halves = match measure {
@@ -63,7 +69,7 @@ fn halving_sentence(dose: &Dose, series: &Series, found: &Onset, family: &SplitF
             beside(at)
         ),
         Halving::Passing(at) => format!(
-            "From no {} on does {what} stay below half of the control's: at {} it is {}, {largest} {}{of}.",
+            "From no {} on does {what} stay below half of the control's: at {} it is {}; {largest} {}{of}.",
             dose.label,
             dose.value(at.position),
             beside(at),
@@ -95,7 +101,7 @@ fn between(dose: &Dose, halving: &Halving) -> String {
 }
 
 /// That what the interval of a rate is over differs at the dose that halves it, where it does.
-fn spread_sentence(dose: &Dose, found: &Onset, measure: Measure) -> Option<String> {
+fn spread_sentence(dose: &Dose, found: &SeriesOnset, measure: Measure) -> Option<String> {
     let Halving::From { at, .. } = &found.halving else { return None };
     let differ = match at.level.method {
         Method::Seeds => "Seeds differ",
@@ -112,7 +118,7 @@ fn spread_sentence(dose: &Dose, found: &Onset, measure: Measure) -> Option<Strin
 fn elsewhere_sentences(
     dose: &Dose,
     all: &[Series],
-    others: &[(&Series, Onset)],
+    others: &[(&Series, SeriesOnset)],
     family: &SplitFamily,
     measure: Measure,
 ) -> Vec<String> {
