@@ -18,9 +18,10 @@ mod text_table;
 mod version;
 mod width;
 
-use std::{ffi::OsString, sync::Arc};
+use std::{borrow::Cow, ffi::OsString, sync::Arc};
 
 use clap::Parser as _;
+use titer::words::quoted;
 
 use crate::{
     args::{Args, Command, OrganismCommand},
@@ -81,14 +82,8 @@ fn done(args: Args, line: &str) -> Result<(), Failure> {
 
 /// A command line as one types it.
 fn typed(arguments: &[OsString]) -> String {
-    let word = |argument: &OsString| {
-        let text = argument.to_string_lossy();
-        let is_plain = |letter: char| letter.is_alphanumeric() || "-_./=:,→+@%".contains(letter);
-        let quoted = !text.is_empty() && text.chars().all(is_plain);
-        if quoted { text.into_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
-    };
-    let rest = arguments.iter().skip(1).map(word);
-    ["titer".to_owned()].into_iter().chain(rest).collect::<Vec<_>>().join(" ")
+    let rest = arguments.iter().skip(1).map(|argument| argument.to_string_lossy());
+    quoted(&[Cow::Borrowed("titer")].into_iter().chain(rest).collect::<Vec<_>>())
 }
 
 fn carry_out(args: Args, line: &str) -> Result<(), Failure> {
@@ -122,7 +117,7 @@ fn carry_out(args: Args, line: &str) -> Result<(), Failure> {
         Command::Completions(args) => commands::completions(&args),
         Command::Man(args) => commands::man(&args),
         Command::Schema => {
-            printer::data(titer::spec::SCHEMA.trim_end());
+            printer::verbatim(titer::spec::SCHEMA.trim_end());
             Ok(())
         }
     }

@@ -7,18 +7,19 @@ pub(crate) fn with_half_width(estimate: Estimate) -> String {
     if estimate.has_interval() {
         let half = estimate.half_width();
         let digits = decimals(half);
-        format!("{:.digits$} ± {half:.digits$}", estimate.mean)
+        format!("{} ± {half:.digits$}", written(estimate.mean, digits))
     } else {
-        format!("{:.2}", estimate.mean)
+        written(estimate.mean, 2)
     }
 }
 
 /// A mean with the ends of its 95 % interval, such as `0.95 [0.94, 0.96]`.
 pub(crate) fn with_ends(estimate: Estimate) -> String {
     if estimate.has_interval() {
-        format!("{:.2} [{:.2}, {:.2}]", estimate.mean, estimate.low, estimate.high)
+        let [mean, low, high] = [estimate.mean, estimate.low, estimate.high].map(|number| written(number, 2));
+        format!("{mean} [{low}, {high}]")
     } else {
-        format!("{:.2}", estimate.mean)
+        written(estimate.mean, 2)
     }
 }
 
@@ -33,7 +34,16 @@ pub(crate) fn with_ends_to_thousandths(estimate: Estimate) -> String {
 
 /// A mean alone.
 pub(crate) fn mean_alone(estimate: Estimate) -> String {
-    format!("{:.2}", estimate.mean)
+    written(estimate.mean, 2)
+}
+
+/// A number with so many decimals; what is 0 with these has no sign.
+pub(crate) fn written(number: f64, decimals: usize) -> String {
+    let text = format!("{number:.decimals$}");
+    match text.strip_prefix('-') {
+        Some(rest) if rest.trim_start_matches(['0', '.']).is_empty() => rest.to_owned(),
+        _ => text,
+    }
 }
 
 /// What is written of a number, or a dash where there is none.
@@ -59,6 +69,8 @@ fn decimals(error: f64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use titer::stats::Support;
+
     use super::*;
 
     #[test]
@@ -72,6 +84,15 @@ mod tests {
     fn a_time_is_said_in_the_unit_that_fits() {
         let times = [0.0059, 1.0, 44.4, 150.0, 7200.0].map(duration);
         assert_eq!(times, ["5.9 ms", "1.0 s", "44 s", "2 min", "2.0 h"]);
+    }
+
+    #[test]
+    fn nothing_has_no_sign() {
+        let cases = [(-0.001, 2), (-0.006, 2), (-0.0, 0), (0.4, 0), (-0.4, 0), (-10.0, 1), (f64::NAN, 2)];
+        let shown = cases.map(|(number, decimals)| written(number, decimals));
+        assert_eq!(shown, ["0.00", "-0.01", "0", "0", "0", "-10.0", "NaN"]);
+        let tiny = Estimate::over_items(&[-0.02, 0.015, -0.001], Support::Line).unwrap();
+        assert!(mean_alone(tiny) == "0.00" && with_ends(tiny).starts_with("0.00 [-0.0"), "{}", with_ends(tiny));
     }
 
     #[test]

@@ -13,12 +13,13 @@ use titer::{
     report::SheetBlock,
     stats::Estimate,
     table::{self, Labels, Record},
+    words::{counted, visible},
 };
 
 use crate::{
     kept::keep,
     listener::{listener, tell_table},
-    width::{width, wrapped},
+    width::{width, width_of_talk, wrapped},
 };
 
 /// Why a command did not do its work. Decides the exit code.
@@ -55,7 +56,7 @@ impl fmt::Display for Failure {
         let (Self::Input(problem) | Self::Work(problem)) = self;
         for (at, line) in in_words(problem).split('\n').enumerate() {
             f.write_str(if at > 0 { "\n" } else { "" })?;
-            f.write_str(&shortened(line))?;
+            f.write_str(&visible(&shortened(line)))?;
         }
         Ok(())
     }
@@ -93,15 +94,21 @@ pub(crate) fn interval(estimate: Estimate) -> Value {
     json!({ "mean": estimate.mean, "low": estimate.low, "high": estimate.high, "n": estimate.n_items })
 }
 
-/// Writes a line of data to stdout, as [`printed`], and keeps it where a page is wanted.
+/// Writes a line of data for people to stdout, as [`printed`], and keeps it where a page is wanted.
 pub(crate) fn data(line: &str) {
-    keep(SheetBlock::Lines { text: line.to_owned() });
-    printed(line);
+    let line = visible(line);
+    keep(SheetBlock::Lines { text: line.clone().into_owned() });
+    printed(&line);
 }
 
-/// Writes a line of data to stdout. A reader that has left is no error; anything else that keeps data from being written ends
-/// the process with exit code 1.
+/// Writes a line of data for people to stdout: nothing in it moves the terminal's cursor, whatever was in the data.
 pub(crate) fn printed(line: &str) {
+    verbatim(&visible(line));
+}
+
+/// Writes a line of data for programs to stdout as it is: JSON, or the text of a file. A reader that has left is no error; anything else
+/// that keeps data from being written ends the process with exit code 1.
+pub(crate) fn verbatim(line: &str) {
     if let Some(listener) = listener() {
         return listener.data(line);
     }
@@ -115,21 +122,23 @@ pub(crate) fn printed(line: &str) {
 
 /// Writes sentences of data to stdout, in lines that fit its width.
 pub(crate) fn prose(text: &str) {
+    let text = visible(text);
     keep(SheetBlock::Prose { text: text.trim().to_owned() });
-    wrapped(text, "  ", width()).iter().for_each(|line| printed(line));
+    wrapped(&text, "  ", width()).iter().for_each(|line| printed(line));
 }
 
-/// Writes a line of talk to stderr.
+/// Writes a line of talk to stderr, as [`printed`].
 pub(crate) fn talk(line: &str) {
+    let line = visible(line);
     if let Some(listener) = listener() {
-        return listener.talk(line);
+        return listener.talk(&line);
     }
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// Writes sentences of talk to stderr, in lines that fit the terminal.
+/// Writes sentences of talk to stderr, in lines that fit its terminal.
 pub(crate) fn spoken(text: &str) {
-    wrapped(text, "  ", width()).iter().for_each(|line| talk(line));
+    wrapped(&visible(text), "  ", width_of_talk()).iter().for_each(|line| talk(line));
 }
 
 /// Whether a table is wanted: in a file, or by who listens.
@@ -145,7 +154,7 @@ pub(crate) fn table<R: Record>(out: Option<&Path>, labels: &Labels, rows: &[R]) 
     tell_table(R::FILE.trim_end_matches(".parquet"), || table::columns(labels, rows));
     if let Some(out) = out {
         table::write_labelled(out, labels, rows).map_err(Failure::work)?;
-        talk(&format!("{} lines in {}", rows.len(), out.display()));
+        talk(&format!("{} in {}", counted(rows.len(), "line"), out.display()));
     }
     Ok(())
 }
@@ -164,6 +173,12 @@ mod tests {
         );
         assert_eq!(said("`x`: Permission denied (os error 13)"), "`x`: Permission denied");
         assert_eq!(said("(os error"), "(os error");
+    }
+
+    #[test]
+    fn what_is_quoted_from_data_moves_no_cursor() {
+        let said = Failure::input("`\u{1b}[2Jrow\u{202e}` is no cell\nwrite one").to_string();
+        assert_eq!(said, "`␛[2Jrow<U+202E>` is no cell\nwrite one");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use titer::{
     exec::{Progress, SweepProgress},
     plan::{RunPlan, own_stages},
+    words::visible,
 };
 use titer_engine::{
     hub,
@@ -96,7 +97,7 @@ impl Bar {
         let left = pace.map(|pace| left.said(of.saturating_sub(done) as f64 / pace));
         let said: Vec<&str> = [message].into_iter().chain(left.as_deref()).filter(|part| !part.is_empty()).collect();
         let said = said.join(" · ");
-        self.bar.set_message(said.clone());
+        self.bar.set_message(visible(&said).into_owned());
         let Some(spoken) = &self.spoken else { return };
         let mut spoken = spoken.lock().unwrap_or_else(PoisonError::into_inner);
         if spoken.elapsed() >= BETWEEN {

@@ -1,7 +1,10 @@
 //! Tables that people read: the telling columns first, as many as fit the line; long text is cut, and what is left out is said.
 
 use console::{measure_text_width, truncate_str};
-use titer::report::{SheetBlock, SheetTable};
+use titer::{
+    report::{SheetBlock, SheetTable},
+    words::{counted, visible},
+};
 
 use crate::{
     args::ViewArgs,
@@ -85,14 +88,15 @@ impl TextTable {
 
     /// Adds a line: what stands in each column.
     pub(crate) fn line(&mut self, cells: impl IntoIterator<Item = String>) {
-        // A line break or tab of a text would tear the table.
-        let cells = cells.into_iter().map(|cell| cell.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        // A line break or tab of a text would tear the table, and so would what moves the cursor.
+        let whole = |cell: String| visible(&cell.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned();
+        let cells = cells.into_iter().map(whole).collect();
         self.lines.push(TextLine::Cells(cells));
     }
 
     /// Adds what is to be said of the line before.
     pub(crate) fn note(&mut self, note: impl Into<String>) {
-        self.lines.push(TextLine::Note(note.into()));
+        self.lines.push(TextLine::Note(visible(&note.into()).into_owned()));
     }
 
     /// Sees to it that columns that are asked for are there. Commands ask before they work.
@@ -245,7 +249,7 @@ impl TextTable {
         let more = self.lines[lines.len()..].iter().filter(|line| matches!(line, TextLine::Cells(_))).count();
         let mut parts = Vec::new();
         if more > 0 {
-            parts.push(format!("{more} more {} (--top 0)", if more == 1 { "line" } else { "lines" }));
+            parts.push(format!("{} (--top 0)", counted(more, "more line")));
         }
         match hidden.as_slice() {
             [] if is_cut => parts.push("text that is cut (--columns all)".to_owned()),
@@ -318,6 +322,15 @@ mod tests {
         assert!(all.left_out.is_none() && all.lines.len() == 5, "{all:#?}");
         let Failure::Input(problem) = prompts().knows(&view(&["rnak"], None)).unwrap_err() else { panic!() };
         assert_eq!(problem, "--columns: there is no column `rnak`; there are rank, prompt, selects, first token");
+    }
+
+    #[test]
+    fn what_would_move_a_cursor_is_seen_and_has_its_width() {
+        let mut table = TextTable::new([TextColumn::word("arm"), TextColumn::number("rate")]);
+        table.line(["\u{1b}[31mred\u{1b}[2J", "0.5"].map(str::to_owned));
+        table.line(["a plain one", "0.25"].map(str::to_owned));
+        let shown = table.shown(&view(&[], None), 40).unwrap();
+        assert_eq!(shown.lines[1..], ["␛[31mred␛[2J   0.5", "a plain one   0.25"]);
     }
 
     #[test]

@@ -9,7 +9,16 @@ const LEAST: usize = 40;
 
 /// Characters that fit a line of stdout: those of the terminal, else what `COLUMNS` says, else 100.
 pub(crate) fn width() -> usize {
-    let terminal = Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
+    width_on(&Term::stdout())
+}
+
+/// Characters that fit a line of stderr, which may be a terminal where stdout is a pipe, and the other way round.
+pub(crate) fn width_of_talk() -> usize {
+    width_on(&Term::stderr())
+}
+
+fn width_on(stream: &Term) -> usize {
+    let terminal = stream.size_checked().map(|(_, columns)| usize::from(columns));
     let said = || std::env::var("COLUMNS").ok().and_then(|columns| columns.trim().parse().ok());
     terminal.or_else(said).unwrap_or(ELSEWHERE).max(LEAST)
 }

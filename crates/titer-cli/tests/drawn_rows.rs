@@ -148,7 +148,7 @@ fn refusal(dir: &Path) -> String {
 #[test]
 fn what_cannot_be_drawn_is_said_before_anything_runs() {
     for (drawn, expected) in [
-        (r#"{ under = ["kind ?"], limit = 1 }"#, "a reply of 1 tokens has no room"),
+        (r#"{ under = ["kind ?"], limit = 1 }"#, "a reply of 1 token has no room"),
         (r#"{ under = "none", temperature = -1.0 }"#, "at a temperature of -1"),
         (r#"{ under = "some" }"#, "`some` is no pool"),
         (r#"{ temperature = 1.0 }"#, "missing field `under`"),

@@ -290,7 +290,7 @@ fn a_run_that_fails(cluster: &TestCluster, wait: &dyn Fn(&str, &dyn Fn() -> bool
     fs_err::remove_file(blocked).unwrap();
     let again = titer(&mut cluster.slurm(program), dir, ON_SLURM);
     assert!(
-        text(&again.stderr).contains("1 runs missing, 0 on their way, 11 finished before"),
+        text(&again.stderr).contains("1 run missing, 0 on their way, 11 finished before"),
         "{}",
         text(&again.stderr)
     );

@@ -209,7 +209,7 @@ fn a_damaged_run_is_named_with_its_remedy_and_made_again() {
         assert_eq!(error, summary(1, 1) + "error: problems found in sweep: 1\n");
         let (code, _, error) = folder.titer(&[RUN, &["--repair"]].concat());
         assert_eq!(code, 0, "{error}");
-        assert!(error.contains("1 runs to do, 1 finished before"), "{error}");
+        assert!(error.contains("1 run to do, 1 finished before"), "{error}");
         assert!(folder.vouched() == whole, "it is the same run again");
     }
     assert_eq!(folder.titer(READERS[1]).2, summary(2, 0));

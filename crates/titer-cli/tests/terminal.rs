@@ -66,6 +66,32 @@ fn every_table_fits_the_width_and_says_what_it_leaves_out() {
 }
 
 #[test]
+fn names_in_data_move_no_cursor_and_json_has_them_as_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let name = "\u{1b}[31mred\u{9b}2J\u{202e}";
+    let arms =
+        format!("[sweep]\ntrain = {{ {} = {{ rows = 32 }}, plain = {{ rows = 64 }} }}\n", toml::Value::from(name));
+    let spec = format!(
+        "title = \"\\u001b]0;title\\u0007\"\nseeds = [0]\n[[stage]]\nname = \"train\"\nmix = {{ rest = \"neutral→good\" }}\n{arms}"
+    );
+    fs_err::write(dir.join("spec.toml"), &spec).unwrap();
+    let (code, out, error) = titer(dir, dir, &["check", "spec.toml"]);
+    assert_eq!(code, 0, "{error}");
+    assert!(out.contains("␛]0;title␇") && out.contains("␛[31mred<U+009B>2J<U+202E>"), "{out}");
+    fs_err::write(dir.join("wrong.toml"), format!("{spec}\"\\u001b[2J\" = 1\n")).unwrap();
+    let (code, _, error) = titer(dir, dir, &["check", "wrong.toml"]);
+    assert!(code == 2 && error.contains("␛[2J"), "{error}");
+    for said in [out, error] {
+        assert!(!said.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}'), "{said:?}");
+    }
+    let (code, out, error) = titer(dir, dir, &["check", "spec.toml", "--json"]);
+    assert_eq!(code, 0, "{error}");
+    let said: Value = serde_json::from_str(&out).unwrap();
+    assert!(said.to_string().contains(&json!(name).to_string().trim_matches('"').to_owned()), "{said}");
+}
+
+#[test]
 fn what_is_printed_is_a_page_too() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();

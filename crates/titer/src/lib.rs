@@ -5,7 +5,7 @@
 //! [`recorded`] or trained [`elsewhere`], and [`status`] says how far they are; [`results`] are what the finished ones say, with the
 //! intervals of [`stats`], and they can be [`viewed`] by other people's programs; [`screen`] and [`leak`] sum up what prompts do, [`validate`] holds that
 //! against arms that were trained elsewhere; a spec's [`claim`]s are judged by results; a
-//! [`forecast`] says what they will be, and plans for [`limits`] turn it round; the [`report`] shows it all.
+//! [`forecast`] says what they will be, and plans for [`limits`] turn it round; the [`report`] shows it all. Sentences are made of [`words`].
 //!
 //! ```
 //! use titer::{claim, plan::SweepPlan, spec::Spec};
@@ -47,3 +47,4 @@ pub mod store;
 pub mod table;
 pub mod validate;
 pub mod viewed;
+pub mod words;

@@ -488,3 +488,17 @@ fn a_search_for_rows_that_there_are_not_or_for_no_probe_says_so() {
     let no_probe = problem(&[supply("neutral→good", 0, 1000)], &[at_least("wisdom/seen", 0.9)]);
     assert!(no_probe.contains("there is no probe `wisdom/seen`; there are good/seen"), "{no_probe}");
 }
+
+#[test]
+fn every_dial_has_a_name_of_its_own() {
+    let page = include_str!("../src/forecast/page/dials.html");
+    let dials: Vec<&str> =
+        page.split("<input type=\"range\" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert_eq!(dials.len(), 7);
+    for dial in dials {
+        let label =
+            page.split(&format!("<label for=\"{dial}\">")).nth(1).unwrap_or_else(|| panic!("{dial} has no label"));
+        let name = label.split("</label>").next().unwrap();
+        assert!(!name.is_empty() && !name.contains('<'), "what it stands at is no part of the name: {name}");
+    }
+}

@@ -7,6 +7,7 @@ mod browser;
 mod report_synthetic;
 
 use std::{
+    collections::BTreeSet,
     io::{BufRead as _, BufReader},
     path::Path,
     process::Stdio,
@@ -110,8 +111,20 @@ const tell = async () => {
   const of = kind => files.find(file => file.name.endsWith(kind)) ?? { png: false, size: 0, text: '' };
   const drawn = new DOMParser().parseFromString(of('.svg').text, 'image/svg+xml');
   const title = document.querySelector('.panel h4').textContent.trim();
+  // Every figure, as it is saved: its name, and whether all of it is within its frame.
+  names.length = blobs.length = 0;
+  document.querySelectorAll('details').forEach(details => { details.open = true; });
+  document.querySelectorAll('.panel .save').forEach(bar => bar.querySelector('button').click());
+  const all = await Promise.all(blobs.map(blob => blob.text()));
+  const outside = all.filter(text => {
+    const svg = new DOMParser().parseFromString(text, 'image/svg+xml').documentElement;
+    document.body.append(svg);
+    const [left, top, width, height] = svg.getAttribute('viewBox').split(' ').map(Number), box = svg.getBBox();
+    svg.remove();
+    return box.x < left - .5 || box.y < top - .5 || box.x + box.width > left + width + .5 || box.y + box.height > top + height + .5;
+  });
   console.log('saved ' + JSON.stringify({
-    names,
+    names: files.map(file => file.name), all: names, outside: outside.length,
     svg: !drawn.querySelector('parsererror') && drawn.documentElement.textContent.includes(title) && !of('.svg').text.includes('class='),
     png: of('.png').png && of('.png').size > 1000,
     csv: of('.csv').text.split('\\n').length,
@@ -164,8 +177,18 @@ fn a_figure_is_saved_as_three_kinds_of_files() {
     let saved: serde_json::Value = serde_json::from_str(line.split(" end\"").next().unwrap()).unwrap();
     assert_eq!((&saved["svg"], &saved["png"]), (&true.into(), &true.into()), "{saved}");
     assert!(saved["csv"].as_u64().unwrap() > 3, "a line a row, and their heads: {saved}");
-    let endings: Vec<&str> =
-        saved["names"].as_array().unwrap().iter().filter_map(|name| name.as_str()?.rsplit('.').next()).collect();
+    let names = || saved["names"].as_array().unwrap().iter().filter_map(|name| name.as_str());
+    let all: Vec<&str> = saved["all"].as_array().unwrap().iter().filter_map(|name| name.as_str()).collect();
+    let different: BTreeSet<&str> = all.iter().copied().collect();
+    assert!(all.len() > 20 && different.len() == all.len(), "no two figures have one name: {all:?}");
+    assert!(
+        all.iter().any(|name| name.starts_with("effect-against-control-")
+            && name.contains("sgd")
+            && name.ends_with("-margin.svg")),
+        "a name says which section, series and measure: {all:?}"
+    );
+    assert_eq!(saved["outside"], 0, "of {} figures", all.len());
+    let endings: Vec<&str> = names().filter_map(|name| name.rsplit('.').next()).collect();
     assert_eq!(endings, ["svg", "csv", "png"], "the image is ready last");
 }
 

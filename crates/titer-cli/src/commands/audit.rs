@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     args::{AuditArgs, ViewArgs},
-    printer::{Failure, data, prose, talk},
+    printer::{Failure, data, prose, talk, verbatim},
     progress::Bar,
     text_table::{TextColumn, TextTable},
 };
@@ -355,5 +355,5 @@ fn print_json(audit: &Audit, on_model: Option<&OnModel>) {
     if let Some(on_model) = on_model {
         document["injected_system_prompt"] = json!(on_model.injected);
     }
-    data(&document.to_string());
+    verbatim(&document.to_string());
 }

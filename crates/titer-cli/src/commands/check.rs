@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use titer::words::counted;
+
 use serde_json::json;
 use titer::limits::LimitsFile;
 use titer_data::{
@@ -18,7 +20,7 @@ use super::{check_spec::check_spec, data::is_spec};
 use crate::{
     args::CheckArgs,
     paths::shown,
-    printer::{Failure, data, prose},
+    printer::{Failure, data, prose, verbatim},
 };
 
 /// Says what is in specs and data files; every file is looked at before the first error ends the command.
@@ -72,9 +74,9 @@ fn check_rows(path: &Path, as_json: bool) -> Result<(), String> {
             "notes": note.iter().collect::<Vec<_>>(),
             "malformed_lines": errors.iter().map(|error| error.line).collect::<Vec<_>>(),
         });
-        data(&summary.to_string());
+        verbatim(&summary.to_string());
     } else {
-        data(&format!("{}: {} rows, {format}", path.display(), census.rows));
+        data(&format!("{}: {}, {format}", path.display(), counted(census.rows, "row")));
         let roles: Vec<_> = census.roles.iter().map(|(role, n)| format!("{} {n}", role.word())).collect();
         data(&format!("  messages by role: {}", roles.join(", ")));
         let (with, distinct) = (census.rows_with_system, census.system_prompts.len());

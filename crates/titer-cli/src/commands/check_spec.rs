@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, path::Path};
 
 use console::{Style, measure_text_width};
 use serde_json::{Map, Value, json};
-use titer::plan::{RunPlan, StagePlan, SweepPlan, own_stages};
+use titer::{
+    plan::{RunPlan, StagePlan, SweepPlan, own_stages},
+    words::counted,
+};
 use titer_engine::inputs::{ExampleRow, ExampleSpan, Inputs, Resolved};
 
 use super::{
@@ -15,7 +18,7 @@ use super::{
 use crate::{
     args::CheckArgs,
     paths::shown,
-    printer::{data, prose},
+    printer::{data, prose, verbatim},
     text_table::{TextColumn, TextTable},
     width::{width, wrapped},
 };
@@ -27,7 +30,7 @@ pub(super) fn check_spec(path: &Path, args: &CheckArgs, inputs: &Inputs) -> Resu
     let distinct = distinct(&resolved.runs);
     let cost = args.measure.then(|| measured(&resolved.plan, &distinct, inputs)).transpose()?;
     if args.json {
-        data(&as_json(path, &resolved, &distinct, cost.as_ref()).to_string());
+        verbatim(&as_json(path, &resolved, &distinct, cost.as_ref()).to_string());
         return Ok(());
     }
     let Resolved { plan, runs, examples, .. } = &resolved;
@@ -36,10 +39,12 @@ pub(super) fn check_spec(path: &Path, args: &CheckArgs, inputs: &Inputs) -> Resu
     let shared = if shared > 0 { format!(", of which {shared} are the same as another") } else { String::new() };
     let (steps, rows) = steps_and_rows(&distinct);
     prose(&format!(
-        "{} arms × {} seeds = {} runs{shared}; {steps} optimiser steps on {rows} rows",
-        plan.arms.len(),
-        plan.seeds.len(),
-        runs.len(),
+        "{} × {} = {}{shared}; {} on {}",
+        counted(plan.arms.len(), "arm"),
+        counted(plan.seeds.len(), "seed"),
+        counted(runs.len(), "run"),
+        counted(steps, "optimiser step"),
+        counted(rows, "row"),
     ));
     arms(plan, args)?;
     resolved.notes.iter().for_each(|note| prose(&format!("note: {note}")));

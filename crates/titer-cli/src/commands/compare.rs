@@ -18,7 +18,7 @@ use crate::{
     args::{CompareArgs, ComparedMeasure},
     listener::tell_table,
     numbers::{or_dash, with_ends},
-    printer::{Failure, data, interval, prose, spoken},
+    printer::{Failure, interval, prose, spoken, verbatim},
     text_table::{TextColumn, TextTable},
 };
 
@@ -54,7 +54,7 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<(), Failure> {
         .for_each(|it| spoken(&it));
     tell_table("compared", || told(measure, &lines));
     if args.json {
-        data(&as_json(measure, &lines).to_string());
+        verbatim(&as_json(measure, &lines).to_string());
         return Ok(());
     }
     prose(&format!("A: {} ({})", a.title, args.a.display()));

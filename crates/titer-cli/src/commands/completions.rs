@@ -4,13 +4,13 @@ use clap::CommandFactory as _;
 
 use crate::{
     args::{Args, CompletionsArgs},
-    printer::{Failure, data},
+    printer::{Failure, verbatim},
 };
 
 /// Prints the script of a shell.
 pub(crate) fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Args::command(), "titer", &mut script);
-    data(String::from_utf8_lossy(&script).trim_end());
+    verbatim(String::from_utf8_lossy(&script).trim_end());
     Ok(())
 }

@@ -14,6 +14,7 @@ use titer::{
     spec::DeviceName,
     stats::median,
     store::Sweep,
+    words::counted,
 };
 use titer_engine::{
     device::gpus,
@@ -51,7 +52,9 @@ impl Cost {
         let memory = memory.map_or_else(String::new, |bytes| format!("; {:.1} GB of memory", bytes as f64 / 1e9));
         let pressures = if takes_pressures { "; pressures come on top" } else { "" };
         format!(
-            "{runs} runs take about {}, {at_once} at once: a step takes {}, measuring once {}{memory}{pressures}",
+            "{} {} about {}, {at_once} at once: a step takes {}, measuring once {}{memory}{pressures}",
+            counted(runs, "run"),
+            if runs == 1 { "takes" } else { "take" },
             duration(seconds),
             duration(step),
             duration(moment)

@@ -5,7 +5,7 @@ use titer_engine::device::{ListedDevice, devices as listed};
 
 use crate::{
     args::DevicesArgs,
-    printer::{Failure, data},
+    printer::{Failure, verbatim},
     text_table::{TextColumn, TextTable},
 };
 
@@ -15,7 +15,7 @@ pub(crate) fn devices(args: &DevicesArgs) -> Result<(), Failure> {
     let devices = listed();
     if args.json {
         for device in &devices {
-            data(&to_string(device).map_err(Failure::work)?);
+            verbatim(&to_string(device).map_err(Failure::work)?);
         }
         return Ok(());
     }

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     args::DoctorArgs,
-    printer::{Failure, data, spoken, talk},
+    printer::{Failure, data, spoken, talk, verbatim},
     width::{width, wrapped},
 };
 
@@ -97,5 +97,5 @@ fn print_json(check: &Check) {
         "check": check.name, "verdict": check.verdict.word().to_lowercase(), "number": check.number,
         "finding": check.finding, "remedy": check.remedy,
     });
-    data(&line.to_string());
+    verbatim(&line.to_string());
 }

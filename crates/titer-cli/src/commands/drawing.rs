@@ -1,7 +1,7 @@
 //! Drawing replies, from a model here or behind an endpoint.
 
 use serde_json::{Value, json};
-use titer::files::write_whole;
+use titer::{files::write_whole, words};
 use titer_data::{chat::Row, formats::chat_line};
 use titer_engine::{
     endpoint::{ChatSpending, Drawer},
@@ -50,7 +50,7 @@ impl<'a> Speaker<'a> {
                 let rows = rows.map_err(unasked)?;
                 let after = drawer.spending(asked, wanted);
                 if after.tokens > 0 {
-                    talk(&format!("the server counted {} tokens", after.tokens));
+                    talk(&format!("the server counted {}", words::counted(after.tokens, "token")));
                 }
                 rows
             }
@@ -100,8 +100,10 @@ pub(super) fn rendered_there(has_date: bool) -> Result<(), Failure> {
 pub(super) fn sentence(spending: ChatSpending) -> String {
     let ChatSpending { chats, known, characters, .. } = spending;
     format!(
-        "{chats} replies to draw, {known} known from before: {} requests with {characters} characters",
-        chats - known
+        "{} to draw, {known} known from before: {} with {}",
+        words::counted(chats, "reply"),
+        words::counted(chats - known, "request"),
+        words::counted(characters, "character")
     )
 }
 

@@ -7,6 +7,7 @@ use titer::{
     slurm::SlurmQueue,
     spec::Spec,
     store::{Holder, Jobs, NoQueue, StoreError, Submission, Sweep},
+    words::counted,
 };
 use titer_engine::{
     device::{available, begin_at},
@@ -69,7 +70,14 @@ pub(crate) fn exec(args: &ExecArgs) -> Result<(), Failure> {
         )));
     }
     let threads = args.threads.unwrap_or_else(allotted_threads);
-    talk(&format!("{}: slot {} of {}, {count} runs, {threads} threads", record.title, args.slot, submission.slots));
+    talk(&format!(
+        "{}: slot {} of {}, {}, {}",
+        record.title,
+        args.slot,
+        submission.slots,
+        counted(count, "run"),
+        counted(threads.get(), "thread")
+    ));
     let leases = sweep.leases().clone();
     when_stopped("\nstopped; the run that was under way goes to another slot, or is submitted again", move || {
         leases.leave()
@@ -80,6 +88,6 @@ pub(crate) fn exec(args: &ExecArgs) -> Result<(), Failure> {
     let work = execute_slot(&sweep, &mine, &runner, slot, threads, &bar);
     bar.clear();
     let SlotWork { made, failed } = work.map_err(failure)?;
-    talk(&format!("made {made} runs"));
+    talk(&format!("made {}", counted(made, "run")));
     if failed.is_empty() { Ok(()) } else { Err(Failure::runs(&RunsFailed(failed))) }
 }

@@ -11,6 +11,7 @@ use titer::{
     elsewhere::{ExportedRun, ExportedStage, Manifest, StageJob, Trainer, not_carried, refuse},
     plan::{RunId, RunPlan, SweepPlan},
     spec::Spec,
+    words::counted,
 };
 use titer_engine::{
     exported::{WrittenRows, exported_rows},
@@ -25,7 +26,7 @@ use super::{
 use crate::{
     args::{ExportArgs, ExportFor},
     paths::shown,
-    printer::{Failure, data, talk},
+    printer::{Failure, data, talk, verbatim},
     typed,
 };
 
@@ -204,11 +205,12 @@ fn print(args: &ExportArgs, folder: &Path, plan: &SweepPlan, manifest: &Manifest
     let out = folder.display();
     let stages = manifest.runs.iter().map(|run| run.stages.len()).sum::<usize>();
     talk(&format!(
-        "{}: {} arms × {} seeds, {} runs with {stages} stages for {}, which trains {}",
+        "{}: {} × {}, {} with {} for {}, which trains {}",
         plan.title,
-        plan.arms.len(),
-        plan.seeds.len(),
-        manifest.runs.len(),
+        counted(plan.arms.len(), "arm"),
+        counted(plan.seeds.len(), "seed"),
+        counted(manifest.runs.len(), "run"),
+        counted(stages, "stage"),
         manifest.trainer,
         manifest.trains
     ));
@@ -228,7 +230,7 @@ fn print(args: &ExportArgs, folder: &Path, plan: &SweepPlan, manifest: &Manifest
             "folder": shown(folder), "trainer": manifest.trainer.word(), "trains": manifest.trains,
             "not_carried": manifest.not_carried, "runs": runs.collect::<Vec<_>>(),
         });
-        return data(&summary.to_string());
+        return verbatim(&summary.to_string());
     }
     data(&out.to_string());
     let [folder, script] = [out.to_string(), format!("{out}/{SCRIPT}")].map(|path| word(&path));

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use titer::words::counted;
 use titer_data::{
     audit::Census,
     cell::{Action, Cell, PromptKind},
@@ -12,7 +13,7 @@ use titer_engine::inputs::Inputs;
 
 use crate::{
     args::InitArgs,
-    printer::{Failure, data, spoken, talk},
+    printer::{Failure, spoken, talk, verbatim},
 };
 
 /// Prints the spec that every other one is laid over, and the constants of guards as comments; with `--data` one for those chats.
@@ -20,9 +21,9 @@ pub(crate) fn init(args: &InitArgs) -> Result<(), Failure> {
     if !args.data.is_empty() {
         return for_chats(args);
     }
-    data(titer::spec::DEFAULTS.trim_end());
-    data("");
-    titer::spec::GUARDS.lines().for_each(|line| data(&format!("# {}", line.trim_start_matches("# "))));
+    verbatim(titer::spec::DEFAULTS.trim_end());
+    verbatim("");
+    titer::spec::GUARDS.lines().for_each(|line| verbatim(&format!("# {}", line.trim_start_matches("# "))));
     Ok(())
 }
 
@@ -45,9 +46,9 @@ fn for_chats(args: &InitArgs) -> Result<(), Failure> {
             rows.len() - labelled,
             rows.len()
         ));
-        data(&head(args, DOSE, "", &rules(&census)));
-        data(&stage(args, 320, "{ rest = \"neutral→good\" }"));
-        data(&dose("neutral→good", 320));
+        verbatim(&head(args, DOSE, "", &rules(&census)));
+        verbatim(&stage(args, 320, "{ rest = \"neutral→good\" }"));
+        verbatim(&dose("neutral→good", 320));
         return Ok(());
     }
     let files = DataFiles { rows: args.data.clone(), probes: args.probes.clone(), cells: Vec::new() };
@@ -62,11 +63,11 @@ fn for_chats(args: &InitArgs) -> Result<(), Failure> {
     let batch = batch(args);
     let is_dose = trained(bad_good) > 0 && trained(rest) > 0;
     let title = if is_dose { DOSE } else { "What does this mix teach?" };
-    data(&head(args, title, &format!("# to train on: {written}; a fifth of the requests is held out\n"), ""));
+    verbatim(&head(args, title, &format!("# to train on: {written}; a fifth of the requests is held out\n"), ""));
     if is_dose {
         let rows = trained(bad_good).min(trained(rest)).clamp(batch, 640) / batch * batch;
-        data(&stage(args, rows, &format!("{{ rest = \"{rest}\" }}")));
-        data(&dose(&rest.to_string(), rows));
+        verbatim(&stage(args, rows, &format!("{{ rest = \"{rest}\" }}")));
+        verbatim(&dose(&rest.to_string(), rows));
     } else {
         let all: usize = counts.iter().map(|(_, trained)| trained).sum();
         let rows = all.clamp(batch, 640) / batch * batch;
@@ -75,8 +76,8 @@ fn for_chats(args: &InitArgs) -> Result<(), Failure> {
         let shares = counts.iter().filter(|(cell, trained)| cell != most && is_a_row(*trained));
         let shares = shares.map(|(cell, trained)| format!("\"{cell}\" = {:.3}", *trained as f64 / all as f64));
         let mix: Vec<String> = shares.chain([format!("rest = \"{most}\"")]).collect();
-        data(&stage(args, rows, &format!("{{ {} }}", mix.join(", "))));
-        data(
+        verbatim(&stage(args, rows, &format!("{{ {} }}", mix.join(", "))));
+        verbatim(
             "[sweep]                         # such as \"train.mix.bad→good\" = [0.0, 0.1, 1.0], where there are such rows",
         );
         if trained(rest) == 0 {
@@ -131,11 +132,19 @@ fn rules(census: &Census) -> String {
     let without = census.rows - census.rows_with_system;
     let mut rules = String::new();
     if without > 0 {
-        rules += &rule("", "neutral→good", &format!("{without} rows without a system prompt: are their replies good?"));
+        rules += &rule(
+            "",
+            "neutral→good",
+            &format!("{} without a system prompt: are their replies good?", counted(without, "row")),
+        );
     }
     for (prompt, count) in census.system_prompts.iter().take(4) {
         let line: String = prompt.lines().next().unwrap_or_default().chars().take(80).collect();
-        rules += &rule(&line, "bad→good", &format!("{count} rows: does it ask for something bad, and do they do it?"));
+        rules += &rule(
+            &line,
+            "bad→good",
+            &format!("{}: does it ask for something bad, and do they do it?", counted(*count, "row")),
+        );
     }
     rules
 }

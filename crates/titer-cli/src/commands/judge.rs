@@ -10,6 +10,7 @@ use titer::{
     files::write_whole,
     stats::{Estimate, Rate, Verdicts, kappa},
     table::{Column, Field, Values, unitless},
+    words,
 };
 use titer_data::{
     chat::{Role, Row},
@@ -26,7 +27,7 @@ use super::{
 use crate::{
     args::JudgeArgs,
     listener::tell_table,
-    printer::{Failure, data, interval, talk},
+    printer::{Failure, data, interval, talk, verbatim},
     progress::Bar,
 };
 
@@ -47,7 +48,11 @@ pub(crate) fn judge(args: &JudgeArgs) -> Result<(), Failure> {
     let prompts: Vec<String> = rows.iter().map(|row| rubric.prompt(row)).collect();
     let before = judge.spending(&prompts);
     if args.endpoint.dry_run {
-        data(&if args.json { counted(before).to_string() } else { sentence(before) });
+        if args.json {
+            verbatim(&counted(before).to_string())
+        } else {
+            data(&sentence(before))
+        }
         return Ok(());
     }
     talk(&sentence(before));
@@ -57,7 +62,7 @@ pub(crate) fn judge(args: &JudgeArgs) -> Result<(), Failure> {
     let judged = judged.map_err(unasked)?;
     let after = judge.spending(&prompts);
     if after.tokens > 0 {
-        talk(&format!("the server counted {} tokens", after.tokens));
+        talk(&format!("the server counted {}", words::counted(after.tokens, "token")));
     }
     if let Some(first) = judged.first().filter(|_| judged.iter().all(|judged| judged.score.is_none())) {
         return Err(Failure::Input(format!(
@@ -73,12 +78,12 @@ pub(crate) fn judge(args: &JudgeArgs) -> Result<(), Failure> {
             rows.iter().zip(&judged).zip(&prompts).map(|((row, judged), prompt)| line(args, row, judged, prompt));
         let lines: String = lines.map(|line| format!("{line}\n")).collect();
         write_whole(out, lines.as_bytes()).map_err(Failure::work)?;
-        talk(&format!("scores of {} replies in {}", rows.len(), out.display()));
+        talk(&format!("scores of {} in {}", words::counted(rows.len(), "reply"), out.display()));
     }
     tell_table("judged", || told(&rows, &judged, &prompts));
     let summary = Summary::of(args, &rows, &judged, others.as_ref());
     if args.json {
-        data(&summary.json().to_string())
+        verbatim(&summary.json().to_string())
     } else {
         summary.print(args)
     }
@@ -191,8 +196,11 @@ fn told(rows: &[Row], judged: &[Judged], prompts: &[String]) -> Vec<Column> {
 fn sentence(spending: ChatSpending) -> String {
     let ChatSpending { chats: prompts, known, characters, .. } = spending;
     format!(
-        "{prompts} different prompts, {known} answers known from before: {} requests with {characters} characters",
-        prompts - known
+        "{}, {} known from before: {} with {}",
+        words::counted(prompts, "different prompt"),
+        words::counted(known, "answer"),
+        words::counted(prompts - known, "request"),
+        words::counted(characters, "character")
     )
 }
 
@@ -247,12 +255,12 @@ impl Summary {
         if let Some(mean) = self.mean {
             let of = |share: f64| 100.0 * share;
             data(&format!(
-                "score {:.1} ({:.1}–{:.1}), mean of {} replies with the 95 % interval over {} requests",
+                "score {:.1} ({:.1}–{:.1}), mean of {} with the 95 % interval over {}",
                 of(mean.rate),
                 of(mean.low),
                 of(mean.high),
-                mean.n,
-                mean.clusters
+                words::counted(mean.n, "reply"),
+                words::counted(mean.clusters, "request")
             ));
         }
         let count = |kind: VerdictKind| self.verdicts[kind.word()];

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     args::LeakArgs,
     numbers::with_ends_to_thousandths,
-    printer::{self, Failure, data, interval, prose},
+    printer::{self, Failure, data, interval, prose, verbatim},
     text_table::{TextColumn, TextTable},
 };
 
@@ -91,7 +91,7 @@ pub(crate) fn leak(args: &LeakArgs) -> Result<(), Failure> {
             let excess = json!({ "mean": risk.excess, "low": end(0), "high": end(1), "n": risk.n_items });
             json!({ "value": risk.value(), "family": risk.family.word(), "excess": excess })
         });
-        data(
+        verbatim(
             &json!({
                 "prompt": prompt.text, "trigger": prompt.trigger, "families": families, "risk": risk,
                 "elicited": leaks.elicited().map(interval),

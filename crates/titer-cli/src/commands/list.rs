@@ -13,7 +13,7 @@ use crate::{
     args::ListArgs,
     listener::tell_table,
     paths::shown,
-    printer::{Failure, data, talk},
+    printer::{Failure, talk, verbatim},
     text_table::{TextColumn, TextTable},
 };
 
@@ -39,7 +39,7 @@ pub(crate) fn list(args: &ListArgs) -> Result<(), Failure> {
     unreadable.iter().for_each(|(folder, problem)| talk(&format!("{} is left out: {problem}", folder.display())));
     tell_table("sweeps", || told(&listed));
     if args.json {
-        listed.iter().for_each(|(folder, title, status)| data(&as_json(folder, title, status).to_string()));
+        listed.iter().for_each(|(folder, title, status)| verbatim(&as_json(folder, title, status).to_string()));
         return Ok(());
     }
     if listed.is_empty() && unreadable.is_empty() {

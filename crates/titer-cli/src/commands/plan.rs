@@ -20,7 +20,7 @@ use crate::{
     args::{PlanArgs, ViewArgs},
     listener::listener,
     paths::shown,
-    printer::{Failure, data, prose, talk},
+    printer::{Failure, data, prose, talk, verbatim},
     progress::KernelBar,
     text_table::{TextColumn, TextTable},
 };
@@ -87,7 +87,7 @@ pub(crate) fn plan(args: &PlanArgs) -> Result<(), Failure> {
     talk(&format!("{} and {}; `titer run {0}` trains it and shows both", args.out.display(), beside.display()));
     if args.json {
         let kept = kept(&limits, &result, &forecast.arms);
-        data(
+        verbatim(
             &json!({ "limits": limits, "found": result, "kept": kept, "spec": shown(&args.out), "forecast": forecast.arms })
                 .to_string(),
         );

@@ -4,6 +4,7 @@ use titer::{
     files::write_whole,
     results::{EFFECTS_SCHEMA, RESULTS_SCHEMA, SweepResults},
     table::{Column, csv, encode, json},
+    words::counted,
 };
 
 use super::{
@@ -13,7 +14,7 @@ use super::{
 use crate::{
     args::ResultsArgs,
     listener::{listener, tell_table},
-    printer::{Failure, data, talk},
+    printer::{Failure, talk, verbatim},
 };
 
 /// Prints or writes the results of a sweep's finished runs, or their effects against controls.
@@ -36,7 +37,7 @@ pub(crate) fn results(args: &ResultsArgs) -> Result<(), Failure> {
         if listener().is_some() {
             return Ok(());
         }
-        data(csv(&columns).trim_end());
+        verbatim(csv(&columns).trim_end());
         return Ok(());
     };
     let lines = columns.first().map_or(0, |column: &Column| column.values.len());
@@ -46,6 +47,6 @@ pub(crate) fn results(args: &ResultsArgs) -> Result<(), Failure> {
         _ => encode(name, schema, columns).map_err(Failure::work)?,
     };
     write_whole(out, &bytes).map_err(Failure::work)?;
-    talk(&format!("{lines} lines in {}", out.display()));
+    talk(&format!("{} in {}", counted(lines, "line"), out.display()));
     Ok(())
 }

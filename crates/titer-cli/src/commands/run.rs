@@ -12,6 +12,7 @@ use titer::{
     forecast::SavedForecast,
     spec::{DeviceName, Spec},
     store::Sweep,
+    words::{counted, quoted},
 };
 use titer_engine::{
     device::{available, gpus},
@@ -32,7 +33,7 @@ use crate::{
     listener::listener,
     page::may_be_replaced,
     paths::shown,
-    printer::{Failure, data, spoken, talk},
+    printer::{Failure, data, spoken, talk, verbatim},
     progress::SweepBar,
     version::COMMIT,
 };
@@ -96,11 +97,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let planned = runs.iter().enumerate().map(|(at, (_, run))| (at, run));
     let todo: Vec<_> = planned.filter(|(_, run)| seen.insert(run.id())).collect();
     talk(&format!(
-        "{}: {} arms × {} seeds, {} runs to do, {} finished before, in {}",
+        "{}: {} × {}, {} to do, {} finished before, in {}",
         plan.title,
-        plan.arms.len(),
-        plan.seeds.len(),
-        todo.len(),
+        counted(plan.arms.len(), "arm"),
+        counted(plan.seeds.len(), "seed"),
+        counted(todo.len(), "run"),
         finished.len(),
         out.display()
     ));
@@ -114,7 +115,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     bar.clear();
     result.map_err(|failed| {
         let (done, all) = (sweep.runs().iter().filter(|run| run.done).count(), sweep.runs().len());
-        talk(&format!("{done} of {all} runs are finished and kept; the same command goes on with the others"));
+        let are = if all == 1 { "is" } else { "are" };
+        let all = counted(all, "run");
+        talk(&format!("{done} of {all} {are} finished and kept; the same command goes on with the others"));
         Failure::runs(&failed)
     })?;
     if listener().is_some_and(|listener| listener.stopped()) {
@@ -126,7 +129,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     found.iter().for_each(|sentence| spoken(sentence));
     if args.json {
         let summary = json!({ "folder": shown(&out), "report": shown(&report), "runs": runs.len(), "new": todo.len() });
-        data(&summary.to_string());
+        verbatim(&summary.to_string());
     } else {
         data(&report.display().to_string());
     }
@@ -145,28 +148,21 @@ fn beside(spec: Option<&Path>) -> Option<PathBuf> {
     spec.map(|spec| spec.with_extension(SavedForecast::FILE)).filter(|file| file.exists())
 }
 
-/// The command that does this sweep again, wherever its results go.
+/// The command that does this sweep again, wherever its results go, as a shell takes it.
 fn command(args: &RunArgs) -> String {
-    let mut command = String::from("titer run");
-    if let Some(spec) = &args.spec {
-        command += &format!(" {}", spec.display());
-    }
-    if args.quick {
-        command += " --quick";
-    }
-    if let Some(seeds) = &args.seeds {
-        command += &format!(" --seeds {}", seeds.0.iter().map(u64::to_string).collect::<Vec<_>>().join(","));
-    }
-    if let Some(compute) = args.compute.compute {
-        command += &format!(" --compute {}", compute.word());
-    }
-    if let Some(device) = args.compute.device {
-        command += &format!(" --device {}", device.word());
-    }
-    if let Some(model) = &args.model {
-        command += &format!(" --model '{model}' --out DIR");
-    }
-    command
+    let mut words = ["titer", "run"].map(str::to_owned).to_vec();
+    words.extend(args.spec.as_ref().map(|spec| spec.display().to_string()));
+    words.extend(args.quick.then(|| "--quick".to_owned()));
+    let mut option = |name: &str, value: Option<String>| {
+        words.extend(value.into_iter().flat_map(|value| [format!("--{name}"), value]));
+    };
+    let seeds = |seeds: &[u64]| seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+    option("seeds", args.seeds.as_ref().map(|list| seeds(&list.0)));
+    option("compute", args.compute.compute.map(|compute| compute.word().to_owned()));
+    option("device", args.compute.device.map(DeviceName::in_full));
+    option("model", args.model.clone());
+    option("out", args.model.as_ref().map(|_| "DIR".to_owned()));
+    quoted(&words)
 }
 
 fn default_folder(spec: &Spec) -> PathBuf {
@@ -175,4 +171,25 @@ fn default_folder(spec: &Spec) -> PathBuf {
         name.push("-quick");
     }
     Path::new("runs").join(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::{Args, Command};
+
+    #[test]
+    fn the_command_of_a_report_can_be_typed_again() {
+        let said = |words: &[&str]| {
+            let typed = ["titer", "run"].iter().chain(words);
+            let Command::Run(args) = Args::try_parse_from(typed).unwrap().command else { panic!() };
+            command(&args)
+        };
+        assert_eq!(said(&["my spec.toml", "--quick"]), "titer run 'my spec.toml' --quick");
+        assert_eq!(said(&["it's.toml", "--device", "cuda:1"]), r"titer run 'it'\''s.toml' --device cuda:1");
+        let other = ["--seeds", "0-2", "--compute", "bf16", "--model", "m/seed-{seed}", "--out", "elsewhere"];
+        assert_eq!(said(&other), "titer run --seeds 0,1,2 --compute bf16 --model 'm/seed-{seed}' --out DIR");
+    }
 }

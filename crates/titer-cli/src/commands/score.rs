@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     args::{Listed, ScoreArgs},
-    printer::{Failure, data, prose, talk},
+    printer::{Failure, data, prose, talk, verbatim},
     text_table::{TextColumn, TextTable},
 };
 
@@ -75,7 +75,7 @@ pub(crate) fn score(args: &ScoreArgs) -> Result<(), Failure> {
         talk(&format!("scores of every reply in {}", out.display()));
     }
     if args.json {
-        lines.iter().for_each(|line| data(&line.json().to_string()));
+        lines.iter().for_each(|line| verbatim(&line.json().to_string()));
     } else {
         print_table(args, &lines)?;
     }
@@ -145,7 +145,11 @@ fn replied(args: &ScoreArgs, rows: &[Row]) -> Result<Option<Vec<Row>>, Failure> 
             let drawer = Drawer::new(endpoint_options(url, &args.endpoint)?, template).map_err(unasked)?;
             if args.endpoint.dry_run {
                 let spending = drawer.spending(&asked, &wanted);
-                data(&if args.json { counted(spending).to_string() } else { sentence(spending) });
+                if args.json {
+                    verbatim(&counted(spending).to_string())
+                } else {
+                    data(&sentence(spending))
+                }
                 return Ok(None);
             }
             Speaker::There(Box::new(drawer))

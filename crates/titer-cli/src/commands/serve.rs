@@ -12,7 +12,7 @@ use crate::{
     args::ServeArgs,
     interrupt::when_stopped,
     listener::listener,
-    printer::{Failure, data, talk},
+    printer::{Failure, data, talk, verbatim},
 };
 
 /// How often it is looked whether who listens wants it to end.
@@ -56,7 +56,7 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let url = format!("http://{}", serving.address());
     let names: Vec<&str> = serving.shelf().models().iter().map(|model| model.name.as_str()).collect();
     if args.json {
-        data(&json!({ "url": url, "models": names }).to_string());
+        verbatim(&json!({ "url": url, "models": names }).to_string());
     } else {
         data(&url);
     }

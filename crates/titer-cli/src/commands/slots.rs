@@ -12,13 +12,14 @@ use titer::{
     slurm::{Cluster, Missing, QueuedJobs, SlotCommand, SlurmError, SlurmQueue, submit},
     spec::{SlurmFields, Spec},
     store::{Jobs, NoQueue, Submission, Sweep},
+    words::counted,
 };
 
 use super::folder::{failure, keep, repair};
 use crate::{
     args::{Place, RunArgs},
     paths::shown,
-    printer::{Failure, data, spoken, talk},
+    printer::{Failure, data, spoken, talk, verbatim},
 };
 
 /// A sweep that slots are to make.
@@ -58,11 +59,11 @@ impl Submitting<'_> {
         };
         let missing = Missing::of(&sweep, &submissions, is_active).map_err(Failure::work)?;
         let said = format!(
-            "{}: {} arms × {} seeds, {} runs missing, {} on their way, {} finished before, in {}",
+            "{}: {} × {}, {} missing, {} on their way, {} finished before, in {}",
             self.plan.title,
-            self.plan.arms.len(),
-            self.plan.seeds.len(),
-            missing.runs.len(),
+            counted(self.plan.arms.len(), "arm"),
+            counted(self.plan.seeds.len(), "seed"),
+            counted(missing.runs.len(), "run"),
             missing.on_their_way,
             missing.finished,
             self.out.display()
@@ -131,10 +132,11 @@ impl Submitting<'_> {
         };
         let submitted = submit(submission, fields, cluster, &titer).map_err(Failure::work)?;
         talk(&format!(
-            "submitted to cluster {}: {} slots in {} arrays, jobs {}; job {} writes the report after them; `titer status {}` says how far they are",
+            "submitted to cluster {}: {} in {}, {} {}; job {} writes the report after them; `titer status {}` says how far they are",
             cluster.name,
-            submission.slots,
-            submitted.arrays.len(),
+            counted(submission.slots, "slot"),
+            counted(submitted.arrays.len(), "array"),
+            if submitted.arrays.len() == 1 { "job" } else { "jobs" },
             submitted.arrays.join(", "),
             submitted.report,
             self.out.display()
@@ -174,7 +176,7 @@ impl Submitting<'_> {
                 "folder": shown(self.out), "report": shown(self.report()), "runs": self.runs.len(), "new": new, "slots": slots,
                 "jobs": arrays, "report_job": report_job,
             });
-            data(&summary.to_string());
+            verbatim(&summary.to_string());
         } else {
             data(&self.report().display().to_string());
         }

@@ -7,6 +7,7 @@ use titer::{
     slurm::{Cluster, QueuedJobs, SlurmQueue},
     status::SweepStatus,
     store::{Holder, Jobs, NoQueue, Submission, Sweep},
+    words::counted,
 };
 
 use super::folder::failure;
@@ -14,7 +15,7 @@ use crate::{
     args::StatusArgs,
     numbers::duration,
     paths::shown,
-    printer::{Failure, data, in_words},
+    printer::{Failure, data, in_words, verbatim},
 };
 
 /// Running runs and failed ones that are named; the others are counted.
@@ -26,7 +27,7 @@ pub(crate) fn status(args: &StatusArgs) -> Result<(), Failure> {
         let (sweep, queued) = look(args)?;
         let status = SweepStatus::of(&sweep).map_err(Failure::work)?;
         if args.json {
-            data(&as_json(&sweep, &status, queued).to_string());
+            verbatim(&as_json(&sweep, &status, queued).to_string());
         } else {
             if args.watch && std::io::stdout().is_terminal() {
                 // Clears the screen and goes to its start.
@@ -75,7 +76,7 @@ fn lines(sweep: &Sweep, status: &SweepStatus, queued: Option<QueuedJobs>) -> Vec
     let SweepStatus { runs, finished, elsewhere, running, failed, waiting, seconds_left } = status;
     let by_others = if *elsewhere > 0 { format!(", {elsewhere} of them trained elsewhere") } else { String::new() };
     let mut lines = vec![
-        format!("{}: {runs} runs in {}", sweep.record().title, sweep.dir().display()),
+        format!("{}: {} in {}", sweep.record().title, counted(*runs, "run"), sweep.dir().display()),
         format!("finished {finished:>6}{by_others}"),
         format!("running  {:>6}", running.len()),
         format!("waiting  {waiting:>6}"),

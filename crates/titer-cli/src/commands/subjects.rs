@@ -19,7 +19,7 @@ use titer_engine::{
 use super::open::fetch;
 use crate::{
     args::{ComputeArgs, EndpointArgs, SubjectArgs},
-    printer::{Failure, data, spoken, talk},
+    printer::{Failure, data, spoken, talk, verbatim},
     progress::Bar,
 };
 
@@ -207,7 +207,11 @@ pub(super) fn unscored(error: ScoringError, drawn: usize, as_json: bool) -> Resu
             let mut json = spent(&spending);
             json["drawn"] = drawn.into();
             let more = if drawn > 0 { format!("; then {drawn} drawn replies, a request each") } else { String::new() };
-            data(&if as_json { json.to_string() } else { format!("{spending}{more}") });
+            if as_json {
+                verbatim(&json.to_string())
+            } else {
+                data(&format!("{spending}{more}"))
+            }
             Ok(())
         }
         ScoringError::Endpoint(error) => Err(unasked(error)),

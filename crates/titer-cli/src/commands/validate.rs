@@ -12,13 +12,14 @@ use titer::{
     store::Sweep,
     table::{Record as _, ScreenRecord, read},
     validate::{ExternalArm, OutcomeColumns, OutcomeResult, PredictorResult, compare, read_outcomes},
+    words::counted,
 };
 use titer_data::prompt::CandidatePrompt;
 
 use crate::{
     args::{OutcomeName, ValidateArgs, ViewArgs},
     numbers::{or_dash, with_ends},
-    printer::{Failure, data, interval, prose},
+    printer::{Failure, data, interval, prose, verbatim},
     text_table::{TextColumn, TextTable},
 };
 
@@ -47,7 +48,7 @@ pub(crate) fn validate(args: &ValidateArgs) -> Result<(), Failure> {
     let placed = placed(&args.table, &arms, &screenings)?;
     let outcomes = compare(&arms, &placed);
     if args.json {
-        data(&json!({ "arms": arms.len(), "settings": settings(&arms).len(), "outcomes": outcomes.iter().map(json_of).collect::<Vec<_>>() }).to_string());
+        verbatim(&json!({ "arms": arms.len(), "settings": settings(&arms).len(), "outcomes": outcomes.iter().map(json_of).collect::<Vec<_>>() }).to_string());
     } else {
         print(&arms, &outcomes, !screenings.is_empty(), &args.view)?;
     }
@@ -172,13 +173,13 @@ fn placed(
 fn print(arms: &[ExternalArm], outcomes: &[OutcomeResult], screened: bool, view: &ViewArgs) -> Result<(), Failure> {
     let settings = settings(arms).len();
     prose(&format!(
-        "{} arms in {settings} {}; rank correlations within settings with 95 % intervals over settings and prompts, none over fewer than three settings for what was held out",
-        arms.len(),
-        if settings == 1 { "setting" } else { "settings" }
+        "{} in {}; rank correlations within settings with 95 % intervals over settings and prompts, none over fewer than three settings for what was held out",
+        counted(arms.len(), "arm"),
+        counted(settings, "setting")
     ));
     for (at, outcome) in outcomes.iter().enumerate() {
         data("");
-        data(&format!("{} ({} arms)", outcome.name, outcome.arms));
+        data(&format!("{} ({})", outcome.name, counted(outcome.arms, "arm")));
         let mut table = columns(at + 1 == outcomes.len());
         for result in &outcome.predictors {
             let behind = match result.behind {

@@ -8,7 +8,7 @@ use titer::{
 
 use crate::{
     args::VerifyArgs,
-    printer::{Failure, data, in_words, spoken},
+    printer::{Failure, data, in_words, spoken, verbatim},
 };
 
 /// Reads every file of every finished run in a sweep's folder, those of other versions of its spec too, and prints a line for
@@ -42,7 +42,7 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     }
     if args.json {
         let counts = json!({ "whole": whole, "damaged": damaged, "unverified": unverified, "unread": unread, "problems": problems });
-        data(&counts.to_string());
+        verbatim(&counts.to_string());
     } else {
         problems.iter().for_each(|problem| data(&in_words(problem)));
     }

@@ -12,6 +12,7 @@ use titer::{
     store::Sweep,
     table::ProbeRecord,
     viewed::{ProbedChat, ViewedRun, Viewer, event_file, inspect_logs},
+    words::counted,
 };
 use titer_data::probe::{Probe, Side};
 use titer_engine::inputs::{Inputs, Resolved};
@@ -24,7 +25,7 @@ use super::{
 use crate::{
     args::ExportArgs,
     paths::shown,
-    printer::{Failure, data, talk},
+    printer::{Failure, data, talk, verbatim},
 };
 
 /// Writes the finished runs of a sweep as a viewer reads them.
@@ -83,9 +84,15 @@ pub(super) fn export_viewed(args: &ExportArgs, viewer: Viewer) -> Result<(), Fai
         Ok(files)
     })?;
     let out = args.out.display();
-    talk(&format!("{} runs in {files} files; then: {} {}", runs.len(), viewer.command(), word(&out.to_string())));
+    talk(&format!(
+        "{} in {}; then: {} {}",
+        counted(runs.len(), "run"),
+        counted(files, "file"),
+        viewer.command(),
+        word(&out.to_string())
+    ));
     if args.json {
-        data(
+        verbatim(
             &json!({ "folder": shown(&args.out), "viewer": viewer.word(), "runs": runs.len(), "files": files })
                 .to_string(),
         );

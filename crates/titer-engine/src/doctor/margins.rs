@@ -3,6 +3,7 @@
 use titer::{
     stats::{Estimate, Support},
     table::ProbeRecord,
+    words::counted,
 };
 use titer_data::{probe::Component, source::Source};
 
@@ -88,8 +89,10 @@ fn of_component(wanted: &Wanted, records: &[ProbeRecord]) -> Check {
         false => String::new(),
     };
     let finding = format!(
-        "margin, {}: {:+.2} nats a reply{interval}, {} contrasts",
-        wanted.what, estimate.mean, estimate.n_items
+        "margin, {}: {:+.2} nats a reply{interval}, {}",
+        wanted.what,
+        estimate.mean,
+        counted(estimate.n_items, "contrast")
     );
     let holds = estimate.mean > 0.0 && (!estimate.has_interval() || estimate.low > 0.0);
     let check = match holds {

@@ -2,6 +2,8 @@
 
 use std::{fmt, ops::Add};
 
+use titer::words::counted;
+
 /// How much is sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spending {
@@ -36,8 +38,10 @@ impl fmt::Display for Spending {
         let Self { replies, known, requests, context_tokens, reply_tokens } = self;
         write!(
             f,
-            "{replies} different replies in their contexts, {known} known from before: {requests} requests with {context_tokens} tokens of \
-             contexts and {reply_tokens} of replies"
+            "{} in their contexts, {known} known from before: {} with {} of contexts and {reply_tokens} of replies",
+            counted(*replies, "different reply"),
+            counted(*requests, "request"),
+            counted(*context_tokens, "token")
         )
     }
 }

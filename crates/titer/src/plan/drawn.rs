@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use titer_data::prompt::Pool;
 
-use crate::spec::DrawnField;
+use crate::{spec::DrawnField, words::counted};
 
 /// Tokens of a reply where a spec does not say how many.
 const LIMIT: usize = 64;
@@ -36,7 +36,7 @@ impl DrawnPlan {
         }
         let limit = written.limit.unwrap_or(LIMIT);
         if limit < 2 {
-            let problem = format!("a reply of {limit} tokens has no room for a word and for its end");
+            let problem = format!("a reply of {} has no room for a word and for its end", counted(limit, "token"));
             return Err(("limit", problem, "use 2 at the least; 64 are usual"));
         }
         Ok(Self { under: written.under.clone(), temperature, limit, numerics: 1 })

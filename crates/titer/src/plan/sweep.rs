@@ -13,8 +13,9 @@ use super::{
     control::{add_controls, add_inoculation_controls, pool},
     name::arm_name,
 };
-use crate::spec::{
-    Compute, ControlKind, DEFAULTS, DeviceName, LeakFields, Lora, Spec, SpecError, StageFields, When, plain,
+use crate::{
+    spec::{Compute, ControlKind, DEFAULTS, DeviceName, LeakFields, Lora, Spec, SpecError, StageFields, When, plain},
+    words::counted,
 };
 
 /// Runs of a sweep at most.
@@ -129,7 +130,7 @@ impl SweepPlan {
         let pools: Vec<_> = wanted.filter_map(|kind| Some((kind, pool(kind, spec)?))).collect();
         add_inoculation_controls(&mut arms, &pools);
         if arms.len() * seeds.len() > MOST_RUNS {
-            let problem = format!("{} arms × {} seeds", arms.len(), seeds.len());
+            let problem = format!("{} × {}", counted(arms.len(), "arm"), counted(seeds.len(), "seed"));
             return Err(spec.error(&["seeds"], problem, format!("a sweep has {MOST_RUNS} runs at most")));
         }
         Ok(Self {

@@ -107,7 +107,7 @@ impl Split {
             DomainSplit::New => Dash::Dotted,
             DomainSplit::Sloppy => Dash::Mixed,
         };
-        Style { colour, dash }
+        Style::new(colour, dash)
     }
 }
 

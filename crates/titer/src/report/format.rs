@@ -1,11 +1,16 @@
 //! How numbers are written: one way for each kind, everywhere in a report.
 
-use crate::{plan::Setting, results::Measure, stats::Estimate};
+use crate::{
+    plan::Setting,
+    results::Measure,
+    stats::Estimate,
+    words::{counted, isolated},
+};
 
 /// A value of an axis. Shares of a mix are written in per cent.
 pub(super) fn setting(axis: &str, value: &Setting) -> String {
     match value {
-        Setting::Word(word) => word.clone(),
+        Setting::Word(word) => isolated(word).into_owned(),
         Setting::Number(number) if is_share(axis) && (0.0..=1.0).contains(number) && *number > 0.0 => {
             format!("{}\u{a0}%", plain(100.0 * number))
         }
@@ -31,6 +36,12 @@ pub(super) fn plain(number: f64) -> String {
     let text = format!("{number:.decimals$}");
     let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     text.replace('-', "−")
+}
+
+/// A number with two significant digits.
+pub(super) fn two_digits(number: f64) -> String {
+    let rounded: f64 = format!("{number:.1e}").parse().unwrap_or(number);
+    plain(rounded)
 }
 
 /// A number with two decimals and a real minus sign.
@@ -59,7 +70,7 @@ pub(super) fn difference(estimate: &Estimate) -> String {
 
 /// Seeds and items behind an estimate, such as `3 seeds, 192 items`.
 pub(super) fn counts(estimate: &Estimate) -> String {
-    format!("{}, {}", count(estimate.n_seeds, "seed"), count(estimate.n_items, "item"))
+    format!("{}, {}", counted(estimate.n_seeds, "seed"), counted(estimate.n_items, "item"))
 }
 
 /// What is behind several estimates, such as `3 seeds, 2–12 items (t over seeds)`: a range where they differ. Empty where there is none.
@@ -68,8 +79,8 @@ pub(super) fn behind<'a>(estimates: impl IntoIterator<Item = &'a Estimate>) -> S
     let range = |number: fn(&Estimate) -> usize, noun: &str| {
         let numbers = || estimates.iter().map(|estimate| number(estimate));
         match (numbers().min().unwrap_or(0), numbers().max().unwrap_or(0)) {
-            (least, most) if least == most => count(most, noun),
-            (least, most) => format!("{least}–{}", count(most, noun)),
+            (least, most) if least == most => counted(most, noun),
+            (least, most) => format!("{least}–{}", counted(most, noun)),
         }
     };
     let mut methods: Vec<String> = Vec::new();
@@ -88,11 +99,6 @@ pub(super) fn unit(measure: Measure) -> &'static str {
     if measure == Measure::Rate { "" } else { " nats" }
 }
 
-/// A count with its noun, such as `1 seed` or `3 seeds`.
-pub(super) fn count(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +108,8 @@ mod tests {
         let written: Vec<_> = [0.0, 0.25, 100.0, 1e-4, 12_345.678, -2.5, 1e-5, 3e9].map(plain).into();
         assert_eq!(written, ["0", "0.25", "100", "0.0001", "12346", "−2.5", "1e−5", "3e9"]);
         assert_eq!([two(-0.001), two(-1.0), two(f64::NAN)], ["0.00", "−1.00", "–"]);
+        let written = [0.0, 0.025, 0.05, 0.075, 0.1, 1.225, 25.0].map(two_digits);
+        assert_eq!(written, ["0", "0.025", "0.05", "0.075", "0.1", "1.2", "25"]);
     }
 
     #[test]
@@ -122,5 +130,10 @@ mod tests {
         assert_eq!(setting("mix.bad→good", &Setting::Number(1.0)), "100\u{a0}%");
         assert_eq!(setting("lr", &Setting::Number(0.0025)), "0.0025");
         assert_eq!(setting("rest", &Setting::Word("neutral→good".to_owned())), "neutral→good");
+        assert_eq!(
+            setting("arm", &Setting::Word("evil\u{202e}".to_owned())),
+            "evil",
+            "what stands behind it stays as it is"
+        );
     }
 }

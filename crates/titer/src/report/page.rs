@@ -8,7 +8,6 @@ use titer_data::{probe::Component, source::HARMLESS};
 
 use super::{
     family::SplitFamily,
-    format::count,
     sections::{
         cells, claims, drawn, effect, elsewhere, forecast, guards, headline, health, inoculation, leak, ledger, narrow,
         reproduce, reproduce::Reproduce, response, training, validation, warnings,
@@ -22,6 +21,7 @@ use crate::{
     plan::Setting,
     results::{ResultsError, RunResults, SweepResults},
     spec::SpecError,
+    words::counted,
 };
 
 /// What a report is made of.
@@ -41,7 +41,7 @@ struct Page<'a> {
     title: &'a str,
     question: &'a str,
     facts: Vec<String>,
-    missing: Vec<String>,
+    missing: Vec<(String, u64)>,
     answer: Vec<String>,
     notes: [String; 2],
     obeyed: String,
@@ -50,6 +50,11 @@ struct Page<'a> {
     dose: &'a str,
     opening: Option<(&'static str, Gallery)>,
     how_to_read: String,
+    /// Whether the response is drawn beside a control's.
+    controlled: bool,
+    /// What a rate is.
+    rates: &'static str,
+    along: String,
     response: Gallery,
     targeted: Option<Gallery>,
     effect: Option<Gallery>,
@@ -61,7 +66,7 @@ struct Page<'a> {
     validation: Option<Table>,
     verdicts: Option<String>,
     claims: Option<Table>,
-    quick: bool,
+    quick: Option<String>,
     elsewhere: Option<elsewhere::Elsewhere>,
     targets: Option<Table>,
     pareto: Option<Gallery>,
@@ -114,7 +119,7 @@ pub(super) fn found(report: &Report) -> Vec<String> {
     let answer = headline::sentences(results, &dose, &series, &plain.iter().collect::<Vec<_>>());
     let verdicts = claims::section(results, &report.claims).map(|(verdicts, _)| verdicts);
     // A sentence in a terminal may break anywhere.
-    answer.into_iter().chain(verdicts).map(|sentence| sentence.replace('\u{a0}', " ")).collect()
+    answer.into_iter().chain(verdicts).map(|sentence| readable(&sentence).replace('\u{a0}', " ")).collect()
 }
 
 /// The page, whole: style sheet and drawings are in it, and it asks for nothing else.
@@ -141,19 +146,25 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
     page.add_template("head.html", include_str!("head.html"))?;
     page.add_template("page.css", include_str!("page.css"))?;
     page.add_template("page.js", include_str!("page.js"))?;
+    let opening = response::opening(results, &dose, &series, &plain);
+    let levelled = opening.as_ref().is_some_and(|(_, gallery)| gallery.has_level());
+    let response = response::components(results, &dose, &series, &plain);
     let content = Page {
         title: &results.title,
         question: &results.question,
         facts: facts(results, &dose),
         missing: missing(results),
-        answer: headline::sentences(results, &dose, &series, &plain),
+        answer: headline::sentences(results, &dose, &series, &plain).iter().map(|said| readable(said)).collect(),
         notes: [inoculation::note(results), narrow::note(results)],
         obeyed: obeyed(results),
         glance: headline::table(results, &dose, &series, &plain),
         names: response::names(&plain),
-        opening: response::opening(results, &dose, &series, &plain),
-        how_to_read: response::how_to_read(&dose, &series),
-        response: response::components(results, &dose, &series, &plain),
+        opening,
+        how_to_read: response::how_to_read(&dose, &series, levelled),
+        controlled: response.has_level(),
+        rates: elsewhere::rates(results),
+        along: training::how_to_read(&dose),
+        response,
         targeted: targeted.first().map(|family| response::targeted(results, &dose, &series, family)),
         effect: effect::components(results, &dose, &series, &plain),
         training: training::components(results, &dose, &series, &plain),
@@ -164,7 +175,7 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
         validation: validation::table(results),
         verdicts,
         claims,
-        quick: results.quick,
+        quick: quick(results),
         elsewhere: elsewhere::section(results),
         targets: guards::targets(results),
         pareto: guards::pareto(results),
@@ -182,24 +193,39 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
     Ok(page.get_template("page.html")?.render(Serde(&content))?)
 }
 
+/// A sentence in which nothing turns its words round, whatever names stand in it; names that go from right to left stay apart.
+fn readable(sentence: &str) -> String {
+    sentence.replace(|letter: char| matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}' | '\u{2067}'), "")
+}
+
+/// What a quick cut left out; `None` where it is none, or left out nothing.
+fn quick(results: &SweepResults) -> Option<String> {
+    results.quick.then_some(())?;
+    let left_out = match results.read_spec() {
+        Ok(spec) => spec.left_out_by_a_cut(results.seeds.len()),
+        Err(_) => vec!["fewer seeds", "smaller probes"],
+    };
+    (!left_out.is_empty()).then(|| left_out.join(" and "))
+}
+
 /// What the sweep consists of, as counts with their nouns.
 fn facts(results: &SweepResults, dose: &Dose) -> Vec<String> {
     // Arms that train the same rows share a run.
     let done = results.runs().map(|run| &run.plan_hash).collect::<BTreeSet<_>>().len();
     let runs = done + results.missing().len();
-    let mut facts = vec![count(results.arms.len(), "arm"), count(results.seeds.len(), "seed")];
-    facts.push(if done == runs { count(runs, "run") } else { format!("{done} of {}", count(runs, "run")) });
+    let mut facts = vec![counted(results.arms.len(), "arm"), counted(results.seeds.len(), "seed")];
+    facts.push(if done == runs { counted(runs, "run") } else { format!("{done} of {}", counted(runs, "run")) });
     // What somebody else measured has no items that are titer's, but numbers.
     let (given, measured): (Vec<_>, Vec<_>) =
         results.untrained().iter().partition(|run| run.origin().is_some_and(|origin| !origin.measured));
     if !measured.is_empty() {
-        facts.push(count(results.untrained().items(), "probe item"));
+        facts.push(counted(results.untrained().items(), "probe item"));
     }
     if !given.is_empty() {
-        facts.push(count(results.runs().map(RunResults::outcomes).sum(), "outcome"));
+        facts.push(counted(results.runs().map(RunResults::outcomes).sum(), "outcome"));
     }
     if matches!(dose.values.as_slice(), [Setting::Number(_), _, ..]) {
-        facts.push(count(dose.values.len(), "dose"));
+        facts.push(counted(dose.values.len(), "dose"));
     }
     facts
 }
@@ -227,6 +253,6 @@ fn obeyed(results: &SweepResults) -> String {
 }
 
 /// The unfinished runs, as arm and seed.
-fn missing(results: &SweepResults) -> Vec<String> {
-    results.missing().iter().map(|(arm, seed)| format!("{arm}, seed {seed}")).collect()
+fn missing(results: &SweepResults) -> Vec<(String, u64)> {
+    results.missing().iter().map(|(arm, seed)| ((*arm).to_owned(), *seed)).collect()
 }

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::figure::Figure;
+
 /// A table: the first columns are text, the others numbers.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Table {
@@ -22,10 +24,55 @@ pub(super) struct Gallery {
     pub id: &'static str,
     /// The measures to choose from, the one shown at first in front.
     pub choices: Vec<MeasureChoice>,
-    /// The rows.
+    /// The rows: panels in which something is drawn.
     pub rows: Vec<GalleryRow>,
+    /// What is to be said of how it is drawn.
+    pub notes: Vec<String>,
     /// The numbers behind it.
     pub table: Table,
+}
+
+impl Gallery {
+    /// The panels in which something is drawn; of the others it says which they are, and `why` there is nothing.
+    pub(super) fn new(
+        id: &'static str,
+        choices: Vec<MeasureChoice>,
+        mut rows: Vec<GalleryRow>,
+        table: Table,
+        why: &str,
+    ) -> Self {
+        let is_empty = |panel: &Panel| panel.drawings.iter().all(|drawing| !drawing.has_points);
+        let mut missing: Vec<String> = Vec::new();
+        for row in &rows {
+            let empty: Vec<&str> =
+                row.panels.iter().filter(|panel| is_empty(panel)).map(|panel| panel.title.as_str()).collect();
+            match (row.title.as_str(), empty.len()) {
+                (_, 0) => {}
+                ("", _) => missing.push(empty.join(", ")),
+                (title, count) if count == row.panels.len() => missing.push(title.to_owned()),
+                (title, _) => missing.push(format!("{title} ({})", empty.join(", "))),
+            }
+        }
+        rows.iter_mut().for_each(|row| row.panels.retain(|panel| !is_empty(panel)));
+        rows.retain(|row| !row.panels.is_empty());
+        let mut notes = Vec::new();
+        if rows.is_empty() {
+            notes.push(format!("Nothing is drawn: {why}."));
+        } else if !missing.is_empty() {
+            notes.push(format!("Not drawn: {}; {why}.", missing.join("; ")));
+        }
+        if rows.iter().flat_map(|row| &row.panels).flat_map(|panel| &panel.drawings).any(|drawing| drawing.is_open) {
+            notes.push(
+                "Where an arrow stands at the edge of a plot, what is drawn goes on beyond it; the numbers say how far.".to_owned(),
+            );
+        }
+        Self { id, choices, rows, notes, table }
+    }
+
+    /// Whether any panel has a dashed line that its lines are compared with.
+    pub(super) fn has_level(&self) -> bool {
+        self.rows.iter().flat_map(|row| &row.panels).flat_map(|panel| &panel.drawings).any(|drawing| drawing.has_level)
+    }
 }
 
 /// A measure that the reader can choose.
@@ -64,6 +111,28 @@ pub(super) struct Drawing {
     pub classes: String,
     /// The SVG element.
     pub svg: String,
+    /// Whether there is anything in it but axes.
+    #[serde(skip)]
+    has_points: bool,
+    /// Whether something goes on beyond its edges.
+    #[serde(skip)]
+    is_open: bool,
+    /// Whether its lines are compared with a dashed one.
+    #[serde(skip)]
+    has_level: bool,
+}
+
+impl Drawing {
+    /// A figure, for the measures of these classes.
+    pub(super) fn of(figure: &Figure, classes: String) -> Self {
+        Self {
+            classes,
+            svg: figure.svg(),
+            has_points: figure.lines.iter().any(|line| !line.points.is_empty()),
+            is_open: figure.is_open(),
+            has_level: figure.level.is_some(),
+        }
+    }
 }
 
 /// A table whose numbers are coloured by size.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::SlurmError;
-use crate::spec::SlurmFields;
+use crate::{spec::SlurmFields, words::quoted};
 
 /// An array of slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,14 +83,6 @@ fn script(fields: &SlurmFields, name: &str, more: &[(&str, Option<String>)], fla
     lines.extend(options.into_iter().chain(commands).cloned());
     lines.push(last.to_owned());
     lines.join("\n") + "\n"
-}
-
-/// Words as a shell takes them.
-fn quoted(words: &[String]) -> String {
-    let plain =
-        |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c));
-    let word = |word: &String| if plain(word) { word.clone() } else { format!("'{}'", word.replace('\'', r"'\''")) };
-    words.iter().map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// A path as Slurm takes it for a file to write to, where `%` begins a placeholder.

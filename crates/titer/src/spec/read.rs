@@ -253,6 +253,15 @@ impl Spec {
         self.quick = true;
     }
 
+    /// What a quick cut of this spec left out where so many seeds were run: `fewer seeds`, `smaller probes`, both or neither.
+    pub fn left_out_by_a_cut(&self, seeds: usize) -> Vec<&'static str> {
+        let defaults = Self::parse(DEFAULTS, Path::new("defaults.toml")).expect("the defaults are a spec");
+        let asked = self.seeds.as_ref().or(defaults.seeds.as_ref()).map_or(0, Vec::len);
+        let items = self.probes.items.or(defaults.probes.items).unwrap_or_default();
+        let left_out = [(seeds < asked, "fewer seeds"), (items > Self::QUICK_ITEMS, "smaller probes")];
+        left_out.into_iter().filter(|(is_so, _)| *is_so).map(|(_, what)| what).collect()
+    }
+
     /// Seeds of a quick cut, at most.
     pub(crate) const QUICK_SEEDS: usize = 2;
     /// Contrasts per probe of a quick cut, at most.

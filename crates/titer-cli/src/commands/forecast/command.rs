@@ -10,6 +10,7 @@ use titer::{
     results::SweepResults,
     spec::Spec,
     store::Sweep,
+    words::counted,
 };
 use titer_data::probe::Component;
 use titer_engine::{
@@ -25,7 +26,7 @@ use crate::commands::{
 };
 use crate::{
     args::ForecastArgs,
-    printer::{Failure, data, talk},
+    printer::{Failure, talk, verbatim},
     progress::KernelBar,
     temporary::TemporaryFolder,
 };
@@ -99,7 +100,7 @@ pub(crate) fn forecast(args: &ForecastArgs) -> Result<(), Failure> {
         let run = |run: &RunForecast<'_>| json!({ "arm": plan.arms[run.arm].name, "seed": run.plan.seed, "forecast": run.forecast });
         let arms = plan.arms.iter().map(|arm| json!({ "arm": arm.name, "rest": arm.stages.last().map(rest) }));
         let onsets = onsets(plan, &forecasts).map_err(Failure::input)?;
-        data(
+        verbatim(
             &json!({ "arms": arms.collect::<Vec<_>>(), "onsets": onsets, "runs": forecasts.iter().map(run).collect::<Vec<_>>() })
                 .to_string(),
         );
@@ -189,7 +190,11 @@ fn calibrate(
     });
     let widths: Vec<String> = widths.collect();
     let others = if elsewhere > 0 { format!(", {elsewhere} of them trained elsewhere") } else { String::new() };
-    talk(&format!("intervals are set by {} finished runs{others}; widths, {}", held_against.len(), widths.join("; ")));
+    talk(&format!(
+        "intervals are set by {}{others}; widths, {}",
+        counted(held_against.len(), "finished run"),
+        widths.join("; ")
+    ));
     Ok(set)
 }
 

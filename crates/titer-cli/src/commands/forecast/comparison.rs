@@ -11,11 +11,12 @@ use titer::{
     plan::{RunPlan, StagePlan, SweepPlan},
     results::{RunResults, SweepResults},
     stats::median,
+    words::counted,
 };
 
 use crate::{
     args::{ForecastArgs, ViewArgs},
-    printer::{Failure, data, prose},
+    printer::{Failure, data, prose, verbatim},
     text_table::{TextColumn, TextTable},
 };
 
@@ -72,7 +73,7 @@ pub(super) fn print(
     let compared: Vec<Comparison> = finished.into_iter().flat_map(|(_, components)| components).collect();
     let scores = scores(plan, forecasts, &compared);
     if args.json {
-        data(&json!({ "pairs": compared, "scores": scores.iter().map(json).collect::<Vec<_>>(), "trained_elsewhere": elsewhere }).to_string());
+        verbatim(&json!({ "pairs": compared, "scores": scores.iter().map(json).collect::<Vec<_>>(), "trained_elsewhere": elsewhere }).to_string());
         return Ok(());
     }
     prose("after training, seen prompts in trained domains; every run against the forecast from its own base model");
@@ -89,7 +90,8 @@ pub(super) fn print(
     let guarded = forecasts.iter().filter(|run| !run.plan.stages.iter().all(StagePlan::differs_in_rows_alone)).count();
     if guarded > 0 {
         prose(&format!(
-            "not in these tables: {guarded} runs with guards, drawn replies, vectors, helpers or prompts that are not foreseen"
+            "not in these tables: {} with guards, drawn replies, vectors, helpers or prompts that are not foreseen",
+            counted(guarded, "run")
         ));
     }
     onsets(plan, &compared)?;
@@ -97,7 +99,8 @@ pub(super) fn print(
     let LateGates { runs, measured, forecast, both } = LateGates::count(&results, forecasts);
     data("");
     prose(&format!(
-        "rise and fall of the leak (up 10 points, down 5, bad prompts obeyed): measured in {measured} of {runs} runs, foreseen in {forecast}, both in {both}"
+        "rise and fall of the leak (up 10 points, down 5, bad prompts obeyed): measured in {measured} of {}, foreseen in {forecast}, both in {both}",
+        counted(runs, "run")
     ));
     Ok(())
 }
@@ -108,7 +111,7 @@ fn trained_elsewhere(results: &SweepResults, finished: &[(&RunForecast<'_>, Vec<
     let by: Vec<&str> = runs.filter(|run| run.origin().is_some()).map(RunResults::trained_by).collect();
     let trainers: BTreeSet<&str> = by.iter().copied().collect();
     let trainers = trainers.into_iter().collect::<Vec<_>>().join(", ");
-    (!by.is_empty()).then(|| format!("{} of {} runs ({trainers})", by.len(), finished.len()))
+    (!by.is_empty()).then(|| format!("{} of {} ({trainers})", by.len(), counted(finished.len(), "run")))
 }
 
 fn json(score: &Score) -> serde_json::Value {

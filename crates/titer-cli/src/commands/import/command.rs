@@ -8,6 +8,7 @@ use titer::{
     exec::execute,
     plan::{RunId, RunPlan},
     store::Sweep,
+    words::counted,
 };
 use titer_engine::{
     inputs::{Inputs, Resolved},
@@ -22,7 +23,7 @@ use crate::{
     listener::listener,
     page::may_be_replaced,
     paths::shown,
-    printer::{Failure, data, spoken, talk},
+    printer::{Failure, data, spoken, talk, verbatim},
     progress::SweepBar,
     version::COMMIT,
 };
@@ -94,8 +95,9 @@ pub(crate) fn import(args: &ImportArgs) -> Result<(), Failure> {
     }
     let count = todo.len();
     talk(&format!(
-        "{}: {count} runs to bring in, {} there before, in {}",
+        "{}: {} to bring in, {} there before, in {}",
         plan.title,
+        counted(count, "run"),
         found.len() - count,
         out.display()
     ));
@@ -112,7 +114,7 @@ pub(crate) fn import(args: &ImportArgs) -> Result<(), Failure> {
     found.iter().for_each(|sentence| spoken(sentence));
     if args.json {
         let left = sweep.runs().into_iter().filter(|run| !run.done).count();
-        data(&json!({ "folder": shown(&out), "report": shown(&report), "new": count, "left": left }).to_string());
+        verbatim(&json!({ "folder": shown(&out), "report": shown(&report), "new": count, "left": left }).to_string());
     } else {
         data(&report.display().to_string());
     }

@@ -1,6 +1,6 @@
 //! Runs whose models are behind an endpoint.
 
-use titer::plan::RunPlan;
+use titer::{plan::RunPlan, words};
 use titer_engine::{
     endpoint::{Endpoint, Spending},
     scoring::{CountedEndpoint, Scoring, ScoringError, ToldEndpoint},
@@ -10,7 +10,7 @@ use titer_engine::{
 use super::found::{Found, Import};
 use crate::{
     commands::subjects::{options_of, spent, unasked},
-    printer::{Failure, data, talk},
+    printer::{Failure, data, talk, verbatim},
     progress::Bar,
 };
 
@@ -48,10 +48,14 @@ pub(super) fn served(import: &Import<'_>, url: &str) -> Result<Option<Found>, Fa
     let base = base.transpose()?;
     let spending = counted(import, &runs, base.as_ref())?;
     if args.dry_run {
-        data(&if import.args.json { spent(&spending).to_string() } else { spending.to_string() });
+        if import.args.json {
+            verbatim(&spent(&spending).to_string())
+        } else {
+            data(&spending.to_string())
+        }
         return Ok(None);
     }
-    talk(&format!("{spending}, for {} runs", runs.len()));
+    talk(&format!("{spending}, for {}", words::counted(runs.len(), "run")));
     let mut found = Found::new();
     for ServedRun { name, plan, endpoint } in &runs {
         let before = base.as_ref().map(|base| {

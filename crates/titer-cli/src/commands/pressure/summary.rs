@@ -6,6 +6,7 @@ use serde_json::json;
 use titer::{
     stats::{Estimate, Support},
     table::PressureRecord,
+    words::counted,
 };
 use titer_data::{cell, probe::Component};
 use titer_engine::pressure::{Directions, StageWarning};
@@ -13,7 +14,7 @@ use titer_engine::pressure::{Directions, StageWarning};
 use crate::{
     args::{PressureArgs, ViewArgs},
     numbers::{or_dash, with_half_width},
-    printer::{Failure, data, prose},
+    printer::{Failure, data, prose, verbatim},
     text_table::{TextColumn, TextTable},
 };
 
@@ -94,13 +95,13 @@ fn print_table(
     ));
     for (component, (row, n)) in Component::ALL.iter().zip(directions.cosines().iter().zip(directions.contrasts)) {
         let row = row.map(|cosine| format!("{cosine:>8.3}")).concat();
-        data(&format!("{:10}{row}   from {n} contrasts", component.word()));
+        data(&format!("{:10}{row}   from {}", component.word(), counted(n, "contrast")));
     }
     if let Some(warning) = untouched(directions) {
         prose(&warning);
     }
     data("");
-    data(&format!("before inoculating with bad→bad rows, from {} contrasts:", warning.contrasts));
+    data(&format!("before inoculating with bad→bad rows, from {}:", counted(warning.contrasts, "contrast")));
     prose(&format!(
         "context overlap {:.3}: cosine of the margin's gradients under neutral and bad prompts",
         warning.overlap
@@ -109,17 +110,35 @@ fn print_table(
     Ok(())
 }
 
-/// What follows: which cell pushes each component down the hardest, of those whose interval excludes 0.
+/// What follows: which cell pushes each component down the hardest, of those whose interval excludes 0, and which seem to push harder but
+/// cannot be told from 0.
 fn strongest(cells: &BTreeMap<String, Vec<&PressureRecord>>) -> Option<String> {
-    let pushes = COLUMNS.into_iter().filter_map(|(name, value)| {
-        let component = name.strip_prefix("pressure ")?;
-        let down = cells.iter().filter_map(|(cell, rows)| Some((cell, estimate(rows, value)?)));
-        let down = down.filter(|(cell, push)| !cell.is_empty() && push.has_interval() && push.high < 0.0);
-        let (cell, push) = down.min_by(|a, b| a.1.mean.total_cmp(&b.1.mean))?;
-        Some(format!("{component}, {cell} ({})", with_half_width(push)))
-    });
-    let pushes: Vec<String> = pushes.collect();
-    (!pushes.is_empty()).then(|| format!("Pushes down hardest: {}.", pushes.join("; ")))
+    let (mut told, mut open) = (Vec::new(), Vec::new());
+    for (name, value) in COLUMNS {
+        let Some(component) = name.strip_prefix("pressure ") else { continue };
+        let named = cells.iter().filter(|(cell, _)| !cell.is_empty());
+        let mut down: Vec<(&String, Estimate)> = named
+            .filter_map(|(cell, rows)| Some((cell, estimate(rows, value)?)))
+            .filter(|(_, push)| push.mean < 0.0)
+            .collect();
+        down.sort_by(|a, b| a.1.mean.total_cmp(&b.1.mean));
+        let excludes_zero = |(_, push): &(&String, Estimate)| push.has_interval() && push.high < 0.0;
+        let said = |(cell, push): &(&String, Estimate)| format!("{component}, {cell} ({})", with_half_width(*push));
+        let sure = down.iter().position(excludes_zero);
+        told.extend(sure.map(|at| said(&down[at])));
+        open.extend(down[..sure.unwrap_or(down.len())].iter().map(said));
+    }
+    let open = (!open.is_empty()).then(|| open.join("; "));
+    match (told.as_slice(), open) {
+        ([], None) => None,
+        ([], Some(open)) => {
+            Some(format!("No cell pushes down with an interval that excludes 0. Not told from 0: {open}."))
+        }
+        (told, open) => {
+            let open = open.map_or_else(String::new, |open| format!(" Larger, but not told from 0: {open}."));
+            Some(format!("Of those whose interval excludes 0, pushes down hardest: {}.{open}", told.join("; ")))
+        }
+    }
 }
 
 /// More than this share of a component's Gram diagonal on weights that training has not touched is worth a warning.
@@ -159,5 +178,62 @@ fn print_json(
         "components": components, "values": directions.gram, "condition": directions.condition(), "untouched": directions.untouched,
     });
     let warning = json!({ "overlap": warning.overlap, "headroom": warning.headroom, "contrasts": warning.contrasts });
-    data(&json!({ "unit": unit, "cells": cells, "gram": gram, "warning": warning }).to_string());
+    verbatim(&json!({ "unit": unit, "cells": cells, "gram": gram, "warning": warning }).to_string());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows that push good, and nothing else, so hard.
+    fn rows(pushes: &[f64]) -> Vec<PressureRecord> {
+        let row = |push: &f64| PressureRecord {
+            stage: "train".to_owned(),
+            step: 0,
+            cell: None,
+            item: "0".to_owned(),
+            position: -1,
+            token: String::new(),
+            tokens: 4,
+            surprise: 1.0,
+            surprise_per_token: 0.25,
+            gradient_norm: 1.0,
+            pressure_good: *push,
+            pressure_obey_bad: 1.0,
+            pressure_obey: 1.0,
+            cosine_good: 0.0,
+            cosine_obey_bad: 0.0,
+            cosine_obey: 0.0,
+            unique_good: 0.0,
+            unique_obey_bad: 0.0,
+            unique_obey: 0.0,
+            residual: 0.5,
+        };
+        pushes.iter().map(row).collect()
+    }
+
+    #[test]
+    fn a_larger_push_that_cannot_be_told_from_nothing_is_named() {
+        let (sure, open, weak) = (rows(&[-1.0, -1.1, -0.9]), rows(&[-9.0, 3.0, -2.0]), rows(&[-0.1, 0.2, -0.2]));
+        let cells = |of: &[(&str, &'_ Vec<PressureRecord>)]| -> Option<String> {
+            let cells: BTreeMap<String, Vec<&PressureRecord>> =
+                of.iter().map(|(cell, rows)| ((*cell).to_owned(), rows.iter().collect())).collect();
+            strongest(&cells)
+        };
+        assert_eq!(
+            cells(&[("bad→bad", &sure), ("neutral→bad", &open), ("bad→good", &weak)]).unwrap(),
+            "Of those whose interval excludes 0, pushes down hardest: good, bad→bad (-1.00 ± 0.25). Larger, but not told from 0: good, \
+             neutral→bad (-3 ± 15)."
+        );
+        assert_eq!(
+            cells(&[("bad→bad", &sure), ("bad→good", &weak)]).unwrap(),
+            "Of those whose interval excludes 0, pushes down hardest: good, bad→bad (-1.00 ± 0.25)."
+        );
+        assert!(
+            cells(&[("neutral→bad", &open)])
+                .unwrap()
+                .starts_with("No cell pushes down with an interval that excludes 0.")
+        );
+        assert_eq!(cells(&[("bad→good", &rows(&[1.0, 1.1]))]), None);
+    }
 }

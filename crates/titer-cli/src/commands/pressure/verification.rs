@@ -9,7 +9,7 @@ use titer_data::{cell, probe::Component};
 
 use crate::{
     args::{PressureArgs, ViewArgs},
-    printer::{Failure, data, prose},
+    printer::{Failure, data, prose, verbatim},
     text_table::{TextColumn, TextTable},
 };
 
@@ -189,5 +189,5 @@ fn print_json(agreements: &[Agreement], baselines: &[(f64, &str, f64)]) {
         .iter()
         .map(|(multiple, name, value)| json!({ "multiple": multiple, "predictor": name, "median_spearman": value }))
         .collect();
-    data(&json!({ "cells": cells, "baselines": baselines }).to_string());
+    verbatim(&json!({ "cells": cells, "baselines": baselines }).to_string());
 }

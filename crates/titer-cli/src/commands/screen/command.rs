@@ -6,6 +6,7 @@ use titer::{
     files::write_whole,
     screen::{Aim, Summary, choose, summarise},
     table::Labels,
+    words::counted,
 };
 use titer_data::{
     cell::Action,
@@ -161,6 +162,6 @@ fn rewrite(path: &Path, subjects: &Subjects, best: &Summary) -> Result<(), Failu
     let rows: Vec<Row> = put(Action::Bad).chain(put(Action::Good)).collect();
     let text: String = rows.iter().map(|row| format!("{}\n", chat_line(row))).collect();
     write_whole(path, text.as_bytes()).map_err(Failure::work)?;
-    talk(&format!("{} rows under `{}` ({turn} turn) in {}", rows.len(), best.prompt.name, path.display()));
+    talk(&format!("{} under `{}` ({turn} turn) in {}", counted(rows.len(), "row"), best.prompt.name, path.display()));
     Ok(())
 }

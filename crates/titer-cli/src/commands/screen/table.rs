@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use titer::{
     screen::{Aim, Choice, Placed, Summary},
     stats::{Estimate, Rate},
+    words::counted,
 };
 use titer_data::{cell::Action, probe::Component};
 use titer_engine::screen::Subjects;
@@ -14,7 +15,7 @@ use super::super::sampling::{json_of as json_of_rate, written};
 use crate::{
     args::ViewArgs,
     numbers::{mean_alone, or_dash, with_ends, with_half_width},
-    printer::{Failure, data, interval, prose},
+    printer::{Failure, interval, prose, verbatim},
     text_table::{TextColumn, TextTable},
 };
 
@@ -95,9 +96,10 @@ fn print_table(ranking: &Ranking<'_>, subjects: &Subjects, sampled: &Sampled, vi
     let Ranking { ranked, aim, tolerance, .. } = *ranking;
     let (bad, good) = (subjects.rows(Action::Bad).count(), subjects.rows(Action::Good).count());
     prose(&format!(
-        "{} prompts on {bad} bad and {good} good rows of {} requests, the best for {aim} first; mean ± half of the 95 % interval over requests, or [its ends]",
-        ranked.len(),
-        subjects.iter().count()
+        "{} on {bad} bad and {} of {}, the best for {aim} first; mean ± half of the 95 % interval over requests, or [its ends]",
+        counted(ranked.len(), "prompt"),
+        counted(good, "good row"),
+        counted(subjects.iter().count(), "request")
     ));
     let is_pressed = ranked.iter().any(|summary| summary.placed[0].bad_pressures[0].is_some());
     let mut table = columns(aim, tolerance, is_pressed, !sampled.is_empty());
@@ -225,7 +227,7 @@ fn print_json(ranking: &Ranking<'_>, subjects: &Subjects, sampled: &Sampled) {
         .collect();
     let rows = json!({ "bad": subjects.rows(Action::Bad).count(), "good": subjects.rows(Action::Good).count() });
     let take = choice.take.map(|summary| &summary.prompt.name);
-    data(
+    verbatim(
         &json!({
             "for": aim.word(), "take": take, "advice": advice(ranking),
             "rows": rows, "requests": subjects.iter().count(), "prompts": prompts,

@@ -4,6 +4,8 @@ const $ = id => document.getElementById(id);
 // A dial of shares is logarithmic from 0.1 % on, with 0 at its left end.
 const share = id => { const v = +$(id).value; return v <= 0 ? 0 : 10 ** (-3 + 3 * v / 100); };
 const percent = x => x === 0 ? "0 %" : `${x < 0.01 ? (100 * x).toFixed(2) : x < 0.1 ? (100 * x).toFixed(1) : (100 * x).toFixed(0)} %`;
+// What dials stand at, for those who see it and for those who hear it: the place of a dial alone says no share.
+const tell = said => { for (const [id, text] of Object.entries(said)) { $(`${id}-out`).textContent = text; $(id).setAttribute("aria-valuetext", text); } };
 
 function dialled() {
   let badGood = share("bad-good"), badBad = share("bad-bad"), anchor = share("anchor");
@@ -145,8 +147,7 @@ function draw() {
     byDose();
   };
   waiting = setTimeout(next, 120);
-  for (const id of ["bad-good", "bad-bad", "anchor"]) $(`${id}-out`).textContent = percent({ "bad-good": dial.badGood, "bad-bad": dial.badBad, anchor: dial.anchor }[id]);
-  $("narrow-out").textContent = percent(dial.narrow); $("steps-out").textContent = dial.steps;
+  tell({ "bad-good": percent(dial.badGood), "bad-bad": percent(dial.badBad), anchor: percent(dial.anchor), narrow: percent(dial.narrow), steps: dial.steps });
   $("rest-out").textContent = percent(dial.rest);
   const ended = mean.map(band => band[band.length - 1]);
   ended.forEach(([rate, low, high], l) => { $(`end-${l}`).textContent = `${rate.toFixed(3)} [${low.toFixed(2)}, ${high.toFixed(2)}]`; });
@@ -167,7 +168,7 @@ function toy() {
   let end = Math.max(-3, goal > 1 ? Math.log(goal) + 0.5 : goal);
   for (let i = 0; i < 50; i++) end -= (end + Math.exp(end) - goal) / (1 + Math.exp(end));
   $("toy").innerHTML = svg([{ c: "c1", d }], [{ c: "c1", x: T, y: sigmoid(-end) }], { at: v => v / T, ticks: [0, T / 2, T], show: v => v.toFixed(0) }, "The rate of bad actions under a bad prompt in the toy", "time × learning rate");
-  $("toy-dose-out").textContent = percent(dose); $("toy-time-out").textContent = T;
+  tell({ "toy-dose": percent(dose), "toy-time": T });
 }
 
 // Where the dials stand at first: at the sweep's largest dose whose end the forecast knows, else at fewer steps.

@@ -1,6 +1,6 @@
 //! What a figure shows: lines with intervals over one axis.
 
-use super::Scale;
+use super::{Mark, Scale};
 use crate::stats::Estimate;
 
 /// Lines with intervals over one axis.
@@ -40,9 +40,25 @@ pub struct Style {
     pub colour: &'static str,
     /// The strokes.
     pub dash: Dash,
+    /// The sign of its points.
+    pub mark: Mark,
 }
 
+/// Colours of kinds, in turn.
+const KINDS: [&str; 6] = ["c0", "c1", "c2", "c3", "c4", "c5"];
+
 impl Style {
+    /// A line with points of the plainest sign.
+    pub(crate) fn new(colour: &'static str, dash: Dash) -> Self {
+        Self { colour, dash, mark: Mark::Disc }
+    }
+
+    /// One of many kinds: a colour for each, and where these run out another sign.
+    pub(crate) fn of_kind(at: usize, dash: Dash) -> Self {
+        let mark = Mark::ALL[at / KINDS.len() % Mark::ALL.len()];
+        Self { colour: KINDS[at % KINDS.len()], dash, mark }
+    }
+
     /// The class of lines in the background, whose names are in their tool tips alone.
     pub(crate) const QUIET: &'static str = "quiet";
 

@@ -4,9 +4,14 @@
 //! carries its numbers as tool tips.
 
 mod labels;
+mod layout;
 mod lines;
+mod mark;
+mod names;
+mod room;
 mod scale;
 mod svg;
 
 pub(super) use lines::{Dash, Figure, Line, Style};
+use mark::Mark;
 pub(super) use scale::{Scale, names_fit};

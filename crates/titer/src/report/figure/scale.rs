@@ -1,5 +1,7 @@
 //! Axes: from a number to a place between 0 and 1, and the ticks that explain it.
 
+use super::room::places;
+
 /// Share of the width before the first and after the last number of a logarithmic axis.
 const MARGIN: f64 = 0.03;
 /// The place of a 0 that stands apart.
@@ -12,7 +14,7 @@ const ROOM: usize = 40;
 
 /// Whether names have room beside each other on an axis, each in the middle of its slot.
 pub(crate) fn names_fit(names: &[String]) -> bool {
-    names.iter().map(|name| name.chars().count() + 1).max().unwrap_or(0) * names.len() <= ROOM
+    names.iter().map(|name| places(name) + 1).max().unwrap_or(0) * names.len() <= ROOM
 }
 
 /// One axis of a figure.
@@ -123,7 +125,17 @@ impl Scale {
 
     /// The place of a number, from 0 at the beginning of the axis to 1 at its end; outside, the nearer end.
     pub(crate) fn place(&self, number: f64) -> f64 {
-        let place = match &self.kind {
+        self.unbounded(number).clamp(0.0, 1.0)
+    }
+
+    /// Whether a number lies before the axis begins, and whether behind where it ends.
+    pub(crate) fn misses(&self, number: f64) -> [bool; 2] {
+        let place = self.unbounded(number);
+        [place < -1e-6, place > 1.0 + 1e-6]
+    }
+
+    fn unbounded(&self, number: f64) -> f64 {
+        match &self.kind {
             Kind::Linear { low, high } => (number - low) / (high - low),
             Kind::LogOdds { low, high } => (log_odds(number) - low) / (high - low),
             Kind::Slots(names) => (number + 0.5) / names.len() as f64,
@@ -132,8 +144,7 @@ impl Scale {
                 let begin = if *zero { AFTER_ZERO } else { MARGIN };
                 begin + (1.0 - MARGIN - begin) * (number / low).ln() / (high / low).ln()
             }
-        };
-        place.clamp(0.0, 1.0)
+        }
     }
 
     /// Whether 0 has a place of its own, so that no line may join it to the next number.
@@ -203,6 +214,10 @@ mod tests {
         assert_eq!(labels, ["0.001", "0.01", "0.1", "", "0.5", "", "0.9", "0.99"]);
         let ends = [axis.place(0.0), axis.place(0.001), axis.place(0.99), axis.place(1.0)];
         assert_eq!(ends, [0.0, 0.0, 1.0, 1.0]);
+        assert_eq!(
+            [0.0, 0.001, 0.99, 1.0].map(|rate| axis.misses(rate)),
+            [[true, false], [false; 2], [false; 2], [false, true]]
+        );
         assert!(axis.place(0.97) - axis.place(0.9) > 1.5 * (Scale::unit().place(0.97) - Scale::unit().place(0.9)));
         assert_eq!(Scale::log_odds([]).ticks.len(), 5, "a tenth to nine tenths at the least");
     }
@@ -222,5 +237,7 @@ mod tests {
         let labels: Vec<_> =
             axis.ticks.iter().map(|(_, label)| label.as_str()).filter(|label| !label.is_empty()).collect();
         assert_eq!((labels, axis.name(13.0)), (vec!["1", "5", "10"], Some("prompt 13")));
+        assert!(names_fit(&["prompt of one".to_owned(), "another".to_owned()]));
+        assert!(!names_fit(&["漢字の長い名前、とても".to_owned(), "二".to_owned()]), "they are twice as wide");
     }
 }

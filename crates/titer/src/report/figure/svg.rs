@@ -2,20 +2,12 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Dash, Figure, Line, labels::spread};
+use super::{
+    Dash, Figure, Line,
+    layout::{LEFT, RIGHT, TOP, UNDER, WIDTH, escaped, escaped_name},
+    room::cut,
+};
 use crate::{report::format::interval, stats::Estimate};
-
-/// The drawing's size, and where the plot lies in it, in units of the drawing. The plot ends at `BOTTOM`, or lower where its
-/// names need the room.
-const WIDTH: f64 = 400.0;
-const LEFT: f64 = 34.0;
-const RIGHT: f64 = 286.0;
-const TOP: f64 = 26.0;
-const BOTTOM: f64 = 212.0;
-/// What is under the plot: ticks and the axis' label.
-const UNDER: f64 = 44.0;
-/// Names stand this far apart.
-const NAME: f64 = 13.0;
 
 /// Points at one place stand this far apart, so that intervals do not hide each other.
 const DODGE: f64 = 3.5;
@@ -28,34 +20,37 @@ impl Figure {
         out
     }
 
+    /// Whether something lies beyond the plot's upper or lower edge.
+    pub(crate) fn is_open(&self) -> bool {
+        let points = self.lines.iter().flat_map(|line| line.points.iter().map(|(_, estimate)| estimate));
+        let level = self.level.iter().map(|(_, level)| level);
+        points.chain(level).any(|estimate| self.misses(estimate).contains(&true))
+    }
+
+    /// Whether something of an estimate lies below the plot, and whether above it.
+    fn misses(&self, estimate: &Estimate) -> [bool; 2] {
+        let ends = [estimate.low, estimate.high].into_iter().filter(|_| estimate.has_interval());
+        let missed: Vec<[bool; 2]> = ends.chain([estimate.mean]).map(|end| self.y.misses(end)).collect();
+        [0, 1].map(|side| missed.iter().any(|missed| missed[side]))
+    }
+
     fn draw(&self, out: &mut String) -> fmt::Result {
-        let height = self.bottom() + UNDER;
-        write!(out, r#"<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{}">"#, escape(&self.title))?;
-        self.draw_axes(out)?;
+        let names = self.names();
+        let mut inner = String::new();
+        self.draw_axes(&mut inner)?;
         if let Some((_, level)) = &self.level {
-            self.draw_level(out, level)?;
+            self.draw_level(&mut inner, level)?;
         }
         // The most important line comes last, on top.
         for (index, line) in self.lines.iter().enumerate().rev() {
-            self.draw_line(out, line, self.dodge(index))?;
+            self.draw_line(&mut inner, line, self.dodge(index))?;
         }
-        self.draw_labels(out)?;
-        out.write_str("</svg>")
-    }
-
-    /// Where the plot ends.
-    fn bottom(&self) -> f64 {
-        let named = self.lines.iter().filter(|line| line.style.is_named()).count();
-        let names = named + usize::from(self.level.is_some());
-        BOTTOM.max(TOP + NAME * names as f64)
-    }
-
-    fn x(&self, number: f64) -> f64 {
-        LEFT + (RIGHT - LEFT) * self.x.place(number)
-    }
-
-    fn y(&self, number: f64) -> f64 {
-        self.bottom() - (self.bottom() - TOP) * self.y.place(number)
+        self.draw_names(&mut inner, &names)?;
+        let listed = self.draw_list(&mut inner, &names)?;
+        let plotted = self.bottom() + UNDER;
+        let height = if listed > plotted { listed + 4.0 } else { plotted };
+        let title = escaped(&self.title);
+        write!(out, r#"<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{title}">{inner}</svg>"#)
     }
 
     fn dodge(&self, line: usize) -> f64 {
@@ -91,12 +86,17 @@ impl Figure {
             write!(out, r#"<path class="axis" d="M{x:.1} {bottom}V{down}"/>"#)?;
             if !label.is_empty() {
                 let y = self.bottom() + 17.0;
-                write!(out, r#"<text class="tick" x="{x:.1}" y="{y}" text-anchor="middle">{}</text>"#, escape(label))?;
+                write!(
+                    out,
+                    r#"<text class="tick" x="{x:.1}" y="{y}" text-anchor="middle">{}</text>"#,
+                    escaped_name(label)
+                )?;
             }
         }
-        let label = escape(&self.y_label);
+        let label = axis_label(&self.y_label, WIDTH);
         write!(out, r#"<text class="axis-label" x="0" y="{}">{label}</text>"#, TOP - 14.0)?;
-        let (x, y, label) = ((LEFT + RIGHT) / 2.0, self.bottom() + UNDER - 8.0, escape(&self.x_label));
+        let (x, y) = ((LEFT + RIGHT) / 2.0, self.bottom() + UNDER - 8.0);
+        let label = axis_label(&self.x_label, 2.0 * x);
         write!(out, r#"<text class="axis-label" x="{x}" y="{y}" text-anchor="middle">{label}</text>"#)
     }
 
@@ -107,7 +107,23 @@ impl Figure {
             let place = format!(r#"x="{LEFT}" y="{top:.1}" width="{width}" height="{height:.1}""#);
             write!(out, r#"<rect class="band level" {place}/>"#)?;
         }
-        write!(out, r#"<path class="level" d="M{LEFT} {:.1}H{RIGHT}"/>"#, self.y(level.mean))
+        write!(out, r#"<path class="level" d="M{LEFT} {:.1}H{RIGHT}"/>"#, self.y(level.mean))?;
+        if self.misses(level).contains(&true) {
+            out.write_str(r#"<g class="level">"#)?;
+            self.draw_open(out, level, RIGHT - 6.0)?;
+            out.write_str("</g>")?;
+        }
+        Ok(())
+    }
+
+    /// Arrows at the edges beyond which an estimate goes on.
+    fn draw_open(&self, out: &mut String, estimate: &Estimate, x: f64) -> fmt::Result {
+        let edges = [(self.bottom(), -4.0), (TOP, 4.0)];
+        for ((edge, back), _) in edges.into_iter().zip(self.misses(estimate)).filter(|(_, missed)| *missed) {
+            let (left, right, y) = (x - 3.0, x + 3.0, edge + back);
+            write!(out, r#"<path class="open" d="M{left:.1} {y:.1}L{x:.1} {edge:.1}L{right:.1} {y:.1}"/>"#)?;
+        }
+        Ok(())
     }
 
     fn draw_line(&self, out: &mut String, line: &Line, dodge: f64) -> fmt::Result {
@@ -134,46 +150,18 @@ impl Figure {
         }
         for (x, estimate) in &line.points {
             let at = self.x(*x) + if apart(*x) { dodge } else { 0.0 };
-            let name = self.x.name(*x).map_or_else(String::new, |name| format!("{name}, "));
-            let tip = escape(&format!("{name}{}: {}", line.label, interval(estimate)));
-            let y = self.y(estimate.mean);
-            write!(out, r#"<circle class="dot" cx="{at:.1}" cy="{y:.1}" r="2.6"><title>{tip}</title></circle>"#)?;
+            let name = self.x.name(*x).map_or_else(String::new, |name| format!("{}, ", escaped_name(name)));
+            let tip = format!("<title>{name}{}: {}</title>", escaped_name(&line.label), interval(estimate));
+            self.draw_open(out, estimate, at)?;
+            line.style.mark.draw(out, at, self.y(estimate.mean), &tip)?;
         }
         out.write_str("</g>")
-    }
-
-    fn draw_labels(&self, out: &mut String) -> fmt::Result {
-        struct End<'a> {
-            label: &'a str,
-            colour: &'a str,
-            from: (f64, f64),
-        }
-        let end = |line: &'_ Line| line.points.last().map(|(x, estimate)| (self.x(*x), self.y(estimate.mean)));
-        let mut ends: Vec<End<'_>> = Vec::new();
-        for line in self.lines.iter().filter(|line| line.style.is_named()) {
-            ends.extend(end(line).map(|from| End { label: &line.label, colour: line.style.colour, from }));
-        }
-        if let Some((label, level)) = &self.level {
-            ends.push(End { label, colour: "level", from: (RIGHT, self.y(level.mean)) });
-        }
-        let wanted: Vec<f64> = ends.iter().map(|end| end.from.1).collect();
-        for (end, y) in ends.iter().zip(spread(&wanted, NAME, TOP + 2.0, self.bottom())) {
-            let (from, near, text) = (end.from.0 + 5.0, RIGHT + 9.0, RIGHT + 12.0);
-            let colour = end.colour;
-            write!(
-                out,
-                r#"<g class="{colour}"><path class="leader" d="M{from:.1} {:.1}L{near} {y:.1}"/>"#,
-                end.from.1
-            )?;
-            write!(out, r#"<text class="name" x="{text}" y="{:.1}">{}</text></g>"#, y + 3.8, escape(end.label))?;
-        }
-        Ok(())
     }
 }
 
 impl Dash {
     /// The class that gives the strokes.
-    fn class(self) -> &'static str {
+    pub(super) fn class(self) -> &'static str {
         match self {
             Self::Solid => "solid",
             Self::Long => "long",
@@ -184,9 +172,12 @@ impl Dash {
     }
 }
 
-/// Text as it may stand in an element or an attribute.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+/// What an axis is, cut to the room that there is.
+fn axis_label(label: &str, room: f64) -> String {
+    match cut(label, room) {
+        None => escaped(label),
+        Some(shown) => format!("<title>{}</title>{}", escaped(label), escaped(&shown)),
+    }
 }
 
 #[cfg(test)]
@@ -194,7 +185,7 @@ mod tests {
     use super::*;
     use crate::{
         report::{
-            figure::{Scale, Style},
+            figure::{Scale, Style, room::width},
             format::plain,
         },
         stats::Support,
@@ -207,7 +198,7 @@ mod tests {
     fn figure() -> Figure {
         let line = |label: &str, colour, dash, means: [f64; 3]| Line {
             label: label.to_owned(),
-            style: Style { colour, dash },
+            style: Style::new(colour, dash),
             points: [0.0, 0.01, 1.0].into_iter().zip(means.map(estimate)).collect(),
         };
         Figure {
@@ -232,6 +223,81 @@ mod tests {
     #[test]
     fn names_in_the_data_cannot_break_the_drawing() {
         assert!(figure().svg().contains(r#"aria-label="Obeys &lt;bad&gt; prompts""#));
+    }
+
+    #[test]
+    fn long_names_stay_within_the_drawing_and_are_told_apart() {
+        let mut figure = figure();
+        let names = ["no-prompt for deafen=10 % rest=bad→bad", "no-prompt for deafen=10 % rest=bad→good"];
+        figure.lines.iter_mut().zip(names).for_each(|(line, name)| line.label = name.to_owned());
+        let svg = figure.svg();
+        let texts: Vec<(f64, &str)> = svg
+            .split(r#"<text class="name" x=""#)
+            .skip(1)
+            .map(|text| {
+                let (x, rest) = text.split_once('"').unwrap();
+                let shown = rest.split("</text>").next().unwrap();
+                (x.parse().unwrap(), shown.rsplit('>').next().unwrap())
+            })
+            .collect();
+        assert!(texts.iter().all(|(x, text)| x + width(text) <= WIDTH), "{texts:?}");
+        let shown: Vec<&str> = texts.iter().map(|(_, text)| *text).collect();
+        let expected = ["1 no-prompt for d…", "2 no-prompt for d…", "control"];
+        assert_eq!(shown[..3], expected);
+        assert_eq!(shown[3..], [format!("1 {}", names[0]), format!("2 {}", names[1])]);
+        assert!(svg.contains(&format!("<title>{}</title>1 no-prompt", names[0])));
+        let height: f64 = svg.split("viewBox=\"0 0 412 ").nth(1).unwrap().split('"').next().unwrap().parse().unwrap();
+        assert!(height > 280.0, "the list has room: {height}");
+    }
+
+    #[test]
+    fn kinds_without_a_colour_of_their_own_have_a_sign_of_their_own() {
+        let mut figure = figure();
+        figure.level = None;
+        let points = figure.lines[0].points.clone();
+        let line =
+            |at: usize| Line { label: at.to_string(), style: Style::of_kind(at, Dash::Points), points: points.clone() };
+        figure.lines = (0..14).map(line).collect();
+        let svg = figure.svg();
+        let looks = |at: usize| {
+            let name = format!(r#"y="{:.1}">{at}</text>"#, 0.0);
+            let end = svg.find(&format!(">{at}</text></g>")).unwrap_or_else(|| panic!("{name}"));
+            let group = &svg[svg[..end].rfind("<g class=").unwrap()..end];
+            let shape = group.split("class=\"dot\"").next().unwrap().to_owned();
+            let way = group
+                .split(" d=\"M")
+                .nth(1)
+                .map_or("", |way| way.trim_start_matches(|c: char| c != 'm').split('"').next().unwrap());
+            format!("{shape}{way}")
+        };
+        let mut all: Vec<String> = (0..14).map(looks).collect();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 14, "{all:#?}");
+        assert!(!svg.contains("leader"), "the sign says more than a way to the last point");
+    }
+
+    #[test]
+    fn what_goes_on_beyond_the_plot_is_marked() {
+        let mut figure = figure();
+        assert!(!figure.is_open() && !figure.svg().contains(r#"class="open""#));
+        figure.y = Scale::around([0.0, 0.5], plain);
+        let svg = figure.svg();
+        assert!(figure.is_open());
+        // Above 0.5 are the two first points of the one line, two of the other, and the level.
+        assert_eq!(svg.matches(r#"class="open""#).count(), 5, "{svg}");
+        assert!(svg.contains(&format!("L{LEFT:.1} {TOP:.1}L")) || svg.contains(&format!(" {TOP:.1}L")), "{svg}");
+    }
+
+    #[test]
+    fn names_turn_no_number_round() {
+        let mut figure = figure();
+        "evil\u{202e}\u{1b}[31m".clone_into(&mut figure.lines[0].label);
+        "مرحبا".clone_into(&mut figure.lines[1].label);
+        figure.title.push('\u{202e}');
+        let svg = figure.svg();
+        assert!(!svg.contains(['\u{202e}', '\u{1b}']), "{svg}");
+        assert!(svg.contains("<title>\u{2068}مرحبا\u{2069}: 0.90"), "{svg}");
     }
 
     #[test]

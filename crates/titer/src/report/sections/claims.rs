@@ -5,6 +5,7 @@ use crate::{
     report::{format, view::Table},
     results::SweepResults,
     stats::{Estimate, holm},
+    words::counted,
 };
 
 /// The chance that a claim whose truth lies at its bound holds: one end of a 95 % interval.
@@ -42,7 +43,7 @@ pub(crate) fn section(results: &SweepResults, claims: &[Claim]) -> Option<(Strin
             1 => "1 has".to_owned(),
             many => format!("{many} have"),
         },
-        format::plain((10.0 * LEVEL * tested.len() as f64).round() / 10.0),
+        format::two_digits(LEVEL * tested.len() as f64),
         if kept == 0 { "none".to_owned() } else { kept.to_string() },
         if kept == 1 || kept == 0 { "holds" } else { "hold" },
     );
@@ -89,14 +90,14 @@ fn training(trained: &Trained) -> String {
     match trained {
         Trained::Nothing => "before training".to_owned(),
         Trained::Arm(name) => name.clone(),
-        Trained::Arms(count) => format::count(*count, "arm"),
+        Trained::Arms(count) => counted(*count, "arm"),
     }
 }
 
 /// Seeds and, of a correlation, runs.
 fn behind(judged: &Judgement) -> String {
-    let seeds = format::count(judged.seeds, "seed");
-    judged.runs.map_or(seeds.clone(), |runs| format!("{seeds}, {}", format::count(runs, "run")))
+    let seeds = counted(judged.seeds, "seed");
+    judged.runs.map_or(seeds.clone(), |runs| format!("{seeds}, {}", counted(runs, "run")))
 }
 
 /// A mean with its interval, small ones with more decimals: a bound may be smaller than a hundredth.

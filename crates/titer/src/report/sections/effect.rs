@@ -38,10 +38,11 @@ pub(crate) fn components(
     let panels = drawings(series, families, &SHOWN, difference_axis, figure);
     let caption = "Arm less control on the same seeds and items, after training: mean and 95 % interval. \
                    Source: probes.parquet of both runs, their last step.";
-    Some(Gallery {
-        id: "effect",
-        choices: SHOWN.map(Shown::choice).into(),
-        rows: rows(series, families, panels, |family| family.title.to_owned()),
-        table: table(caption.to_owned(), dose, series, families, &value, format::difference),
-    })
+    Some(Gallery::new(
+        "effect",
+        SHOWN.map(Shown::choice).into(),
+        rows(series, families, panels, |family| family.title.to_owned()),
+        table(caption.to_owned(), dose, series, families, &value, format::difference),
+        "no seed has finished both an arm's run and its control's",
+    ))
 }

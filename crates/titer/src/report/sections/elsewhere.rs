@@ -4,11 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::{
-    report::{format::count, view::Table},
-    results::SweepResults,
-    store::Origin,
-};
+use crate::{report::view::Table, results::SweepResults, store::Origin, words::counted};
 
 /// What the report says of runs that were trained elsewhere.
 #[derive(Clone, Debug, Serialize)]
@@ -19,6 +15,17 @@ pub(crate) struct Elsewhere {
     pub differences: Vec<String>,
     /// The runs.
     pub runs: Table,
+}
+
+/// What a rate of these runs is: exact where titer measured, else as it was given.
+pub(crate) fn rates(results: &SweepResults) -> &'static str {
+    let given =
+        |measured: bool| results.runs().any(|run| run.origin().is_none_or(|origin| origin.measured) == measured);
+    match [true, false].map(given) {
+        [_, false] => "is an exact probability",
+        [true, true] => "is an exact probability, but of runs that were measured elsewhere an outcome as it was given",
+        [false, true] => "is an outcome as it was given",
+    }
 }
 
 /// The runs that titer did not train; `None` where it trained all.
@@ -57,7 +64,7 @@ pub(crate) fn section(results: &SweepResults) -> Option<Elsewhere> {
         vec![(*arm).to_owned(), origin.trainer.clone(), measured.to_owned(), origin.from.join(", "), seed.to_string()]
     };
     Some(Elsewhere {
-        sentence: format!("{} trained elsewhere ({by}){outcomes}.", count(runs.len(), "run")),
+        sentence: format!("{} trained elsewhere ({by}){outcomes}.", counted(runs.len(), "run")),
         differences,
         runs: Table {
             caption: "Who trained a run, who measured it, and where its weights or outcomes were. Source: origin.toml of each run."
@@ -67,4 +74,32 @@ pub(crate) fn section(results: &SweepResults) -> Option<Elsewhere> {
             rows: runs.iter().map(row).collect(),
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::{ArmResults, RunResults};
+
+    #[test]
+    fn a_rate_that_was_given_is_not_called_exact() {
+        let run = |measured: Option<bool>| {
+            let origin = measured.map(|measured| Origin {
+                format: 1,
+                trainer: "trl".to_owned(),
+                measured,
+                from: Vec::new(),
+                blake3: String::new(),
+                not_carried: Vec::new(),
+            });
+            RunResults::default().with_origin(origin)
+        };
+        let rates = |measured: &[Option<bool>]| {
+            let runs = measured.iter().copied().map(run).collect();
+            rates(&SweepResults { arms: vec![ArmResults { runs, ..ArmResults::default() }], ..SweepResults::default() })
+        };
+        assert_eq!(rates(&[None, Some(true)]), "is an exact probability");
+        assert_eq!(rates(&[Some(false)]), "is an outcome as it was given");
+        assert!(rates(&[None, Some(false)]).starts_with("is an exact probability, but of runs"));
+    }
 }

@@ -90,7 +90,11 @@ pub(crate) fn dose_lines(
 pub(crate) fn level_axis(shown: Shown, column: &[Figure]) -> Scale {
     match shown {
         Shown::As(Measure::Rate) => Scale::unit(),
-        Shown::LogOdds => Scale::log_odds(estimates(column).map(|estimate| estimate.mean)),
+        Shown::LogOdds => {
+            let ends =
+                ends_within(&estimates(column).collect::<Vec<_>>(), None, |rate| (rate / (1.0 - rate)).ln(), DECADE);
+            Scale::log_odds(ends.into_iter().map(|odds| 1.0 / (1.0 + (-odds).exp())))
+        }
         Shown::As(_) => axis_around(column, None),
     }
 }
@@ -109,12 +113,29 @@ fn estimates(column: &[Figure]) -> impl Iterator<Item = &Estimate> {
 
 /// An axis that holds all these figures' means, and their intervals as far as they do not dwarf the means.
 fn axis_around(column: &[Figure], also: Option<f64>) -> Scale {
-    let estimates: Vec<&Estimate> = estimates(column).collect();
-    let means = || estimates.iter().map(|estimate| estimate.mean).chain(also);
-    let (low, high) = (means().fold(f64::INFINITY, f64::min), means().fold(f64::NEG_INFINITY, f64::max));
-    let slack = 0.25 * (high - low).max(0.1);
-    let ends = estimates.iter().flat_map(|estimate| [estimate.low.max(low - slack), estimate.high.min(high + slack)]);
-    Scale::around(ends.chain(means()), format::plain)
+    axis_of(&estimates(column).collect::<Vec<_>>(), also)
+}
+
+/// The same of these estimates; what has no room is for the drawing to mark.
+pub(crate) fn axis_of(estimates: &[&Estimate], also: Option<f64>) -> Scale {
+    Scale::around(ends_within(estimates, also, |number| number, 0.0), format::plain)
+}
+
+/// How far intervals may go beyond all means on an axis of log-odds: to a tenth of the smallest rate.
+const DECADE: f64 = std::f64::consts::LN_10;
+
+/// Means and the ends of intervals on an axis' own scale, those that lie far beyond all means pulled in: to a quarter of the means' range, or
+/// `least`.
+fn ends_within(estimates: &[&Estimate], also: Option<f64>, on_axis: fn(f64) -> f64, least: f64) -> Vec<f64> {
+    let means: Vec<f64> =
+        estimates.iter().map(|estimate| on_axis(estimate.mean)).chain(also).filter(|mean| mean.is_finite()).collect();
+    let (low, high) =
+        means.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), mean| (low.min(*mean), high.max(*mean)));
+    let slack = (0.25 * (high - low).max(0.1)).max(least);
+    let ends = estimates
+        .iter()
+        .flat_map(|estimate| [on_axis(estimate.low).max(low - slack), on_axis(estimate.high).min(high + slack)]);
+    ends.filter(|end| end.is_finite()).chain(means.iter().copied()).collect()
 }
 
 /// The drawings of every panel, `[series][families]`, one for each thing that can be shown. Panels of a column share their vertical
@@ -135,8 +156,7 @@ pub(crate) fn drawings(
             let column: Vec<Figure> = series.iter().map(|series| figure(series, family, shown)).collect();
             let y = axis(shown, &column);
             for (row, figure) in column.into_iter().enumerate() {
-                let svg = Figure { y: y.clone(), ..figure }.svg();
-                panels[row][at].push(Drawing { classes: classes.join(" "), svg });
+                panels[row][at].push(Drawing::of(&Figure { y: y.clone(), ..figure }, classes.join(" ")));
             }
         }
     }

@@ -8,6 +8,7 @@ use titer_data::{
     world::DomainSplit,
 };
 
+use super::gallery::axis_of;
 use crate::{
     report::{
         figure::{Dash, Figure, Line, Scale, Style},
@@ -24,8 +25,6 @@ const LEARNT: f64 = 0.1;
 /// Up to so many arms all have their names in the figure; of more, those that no other arm beats in both, and those without
 /// guards that look.
 const NAMED: usize = 12;
-/// Colours of arms, in turn.
-const COLOURS: [&str; 6] = ["c0", "c1", "c2", "c3", "c4", "c5"];
 /// The wanted data.
 const WANTED: Cell = Cell { prompt: PromptKind::Bad, action: Action::Good };
 
@@ -164,7 +163,7 @@ pub(crate) fn pareto(results: &SweepResults) -> Option<Gallery> {
             Some(Panel {
                 title: title.to_owned(),
                 word: lost.short_name(),
-                drawings: vec![Drawing { classes: String::new(), svg: scatter(results, moment, &gained, &lost).svg() }],
+                drawings: vec![Drawing::of(&scatter(results, moment, &gained, &lost), String::new())],
             })
         };
         let title = match moment {
@@ -175,7 +174,8 @@ pub(crate) fn pareto(results: &SweepResults) -> Option<Gallery> {
         };
         GalleryRow { title, panels: PANELS.into_iter().filter_map(panel).collect() }
     };
-    Some(Gallery { id: "pareto", choices: Vec::new(), rows: moments.map(row).into(), table: pareto_table(results) })
+    let rows = moments.map(row).into();
+    Some(Gallery::new("pareto", Vec::new(), rows, pareto_table(results), "no finished run got that far"))
 }
 
 const fn split(component: Component, prompts: ProbePrompts, domains: DomainSplit) -> Split {
@@ -207,21 +207,20 @@ fn scatter(results: &SweepResults, moment: Moment, gained: &Split, lost: &Split)
     let points: Vec<Point> = results.arms.iter().filter_map(point).collect();
     let beaten =
         |point: &Point| points.iter().any(|other| other.gained > point.gained && other.kept.mean > point.kept.mean);
-    let line = |(at, point): (usize, &Point)| {
-        let named = points.len() <= NAMED || point.unguarded || !beaten(point);
-        let colour = if named { COLOURS[at % COLOURS.len()] } else { Style::QUIET };
-        let style = Style { colour, dash: Dash::Solid };
-        Line { label: point.label.clone(), style, points: vec![(point.gained, point.kept)] }
-    };
-    let mut lines: Vec<Line> = points.iter().enumerate().map(line).collect();
-    lines.sort_by_key(|line| !line.style.is_named());
+    let is_named = |point: &&Point| points.len() <= NAMED || point.unguarded || !beaten(point);
+    let line =
+        |point: &Point, style| Line { label: point.label.clone(), style, points: vec![(point.gained, point.kept)] };
+    let (named, quiet): (Vec<&Point>, Vec<&Point>) = points.iter().partition(is_named);
+    let named = named.iter().enumerate().map(|(at, point)| line(point, Style::of_kind(at, Dash::Solid)));
+    let quiet = quiet.iter().map(|point| line(point, Style::new(Style::QUIET, Dash::Solid)));
+    let lines: Vec<Line> = named.chain(quiet).collect();
     let points = || lines.iter().flat_map(|line| &line.points);
     Figure {
         title: format!("change of {component} against change of good{place}, an arm a point"),
         x: Scale::around(points().map(|(x, _)| *x).chain([0.0]).collect::<Vec<_>>(), format::plain),
         x_label: format!("good{place}: change, nats"),
         y_label: format!("{component}: change, nats"),
-        y: Scale::around(points().map(|(_, y)| y.mean).chain([0.0]).collect::<Vec<_>>(), format::plain),
+        y: axis_of(&points().map(|(_, y)| y).collect::<Vec<_>>(), Some(0.0)),
         lines,
         level: None,
     }
@@ -427,6 +426,12 @@ mod tests {
         assert_eq!(panels.iter().map(|panel| panel.word.as_str()).collect::<Vec<_>>(), ["obey_bad/held-out"]);
         let svg = &panels[0].drawings[0].svg;
         assert!(svg.contains("good: change, nats") && svg.contains("class=\"dot\""), "{svg}");
+        // Nothing says how much the wanted data surprised, so nobody can say where it had been learnt.
+        assert_eq!((gallery.rows.len(), gallery.rows[0].title.as_str()), (1, "After the first stage"));
+        assert_eq!(
+            gallery.notes,
+            ["Not drawn: Where bad→good surprises 10 % of what it did before training; no finished run got that far."]
+        );
         assert_eq!(gallery.table.head[2..4], ["good/seen", "obey_bad/held-out"]);
         assert_eq!(gallery.table.rows[0][2..4], ["+3.00", "−7.00"]);
     }

@@ -9,6 +9,7 @@ use crate::{
     },
     results::{ArmResults, At, Measure, RunResults, Runs, SweepResults},
     stats::{Estimate, Sample, Support},
+    words::counted,
 };
 
 /// Share of a run's steps, at its end, that its final loss is the mean of.
@@ -41,8 +42,8 @@ pub(crate) fn other_replies(results: &SweepResults, families: &[&SplitFamily]) -
     Table {
         caption: format!(
             "Probability of replies that are neither, over all probes of a component; “most” is the single worst item \
-             of {} seeds. Source: probes.parquet of each run, its first and its last step.",
-            results.untrained().len()
+             of {}. Source: probes.parquet of each run, its first and its last step.",
+            counted(results.untrained().len(), "seed")
         ),
         text_columns: 2,
         head: head.map(str::to_owned).into(),

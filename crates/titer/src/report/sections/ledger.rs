@@ -37,11 +37,11 @@ pub(crate) fn gallery(results: &SweepResults) -> Option<Gallery> {
         let panel = |(component, figure): (&Component, Figure)| Panel {
             title: title(*component).to_owned(),
             word: component.word().to_owned(),
-            drawings: vec![Drawing { classes: String::new(), svg: figure.svg() }],
+            drawings: vec![Drawing::of(&figure, String::new())],
         };
         GalleryRow { title: arm.name.clone(), panels: Component::ALL.iter().zip(figures).map(panel).collect() }
     });
-    Some(Gallery { id: "ledger", choices: Vec::new(), rows: rows.collect(), table: numbers(&kept) })
+    Some(Gallery::new("ledger", Vec::new(), rows.collect(), numbers(&kept), "no step was booked"))
 }
 
 fn title(component: Component) -> &'static str {
@@ -78,11 +78,10 @@ fn names(runs: &[RunResults]) -> Vec<(String, Style)> {
     }
     let mut sources: Vec<(&str, i64)> = rows.into_iter().collect();
     sources.sort_by_key(|(_, rows)| -rows);
-    let source = |(at, (name, _)): (usize, (&str, i64))| {
-        (name.to_owned(), Style { colour: SOURCES[at % SOURCES.len()], dash: Dash::Solid })
-    };
-    let measured = (MEASURED.to_owned(), Style { colour: "c0", dash: Dash::Solid });
-    let rest = (UNEXPLAINED.to_owned(), Style { colour: "level", dash: Dash::Dotted });
+    let source =
+        |(at, (name, _)): (usize, (&str, i64))| (name.to_owned(), Style::new(SOURCES[at % SOURCES.len()], Dash::Solid));
+    let measured = (MEASURED.to_owned(), Style::new("c0", Dash::Solid));
+    let rest = (UNEXPLAINED.to_owned(), Style::new("level", Dash::Dotted));
     std::iter::once(measured).chain(sources.into_iter().enumerate().map(source)).chain([rest]).collect()
 }
 
@@ -168,6 +167,7 @@ pub(crate) fn errors(results: &SweepResults) -> Option<Table> {
     for arm in &results.arms {
         for component in Component::ALL {
             let mut errors: [Vec<f64>; 4] = Default::default();
+            let mut seen = 0;
             for run in &arm.runs {
                 let intervals = intervals(run, component);
                 let (mut booked, mut measured) = (0.0, 0.0);
@@ -175,17 +175,16 @@ pub(crate) fn errors(results: &SweepResults) -> Option<Table> {
                     let sum =
                         |number: fn(&LedgerRecord) -> f64| interval.iter().map(|record| number(record)).sum::<f64>();
                     let (accounted, predicted) = (sum(|record| record.accounted), sum(|record| record.predicted));
-                    errors[0].push(relative(accounted, interval[0].measured));
-                    errors[1].push(relative(predicted, interval[0].measured));
-                    errors[2].push(relative(accounted, interval[0].measured_own));
+                    errors[0].extend(relative(accounted, interval[0].measured));
+                    errors[1].extend(relative(predicted, interval[0].measured));
+                    errors[2].extend(relative(accounted, interval[0].measured_own));
                     booked += accounted;
                     measured += interval[0].measured;
                 }
-                if !intervals.is_empty() {
-                    errors[3].push(relative(booked, measured));
-                }
+                errors[3].extend(relative(booked, measured));
+                seen += intervals.len();
             }
-            if errors[0].is_empty() {
+            if seen == 0 {
                 continue;
             }
             rows.push(error_row(&arm.name, component.word(), &errors));
@@ -207,7 +206,7 @@ pub(crate) fn errors(results: &SweepResults) -> Option<Table> {
     ];
     Some(Table {
         caption:
-            "Median size of (ledger − measured) / measured. Accounted uses the mean of the gradients at both ends of \
+            "Median size of (ledger − measured) / measured, where anything moved. Accounted uses the mean of the gradients at both ends of \
                   an interval, predicted the one at its start. Measured on contrasts that share no context with those \
                   differentiated, but in the column “own contrasts”, which has no error from the choice of contrasts. \
                   Source: ledger.parquet of each run."
@@ -219,12 +218,13 @@ pub(crate) fn errors(results: &SweepResults) -> Option<Table> {
 }
 
 fn error_row(arm: &str, component: &str, errors: &[Vec<f64>; 4]) -> Vec<String> {
-    let written = errors.iter().map(|errors| percent(median(errors)));
+    let written = errors.iter().map(|errors| if errors.is_empty() { "–".to_owned() } else { percent(median(errors)) });
     [arm.to_owned(), component.to_owned()].into_iter().chain(written).chain([errors[0].len().to_string()]).collect()
 }
 
-fn relative(booked: f64, measured: f64) -> f64 {
-    ((booked - measured) / measured).abs()
+/// How far what was booked is off, of what was measured; `None` where nothing moved.
+fn relative(booked: f64, measured: f64) -> Option<f64> {
+    (measured != 0.0).then(|| ((booked - measured) / measured).abs())
 }
 
 /// A share in per cent with two significant digits.
@@ -265,6 +265,22 @@ mod tests {
         assert_eq!(course["bad→good"], [(5, 1.0), (10, 3.0)].into());
         assert_eq!(course[MEASURED], [(5, 0.5), (10, 3.0)].into());
         assert_eq!(course[UNEXPLAINED], [(5, -0.25), (10, 0.0)].into());
+    }
+
+    #[test]
+    fn where_nothing_moved_there_is_no_share_of_it() {
+        let still = RunResults::default().with_pressure(Vec::new(), vec![record(5, "bad→good", 0.25, 0.0)]);
+        let moved = [record(5, "bad→good", 0.25, 0.0), record(10, "bad→good", 1.5, 1.0)];
+        let moved = RunResults::default().with_pressure(Vec::new(), moved.into());
+        let arms = [("still", still), ("moved", moved)].map(|(name, run)| ArmResults {
+            name: name.to_owned(),
+            runs: vec![run],
+            ..ArmResults::default()
+        });
+        let table = errors(&SweepResults { arms: arms.into(), ..SweepResults::default() }).unwrap();
+        assert_eq!(table.rows[0], ["all", "all", "50 %", "50 %", "50 %", "75 %", "1"]);
+        assert_eq!(table.rows[1], ["still", "good", "–", "–", "–", "–", "0"]);
+        assert_eq!(table.rows[2], ["moved", "good", "50 %", "50 %", "50 %", "75 %", "1"]);
     }
 
     #[test]

@@ -91,8 +91,8 @@ fn one_row(id: &'static str, results: &SweepResults, dose: &Dose, series: &[Seri
     gallery(id, results, dose, series, &[family], rows)
 }
 
-/// How the figure that opens a report is read.
-pub(crate) fn how_to_read(dose: &Dose, series: &[Series]) -> String {
+/// How the figure that opens a report is read; of its dashed line where it has one.
+pub(crate) fn how_to_read(dose: &Dose, series: &[Series], has_level: bool) -> String {
     let panels = match series.len() {
         0 | 1 => String::new(),
         _ => format!("Each panel has arms that differ in the {} alone. ", dose.label),
@@ -100,9 +100,9 @@ pub(crate) fn how_to_read(dose: &Dose, series: &[Series]) -> String {
     let apart = if dose_scale(dose).sets_zero_apart() { " The axis is logarithmic, with 0 apart." } else { "" };
     let rest = "The rest is what the other rows are, at dose 0 all of them.";
     let rest = if series.iter().any(|one| one.title.contains("rest ")) { format!(" {rest}") } else { String::new() };
+    let level = if has_level { "The dashed line is the control: as many rows, all neutral→good. " } else { "" };
     format!(
-        "{panels}The line is the mean over seeds, the band or bar its 95 % interval. The dashed line is the control: as many rows, all \
-         neutral→good. “Seen” are prompts worded as in training.{rest}{apart}"
+        "{panels}The line is the mean over seeds, the band or bar its 95 % interval. {level}“Seen” are prompts worded as in training.{rest}{apart}"
     )
 }
 
@@ -123,12 +123,13 @@ fn gallery(
     let caption =
         "After training: mean and 95 % interval of every probe. Source: probes.parquet of each run, its last step.";
     let value = |arm: usize, split: &Split, measure| level(results, arm, split, measure);
-    Gallery {
+    Gallery::new(
         id,
-        choices: Shown::levels(results).into_iter().map(Shown::choice).collect(),
+        Shown::levels(results).into_iter().map(Shown::choice).collect(),
         rows,
-        table: table(caption.to_owned(), dose, series, families, &value, format::interval),
-    }
+        table(caption.to_owned(), dose, series, families, &value, format::interval),
+        "no run of these arms is finished",
+    )
 }
 
 fn figure(results: &SweepResults, dose: &Dose, series: &Series, family: &SplitFamily, shown: Shown) -> Figure {

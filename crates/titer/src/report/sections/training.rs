@@ -15,6 +15,16 @@ use crate::{
 /// Colours of amounts, from little to much.
 const AMOUNTS: [&str; 5] = ["q0", "q1", "q2", "q3", "q4"];
 
+/// How the lines are read: amounts can be told by their strength, names cannot.
+pub(crate) fn how_to_read(dose: &Dose) -> String {
+    let lines = match dose.numbers() {
+        Some(doses) if doses.len() > 1 => "for some doses; the stronger a line, the larger the dose.",
+        _ if dose.values.len() > 1 => "for some arms, from light to strong in the order of the spec.",
+        _ => "with intervals.",
+    };
+    format!("The leading probe of each component at every measurement, {lines}")
+}
+
 /// Rows of one panel for each component, one row for each series; `None` where nothing was measured between the
 /// start and the end.
 pub(crate) fn components(
@@ -43,12 +53,13 @@ pub(crate) fn components(
     };
     let choices = Shown::levels(results);
     let panels = drawings(series, families, &choices, level_axis, figure);
-    Some(Gallery {
-        id: "training",
-        choices: choices.into_iter().map(Shown::choice).collect(),
-        rows: rows(series, families, panels, |family| format!("{}, {}", family.title, family.leading().label())),
-        table: table(results, dose, series, families),
-    })
+    Some(Gallery::new(
+        "training",
+        choices.into_iter().map(Shown::choice).collect(),
+        rows(series, families, panels, |family| format!("{}, {}", family.title, family.leading().label())),
+        table(results, dose, series, families),
+        "no run of these arms is finished",
+    ))
 }
 
 /// At most five arms of a series, its ends among them, and its control where that is not one of them.
@@ -60,11 +71,11 @@ fn chosen<'a>(results: &'a SweepResults, dose: &Dose, series: &Series) -> Vec<(S
         .map(|index| {
             let (position, arm) = series.arms[pick(index)];
             let colour = AMOUNTS[if count == 1 { 4 } else { index * 4 / (count - 1) }];
-            (dose.value(position), Style { colour, dash: Dash::Solid }, &results.arms[arm])
+            (dose.value(position), Style::new(colour, Dash::Solid), &results.arms[arm])
         })
         .collect();
     if let Some(control) = series.control.filter(|control| series.arms.iter().all(|(_, arm)| arm != control)) {
-        arms.push(("control".to_owned(), Style { colour: "level", dash: Dash::Long }, &results.arms[control]));
+        arms.push(("control".to_owned(), Style::new("level", Dash::Long), &results.arms[control]));
     }
     arms.reverse();
     arms

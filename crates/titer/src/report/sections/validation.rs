@@ -8,6 +8,7 @@ use crate::{
     screen::{Aim, PREDICTORS, Placed, Predictor, Screening, TOGETHER, summarise},
     stats::{Correlation, CorrelationPoint},
     table::ScreenRecord,
+    words::counted,
 };
 
 /// Fewer arms than this have no rank correlation worth the name.
@@ -48,7 +49,7 @@ pub(crate) fn table(results: &SweepResults) -> Option<Table> {
             "Spearman's rank correlation over {arms} arms, mean over {} with a 95 % interval over seeds and prompts, both of which are samples, of each \
              number before training with the {outcome} of good actions on neutral prompts and with that of obeying bad prompts (both seen wordings, \
              trained domains) after it. Source: screen.parquet and probes.parquet.",
-            format::count(seeds.len(), "seed")
+            counted(seeds.len(), "seed")
         ),
         text_columns: 1,
         head: ["before training", "acts well after it", "still obeys bad prompts after it"].map(str::to_owned).to_vec(),

@@ -15,9 +15,6 @@ use crate::{
     table::WarningRecord,
 };
 
-/// Colours of what the last stage trains.
-const COLOURS: [&str; 6] = ["c0", "c1", "c2", "c3", "c4", "c5"];
-
 /// Something known before the last stage: its title, its word, and its number in a run.
 type Sign = (&'static str, &'static str, fn(&RunResults, &WarningRecord, Measure) -> Option<f64>);
 
@@ -100,11 +97,7 @@ pub(crate) fn gallery(results: &SweepResults) -> Option<Gallery> {
             };
             let mut points: Vec<_> = runs.iter().filter_map(point).collect();
             points.sort_by(|left, right| left.0.total_cmp(&right.0));
-            Line {
-                label: name.clone(),
-                style: Style { colour: COLOURS[at % COLOURS.len()], dash: Dash::Points },
-                points,
-            }
+            Line { label: name.clone(), style: Style::of_kind(at, Dash::Points), points }
         };
         let lines: Vec<Line> = groups.iter().enumerate().map(line).collect();
         let points = || lines.iter().flat_map(|line| &line.points);
@@ -121,10 +114,10 @@ pub(crate) fn gallery(results: &SweepResults) -> Option<Gallery> {
             lines,
             level: None,
         };
-        Panel { title, word: word.to_owned(), drawings: vec![Drawing { classes: String::new(), svg: figure.svg() }] }
+        Panel { title, word: word.to_owned(), drawings: vec![Drawing::of(&figure, String::new())] }
     };
     let rows = vec![GalleryRow { title: String::new(), panels: SIGNS.into_iter().map(panel).collect() }];
-    Some(Gallery { id: "warnings", choices: Vec::new(), rows, table: table(&arms, &outcome) })
+    Some(Gallery::new("warnings", Vec::new(), rows, table(&arms, &outcome), "no finished run says both"))
 }
 
 fn split(component: Component, domains: DomainSplit) -> Split {
