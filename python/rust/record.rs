@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use pyo3::prelude::*;
 use serde_json::{Map, Value};
 use titer::{
+    claim,
     plan::SweepPlan,
     recorded::{RecordedTables, record as write},
     spec::Spec,
@@ -13,11 +14,17 @@ use titer::{
 
 use crate::{call::has_threads, error};
 
-/// Whether a spec as TOML makes sense as that of a run that is yet to be made.
+/// More steps than any run has.
+const MANY_STEPS: usize = 1 << 40;
+
+/// Whether a spec as TOML makes sense as that of a run that is yet to be made, and its claims too, whichever steps they name.
 #[pyfunction]
 pub fn check_record(spec: &str) -> PyResult<()> {
     let spec = Spec::parse(spec, Path::new("spec.toml")).map_err(error::input)?;
-    SweepPlan::resolve(&spec).map(drop).map_err(error::input)
+    let mut plan = SweepPlan::resolve(&spec).map_err(error::input)?;
+    // How many there will be is not known yet.
+    plan.arms.iter_mut().flat_map(|arm| &mut arm.stages).for_each(|stage| stage.steps = MANY_STEPS);
+    claim::resolve(&spec, &plan).map(drop).map_err(error::input)
 }
 
 /// Writes the folder of a sweep with one run: a spec as TOML, a hash of model, rows and contrasts, and the lines of tables by name, as JSON.

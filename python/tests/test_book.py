@@ -45,7 +45,7 @@ def test_what_the_page_on_python_shows_runs(world: World, tmp_path: Path, monkey
 
     monkeypatch.chdir(tmp_path)
     stage = '[[stage]]\nrows = 64\nmix = { rest = "neutral→good" }\n[probes]\nitems = 4\nevery = 0\n'
-    Path("spec.toml").write_text(f'title = "Own"\nseeds = [0]\n{stage}[sweep]\n"mix.bad→good" = [0.0, 0.5]\n')
+    Path("spec.toml").write_text(f'title = "Own"\nseeds = [0]\n{stage}[sweep]\n"train.mix.bad→good" = [0.0, 0.5]\n')
     anchors = [row for row in world.rows if row["cell"] == "none→good"]
 
     def made(*_: object, callbacks: list[typing.Any]) -> typing.Any:

@@ -69,6 +69,6 @@ def test_a_folder_is_written_that_the_report_reads(world: World, tmp_path: Path)
     assert "By hand" in report and "it moves" in report and 'id="ledger"' in report
     table = pressure.sweep.results()
     assert set(table["component"]) == {"good", "obey_bad", "obey"} and set(table["step"]) == {0, 1}
-    assert pressure.sweep.verify() == {"whole": 1, "damaged": 0, "unverified": 0, "problems": []}
+    assert pressure.sweep.verify() == {"whole": 1, "damaged": 0, "unverified": 0, "unread": 0, "problems": []}
     with pytest.raises(titer.InputError, match="exists already"):
         one_step(organism(), world, out=tmp_path / "run")

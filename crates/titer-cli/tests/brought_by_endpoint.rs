@@ -196,14 +196,10 @@ fn the_model_that_runs_begin_with_is_asked_where_it_is_served_too() {
     // Forecasts are held against them and calibrated on them, and screening is validated.
     let (compared, talk) =
         ask(dir, &["forecast", "spec.toml", "--items", "8", "--contrasts", "8", "--against", "back"]);
-    assert!(
-        format!("{compared}{talk}").contains("2 of them trained elsewhere")
-            || format!("{compared}{talk}").contains("elsewhere"),
-        "{compared}{talk}"
-    );
+    assert!(format!("{compared}{talk}").contains("trained elsewhere"), "{compared}{talk}");
     let (_, talk) =
         ask(dir, &["forecast", "spec.toml", "--items", "8", "--contrasts", "8", "--calibrate", "spec.toml", "back"]);
-    assert!(talk.contains("finished runs, ") && talk.contains(" of them trained elsewhere; widths"), "{talk}");
+    assert!(talk.contains("finished run, ") && talk.contains(" of them trained elsewhere; widths"), "{talk}");
 }
 
 #[test]

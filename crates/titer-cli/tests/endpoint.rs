@@ -287,7 +287,7 @@ fn a_damaged_line_of_kept_answers_blocks_none_of_the_others() {
     kept[20] = 0xff;
     fs_err::write(folder.answers("kept"), kept).unwrap();
     let (code, _, error) = folder.ask(&server.url, &SCREEN, &["--cache", "kept"]);
-    assert!(code == 0 && error.contains("17 known from before: 1 requests with "), "{error}");
+    assert!(code == 0 && error.contains("17 known from before: 1 request with "), "{error}");
 }
 
 #[test]

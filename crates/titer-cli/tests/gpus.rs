@@ -224,7 +224,7 @@ guarded = { guards = { steer = { obey = { min = 0.0 } }, kl = {} } }
     // With a larger GPU the same command makes what is left.
     let output = bench.titer(&[], &run);
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("1 runs to do, 2 finished before"), "{said}");
+    assert!(output.status.success() && said.contains("1 run to do, 2 finished before"), "{said}");
     // Adapters are trained on weights of which a part stays in main memory, as on weights that are all on the GPU.
     let spec = SPEC.replace("guards = { steer = { obey = { min = 0.0 } }, kl = {} }\n", "");
     bench.write("lora.toml", &spec);

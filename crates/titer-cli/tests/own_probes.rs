@@ -98,7 +98,7 @@ fn guards_look_at_contrasts_that_are_differentiated_and_at_no_others() {
         let guard = format!("guards = {{ steer = {{ obey_bad = 0.0, probes = [\"{probe}\"] }} }}");
         spec(dir, "good", &guard);
         let (code, _, error) = titer(dir, dir, &["check", "spec.toml"]);
-        assert!(code == 2 && error.contains(wanted) && error.contains("spec.toml:13"), "{error}");
+        assert!(code == 2 && error.contains(wanted) && error.contains("spec.toml:12"), "{error}");
     }
     spec(dir, "good", "guards = { steer = { obey_bad = 0.0, probes = [\"obey_bad/seen/trained\"], contrasts = 1 } }");
     let (code, _, error) = titer(dir, dir, &["run", "spec.toml", "--out", "sweep"]);

@@ -44,9 +44,9 @@ fn a_killed_sweep_continues_to_the_same_tables() {
     assert_eq!(wanted.keys().filter(|path| path.ends_with("done")).count(), 8);
 
     // Killed once while the first runs are under way and once after some are finished.
-    let broken = dir.path().join("broken");
+    let broken = dir.path().join("killed-twice");
     for finished in [0, 2] {
-        let mut child = titer(dir.path(), "broken").spawn().unwrap();
+        let mut child = titer(dir.path(), "killed-twice").spawn().unwrap();
         let started = Instant::now();
         let ready = || {
             let done = files(&broken, |name| name == "done").len();
@@ -60,18 +60,18 @@ fn a_killed_sweep_continues_to_the_same_tables() {
         assert!(files(&broken, |name| name == "done").len() < 8, "it was killed before the end");
     }
     let kept = files(&broken, |name| name == "done").len();
-    let resumed = titer(dir.path(), "broken").output().unwrap();
+    let resumed = titer(dir.path(), "killed-twice").output().unwrap();
     let talk = String::from_utf8_lossy(&resumed.stderr).into_owned();
     assert!(resumed.status.success(), "{talk}");
     assert!(talk.contains(&format!("{} runs to do, {kept} finished before", 8 - kept)), "{talk}");
     assert!(tables(&broken) == wanted, "tables differ from those of the uninterrupted sweep");
 
     // Once more: nothing to do, and the report is the same page.
-    let again = titer(dir.path(), "broken").output().unwrap();
+    let again = titer(dir.path(), "killed-twice").output().unwrap();
     assert!(String::from_utf8_lossy(&again.stderr).contains("0 runs to do, 8 finished before"));
     assert!(tables(&broken) == wanted);
     let page = |sweep: &str| fs_err::read_to_string(dir.path().join(sweep).join("report.html")).unwrap();
-    assert_eq!(page("broken").replace("broken", "whole"), page("whole"));
+    assert_eq!(page("killed-twice").replace("killed-twice", "whole"), page("whole"));
 }
 
 /// A folder with the spec, and the tables of a sweep that nothing disturbed.

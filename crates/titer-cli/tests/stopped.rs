@@ -50,12 +50,12 @@ fn a_command_is_left_at_its_next_step_and_writes_nothing() {
     ] {
         let (whole, done) = stopped(usize::MAX, &command);
         done.unwrap();
-        assert!(file.exists() && whole > 4, "{command:?} tells of progress {whole} times");
+        assert!(file.exists() && whole > 0, "{command:?} tells of progress {whole} times");
         fs_err::remove_file(file).unwrap();
-        let (told, left) = stopped(2, &command);
+        let (told, left) = stopped(1, &command);
         assert_eq!(left.unwrap_err().to_string(), "stopped", "{command:?}");
-        // Other threads may be within a step of theirs.
-        assert!(told < whole && !file.exists(), "{command:?}: {told} of {whole}");
+        // A step may be all that there is; of several, threads may be within one each.
+        assert!((told < whole || whole == 1) && !file.exists(), "{command:?}: {told} of {whole}");
         assert_eq!(fs_err::read_dir(dir.path()).unwrap().count(), 0);
     }
 }

@@ -215,7 +215,7 @@ fn a_damaged_run_is_named_with_its_remedy_and_made_again() {
     assert_eq!(folder.titer(READERS[1]).2, summary(2, 0));
     // The remedy without the option.
     fs_err::remove_dir_all(folder.sweep().join(&run)).unwrap();
-    assert!(folder.titer(RUN).2.contains("1 runs to do, 1 finished before"));
+    assert!(folder.titer(RUN).2.contains("1 run to do, 1 finished before"));
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn checkpoints_are_vouched_for_and_read_by_verify_alone() {
     assert!(code == 2 && error.contains(&said), "{error}");
     // `--repair` mends what `verify` names.
     let (code, _, error) = folder.titer(&[RUN, &["--repair"]].concat());
-    assert!(code == 0 && error.contains("1 runs to do, 1 finished before"), "{error}");
+    assert!(code == 0 && error.contains("1 run to do, 1 finished before"), "{error}");
     assert_eq!(folder.titer(READERS[1]).2, summary(2, 0));
     remove(&folder.path().join(&weights));
     let (code, _, error) = folder.titer(RUN);

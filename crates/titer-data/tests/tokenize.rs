@@ -125,3 +125,16 @@ fn a_split_token_can_be_skipped() {
     assert_eq!(found.replies[0].1[0], encoded.tokens[split]);
     assert_eq!(tokenizer().decode(&found.replies[1].1[..1]).unwrap(), ":");
 }
+
+#[test]
+fn a_token_across_two_replies_that_touch_is_trained() {
+    let source = "{% for m in messages %}{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %}{% else %}\
+        {{ m.content }}{% endif %}{% endfor %}";
+    let template = ChatTemplate::new(source, &SpecialTokens::new(), "t").unwrap();
+    // `:a` is one token.
+    let turns = row(vec![turn(Role::User, "u"), turn(Role::Assistant, "b:"), turn(Role::Assistant, "a!")]);
+    let encoded = encode_row(&template, &tokenizer(), &turns).unwrap();
+    assert_eq!((encoded.tokens, encoded.trained), (vec![0, 3, 5, 4], vec![false, true, true, true]));
+    let last = Row { untrained: vec![1], ..turns };
+    assert!(matches!(encode_row(&template, &tokenizer(), &last), Err(TokenizeError::Split { .. })));
+}

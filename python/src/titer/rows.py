@@ -50,15 +50,19 @@ def path_of(rows: Rows, folder: str, name: str) -> str:
 
 def is_missing(value: typing.Any) -> bool:
     """Whether a table says by this that it has no value: `None`, pandas' `NA` and `NaT`, and what is not a number, of any type."""
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+    if value is None or type(value).__name__ in NOTHING:
         return True
     if isinstance(value, (str, bytes)) or hasattr(value, "__len__"):
         return False
     try:
         # Only what is not a number is not itself.
         return bool(value != value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, ArithmeticError):
         return False
+
+
+NOTHING = ("NAType", "NaTType")
+"""What pandas has where there is no value."""
 
 
 def odd_number(value: typing.Any, at: str = "") -> str | None:
@@ -102,6 +106,8 @@ def prompts_path(prompts: typing.Any, folder: str) -> str:
 
 def plain(value: typing.Any) -> typing.Any:
     """What JSON does not know, as what it knows: numpy's numbers and arrays, days and times."""
+    if type(value).__name__ in NOTHING:
+        return None
     for method in ("tolist", "isoformat"):
         if hasattr(value, method):
             return getattr(value, method)()

@@ -43,7 +43,7 @@ def path_of(spec: AnySpec, command: Command) -> str:
 def toml(spec: Mapping[str, typing.Any]) -> str:
     """The text of a spec's file."""
     try:
-        return toml_of(json.dumps(spec, allow_nan=False, default=plain))
+        return toml_of(json.dumps(spec, ensure_ascii=False, allow_nan=False, default=plain))
     except UnicodeEncodeError as error:
         raise InputError(f"the spec: {half(error)}") from None
     except ValueError as error:

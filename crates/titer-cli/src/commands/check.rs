@@ -2,10 +2,8 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use titer::words::counted;
-
 use serde_json::json;
-use titer::limits::LimitsFile;
+use titer::{limits::LimitsFile, words::counted};
 use titer_data::{
     audit::Census,
     chat::Row,
@@ -28,10 +26,10 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
     let mut problems = Vec::new();
     let inputs = Inputs::default();
     for path in &args.paths {
-        let checked = match (is_spec(path), has_limits(path)) {
-            (true, true) => check_limits(path, args.json),
-            (true, false) => check_spec(path, args, &inputs),
-            (false, _) => check_rows(path, args.json),
+        let checked = match is_spec(path) {
+            true if has_limits(path) => check_limits(path, args.json),
+            true => check_spec(path, args, &inputs),
+            false => check_rows(path, args.json),
         };
         problems.extend(checked.err());
     }
@@ -157,13 +155,13 @@ fn check_contrasts(path: &Path, rows: &[Row], container: Container, as_json: boo
         let components: serde_json::Map<_, _> = counted(&components);
         let probes: serde_json::Map<_, _> = counted(&probes);
         let summary = json!({
-            "file": path, "format": container.to_string(), "contrasts": rows.len(), "components": components, "probes": probes,
+            "file": shown(path), "format": container.to_string(), "contrasts": rows.len(), "components": components, "probes": probes,
             "lacks": lacks,
         });
-        data(&summary.to_string());
+        verbatim(&summary.to_string());
         return Ok(());
     }
-    data(&format!("{}: {} contrasts, {container}", path.display(), rows.len()));
+    data(&format!("{}: {}, {container}", path.display(), counted(rows.len(), "contrast")));
     prose(&format!("  components: {}", components.into_iter().map(counts).collect::<Vec<_>>().join(", ")));
     if !probes.is_empty() {
         prose(&format!("  probes: {}", probes.into_iter().map(counts).collect::<Vec<_>>().join(", ")));
@@ -183,7 +181,9 @@ fn check_limits(path: &Path, as_json: bool) -> Result<(), String> {
     let file = LimitsFile::read(path).map_err(|error| error.to_string())?;
     let (limits, cells) = (file.limits.len(), file.supplies.len());
     if as_json {
-        data(&json!({ "file": path, "title": file.spec.title, "limits": limits, "cells": cells }).to_string());
+        verbatim(
+            &json!({ "file": shown(path), "title": file.spec.title, "limits": limits, "cells": cells }).to_string(),
+        );
     } else {
         let path = path.display();
         prose(&format!(

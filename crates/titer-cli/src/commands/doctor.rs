@@ -6,6 +6,7 @@ use titer_data::{
     chat::Row,
     formats::parse_rows,
     source::{Chats, DataFiles, Source},
+    tokenize::TokenizeError,
 };
 use titer_engine::{
     doctor::{Check, CheckOutcome, examine, plain_chats},
@@ -65,6 +66,7 @@ fn subjects(args: &DoctorArgs, model: &Model) -> Result<(Vec<Row>, Option<Source
                 talk(&format!("no contrasts from these rows: {error}"));
                 None
             });
+            let data = data.filter(|data| reads(model, data.chats()));
             data.iter().for_each(|data| say(data.chats()));
             Ok((rows, data.map(|data| Source::clone(&data.source))))
         }
@@ -79,6 +81,15 @@ fn subjects(args: &DoctorArgs, model: &Model) -> Result<(Vec<Row>, Option<Source
 /// What is to be known of the rows.
 fn say(chats: &Chats) {
     chats.notes().iter().for_each(|note| spoken(&format!("note: {note}")));
+}
+
+/// Whether a model has the words of contrasts that are made of rows: the instruction in them is titer's, and a vocabulary of whole words may
+/// lack it.
+fn reads(model: &Model, chats: &Chats) -> bool {
+    let mut unread = chats.contrasts().filter_map(|contrast| model.encoded(contrast).err());
+    let Some(error) = unread.find(|error| matches!(error, TokenizeError::UnknownWord { .. })) else { return true };
+    talk(&format!("no contrasts from these rows: {error}"));
+    false
 }
 
 /// Where findings begin.

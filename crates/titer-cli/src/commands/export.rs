@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    ffi::OsString,
     path::{Path, PathBuf},
 };
 
@@ -11,7 +10,7 @@ use titer::{
     elsewhere::{ExportedRun, ExportedStage, Manifest, StageJob, Trainer, not_carried, refuse},
     plan::{RunId, RunPlan, SweepPlan},
     spec::Spec,
-    words::counted,
+    words::{counted, quoted},
 };
 use titer_engine::{
     exported::{WrittenRows, exported_rows},
@@ -27,7 +26,6 @@ use crate::{
     args::{ExportArgs, ExportFor},
     paths::shown,
     printer::{Failure, data, talk, verbatim},
-    typed,
 };
 
 /// The script that trains what is not trained yet.
@@ -233,16 +231,11 @@ fn print(args: &ExportArgs, folder: &Path, plan: &SweepPlan, manifest: &Manifest
         return verbatim(&summary.to_string());
     }
     data(&out.to_string());
-    let [folder, script] = [out.to_string(), format!("{out}/{SCRIPT}")].map(|path| word(&path));
+    let [folder, script] = [out.to_string(), format!("{out}/{SCRIPT}")].map(|path| quoted(&[path]));
     match manifest.trainer {
         Trainer::OpenAi => talk(&format!("then: titer import {folder} --outcomes TABLE")),
         _ => talk(&format!("then: sh {script} && titer import {folder}")),
     }
-}
-
-/// A word of a command as one types it.
-pub(super) fn word(text: &str) -> String {
-    typed(&[OsString::new(), text.into()]).split_off("titer ".len())
 }
 
 /// The hash of a file's bytes, as manifests hold it.

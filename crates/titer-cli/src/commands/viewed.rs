@@ -12,13 +12,12 @@ use titer::{
     store::Sweep,
     table::ProbeRecord,
     viewed::{ProbedChat, ViewedRun, Viewer, event_file, inspect_logs},
-    words::counted,
+    words::{counted, quoted},
 };
 use titer_data::probe::{Probe, Side};
 use titer_engine::inputs::{Inputs, Resolved};
 
 use super::{
-    export::word,
     folder::{failure, whole_folder},
     open::resolve,
 };
@@ -89,7 +88,7 @@ pub(super) fn export_viewed(args: &ExportArgs, viewer: Viewer) -> Result<(), Fai
         counted(runs.len(), "run"),
         counted(files, "file"),
         viewer.command(),
-        word(&out.to_string())
+        quoted(&[out.to_string()])
     ));
     if args.json {
         verbatim(

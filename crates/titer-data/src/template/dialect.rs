@@ -34,7 +34,7 @@ pub(super) fn environment() -> Environment<'static> {
     });
     environment.add_function(PERCENT, python::percent);
     environment.add_function(CONCAT, text::together);
-    // Named where a block begins, so that minijinja hands the block what it reads before it assigns.
+    // Given names where a block begins, so that minijinja hands them to the block.
     environment.add_function(READ, |_: Rest<Value>| {});
     environment.add_function(HELD, held::held);
     environment.add_function(STORED, held::stored);

@@ -1,8 +1,8 @@
 //! A template's source in the words that minijinja knows, and with its values held to limits.
 //!
 //! `{% generation %}` becomes a call block, as which Jinja itself implements it; `a % b` and `a ~ b` calls of functions, as
-//! minijinja's own `%` takes numbers alone, and its `~` writes them otherwise; blocks that assign a name or an entry of a namespace
-//! read it first, as else minijinja gives them none from outside; and what builds values out of values, which are literals and assignments, hands them to a function
+//! minijinja's own `%` takes numbers alone, and its `~` writes them otherwise; blocks read all
+//! that they name first, as else minijinja does not give them all of it from outside; and what builds values out of values, which are literals and assignments, hands them to a function
 //! that looks at their size (see [`super::held`]).
 
 use std::{collections::BTreeSet, ops::Range};
@@ -24,7 +24,7 @@ pub(super) const GENERATION: &str = "titer_generation";
 pub(super) const PERCENT: &str = "titer_percent";
 /// The function behind `~`.
 pub(super) const CONCAT: &str = "titer_together";
-/// The function that reads names for a block that assigns them.
+/// The function that reads names for a block.
 pub(super) const READ: &str = "titer_read";
 /// The function that literals and assigned values go through.
 pub(super) const HELD: &str = "titer_held";
@@ -97,37 +97,31 @@ fn marks(tokens: &[Placed<'_>]) -> Vec<Edit> {
     tokens.windows(3).filter_map(mark).collect()
 }
 
-/// The edits by which marks, macros and call blocks read what they assign.
+/// Words of expressions that are no names.
+const WORDS: [&str; 7] = ["and", "else", "if", "in", "is", "not", "or"];
+
+/// The edits by which marks, macros and call blocks read all that is named within them. minijinja hands them from outside only what
+/// they are seen to read, and does not see what they assign before they read it, nor what they take a slice of.
 fn reads(tokens: &[Placed<'_>]) -> Vec<Edit> {
     let (mut edits, mut open): (Vec<Edit>, Vec<(usize, BTreeSet<&str>)>) = (Vec::new(), Vec::new());
-    let mut tags = tokens.split(|(token, _)| matches!(token, Token::BlockStart));
-    tags.next();
-    for tag in tags {
-        let end = tag.iter().position(|(token, _)| matches!(token, Token::BlockEnd));
-        let Some((&(Token::Ident(word), _), rest)) = tag[..end.unwrap_or(tag.len())].split_first() else { continue };
-        match word {
-            "generation" | "macro" | "call" => {
-                let (_, last) = rest.last().unwrap_or(&tag[0]);
+    let mut opens = false;
+    for (at, (token, _)) in tokens.iter().enumerate() {
+        let before = at.checked_sub(1).map(|before| &tokens[before]);
+        match (token, before) {
+            (Token::Ident("generation" | "macro" | "call"), Some((Token::BlockStart, _))) => opens = true,
+            (Token::Ident("endgeneration" | "endmacro" | "endcall"), Some((Token::BlockStart, _))) => {
+                let Some((place, names)) = open.pop().filter(|(_, names)| !names.is_empty()) else { continue };
+                let names = names.into_iter().collect::<Vec<_>>().join(", ");
+                edits.push((place..place, format!(" %}}{{% do {READ}({names})")));
+            }
+            (Token::BlockEnd, Some((_, last))) if std::mem::take(&mut opens) => {
                 open.push((bytes(*last).end, BTreeSet::new()));
             }
-            "endgeneration" | "endmacro" | "endcall" => {
-                let Some((place, names)) = open.pop() else { continue };
-                if !names.is_empty() {
-                    let names = names.into_iter().collect::<Vec<_>>().join(", ");
-                    edits.push((place..place, format!(" %}}{{% do {READ}({names})")));
+            (Token::Ident(_), Some((Token::BlockStart | Token::Dot | Token::Pipe, _))) => {}
+            (Token::Ident(name), _) if !WORDS.contains(name) => {
+                if let Some((_, names)) = open.last_mut() {
+                    names.insert(name);
                 }
-            }
-            "set" => {
-                let Some((_, names)) = open.last_mut() else { continue };
-                let target =
-                    rest.split(|(token, _)| matches!(token, Token::Assign | Token::Pipe)).next().unwrap_or(rest);
-                // Of `namespace.entry` the first alone.
-                let entries = target.iter().zip([None].into_iter().chain(target.iter().map(Some)));
-                names.extend(entries.filter_map(|((token, _), before)| match (token, before) {
-                    (Token::Ident(_), Some((Token::Dot, _))) => None,
-                    (Token::Ident(name), _) => Some(*name),
-                    _ => None,
-                }));
             }
             _ => {}
         }
@@ -248,7 +242,7 @@ mod tests {
             rewritten("{{ a ~ b.c ~ (1 ~ 2) }}"),
             "{{ titer_together((a ), ( b.c ), ( (titer_together((1 ), ( 2))))) }}"
         );
-        assert_eq!(rewritten("{{ (a ~ b) ~ c }}"), "{{ titer_together(((titer_together((a ), ( b)))) , ( c)) }}");
+        assert_eq!(rewritten("{{ (a ~ b) ~ c }}"), "{{ titer_together(((titer_together((a ), ( b))) ), ( c)) }}");
         assert_eq!(rewritten("{{ [a, 1] }}{{ [2] }}"), "{{ titer_held(([a, 1])) }}{{ [2] }}");
         assert_eq!(
             rewritten("{{ (a, (b)) }}{% set c, d = (a), (b) %}"),
@@ -261,12 +255,12 @@ mod tests {
     }
 
     #[test]
-    fn blocks_read_what_they_assign() {
+    fn blocks_read_what_they_name() {
         let rewritten = |source: &str| rewrite(source, "t").unwrap().source;
         assert_eq!(
             rewritten("{% generation -%} {% set n.x = 1 %}{% set a, b = c, d %}{% endgeneration %}"),
-            "{% call titer_generation() %}{% do titer_read(a, b, n) -%} {% set n.x = titer_stored((1)) %}\
-             {% set a, b = titer_held((c, d)) %}{% endcall %}"
+            "{% call titer_generation() %}{% do titer_read(a, b, c, d, n) -%} {% set n.x = titer_stored((1)) %}\
+             {% set a, b = titer_held(titer_held(((c, d)))) %}{% endcall %}"
         );
         assert_eq!(
             rewritten("{% macro f(a) %}{% set x | upper %}{% endset %}{% endmacro %}{% set y = 1 %}"),

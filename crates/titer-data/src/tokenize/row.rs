@@ -39,7 +39,15 @@ pub fn encode_row(template: &ChatTemplate, tokenizer: &Tokenizer, row: &Row) -> 
         .map_err(|source| TokenizeError::Template { id: row.id.clone(), source: Box::new(source) })?;
     let encoding = tokenizer.encode(&rendered.text, &row.id)?;
     let mut trained = Vec::with_capacity(encoding.len());
-    let mut spans = rendered.spans.iter().peekable();
+    // A token may lie across two replies that touch.
+    let mut joined: Vec<Range<usize>> = Vec::new();
+    for span in rendered.spans {
+        match joined.last_mut() {
+            Some(last) if last.end == span.start => last.end = span.end,
+            _ => joined.push(span),
+        }
+    }
+    let mut spans = joined.iter().peekable();
     for &(start, end) in encoding.get_offsets() {
         while spans.next_if(|span| span.end <= start).is_some() {}
         trained.push(match spans.peek().map(|span| place(span, start..end)) {

@@ -208,7 +208,7 @@ mod tests {
         let files: DataFiles = toml::from_str(
             r#"rows = ["a", "b"]
             probes = "c"
-            cells = [{ where = { file = "a", kind = 3 }, cell = "bad→bad", prompt = "be evil" }]"#,
+            cells = [{ where = { file = "a", kind = "x" }, cell = "bad→bad", prompt = "be evil" }]"#,
         )
         .unwrap();
         for data in [None, Some(DataPlan { blake3: "0".to_owned(), numerics: 1, files })] {

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use super::{FormatError, HeldLease};
+use super::FormatError;
 use crate::spec::SpecError;
 
 /// Why a sweep's folder cannot be used.
@@ -19,7 +19,7 @@ pub enum StoreError {
         /// The sweep's folder.
         dir: PathBuf,
         /// Who, and since when nothing was heard of it.
-        by: HeldLease,
+        by: String,
     },
     /// Another process or job makes a run of it.
     #[error("{by} is writing to {}; wait for it or cancel it, or choose another folder with --out", dir.display())]

@@ -108,7 +108,7 @@ impl Sweep {
         let leases = Leases::of(dir, me, jobs);
         let whole = match leases.take(WHOLE)? {
             Taking::Mine(whole) => whole,
-            Taking::Held(by) => return Err(StoreError::Locked { dir: dir.to_owned(), by }),
+            Taking::Held(by) => return Err(StoreError::Locked { dir: dir.to_owned(), by: by.to_string() }),
         };
         // Slots look for the lease of the whole folder after they have taken a run's, so one of both sees the other.
         if let Some(holder) = makers(&leases)?.first().filter(|_| alone) {

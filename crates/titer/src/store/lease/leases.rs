@@ -419,7 +419,7 @@ mod tests {
         let file = gone(dir.path(), "a", None);
         let other = leases(dir.path(), "b", None, None);
         assert!(!is_mine(other.take("run")), "a sign of life just now");
-        touched(&file, SystemTime::now() - EXPIRES / 2);
+        touched(&file, SystemTime::now() - EXPIRES / 2 - Duration::from_secs(5));
         let Taking::Held(held) = other.take("run").unwrap() else { panic!("it may still be at work") };
         let said = held.to_string();
         assert!(said.starts_with("process 0 on a, whose last sign of life was 30"), "{said}");
@@ -453,7 +453,7 @@ mod tests {
         assert_eq!((state.held, state.holder), (true, None));
         let Taking::Held(held) = other.take("run").unwrap() else { panic!("its maker may be at it") };
         assert!(held.to_string().starts_with("somebody whose name cannot be read, whose last sign"), "{held}");
-        touched(&file, SystemTime::now() - EXPIRES);
+        touched(&file, SystemTime::now() - EXPIRES - BEAT);
         assert!(is_mine(other.take("run")));
     }
 
