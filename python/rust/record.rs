@@ -20,9 +20,10 @@ const MANY_STEPS: usize = 1 << 40;
 /// Whether a spec as TOML makes sense as that of a run that is yet to be made, and its claims too, whichever steps they name.
 #[pyfunction]
 pub fn check_record(spec: &str) -> PyResult<()> {
-    let spec = Spec::parse(spec, Path::new("spec.toml")).map_err(error::input)?;
+    let mut spec = Spec::parse(spec, Path::new("spec.toml")).map_err(error::input)?;
     let mut plan = SweepPlan::resolve(&spec).map_err(error::input)?;
-    // How many there will be is not known yet.
+    // What is trained is not known yet, so the one arm may look like a control; nor how many steps there will be.
+    spec.claims.iter_mut().for_each(|claim| claim.arms = claim.arms.take().or(Some("all".into())));
     plan.arms.iter_mut().flat_map(|arm| &mut arm.stages).for_each(|stage| stage.steps = MANY_STEPS);
     claim::resolve(&spec, &plan).map(drop).map_err(error::input)
 }
