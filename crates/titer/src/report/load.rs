@@ -21,6 +21,15 @@ impl Report {
         let claims = claims(&results)?;
         Ok(Self { claims, forecast: SavedForecast::read(sweep_dir)?, results })
     }
+
+    /// Writes it as one HTML file, whole or not at all; replaces an older one. Returns what was found, the sentences with which it opens.
+    ///
+    /// # Errors
+    /// Where no run is finished, or the file cannot be written.
+    pub fn write(&self, out: &Path) -> Result<Vec<String>, ReportError> {
+        write_whole(out, render(self)?.as_bytes())?;
+        Ok(found(self))
+    }
 }
 
 /// The claims in the spec that a sweep was planned from. Its arms are those of the record, unless another version of titer
@@ -39,14 +48,10 @@ fn claims(results: &SweepResults) -> Result<Vec<Claim>, ReportError> {
     }
 }
 
-/// Writes the report of a sweep's finished runs as one HTML file, first under a temporary name; replaces an older one. Returns what was
-/// found, the sentences with which it opens.
+/// Writes the report of the sweep in a folder, see [`Report::load`] and [`Report::write`].
 ///
 /// # Errors
-/// Where the folder holds no sweep, no run is finished, or a file cannot be read or written.
+/// As these.
 pub fn write(sweep_dir: &Path, out: &Path) -> Result<Vec<String>, ReportError> {
-    let report = Report::load(sweep_dir)?;
-    let page = render(&report)?;
-    write_whole(out, page.as_bytes())?;
-    Ok(found(&report))
+    Report::load(sweep_dir)?.write(out)
 }
