@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::word::words;
+use crate::word::{UnknownWord, words};
 
 /// The kind of system prompt that a row has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -95,19 +95,24 @@ pub fn written(cell: Option<Cell>) -> String {
 
 /// A text that is not a cell.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("`{0}` is not a cell: write `<prompt>→<action>` (or `->`), for example `bad→good`")]
-pub struct NotACell(String);
+pub enum NotACell {
+    /// It is not of two words.
+    #[error("`{0}` is not a cell: write `<prompt>→<action>` (or `->`), for example `bad→good`")]
+    NoArrow(String),
+    /// One of its words is none of those that are known.
+    #[error("`{0}` is not a cell: {1}")]
+    Word(String, UnknownWord),
+}
 
 impl FromStr for Cell {
     type Err = NotACell;
 
     fn from_str(text: &str) -> Result<Self, NotACell> {
-        let (prompt, action) =
-            text.split_once('→').or_else(|| text.split_once("->")).ok_or_else(|| NotACell(text.to_owned()))?;
-        match (prompt.trim().parse(), action.trim().parse()) {
-            (Ok(prompt), Ok(action)) => Ok(Self { prompt, action }),
-            _ => Err(NotACell(text.to_owned())),
-        }
+        let halves = text.split_once('→').or_else(|| text.split_once("->"));
+        let (prompt, action) = halves.ok_or_else(|| NotACell::NoArrow(text.to_owned()))?;
+        let unknown = |word| NotACell::Word(text.to_owned(), word);
+        let prompt = prompt.trim().parse().map_err(unknown)?;
+        Ok(Self { prompt, action: action.trim().parse().map_err(unknown)? })
     }
 }
 

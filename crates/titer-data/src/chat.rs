@@ -160,7 +160,12 @@ impl Row {
 
     /// Whether its source gave it an id.
     pub(crate) fn has_own_id(&self) -> bool {
-        !self.id.starts_with("line-")
+        self.own_id().is_some()
+    }
+
+    /// The id that its source gave it, if it did.
+    pub fn own_id(&self) -> Option<&str> {
+        Some(self.id.as_str()).filter(|id| !id.starts_with("line-"))
     }
 }
 

@@ -7,6 +7,7 @@
 //! | [`mod@caught`] | a panic of a library as an error |
 //! | [`parquet_file`] | Parquet files that anyone may have written, opened within bounds |
 //! | `stream` | random streams and text hashes, all from a seed |
+//! | [`nearest`] | the known word nearest to a wrong one |
 //! | [`word`] | what the values of a small set are called |
 //! | [`cell`], [`chat`], `domains`, [`probe`] | what everything is about: a row of chat in its cell, contrasts that measure |
 //! | [`prompt`] | a prompt to put rows under, pools of them, how one resembles another |
@@ -32,6 +33,7 @@ pub mod formats;
 pub mod grid;
 pub mod keys;
 pub mod mix;
+pub mod nearest;
 pub mod parquet_file;
 pub mod probe;
 pub mod prompt;

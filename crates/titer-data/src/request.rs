@@ -99,8 +99,8 @@ pub fn together(rows: &[&Row]) -> Result<Vec<usize>, IdTwice> {
     Ok((0..rows.len()).map(|at| root(&mut first, at)).collect())
 }
 
-/// The first row that a row belongs with; shortens the way there.
-fn root(first: &mut [usize], mut at: usize) -> usize {
+/// The first one that belongs with this one, where each knows one that does; shortens the way there.
+pub(crate) fn root(first: &mut [usize], mut at: usize) -> usize {
     while first[at] != at {
         first[at] = first[first[at]];
         at = first[at];

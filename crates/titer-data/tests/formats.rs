@@ -219,7 +219,7 @@ fn instructions_questions_and_contexts_are_requests() {
         (r#"{"instruction": "a", "input": 3, "output": "b"}"#, "`input` is a number"),
         (
             r#"{"instruction": "a", "history": [["b", "c"]], "output": "d"}"#,
-            "`history` beside an instruction is not read",
+            "`history` beside `instruction` is not read",
         ),
     ] {
         assert!(first_error(line).contains(problem), "{line}");
@@ -380,4 +380,216 @@ fn what_parquet_holds_is_taken_as_it_is_or_refused() {
     assert_eq!(columns[0].1.as_ref().unwrap()["score"], 0.5);
     assert!(columns[1].1.as_ref().unwrap()["score"].is_null());
     assert!(columns[2].1.as_ref().unwrap_err().contains("`score` is -inf"));
+}
+
+#[test]
+fn a_reply_beside_a_chat_that_ends_with_a_request_is_refused() {
+    let turn = |role: &str, said: &str| format!(r#"{{"role": "{role}", "content": "{said}"}}"#);
+    let open =
+        format!(r#""messages": [{}, {}, {}]"#, turn("user", "u"), turn("assistant", "earlier"), turn("user", "again"));
+    for key in ["output", "answer", "response", "completion"] {
+        let error = first_error(&format!(r#"{{{open}, "{key}": "later"}}"#));
+        assert!(error.contains(&format!("`messages` ends without a reply, and `{key}` stands beside it")), "{error}");
+    }
+    let chat = format!(r#""messages": [{}, {}]"#, turn("user", "u"), turn("assistant", "a"));
+    for key in ["output", "question", "instruction", "context", "query", "input"] {
+        let error = first_error(&format!(r#"{{{chat}, "{key}": "other"}}"#));
+        assert!(error.contains(&format!("`messages` and `{key}` both hold turns")), "{error}");
+    }
+    let pair = format!(r#"{{{open}, "plus": "a", "minus": "b", "answer": "later"}}"#);
+    assert_eq!(read_rows(file(pair.as_bytes()).path()).unwrap()[0].metadata["answer"], "later");
+    for beside in [r#""answer": "42""#, r#""answer": 42"#, r#""question": "u""#, r#""output": " a ""#] {
+        let row = read_rows(file(format!("{{{chat}, {beside}}}").as_bytes()).path()).unwrap().remove(0);
+        assert_eq!(turns(&row), [(Role::User, "u"), (Role::Assistant, "a")], "{beside}");
+    }
+}
+
+#[test]
+fn what_says_which_turns_are_trained_in_other_words_is_refused_by_name() {
+    let chat = |more: &str| {
+        format!(r#""messages": [{{"role": "user", "content": "u"}}, {{"role": "assistant", "content": "a"{more}}}]"#)
+    };
+    for said in [
+        r#""training": false"#,
+        r#""train_detail": []"#,
+        r#""mask": 1"#,
+        r#""masked": true"#,
+        r#""loss_mask": 0"#,
+        r#""loss_weight": 0.5"#,
+        r#""trainable": false"#,
+        r#""loss": false"#,
+    ] {
+        let key = said.split('"').nth(1).unwrap();
+        let error = first_error(&format!("{{{}}}", chat(&format!(", {said}"))));
+        assert!(
+            error.contains(&format!("message 2 has the key `{key}`")) && error.contains("`\"weight\": 0`"),
+            "{error}"
+        );
+    }
+    for said in [r#""weights": [0, 1]"#, r#""weights": "[0, 1]""#, r#""loss_mask": [1]"#, r#""train_on_input": true"#] {
+        let key = said.split('"').nth(1).unwrap();
+        for row in [chat(""), r#""prompt": "u", "completion": "a""#.to_owned()] {
+            let error = first_error(&format!("{{{row}, {said}}}"));
+            assert!(error.contains(&format!("`{key}` is not read")), "{error}");
+        }
+    }
+    for said in
+        [r#""weights": null"#, r#""train_on_input": false"#, r#""train_on_inputs": "False""#, r#""weights": """#]
+    {
+        assert!(read_rows(file(format!("{{{}, {said}}}", chat("")).as_bytes()).path()).is_ok(), "{said}");
+    }
+    // Nobody but the assistant is trained, so the weight 0 of others is what they have anyway.
+    let shared = r#"{"conversations": [{"from": "human", "value": "u", "weight": 0.0}, {"from": "gpt", "value": "a", "weight": 1.0}]}"#;
+    let row = read_rows(file(shared.as_bytes()).path()).unwrap().remove(0);
+    assert_eq!((row.messages.len(), row.untrained.len()), (2, 0));
+}
+
+#[test]
+fn turns_in_a_text_are_turns_wherever_turns_may_stand() {
+    use Role::{Assistant, System, User};
+    let asks = r#"[{""role"": ""system"", ""content"": ""s""}, {""role"": ""user"", ""content"": ""u""}]"#;
+    let says = r#"[{""role"": ""assistant"", ""content"": ""a""}]"#;
+    for (request, reply) in
+        [("prompt", "completion"), ("question", "response"), ("context", "output"), ("query", "answer")]
+    {
+        let text = format!("{request},{reply}\n\"{asks}\",\"{says}\"\n\"{asks}\",a\n");
+        let file = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
+        fs_err::write(file.path(), text).unwrap();
+        let rows = read_rows(file.path()).unwrap();
+        assert_eq!(rows.len(), 2);
+        for row in rows {
+            assert_eq!(turns(&row), [(System, "s"), (User, "u"), (Assistant, "a")], "{request}");
+        }
+    }
+    let printed = r#"{"prompt": "[{'role': 'user', 'content': 'u'}]", "completion": "a"}"#;
+    assert!(first_error(printed).contains("`prompt` is a list of turns as Python prints it"));
+    // A copy of the turns beside them is one in a text, too.
+    let copy =
+        r#"{"messages": [{"role": "user", "content": "u"}], "prompt": "[{\"role\": \"user\", \"content\": \"u\"}]"}"#;
+    assert!(read_rows(file(copy.as_bytes()).path()).is_ok());
+}
+
+#[test]
+fn turns_under_keys_that_are_not_read_are_refused() {
+    let request = r#""prompt": "And 9?", "response": "No.""#;
+    let chat = r#""messages": [{"role": "user", "content": "And 9?"}, {"role": "assistant", "content": "No."}]"#;
+    let text = |list: &str| serde_json::Value::from(list).to_string();
+    let (pairs, functions) = (r#"[["Is 7 prime?", "Yes."]]"#, r#"[{"name": "clock"}]"#);
+    for (said, problem) in [
+        (format!(r#""history": {pairs}"#), "`history` beside"),
+        (format!(r#""history": {}"#, text(pairs)), "`history` beside"),
+        (format!(r#""history": {}"#, text("[['Is 7 prime?', 'Yes.']]")), "`history` beside"),
+        (format!(r#""conversation": {pairs}"#), "`conversation` beside"),
+        (format!(r#""functions": {}"#, text(functions)), "`functions` are not read"),
+    ] {
+        for row in [request, chat] {
+            let error = first_error(&format!("{{{row}, {said}}}"));
+            assert!(error.contains(problem), "{error}");
+        }
+    }
+    let error = first_error(&format!(r#"{{{request}, "history": "Is 7 prime? Yes."}}"#));
+    assert!(error.contains("`history` beside `prompt` is not read"), "{error}");
+    for said in [
+        r#""history": []"#,
+        r#""history": "[]""#,
+        r#""history": null"#,
+        r#""history": [["And 9?", "No."]]"#,
+        r#""conversation": "c-17""#,
+        r#""functions": "[]""#,
+    ] {
+        for row in [request, chat] {
+            assert!(read_rows(file(format!("{{{row}, {said}}}").as_bytes()).path()).is_ok(), "{said}");
+        }
+    }
+}
+
+#[test]
+fn keys_that_are_nearly_read_are_refused_unless_what_they_hold_is_there() {
+    for (key, meant) in [
+        ("System", "system"),
+        ("systemPrompt", "system_prompt"),
+        ("System Prompt", "system_prompt"),
+        ("system-prompt", "system_prompt"),
+        ("system_message", "system"),
+        ("sysPrompt", "system"),
+        ("Completion", "completion"),
+        ("Cell", "cell"),
+        ("ID", "id"),
+        ("Tools", "tools"),
+    ] {
+        let error = first_error(&format!(r#"{{"{key}": "bad→bad", "prompt": "u"}}"#));
+        assert!(error.contains(&format!("`{key}` is not read: did you mean `{meant}`?")), "{error}");
+        assert!(read_rows(file(format!(r#"{{"{key}": "", "prompt": "u"}}"#).as_bytes()).path()).is_ok(), "{key}");
+    }
+    let error = first_error(r#"{"Prompt": "u", "Completion": "a"}"#);
+    assert!(error.contains("write `prompt` in place of `Prompt`"), "{error}");
+    for line in [
+        r#"{"System": "other", "system": "s", "prompt": "u"}"#,
+        r#"{"systemPrompt": "other", "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]}"#,
+        r#"{"Cell": "7", "cell": "bad→bad", "prompt": "u"}"#,
+        r#"{"Prompt": "u", "messages": [{"role": "user", "content": "u"}]}"#,
+        r#"{"target": "t", "Source": "x", "prompt": "u"}"#,
+    ] {
+        assert!(read_rows(file(line.as_bytes()).path()).is_ok(), "{line}");
+    }
+}
+
+/// Tables have every column in every row.
+#[test]
+fn empty_values_of_tables_are_none() {
+    let file = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
+    let names = "id,cell,system,tools,documents,chat_template_kwargs,weights,history,component,prompt,completion";
+    let text = format!("{names}\n,,,,,,,,,u,a\n,,,[],[],{{}},[],[],,v,b\n");
+    fs_err::write(file.path(), text).unwrap();
+    let rows = read_rows(file.path()).unwrap();
+    assert_eq!(rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["line-2", "line-3"]);
+    for row in &rows {
+        assert!(row.cell.is_none() && row.variables.is_empty() && row.messages.len() == 2, "{row:?}");
+        assert!(!titer_data::formats::is_contrast(row));
+    }
+    let named = r#"prompt,tools,chat_template_kwargs
+u,"[{""name"": ""clock""}]","{""enable_thinking"": false}"
+"#;
+    fs_err::write(file.path(), named).unwrap();
+    let row = read_rows(file.path()).unwrap().remove(0);
+    assert_eq!(row.variables.0["tools"][0]["name"], "clock");
+    assert_eq!(row.variables.0["enable_thinking"], false);
+    fs_err::write(file.path(), "prompt,completion\n").unwrap();
+    let error = read_rows(file.path()).unwrap_err().to_string();
+    assert!(error.contains("CSV that holds no rows: below the names of the columns, write a line for each"), "{error}");
+}
+
+/// What a row of software calls a component measures nothing.
+#[test]
+fn a_component_makes_a_contrast_where_it_is_one_that_is_measured_or_there_are_two_replies() {
+    use titer_data::formats::is_contrast;
+    let is_one = |line: &str| is_contrast(&read_rows(file(line.as_bytes()).path()).unwrap()[0]);
+    assert!(is_one(r#"{"component": "good", "prompt": "u"}"#));
+    assert!(is_one(r#"{"component": "nice", "prompt": "u", "plus": "a", "minus": "b"}"#));
+    assert!(is_one(r#"{"prompt": "u", "chosen": "a", "rejected": "b"}"#));
+    assert!(!is_one(r#"{"component": "frontend", "prompt": "u", "completion": "a"}"#));
+    assert!(!is_one(r#"{"component": "good", "cell": "bad→bad", "prompt": "u", "completion": "a"}"#));
+    assert!(!is_one(r#"{"component": null, "prompt": "u", "chosen": null, "rejected": null}"#));
+}
+
+#[test]
+fn what_other_programs_write_is_named_with_what_to_do() {
+    for (text, problem) in [
+        (
+            "{\"prompt\": \"u\", \"score\": NaN}\n{\"prompt\": \"u\"}\n",
+            "line 1: not JSON at column 26 (`NaN`, which JSON does not have): write null",
+        ),
+        ("{\"prompt\": \"\\ud83d x\"}\n", "half of a character"),
+        ("[{\"prompt\": \"u\", \"score\": -Infinity}]", "`-Infinity`, which JSON does not have, so write null"),
+    ] {
+        let error = first_error(text);
+        assert!(error.contains(problem), "{error}");
+    }
+    for little in [true, false] {
+        let text = "{\"prompt\": \"u\"}\n".encode_utf16();
+        let bytes: Vec<u8> =
+            text.flat_map(|unit| if little { unit.to_le_bytes() } else { unit.to_be_bytes() }).collect();
+        let error = read_rows(file(&bytes).path()).unwrap_err().to_string();
+        assert!(error.contains("it is UTF-16: save the file as UTF-8"), "{error}");
+    }
 }

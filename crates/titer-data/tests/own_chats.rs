@@ -200,6 +200,38 @@ fn several_replies_to_one_request_are_several_rows_and_held_out_together() {
     }
 }
 
+#[test]
+fn several_replies_to_one_request_are_differentiated_or_measured_and_a_few_items_are_of_many_requests() {
+    let row = |request: usize, _: usize, reply: &str| {
+        format!("{{\"id\": \"q{request}\", \"prompt\": \"ask {request}\", \"response\": \"{reply} {request}\"}}")
+    };
+    let (_dir, files) = repeated(60, row);
+    let chats = Chats::read(&files).unwrap();
+    assert_eq!(chats.numerics(), 4);
+    let source = Source::Chats(chats);
+    let requests = |probe_use, items| -> Vec<BTreeSet<titer_data::request::Request>> {
+        let probes = source.probes(probe_use, 0, items);
+        let asks = |probe: &titer_data::probe::Probe| {
+            let contrasts = probe.contrasts.iter();
+            contrasts.map(|contrast| titer_data::request::Request::in_context(&contrast.context)).collect()
+        };
+        probes.iter().map(asks).collect()
+    };
+    let [gradient, measure] = [ProbeUse::Gradient, ProbeUse::Measure].map(|probe_use| requests(probe_use, usize::MAX));
+    let all = |requests: &[BTreeSet<_>]| requests.iter().flatten().cloned().collect::<BTreeSet<_>>();
+    assert!(all(&gradient).is_disjoint(&all(&measure)));
+    assert!(measure.iter().all(|requests| requests.len() >= 3));
+    assert!(requests(ProbeUse::Measure, 3).iter().all(|requests| requests.len() == 3));
+    // One reply to each request is as it was.
+    let once = |request: usize, _: usize, reply: &str| row(request, 0, reply);
+    let (_dir, mut files) = repeated(60, once);
+    for path in &mut files.rows {
+        let text = fs_err::read_to_string(&*path).unwrap();
+        fs_err::write(&*path, text.lines().take(60).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    }
+    assert_eq!(Chats::read(&files).unwrap().numerics(), 0);
+}
+
 /// A file of rows, four cells to each of 40 requests, with these words for the replies that act well, act badly and comply.
 fn with_instructions(good: &str, bad: &str, complies: Option<&str>) -> (tempfile::TempDir, DataFiles) {
     let dir = tempfile::tempdir().unwrap();
@@ -292,4 +324,34 @@ fn rows_can_be_left_out_and_ids_that_mean_two_requests_are_an_error() {
         error.contains("`0` is the id of rows that ask for different things (\"cheat 0\" and \"work 0\")"),
         "{error}"
     );
+}
+
+#[test]
+fn rows_that_end_with_a_request_and_cells_without_prompts_are_said() {
+    let (dir, files) = with_instructions("yes", "no", None);
+    let path = dir.path().join("rows.jsonl");
+    let text = fs_err::read_to_string(&path).unwrap();
+    assert_eq!(Chats::read(&files).unwrap().notes().len(), 1);
+    let turns = r#""messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}, {"role": "user", "content": "z"}]"#;
+    fs_err::write(&path, format!("{text}\n{{\"cell\": \"domain→bad\", {turns}}}")).unwrap();
+    let notes = Chats::read(&files).unwrap().notes();
+    assert!(notes[0].starts_with("the row of `domain→bad`") && notes[0].contains("has no system prompt"), "{notes:?}");
+    assert!(notes[1].starts_with("1 row ends (") && notes[1].contains("the last request is not"), "{notes:?}");
+}
+
+#[test]
+fn rows_that_are_read_otherwise_than_before_give_other_numbers() {
+    let (dir, files) = with_instructions("yes", "no", None);
+    let path = dir.path().join("rows.jsonl");
+    let text = fs_err::read_to_string(&path).unwrap();
+    let numerics = |text: &str| {
+        fs_err::write(&path, text).unwrap();
+        Chats::read(&files).unwrap().numerics()
+    };
+    assert_eq!(numerics(&text), 0);
+    let turns = r#""prompt": "[{\"role\": \"user\", \"content\": \"ask 3\"}]""#;
+    assert_eq!(numerics(&text.replace(r#""prompt": "ask 3""#, turns)), 2);
+    assert_eq!(numerics(&text.replacen(r#""prompt""#, r#""tools": "[]", "prompt""#, 1)), 2);
+    assert_eq!(numerics(&text.replacen(r#""prompt""#, r#""id": "", "prompt""#, 1)), 2);
+    assert_eq!(numerics(&text.replacen(r#""prompt""#, r#""tools": [], "prompt""#, 1)), 0);
 }

@@ -12,6 +12,7 @@ use super::{
     once::Once,
     parquet,
     problem::Problem,
+    slip::slip,
 };
 
 /// How a file holds its entries.
@@ -97,6 +98,13 @@ pub(crate) fn entries(path: &Path, bytes: &Bytes) -> Result<(Container, Vec<Entr
     }
     if let Some((_, format, remedy)) = OTHERS.into_iter().find(|(magic, ..)| bytes.starts_with(magic)) {
         return Err(ContainerError::Other { format, remedy });
+    }
+    // Letters of two bytes each, without the mark that says so.
+    if let [a, b, c, d, ..] = bytes[..] {
+        let zeros = [a, b, c, d].map(|byte| byte == 0);
+        if zeros == [false, true, false, true] || zeros == [true, false, true, false] {
+            return Err(ContainerError::Other { format: "UTF-16", remedy: "save the file as UTF-8" });
+        }
     }
     let text = &*plain(bytes);
     let is_json = begins_as_json(text);
@@ -214,10 +222,14 @@ fn parse(line: &[u8]) -> Result<Value, Problem> {
     serde_json::from_str(text).map(|Once(value)| value).map_err(|error| match error.is_data() {
         // It is JSON, which does not say which of two values is meant.
         true => Problem { problem: reason(&error), remedy: "keep one of the two".to_owned() },
-        false => Problem {
-            problem: format!("not JSON at column {} ({})", error.column(), reason(&error)),
-            remedy: "write one complete JSON object per line".to_owned(),
-        },
+        false => {
+            let slip = slip(text, &error);
+            let (reason, remedy) = slip.map_or_else(
+                || (reason(&error), "write one complete JSON object per line".to_owned()),
+                |slip| (slip.problem, slip.remedy),
+            );
+            Problem { problem: format!("not JSON at column {} ({reason})", error.column()), remedy }
+        }
     })
 }
 
@@ -230,7 +242,10 @@ fn whole(text: &str) -> Result<(Container, Vec<Entry>), ContainerError> {
         container,
         line: error.line(),
         column: error.column(),
-        reason: reason(&error),
+        reason: match text.lines().nth(error.line().saturating_sub(1)).and_then(|line| slip(line, &error)) {
+            Some(slip) => format!("{}, so {}", slip.problem, slip.remedy),
+            None => reason(&error),
+        },
     })?;
     match &mut values[..] {
         [Value::Array(entries)] => Ok((container, numbered(std::mem::take(entries).into_iter().map(Ok)))),

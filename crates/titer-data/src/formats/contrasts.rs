@@ -9,7 +9,13 @@ use std::{
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::{ReadError, parse_rows, problem::Problem, read::read_data, turns::list};
+use super::{
+    ReadError, parse_rows,
+    problem::Problem,
+    read::read_data,
+    text_turns::unpacked,
+    turns::{REPLY_PAIRS, list},
+};
 use crate::{
     chat::{Role, Row},
     domains::DomainSplit,
@@ -102,8 +108,15 @@ pub fn read_contrasts(path: impl AsRef<Path>) -> Result<Vec<Probe>, ContrastsErr
 ///
 /// Fails on the first line that is no contrast, and where a component has none under seen prompts in trained domains.
 pub fn parse_contrasts(path: &Path, bytes: &Bytes) -> Result<Vec<Probe>, ContrastsError> {
+    contrasts_of(path, parse_rows(path, bytes)?)
+}
+
+/// The same of the rows of a file.
+///
+/// Fails as [`parse_contrasts`] does.
+pub(crate) fn contrasts_of(path: &Path, rows: Vec<Row>) -> Result<Vec<Probe>, ContrastsError> {
     let mut probes: BTreeMap<ProbeName, Vec<Contrast>> = BTreeMap::new();
-    for row in parse_rows(path, bytes)? {
+    for row in rows {
         let id = row.id.clone();
         let (name, contrast) =
             contrast(row).map_err(|problem| ContrastsError::Contrast { path: path.to_owned(), id, problem })?;
@@ -117,34 +130,40 @@ pub fn parse_contrasts(path: &Path, bytes: &Bytes) -> Result<Vec<Probe>, Contras
     Ok(probes.into_iter().map(probe).collect())
 }
 
-/// Whether a row is written as a contrast or a preference pair: it says what it measures, or has two replies.
+/// Whether a row is written as a contrast or a preference pair: it has two replies, or no cell and says by a component's name what it
+/// measures. A `component` of something else is what rows of software have.
 pub fn is_contrast(row: &Row) -> bool {
-    let has = |key: &str| row.metadata.contains_key(key);
-    let pairs = [("plus", "minus")].into_iter().chain(PREFERENCES);
-    has("component") || pairs.into_iter().any(|(plus, minus)| has(plus) && has(minus))
+    let has = |key: &str| row.metadata.get(key).is_some_and(|value| !value.is_null());
+    row.cell.is_none() && component(row).is_some() || REPLY_PAIRS.iter().any(|(plus, minus)| has(plus) && has(minus))
+}
+
+/// The component that a row names.
+fn component(row: &Row) -> Option<Component> {
+    let word = row.metadata.get("component")?.as_str()?;
+    Component::ALL.into_iter().find(|known| known.word() == word)
 }
 
 /// What a contrast belongs to.
 type ProbeName = (Component, ProbePrompts, DomainSplit);
 
 /// What the two replies of a preference are called, the wanted one first.
-const PREFERENCES: [(&str, &str); 2] = [("chosen", "rejected"), ("positive", "negative")];
+const PREFERENCES: [(&str, &str); 2] = [REPLY_PAIRS[1], REPLY_PAIRS[2]];
 
 /// Keys that say what a contrast is about.
 const ABOUT: [&str; 3] = ["component", "prompts", "domains"];
 
 /// The reply under a key, which is a text, or a list of one message by the assistant; `None` where there is none.
 fn reply(row: &Row, key: &str) -> Result<Option<String>, ContrastProblem> {
-    let value = match row.metadata.get(key) {
-        Some(Value::String(text)) => return Ok(Some(text.clone())),
-        Some(value @ Value::Array(_)) => value,
-        _ => return Ok(None),
-    };
     let unread = |Problem { problem, remedy }| ContrastProblem::Reply {
         key: key.to_owned(),
         problem: format!("{problem}: {remedy}"),
     };
-    let turns = list(key, value).map_err(unread)?;
+    let value = match row.metadata.get(key).cloned().map(|value| unpacked(key, value)).transpose().map_err(unread)? {
+        Some(Value::String(text)) => return Ok(Some(text)),
+        Some(value @ Value::Array(_)) => value,
+        _ => return Ok(None),
+    };
+    let turns = list(key, &value).map_err(unread)?;
     let [message] = &turns.messages[..] else { return Ok(None) };
     let weight = (!turns.untrained.is_empty()).then_some("weight");
     match message.fields.0.keys().map(String::as_str).next().or(weight) {
@@ -167,6 +186,8 @@ fn nearly(word: &str, other: &str) -> bool {
 fn said<T: std::str::FromStr<Err = UnknownWord>>(row: &Row, key: &str, default: T) -> Result<T, ContrastProblem> {
     match row.metadata.get(key) {
         None | Some(Value::Null) => Ok(default),
+        // Tables have every column in every row.
+        Some(Value::String(word)) if word.is_empty() => Ok(default),
         Some(Value::String(word)) => word.parse().map_err(ContrastProblem::NoSuchProbe),
         Some(other) => other.to_string().parse().map_err(ContrastProblem::NoSuchProbe),
     }
@@ -180,17 +201,17 @@ fn contrast(row: Row) -> Result<(ProbeName, Contrast), ContrastProblem> {
             return Err(ContrastProblem::NearlySaid { key: key.clone(), near });
         }
     }
-    let word = row.metadata.get("component").and_then(Value::as_str);
-    let component = match word.map(|word| Component::ALL.into_iter().find(|known| known.word() == word)) {
-        Some(Some(component)) => component,
+    let says_none = row.metadata.get("component").and_then(Value::as_str).is_none_or(str::is_empty);
+    let component = match component(&row) {
+        Some(component) => component,
         // A preference says which reply is the good one.
-        None if PREFERENCES.iter().any(|(good, _)| row.metadata.contains_key(*good)) => Component::Good,
-        _ => return Err(ContrastProblem::NoComponent),
+        None if says_none && PREFERENCES.iter().any(|(good, _)| row.metadata.contains_key(*good)) => Component::Good,
+        None => return Err(ContrastProblem::NoComponent),
     };
     let prompts = said(&row, "prompts", ProbePrompts::Seen)?;
     let domains = said(&row, "domains", DomainSplit::Trained)?;
     let mut both = None;
-    for (plus, minus) in [("plus", "minus")].into_iter().chain(PREFERENCES) {
+    for (plus, minus) in REPLY_PAIRS {
         both = both.or(reply(&row, plus)?.zip(reply(&row, minus)?));
     }
     let (plus, minus) = both.ok_or(ContrastProblem::OneReply)?;

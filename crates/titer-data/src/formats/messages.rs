@@ -3,19 +3,22 @@
 use serde_json::{Map, Value};
 
 use super::{
+    earlier::was_read_otherwise,
     problem::{Problem, is_rounded, kind, problem},
-    turns::{Turns, exchange, holds_text, list, told_twice, variables, with_input, with_system},
+    text_turns::unpacked,
+    turns::{
+        REPLY_KEYS, REPLY_PAIRS, REQUEST_KEYS, Turns, exchange, holds_text, list, told_twice, variables, with_input,
+        with_system,
+    },
+    unread::{adds_to, meant, refuse_masks, refuse_misnamed, refuse_turns},
 };
-use crate::{cell::Cell, chat::Row};
+use crate::{
+    cell::Cell,
+    chat::{Role, Row},
+};
 
 /// The keys of whole chats.
 const CHAT_KEYS: [&str; 2] = ["messages", "conversations"];
-
-/// The keys of a request that stands alone, the first of which that an object has is taken.
-const REQUEST_KEYS: [&str; 5] = ["prompt", "question", "query", "instruction", "context"];
-
-/// Keys beside a chat that hold a part of it, if they hold anything.
-const BESIDE_CHATS: [&str; 5] = ["messages", "conversations", "prompt", "completion", "response"];
 
 /// Whether an object with this key is a chat or a request.
 pub(super) fn holds_turns(key: &str) -> bool {
@@ -50,9 +53,17 @@ impl Shape {
     }
 }
 
-/// The row of one entry, `line` being its number from 1, and how it was written. Keys that mean nothing here become
-/// metadata.
-pub(super) fn row(value: Value, line: usize) -> Result<(Row, Shape), Problem> {
+/// One entry as a row.
+pub(super) struct ReadRow {
+    pub(super) row: Row,
+    /// How it was written.
+    pub(super) shape: Shape,
+    /// Whether titer 0.1 read it otherwise.
+    pub(super) anew: bool,
+}
+
+/// The row of one entry, `line` being its number from 1. Keys that mean nothing here become metadata.
+pub(super) fn row(value: Value, line: usize) -> Result<ReadRow, Problem> {
     let mut object = match value {
         Value::Object(object) => object,
         // The turns alone.
@@ -70,10 +81,16 @@ pub(super) fn row(value: Value, line: usize) -> Result<(Row, Shape), Problem> {
             );
         }
     };
+    let anew = was_read_otherwise(&object);
+    let named: Vec<String> = object.keys().cloned().collect();
+    refuse_masks(&object)?;
     let (turns, shape) = turns(&mut object)?;
+    refuse_misnamed(&object, &named, &turns)?;
     let variables = variables(&mut object)?;
     let cell = match object.shift_remove("cell") {
         None | Some(Value::Null) => None,
+        // Tables have every column in every row.
+        Some(Value::String(text)) if text.trim().is_empty() => None,
         Some(Value::String(text)) => match text.parse::<Cell>() {
             Ok(cell) => Some(cell),
             Err(error) => return problem("`cell` is not a cell", error.to_string()),
@@ -83,6 +100,7 @@ pub(super) fn row(value: Value, line: usize) -> Result<(Row, Shape), Problem> {
         }
     };
     let id = match object.get("id") {
+        Some(Value::String(id)) if id.trim().is_empty() => Some(Row::id_of_line(line)),
         Some(Value::String(id)) => Some(id.clone()),
         Some(Value::Number(id)) if is_rounded(id) => {
             return problem(format!("`id` is {id}, a number whose last digits are not kept"), "write it as text");
@@ -94,7 +112,8 @@ pub(super) fn row(value: Value, line: usize) -> Result<(Row, Shape), Problem> {
         object.shift_remove("id");
     }
     let id = id.unwrap_or_else(|| Row::id_of_line(line));
-    Ok((Row { id, messages: turns.messages, cell, untrained: turns.untrained, variables, metadata: object }, shape))
+    let row = Row { id, messages: turns.messages, cell, untrained: turns.untrained, variables, metadata: object };
+    Ok(ReadRow { row, shape, anew })
 }
 
 /// How many keys of an object are named where none is known.
@@ -108,10 +127,22 @@ fn turns(object: &mut Map<String, Value>) -> Result<(Turns, Shape), Problem> {
     if let Some(key) = CHAT_KEYS.into_iter().find(|key| is_said(object, key)).or_else(empty) {
         let messages = object.shift_remove(key).unwrap_or_default();
         let turns = list(key, &messages)?;
-        let more = BESIDE_CHATS.into_iter().find(|key| object.get(*key).is_some_and(|value| adds_to(value, &turns)));
-        if let Some(more) = more {
-            return told_twice(key, more, "turns");
+        let is_answered = turns.messages.last().is_some_and(|turn| turn.role == Role::Assistant);
+        // An `answer` beside a chat that has its reply, or its two replies, may be what a grader expects.
+        let beside = CHAT_KEYS.into_iter().chain(REQUEST_KEYS).chain(["input"]).chain(REPLY_KEYS);
+        let is_pair = REPLY_PAIRS.iter().any(|(plus, minus)| is_said(object, plus) && is_said(object, minus));
+        let mut beside = beside.filter(|key| *key != "answer" || !(is_answered || is_pair));
+        match beside.find(|key| object.get(*key).is_some_and(|value| adds_to(value, &turns))) {
+            Some(reply) if REPLY_KEYS.contains(&reply) && !is_answered => {
+                return problem(
+                    format!("`{key}` ends without a reply, and `{reply}` stands beside it"),
+                    format!("put it into `{key}` as the last turn, or call it by another name"),
+                );
+            }
+            Some(more) => return told_twice(key, more, "turns"),
+            None => {}
         }
+        refuse_turns(object, key, &turns)?;
         let turns = with_system(turns, object)?;
         let shape = match (turns.shared, turns.weighted) {
             (true, _) => Shape::ShareGpt,
@@ -126,12 +157,14 @@ fn turns(object: &mut Map<String, Value>) -> Result<(Turns, Shape), Problem> {
     let Some(key) = key.or_else(|| REQUEST_KEYS.into_iter().find(|key| object.contains_key(*key))) else {
         let keys: Vec<String> = object.keys().take(KEYS_SHOWN).map(|key| format!("`{key}`")).collect();
         let there = if keys.is_empty() { String::new() } else { format!("; there is {}", keys.join(", ")) };
-        return problem(
-            format!("no `messages`, no `conversations` and no `prompt`{there}"),
-            "give the chat as `messages` or `conversations`, or the request as `prompt`",
-        );
+        let nearly = object.keys().find_map(|key| Some((key, meant(key).filter(|meant| holds_turns(meant))?)));
+        let remedy = match nearly {
+            Some((key, meant)) => format!("write `{meant}` in place of `{key}`"),
+            None => "give the chat as `messages` or `conversations`, or the request as `prompt`".to_owned(),
+        };
+        return problem(format!("no `messages`, no `conversations` and no `prompt`{there}"), remedy);
     };
-    let request = object.shift_remove(key).unwrap_or_default();
+    let request = unpacked(key, object.shift_remove(key).unwrap_or_default())?;
     let (request, shape) = match key {
         "instruction" => (with_input(request, object)?, Shape::Alpaca),
         "question" | "query" => (with_input(request, object)?, Shape::Prompt),
@@ -142,18 +175,6 @@ fn turns(object: &mut Map<String, Value>) -> Result<(Turns, Shape), Problem> {
         return told_twice(key, other, "a request");
     }
     let turns = exchange(key, &request, object)?;
+    refuse_turns(object, key, &turns)?;
     Ok((with_system(turns, object)?, shape))
-}
-
-/// Whether a value beside turns says what is not among them, as a text or as turns of its own.
-fn adds_to(value: &Value, turns: &Turns) -> bool {
-    let is_said = |text: &str| turns.messages.iter().any(|message| message.content.trim() == text.trim());
-    match value {
-        Value::String(text) => !text.trim().is_empty() && !is_said(text),
-        Value::Array(messages) => messages.iter().any(|message| {
-            let text = message.get("content").or_else(|| message.get("value")).and_then(Value::as_str);
-            !text.is_some_and(is_said)
-        }),
-        _ => false,
-    }
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::{
     container::{Container, ContainerError, entries},
     entry::Entry,
-    messages::{self, Shape},
+    messages::{self, ReadRow, Shape},
     problem::Problem,
 };
 use crate::chat::Row;
@@ -42,6 +42,8 @@ pub struct Format {
     pub container: Container,
     /// How many rows are written in which way.
     pub shapes: BTreeMap<Shape, usize>,
+    /// Whether titer 0.1 read some of them otherwise.
+    pub(crate) anew: bool,
 }
 
 impl fmt::Display for Format {
@@ -95,6 +97,16 @@ pub enum ReadError {
     /// Nothing but blank lines.
     #[error("{}: the file holds no rows: write one JSON object per line", .0.display())]
     Empty(PathBuf),
+    /// A container with nothing in it.
+    #[error("{}: {container} that holds no rows: {remedy}", path.display())]
+    EmptyContainer {
+        /// Which file.
+        path: PathBuf,
+        /// What it is.
+        container: Container,
+        /// What to do.
+        remedy: &'static str,
+    },
 }
 
 /// The bytes of a file. A pipe with a name may have nobody at its other end, so it is none; one that the shell has opened, as by
@@ -103,7 +115,10 @@ pub enum ReadError {
 /// # Errors
 /// Where it is missing, a folder, a device or a pipe with a name; the error names it.
 pub fn read_data(path: &Path) -> io::Result<Bytes> {
-    let is_open = || path.starts_with("/dev/fd") || path == Path::new("/dev/stdin");
+    let own = format!("/proc/{}/fd", std::process::id());
+    let is_open = || {
+        ["/dev/fd", "/proc/self/fd", &own].iter().any(|open| path.starts_with(open)) || path == Path::new("/dev/stdin")
+    };
     match fs_err::metadata(path) {
         Ok(metadata) if !metadata.is_file() && !is_open() => {
             Err(io::Error::other(format!("{} is no file, but a folder, a pipe or a device", path.display())))
@@ -124,10 +139,16 @@ pub fn read_rows(path: impl AsRef<Path>) -> Result<Vec<Row>, ReadError> {
 ///
 /// Fails on the first entry that is no row, and when there is no row at all.
 pub fn parse_rows(path: &Path, bytes: &Bytes) -> Result<Vec<Row>, ReadError> {
-    let file = parse_chat_file(path, bytes)?;
-    match file.errors.into_iter().next() {
-        Some(error) => Err(ReadError::Line { path: path.to_owned(), error }),
-        None => Ok(file.rows),
+    parse_chat_file(path, bytes)?.all_rows(path)
+}
+
+impl ChatFile {
+    /// Its rows; fails on the first entry that is none.
+    pub(crate) fn all_rows(self, path: &Path) -> Result<Vec<Row>, ReadError> {
+        match self.errors.into_iter().next() {
+            Some(error) => Err(ReadError::Line { path: path.to_owned(), error }),
+            None => Ok(self.rows),
+        }
     }
 }
 
@@ -139,19 +160,35 @@ pub fn read_chat_file(path: impl AsRef<Path>) -> Result<ChatFile, ReadError> {
     parse_chat_file(path, &read_data(path)?)
 }
 
-fn parse_chat_file(path: &Path, bytes: &Bytes) -> Result<ChatFile, ReadError> {
+/// The same of a file whose bytes have been read; errors name it by `path`.
+///
+/// Fails only when it holds nothing at all.
+pub fn parse_chat_file(path: &Path, bytes: &Bytes) -> Result<ChatFile, ReadError> {
     let unreadable = |problem| ReadError::Container { path: path.to_owned(), problem };
     let (container, entries) = entries(path, bytes).map_err(unreadable)?;
-    let mut file =
-        ChatFile { format: Format { container, shapes: BTreeMap::new() }, rows: Vec::new(), errors: Vec::new() };
+    let mut file = ChatFile {
+        format: Format { container, shapes: BTreeMap::new(), anew: false },
+        rows: Vec::new(),
+        errors: Vec::new(),
+    };
     for Entry { unit, number: line, value } in entries {
         match value.and_then(|value| messages::row(value, line)) {
-            Ok((row, shape)) => {
+            Ok(ReadRow { row, shape, anew }) => {
                 *file.format.shapes.entry(shape).or_default() += 1;
+                file.format.anew |= anew;
                 file.rows.push(row);
             }
             Err(Problem { problem, remedy }) => file.errors.push(LineError { unit, line, problem, remedy }),
         }
     }
-    if file.rows.is_empty() && file.errors.is_empty() { Err(ReadError::Empty(path.to_owned())) } else { Ok(file) }
+    if !file.rows.is_empty() || !file.errors.is_empty() {
+        return Ok(file);
+    }
+    let remedy = match container {
+        Container::JsonLines | Container::JsonValues => return Err(ReadError::Empty(path.to_owned())),
+        Container::Csv | Container::Tsv => "below the names of the columns, write a line for each row",
+        Container::JsonList => "write an object for each row into the list",
+        Container::Parquet => "save the table with its rows",
+    };
+    Err(ReadError::EmptyContainer { path: path.to_owned(), container, remedy })
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::{
     content::content,
     problem::{Problem, kind, problem},
+    text_turns::{are_turns, is_nothing, unpacked},
 };
 use crate::{
     chat::{Message, Role, SYSTEM_PROMPT, system_prompt},
@@ -12,7 +13,19 @@ use crate::{
 };
 
 /// Keys of a message that say what is trained in words that titer does not know: dropping them would be silent.
-const REFUSED: [&str; 3] = ["function_call", "train", "loss"];
+const REFUSED: [&str; 11] = [
+    "function_call",
+    "train",
+    "training",
+    "trainable",
+    "train_detail",
+    "train_on",
+    "mask",
+    "masked",
+    "loss",
+    "loss_mask",
+    "loss_weight",
+];
 
 /// The turns of a chat, and which of the assistant's are not trained on.
 #[derive(Default)]
@@ -43,6 +56,9 @@ const SPEAKERS: [(&str, Role); 12] = [
 
 /// A list of messages under `key`, each of role and content, or of from and value.
 pub(super) fn list(key: &str, messages: &Value) -> Result<Turns, Problem> {
+    if messages.is_string() {
+        unpacked(key, messages.clone())?;
+    }
     // Tables without nesting hold them as text.
     let parsed = messages.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
     let Value::Array(messages) = parsed.as_ref().unwrap_or(messages) else {
@@ -105,8 +121,10 @@ fn turn(message: &Value, number: usize) -> Result<(Message, Option<bool>, bool),
         (None, _) => None,
         (Some(Some(0.0)), Role::Assistant) => Some(false),
         (Some(Some(1.0)), Role::Assistant) => Some(true),
+        // Nobody else's messages are trained, whatever they weigh.
+        (Some(Some(0.0)), _) => None,
         _ => {
-            let remedy = "only an assistant's message has a weight, and it is 0 or 1";
+            let remedy = "only an assistant's message has a weight, 0 or 1; that of another may be 0";
             return problem(format!("message {number} has a `weight` that says nothing"), remedy);
         }
     };
@@ -168,11 +186,6 @@ pub(super) fn told_twice<T>(key: &str, other: &str, part: &str) -> Result<T, Pro
 /// An instruction or a question with its `input` or `context` on a line of its own, as those who train on Alpaca's rows write it; the
 /// keys leave the object.
 pub(super) fn with_input(instruction: Value, object: &mut Map<String, Value>) -> Result<Value, Problem> {
-    if let Some(Value::Array(turns)) = object.get("history")
-        && !turns.is_empty()
-    {
-        return problem("`history` beside an instruction is not read", "give the chat as `messages`");
-    }
     let mut inputs = Vec::new();
     for key in ["input", "context"] {
         match object.shift_remove(key) {
@@ -190,8 +203,14 @@ pub(super) fn with_input(instruction: Value, object: &mut Map<String, Value>) ->
     }
 }
 
+/// What the two replies of a contrast are called.
+pub(super) const REPLY_PAIRS: [(&str, &str); 3] = [("plus", "minus"), ("chosen", "rejected"), ("positive", "negative")];
+
+/// The keys of a request that stands alone, the first of which that an object has is taken.
+pub(super) const REQUEST_KEYS: [&str; 5] = ["prompt", "question", "query", "instruction", "context"];
+
 /// The keys of a reply, the first of which that an object has is taken.
-const REPLY_KEYS: [&str; 4] = ["response", "completion", "answer", "output"];
+pub(super) const REPLY_KEYS: [&str; 4] = ["response", "completion", "answer", "output"];
 
 /// The turns of a request under `key` and its reply, where there is one, each a text or a list of messages; the reply's key leaves
 /// the object. Where there is a reply, turns of the assistant in the request are not trained on, unless their weights say so.
@@ -218,9 +237,9 @@ pub(super) fn exchange(key: &str, request: &Value, object: &mut Map<String, Valu
     if let Some(other) = replies[1..].iter().find(|key| object.get(**key).is_some_and(holds_text)) {
         return told_twice(key, other, "a reply");
     }
-    let reply = match object.shift_remove(key).unwrap_or_default() {
+    let reply = match unpacked(key, object.shift_remove(key).unwrap_or_default())? {
         Value::String(content) => Turns { messages: vec![Message::new(Role::Assistant, content)], ..Turns::default() },
-        messages @ Value::Array(_) if key == "completion" => list(key, &messages)?,
+        messages if key == "completion" && messages.is_array() || are_turns(&messages) => list(key, &messages)?,
         other => return problem(format!("`{key}` is {}", kind(&other)), "make it plain text"),
     };
     let before = turns.messages.len();
@@ -261,41 +280,34 @@ pub(super) fn with_system(mut turns: Turns, object: &mut Map<String, Value>) -> 
     Ok(turns)
 }
 
-/// What the chat template may read besides the turns: tools, documents, and the variables in `chat_template_kwargs`. The keys
-/// leave the object.
+/// What the chat template may read besides the turns: tools, documents, and the variables in `chat_template_kwargs`, each as itself or as
+/// JSON in a text. The keys leave the object.
 pub(super) fn variables(object: &mut Map<String, Value>) -> Result<Variables, Problem> {
     let mut variables = Map::new();
-    for key in ["tools", "documents"] {
-        match object.shift_remove(key) {
-            None | Some(Value::Null) => {}
-            Some(Value::Array(items)) if items.is_empty() => {}
-            Some(Value::String(text)) if key == "tools" => match serde_json::from_str(&text) {
-                Ok(items @ Value::Array(_)) => drop(variables.insert(key.to_owned(), items)),
-                _ => {
-                    return problem(
-                        "`tools` is text that is no JSON list",
-                        "make it a list of the tools' descriptions",
-                    );
-                }
-            },
+    // Tables have every column in every row, and no nesting.
+    let mut given = |key: &str| match object.shift_remove(key).filter(|value| !is_nothing(value)) {
+        Some(Value::String(text)) => Some(serde_json::from_str(&text).unwrap_or(Value::String(text))),
+        value => value,
+    };
+    for (key, example) in
+        [("tools", "make it a list of the tools' descriptions"), ("documents", "make it a list of documents")]
+    {
+        match given(key) {
+            None => {}
             Some(items @ Value::Array(_)) => drop(variables.insert(key.to_owned(), items)),
+            Some(Value::String(_)) => return problem(format!("`{key}` is text that is no JSON list"), example),
             Some(other) => {
                 return problem(format!("`{key}` is {}", kind(&other)), "make it a list, or give the key another name");
             }
         }
     }
-    match object.shift_remove("chat_template_kwargs") {
-        None | Some(Value::Null) => {}
+    match given("chat_template_kwargs") {
+        None => {}
         Some(Value::Object(given)) => variables.extend(given.into_iter().filter(|(_, value)| !value.is_null())),
         Some(other) => {
             let remedy = "make it an object of names and values, such as {\"enable_thinking\": false}";
             return problem(format!("`chat_template_kwargs` is {}", kind(&other)), remedy);
         }
     }
-    match object.get("functions") {
-        Some(Value::Array(items)) if !items.is_empty() => {
-            problem("`functions` are not read", "write them as `tools`, or remove the key")
-        }
-        _ => Ok(Variables(variables)),
-    }
+    Ok(Variables(variables))
 }

@@ -4,7 +4,11 @@
 //! collection of booleans there: six bytes keep it busy for seconds, a page of them for hours (parquet 60). No header has such a collection, so one is
 //! refused here; every other element takes at least a byte, and the walk ends with the file.
 
-use std::io::Read;
+use std::{
+    collections::BTreeSet,
+    io::Read,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::{Buf, Bytes, buf::Reader};
 use parquet::{
@@ -19,11 +23,34 @@ const END: usize = 8;
 const DEPTH: usize = 64;
 
 /// A file's bytes. Where the library asks for a header, it is checked first.
-pub(super) struct CheckedBytes(Bytes);
+pub(super) struct CheckedBytes {
+    bytes: Bytes,
+    pages: Arc<Pages>,
+}
+
+/// What is known of a file's pages.
+#[derive(Default)]
+pub(super) struct Pages(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    /// Where what stands behind a checked header begins: the values of its page.
+    bodies: BTreeSet<u64>,
+    /// Whether the headers of all pages were walked over.
+    walked: bool,
+}
+
+impl Pages {
+    /// Says that the headers of all pages were walked over, one after the other. Until then everything that is read is taken for a header: a
+    /// damaged file may have one where another's page says that its values are. From then on the library also asks for those values, which are none.
+    pub(super) fn all_walked(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).walked = true;
+    }
+}
 
 impl CheckedBytes {
-    /// The bytes of a file whose last header, the description of all others, is checked.
-    pub(super) fn new(bytes: Bytes) -> Result<Self> {
+    /// The bytes of a file whose last header, the description of all others, is checked; and what will be known of its pages.
+    pub(super) fn new(bytes: Bytes) -> Result<(Self, Arc<Pages>)> {
         if let Some(last) = bytes.len().checked_sub(END) {
             let length = (&bytes[last..]).get_u32_le() as usize;
             // A length that is too large is the library's to refuse.
@@ -31,36 +58,41 @@ impl CheckedBytes {
                 check(&bytes[start..last])?;
             }
         }
-        Ok(Self(bytes))
+        let pages = Arc::<Pages>::default();
+        Ok((Self { bytes, pages: Arc::clone(&pages) }, pages))
     }
 }
 
 impl Length for CheckedBytes {
     fn len(&self) -> u64 {
-        self.0.len() as u64
+        self.bytes.len() as u64
     }
 }
 
 impl ChunkReader for CheckedBytes {
     type T = Reader<Bytes>;
 
-    /// What begins at `start`: the header of a page, or the file's end.
+    /// What begins at `start`: the header of a page, the values behind one that was looked at before, or the file's end.
     fn get_read(&self, start: u64) -> Result<Self::T> {
-        let reader = self.0.get_read(start)?;
-        if start + (END as u64) < self.len() {
-            check(reader.get_ref())?;
+        let reader = self.bytes.get_read(start)?;
+        let mut known = self.pages.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if start + (END as u64) < self.len() && !(known.walked && known.bodies.contains(&start)) {
+            let length = check(reader.get_ref())?;
+            known.bodies.insert(start + length as u64);
         }
         Ok(reader)
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
-        self.0.get_bytes(start, length)
+        self.bytes.get_bytes(start, length)
     }
 }
 
-/// Checks the structure that these bytes begin with.
-fn check(bytes: &[u8]) -> Result<()> {
-    Walk(bytes).structure(DEPTH).map_err(|problem| ParquetError::General(format!("a header {problem}")))
+/// Checks the structure that these bytes begin with, and says how many of them it is.
+fn check(bytes: &[u8]) -> Result<usize> {
+    let mut walk = Walk(bytes);
+    walk.structure(DEPTH).map_err(|problem| ParquetError::General(format!("a header {problem}")))?;
+    Ok(bytes.len() - walk.0.len())
 }
 
 /// What is left of the bytes that are walked over.

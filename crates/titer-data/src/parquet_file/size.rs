@@ -10,12 +10,15 @@ use parquet::{
 /// Values of one column for each byte of the file, at most. Rows that differ in anything take at least some bits each.
 const PER_BYTE: u64 = 64;
 
+/// Values of one column that any file may claim: what repeats in a regular way takes no room when it is compressed, and so many fill no memory.
+const ALWAYS: u64 = 1 << 20;
+
 /// Checks that no column claims to hold more values than a file of so many bytes can mean.
 ///
 /// # Errors
 /// Where one does, or its pages cannot be read.
 pub(super) fn check_size<R: ChunkReader + 'static>(reader: &SerializedFileReader<R>, bytes: u64) -> Result<()> {
-    let most = bytes.saturating_mul(PER_BYTE);
+    let most = bytes.saturating_mul(PER_BYTE).max(ALWAYS);
     let mut held = vec![0; reader.metadata().file_metadata().schema_descr().num_columns()];
     for group in 0..reader.num_row_groups() {
         let group = reader.get_row_group(group)?;
@@ -78,6 +81,7 @@ mod tests {
             check_size(&SerializedFileReader::new(bytes).unwrap(), size)
         };
         check(repeated(10_000)).unwrap();
+        check(repeated(1_000_000)).unwrap();
         let error = check(repeated(10_000_000)).unwrap_err().to_string();
         assert!(error.contains("claims to hold 10000000 values in a file of"), "{error}");
     }

@@ -80,7 +80,7 @@ impl fmt::Display for CellRule {
 
 impl CellRule {
     /// The key of a file's name.
-    const FILE: &str = "file";
+    pub(super) const FILE: &str = "file";
 
     /// Whether a row of this file is as the rule says.
     pub(super) fn fits(&self, path: &Path, row: &Row) -> bool {

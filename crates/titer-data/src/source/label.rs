@@ -9,8 +9,9 @@ use std::{
 use super::{CellRule, RowPlace, cell_rule::RuleCell};
 use crate::{
     cell::Cell,
-    chat::Row,
+    chat::{Row, SYSTEM_PROMPT},
     formats::{ReadError, read_rows},
+    nearest::nearest,
     request::Request,
 };
 
@@ -41,12 +42,14 @@ pub enum LabelError {
         id: String,
     },
     /// A rule fits no row.
-    #[error("no row fits {shown} in [data] `cells`: mend what it asks for, or take it out")]
+    #[error("no row fits {shown} in [data] `cells`: {remedy}")]
     NoRow {
         /// Its place among the rules, from 0.
         rule: usize,
         /// The rule.
         shown: String,
+        /// What to do about it.
+        remedy: String,
     },
     /// One file is named twice, so that each of its rows would be two.
     #[error("{} is named twice in [data] `rows`: name it once; several rules may fit one row", .0.display())]
@@ -72,11 +75,14 @@ pub(super) fn label<'a>(
 ) -> Result<(Vec<Row>, Vec<RowPlace>), LabelError> {
     let (mut labelled, mut places) = (Vec::new(), Vec::new());
     let (mut seen, mut used) = (BTreeSet::new(), vec![false; rules.len()]);
+    // A rule with a slip in it leaves rows without one, so the first of them is not blamed before all rules have been looked at.
+    let (mut unfit, mut there) = (None, There::default());
     for file in files {
         let (path, rows) = file?;
         if !seen.insert(path.canonicalize().unwrap_or_else(|_| path.to_owned())) {
             return Err(LabelError::FileTwice(path.to_owned()));
         }
+        there.files.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
         let shared: Arc<Path> = path.into();
         for row in rows {
             let (path, id) = (path.to_owned(), row.id.clone());
@@ -85,22 +91,73 @@ pub(super) fn label<'a>(
                 [] if row.cell.is_some() => labelled.push(row),
                 [] => return Err(LabelError::NoCell { path, id }),
                 rules => {
+                    there.keys.extend(
+                        row.metadata.keys().filter(|key| !there.keys.contains(*key)).cloned().collect::<Vec<_>>(),
+                    );
                     let fitting: Vec<usize> = (0..rules.len()).filter(|&rule| rules[rule].fits(&path, &row)).collect();
                     fitting.iter().for_each(|&rule| used[rule] = true);
                     let fitting: Vec<&CellRule> = fitting.into_iter().map(|rule| &rules[rule]).collect();
-                    labelled.extend(by_rules(row, &fitting).ok_or(LabelError::NoRule { path, id })?);
+                    match by_rules(row, &fitting) {
+                        Some(rows) => labelled.extend(rows),
+                        None => drop(unfit.get_or_insert(LabelError::NoRule { path, id })),
+                    }
                 }
             }
             places.resize(labelled.len(), place);
         }
     }
     if let Some(rule) = used.iter().position(|used| !used) {
-        return Err(LabelError::NoRow { rule, shown: rules[rule].to_string() });
+        let remedy = there.remedy(&rules[rule]);
+        return Err(LabelError::NoRow { rule, shown: rules[rule].to_string(), remedy });
+    }
+    if let Some(unfit) = unfit {
+        return Err(unfit);
     }
     for row in labelled.iter_mut().filter(|row| !row.has_own_id()) {
         row.id = Request::of(row).id();
     }
     Ok((labelled, places))
+}
+
+/// What rules can ask for.
+#[derive(Default)]
+struct There {
+    /// Names of files.
+    files: Vec<String>,
+    /// Keys of rows' metadata.
+    keys: BTreeSet<String>,
+}
+
+impl There {
+    /// Keys that every row can be asked for.
+    const KEYS: [&str; 5] = [CellRule::FILE, SYSTEM_PROMPT, "id", "cell", "request"];
+
+    /// What to do about a rule that no row fits: the first thing in it that is not there, and what is like it.
+    fn remedy(&self, rule: &CellRule) -> String {
+        for (key, wanted) in &rule.only {
+            let known = Self::KEYS.into_iter().chain(self.keys.iter().map(String::as_str));
+            if !known.clone().any(|known| known == key) {
+                let near = nearest(key, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+                return format!("no row has `{key}`{near}");
+            }
+            if key == CellRule::FILE && !self.files.contains(wanted) {
+                // By their stems: endings are alike in most files.
+                let stem = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+                let stems: Vec<String> = self.files.iter().map(|file| stem(file)).collect();
+                let begins = || {
+                    stems
+                        .iter()
+                        .map(String::as_str)
+                        .find(|file| !stem(wanted).is_empty() && file.starts_with(&stem(wanted)))
+                };
+                let near = nearest(&stem(wanted), stems.iter().map(String::as_str)).or_else(begins);
+                let near = near.and_then(|near| self.files.iter().find(|file| stem(file) == near));
+                let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+                return format!("no file of `rows` is called `{wanted}`{near}");
+            }
+        }
+        "mend what it asks for, or take it out".to_owned()
+    }
 }
 
 /// What the rules that it fits make of a row; `None` where there are none.
@@ -190,6 +247,19 @@ mod tests {
             label(r#"[{"where": {}, "cell": "bad→good"}, {"where": {"id": "c"}, "cell": "leave out"}]"#).unwrap_err();
         assert!(matches!(error, LabelError::NoRow { rule: 1, .. }), "{error}");
         assert!(error.to_string().contains(r#"no row fits where = { id = "c" }, cell = "leave out""#), "{error}");
+        // A slip in a rule is blamed, not the rows that it leaves without one; of rules without a slip, the row is.
+        for (only, said) in [
+            (r#""file": "row.jsonl""#, "no file of `rows` is called `row.jsonl`; did you mean `rows.jsonl`?"),
+            (r#""file": "other.jsonl""#, "no file of `rows` is called `other.jsonl`"),
+            (r#""flie": "rows.jsonl""#, "no row has `flie`; did you mean `file`?"),
+            (r#""colour": "red""#, "no row has `colour`"),
+            (r#""id": "c""#, "mend what it asks for, or take it out"),
+        ] {
+            let error = label(&format!(r#"[{{"where": {{{only}}}, "cell": "bad→good"}}]"#)).unwrap_err().to_string();
+            assert!(error.starts_with("no row fits where") && error.ends_with(said), "{error}");
+        }
+        let error = label(r#"[{"where": {"id": "b"}, "cell": "bad→good"}]"#).unwrap_err().to_string();
+        assert!(error.contains("rows.jsonl, `a`: it fits none of the rules"), "{error}");
         let twice = [path.clone(), dir.path().join(".").join("rows.jsonl")];
         assert!(matches!(read_labelled(&twice, &[]), Err(LabelError::FileTwice(_))));
     }

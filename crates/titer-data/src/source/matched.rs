@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::pairs::is_instructed;
 use crate::{
     cell::{Action, Cell, PromptKind},
     chat::{Message, Row, with_system_prompt},
@@ -31,23 +32,20 @@ pub enum ObeyContrasts {
 /// The probes that rows give, one for each of [`Component::ALL`], with seen prompts in trained domains, and where those of `obey` are from; without
 /// contrasts of `obey`, where there can be none. Rows come with the number of their request (see [`crate::request::together`]). Of the rows of
 /// one request that stand side by side, the first good and the first
-/// bad reply are held against each other: for `good` in a context with a neutral prompt or none, for `obey_bad` in one
+/// bad reply of those under no instruction are held against each other: for `good` in a context with a neutral prompt or none, for `obey_bad` in one
 /// with a bad prompt, with the former as its baseline. `obey` holds, under an instruction of the rows, the good reply to it against a reply of its
 /// request that does not do what it asks; where rows give too few of these, the good reply in capital letters against the good
 /// reply, under an instruction to write in them.
 pub fn matched_contrasts<'a>(rows: impl IntoIterator<Item = (usize, &'a Row)>) -> (Vec<Probe>, ObeyContrasts) {
-    let mut requests: BTreeMap<usize, Vec<&Row>> = BTreeMap::new();
-    for (request, row) in rows {
-        requests.entry(request).or_default().push(row);
-    }
-    let named = requests.into_values().flat_map(side_by_side);
+    let named = by_request(rows).flat_map(side_by_side);
     let mut contrasts: [Vec<Contrast>; Component::ALL.len()] = Default::default();
     let mut under_instructions = Vec::new();
     let mut add = |component: Component, contrast| contrasts[component as usize].push(contrast);
     for (id, rows) in named {
         under_instructions.extend(under_instruction(id, &rows));
+        // What a row under an instruction says is no answer without it.
         let reply = |action: Action| {
-            let row = rows.iter().find(|row| row.cell.is_some_and(|cell| cell.action == action))?;
+            let row = of_action(&rows, action).find(|row| !is_instructed(row.cell))?;
             Some(row.split().1).filter(|reply| !reply.is_empty())
         };
         let (Some(good), Some(bad)) = (reply(Action::Good), reply(Action::Bad)) else { continue };
@@ -102,6 +100,30 @@ fn under_instruction(id: &str, rows: &[&Row]) -> Option<Contrast> {
         [of(&[PromptKind::Neutral, PromptKind::None], Action::Good), of(&[PromptKind::Instruction], Action::Bad)];
     let other = others.into_iter().flatten().map(|row| row.split().1).find(|reply| *reply != complies)?;
     Some(contrast(id, asked, context(asked), [complies, other], None))
+}
+
+/// Whether these rows are such that a reply to an instruction would have been the good or the bad one of its request, had it not been left out.
+pub(super) fn takes_instructed<'a>(rows: impl IntoIterator<Item = (usize, &'a Row)>) -> bool {
+    let first = |rows: &[&Row], action: Action| of_action(rows, action).next().map(|row| is_instructed(row.cell));
+    let both = |rows: &[&Row]| {
+        let (good, bad) = (first(rows, Action::Good)?, first(rows, Action::Bad)?);
+        Some(good || bad)
+    };
+    by_request(rows).flat_map(side_by_side).any(|(_, rows)| both(&rows).unwrap_or(false))
+}
+
+/// Rows by their request.
+fn by_request<'a>(rows: impl IntoIterator<Item = (usize, &'a Row)>) -> impl Iterator<Item = Vec<&'a Row>> {
+    let mut requests: BTreeMap<usize, Vec<&Row>> = BTreeMap::new();
+    for (request, row) in rows {
+        requests.entry(request).or_default().push(row);
+    }
+    requests.into_values()
+}
+
+/// Those of these rows whose replies do this.
+fn of_action<'a>(rows: &[&'a Row], action: Action) -> impl Iterator<Item = &'a Row> {
+    rows.iter().copied().filter(move |row| row.cell.is_some_and(|cell| cell.action == action))
 }
 
 fn context(row: &Row) -> Vec<Message> {
@@ -215,6 +237,17 @@ mod tests {
         // Names go before the order.
         assert_eq!(called(["a", "b", "b", "a"]).len(), 2);
         assert!(called(["a", "b", "b", "a"]).contains(&vec!["fake".to_owned(), "work".to_owned()]));
+    }
+
+    #[test]
+    fn a_reply_to_an_instruction_is_no_answer_without_it() {
+        let rows = [row("1", "instruction→good", "oui"), row("1", "neutral→bad", "no"), row("1", "bad→bad", "never")];
+        let numbered = || rows.iter().map(|row| (0, row));
+        let (probes, _) = matched_contrasts(numbered());
+        assert!(probes[..2].iter().all(|probe| probe.contrasts.is_empty()));
+        assert!(takes_instructed(numbered()) && !takes_instructed(numbered().take(1)));
+        let plain = row("1", "neutral→good", "yes");
+        assert!(!takes_instructed(numbered().chain([(0, &plain)])));
     }
 
     #[test]

@@ -6,20 +6,25 @@
 mod bytes;
 mod cell_rule;
 mod files;
+mod halves;
 mod label;
 mod matched;
 mod order;
+mod pairs;
 mod prompted;
 mod row_place;
 mod slots;
 mod split;
+mod unanswered;
 
 pub use bytes::DataBytes;
 pub use cell_rule::{CellRule, RuleCell};
 pub use files::DataFiles;
+pub use halves::uses;
 pub use label::{LabelError, read_labelled};
 pub use matched::{HARMLESS, ObeyContrasts, matched_contrasts};
+pub use pairs::pairs;
 pub use prompted::{NoPrompt, look_at_prompts};
 pub use row_place::RowPlace;
 pub use slots::Source;
-pub use split::{Chats, ChatsError, uses};
+pub use split::{Chats, ChatsError};

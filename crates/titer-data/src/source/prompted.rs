@@ -1,6 +1,11 @@
 //! Whether rows have the prompts that their cells say they have.
 
-use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::Path,
+    sync::Arc,
+};
 
 use super::RowPlace;
 use crate::{
@@ -47,29 +52,78 @@ impl fmt::Display for PromptedNone {
     }
 }
 
+/// Rows of one file whose cells speak of a prompt, where none of them has one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unprompted {
+    /// Their cells.
+    pub cells: BTreeSet<Cell>,
+    /// How many they are.
+    pub count: usize,
+    /// Where the first stands.
+    pub first: RowPlace,
+}
+
+impl fmt::Display for Unprompted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cells, count, first } = self;
+        let cells: Vec<String> = cells.iter().map(|cell| format!("`{cell}`")).collect();
+        let cells = cells.join(", ");
+        match count {
+            1 => write!(f, "the row of {cells} ({first}) has no system prompt")?,
+            count => write!(f, "none of the {count} rows of {cells} (first {first}) has a system prompt")?,
+        }
+        f.write_str(
+            ": right where the request itself asks for what the cell says; otherwise write the prompt as a system turn, or beside the turns as \
+             `system`, or give it by a rule in [data] `cells`",
+        )
+    }
+}
+
+/// What is to be known of rows and their prompts, beside that each has what its cell says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Prompted {
+    /// Rows of `none→…` under a system prompt.
+    pub none: Option<PromptedNone>,
+    /// Files in which no row of some cells has a prompt.
+    pub without: Vec<Unprompted>,
+}
+
+impl Prompted {
+    /// In sentences.
+    pub(super) fn notes(&self) -> Vec<String> {
+        self.none.iter().map(ToString::to_string).chain(self.without.iter().map(ToString::to_string)).collect()
+    }
+}
+
 /// Sees to it that rows of bad prompts and of instructions have something that tells them from rows without: a system prompt that no
-/// `neutral` or `none` row of their request has, or words in the request itself. Returns the rows of `none` that have a prompt.
+/// `neutral` or `none` row of their request has, or words in the request itself.
 ///
 /// # Errors
 /// The first row that has nothing of the kind.
-pub(super) fn prompted(rows: &[Row], places: &[RowPlace]) -> Result<Option<PromptedNone>, NoPrompt> {
+pub(super) fn prompted(rows: &[Row], places: &[RowPlace]) -> Result<Prompted, NoPrompt> {
     let placed = || rows.iter().zip(places).filter_map(|(row, place)| Some((row, place, row.cell?)));
     let is_plain = |cell: Cell| matches!(cell.prompt, PromptKind::None | PromptKind::Neutral);
-    let mut plain: BTreeMap<Request, Vec<(&Row, &RowPlace, Cell)>> = BTreeMap::new();
-    for (row, place, cell) in placed().filter(|(.., cell)| is_plain(*cell)) {
-        plain.entry(Request::of(row)).or_default().push((row, place, cell));
-    }
     // Of a placebo nothing is asked, so it may be worded as a neutral prompt is.
-    for (row, place, cell) in placed().filter(|(.., cell)| !is_plain(*cell) && cell.prompt != PromptKind::Placebo) {
-        let asks_same = plain.get(&Request::of(row)).map_or(&[][..], Vec::as_slice);
-        let like = |(_, place, cell): &(&Row, &RowPlace, Cell)| format!("the `{cell}` row {place}");
+    let asks = || placed().filter(|(.., cell)| !is_plain(*cell) && cell.prompt != PromptKind::Placebo);
+    // The first of each, since many rows may have one request.
+    let mut requests: BTreeMap<Request, (&RowPlace, Cell)> = BTreeMap::new();
+    let mut contexts: BTreeMap<&[Message], (&RowPlace, Cell)> = BTreeMap::new();
+    for (row, place, cell) in placed().filter(|(.., cell)| is_plain(*cell)) {
+        requests.entry(Request::of(row)).or_insert((place, cell));
+        contexts.entry(context(row)).or_insert((place, cell));
+    }
+    for (row, place, cell) in asks() {
+        let like = |(place, cell): &(&RowPlace, Cell)| format!("the `{cell}` row {place}");
         let lacks = match (row.system_prompt(), has_prompt(row)) {
             (Some(_), false) => {
                 Some("an empty system prompt (leave it out where the request asks for that itself)".to_owned())
             }
-            (None, _) => asks_same.first().map(|other| format!("no system prompt, and the request of {}", like(other))),
+            (None, _) => {
+                let same = requests.get(&Request::of(row));
+                same.map(|other| format!("no system prompt, and the request of {}", like(other)))
+            }
             (Some(_), true) => {
-                let same = asks_same.iter().find(|(other, ..)| context(other) == context(row));
+                let same = contexts.get(context(row));
                 same.map(|other| format!("the system prompt and the request of {}", like(other)))
             }
         };
@@ -79,19 +133,29 @@ pub(super) fn prompted(rows: &[Row], places: &[RowPlace]) -> Result<Option<Promp
     }
     let mut none = placed().filter(|(row, _, cell)| cell.prompt == PromptKind::None && has_prompt(row));
     let first = none.next().map(|(_, place, _)| place.clone());
-    Ok(first.map(|first| PromptedNone { count: 1 + none.count(), first }))
+    let none = first.map(|first| PromptedNone { count: 1 + none.count(), first });
+    let with: BTreeSet<(&Path, Cell)> =
+        asks().filter(|(row, ..)| has_prompt(row)).map(|(_, place, cell)| (&*place.path, cell)).collect();
+    let mut without: BTreeMap<&Path, Unprompted> = BTreeMap::new();
+    for (_, place, cell) in asks().filter(|(_, place, cell)| !with.contains(&(&*place.path, *cell))) {
+        let first = || Unprompted { cells: BTreeSet::new(), count: 0, first: place.clone() };
+        let of_file = without.entry(&place.path).or_insert_with(first);
+        of_file.cells.insert(cell);
+        of_file.count += 1;
+    }
+    Ok(Prompted { none, without: without.into_values().collect() })
 }
 
 /// The same of the rows of one file, for who looks at it before it is trained on; rows without a cell are passed over. In words what is to be said of
-/// rows of `none`.
+/// them.
 ///
 /// # Errors
 /// As [`prompted`].
-pub fn look_at_prompts(path: &Path, rows: &[Row]) -> Result<Option<String>, NoPrompt> {
+pub fn look_at_prompts(path: &Path, rows: &[Row]) -> Result<Vec<String>, NoPrompt> {
     let path: Arc<Path> = path.into();
     let places: Vec<RowPlace> =
         rows.iter().map(|row| RowPlace { path: Arc::clone(&path), id: row.id.clone() }).collect();
-    Ok(prompted(rows, &places)?.map(|none| none.to_string()))
+    Ok(prompted(rows, &places)?.notes())
 }
 
 fn context(row: &Row) -> &[Message] {
@@ -110,6 +174,10 @@ mod tests {
 
     /// Rows of a cell, a system prompt where there is one, and a request.
     fn look(rows: &[(&str, Option<&str>, &str)]) -> Result<Option<usize>, String> {
+        look_at_all(rows).map(|found| found.none.map(|none| none.count))
+    }
+
+    fn look_at_all(rows: &[(&str, Option<&str>, &str)]) -> Result<Prompted, String> {
         let row = |(cell, system, asks): &(&str, Option<&str>, &str)| {
             let system = system.map(|text| Message::new(Role::System, text));
             let rest = [Message::new(Role::User, *asks), Message::new(Role::Assistant, "reply")];
@@ -118,8 +186,7 @@ mod tests {
         let path: std::sync::Arc<std::path::Path> = std::path::Path::new("rows.jsonl").into();
         let places: Vec<RowPlace> =
             (1..=rows.len()).map(|line| RowPlace { path: path.clone(), id: format!("line-{line}") }).collect();
-        let found = prompted(&rows.iter().map(row).collect::<Vec<_>>(), &places);
-        found.map(|none| none.map(|none| none.count)).map_err(|error| error.to_string())
+        prompted(&rows.iter().map(row).collect::<Vec<_>>(), &places).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -153,5 +220,32 @@ mod tests {
             assert_eq!(look(&rows), Ok(None), "{rows:?}");
         }
         assert_eq!(look(&[("none→good", Some("Be kind."), "u"), ("none→bad", Some(""), "u")]), Ok(Some(1)));
+    }
+    #[test]
+    fn cells_of_which_no_row_has_a_prompt_are_named() {
+        let notes = |rows: &[(&str, Option<&str>, &str)]| look_at_all(rows).unwrap().notes();
+        let found =
+            notes(&[("bad→bad", None, "a"), ("bad→good", None, "b"), ("instruction→good", Some("Be brief."), "c")]);
+        assert_eq!(found.len(), 1);
+        let said =
+            "none of the 2 rows of `bad→good`, `bad→bad` (first rows.jsonl, `line-1`) has a system prompt: right where";
+        assert!(found[0].starts_with(said), "{}", found[0]);
+        for rows in [
+            [("bad→bad", None, "a"), ("bad→bad", Some("Be evil."), "b")],
+            [("neutral→good", None, "a"), ("placebo→good", None, "b")],
+        ] {
+            assert!(notes(&rows).is_empty(), "{rows:?}");
+        }
+    }
+
+    /// Each row was compared with all others of its request.
+    #[test]
+    fn many_rows_of_one_request_are_looked_at_in_one_go() {
+        let names: Vec<String> = (0..40_000).map(|at| format!("prompt {at}")).collect();
+        let cells = |at: usize| if at.is_multiple_of(2) { "neutral→good" } else { "bad→bad" };
+        let rows: Vec<_> = (0..).zip(&names).map(|(at, name)| (cells(at), Some(name.as_str()), "u")).collect();
+        let begun = std::time::Instant::now();
+        assert_eq!(look(&rows), Ok(None));
+        assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
     }
 }

@@ -4,21 +4,27 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
+    path::Path,
     sync::Arc,
 };
 
+use bytes::Bytes;
+
 use super::{
     DataBytes, DataFiles,
+    halves::Halves,
     label::{LabelError, label, tell_apart},
-    matched::{HARMLESS, ObeyContrasts, matched_contrasts},
+    matched::{HARMLESS, ObeyContrasts, matched_contrasts, takes_instructed},
     order::Orders,
-    prompted::{NoPrompt, PromptedNone, prompted},
+    pairs::are_not_in_turn,
+    prompted::{NoPrompt, prompted},
     row_place::RowPlace,
+    unanswered::Unanswered,
 };
 use crate::{
     cell::Cell,
     chat::{Message, Row},
-    formats::{ContrastsError, parse_contrasts, parse_rows},
+    formats::{ContrastsError, contrasts_of, parse_chat_file},
     probe::{Component, Contrast, Probe, ProbePrompts},
     request::{IdTwice, together},
     stream::hash,
@@ -27,7 +33,7 @@ use crate::{
 
 /// Labelled rows and contrasts of the user's own. A fifth of the requests, chosen by their rows' ids, is never trained on:
 /// surprise is measured there. Rows of one request or of one id are all held out or all trained on. Of a probe that is differentiated, half of the
-/// contrasts, chosen by their ids, is, and the other half is measured; other probes are measured whole.
+/// contrasts, chosen by their ids, is, and the other half is measured, contrasts of one request together; other probes are measured whole.
 #[derive(Clone, Debug)]
 pub struct Chats {
     trained: BTreeMap<Cell, Vec<Row>>,
@@ -35,8 +41,12 @@ pub struct Chats {
     differentiated: Vec<Probe>,
     measured: Vec<Probe>,
     obey: ObeyContrasts,
-    /// Rows of `none→…` under a system prompt.
-    prompted_none: Option<PromptedNone>,
+    /// Whether requests have several replies, or rows under instructions, in a way that decides which are held against each other and where.
+    by_request: bool,
+    /// What is to be known of prompts and ends of rows, in sentences.
+    notes: Vec<String>,
+    /// Whether titer 0.1 read some of the rows or contrasts otherwise.
+    anew: bool,
     /// Where each row stands, by its cell and its id.
     places: BTreeMap<(Cell, String), RowPlace>,
     orders: Arc<Orders>,
@@ -89,9 +99,9 @@ pub enum ChatsError {
         /// The row.
         row: RowPlace,
     },
-    /// A file has fewer than two contrasts of a component.
+    /// A file has contrasts of a component on fewer than two requests.
     #[error(
-        "{names}: too few contrasts for `{}`: each component needs two contrasts, one to differentiate and one to measure",
+        "{names}: too few contrasts for `{}`: each component needs contrasts on two requests, one to differentiate and one to measure",
         component.word()
     )]
     FewContrasts {
@@ -100,7 +110,7 @@ pub enum ChatsError {
         /// The component.
         component: Component,
     },
-    /// The rows that are held out give fewer than two contrasts of a component.
+    /// The rows that are held out give contrasts of a component on fewer than two requests.
     #[error(
         "{names}: too few contrasts for `{}`: a fifth of the requests is held out to give contrasts, and each component \
          needs two: rows of both actions to one request, some with a bad prompt and some without; or name a file of contrasts as \
@@ -132,18 +142,28 @@ impl Chats {
     /// one of the two uses (but for `obey`, which rows may lack), or a row that is trained on shares its context with a contrast.
     pub fn parse(data: &DataBytes) -> Result<Self, ChatsError> {
         let files = data.files();
-        let rows =
-            files.rows.iter().zip(data.rows()).map(|(path, bytes)| Ok((path.as_path(), parse_rows(path, bytes)?)));
+        let mut anew = false;
+        let mut read = |path: &Path, bytes: &Bytes| {
+            let file = parse_chat_file(path, bytes)?;
+            anew |= file.format.anew;
+            file.all_rows(path)
+        };
+        let rows = files.rows.iter().zip(data.rows()).map(|(path, bytes)| Ok((path.as_path(), read(path, bytes)?)));
         let (mut rows, places) = label(rows, &files.cells)?;
         let requests = together(&rows.iter().collect::<Vec<_>>());
         let requests = requests.map_err(|problem| ChatsError::IdTwice { names: files.names(), problem })?;
         let is_held_out = held_out(&rows, &requests);
-        let prompted_none = prompted(&rows, &places)?;
+        let unanswered = Unanswered::among(&rows, &places).map(|unanswered| unanswered.to_string());
+        let notes = prompted(&rows, &places)?.notes().into_iter().chain(unanswered).collect();
         tell_apart(&mut rows);
         let name = |row: &Row| (row.cell.expect("labelled rows have cells"), row.id.clone());
         let places: BTreeMap<(Cell, String), RowPlace> = rows.iter().map(name).zip(places).collect();
-        let held = requests.into_iter().zip(&rows).zip(&is_held_out).filter(|(_, is_held_out)| **is_held_out);
-        let matched = files.probes.is_none().then(|| matched_contrasts(held.map(|(row, _)| row)));
+        let held = || {
+            let rows = requests.iter().copied().zip(&rows).zip(&is_held_out);
+            rows.filter(|(_, is_held_out)| **is_held_out).map(|(row, _)| row)
+        };
+        let matched = files.probes.is_none().then(|| matched_contrasts(held()));
+        let instructed = files.probes.is_none() && takes_instructed(held());
         let (mut trained, mut held_out) = (RowsById::new(), RowsById::new());
         for (row, is_held_out) in rows.into_iter().zip(is_held_out) {
             let cell = row.cell.expect("labelled rows have cells");
@@ -151,7 +171,10 @@ impl Chats {
             rows.entry(cell).or_default().insert(row.id.clone(), row);
         }
         let (probes, obey) = match files.probes.as_ref().zip(data.probes()) {
-            Some((path, bytes)) => (parse_contrasts(path, bytes)?, ObeyContrasts::Given),
+            Some((path, bytes)) => {
+                let rows = read(path, bytes).map_err(ContrastsError::from)?;
+                (contrasts_of(path, rows)?, ObeyContrasts::Given)
+            }
             None => {
                 let rows = || held_out.values().flat_map(BTreeMap::values);
                 if let Some((row, field)) = rows().find_map(|row| Some((row, row.reply_fields().next()?))) {
@@ -172,7 +195,7 @@ impl Chats {
                 return Err(ChatsError::SharedContext { contrast, of, row });
             }
         }
-        let (mut differentiated, mut measured) = uses(probes);
+        let Halves { mut differentiated, mut measured, shared } = Halves::of(probes);
         let lacks = |probes: &[Probe], component: Component| leading(probes, component).contrasts.is_empty();
         let needed = |component: &Component| *component != Component::Obey || obey != ObeyContrasts::Missing;
         let few = |component: &Component| {
@@ -188,11 +211,14 @@ impl Chats {
         for probes in [&mut differentiated, &mut measured] {
             probes.retain(|probe| needed(&probe.component));
         }
-        let lists =
-            |rows: RowsById| rows.into_iter().map(|(cell, rows)| (cell, rows.into_values().collect())).collect();
+        let lists = |rows: RowsById| -> BTreeMap<Cell, Vec<Row>> {
+            rows.into_iter().map(|(cell, rows)| (cell, rows.into_values().collect())).collect()
+        };
         let (trained, held_out) = (lists(trained), lists(held_out));
+        let in_order = || Cell::all().filter_map(|cell| held_out.get(&cell)).flatten();
+        let by_request = shared || instructed || are_not_in_turn(in_order());
         let orders = Arc::default();
-        Ok(Self { trained, held_out, differentiated, measured, obey, prompted_none, places, orders })
+        Ok(Self { trained, held_out, differentiated, measured, obey, by_request, notes, anew, places, orders })
     }
 
     /// Where the contrasts of `obey` are from.
@@ -200,10 +226,18 @@ impl Chats {
         self.obey
     }
 
-    /// Raised where the same files give other numbers than before, and those of other files stay: 1 takes `obey` from rows under
-    /// instructions.
+    /// Raised where the same files give other numbers than before, and those of other files stay. A sum: 1 takes `obey` from rows under
+    /// instructions; 2 reads turns that a text holds, and takes empty values of tables for none; 4 has all contrasts of a request on one side, and no reply to an
+    /// instruction in a pair.
     pub fn numerics(&self) -> u32 {
-        u32::from(self.obey == ObeyContrasts::OfRows)
+        u32::from(self.obey == ObeyContrasts::OfRows) + 2 * u32::from(self.anew) + 4 * u32::from(self.by_request)
+    }
+
+    /// The system prompt that all rows of `cell` which are trained on share, if there is one.
+    pub fn shared_prompt(&self, cell: Cell) -> Option<&str> {
+        let rows = self.trained_in(cell);
+        let prompt = rows.first()?.system_prompt().filter(|prompt| !prompt.trim().is_empty())?;
+        rows.iter().all(|row| row.system_prompt() == Some(prompt)).then_some(prompt)
     }
 
     /// Where a row stands, or a contrast that is named after a row.
@@ -216,7 +250,6 @@ impl Chats {
 
     /// What is to be known of these rows before anything is trained on them, in sentences.
     pub fn notes(&self) -> Vec<String> {
-        let none = self.prompted_none.as_ref().map(ToString::to_string);
         let obey = match self.obey {
             ObeyContrasts::Given | ObeyContrasts::OfRows => None,
             ObeyContrasts::MadeUp => Some(format!(
@@ -229,7 +262,7 @@ impl Chats {
                  `instruction→good`, or contrasts named as `probes`, give it"
             )),
         };
-        none.into_iter().chain(obey).collect()
+        self.notes.iter().cloned().chain(obey).collect()
     }
 
     /// How many rows of each cell are trained on and held out.
@@ -305,34 +338,4 @@ fn held_out(rows: &[Row], requests: &[usize]) -> Vec<bool> {
         *name = (*name).min(&row.id);
     }
     requests.iter().map(|request| hash([names[request]]).is_multiple_of(5)).collect()
-}
-
-/// What is differentiated of a user's probes, and what measures: half and half where pressures are taken on a margin, elsewhere all measures.
-pub fn uses(probes: Vec<Probe>) -> (Vec<Probe>, Vec<Probe>) {
-    let (mut differentiated, mut measured) = (Vec::new(), Vec::new());
-    for probe in probes {
-        if probe.is_differentiated() {
-            let (first, second) = halves(&probe.contrasts);
-            differentiated.push(Probe { contrasts: first, ..probe });
-            measured.push(Probe { contrasts: second, ..probe });
-        } else {
-            let contrasts = mixed(&probe.contrasts).into_iter().cloned().collect();
-            measured.push(Probe { contrasts, ..probe });
-        }
-    }
-    (differentiated, measured)
-}
-
-/// Contrasts in an order by their ids that mixes what stands together in a file.
-fn mixed(contrasts: &[Contrast]) -> Vec<&Contrast> {
-    let mut mixed: Vec<&Contrast> = contrasts.iter().collect();
-    mixed.sort_by_key(|contrast| (hash([contrast.id.as_str()]), contrast.id.clone()));
-    mixed
-}
-
-/// Contrasts to differentiate and contrasts to measure: they take turns, so that both uses have some where there are two.
-fn halves(contrasts: &[Contrast]) -> (Vec<Contrast>, Vec<Contrast>) {
-    let mixed = mixed(contrasts);
-    let every_second = |first: usize| mixed.iter().skip(first).step_by(2).map(|&contrast| contrast.clone()).collect();
-    (every_second(0), every_second(1))
 }
