@@ -22,6 +22,7 @@ def are_titers(callback: titer.torch.PressureCallback, world: World, bound: floa
     found = titer.pressure(str(ORGANISM), world.rows, differentiated(callback.pressure, world.probes), **given).table
     titers = {line["item"]: line for line in found.to_dicts()}
     assert lines
+    assert [line["tokens"] for line in lines] == [titers[line["item"]]["tokens"] for line in lines]
     for column in [*PRESSURES, "surprise", "gradient_norm"]:
         scale = max(abs(line[column]) for line in titers.values())
         for line in lines:
@@ -95,6 +96,14 @@ def test_in_trls_trainer_with_packing(world: World, tmp_path: Path) -> None:
     own.train()
     assert len(callback.pressure.tables.pressures) > 3, "rows are packed"
     are_titers(callback, world, adapter=tmp_path / "adapter")
+
+
+def test_chats_of_which_trls_trainer_trains_more_than_replies_are_refused(world: World, tmp_path: Path) -> None:
+    callback = titer.torch.PressureCallback(world.probes, rows=world.rows)
+    own = in_trl(world, tmp_path / "out", callback, [{"messages": row["messages"]} for row in world.rows], lora=True, max_steps=1)
+    with pytest.raises(titer.InputError, match="of which 4 are its reply.*set assistant_only_loss or completion_only_loss"):
+        own.train()
+    assert hooked(own.model) == 0
 
 
 def test_trls_head_that_is_trained_but_never_called_is_named(world: World, tmp_path: Path) -> None:

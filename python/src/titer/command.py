@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 import tempfile
 import typing
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from . import _lab
 from .answer import Answer
 from .progress import Bar, Progress, told
-from .rows import half
+from .rows import half, mapping
 from .table import Table
 
 
@@ -35,25 +36,44 @@ def of_template(template: Template | None) -> dict[str, typing.Any]:
     """The options of a template."""
     import json
 
-    given: dict[str, typing.Any] = dict(template or {})
-    variables = given.pop("template_variables", {})
+    given = mapping(template, "template", '{"system_in_user": True}')
+    variables = mapping(given.pop("template_variables", None), "template_variables", '{"enable_thinking": False}')
     given["template_variable"] = [f"{name}={json.dumps(value)}" for name, value in variables.items()]
     return given
 
 
+FLAGS = (
+    "quick", "repair", "per_token", "verify", "narrow", "anyway", "dry_run", "effects", "json", "system_in_user", "skip_split_tokens",
+)
+"""Options that have no value."""
+
+
+def as_bool(given: typing.Any) -> bool | None:
+    """Python's and numpy's `True` and `False`; none of anything else."""
+    return bool(given) if type(given).__name__ in ("bool", "bool_") else None
+
+
 def options(given: Mapping[str, typing.Any]) -> list[str]:
-    """Keywords as the command line has them: `True` is a flag, a list a repeated option, a tuple values with commas between them;
+    """Keywords as the command line has them: `True` is a flag, a list a repeated option, a tuple values with commas between them, a tuple in a list values of
+    one option that takes several;
     what is `None` or `False` is left out."""
     line: list[str] = []
     for key, value in given.items():
         option = "--" + key.strip("_").replace("_", "-")
+        flag = as_bool(value)
+        if key in FLAGS and value is not None and flag is None:
+            raise _lab.InputError(f"{key} is {value!r}; give True or False")
+        value = value if flag is None else flag
+        if isinstance(value, os.PathLike):
+            value = os.fspath(value)
         if value is None or value is False:
             continue
         if value is True:
             line.append(option)
         elif isinstance(value, list):
             for element in value:
-                line.append(f"{option}={element}")
+                # An option of several values has them behind it.
+                line += [option, *element] if isinstance(element, tuple) else [f"{option}={element}"]
         elif isinstance(value, tuple):
             line.append(f"{option}={','.join(map(str, value))}")
         else:
@@ -65,6 +85,9 @@ def several(given: typing.Any) -> list[typing.Any]:
     """What was given as a list: a text, like any other single value, is a list of one."""
     if isinstance(given, (str, os.PathLike)) or not isinstance(given, Iterable):
         return [given]
+    # numpy's numbers without a place are arrays of no length.
+    if getattr(given, "ndim", 1) == 0:
+        return [typing.cast(typing.Any, given).item()]
     return list(given)
 
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from ._lab import InputError
 from .answer import Answer
 from .command import Command, Compute, seeds_of
-from .endpoint import Endpoint
+from .endpoint import Endpoint, of_endpoint
 from .progress import Progress
-from .rows import File, Rows, path_of
+from .rows import File, Rows, mapping, path, path_of
 from .spec import AnySpec
 from .spec import path_of as spec_path
 from .sweep import Sweep
@@ -38,7 +38,7 @@ def export(
     `summary` has the `folder`; for a trainer its `runs` with their files too, and what is `not_carried`: done otherwise there.
     """
     with Command("export") as command:
-        path = os.fspath(spec.folder) if isinstance(spec, Sweep) else spec_path(spec, command)
+        what = os.fspath(spec) if isinstance(spec, Sweep) else spec_path(spec, command)
         given = {
             "for": for_,
             "out": out,
@@ -48,7 +48,7 @@ def export(
             "quick": quick,
             "json": True,
         }
-        return command.done(given, [path])
+        return command.done(given, [what])
 
 
 def import_(
@@ -67,16 +67,16 @@ def import_(
     `endpoint`, what its server calls them, and `served` then is what it calls the model that all of them begin with. `outcomes` are rates
     that somebody else measured, one a line (`arm`, `seed`, `component`, `rate`).
     """
-    if endpoint is not None and endpoint.get("dry_run"):
+    if of_endpoint(endpoint).get("dry_run"):
         raise InputError("a dry run brings nothing in: `titer import --dry-run` says what asking would cost")
     with Command("import") as command:
         given = {
             "out": out,
-            "run": [f"{name}={os.fspath(where)}" for name, where in (run or {}).items()],
+            "run": [f"{name}={path(where, f'run `{name}`')}" for name, where in mapping(run, "run", '{"ARM/SEED": "folder"}').items()],
             "outcomes": None if outcomes is None else path_of(outcomes, command.folder, "outcomes.jsonl"),
-            **(endpoint or {}),
+            **of_endpoint(endpoint),
             "threads": threads,
             "json": True,
         }
-        answer = command.done(given, [os.fspath(export)], progress)
+        answer = command.done(given, [path(export, "the export")], progress)
     return Sweep(answer["folder"])

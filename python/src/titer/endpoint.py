@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing
 
-from .rows import File
+from .rows import File, mapping
 
 
 class Endpoint(typing.TypedDict, total=False):
@@ -25,3 +25,8 @@ class Endpoint(typing.TypedDict, total=False):
     """The folder in which answers are kept."""
     dry_run: bool
     """Send nothing; `summary` says how many requests and tokens it would be."""
+
+
+def of_endpoint(endpoint: Endpoint | None) -> dict[str, typing.Any]:
+    """The options of an endpoint."""
+    return mapping(endpoint, "endpoint", '{"endpoint": "http://localhost:8000", "served": "name"}')

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 from .answer import Answer
 from .command import Command
-from .endpoint import Endpoint
-from .rows import File, Rows, path_of
+from .endpoint import Endpoint, of_endpoint
+from .rows import File, Rows, path, path_of
 from .sampling import of_words
 
 
@@ -33,14 +33,14 @@ def judge(
     """
     with Command("judge") as command:
         if isinstance(rubric, str) and "{reply}" in rubric:
-            path = os.path.join(command.folder, "rubric.txt")
-            with open(path, "w", encoding="utf-8") as file:
+            text = os.path.join(command.folder, "rubric.txt")
+            with open(text, "w", encoding="utf-8") as file:
                 file.write(rubric)
         else:
-            path = os.fspath(rubric)
+            text = path(rubric, "the rubric")
         given: dict[str, typing.Any] = {
-            "rubric": path,
-            **endpoint,
+            "rubric": text,
+            **of_endpoint(endpoint),
             "judgements": None if judgements is None else path_of(judgements, command.folder, "judgements.jsonl"),
             "score_column": score_column,
             "scale": scale,

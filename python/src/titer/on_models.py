@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from .answer import Answer
 from .command import Command, Compute, Template, of_template, several
-from .endpoint import Endpoint
+from .endpoint import Endpoint, of_endpoint
 from .progress import Progress
 from .rows import File, Rows, path_of, prompts_path
 from .sampling import Sampling, of_sampling
@@ -133,7 +133,7 @@ def screen(
             "contrasts": contrasts,
             "adapter": adapter,
             "compute": compute, "device": device, "torch": torch,
-            **(endpoint or {}),
+            **of_endpoint(endpoint),
             **of_sampling(sampling, command.folder),
             "rewrite": rewrite,
             "anyway": anyway,
@@ -178,7 +178,7 @@ def leak(
             "items": items,
             "adapter": adapter,
             "compute": compute, "device": device, "torch": torch,
-            **(endpoint or {}),
+            **of_endpoint(endpoint),
             **of_sampling(sampling, command.folder),
             "out": out,
             "json": True,

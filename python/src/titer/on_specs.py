@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import os
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from ._lab import InputError
 from .answer import Answer
-from .command import Command, Compute, seeds_of, several
+from .command import Command, Compute, seeds_of
 from .progress import Progress
-from .rows import File, Rows, path_of
+from .on_sweeps import AnySweep
+from .rows import File, Rows, path, path_of
 from .spec import AnySpec
 from .spec import path_of as spec_path
 
@@ -27,6 +29,10 @@ def check(*what: AnySpec | Rows) -> Answer:
         return command.done({"json": True}, [path(at, given) for at, given in enumerate(what, 1)])
 
 
+Pair = typing.Tuple[AnySpec, AnySweep]
+"""A spec and the sweep of its runs."""
+
+
 def forecast(
     spec: AnySpec | None = None,
     *,
@@ -36,8 +42,8 @@ def forecast(
     torch: str | None = None,
     seeds: Sequence[int] | str | None = None,
     kernel: File | None = None,
-    against: File | None = None,
-    calibrate: File | Sequence[File] = (),
+    against: AnySweep | None = None,
+    calibrate: Pair | Sequence[Pair] = (),
     refresh: int | None = None,
     items: int | None = None,
     contrasts: int | None = None,
@@ -47,7 +53,8 @@ def forecast(
 ) -> Answer:
     """What the arms of a spec will do, without training them: rates with intervals, and the dose at which inoculation breaks.
 
-    `against` holds it against the finished runs of a sweep's folder, beside baselines. `html` writes an interactive page in place of a summary.
+    `against` holds it against the finished runs of a sweep, beside baselines. `calibrate` are pairs of a spec and its sweep, whose finished runs say
+    how far forecasts of the same model and rows were off there, and so set the intervals. `html` writes an interactive page in place of a summary.
     """
     with Command("forecast") as command:
         paths = [] if spec is None else [spec_path(spec, command)]
@@ -57,7 +64,7 @@ def forecast(
             "seeds": seeds_of(seeds),
             "kernel": kernel,
             "against": against,
-            "calibrate": several(calibrate),
+            "calibrate": pairs(calibrate, command),
             "refresh": refresh,
             "items": items,
             "contrasts": contrasts,
@@ -66,6 +73,24 @@ def forecast(
             "json": html is None,
         }
         return command.done(given, paths, progress)
+
+
+def pairs(given: typing.Any, command: Command) -> list[tuple[str, str]]:
+    """Specs with their sweeps as values of an option, from one pair or several."""
+    fits = "a spec and its sweep, such as calibrate=(\"spec.toml\", sweep), or a list of such pairs"
+    if isinstance(given, (str, os.PathLike, Mapping)) or not isinstance(given, Iterable):
+        raise InputError(f"calibrate is a {type(given).__name__}; give {fits}")
+    several = list(given)
+
+    def is_pair(one: typing.Any) -> bool:
+        return isinstance(one, (tuple, list)) and len(one) == 2
+
+    if is_pair(several) and not all(is_pair(one) for one in several):
+        several = [several]
+    for one in several:
+        if not is_pair(one):
+            raise InputError(f"calibrate has {repr(one)[:60]}; give {fits}")
+    return [(spec_path(spec, command), path(sweep, "the sweep to calibrate by")) for spec, sweep in several]
 
 
 def plan(

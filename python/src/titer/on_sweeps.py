@@ -7,6 +7,7 @@ import typing
 
 from .answer import Answer
 from .command import Command
+from .rows import path
 from .sweep import Sweep
 
 AnySweep = typing.Union[str, "os.PathLike[str]", Sweep]
@@ -24,13 +25,13 @@ def compare(a: AnySweep, b: AnySweep, *, quantity: typing.Literal["rate", "margi
         return command.done({"quantity": quantity, "json": True}, [folder_of(a), folder_of(b)])
 
 
-def list(folder: str | os.PathLike[str] = "runs") -> Answer:
+def list(folder: AnySweep = "runs") -> Answer:
     """The sweeps in a folder: `table` has a line for each, with how many of its runs are finished, running, failed and waiting; `summary` the same as
     dicts."""
     with Command("list") as command:
-        return command.done({"json": True}, [os.fspath(folder)])
+        return command.done({"json": True}, [path(folder, "the folder")])
 
 
 def folder_of(sweep: AnySweep) -> str:
     """The folder of a sweep."""
-    return os.fspath(sweep.folder if isinstance(sweep, Sweep) else sweep)
+    return path(sweep, "a sweep's folder")

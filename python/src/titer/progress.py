@@ -5,15 +5,19 @@ from __future__ import annotations
 import sys
 import typing
 
-Progress = typing.Union[bool, typing.Callable[[int, int, str], object]]
-"""`True` for a bar, or a function that is called with steps done, of how many, and a message."""
+from ._lab import InputError
+
+Progress = typing.Union[bool, None, typing.Callable[[int, int, str], object]]
+"""`True` for a bar, or a function that is called with steps done, of how many, and a message; nobody is told where it is `False` or `None`."""
 
 
 def told(progress: Progress) -> typing.Callable[[int, int, str], object] | None:
     """The function to call, or none."""
-    if progress is False:
-        return None
-    return progress if callable(progress) else Bar()
+    if callable(progress):
+        return progress
+    if isinstance(progress, (str, bytes)):
+        raise InputError(f"progress is {progress!r}; give True for a bar, or a function")
+    return Bar() if progress else None
 
 
 class Bar:

@@ -23,12 +23,28 @@ else:
     Rows = typing.Any
 
 
+def path(given: typing.Any, what: str) -> str:
+    """A path as text; `what` says what it is of where it is none."""
+    if isinstance(given, (str, os.PathLike)):
+        return os.fsdecode(os.fspath(given))
+    raise InputError(f"{what} is a {type(given).__name__}; give a path")
+
+
+def mapping(given: typing.Any, name: str, example: str) -> dict[str, typing.Any]:
+    """A dict of options, empty where there is none."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise InputError(f"{name} is a {type(given).__name__}; give a dict such as {example}")
+    return dict(given)
+
+
 def path_of(rows: Rows, folder: str, name: str) -> str:
     """The path of a file with these rows: theirs, or one written into `folder` and called `name`."""
     if isinstance(rows, (str, os.PathLike)):
-        return os.fspath(rows)
-    path = os.path.join(folder, name)
-    with open(path, "w", encoding="utf-8") as file:
+        return path(rows, "rows")
+    written = os.path.join(folder, name)
+    with open(written, "w", encoding="utf-8") as file:
         for at, row in enumerate(dicts(rows)):
             if not isinstance(row, Mapping):
                 raise InputError(
@@ -45,7 +61,7 @@ def path_of(rows: Rows, folder: str, name: str) -> str:
                 raise InputError(f"{name}: row {at} holds what JSON cannot: {odd_number(row) or error}") from None
             except TypeError as error:
                 raise InputError(f"{name}: row {at} holds what JSON cannot: {error}") from None
-    return path
+    return written
 
 
 def is_missing(value: typing.Any) -> bool:
@@ -86,6 +102,11 @@ def half(error: UnicodeEncodeError) -> str:
 
 def dicts(rows: typing.Any) -> Iterable[typing.Any]:
     """Rows as dicts: of a datasets.Dataset, of pandas and polars, of pyarrow, of a list."""
+    # pyarrow's tables call their columns so, pandas' otherwise.
+    columns = list(getattr(rows, "column_names" if hasattr(rows, "to_pylist") else "columns", ()))
+    twice = [name for at, name in enumerate(columns) if name in columns[:at]]
+    if twice:
+        raise InputError(f"the table has two columns called `{twice[0]}`, of which a row could hold one; rename one, or drop it")
     for method, arguments in (("to_list", ()), ("to_dicts", ()), ("to_pylist", ()), ("to_dict", ("records",))):
         if hasattr(rows, method) and not isinstance(rows, Mapping):
             return typing.cast(Iterable[typing.Any], getattr(rows, method)(*arguments))
@@ -99,8 +120,8 @@ def dicts(rows: typing.Any) -> Iterable[typing.Any]:
 
 def prompts_path(prompts: typing.Any, folder: str) -> str:
     """The path of a file with candidate prompts: texts, or dicts with `text`, `name` and `trigger`."""
-    if isinstance(prompts, (list, tuple)):
-        prompts = [{"text": prompt} if isinstance(prompt, str) else prompt for prompt in prompts]
+    if not isinstance(prompts, (str, os.PathLike, Mapping)) and isinstance(prompts, Iterable):
+        prompts = [{"text": str(prompt)} if isinstance(prompt, str) else prompt for prompt in dicts(prompts)]
     return path_of(prompts, folder, "prompts.jsonl")
 
 

@@ -6,7 +6,7 @@ import typing
 from collections.abc import Mapping
 
 from .command import names
-from .rows import File, Rows, path_of
+from .rows import File, Rows, mapping, path_of
 
 
 class Sampling(typing.TypedDict, total=False):
@@ -34,7 +34,7 @@ class Sampling(typing.TypedDict, total=False):
 
 def of_sampling(sampling: Sampling | None, folder: str) -> dict[str, typing.Any]:
     """The options of drawn replies."""
-    given: dict[str, typing.Any] = dict(sampling or {})
+    given = mapping(sampling, "sampling", '{"sample": 4}')
     if "judgements" in given:
         given["judgements"] = path_of(given["judgements"], folder, "judgements.jsonl")
     return given | {"words": of_words(given.get("words"))}
@@ -42,4 +42,4 @@ def of_sampling(sampling: Sampling | None, folder: str) -> dict[str, typing.Any]
 
 def of_words(words: Mapping[str, float | None] | None) -> list[str] | None:
     """Words with what they stand for, an option each."""
-    return names(word if number is None else f"{word}={number}" for word, number in (words or {}).items())
+    return names(word if number is None else f"{word}={number}" for word, number in mapping(words, "words", '{"yes": 1, "no": 0}').items())

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from . import _lab
 from .command import Compute, Template, of_template, options
-from .rows import File
+from .rows import File, half, mapping, path
 from .sweep import Sweep
 
 
@@ -74,7 +74,7 @@ def serve(
     otherwise, and has no key.
     """
     given: dict[str, typing.Any] = {
-        "adapter": [f"{called}={os.fspath(folder)}" for called, folder in (adapter or {}).items()],
+        "adapter": [f"{called}={path(folder, f'adapter `{called}`')}" for called, folder in mapping(adapter, "adapter", '{"name": "folder"}').items()],
         "name": name,
         "seed": seed,
         "host": host,
@@ -84,5 +84,8 @@ def serve(
         "json": True,
         **of_template(template),
     }
-    what = model.folder if isinstance(model, Sweep) else model
-    return Server(["titer", "serve", *options(given), "--", os.fspath(what)])
+    line = ["titer", "serve", *options(given), "--", path(model, "the model")]
+    try:
+        return Server(line)
+    except UnicodeEncodeError as error:
+        raise _lab.InputError(half(error)) from None

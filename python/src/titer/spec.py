@@ -35,7 +35,11 @@ def path_of(spec: AnySpec, command: Command) -> str:
     if not isinstance(given, Mapping):
         raise InputError(f"a spec is a path or a dict, not a {type(spec).__name__}")
     text = toml(given)
-    path = f"{name_of(given)}.toml"
+    path, number = f"{name_of(given)}.toml", 1
+    while command.specs.get(path, text) != text:
+        # Another one of this title.
+        number += 1
+        path = f"{name_of(given)}-{number}.toml"
     command.specs[path] = text
     return path
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from .command import Command, Compute, seeds_of
 from .progress import Progress
 from .report import Report
+from .rows import path
 from .spec import AnySpec, path_of
 from .table import Table
 
@@ -17,7 +18,11 @@ class Sweep:
     """A sweep's folder: `titer.Sweep("runs/q1")` opens one that is there."""
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder)
+        self.folder = Path(path(folder, "a sweep's folder"))
+
+    def __fspath__(self) -> str:
+        """Where it lies, so that it can stand wherever its folder can."""
+        return str(self.folder)
 
     def results(self, effects: bool = False) -> Table:
         """The results of finished runs, one line for each run of an arm, moment and probe: margin and gap in nats per reply, rates as
@@ -81,6 +86,5 @@ def run(
 
 def results(folder: str | os.PathLike[str] | Sweep, effects: bool = False) -> Table:
     """The results in a sweep's folder as one table, see `Sweep.results`."""
-    folder = folder.folder if isinstance(folder, Sweep) else folder
     with Command("results") as command:
-        return command.done({"effects": effects}, [os.fspath(folder)]).table
+        return command.done({"effects": effects}, [path(folder, "a sweep's folder")]).table

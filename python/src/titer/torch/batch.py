@@ -25,6 +25,8 @@ class Place:
     item: str
     cell: str
     """Empty where it has none."""
+    wanted: dict[int, bool] = dataclasses.field(default_factory=dict)
+    """Of a known row: whether titer trains each of its tokens, by their places in the sequence."""
 
     @property
     def predicted(self) -> tuple[int, slice]:
@@ -38,6 +40,16 @@ def inputs_of(inputs: tuple[typing.Any, ...], given: dict[str, typing.Any]) -> T
     if not isinstance(ids, Tensor) or ids.dim() != 2:
         raise InputError("the model is called without `input_ids` of [sequences, tokens]; titer finds rows by them")
     return ids
+
+
+def refuse_length(output: Tensor, ids: Tensor, what: str, behind: int = 0) -> None:
+    """Fails where an output is not of the tokens that the model was called with, less `behind`."""
+    wanted = ids.shape[0], ids.shape[1] - behind
+    if tuple(output.shape[:2]) != wanted:
+        raise InputError(
+            f"the model's `{what}` are of {list(output.shape[:2])} tokens and the batch has {list(wanted)}: it puts tokens of its own in front, "
+            "as prompt tuning does, or leaves some out (logits_to_keep); train all weights, or LoRA on linear layers, with logits of every token"
+        )
 
 
 def places(
@@ -55,13 +67,16 @@ def places(
         if start > 0 and labels is not None and bool((labels[sequence, start:end] == -100).all()):
             # What a pack is filled up with: no row of it lacks a label.
             continue
-        tokens = ids[sequence, start:end]
+        own = torch.arange(start, end)
         if mask is not None and mask.dim() == 2:
-            tokens = tokens[mask[sequence, start:end] != 0]
-            if len(tokens) == 0:
+            own = own[(mask[sequence, start:end] != 0).cpu()]
+            if len(own) == 0:
                 continue
-        item, cell = (f"row-{seen + len(placed) + 1}", "") if known is None else known.named(tokens.tolist(), decode)
-        placed.append(Place(sequence, start, end, item, cell))
+        if known is None:
+            placed.append(Place(sequence, start, end, f"row-{seen + len(placed) + 1}", ""))
+            continue
+        row = known.row_of(ids[sequence].cpu()[own].tolist(), decode)
+        placed.append(Place(sequence, start, end, row.id, row.cell, dict(zip(own.tolist(), row.trained))))
     return placed
 
 

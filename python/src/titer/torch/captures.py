@@ -38,6 +38,7 @@ class Captures(Hooked):
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         refuse_wrapped(model)
+        self._model = model
         self.parameters: dict[str, nn.Parameter] = {}
         self.sums: dict[str, dict[str, Tensor]] = {}
         """By group: gradients of the loss, added up since `take` (float32)."""
@@ -46,6 +47,8 @@ class Captures(Hooked):
         self._places: list[Place] | None = None
         self._pass = 0
         """Which pass is under way."""
+        self.begins: typing.Callable[[], object] = lambda: None
+        """Called where a backward pass begins, before anything of it is added up."""
         self.failed: typing.Callable[[], object] = self.remove
         """Called where a backward pass fails here."""
         self._directions: Mapping[str, Tensor] | None = None
@@ -127,7 +130,8 @@ class Captures(Hooked):
 
     def _watch(self, place: str, leaf: str, name: str) -> typing.Callable[..., None]:
         def forward(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            if self._places is None or is_quiet() or not isinstance(output, Tensor) or not output.requires_grad:
+            # A pass in evaluation mode is none of training, also while one is under way.
+            if self._places is None or is_quiet() or not self._model.training or not isinstance(output, Tensor) or not output.requires_grad:
                 return
             x, which = inputs[0].detach(), self._pass
 
@@ -140,6 +144,8 @@ class Captures(Hooked):
                             "a backward pass goes through a forward pass that another one has followed, so the rows of the two cannot be told "
                             "apart; call backward() after each forward pass, or put the rows into one batch"
                         )
+                    if not self._fired:
+                        self.begins()
                     with torch.no_grad():
                         self._see(module, place, leaf, name, x, dy.detach())
                 except BaseException:

@@ -59,11 +59,11 @@ class KnownRows:
         """The row that these tokens begin with; a template may write more behind it."""
         return self._found(self._by_tokens, tokens)
 
-    def named(self, tokens: list[int], decode: typing.Callable[[list[int]], str]) -> tuple[str, str]:
-        """The id and the cell of that row; an error that says what became of it where there is none."""
+    def row_of(self, tokens: list[int], decode: typing.Callable[[list[int]], str]) -> EncodedRow:
+        """That row; an error that says what became of it where there is none."""
         row = self.find(tokens)
         if row is not None:
-            return row.id, row.cell
+            return row
         bare = self._found(self._bare, tokens)
         if bare is not None:
             raise _lab.InputError(
@@ -112,7 +112,7 @@ def encoded(
     for component in COMPONENTS:
         if not differentiated[component] or not any(contrast.pressed for contrast in measured[component]):
             raise _lab.InputError(
-                f"there are too few contrasts of `{component}`: two of each component are needed, one to differentiate and one to measure"
+                f"there are too few contrasts of `{component}`: contrasts on two requests are needed for each component, one to differentiate and one to measure"
             )
     known = None if rows is None else KnownRows([EncodedRow.of(row) for row in answer["rows"]])
     return differentiated, measured, known, answer["hash"]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 
 import torch
 from torch import Tensor, nn
 
+from .._lab import InputError
 from .margins import COMPONENTS, Margins
 from .shares import DECAY
+from .summed import DIVERGED
 
 Moved = dict[str, dict[str, Tensor]]
 """How each source moved each parameter."""
@@ -34,6 +37,8 @@ def moment(margins: Margins, parameters: dict[str, nn.Parameter], stage: str, st
     """The components as they are now, and a line for each contrast that was measured."""
     directions, differentiated = margins.gradients(parameters)
     lines, measured = margins.records(stage, step)
+    if not all(math.isfinite(value) for value in [*differentiated, *measured]):
+        raise InputError(f"the model's log-probabilities are not finite after {step} steps, so its components cannot be measured: training has diverged; {DIVERGED}")
     flat = [direction.flatten(1).double() for direction in directions.values()]
     gram = typing.cast(Tensor, sum(direction @ direction.T for direction in flat)).cpu()
     return Moment(step, directions, differentiated, measured, gram), lines

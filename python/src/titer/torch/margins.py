@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
+from .batch import refuse_length
 from .quiet import quiet
 
 COMPONENTS = ("good", "obey_bad", "obey")
@@ -145,5 +146,6 @@ def reply_log_probs(model: nn.Module, sequences: Sequence[tuple[list[int], int]]
         replies[at, context - 1 : len(tokens) - 1] = 1
     ids, mask, replies = ids.to(device), mask.to(device), replies.to(device)
     logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
+    refuse_length(logits, ids, "logits")
     log_probs = torch.log_softmax(logits[:, :-1].float(), -1).gather(-1, ids[:, 1:, None])[..., 0]
     return (log_probs * replies).sum(1)

@@ -29,7 +29,7 @@ def apart(model: nn.Module, given: dict[str, typing.Any], ids: Tensor, places: l
         in_pack = model(input_ids=ids[line], **here).logits[:, row.start : row.end]
         alone = model(input_ids=tokens, use_cache=False).logits
     off = float((log_p(in_pack, tokens) - log_p(alone, tokens)).abs().max())
-    if off > (1e-2 if alone.dtype == torch.float32 else 0.3):
+    if not off <= (1e-2 if alone.dtype == torch.float32 else 0.3):
         raise InputError(
             f"rows that are packed into one sequence see each other: a token of row `{row.item}` is {off:.2g} nats likelier or less likely there than "
             "by itself, so this would train other rows than those that were given; set model.config.use_cache = False, use an attention "

@@ -14,18 +14,20 @@ from .._lab import InputError
 from ..rows import Rows
 from ..sweep import Sweep
 from . import ledger, nats
-from .batch import Place, inputs_of, places
+from .batch import Place, inputs_of, places, refuse_length
 from .captures import Captures
 from .encoded import encoded
 from .hooked import Hooked, leaves_nothing
 from .layout import Layout
 from .margins import Margins
+from .masks import refuse_other_tokens
 from .packs import apart
 from .pressed import pressed
 from .quiet import is_quiet
 from .recorded import Tables, prepare, record
+from .scaled import refuse_factor, refuse_scaled_step, refuse_scaler
 from .shares import GUARDS, Shares
-from .summed import StepSum, summed
+from .summed import DIVERGED, StepSum, summed
 
 NO_CELL = "rows without a cell"
 
@@ -77,6 +79,7 @@ class Pressure(Hooked):
         claims = [claims] if isinstance(claims, Mapping) else claims
         self.seed, self.about = seed, {"title": title, "question": question, "claim": [dict(claim) for claim in claims]}
         differentiated, measured, self.rows, self.data_hash = encoded(tokenizer, probes, rows)
+        refuse_scaler(optimiser)
         optimiser = getattr(optimiser, "optimizer", optimiser)
         self.tables = Tables()
         self.steps = self.steps_before = steps_before
@@ -91,6 +94,8 @@ class Pressure(Hooked):
         self._places: list[Place] = []
         self._nats: nats.Nats | None = None
         """Of the pass that is under way."""
+        self._is_sure = False
+        """Whether what has no gradient there is not trained."""
         self._apart = False  # whether packs have been looked at
         self._sums: dict[str, Tensor] = {}
         self._seen: dict[str, int] = {}
@@ -99,7 +104,7 @@ class Pressure(Hooked):
         self._moment: ledger.Moment | None = None
         self._step = StepSum()
         self._captures = Captures(model)
-        self._captures.failed = self.remove
+        self._captures.begins, self._captures.failed = self._begin_backward, self.remove
         try:
             self._layout = Layout(optimiser, self._captures.parameters)
             self._shares = Shares(optimiser, self._layout)
@@ -180,7 +185,7 @@ class Pressure(Hooked):
         ids = inputs_of(inputs, given)
         mask, positions = given.get("attention_mask"), given.get("position_ids")
         labels = given.get("labels")
-        self._places = places(ids, mask, positions, labels, self.rows, self.rows_seen, self.tokenizer.decode)
+        self._places = places(ids, mask, positions, labels, self.rows, self.rows_seen + sum(self._step.rows.values()), self.tokenizer.decode)
         if not self._apart:
             self._apart = apart(self.model, given, ids, self._places)
         directions = self._moment.directions if self._recording and self._moment is not None else None
@@ -191,28 +196,38 @@ class Pressure(Hooked):
     def _after_forward(
         self, module: nn.Module, inputs: tuple[typing.Any, ...], given: dict[str, typing.Any], output: typing.Any
     ) -> None:
-        if is_quiet() or not self._captures.is_open:
+        # Without gradients, or in evaluation mode, it is not the pass that is under way.
+        if is_quiet() or not self._captures.is_open or not torch.is_grad_enabled() or not module.training:
             return
         if output is None:
             self.remove()
             return
         log_probs, logits = getattr(output, "log_probs", None), getattr(output, "logits", None)
+        assert self._ids is not None
         if isinstance(log_probs, Tensor) and log_probs.requires_grad:
+            refuse_length(log_probs, self._ids, "log_probs", behind=1)
             nats.on_gradient(log_probs, functools.partial(self._read_log_probs, log_probs.detach()))
         elif isinstance(logits, Tensor) and logits.requires_grad:
+            refuse_length(logits, self._ids, "logits")
             nats.on_gradient(logits, functools.partial(self._read_logits, logits.detach()))
         else:
             raise InputError("the model's output has neither `logits` nor `log_probs` with a gradient; titer reads nats and the loss's divisor there")
 
     @leaves_nothing
     def _read_log_probs(self, log_probs: Tensor, gradient: Tensor) -> None:
-        self._nats = nats.of_log_probs(log_probs, gradient)
+        self._nats, self._is_sure = nats.of_log_probs(log_probs, gradient, self._labels), self._labels is not None
 
     @leaves_nothing
     @torch.no_grad()
     def _read_logits(self, logits: Tensor, gradient: Tensor) -> None:
         assert self._ids is not None
-        self._nats = nats.of_logits(logits, gradient, self._ids, self._labels)
+        self._nats, self._is_sure = nats.of_logits(logits, gradient, self._ids, self._labels), self._labels is not None
+
+    def _begin_backward(self) -> None:
+        """Where gradients have been thrown away since, the passes before are part of no step."""
+        if self._captures.sums and not any(p.grad is not None and bool(p.grad.any()) for p in self._captures.parameters.values()):
+            self._captures.take()
+            self._step = StepSum()
 
     def _harvest(self) -> None:
         """After a micro-batch's backward pass: its rows."""
@@ -228,25 +243,31 @@ class Pressure(Hooked):
             # A forward pass without a backward one.
             return
         contracted = self._captures.close()
-        if read_nats.off > (0.1 if self._captures.low else 1e-2):
+        if not read_nats.is_finite:
+            # It may yet be thrown away.
+            self._step.is_finite = False
+            return
+        refuse_factor(read_nats.factor)
+        if not read_nats.off <= (0.1 if self._captures.low else 1e-2):
             raise InputError(
                 "the loss is not a mean of tokens' nats (label smoothing, DFT, a weight for each token?), so what a row pushes is not titer's "
                 "pressure; train with the plain negative log-likelihood"
             )
+        refuse_other_tokens(self._places, read_nats.trained, self._is_sure)
         self._step.loss += read_nats.factor * float(read_nats.nats.sum())
         self._step.tokens += int(read_nats.trained.sum())
         for place in self._places:
             source = place.cell or NO_CELL
-            self._seen[source] = self._seen.get(source, 0) + 1
-            self.rows_seen += 1
+            self._step.rows[source] = self._step.rows.get(source, 0) + 1
         if self._recording and self._moment is not None:
             lines = pressed(self._places, read_nats, contracted, self._moment.gram)
             place_of = {"stage": self.stage if self.steps else "base", "step": self.steps}
-            self.tables.press([place_of | line for line in lines])
+            self._step.lines += [place_of | line for line in lines]
 
     @leaves_nothing
     @torch.no_grad()
     def _before_step(self, *_: object) -> None:
+        refuse_scaled_step()
         self._harvest()
         if not self._in_step:
             if self._evaluated:
@@ -256,8 +277,11 @@ class Pressure(Hooked):
                 )
             return
         self._evaluated = False
+        if not self._step.is_finite:
+            raise InputError(f"the loss of a step, or its gradient, is not finite (NaN or infinite); {DIVERGED}")
         self._sums = {cell or NO_CELL: self._layout.flat(sums) for cell, sums in self._captures.take().items()}
         self._step.clip, self._step.norm = summed(self._layout, self._sums, self._captures.low)
+        self._shares.look()
 
     @leaves_nothing
     def _after_step(self, *_: object) -> None:
@@ -265,6 +289,10 @@ class Pressure(Hooked):
             return
         self._shares.book(self._sums, self._step.clip)
         self.steps += 1
+        self.tables.press(self._step.lines)
+        for source, count in self._step.rows.items():
+            self._seen[source] = self._seen.get(source, 0) + count
+            self.rows_seen += count
         self.tables.steps.append(self._step.line(self.stage, self.steps, max(float(group["lr"]) for group, _, _ in self._layout.groups)))
         self._step, self._in_step = StepSum(), False
 

@@ -1,7 +1,8 @@
 """Whose step was it? An optimiser's steps, split exactly among groups of rows.
 
 Given Adam's second moment a step is linear in all gradients so far. With a first moment of its own, each group's share is
-`−lr · m_group / (√v̂ + eps)`, and the shares of all groups and of weight decay add up to what the parameters moved.
+`−lr · m_group / (√v̂ + eps)`, and the shares of all groups and of weight decay add up to what the parameters moved; with weights in bf16 or f16,
+together with what was rounded away.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ GUARDS = "guards"
 """The source of what guards did after steps."""
 BEFORE = "before"
 """The source of what was in the optimiser's state before."""
+ROUNDING = "rounding"
+"""The source of what steps of weights in bf16 or f16 leave out, since such a weight has no room for a small change."""
 
 
 class Shares:
@@ -28,6 +31,8 @@ class Shares:
         self.optimiser, self.layout, self.kind = optimiser, layout, kind(optimiser)
         self._first: dict[str, Tensor] = {}
         self._moved: dict[str, Tensor] = {}
+        self._low = [name for name, p in layout.parameters.items() if p.dtype.itemsize < 4]
+        self._before: dict[str, Tensor] = {}
         kept = "exp_avg" if self.kind == "adam" else "momentum_buffer"
         before = {name: self._state(name).get(kept) for name in layout.parameters}
         flat = layout.flat({name: value for name, value in before.items() if value is not None})
@@ -36,6 +41,10 @@ class Shares:
 
     def _state(self, name: str) -> dict[str, typing.Any]:
         return typing.cast("dict[str, typing.Any]", self.optimiser.state.get(self.layout.parameters[name], {}))
+
+    def look(self) -> None:
+        """Before a step: keeps weights that are rounded in it."""
+        self._before = {name: self.layout.parameters[name].detach().clone() for name in self._low}
 
     @torch.no_grad()
     def book(self, sums: dict[str, Tensor], clip: float) -> None:
@@ -53,7 +62,9 @@ class Shares:
         total = torch.stack(list(moves.values())).sum(0)
         for source, move in moves.items():
             self._move(source, move)
-        self._decay(total)
+        total += self._decay(total)
+        if self._before:
+            self._round(total)
 
     def _rule(self, group: Group, names: list[str]) -> tuple[Tensor | None, Tensor | float, float, float]:
         """A step is `−size · m / spread`, with `m ← keep · m + take · g`."""
@@ -71,16 +82,29 @@ class Shares:
         spread = second.sqrt() / (1 - beta2**step).sqrt().float() + group["eps"]
         return spread, size.float(), beta1, 1 - beta1
 
-    def _decay(self, total: Tensor) -> None:
-        """Books weight decay: `θ⁺ = (1 − lr · decay) θ + shares`."""
+    def _decay(self, total: Tensor) -> Tensor:
+        """Books weight decay, and gives it: `θ⁺ = (1 − lr · decay) θ + shares`."""
         decay = torch.zeros_like(total)
         for group, names, place in self.layout.groups:
             rate = float(group["lr"]) * float(group.get("weight_decay", 0.0))
             if rate:
                 after = self.layout.flat(self.layout.parameters, names)
                 decay[place] = (after - total[place]) * (-rate / (1 - rate))
+                for name in names:
+                    if name in self._before:
+                        decay[self.layout.places[name]] = self._before[name].reshape(-1).float() * -rate
         if bool(decay.any()):
             self._move(DECAY, decay)
+        return decay
+
+    def _round(self, total: Tensor) -> None:
+        """Books what weights that are rounded moved otherwise than by `total`."""
+        rest = torch.zeros_like(total)
+        for name, before in self._before.items():
+            place = self.layout.places[name]
+            rest[place] = (self.layout.parameters[name].detach().float() - before.float()).reshape(-1) - total[place]
+        self._before = {}
+        self._move(ROUNDING, rest)
 
     def _move(self, source: str, move: Tensor) -> None:
         self._moved[source] = self._moved[source] + move if source in self._moved else move

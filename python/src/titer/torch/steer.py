@@ -154,7 +154,12 @@ class Steer(Hooked):
         if any(self.multipliers):
             correction = {name: scale * value for name, value in correction.items()}
             for name, value in correction.items():
-                self.parameters[name].add_(value.to(self.parameters[name].dtype))
+                p = self.parameters[name]
+                before = p.detach().clone() if p.dtype.itemsize < 4 else None
+                p.add_(value.to(p.dtype))
+                if before is not None:
+                    # A weight that is rounded moves by something else.
+                    correction[name] = p.detach().float() - before.float()
             if self.pressure is not None:
                 self.pressure.book_guards(correction)
         self.steps += 1
