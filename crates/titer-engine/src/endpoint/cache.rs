@@ -76,8 +76,13 @@ impl Cache {
     pub(super) fn put(&self, key: AskedKey, answer: Value) -> io::Result<()> {
         let line = format!("{}\n", json!({ "asked": key, "answer": answer }));
         self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes())?;
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(key, answer);
+        self.remember(key, answer);
         Ok(())
+    }
+
+    /// Knows an answer without keeping it.
+    pub(super) fn remember(&self, key: AskedKey, answer: Value) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(key, answer);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    path::Path,
     sync::{
         OnceLock,
         atomic::{AtomicUsize, Ordering},
@@ -41,6 +42,14 @@ pub(super) trait Question: Sync {
 
     /// Its length.
     fn characters(&self) -> usize;
+}
+
+/// What is known of an answer.
+pub(super) enum ChatAnswer {
+    /// It is kept.
+    Kept(Value),
+    /// It is of use to this command alone.
+    Passing(Value),
 }
 
 /// What servers call the limit of a reply's tokens, the commonest first.
@@ -124,7 +133,8 @@ impl ChatClient {
         ChatSpending { tokens: self.tokens.load(Ordering::Relaxed), ..spending }
     }
 
-    /// What is kept of the answer to each. Equal ones are asked once, and none whose answer is known; `ask` asks, and says what is kept.
+    /// What is kept of the answer to each. Equal ones are asked once, and none whose answer is known; `ask` asks, and says what is kept, or what
+    /// is not to be kept: the next command asks for it again.
     /// `progress` is told of every answer. The first is asked alone, so that it may find out what the server can.
     ///
     /// # Errors
@@ -132,7 +142,7 @@ impl ChatClient {
     pub(super) fn answers<T: Question>(
         &self,
         said: &[T],
-        ask: &(dyn Fn(&T) -> Result<Value, EndpointError> + Sync),
+        ask: &(dyn Fn(&T) -> Result<ChatAnswer, EndpointError> + Sync),
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<Vec<Value>, EndpointError> {
         let keys: Vec<AskedKey> = said.iter().map(Question::key).collect();
@@ -141,7 +151,10 @@ impl ChatClient {
             (0..said.len()).filter(|&at| seen.insert(&keys[at]) && self.cache.get(&keys[at]).is_none()).collect();
         let done = AtomicUsize::new(0);
         let one = |&at: &usize| -> Result<(), EndpointError> {
-            self.cache.put(keys[at].clone(), ask(&said[at])?)?;
+            match ask(&said[at])? {
+                ChatAnswer::Kept(answer) => self.cache.put(keys[at].clone(), answer)?,
+                ChatAnswer::Passing(answer) => self.cache.remember(keys[at].clone(), answer),
+            }
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, todo.len());
             Ok(())
         };
@@ -154,7 +167,7 @@ impl ChatClient {
 
     /// What the server answers to a body; `trying` as in [`Client::ask`].
     pub(super) fn post(&self, body: &Value, trying: bool) -> Result<Value, EndpointError> {
-        let answer = self.client.ask(PATH, Some(body), trying)?;
+        let answer = self.client.ask(PATH, Some(body), trying, &AtomicUsize::new(0))?;
         let used = answer["usage"]["total_tokens"].as_u64().unwrap_or(0);
         self.tokens.fetch_add(usize::try_from(used).unwrap_or(0), Ordering::Relaxed);
         Ok(answer)
@@ -184,7 +197,7 @@ impl ChatClient {
     /// Where it has none.
     pub(super) fn choice(&self, answer: &Value) -> Result<ChatChoice, EndpointError> {
         let choice = &answer["choices"][0];
-        let message = choice["message"].as_object().ok_or_else(|| self.lacks("choices[0].message.content"))?;
+        let message = choice["message"].as_object().ok_or_else(|| self.lacks("choices[0].message.content", answer))?;
         Ok(ChatChoice {
             content: message.get("content").and_then(text_of),
             refusal: message.get("refusal").and_then(text_of),
@@ -195,7 +208,18 @@ impl ChatClient {
     }
 
     /// An answer without what was asked for.
-    pub(super) fn lacks(&self, lacks: &str) -> EndpointError {
-        EndpointError::Lacks { url: self.client.shown(PATH), lacks: lacks.to_owned() }
+    pub(super) fn lacks(&self, lacks: &str, answer: &Value) -> EndpointError {
+        let said = self.client.quoted(&answer.to_string());
+        EndpointError::Lacks { url: self.url(), lacks: lacks.to_owned(), said }
+    }
+
+    /// Where chats go.
+    pub(super) fn url(&self) -> String {
+        self.client.shown(PATH)
+    }
+
+    /// The file in which answers are kept.
+    pub(super) fn kept(&self) -> &Path {
+        self.cache.path()
     }
 }

@@ -1,5 +1,7 @@
 //! How servers are asked for log-probabilities of given tokens, and what they answer.
 
+use std::sync::atomic::AtomicUsize;
+
 use serde_json::{Value, json};
 
 use super::{EndpointError, client::Client, named::Named};
@@ -40,7 +42,7 @@ impl Dialect {
         }
     }
 
-    /// The log-probability of a reply in its context, nats, asked of a server.
+    /// The log-probability of a reply in its context, nats, asked of a server; `sent` counts requests.
     ///
     /// # Errors
     /// Where it does not answer, or not for these tokens.
@@ -50,9 +52,11 @@ impl Dialect {
         named: &Named,
         pair: Pair<'_>,
         trying: bool,
+        sent: &AtomicUsize,
     ) -> Result<f64, EndpointError> {
-        let answer = client.ask(self.path(), Some(&self.request(named, pair)), trying)?;
-        self.read(&answer, pair).map_err(|problem| problem.at(&client.shown(self.path())))
+        let answer = client.ask(self.path(), Some(&self.request(named, pair)), trying, sent)?;
+        let said = || client.quoted(&answer.to_string());
+        self.read(&answer, pair).map_err(|problem| problem.at(&client.shown(self.path()), said()))
     }
 
     fn request(self, named: &Named, (context, reply): Pair<'_>) -> Value {
@@ -137,10 +141,10 @@ enum Unfit {
 }
 
 impl Unfit {
-    fn at(self, url: &str) -> EndpointError {
+    fn at(self, url: &str, said: String) -> EndpointError {
         let url = url.to_owned();
         match self {
-            Self::Lacks(lacks) => EndpointError::Lacks { url, lacks },
+            Self::Lacks(lacks) => EndpointError::Lacks { url, lacks, said },
             Self::OtherIds { sent, back } => EndpointError::OtherIds { url, sent, back },
         }
     }

@@ -1,6 +1,10 @@
 //! Replies drawn from a model behind an endpoint: of any server that speaks OpenAI's interface for chats, which renders them itself.
 
-use std::{collections::BTreeMap, sync::Mutex, sync::PoisonError};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
 
 use serde_json::{Map, Value, json};
 use titer_data::{chat::Row, template::TemplateOptions};
@@ -8,7 +12,7 @@ use titer_data::{chat::Row, template::TemplateOptions};
 use super::{
     EndpointError, EndpointOptions,
     cache::AskedKey,
-    chats::{ChatChoice, ChatClient, ChatSpending, FILTERED, LIMITS, Question},
+    chats::{ChatAnswer, ChatChoice, ChatClient, ChatSpending, FILTERED, LIMITS, Question},
 };
 use crate::sampled::{Asked, Draw};
 
@@ -59,6 +63,11 @@ impl Drawer {
         Ok(Self { chats: ChatClient::new(options)?, template, form: Mutex::default() })
     }
 
+    /// The file in which answers are kept.
+    pub fn kept(&self) -> &Path {
+        self.chats.kept()
+    }
+
     /// What these replies cost.
     pub fn spending(&self, asked: &[Asked], draw: &Draw) -> ChatSpending {
         self.chats.spending(&self.wanted(asked, draw))
@@ -77,7 +86,12 @@ impl Drawer {
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<Vec<Row>, EndpointError> {
         let wanted = self.wanted(asked, draw);
-        let answers = self.chats.answers(&wanted, &|wanted| self.ask(wanted, say), progress)?;
+        let ask = |wanted: &WantedReply| self.ask(wanted, say).map(ChatAnswer::Kept);
+        let answers = self.chats.answers(&wanted, &ask, progress)?;
+        if !answers.is_empty() && answers.iter().all(|answer| answer["silent"] == true) {
+            let (url, kept) = (self.chats.url(), self.chats.kept().display().to_string());
+            return Err(EndpointError::Silent { url, replies: answers.len(), kept });
+        }
         let rows = answers.iter().enumerate().map(|(at, answer)| {
             let said = answer["said"].as_str().unwrap_or_default();
             asked[at / draw.count].answered(at % draw.count, said, answer["finish"].as_str())
@@ -126,12 +140,14 @@ impl Drawer {
         };
         let ChatChoice { content, refusal, has_other, finish } = choice;
         // A service may refuse in a field of its own, and a reply that was all thoughts has no content.
-        let said = match content.filter(|said| !said.is_empty() || refusal.is_none()).or(refusal) {
-            Some(said) => said,
-            None if has_other || matches!(finish.as_deref(), Some("length" | FILTERED)) => String::new(),
-            None => return Err(self.chats.lacks("a reply in choices[0].message.content")),
-        };
-        Ok(json!({ "said": said, "finish": finish }))
+        match content.filter(|said| !said.is_empty() || refusal.is_none()).or(refusal) {
+            Some(said) => Ok(json!({ "said": said, "finish": finish })),
+            None if has_other || matches!(finish.as_deref(), Some("length" | FILTERED)) => {
+                Ok(json!({ "said": "", "finish": finish }))
+            }
+            // One that ends at once has no text; a server of which none has any gives no replies.
+            None => Ok(json!({ "said": "", "finish": finish, "silent": true })),
+        }
     }
 
     /// The first answer, by which it is found out what the server takes: some call the limit otherwise, some take no seed.
@@ -154,7 +170,7 @@ impl Drawer {
                 }
             }
         }
-        Err(refused.unwrap_or_else(|| self.chats.lacks("a reply")))
+        Err(refused.unwrap_or_else(|| self.chats.lacks("a reply", &Value::Null)))
     }
 
     fn body(&self, wanted: &WantedReply, form: DrawForm) -> Value {

@@ -34,7 +34,7 @@ pub enum EndpointError {
     Busy {
         /// The address.
         url: String,
-        /// 429, or 500 and above.
+        /// One that passes, such as 429 or 503.
         status: u16,
         /// How often it was asked.
         tries: usize,
@@ -50,6 +50,16 @@ pub enum EndpointError {
         status: u16,
         /// What it says.
         said: String,
+    },
+    /// It sends who asks elsewhere, which is not followed: a key is for the address that was named.
+    #[error("{url} answers status {status}: it is redirected to {to}")]
+    Redirected {
+        /// The address.
+        url: String,
+        /// The status.
+        status: u16,
+        /// Where to, and what to do.
+        to: String,
     },
     /// A filter of its own does not let this request, or the answer to it, through.
     #[error("{url} filters this request: {said}")]
@@ -78,12 +88,36 @@ pub enum EndpointError {
         problem: String,
     },
     /// Its answer lacks what was asked for.
-    #[error("{url} answers without {lacks}")]
+    #[error("{url} answers without {lacks}: {said}")]
     Lacks {
         /// The address.
         url: String,
         /// What is not there.
         lacks: String,
+        /// How the answer begins.
+        said: String,
+    },
+    /// All of a judge's tokens went into its thoughts.
+    #[error(
+        "{url}: the judge spent its {limit} tokens on thoughts and gave no answer: turn its thinking off where it is served"
+    )]
+    Thought {
+        /// The address.
+        url: String,
+        /// Tokens that it has.
+        limit: usize,
+    },
+    /// No reply of any has a text.
+    #[error(
+        "{url} answers without a reply in choices[0].message.content, {replies} of {replies} times; the answers are kept in {kept}"
+    )]
+    Silent {
+        /// The address.
+        url: String,
+        /// How many replies were asked for.
+        replies: usize,
+        /// The file of kept answers.
+        kept: String,
     },
     /// It computed with other tokens than were sent.
     #[error(

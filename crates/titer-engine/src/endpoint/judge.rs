@@ -1,13 +1,16 @@
 //! A judge behind an endpoint: one prompt, one score between 0 and 100.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
 
 use serde_json::{Value, json};
 
 use super::{
     EndpointError, EndpointOptions,
     cache::AskedKey,
-    chats::{ChatChoice, ChatClient, ChatSpending, FILTERED, LIMITS, Question},
+    chats::{ChatAnswer, ChatChoice, ChatClient, ChatSpending, FILTERED, LIMITS, Question},
 };
 
 /// Tokens of a verdict at most: a number, with a few words around it.
@@ -21,6 +24,9 @@ const LEAST: f64 = 0.25;
 
 /// The probability that alternatives have together at most, with some rounding.
 const MOST: f64 = 1.01;
+
+/// What thoughts begin with where they stand in the answer itself.
+const THOUGHT: &str = "<think>";
 
 /// What refusals begin with, in small letters.
 const REFUSALS: [&str; 10] = [
@@ -47,6 +53,8 @@ pub struct Judged {
     pub mass: Option<f64>,
     /// The answer as it was given.
     pub said: String,
+    /// Whether it is none because thoughts took all of its tokens. Such an answer is not kept.
+    pub thought: bool,
 }
 
 /// What kind of answer a judge gives.
@@ -112,26 +120,35 @@ impl Judge {
         Ok(Self { chats: ChatClient::new(options)?, form: Mutex::default() })
     }
 
+    /// The file in which answers are kept.
+    pub fn kept(&self) -> &Path {
+        self.chats.kept()
+    }
+
     /// What these prompts cost.
     pub fn spending(&self, prompts: &[String]) -> ChatSpending {
         self.chats.spending(&said(prompts))
     }
 
     /// What the judge says of every prompt. Equal prompts are asked once, and none whose answer is known. `progress` is told of every answer.
+    /// `digits` says whether all numbers that it is asked for have one digit.
     ///
     /// # Errors
-    /// The first answer that cannot be used; those before it are kept.
+    /// The first answer that cannot be used; those before it are kept. Where no answer at all is known, one that is all thoughts is none of use.
     pub fn judge(
         &self,
         prompts: &[String],
+        digits: bool,
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<Vec<Judged>, EndpointError> {
-        let answers = self.chats.answers(&said(prompts), &|prompt| self.ask(prompt.0), progress)?;
-        Ok(answers.iter().map(read).collect())
+        let is_new = self.spending(prompts).known == 0;
+        let answers = self.chats.answers(&said(prompts), &|prompt| self.ask(prompt.0, is_new), progress)?;
+        let digits = numbers_of(&answers, digits);
+        Ok(answers.iter().map(|answer| read(answer, digits)).collect())
     }
 
     /// What is kept of an answer: its text, whether it is a refusal, and the log-probabilities of its first token.
-    fn ask(&self, prompt: &str) -> Result<Value, EndpointError> {
+    fn ask(&self, prompt: &str, is_new: bool) -> Result<ChatAnswer, EndpointError> {
         self.chats.serves(&|_| ())?;
         let known = *self.form.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = match known {
@@ -140,18 +157,28 @@ impl Judge {
         };
         let answer = match answer {
             // What a filter stops has no verdict, and the others have theirs.
-            Err(EndpointError::Filtered { said, .. }) => return Ok(json!({ "said": said, "refusal": true })),
+            Err(EndpointError::Filtered { said, .. }) => {
+                return Ok(ChatAnswer::Kept(json!({ "said": said, "refusal": true })));
+            }
             answer => answer?,
         };
-        let ChatChoice { content, refusal, finish, .. } = self.chats.choice(&answer)?;
+        let ChatChoice { content, refusal, has_other, finish } = self.chats.choice(&answer)?;
+        let thinks = content.as_ref().is_some_and(|said| said.trim_start().starts_with(THOUGHT));
+        let is_empty = content.as_ref().is_none_or(|said| said.trim().is_empty()) && refusal.is_none();
+        if finish.as_deref() == Some("length") && (is_empty || thinks) {
+            if is_new && known.is_none() && (has_other || thinks) {
+                return Err(EndpointError::Thought { url: self.chats.url(), limit: LIMIT });
+            }
+            return Ok(ChatAnswer::Passing(json!({ "said": "", "thought": true })));
+        }
         let is_refusal = content.is_none() && (refusal.is_some() || finish.as_deref() == Some(FILTERED));
         let first = &answer["choices"][0]["logprobs"]["content"][0];
         let top = &first["top_logprobs"];
         if mass(top, |_| true).is_none_or(|mass| mass > MOST) {
-            return Err(self.chats.lacks("log-probabilities that are some: together they are more than 1"));
+            return Err(self.chats.lacks("log-probabilities that are some: together they are more than 1", &answer));
         }
         let said = content.or(refusal).unwrap_or_default();
-        Ok(json!({ "said": said, "refusal": is_refusal, "first": first["token"], "top": top }))
+        Ok(ChatAnswer::Kept(json!({ "said": said, "refusal": is_refusal, "first": first["token"], "top": top })))
     }
 
     /// The first answer, by which it is found out what the server takes: some call the limit otherwise, some give no log-probabilities.
@@ -172,7 +199,7 @@ impl Judge {
                 }
             }
         }
-        Err(refused.unwrap_or_else(|| self.chats.lacks("a reply")))
+        Err(refused.unwrap_or_else(|| self.chats.lacks("a reply", &Value::Null)))
     }
 
     fn body(&self, prompt: &str, form: JudgeForm) -> Value {
@@ -191,10 +218,39 @@ fn said(prompts: &[String]) -> Vec<JudgePrompt<'_>> {
     prompts.iter().map(|prompt| JudgePrompt(prompt)).collect()
 }
 
+/// What a token that is one digit says of the number that begins with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DigitTokens {
+    /// It is the number: longer ones are tokens of their own, or there are none.
+    Numbers,
+    /// It may be the first digit of a longer one.
+    Beginnings,
+}
+
+/// Which of both it is in these answers: longer numbers are tokens of their own where one of them is, and there are none where none is asked for
+/// (`digits`) and none is given.
+fn numbers_of(answers: &[Value], digits: bool) -> DigitTokens {
+    let is_long = |text: &str| text.len() > 1 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let tokens = |answer: &Value| {
+        let top = answer["top"].as_array().into_iter().flatten();
+        let tokens = top.map(|entry| &entry["token"]).chain([&answer["first"]]);
+        tokens.filter_map(Value::as_str).any(|token| is_long(token.trim()))
+    };
+    let says = |answer: &Value| {
+        let said = answer["said"].as_str().unwrap_or_default();
+        said.split(|c: char| !c.is_ascii_digit()).any(is_long)
+    };
+    match answers.iter().any(tokens) || digits && !answers.iter().any(says) {
+        true => DigitTokens::Numbers,
+        false => DigitTokens::Beginnings,
+    }
+}
+
 /// What an answer means.
-fn read(answer: &Value) -> Judged {
+fn read(answer: &Value, digits: DigitTokens) -> Judged {
     let said = answer["said"].as_str().unwrap_or_default().to_owned();
-    let judged = |verdict, score, mass| Judged { score, verdict, mass, said: said.clone() };
+    let thought = answer["thought"] == true;
+    let judged = |verdict, score, mass| Judged { score, verdict, mass, said: said.clone(), thought };
     // A sign belongs to its number.
     let start = said.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '-').to_lowercase();
     if answer["refusal"] == true || REFUSALS.iter().any(|refusal| start.starts_with(refusal)) {
@@ -202,7 +258,8 @@ fn read(answer: &Value) -> Judged {
     }
     let Some(number) = number(&start) else { return judged(VerdictKind::Unclear, None, None) };
     // A first token that is only the beginning of a number says nothing of the whole.
-    let is_whole = answer["first"].as_str().and_then(|token| token.trim().parse().ok()) == Some(number);
+    let first = answer["first"].as_str().unwrap_or_default().trim();
+    let is_whole = first.parse() == Ok(number) && (first.len() > 1 || digits == DigitTokens::Numbers);
     let top = &answer["top"];
     // Of an earlier titer, which believed any.
     if mass(top, |_| true).is_none_or(|mass| mass > MOST) {
@@ -240,6 +297,10 @@ fn number(start: &str) -> Option<f64> {
     ((0.0..=100.0).contains(&number) && stands_alone(&rest[end..])).then_some(number)
 }
 
+/// What stands between numbers of which none is the score: of ranges, of sums, of a choice.
+const BETWEEN: [&str; 18] =
+    ["-", "–", "—", "to ", "or ", "±", "+", "=", "≈", "<", ">", "≤", "≥", "×", "*", "÷", "^", "/"];
+
 /// Whether what follows a number leaves it the score: it is no part of a longer one, of a range, or of another scale than 100.
 fn stands_alone(behind: &str) -> bool {
     let begins_number = |text: &str| text.trim_start().starts_with(|c: char| c.is_ascii_digit());
@@ -253,7 +314,7 @@ fn stands_alone(behind: &str) -> bool {
     let rest = behind.trim_start();
     let scale =
         ["/", "out of", "of"].iter().find_map(|word| rest.strip_prefix(word)).filter(|rest| begins_number(rest));
-    let range = ["-", "–", "—", "to ", "±", "×", "*10", "^"].iter().find_map(|word| rest.strip_prefix(word));
+    let range = BETWEEN.iter().find_map(|word| rest.strip_prefix(word));
     match (scale, range) {
         (Some(scale), _) => {
             let scale = scale.trim_start();
@@ -271,7 +332,8 @@ mod tests {
     fn judged(said: &str, first: &str, top: &[(&str, f64)]) -> (VerdictKind, Option<f64>) {
         let top: Vec<Value> =
             top.iter().map(|(token, share)| json!({ "token": token, "logprob": share.ln() })).collect();
-        let judged = read(&json!({ "said": said, "refusal": false, "first": first, "top": top }));
+        let answer = json!({ "said": said, "refusal": false, "first": first, "top": top });
+        let judged = read(&answer, numbers_of(std::slice::from_ref(&answer), false));
         (judged.verdict, judged.score.map(|score| (score * 1e6).round() / 1e6))
     }
 
@@ -284,6 +346,30 @@ mod tests {
         assert_eq!(judged("80", "80", &[("80", 0.2), ("High", 0.8)]), (VerdictKind::Parsed, Some(80.0)));
         assert_eq!(judged("Score: 72.5.", "Score", &[]), (VerdictKind::Parsed, Some(72.5)));
         assert_eq!(judged("**100**", "**", &[]), (VerdictKind::Parsed, Some(100.0)));
+    }
+
+    #[test]
+    fn a_digit_is_weighted_where_it_is_known_to_be_a_whole_number() {
+        let answer = |said: &str, top: &[(&str, f64)]| {
+            let top: Vec<Value> =
+                top.iter().map(|(token, share)| json!({ "token": token, "logprob": share.ln() })).collect();
+            json!({ "said": said, "refusal": false, "first": &said[..1], "top": top })
+        };
+        // A mean of 52, of 0 with .4, of 85 with .35 and of 90 with .25, where the tokenizer cuts numbers into digits.
+        let cut = answer("0", &[("0", 0.4), ("8", 0.35), ("9", 0.25)]);
+        let kind = |answers: &[Value], digits: bool| {
+            let judged = read(&answers[0], numbers_of(answers, digits));
+            (judged.verdict, judged.score.map(|score| (score * 1e6).round() / 1e6))
+        };
+        assert_eq!(kind(std::slice::from_ref(&cut), false), (VerdictKind::Parsed, Some(0.0)));
+        assert_eq!(kind(&[cut.clone(), answer("85", &[("8", 1.0)])], true), (VerdictKind::Parsed, Some(0.0)));
+        // Another answer shows that longer numbers are tokens of their own.
+        let whole = json!({ "said": "85", "refusal": false, "first": "85", "top": [] });
+        assert_eq!(kind(&[cut.clone(), whole], false), (VerdictKind::Weighted, Some(5.05)));
+        let own = answer("0", &[("0", 0.5), ("10", 0.5)]);
+        assert_eq!(kind(&[own], false), (VerdictKind::Weighted, Some(5.0)));
+        // A scale from 0 to 9.
+        assert_eq!(kind(&[cut.clone(), answer("9", &[])], true), (VerdictKind::Weighted, Some(5.05)));
     }
 
     #[test]
@@ -304,6 +390,14 @@ mod tests {
             "85/1000",
             "5 ± 2",
             "2^3",
+            "3 + 4 = 7",
+            "3+4=7",
+            "7 = 3 + 4",
+            "3 * 4 = 12",
+            "2*10^1",
+            "80 or 90",
+            "5 < 6",
+            "7/ 8",
         ] {
             assert_eq!(judged(said, "x", &[]), (VerdictKind::Unclear, None), "{said}");
         }
@@ -318,6 +412,9 @@ mod tests {
             ("90\n", 90.0),
             ("85 of the criteria", 85.0),
             ("30 (low)", 30.0),
+            ("**85** of it", 85.0),
+            ("85 + a bit", 85.0),
+            ("85 = clearly bad", 85.0),
         ] {
             assert_eq!(judged(said, "x", &[]), (VerdictKind::Parsed, Some(score)), "{said}");
         }

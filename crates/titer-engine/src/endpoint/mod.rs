@@ -15,6 +15,7 @@ mod judge;
 mod named;
 mod options;
 mod reader;
+mod said;
 mod served;
 mod spending;
 
@@ -22,7 +23,7 @@ pub use chats::ChatSpending;
 pub use drawer::Drawer;
 pub use error::EndpointError;
 pub use judge::{Judge, Judged, VerdictKind};
-pub use options::EndpointOptions;
+pub use options::{EndpointOptions, Waiting};
 pub use reader::Reader;
 pub use served::Endpoint;
 pub use spending::Spending;

@@ -1,6 +1,9 @@
 //! Where a model is served, and how it is asked.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, sync::Arc};
+
+/// Who is told what is waited for, from any thread.
+pub type Waiting = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Where a model is served, and how it is asked.
 #[derive(Clone)]
@@ -18,7 +21,7 @@ pub struct EndpointOptions {
     /// The folder in which answers are kept.
     pub cache: PathBuf,
     /// Is told, in a sentence, what is waited for where that takes long.
-    pub waiting: fn(&str),
+    pub waiting: Waiting,
     /// Whether nothing is to be sent, and it is only counted what would be.
     pub dry_run: bool,
 }

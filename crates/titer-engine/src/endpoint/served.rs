@@ -77,16 +77,26 @@ impl Endpoint {
         }
         say(&format!("{spending}; answers are kept in {}", self.cache.path().display()));
         if let Some(&first) = todo.first() {
-            let (dialect, named) = self.dialect(pairs[first], say)?;
-            let done = AtomicUsize::new(0);
-            each(&todo, self.options.at_once, |&at| {
-                let log_prob = dialect.log_prob(&self.client, &named, pairs[at], false)?;
-                self.cache.put(keys[at].clone(), log_prob.into())?;
+            let keep = |at: usize, log_prob: f64| self.cache.put(keys[at].clone(), log_prob.into());
+            let (dialect, named, found) = self.dialect(pairs[first], say)?;
+            // What found out how the server is asked was an answer, and is paid for.
+            let others = match found {
+                None => &todo[..],
+                Some(log_prob) => {
+                    keep(first, log_prob)?;
+                    &todo[1..]
+                }
+            };
+            let done = AtomicUsize::new(todo.len() - others.len());
+            each(others, self.options.at_once, |&at| {
+                keep(at, self.one(dialect, &named, pairs[at], false)?)?;
                 progress(done.fetch_add(1, Ordering::Relaxed) + 1, todo.len());
                 Ok::<_, EndpointError>(())
             })?;
         }
-        *self.spent.lock().unwrap_or_else(PoisonError::into_inner) = spending;
+        let mut spent = self.spent();
+        (spent.replies, spent.known) = (spent.replies + spending.replies, spent.known + spending.known);
+        *self.spent.lock().unwrap_or_else(PoisonError::into_inner) = spent;
         let known = |key: &AskedKey| self.cache.get(key).and_then(|answer| answer.as_f64());
         Ok(keys.iter().map(|key| known(key).expect("it has been asked")).collect())
     }
@@ -117,30 +127,46 @@ impl Endpoint {
         (todo, spending)
     }
 
-    /// How the server is asked, found out by asking for one pair in every way until one works.
-    fn dialect(&self, pair: Pair<'_>, say: &dyn Fn(&str)) -> Result<(Dialect, Named), EndpointError> {
+    /// Asks for a pair; every request is booked, those that are repeated too.
+    fn one(&self, dialect: Dialect, named: &Named, pair: Pair<'_>, trying: bool) -> Result<f64, EndpointError> {
+        let sent = AtomicUsize::new(0);
+        let log_prob = dialect.log_prob(&self.client, named, pair, trying, &sent);
+        let sent = sent.into_inner();
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        spent.requests += sent;
+        spent.context_tokens += sent * pair.0.len();
+        spent.reply_tokens += sent * pair.1.len();
+        log_prob
+    }
+
+    /// How the server is asked, found out by asking for one pair in every way until one works; with the answer to that, where it was asked for now.
+    fn dialect(&self, pair: Pair<'_>, say: &dyn Fn(&str)) -> Result<(Dialect, Named, Option<f64>), EndpointError> {
         let mut known = self.dialect.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = &*known {
-            return Ok(known.clone());
+        if let Some((dialect, named)) = &*known {
+            return Ok((*dialect, named.clone(), None));
         }
         let named = self.client.serves(&self.options.served, say)?;
         let mut tried = Vec::new();
         for dialect in Dialect::ALL {
-            match dialect.log_prob(&self.client, &named, pair, true) {
-                Ok(_) => {
+            match self.one(dialect, &named, pair, true) {
+                Ok(log_prob) => {
                     say(&format!(
                         "{} serves `{}`, asked by {}",
                         self.client.shown(""),
                         self.options.served,
                         dialect.name()
                     ));
-                    return Ok(known.insert((dialect, named)).clone());
+                    *known = Some((dialect, named.clone()));
+                    return Ok((dialect, named, Some(log_prob)));
                 }
                 Err(EndpointError::Status { status, .. }) => {
                     tried.push(format!("{} answers status {status}", dialect.path()))
                 }
                 Err(EndpointError::Lacks { lacks, .. }) => {
                     tried.push(format!("{} answers without {lacks}", dialect.path()))
+                }
+                Err(EndpointError::NotJson { .. }) => {
+                    tried.push(format!("{} answers what is not JSON", dialect.path()))
                 }
                 Err(other) => return Err(other),
             }

@@ -11,7 +11,7 @@ pub struct Spending {
     pub replies: usize,
     /// Those of them that are known from an earlier command.
     pub known: usize,
-    /// Requests: one for each of the others.
+    /// Requests: one for each of the others. Of what was sent, also those that found out what the server can and those that were repeated.
     pub requests: usize,
     /// Tokens of contexts that are sent.
     pub context_tokens: usize,

@@ -14,7 +14,7 @@ use super::{
     queue::{HeardToken, Queue, Task},
     refusal::Refusal,
     shelf::Shelf,
-    text::{before_any, piece_of, text_of},
+    text::{CountedText, before_any, bytes_of, piece_of, text_of},
 };
 
 /// A reply, without what ended it.
@@ -139,8 +139,8 @@ fn echoed_text(tokenizer: &Tokenizer, context: &[u32], answer: &Answer) -> Strin
 /// The tokens of a chat's reply, from one of them on.
 pub(super) fn chat_tokens(tokenizer: &Tokenizer, tokens: &[ScoredToken], from: usize) -> Value {
     let entry = |before: Option<u32>, token: u32, log_prob: f64| {
-        let text = piece_of(tokenizer, before, token);
-        json!({ "token": text, "logprob": log_prob, "bytes": text.as_bytes() })
+        let bytes = bytes_of(tokenizer, before, token);
+        json!({ "token": String::from_utf8_lossy(&bytes), "logprob": log_prob, "bytes": bytes })
     };
     let each = tokens.iter().enumerate().skip(from).map(|(at, scored)| {
         let before = at.checked_sub(1).map(|before| tokens[before].token);
@@ -151,7 +151,8 @@ pub(super) fn chat_tokens(tokenizer: &Tokenizer, tokens: &[ScoredToken], from: u
     json!({ "content": each.collect::<Vec<Value>>(), "refusal": null })
 }
 
-/// The tokens of a completion; where it begins with its context, those too. Nothing is known of the first token of a context.
+/// The tokens of a completion; where it begins with its context, those too. Nothing is known of the first token of a context. A token that goes
+/// on within a character has the place at which that begins.
 pub(super) fn text_tokens(
     tokenizer: &Tokenizer,
     echoed: Option<(&[u32], &[ScoredToken])>,
@@ -159,9 +160,9 @@ pub(super) fn text_tokens(
     top: usize,
 ) -> Value {
     let (mut texts, mut numbers, mut tops, mut offsets) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let (mut before, mut offset): (Option<u32>, usize) = (None, 0);
+    let (mut before, mut counted): (Option<u32>, _) = (None, CountedText::default());
     let mut tell = |token: u32, scored: Option<&ScoredToken>| {
-        let text = piece_of(tokenizer, before, token);
+        let bytes = bytes_of(tokenizer, before, token);
         let of = |scored: &ScoredToken| {
             let mut likeliest = Map::new();
             for &(id, log_prob) in scored.top.iter().take(top) {
@@ -170,11 +171,11 @@ pub(super) fn text_tokens(
             }
             likeliest
         };
-        offsets.push(offset);
-        offset += text.chars().count();
+        offsets.push(counted.characters());
+        counted.add(&bytes);
         numbers.push(scored.map(|scored| scored.log_prob));
         tops.push(scored.filter(|_| top > 0).map(of));
-        texts.push(text);
+        texts.push(String::from_utf8_lossy(&bytes).into_owned());
         before = Some(token);
     };
     if let Some((context, scored)) = echoed {

@@ -33,10 +33,20 @@ pub enum ServeError {
     #[error("two models are called `{0}`; give them names of their own, with --name and --adapter NAME=DIR")]
     Twice(String),
     /// The address cannot be listened on.
-    #[error("{address}: {problem}; is something else listening there? --port 0 takes a port that is free")]
+    #[error("{address}: {problem}; {remedy}")]
     Address {
         /// Host and port.
         address: String,
+        /// What the system says.
+        problem: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The host has no address.
+    #[error("--host {host}: {problem}; name an address of this machine, such as 127.0.0.1, or 0.0.0.0 for all of them")]
+    Host {
+        /// As it was named.
+        host: String,
         /// What the system says.
         problem: String,
     },

@@ -14,9 +14,10 @@ use titer_model::passes::ScoredToken;
 use super::{
     answer::{Answer, chat_tokens, drawing, head, now, text_tokens, usage},
     order::{Order, OrderKind},
-    queue::{HeardToken, Queue, UnderWay},
+    queue::{HeardToken, Queue, UnderWay, Waited},
     refusal::Refusal,
-    text::{before_any, text_of},
+    text::{REPLACED, before_any, text_of},
+    turns::Turn,
 };
 
 /// What OpenAI ends a stream with.
@@ -29,6 +30,8 @@ pub(super) struct Events {
     created: u64,
     tokens: Receiver<HeardToken>,
     under_way: Option<UnderWay>,
+    /// Whether nothing more is to be told than what waits.
+    over: bool,
     replies: Vec<StreamedReply>,
     waiting: VecDeque<String>,
 }
@@ -45,23 +48,36 @@ struct StreamedReply {
 }
 
 impl Events {
-    /// Has an order's replies drawn. Returns when the first token is there, so that what cannot be done is a refusal like any other.
-    pub(super) fn begin(order: Order, queue: &Queue, id: u64) -> Result<Self, Refusal> {
+    /// Has an order's replies drawn. Returns when the first token is there, so that what cannot be done is a refusal like any other. The turn ends
+    /// when they are drawn: how long a client takes to read them is its own time.
+    pub(super) fn begin(order: Order, queue: &Queue, id: u64, turn: Turn) -> Result<Self, Refusal> {
         let (heard, tokens) = channel();
         let model = Arc::clone(&order.model);
         let under_way = if order.drawings.is_empty() {
             drop(heard);
             None
         } else {
-            Some(queue.begin(&model, drawing(&order, Some(heard)))?)
+            Some(queue.begin(&model, drawing(&order, Some(heard)), Some(turn))?)
         };
         let replies = (0..order.contexts.len() * order.replies).map(|_| StreamedReply::default()).collect();
-        let mut events = Self { order, id, created: now(), tokens, under_way, replies, waiting: VecDeque::new() };
-        match events.tokens.recv() {
-            Ok(token) => events.hear(token),
-            Err(_) => events.end()?,
-        }
+        let (created, over, waiting) = (now(), false, VecDeque::new());
+        let mut events = Self { order, id, created, tokens, under_way, over, replies, waiting };
+        events.more()?;
         Ok(events)
+    }
+
+    /// Waits for what comes next: a token, or the end.
+    fn more(&mut self) -> Result<(), Refusal> {
+        let next = self.under_way.as_ref().map_or(Waited::Over, |under_way| under_way.next(&self.tokens));
+        self.over = !matches!(next, Waited::Come(_));
+        match next {
+            Waited::Come(token) => {
+                self.hear(token);
+                Ok(())
+            }
+            Waited::Over => self.end(),
+            Waited::Stopping => Err(Refusal::stopping()),
+        }
     }
 
     /// Takes a token.
@@ -158,15 +174,9 @@ impl Iterator for Events {
 
     /// The next event: JSON, and `[DONE]` at the end. Waits for it.
     fn next(&mut self) -> Option<String> {
-        while self.waiting.is_empty() {
-            match self.tokens.recv() {
-                Ok(token) => self.hear(token),
-                Err(_) if self.under_way.is_some() => {
-                    if let Err(refusal) = self.end() {
-                        self.waiting.push_back(refusal.json().to_string());
-                    }
-                }
-                Err(_) => return None,
+        while self.waiting.is_empty() && !self.over {
+            if let Err(refusal) = self.more() {
+                self.waiting.push_back(refusal.json().to_string());
             }
         }
         self.waiting.pop_front()
@@ -176,7 +186,7 @@ impl Iterator for Events {
 /// Whether what comes can take nothing of a text back: no character of it is half, and it does not end as one of these strings begins.
 fn is_whole(text: &str, stops: &[String]) -> bool {
     let begins = |stop: &String| text.char_indices().any(|(at, _)| stop.starts_with(&text[at..]));
-    !text.ends_with('\u{FFFD}') && !stops.iter().any(begins)
+    !text.ends_with(REPLACED) && !stops.iter().any(begins)
 }
 
 /// Of lists by name, what is behind the first `count` entries.

@@ -61,11 +61,17 @@ impl Head {
         };
         Ok(Self {
             method: method.to_owned(),
-            path: path.to_owned(),
+            path: path_of(path).to_owned(),
             is_old,
             stays: !is_old && !asks("close"),
             length,
             waits,
         })
     }
+}
+
+/// The path of a target, which may be a whole address.
+fn path_of(target: &str) -> &str {
+    let whole = target.split_once("://").filter(|(scheme, _)| !scheme.contains('/'));
+    whole.map_or(target, |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..]))
 }

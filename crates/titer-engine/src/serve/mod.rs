@@ -5,6 +5,7 @@
 //! what comes over a connection, within limits of size and time.
 
 mod answer;
+mod descriptors;
 mod error;
 mod events;
 mod head;

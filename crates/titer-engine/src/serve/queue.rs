@@ -6,7 +6,7 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, Sender, channel},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread::{JoinHandle, sleep, spawn},
     time::{Duration, Instant},
@@ -18,14 +18,15 @@ use super::{
     refusal::Refusal,
     shelf::OpenModel,
     text::{before_any, text_of},
+    turns::Turn,
 };
 use crate::device;
 
 /// Tokens that are worked on at once at most; a request that has more goes by itself.
 const TOKENS: usize = 1 << 15;
 
-/// How often it is looked whether the worker is done.
-const LOOK: Duration = Duration::from_millis(5);
+/// How often it is looked whether the worker is done, or everybody is to stop.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What is to be done with rows of tokens.
 pub(super) enum Task {
@@ -45,16 +46,48 @@ struct QueuedTask {
     model: Arc<OpenModel>,
     task: Task,
     answer: Sender<Result<Scored, Refusal>>,
+    /// Whose turn ends with the task.
+    turn: Option<Turn>,
 }
 
 /// A task that is waited for.
-pub(super) struct UnderWay(Receiver<Result<Scored, Refusal>>);
+pub(super) struct UnderWay {
+    answered: Receiver<Result<Scored, Refusal>>,
+    stopping: Arc<AtomicBool>,
+}
+
+/// What comes of waiting.
+pub(super) enum Waited<T> {
+    /// What was waited for.
+    Come(T),
+    /// Nothing can come any more.
+    Over,
+    /// The server is about to end.
+    Stopping,
+}
 
 impl UnderWay {
-    /// What came of it.
+    /// What came of it. Where the server is about to end, the task is not waited for: what is scored is scored to its end, which takes long on a
+    /// large model.
     pub(super) fn wait(self) -> Result<Scored, Refusal> {
-        // A worker that is gone was lost in a panic, which it has said.
-        self.0.recv().unwrap_or_else(|_| Err(Refusal::failed("the work failed; see what the server says")))
+        match self.next(&self.answered) {
+            Waited::Come(scored) => scored,
+            // A worker that is gone was lost in a panic, which it has said.
+            Waited::Over => Err(Refusal::failed("the work failed; see what the server says")),
+            Waited::Stopping => Err(Refusal::stopping()),
+        }
+    }
+
+    /// What comes next of something that the task tells.
+    pub(super) fn next<T>(&self, told: &Receiver<T>) -> Waited<T> {
+        loop {
+            match told.recv_timeout(LOOK) {
+                Ok(one) => return Waited::Come(one),
+                Err(RecvTimeoutError::Disconnected) => return Waited::Over,
+                Err(RecvTimeoutError::Timeout) if self.stopping.load(Ordering::Relaxed) => return Waited::Stopping,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
     }
 }
 
@@ -77,23 +110,30 @@ impl Queue {
 
     /// Does a task, and waits for it.
     pub(super) fn ask(&self, model: &Arc<OpenModel>, task: Task) -> Result<Scored, Refusal> {
-        self.begin(model, task)?.wait()
+        self.begin(model, task, None)?.wait()
     }
 
-    /// Has a task done, without waiting for it.
-    pub(super) fn begin(&self, model: &Arc<OpenModel>, task: Task) -> Result<UnderWay, Refusal> {
+    /// Has a task done, without waiting for it; a turn that is given ends with it.
+    pub(super) fn begin(&self, model: &Arc<OpenModel>, task: Task, turn: Option<Turn>) -> Result<UnderWay, Refusal> {
         let (answer, answered) = channel();
+        let stopping = Arc::clone(&self.stopping);
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let sent = sender.map(|sender| sender.send(QueuedTask { model: Arc::clone(model), task, answer }));
-        if matches!(sent, Some(Ok(()))) { Ok(UnderWay(answered)) } else { Err(Refusal::stopping()) }
+        let sent = sender.map(|sender| sender.send(QueuedTask { model: Arc::clone(model), task, answer, turn }));
+        match sent {
+            Some(Ok(())) => Ok(UnderWay { answered, stopping }),
+            _ => Err(Refusal::stopping()),
+        }
     }
 
-    /// From now on tasks are refused, those under way too; returns when none is left, or at this time.
-    pub(super) fn stop(&self, until: Instant) {
+    /// From now on tasks are refused, those under way too.
+    pub(super) fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
         drop(self.sender.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    /// Returns when nothing is worked on any more, or at this time. It has been stopped before.
+    pub(super) fn wait(&self, until: Instant) {
         let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // What is scored is scored to its end, which takes long on a large model.
         while worker.as_ref().is_some_and(|worker| !worker.is_finished()) && Instant::now() < until {
             sleep(LOOK);
         }
@@ -109,13 +149,14 @@ fn work(receiver: &Receiver<QueuedTask>, stopping: &AtomicBool) {
             waiting.push_back(task);
         }
         waiting.extend(receiver.try_iter());
-        let batch = next(&mut waiting);
+        let mut batch = next(&mut waiting);
         let done = match stopping.load(Ordering::Relaxed) {
             true => Err(Refusal::stopping()),
             false => done_together(&batch, stopping),
         };
         let done =
             done.and_then(|done| if stopping.load(Ordering::Relaxed) { Err(Refusal::stopping()) } else { Ok(done) });
+        batch.iter_mut().for_each(|task| drop(task.turn.take()));
         // Who asked may have left.
         match done {
             Ok(done) => batch.into_iter().zip(done).for_each(|(task, scored)| drop(task.answer.send(Ok(scored)))),
@@ -230,4 +271,26 @@ fn together(batch: &[QueuedTask], stopping: &AtomicBool) -> Vec<Scored> {
     };
     let mut scored = scored.into_iter();
     batch.iter().map(|task| scored.by_ref().take(task.task.rows()).collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_is_refused_when_the_server_stops_however_long_the_work_takes() {
+        let (answer, answered) = channel();
+        let stopping = Arc::new(AtomicBool::new(true));
+        let refused = UnderWay { answered, stopping: Arc::clone(&stopping) }.wait();
+        assert_eq!(refused.err(), Some(Refusal::stopping()));
+        // Nobody hears it any more, and nothing was said before.
+        assert!(answer.send(Ok(Vec::new())).is_err());
+        // What is there already is an answer all the same, and a worker that is gone is told from one that is to stop.
+        let (answer, answered) = channel();
+        answer.send(Ok(Vec::new())).unwrap();
+        assert!(UnderWay { answered, stopping: Arc::clone(&stopping) }.wait().is_ok());
+        let (answer, answered) = channel();
+        drop(answer);
+        assert_eq!(UnderWay { answered, stopping }.wait().err().map(|refusal| refusal.status), Some(500));
+    }
 }

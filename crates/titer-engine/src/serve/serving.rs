@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    io::ErrorKind,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 use super::{
     ServeError, Shelf,
     answer::{answer, models},
+    descriptors::{are_short, descriptors},
     events::Events,
     order::{Order, OrderKind},
     queue::Queue,
@@ -31,6 +33,9 @@ const JSON: &str = "application/json";
 
 /// Connections at most; who comes then is told to come later.
 const CONNECTIONS: usize = 1024;
+
+/// Files that may be open beside them: models that are opened, and what the process has open anyway.
+const FILES: usize = 64;
 
 /// How long those who are under way are waited for when the server stops.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -53,12 +58,14 @@ struct ServingState {
     shelf: Shelf,
     queue: Queue,
     /// Who may answer now.
-    turns: Turns,
+    turns: Arc<Turns>,
+    /// Connections at most.
+    room: usize,
     /// Requests so far, and connections.
     count: AtomicU64,
     connections: AtomicU64,
     /// The connections that are open, each with its number.
-    open: Mutex<BTreeMap<u64, TcpStream>>,
+    open: Mutex<BTreeMap<u64, Arc<TcpStream>>>,
     stopping: AtomicBool,
     failure: Mutex<Option<String>>,
 }
@@ -78,13 +85,22 @@ impl Serving {
         let failed = |error: std::io::Error| ServeError::Address {
             address: format!("{host}:{port}"),
             problem: error.to_string(),
+            remedy: match error.kind() {
+                ErrorKind::AddrInUse => "something else listens there; --port 0 takes a port that is free",
+                ErrorKind::AddrNotAvailable => "--host takes an address of this machine, or 0.0.0.0 for all of them",
+                ErrorKind::PermissionDenied => "--port takes a port that this user may have, or 0 for one that is free",
+                _ => "--host takes an address of this machine, and --port 0 a port that is free",
+            },
         };
-        let listener = TcpListener::bind((host, port)).map_err(failed)?;
+        let unknown = |error: std::io::Error| ServeError::Host { host: host.to_owned(), problem: error.to_string() };
+        let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs().map_err(unknown)?.collect();
+        let listener = TcpListener::bind(&*addresses).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let state = Arc::new(ServingState {
             shelf,
             queue: Queue::new(),
-            turns: Turns::new(at_once.max(1)),
+            turns: Arc::new(Turns::new(at_once.max(1))),
+            room: descriptors().map_or(CONNECTIONS, |count| count.saturating_sub(FILES).clamp(1, CONNECTIONS)),
             count: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             open: Mutex::default(),
@@ -120,12 +136,15 @@ impl Serving {
     pub fn stop(&self) {
         let until = Instant::now() + PATIENCE;
         self.state.stopping.store(true, Ordering::Relaxed);
-        self.state.queue.stop(until);
+        self.state.queue.stop();
         // Who takes connections waits for one.
         let taker = self.taker.lock().unwrap_or_else(PoisonError::into_inner).take();
-        while taker.as_ref().is_some_and(|taker| !taker.is_finished()) && Instant::now() < until {
+        while taker.as_ref().is_some_and(|taker| !taker.is_finished()) {
             drop(TcpStream::connect_timeout(&within_reach(self.address), LOOK));
             sleep(LOOK);
+            if Instant::now() > until {
+                break;
+            }
         }
         // Nothing more is read; what is to be answered can be written.
         self.state.shut(Shutdown::Read);
@@ -133,6 +152,8 @@ impl Serving {
             sleep(LOOK);
         }
         self.state.shut(Shutdown::Both);
+        // What is scored is scored to its end, and nobody waits for it any more.
+        self.state.queue.wait(until);
     }
 }
 
@@ -147,7 +168,9 @@ impl ServingState {
                     failures = 0;
                     self.begin(stream);
                 }
-                // One may have left before it was taken, and what there is too little of now may be there again soon.
+                // What there is too little of now is there again when a connection is closed, as those that are silent are.
+                Err(error) if are_short(&error) => sleep(LOOK),
+                // One may have left before it was taken.
                 Err(_) if failures < FAILURES => {
                     failures += 1;
                     sleep(LOOK);
@@ -162,9 +185,10 @@ impl ServingState {
 
     /// Has a connection's requests answered by a thread of its own. One for which there is no thread, or no room, is closed.
     fn begin(self: &Arc<Self>, stream: TcpStream) {
-        let Ok(mut wire) = stream.try_clone().and_then(|stream| Wire::new(stream, WireLimits::SERVED)) else { return };
-        if self.open().len() >= CONNECTIONS {
-            let full = Refusal::no_path(503, format!("there are {CONNECTIONS} connections already: close some"));
+        let stream = Arc::new(stream);
+        let Ok(mut wire) = Wire::new(Arc::clone(&stream), WireLimits::SERVED) else { return };
+        if self.open().len() >= self.room {
+            let full = Refusal::no_path(503, format!("there are {} connections already: close some", self.room));
             // Who asked may have left.
             return drop(wire.answer(full.status, JSON, &full.json().to_string(), false, false));
         }
@@ -201,7 +225,6 @@ impl ServingState {
 
     /// Answers a request. Says whether another one may come by this connection.
     fn respond(&self, wire: &mut Wire, request: WireRequest) -> std::io::Result<bool> {
-        let turn = self.turns.take();
         // A request that brings down what answers it is answered all the same.
         let answered = catch_unwind(AssertUnwindSafe(|| self.answer(&request)));
         let answered = answered.unwrap_or_else(|_| Err(Refusal::failed("the work failed; see what the server says")));
@@ -214,8 +237,6 @@ impl ServingState {
             }
             Err(refusal) => (refusal.status, refusal.json()),
         };
-        // How long a client takes to read is its own time.
-        drop(turn);
         wire.answer(status, JSON, &body.to_string(), stays, request.method == "HEAD")?;
         Ok(stays)
     }
@@ -236,15 +257,17 @@ impl ServingState {
             }
         };
         allowed(request, "POST")?;
+        // What is only looked up waits for nobody. The turn ends when what is sent is known: how long a client takes to read is its own time.
+        let turn = self.turns.take();
         let order = Order::read(kind, &request.body, &self.shelf)?;
         let id = self.count.fetch_add(1, Ordering::Relaxed);
         match order.stream {
-            Some(_) => Ok(ServedAnswer::Events(Box::new(Events::begin(order, &self.queue, id)?))),
+            Some(_) => Ok(ServedAnswer::Events(Box::new(Events::begin(order, &self.queue, id, turn)?))),
             None => Ok(ServedAnswer::Whole(answer(&order, &self.queue, id)?)),
         }
     }
 
-    fn open(&self) -> MutexGuard<'_, BTreeMap<u64, TcpStream>> {
+    fn open(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<TcpStream>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
