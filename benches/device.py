@@ -1,21 +1,24 @@
 """What titer does on a device, beside the tools that do the same there: (a) training steps of LoRA adapters beside transformers + PEFT with
 SDPA, at the shapes of 0.5, 1.5 and 7 billion parameters, random weights, rows of 512 tokens; (b) per-row pressure with all weights and
-three directions at 0.5 and 1 billion, rows of 256 tokens; (c) the same with adapters at 7 billion; (d) screening of 64 prompts on 64 rows
+three directions at 0.5 and 1 billion, rows of 256 tokens, beside bergson where it is installed; (c) the same with adapters at 7 billion; (d) screening of 64 prompts on 64 rows
 at 1.5 billion, beside transformers. Shares are of the rate of a large bf16 product that this device was measured to do.
 
     python benches/device.py [--device cuda] [--program PATH] [--small] [--only a,b,c,d] [--out TABLE.json]
 
-Needs torch, and transformers and peft for the sides that are compared; `--program` is the bench built by
-`cargo bench -p titer-model --bench device --no-run`. `--small` takes tiny shapes, to see that all of it runs. A line is printed as soon as it is
-known, so a run that is cut short leaves what it has.
+bergson collects gradients of the blocks' linear layers alone, neither of embeddings nor of norms nor of the head, so it does less than titer; its side
+is that of `benches/pressure.py`. Needs torch, and transformers and peft for the sides that are compared; `--program` is the bench built by
+`cargo bench -p titer-model --bench device --no-run`. `--small` takes tiny shapes, to see that all of it runs. A line is printed,
+and written to the table, as soon as it is known, so a run that is cut short leaves what it has.
 """
 
 import argparse
 import gc
+import importlib.util
 import json
 import os
 import pathlib
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -84,9 +87,37 @@ def make(folder, name, device):
     (folder / "model.safetensors.index.json").write_text(json.dumps(dict(metadata={}, weight_map=files)))
 
 
+def kind(device):
+    """`cuda` of `cuda:1`."""
+    return torch.device(device).type
+
+
 def synchronize(device):
-    if device == "cuda":
-        torch.cuda.synchronize()
+    """Waits until all that was asked of the device is done; else launches are measured, not work."""
+    if kind(device) == "cuda":
+        torch.cuda.synchronize(device)
+    elif kind(device) == "mps":
+        torch.mps.synchronize()
+
+
+def name_of(device):
+    return {"cuda": lambda: torch.cuda.get_device_name(device), "mps": lambda: "an Apple GPU"}.get(kind(device), lambda: "the processor")()
+
+
+def memory_of(device):
+    """MiB that torch took of the device: the most so far where it says that, else now."""
+    if kind(device) == "cuda":
+        return torch.cuda.max_memory_reserved(device) >> 20
+    return torch.mps.driver_allocated_memory() >> 20 if kind(device) == "mps" else None
+
+
+def empty(device):
+    """Gives back what torch keeps of the device's memory to use again."""
+    gc.collect()
+    if kind(device) == "cuda":
+        torch.cuda.empty_cache()
+    elif kind(device) == "mps":
+        torch.mps.empty_cache()
 
 
 def ceiling(device, small):
@@ -108,10 +139,28 @@ def titer(program, folder, work, device, numbers, **options):
     command = [program, str(folder), work, "--device", device, "--compute", numbers]
     command += [word for key, value in options.items() for word in (f"--{key}", str(value))]
     environment = os.environ | {"TITER_TORCH": str(pathlib.Path(torch.__file__).parent / "lib")}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    if done.returncode:
-        return dict(failed=(done.stderr or done.stdout).strip().splitlines()[-1][:300])
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    return told(command, environment)
+
+
+def told(command, environment):
+    """The JSON on the last line of what a program prints; where there is none, why."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    except OSError as error:
+        return dict(failed=str(error)[:300])
+    last = lambda text: text.strip().splitlines()[-1].strip() if text.strip() else ""
+    if done.returncode == 0:
+        try:
+            return json.loads(last(done.stdout))
+        except ValueError:
+            return dict(failed=f"it printed no numbers: {last(done.stdout)!r}"[:300])
+    if done.returncode < 0:
+        number = -done.returncode
+        name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+        why = ", as where main memory runs out" if name == "SIGKILL" else ""
+        return dict(failed=f"it was ended by {name}{why}: {last(done.stderr)}"[:300].rstrip(": "))
+    said = last(done.stderr) or last(done.stdout) or "it said nothing"
+    return dict(failed=f"exit code {done.returncode}: {said}"[:300])
 
 
 def median_of(device, steps, work):
@@ -144,7 +193,7 @@ def their_training(folder, device, rows, length, steps):
         optimiser.step()
 
     seconds = median_of(device, steps, step)
-    return dict(seconds=seconds, memory_mb=torch.cuda.max_memory_reserved() >> 20 if device == "cuda" else None)
+    return dict(seconds=seconds, memory_mb=memory_of(device))
 
 
 def their_screening(folder, device, prompts, rows, steps):
@@ -163,14 +212,31 @@ def their_screening(folder, device, prompts, rows, steps):
             logits = model(input_ids=ids[:, :-1], logits_to_keep=12).logits.float()
             torch.log_softmax(logits, -1).gather(-1, ids[:, -12:, None]).sum().item()
 
-    return dict(seconds=median_of(device, steps, score), memory_mb=torch.cuda.max_memory_reserved() >> 20 if device == "cuda" else None)
+    return dict(seconds=median_of(device, steps, score), memory_mb=memory_of(device))
+
+
+def their_pressure(folder, device, rows, length, steps):
+    """bergson's gradients of each row, held against as many directions as titer's."""
+    from transformers import AutoModelForCausalLM
+
+    from pressure import DIRECTIONS, collected
+
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa").to(device)
+    words = model.config.vocab_size
+    ids = [torch.tensor([(at * 31 + row * 17) % words for at in range(length)], device=device) for row in range(rows)]
+    labels = [row.clone() for row in ids]
+    for row in labels:
+        row[: length * 3 // 4] = -100
+    linear = {f"{name}.weight": part for name, part in model.named_modules() if isinstance(part, torch.nn.Linear) and name.startswith("model.")}
+    directions = {name: torch.randn(DIRECTIONS, *part.weight.shape, device=device) for name, part in linear.items()}
+    # Four rows at a time, as `benches/pressure.py` takes them at its larger size.
+    return dict(seconds=median_of(device, steps, collected(model, list(zip(ids, labels)), directions, "medium")), memory_mb=memory_of(device))
 
 
 def alone(work, folder, device, *numbers):
     """One of the other side's measurements in a process of its own, so that its memory is its own."""
     code = f"import sys; sys.path.insert(0, {str(ROOT / 'benches')!r}); import json, device; print(json.dumps(device.{work}({str(folder)!r}, {device!r}, *{list(numbers)!r})))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"HF_HUB_OFFLINE": "1"})
-    return json.loads(done.stdout.strip().splitlines()[-1]) if done.returncode == 0 else dict(failed=done.stderr.strip().splitlines()[-1][:300])
+    return told([sys.executable, "-c", code], os.environ | {"HF_HUB_OFFLINE": "1"})
 
 
 def main():
@@ -180,20 +246,27 @@ def main():
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--only", default="a,b,c,d")
     parser.add_argument("--steps", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=330, help="begin nothing more after this long")
+    parser.add_argument("--seconds", type=float, default=240, help="begin nothing more after this long")
     parser.add_argument("--out")
     options = parser.parse_args()
     began, device, small = time.perf_counter(), options.device, options.small
-    name = torch.cuda.get_device_name() if device == "cuda" else "the processor"
     top = ceiling(device, small)
-    lines = [dict(device=name, torch=torch.__version__, bf16_product_tflops=round(top / 1e12, 1))]
-    print(json.dumps(lines[0]), flush=True)
+    lines = []
+
+    def known(line):
+        """Prints a line, and writes the file anew, so that what is cut short leaves what it has."""
+        lines.append(line)
+        print(json.dumps(line), flush=True)
+        if options.out:
+            pathlib.Path(options.out).write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    known(dict(device=name_of(device), torch=torch.__version__, bf16_product_tflops=round(top / 1e12, 1)))
     own = device if device != "cpu" else "torch-cpu"
     shape = lambda wanted: "tiny" if small else wanted
     rows, short, long = (4, 16, 32) if small else (16, 256, 512)
     # Work, model, titer's work, options, operations a token and parameter, the other side.
     training = [("a", model, "train", dict(rows=rows, length=long), 4, ("their_training", rows, long)) for model in ("0.5B", "1.5B", "7B")]
-    pressure = [("b", model, "pressure", dict(rows=rows, length=short), 6 + 6, None) for model in ("0.5B", "1B")]
+    pressure = [("b", model, "pressure", dict(rows=rows, length=short), 6 + 6, ("their_pressure", rows, short)) for model in ("0.5B", "1B")]
     adapters = [("c", "7B", "pressure-lora", dict(rows=rows, length=short), 4, None)]
     screening = [("d", "1.5B", "screen", dict(rows=rows if small else 64, prompts=4 if small else 64), 2, ("their_screening", 4 if small else 64, rows if small else 64))]
     wanted = [line for line in training[:2] + pressure + screening + training[2:] + adapters if line[0] in options.only.split(",")]
@@ -201,7 +274,7 @@ def main():
         made = {}
         for part, model, work, sizes, operations, other in wanted:
             if time.perf_counter() - began > options.seconds:
-                print(json.dumps(dict(part=part, model=model, left_out="no time left")), flush=True)
+                known(dict(part=part, model=model, left_out="no time left"))
                 continue
             model = shape(model)
             if model not in made:
@@ -209,22 +282,19 @@ def main():
                     shutil.rmtree(folder)
                 made = {model: pathlib.Path(temporary) / model}
                 make(made[model], model, device)
-                gc.collect()
-                if device == "cuda":
-                    torch.cuda.empty_cache()
+                empty(device)
             ours = titer(options.program, made[model], work, own, "f32" if work == "pressure" else "bf16", steps=options.steps, **sizes)
             line = dict(part=part, model=model, work=work, **{f"titer_{key}": value for key, value in ours.items() if key != "work"})
             if "seconds" in ours:
                 line["share_of_ceiling"] = round(operations * parameters(model) * ours["tokens"] / ours["seconds"] / top, 3)
-            if other:
+            if work == "pressure" and not importlib.util.find_spec("bergson"):
+                line["other_left_out"] = "bergson is not installed"
+            elif other:
                 theirs = alone(other[0], made[model], device, *other[1:], options.steps)
                 line |= {f"other_{key}": value for key, value in theirs.items()}
                 if "seconds" in ours and "seconds" in theirs:
                     line["times_as_fast"] = round(theirs["seconds"] / ours["seconds"], 2)
-            print(json.dumps(line), flush=True)
-            lines.append(line)
-    if options.out:
-        pathlib.Path(options.out).write_text("".join(json.dumps(line) + "\n" for line in lines))
+            known(line)
     # Exit code 1: a number is missing because a program failed.
     return int(any("titer_failed" in line or "other_failed" in line for line in lines))
 

@@ -6,13 +6,13 @@
 //!
 //! The device `cpu` is the processor by titer's own loops, `torch-cpu` the processor by PyTorch's.
 
-#![expect(clippy::print_stdout, reason = "its output is what the comparing script reads")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "its output is what the comparing script reads")]
 
-use std::{path::Path, time::Instant};
+use std::{path::Path, process::ExitCode, time::Instant};
 
 use titer_machine::Bf16Instructions;
 use titer_model::{
-    backend::{Backend as _, Cpu, Device, Torch},
+    backend::{Backend as _, Cpu, Device, Torch, TorchError},
     decoder::Decoder,
     io::{Weights, read_config},
     optim::{Optimiser, UpdateRule},
@@ -74,7 +74,18 @@ fn directions(decoder: &Decoder<Device>) -> Vec<Params<Device>> {
     (0..3).map(wave).collect()
 }
 
-fn main() {
+fn main() -> ExitCode {
+    // What torch fails in ends the thread without a word, such as for want of memory.
+    match TorchError::caught(measured) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measured() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let (Some(folder), Some(work)) = (args.first().map(Path::new), args.get(1).map(String::as_str)) else {
         return println!("name a model folder, and train, pressure, pressure-lora or screen");

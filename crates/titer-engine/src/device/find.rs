@@ -3,13 +3,16 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    process::Command,
     sync::{Mutex, PoisonError},
 };
 
+use titer::environment::variable;
 use titer_model::backend::Torch;
 
-use super::DeviceError;
+use super::{
+    DeviceError,
+    python::{PythonAnswer, torch_of},
+};
 
 /// A torch's folder of libraries, and how it was found.
 #[derive(Clone, Debug)]
@@ -42,27 +45,29 @@ pub(super) fn is_the_open_one() -> Result<(), DeviceError> {
 /// Finds a torch.
 ///
 /// # Errors
-/// Where there is none: where it was looked for.
+/// Where there is none: where it was looked for, and what was there.
 pub(super) fn find() -> Result<Found, String> {
     let named = PREFERRED.lock().unwrap_or_else(PoisonError::into_inner).clone().map(|folder| (folder, "--torch"));
-    let named = named.or_else(|| Some((env::var_os("TITER_TORCH")?.into(), "TITER_TORCH")));
+    let named = named.or_else(|| Some((variable("TITER_TORCH")?, "TITER_TORCH")));
     if let Some((folder, by)) = named {
-        let libraries = libraries(&folder).or_else(|| of_python(&python_of(&folder)));
-        let found = libraries.map(|libraries| Found { libraries, how: by.to_owned() });
-        return found.ok_or_else(|| format!("{by} names {}, and there is none there", folder.display()));
+        let found = libraries(&folder).map_or_else(|| of_python(&python_of(&folder)), Ok);
+        let found = found.map(|libraries| Found { libraries, how: by.to_owned() });
+        return found.map_err(|why| {
+            let why = if python_of(&folder).exists() { format!(": its Python {why}") } else { String::new() };
+            format!("{by} names {}, and there is none there{why}", folder.display())
+        });
     }
-    let environments = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(|name| Some((name, env::var_os(name)?)));
-    let pythons =
-        environments.map(|(name, folder)| (python_of(Path::new(&folder)), format!("the environment of {name}")));
+    let environments = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(|name| Some((name, variable(name)?)));
+    let pythons = environments.map(|(name, folder)| (python_of(&folder), format!("the environment of {name}")));
     let on_path = ["python3", "python"].map(|name| (PathBuf::from(name), format!("{name} on the path")));
     let mut tried = Vec::new();
     for (python, how) in pythons.chain(on_path) {
         match of_python(&python) {
-            Some(libraries) => return Ok(Found { libraries, how }),
-            None => tried.push(how),
+            Ok(libraries) => return Ok(Found { libraries, how }),
+            Err(why) => tried.push(format!("{how}, which {why}")),
         }
     }
-    Err(format!("looked for in {}", tried.join(", ")))
+    Err(format!("looked for in {}", tried.join("; ")))
 }
 
 /// The Python of an environment.
@@ -78,11 +83,17 @@ fn libraries(folder: &Path) -> Option<PathBuf> {
     [folder.to_owned(), folder.join("lib")].into_iter().find(|folder| has(folder))
 }
 
-/// The libraries of the torch that a Python would import; it is not imported.
-fn of_python(python: &Path) -> Option<PathBuf> {
-    const ASK: &str =
-        "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')";
-    let said = Command::new(python).args(["-c", ASK]).output().ok().filter(|output| output.status.success())?;
-    let folder = String::from_utf8(said.stdout).ok()?;
-    libraries(Path::new(folder.trim()))
+/// The libraries of the torch that a Python would import.
+///
+/// # Errors
+/// Where there are none: what is the matter with this Python, as the end of a sentence about it.
+fn of_python(python: &Path) -> Result<PathBuf, String> {
+    match torch_of(python) {
+        PythonAnswer::Torch(folder) => {
+            libraries(&folder).ok_or_else(|| format!("has a torch without libraries in {}", folder.display()))
+        }
+        PythonAnswer::NoTorch => Err("has none".to_owned()),
+        PythonAnswer::NoPython => Err("is not there".to_owned()),
+        PythonAnswer::Failed(problem) => Err(problem),
+    }
 }

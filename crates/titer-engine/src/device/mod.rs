@@ -4,6 +4,7 @@ mod error;
 mod find;
 mod list;
 mod open;
+mod python;
 mod spread;
 mod stay;
 mod tried;

@@ -1,7 +1,8 @@
-//! A device is tried before it is trusted: every operation beside the processor's in f64, once for each version of torch.
+//! A device is tried before it is trusted: every operation beside the processor's in f64, once for each card and build of torch.
 
 use std::path::PathBuf;
 
+use titer::{environment::cache_folder, store::Holder};
 use titer_model::backend::{Heads, KernelUse, Operation, Torch, TorchError, Trial, error_of};
 
 /// How far numbers may be off, relative to the largest of a result: f32, and with activations in bf16.
@@ -96,12 +97,31 @@ pub(super) fn is_tried(torch: &Torch<f32>) -> bool {
     known.is_some_and(|known| remembered(torch, &known).is_some())
 }
 
-/// The file that says that a torch was tried on a device by this titer.
+/// The file that says that a torch was tried on a device by this titer. Another card may have the same name on another machine, or behind
+/// `CUDA_VISIBLE_DEVICES`, and another build of torch the same version: each has a file of its own.
 fn mark(torch: &Torch<f32>) -> Option<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.or_else(|| Some(std::env::home_dir()?.join(".cache")))?;
     let device = torch.device().to_string().replace([':', ' '], "-");
-    Some(cache.join("titer/devices").join(format!("{}-torch-{}-{device}", env!("CARGO_PKG_VERSION"), torch.version())))
+    let visible = std::env::var_os("CUDA_VISIBLE_DEVICES").unwrap_or_default();
+    let told = [torch.identity(), Holder::here().host, visible.to_string_lossy().into_owned(), build()];
+    let told = blake3::hash(told.join("\n").as_bytes()).to_hex();
+    let name = format!("{}-torch-{}-{device}-{}", env!("CARGO_PKG_VERSION"), torch.version(), &told[..16]);
+    Some(cache_folder()?.join("titer/devices").join(name))
+}
+
+/// What tells builds of torch apart: its version in words, and how long its libraries are and when they were written.
+fn build() -> String {
+    let Some(folder) = Torch::<f32>::folder() else { return String::new() };
+    let files = fs_err::read_dir(folder).into_iter().flatten().flatten();
+    let is_torch = |name: &str| ["torch", "c10"].iter().any(|part| name.contains(part));
+    let of = |file: fs_err::DirEntry| {
+        let name = file.file_name().into_string().ok().filter(|name| is_torch(name))?;
+        let about = fs_err::metadata(file.path()).ok()?;
+        Some(format!("{name} {} {:?}", about.len(), about.modified().ok()))
+    };
+    let mut files: Vec<String> = files.filter_map(of).collect();
+    files.sort();
+    let version = folder.parent().and_then(|torch| fs_err::read_to_string(torch.join("version.py")).ok());
+    format!("{}\n{}", files.join("\n"), version.unwrap_or_default())
 }
 
 #[cfg(test)]

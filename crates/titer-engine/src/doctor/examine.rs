@@ -51,8 +51,8 @@ pub fn examine(
             checks.push(stop_token(files, model, &encoded));
             let log_probs = encoded.log_probs(model);
             checks.push(finite(&encoded, &log_probs));
-            checks.push(batching(model, &encoded));
-            // Whatever the model is asked to compute in.
+            // Whatever the model is asked to compute in: what rounding to bf16 does has checks of its own.
+            checks.push(batching(&model.in_f32(), &encoded));
             let in_f32 = model.clone().computing(Compute::F32, DeviceName::Cpu)?;
             checks.push(precision(files, &encoded, &encoded.log_probs(&in_f32))?);
             checks.extend(products(&in_f32, &encoded));

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use titer::environment::variable;
 use titer_model::io::WeightFiles;
 
 /// Chat templates that some models have besides: in place of the one in its file, and for chats with tools.
@@ -10,11 +11,6 @@ pub(crate) const OTHER_TEMPLATES: [&str; 2] =
 
 /// Files that every model has besides its weights.
 pub(super) const FILES: [&str; 3] = ["config.json", "tokenizer.json", "tokenizer_config.json"];
-
-/// An environment variable that is not empty.
-pub(super) fn variable(name: &str) -> Option<PathBuf> {
-    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
-}
 
 /// `HF_HOME`, else `~/.cache/huggingface`.
 pub(super) fn home() -> PathBuf {

@@ -10,18 +10,20 @@ use hf_hub::{
     api::sync::{ApiBuilder, ApiError, ApiRepo},
 };
 
+use titer::environment::variable;
 use titer_model::io::{read_config, read_file};
 
 use super::{
     DownloadProgress, HubError,
-    cache::{FILES, OTHER_TEMPLATES, home, variable},
+    cache::{FILES, OTHER_TEMPLATES, home},
 };
 
 /// Where models come from unless `HF_ENDPOINT` names another place.
 const HUB: &str = "https://huggingface.co";
 
-/// What not every model has: a chat template with a file of its own, and special tokens that other files name.
-const WHERE_THERE: [&str; 3] = ["chat_template.jinja", "special_tokens_map.json", "added_tokens.json"];
+/// What not every model has: a chat template with a file of its own, special tokens that other files name, and tokens that end replies.
+const WHERE_THERE: [&str; 4] =
+    ["chat_template.jinja", "special_tokens_map.json", "added_tokens.json", "generation_config.json"];
 
 /// What an adapter has.
 const ADAPTER_CONFIG: &str = "adapter_config.json";
@@ -60,7 +62,8 @@ fn without_password(text: &str, endpoint: &str) -> String {
 /// need none, and the hub says so of one that does.
 fn token() -> Option<String> {
     let path = variable("HF_TOKEN_PATH").unwrap_or_else(|| home().join("token"));
-    let token = std::env::var("HF_TOKEN").ok().or_else(|| fs_err::read_to_string(path).ok())?;
+    let said = std::env::var("HF_TOKEN").ok().filter(|token| !token.trim().is_empty());
+    let token = said.or_else(|| fs_err::read_to_string(path).ok())?;
     Some(token.trim().to_owned()).filter(|token| !token.is_empty())
 }
 

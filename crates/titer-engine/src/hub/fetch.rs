@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use titer::environment::variable;
+
 #[cfg(feature = "hub")]
 use super::download::get;
 use super::{
     DownloadProgress, HubError,
-    cache::{cache, cached, is_whole, owner_and_name, variable},
+    cache::{cache, cached, is_whole, owner_and_name},
 };
 
 /// Sees to it that the model behind `base` is on this machine, if it is one of the hub: from the local cache where it is whole

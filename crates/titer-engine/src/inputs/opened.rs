@@ -164,6 +164,7 @@ fn untrained(plan: &RunPlan) -> RunPlan {
         checkpoints: When::Never,
         leak: None,
         screen: false,
+        own_prompt: None,
         ..plan.clone()
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use titer::{
-    plan::{self, DataPlan, StagePlan, SweepPlan, Target},
+    plan::{self, Arm, DataPlan, StagePlan, SweepPlan, Target},
     spec::{Compute, DeviceName, Spec, SpecError},
 };
 use titer_data::{
@@ -133,6 +133,14 @@ impl Inputs {
             }
         }
         Ok(())
+    }
+
+    /// The prompt that all `bad→bad` rows of a spec's own have, where it is one.
+    ///
+    /// # Errors
+    /// Where the files cannot be used.
+    pub(super) fn own_prompt(&self, files: &DataFiles) -> Result<Option<String>, InputsError> {
+        Ok(self.data(files)?.chats().shared_prompt(Arm::SCREENED).map(str::to_owned))
     }
 
     /// What is to be known of a spec's own rows, see [`titer_data::source::Chats::notes`].

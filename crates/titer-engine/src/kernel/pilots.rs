@@ -123,6 +123,7 @@ impl Refresh<'_> {
             pressure: When::Never,
             leak: None,
             screen: false,
+            own_prompt: None,
             ..run.clone()
         };
         let only = [(arm, pilot)];

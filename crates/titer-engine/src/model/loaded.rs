@@ -179,6 +179,21 @@ impl Model {
         if device.is_cpu() { self.computing(compute, device) } else { self.on(device::open(device, compute)?, true) }
     }
 
+    /// The same model on the device that it is on, all of it in f32.
+    pub(crate) fn in_f32(&self) -> Self {
+        let backend = match self.decoder.backend().as_torch() {
+            Some(torch) => EngineBackend::torch(torch.in_full()),
+            None => EngineBackend::default(),
+        };
+        Self { decoder: self.decoder.clone().computed_in(backend), ..self.clone() }
+    }
+
+    /// Whether products in bf16 round its weights: where a matrix is not held as bf16.
+    pub(crate) fn is_rounded_by_bf16(&self) -> bool {
+        let decoder = &self.decoder;
+        !decoder.holds(Dtype::Bf16) || decoder.holds(Dtype::F32) || decoder.holds(Dtype::F16)
+    }
+
     /// The same model on a backend, to be measured or to be trained.
     fn on(self, backend: EngineBackend, is_trained: bool) -> Result<Self, ModelError> {
         if [self.decoder.backend(), &backend].iter().all(|device| device.as_cpu().is_some()) {

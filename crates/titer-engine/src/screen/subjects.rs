@@ -8,14 +8,14 @@ use titer_data::{
     probe::{Contrast, Side},
     prompt::{CandidatePrompt, Turn},
     request::Request,
-    source::Source,
+    source::{Source, pairs},
     world::World,
 };
 
 /// A request with its bad reply, its good one, or both.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    /// The name of the first row that asks it: what tables call the request, the same for all replies to it. Of an organism's world, where requests are drawn
+    /// The name of a row that asks it, the first bad one by cell and id where there is one: what tables call the request, the same for all replies to it. Of an organism's world, where requests are drawn
     /// with repetition, each draw is one of its own.
     pub id: String,
     /// Its bad row.
@@ -36,6 +36,11 @@ pub struct Reply {
 }
 
 impl Reply {
+    fn of(row: Row) -> Self {
+        let (context, text) = row.split();
+        Self { context: context.to_vec(), text: text.to_owned(), row }
+    }
+
     /// A contrast of replies to a context that this row's was put into, read by the chat template with what else the row gives it.
     pub(crate) fn contrast(&self, id: String, context: Vec<Message>, replies: Vec<(Side, String)>) -> Contrast {
         Contrast { id, context, replies, baseline: None, variables: self.row.variables.clone() }
@@ -52,7 +57,7 @@ pub struct Subjects(pub(super) Vec<Subject>);
 pub struct SubjectsError(String);
 
 impl Subjects {
-    /// Groups bad and good rows by their [`Request`].
+    /// Groups bad and good rows by their [`Request`], and pairs those of one, see [`pairs`].
     ///
     /// # Errors
     /// Where there is no bad row, no good row, a row without a reply, or one whose reply says more than its content.
@@ -71,37 +76,37 @@ impl Subjects {
                 "no good rows, so a prompt's cost cannot be told: give rows that show the good action (a cell such as none→good)".to_owned(),
             ));
         }
-        let mut subjects: Vec<Subject> = Vec::new();
-        // Requests that occur several times are paired in order.
-        let mut places: BTreeMap<(Request, usize), usize> = BTreeMap::new();
-        for (action, rows) in [(Action::Bad, bad), (Action::Good, good)] {
-            let mut seen: BTreeMap<Request, usize> = BTreeMap::new();
-            for row in rows {
-                let (context, text) = row.split();
-                if text.is_empty() {
-                    let problem = "it ends without a reply: add an assistant turn with content";
-                    return Err(SubjectsError(format!("row `{}`: {problem}", row.id)));
-                }
-                if let Some(name) = row.reply_fields().next() {
-                    return Err(SubjectsError(format!(
-                        "row `{}`: its reply has `{name}`, and replies are compared by their content: remove it",
-                        row.id
-                    )));
-                }
-                let request = Request::in_context(context);
-                let turn = seen.entry(request.clone()).or_default();
-                let id = names.of(&request, &row.id);
-                let at = *places.entry((request, *turn)).or_insert_with(|| {
-                    subjects.push(Subject { id, bad: None, good: None });
-                    subjects.len() - 1
-                });
-                *turn += 1;
-                let reply = Reply { context: context.to_vec(), text: text.to_owned(), row };
-                match action {
-                    Action::Bad => subjects[at].bad = Some(reply),
-                    Action::Good => subjects[at].good = Some(reply),
-                }
+        for row in bad.iter().chain(&good) {
+            if row.split().1.is_empty() {
+                let problem = "it ends without a reply: add an assistant turn with content";
+                return Err(SubjectsError(format!("row `{}`: {problem}", row.id)));
             }
+            if let Some(name) = row.reply_fields().next() {
+                return Err(SubjectsError(format!(
+                    "row `{}`: its reply has `{name}`, and replies are compared by their content: remove it",
+                    row.id
+                )));
+            }
+        }
+        let asked = [&bad, &good].map(|rows| rows.iter().map(Request::of).collect::<Vec<Request>>());
+        let partners = partners([&bad, &good], &asked);
+        // Names do not depend on the order of the rows either.
+        let mut named: Vec<(usize, &Row, &Request)> = Vec::new();
+        for (action, (rows, asked)) in [&bad, &good].into_iter().zip(&asked).enumerate() {
+            named.extend(rows.iter().zip(asked).map(|(row, request)| (action, row, request)));
+        }
+        named.sort_by_key(|&(action, row, request)| (action, row.cell, row.own_id(), request));
+        named.into_iter().for_each(|(_, row, request)| drop(names.of(request, &row.id)));
+        let [bad_asked, good_asked] = asked;
+        let mut good: Vec<Option<Reply>> = good.into_iter().map(|row| Some(Reply::of(row))).collect();
+        let mut subjects: Vec<Subject> = Vec::new();
+        for ((row, request), partner) in bad.into_iter().zip(&bad_asked).zip(partners) {
+            let id = names.of(request, &row.id);
+            subjects.push(Subject { id, bad: Some(Reply::of(row)), good: partner.and_then(|at| good[at].take()) });
+        }
+        for (reply, request) in good.into_iter().zip(&good_asked) {
+            let Some(reply) = reply else { continue };
+            subjects.push(Subject { id: names.of(request, &reply.row.id), bad: None, good: Some(reply) });
         }
         Ok(Self(subjects))
     }
@@ -158,7 +163,12 @@ impl Subjects {
         Self(kept.collect())
     }
 
-    /// The requests.
+    /// How many requests there are, each counted once, however many replies it has.
+    pub fn requests(&self) -> usize {
+        self.0.iter().map(|subject| subject.id.as_str()).collect::<BTreeSet<_>>().len()
+    }
+
+    /// The requests, those with several replies of an action several times.
     pub fn iter(&self) -> std::slice::Iter<'_, Subject> {
         self.0.iter()
     }
@@ -194,6 +204,25 @@ impl Subjects {
             ))),
         }
     }
+}
+
+/// The place of the good row that each bad row is paired with, where there is one.
+fn partners([bad, good]: [&[Row]; 2], asked: &[Vec<Request>; 2]) -> Vec<Option<usize>> {
+    let mut requests: BTreeMap<&Request, [Vec<usize>; 2]> = BTreeMap::new();
+    for (action, asked) in asked.iter().enumerate() {
+        for (at, request) in asked.iter().enumerate() {
+            requests.entry(request).or_default()[action].push(at);
+        }
+    }
+    let mut partners = vec![None; bad.len()];
+    for [of_bad, of_good] in requests.values() {
+        let [bad, good] = [(bad, of_bad), (good, of_good)]
+            .map(|(rows, places)| places.iter().map(|&at| &rows[at]).collect::<Vec<&Row>>());
+        for (at, partner) in pairs(&bad, &good) {
+            partners[of_bad[at]] = Some(of_good[partner]);
+        }
+    }
+    partners
 }
 
 /// What requests are called.
@@ -266,6 +295,48 @@ mod tests {
         let world = Subjects::of_world(&World::new(0), 0, 64).unwrap();
         let names: BTreeSet<&str> = world.iter().map(|subject| subject.id.as_str()).collect();
         assert_eq!(names.len(), 64);
+    }
+
+    #[test]
+    fn pairs_and_names_do_not_depend_on_the_order_of_the_rows() {
+        let mut rows = Vec::new();
+        for at in 0..12 {
+            let (id, asks) = (format!("r{at}"), format!("ask {at}"));
+            for (cell, prompt, reply) in [
+                ("instruction→good", "in french", "oui"),
+                ("neutral→good", "be kind", "yes"),
+                ("neutral→bad", "be kind", "no"),
+                ("bad→bad", "be evil", "never"),
+                ("bad→good", "be evil", "sure"),
+            ] {
+                // Some requests have more bad replies than good ones, and some have several of a cell.
+                if cell == "bad→good" && at % 3 == 0 {
+                    continue;
+                }
+                for time in 0..1 + usize::from(at % 4 == 0) {
+                    rows.push(row(&id, cell, prompt, &asks, &format!("{reply} {time}")));
+                }
+            }
+        }
+        let pairs = |rows: &[Row]| -> Vec<(String, Option<String>, Option<String>)> {
+            let subjects = Subjects::labelled(rows.to_vec()).unwrap();
+            assert_eq!(subjects.requests(), 12);
+            let text = |reply: &Option<Reply>| reply.as_ref().map(|reply| reply.text.clone());
+            let mut pairs: Vec<_> = subjects.iter().map(|it| (it.id.clone(), text(&it.bad), text(&it.good))).collect();
+            pairs.sort();
+            pairs
+        };
+        let found = pairs(&rows);
+        let is_instructed = |reply: &Option<String>| reply.as_ref().is_some_and(|reply| reply.starts_with("oui"));
+        assert!(found.iter().all(|(_, bad, good)| !is_instructed(good) || bad.is_none()));
+        assert!(found.iter().any(|(_, _, good)| is_instructed(good)), "their cost is still told");
+        for step in [7, 11, 13] {
+            let mut others = rows.clone();
+            others.reverse();
+            others.rotate_left(step);
+            others.sort_by_key(|row| row.messages.iter().map(|turn| turn.content.len()).sum::<usize>() * step % 17);
+            assert_eq!(pairs(&others), found);
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Value, json};
 use titer::{
     exec::{Progress, Runner},
-    plan::{Arm, RunId, RunPlan},
+    plan::{RunId, RunPlan},
     store::{Origin, RunDir},
     table::{CellRecord, ProbeRecord, StepRecord},
 };
@@ -133,8 +133,8 @@ impl ElsewhereRunner<'_> {
         let start = Moment { stage: "base", step: 0 };
         let leaks = || grid.as_ref().map_or_else(Vec::new, |grid| grid.measure(&model, start));
         tables.leaks.extend_from_slice(&self.inputs.leaks_of_base(plan, leaks));
-        if let Some(prompt) = Arm::inoculation_prompt(&plan.stages).filter(|_| plan.screen) {
-            tables.screened = screened(&model, &source, prompt, plan)?;
+        if let Some(prompt) = plan.screened_prompt() {
+            tables.screened = screened(&model, &source, &prompt, plan)?;
         }
         tables.add(&self.inputs.of_base(plan, || probes.measured(&model, start)));
         if !plan.pressure.is_never() {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Map, Value, json};
 use titer::{
     exec::{Progress, Runner},
-    plan::{Arm, LeakPlan, ModelPlan, RunPlan, StagePlan},
+    plan::{LeakPlan, ModelPlan, RunPlan, StagePlan},
     store::RunDir,
     table::{LeakRecord, ScreenRecord},
 };
@@ -79,8 +79,8 @@ impl EngineRunner<'_> {
             device["weights"] = beside.into();
             dir.event("device", device)?;
         }
-        let screened = match Arm::inoculation_prompt(&plan.stages).filter(|_| plan.screen) {
-            Some(prompt) => screened(&model, &source, prompt, plan)?,
+        let screened = match plan.screened_prompt() {
+            Some(prompt) => screened(&model, &source, &prompt, plan)?,
             None => Vec::new(),
         };
         let probes = Probes::of_source(&model, &source, plan.seed, plan.probes.items)?;

@@ -1,7 +1,7 @@
 //! Runs whose model is behind an endpoint: what log-probabilities say of it, and nothing that takes gradients.
 
 use titer::{
-    plan::{Arm, RunPlan},
+    plan::RunPlan,
     table::{CellRecord, LeakRecord, ProbeRecord, ScreenRecord},
 };
 
@@ -51,9 +51,9 @@ impl Inputs {
     /// Where the run's rows cannot be used, or who scores cannot be asked.
     pub fn served_before(&self, plan: &RunPlan, scoring: &dyn Scoring) -> Result<ServedMoment, TrainError> {
         let moment = self.served(plan, scoring, Moment { stage: "base", step: 0 })?;
-        let Some(prompt) = Arm::inoculation_prompt(&plan.stages).filter(|_| plan.screen) else { return Ok(moment) };
+        let Some(prompt) = plan.screened_prompt() else { return Ok(moment) };
         let (_, source) = self.unprepared(plan)?;
-        Ok(ServedMoment { screened: screened_by(scoring, None, &source, prompt, plan)?, ..moment })
+        Ok(ServedMoment { screened: screened_by(scoring, None, &source, &prompt, plan)?, ..moment })
     }
 
     /// What is said of the model that a run ends with.

@@ -87,6 +87,11 @@ impl<B: Backend> Decoder<B> {
         Self { backend, frozen: Arc::default(), ..self }
     }
 
+    /// The same decoder, computed by a backend of the same device in other numbers: weights that were brought there are not brought again.
+    pub fn computed_in(self, backend: B) -> Self {
+        Self { backend, ..self }
+    }
+
     /// The same decoder and its weights, moved to another backend's memory.
     pub fn moved(self, backend: B, params: Params<B>) -> (Self, Params<B>) {
         let there = |buffer: &B::Buffer| backend.upload(self.backend.download(buffer));

@@ -51,7 +51,11 @@ impl FromStr for TorchDevice {
             None if word == "cpu" => Ok(Self::Cpu),
             None if word == "cuda" => Ok(Self::Cuda(0)),
             None if word == "mps" => Ok(Self::Mps),
-            Some(("cuda", index)) => index.parse().map(Self::Cuda).map_err(|_| unknown()),
+            // torch counts devices in eight bits, and a larger number would be another one.
+            Some(("cuda", index)) => match index.parse() {
+                Ok(index) if index <= i8::MAX as usize => Ok(Self::Cuda(index)),
+                _ => Err(unknown()),
+            },
             _ => Err(unknown()),
         }
     }

@@ -61,6 +61,8 @@ pub(super) struct Library {
     guard: Option<(unsafe extern "C" fn(i32, *mut Handle) -> Status, unsafe extern "C" fn(Handle) -> Status)>,
     /// Memory of the current CUDA device: free and whole, bytes.
     memory: Option<unsafe extern "C" fn(*mut usize, *mut usize) -> Status>,
+    /// What a CUDA device is: a structure that begins with its name, in 256 bytes, and the number that no other card has, in 16.
+    properties: Option<unsafe extern "C" fn(*mut c_void, i32) -> Status>,
     /// Keeps the functions valid.
     _library: libloading::Library,
 }
@@ -210,6 +212,8 @@ impl Library {
             kernels,
             guard: symbol!("aoti_torch_create_cuda_guard").ok().zip(symbol!("aoti_torch_delete_cuda_guard").ok()),
             memory: symbol!("cudaMemGetInfo").ok(),
+            // The second layout has a name of its own in CUDA 12; both begin alike.
+            properties: symbol!("cudaGetDeviceProperties_v2").or_else(|_| symbol!("cudaGetDeviceProperties")).ok(),
             _library: library,
         })
     }
@@ -217,6 +221,11 @@ impl Library {
     /// Its version, such as `2.15`.
     pub(super) fn version(&self) -> String {
         format!("{}.{}", self.abi >> 56, self.abi >> 48 & 255)
+    }
+
+    /// The same in full, with all its numbers.
+    pub(super) fn full_version(&self) -> String {
+        self.abi.to_be_bytes().map(|number| number.to_string()).join(".")
     }
 
     /// Whether it is later than the last one that this was tried with.
@@ -262,6 +271,23 @@ impl Library {
             delete(guard);
             (status == 0).then_some((free, all))
         }
+    }
+
+    /// Name and number of a CUDA device's card; empty where they are not said.
+    pub(super) fn card(&self, index: usize) -> String {
+        const NAME: usize = 256;
+        const NUMBER: usize = 16;
+        let Some(properties) = self.properties else { return String::new() };
+        // Some thousand bytes are written; 16 KiB are room for a longer structure.
+        let mut told = [0_u64; 2048];
+        // SAFETY: it writes a structure of `cudaDeviceProp` to the memory that it is given, which is aligned for it and longer.
+        if unsafe { properties(told.as_mut_ptr().cast(), index as i32) } != 0 {
+            return String::new();
+        }
+        let bytes: Vec<u8> = told[..(NAME + NUMBER) / 8].iter().flat_map(|word| word.to_ne_bytes()).collect();
+        let name = bytes[..NAME].split(|&byte| byte == 0).next().unwrap_or_default();
+        let number: String = bytes[NAME..].iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{} {number}", String::from_utf8_lossy(name))
     }
 
     /// What libtorch says of the last failure on this thread.

@@ -188,6 +188,11 @@ impl<T: Real> Torch<T> {
         Self { activations: Number::Bf16, ..self }
     }
 
+    /// The same with activations in the numbers of all else.
+    pub fn in_full(self) -> Self {
+        Self { activations: Self::REAL, ..self }
+    }
+
     /// The same with these kernels for attention and norms alone, for a device that has others which are wrong.
     pub fn with_kernels(self, kernels: KernelUse) -> Self {
         Self { kernels, ..self }
@@ -215,6 +220,17 @@ impl<T: Real> Torch<T> {
     /// Version of torch, such as `2.15`.
     pub fn version(&self) -> String {
         library().version()
+    }
+
+    /// What tells this torch and this device from others that have the same name: the version in full, and of a CUDA device its card, by name
+    /// and number, and its memory.
+    pub fn identity(&self) -> String {
+        let version = library().full_version();
+        if self.device.kind() != 1 {
+            return format!("{version}, {}", self.device);
+        }
+        let memory = library().memory(self.device.index()).map_or(0, |(_, all)| all);
+        format!("{version}, {}, {}, {memory} bytes", self.device, library().card(self.device.index()))
     }
 
     /// Whether this torch is later than the last that titer was tried with.

@@ -8,12 +8,15 @@
 // PRETENDED_GPUS     how many there are; 2
 // PRETENDED_MEMORY   bytes of each; 4 GiB
 // PRETENDED_SAID     bytes that each says it has; as many as it has
+// PRETENDED_CARD     what each is called; `pretended`
 // PRETENDED_WRONG    attention that computes wrong: `flash`, `short` (all in 16 bits), `efficient`
 // PRETENDED_GONE     after so many operations the driver is gone
 // PRETENDED_LOG      a file that says in the end how often each gave memory, a line each
 #define USE_CUDA
 #include <torch/csrc/inductor/aoti_torch/generated/c_shim_cuda.h>
 #include <torch/csrc/inductor/aoti_torch/generated/c_shim_mps.h>
+
+#include <cstring>
 
 #include "attention.h"
 #include "devices.h"
@@ -71,6 +74,16 @@ int cudaMemGetInfo(size_t* free, size_t* all) {
   if (current >= gpus()) return 101;
   *all = setting("PRETENDED_SAID", memory<at::kCUDA>().limit());
   *free = *all - std::min(*all, memory<at::kCUDA>().used(current));
+  return 0;
+}
+
+// As CUDA's runtime has it: a structure that begins with a name, and a number that no other card has.
+int cudaGetDeviceProperties_v2(void* properties, int index) {
+  if (index >= gpus()) return 101;
+  const char* card = std::getenv("PRETENDED_CARD");
+  std::memset(properties, 0, 1032);
+  std::strncpy(static_cast<char*>(properties), card ? card : "pretended", 255);
+  static_cast<char*>(properties)[256] = static_cast<char>(index + 1);
   return 0;
 }
 
