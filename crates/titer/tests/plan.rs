@@ -14,23 +14,73 @@ fn plan(text: &str) -> SweepPlan {
 }
 
 fn runs(text: &str, model: &str) -> Vec<RunPlan> {
-    let found = |base: &str, _| {
-        Ok::<_, ()>(ModelPlan {
-            base: base.to_owned(),
-            blake3: model.to_owned(),
-            numerics: 0,
-            dtype: None,
-            compute: Compute::F32,
-            device: DeviceName::Cpu,
-            lora: None,
-            template: titer_data::template::TemplateOptions::default(),
-        })
-    };
+    let found = |base: &str, _| Ok::<_, ()>(model_plan(base, model));
     plan(text).runs(None, found).unwrap().into_iter().map(|(_, run)| run).collect()
+}
+
+fn model_plan(base: &str, hash: &str) -> ModelPlan {
+    ModelPlan {
+        base: base.to_owned(),
+        blake3: hash.to_owned(),
+        numerics: 0,
+        dtype: None,
+        compute: Compute::F32,
+        device: DeviceName::Cpu,
+        lora: None,
+        template: titer_data::template::TemplateOptions::default(),
+    }
 }
 
 fn cell(text: &str) -> Cell {
     text.parse().unwrap()
+}
+
+#[test]
+fn the_prompt_of_ones_own_rows_is_screened_where_no_stage_puts_another_on_them() {
+    let text = |claim: &str| {
+        format!(
+            r#"
+screen = true
+[data]
+rows = "rows.jsonl"
+[[stage]]
+rows = 32
+mix = {{ "bad→bad" = 0.5, rest = "neutral→good" }}
+[sweep.train]
+own = {{}}
+put = {{ prompts = {{ "bad→bad" = ["be bad"] }} }}
+several = {{ prompts = {{ "bad→bad" = ["be bad", "be evil"] }} }}
+{claim}"#
+        )
+    };
+    let spec = Spec::parse(&text(""), Path::new("spec.toml")).unwrap();
+    let unread = SweepPlan::resolve(&spec).unwrap();
+    let read = SweepPlan { own_probes: Some(Vec::new()), own_prompt: Some("be evil".to_owned()), ..unread.clone() };
+    let said = |plan: &SweepPlan| -> Vec<Option<String>> {
+        plan.arms[..3].iter().map(|arm| Some(plan.screened_prompt(arm)?.text)).collect()
+    };
+    assert_eq!(said(&read), [Some("be evil".to_owned()), Some("be bad".to_owned()), None]);
+    assert_eq!(said(&unread), [None, Some("be bad".to_owned()), None]);
+    assert!(read.unscreened().any(|arm| arm.name == read.arms[2].name));
+    assert!(said(&SweepPlan { screen: false, ..read.clone() }).iter().all(Option::is_none));
+    // Only runs whose screened prompt stands in the rows have other names for it.
+    let ids = |plan: &SweepPlan| -> Vec<_> {
+        let runs = plan.runs(None, |base, _| Ok::<_, ()>(model_plan(base, "0"))).unwrap();
+        runs.into_iter().map(|(arm, run)| (arm, run.id())).collect()
+    };
+    let differ: Vec<usize> =
+        ids(&read).into_iter().zip(ids(&unread)).filter(|(now, before)| now != before).map(|(now, _)| now.0).collect();
+    assert!(differ.contains(&0) && !differ.contains(&1) && !differ.contains(&2));
+    // A claim about what is not screened is refused once the rows are known.
+    let admitted = |arm: &str| {
+        let claim = format!(
+            "[[claim]]\ntext = \"t\"\nvalue = \"screened('lift')\"\nbound = \"> 0\"\narms = {{ train = \"{arm}\" }}"
+        );
+        let spec = Spec::parse(&text(&claim), Path::new("spec.toml")).unwrap();
+        claim::resolve(&spec, &read).map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!((admitted("own"), admitted("put")), (Ok(()), Ok(())));
+    assert!(admitted("several").unwrap_err().contains("none is screened"));
 }
 
 #[test]

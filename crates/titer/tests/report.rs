@@ -161,15 +161,15 @@ fn where_most_replies_are_on_neither_side_margins_come_first() {
 fn named_arms_that_inoculate_are_opened_by_what_they_keep_out() {
     let names = ["none", "prompt"].map(|word| Setting::Word(word.to_owned()));
     let page = |inoculates: bool| {
-        let arm = |name: &Setting| ArmResults {
+        let arm = |(index, name): (usize, &Setting)| ArmResults {
             name: name.to_string(),
             settings: [("train".to_owned(), name.clone())].into(),
-            runs: vec![run_with(0, 0.0, 0.7, 0.0, &[Component::Good, Component::ObeyBad])],
+            runs: vec![run_with(0, 0.0, 0.7 - 0.1 * index as f64, 0.0, &[Component::Good, Component::ObeyBad])],
             inoculates,
             ..ArmResults::default()
         };
         let axes = vec![SweptAxis { name: "train".to_owned(), values: names.to_vec() }];
-        let arms = names.iter().map(arm).collect();
+        let arms = names.iter().enumerate().map(arm).collect();
         let results = SweepResults { axes, arms, seeds: vec![0], ..SweepResults::default() };
         render(&Report { results, ..Report::default() }).unwrap()
     };
@@ -186,7 +186,9 @@ fn an_axis_of_words_is_a_row_of_points_and_names_are_escaped() {
         name: format!("arm {index}"),
         settings: [("train.optimiser".to_owned(), word.clone())].into(),
         control: (index > 0).then_some(0),
-        runs: vec![run(0, index as f64), run(1, 1.5 * index as f64)],
+        runs: [(0, 1.0), (1, 1.5)]
+            .map(|(seed, shift)| run_of(seed, shift * index as f64, 0.7 - 0.1 * index as f64, 0.0))
+            .into(),
         ..ArmResults::default()
     };
     let arms = words.iter().enumerate().map(arm).collect();

@@ -19,14 +19,15 @@ struct Measured {
     seed: u64,
     rates: Vec<f64>,
     margin: Option<f64>,
+    gap: f64,
 }
 
 fn rate(seed: u64, rate: f64) -> Measured {
-    Measured { seed, rates: vec![rate], margin: None }
+    Measured { seed, rates: vec![rate], margin: None, gap: f64::NAN }
 }
 
 fn margin(seed: u64, margin: f64) -> Measured {
-    Measured { seed, rates: vec![0.01], margin: Some(margin) }
+    Measured { seed, rates: vec![0.01], margin: Some(margin), gap: f64::NAN }
 }
 
 fn run(measured: &Measured) -> RunResults {
@@ -39,7 +40,7 @@ fn run(measured: &Measured) -> RunResults {
         item: item.to_string(),
         margin: measured.margin.unwrap_or((rate / (1.0 - rate)).ln()),
         margin_per_token: f64::NAN,
-        gap: f64::NAN,
+        gap: measured.gap,
         rate: *rate,
         other: if measured.margin.is_some() { 0.95 } else { 0.0 },
     };
@@ -179,8 +180,60 @@ fn in_nats_most_of_what_there_was_is_halved_whatever_its_sign() {
 }
 
 #[test]
+fn in_nats_it_is_what_the_prompt_does_that_is_halved() {
+    // The bad reply is the longer one, so margins lie far below 0 whatever the prompt does; and far above where it is the shorter.
+    for shift in [-90.0, 60.0] {
+        let of = |gap: f64| -> Vec<Measured> {
+            let about = |seed: u64| gap + 0.3 * (seed as f64 - 1.0);
+            (0..3).map(|seed| Measured { gap: about(seed), ..margin(seed, shift + about(seed)) }).collect()
+        };
+        let [base, low, least] = [14.0, 9.0, 2.0].map(of);
+        let fell = page(DOSE, &[(0.0, None, &base), (0.1, Some(0), &low), (1.0, Some(0), &least)]);
+        says(
+            &fell,
+            "A share of bad→good between 10 % and 100 % brings what bad prompts do (the gap) below half of the control's: at 100 % it is 2.00",
+        );
+        let [base, low, least] = [0.02, -0.03, 0.01].map(of);
+        let deaf = page(DOSE, &[(0.0, None, &base), (0.1, Some(0), &low), (1.0, Some(0), &least)]);
+        says(&deaf, "The control hardly obeys bad prompts");
+    }
+}
+
+#[test]
+fn a_smaller_dose_that_halves_it_too_is_named() {
+    let [base, low, back, least] = [0.91, 0.2, 0.81, 0.11].map(three);
+    let arms = [(0.0, None, &*base), (0.1, Some(0), &*low), (0.5, Some(0), &*back), (1.0, Some(0), &*least)];
+    let page = page(DOSE, &arms);
+    says(&page, "A share of bad→good between 50 % and 100 % brings obeying bad prompts below half");
+    says(&page, "At 10 % it is below that too, 0.20 [0.18, 0.23], but not from there on.");
+}
+
+#[test]
+fn what_shares_no_seed_with_its_control_says_nothing() {
+    let of = |seeds: &[u64], at: f64| seeds.iter().map(|seed| rate(*seed, at)).collect::<Vec<_>>();
+    let (base, low, lower, least) = (of(&[0], 0.9), of(&[0, 1], 0.8), of(&[0, 1], 0.1), of(&[1], 0.05));
+    let arms = [(0.0, None, &*base), (0.1, Some(0), &*low), (0.5, Some(0), &*lower), (1.0, Some(0), &*least)];
+    let apart = page(DOSE, &arms);
+    says(&apart, "A share of bad→good between 10 % and 50 % brings obeying bad prompts below half of the control's");
+    // Where the control is the largest dose, smaller ones take more: no dose is one from which on.
+    let [base, low, lower] = [0.9, 0.2, 0.3].map(three);
+    let backwards = page(DOSE, &[(0.0, Some(2), &low), (0.5, Some(2), &lower), (1.0, None, &base)]);
+    assert!(!answer(&backwards).contains("below half"), "{}", answer(&backwards));
+    says(&backwards, "obeying bad prompts is at 0.90");
+}
+
+#[test]
+fn that_nothing_is_halved_is_said_with_what_the_interval_holds() {
+    let base = three(0.92);
+    let apart: Vec<Measured> = [0.3, 0.7, 0.9].into_iter().enumerate().map(|(at, it)| rate(at as u64, it)).collect();
+    let page = page(DOSE, &[(0.0, None, &base), (1.0, Some(0), &apart)]);
+    says(&page, "No share of bad→good brings obeying bad prompts below half of the control's");
+    says(&page, "Seeds differ at 100 %: the interval includes less than half of the control's.");
+}
+
+#[test]
 fn what_differs_is_what_the_interval_is_over() {
-    let items = |rates: [f64; 4]| vec![Measured { seed: 0, rates: rates.to_vec(), margin: None }];
+    let items = |rates: [f64; 4]| vec![Measured { seed: 0, rates: rates.to_vec(), margin: None, gap: f64::NAN }];
     let (base, low) = (items([0.9, 0.91, 0.92, 0.9]), items([0.05, 0.9, 0.1, 0.2]));
     let one_seed = page(DOSE, &[(0.0, None, &base), (0.1, Some(0), &low)]);
     says(&one_seed, "Items differ at 10 %: the interval includes more than half of the control's.");
@@ -202,7 +255,7 @@ fn levels_are_compared_on_the_seeds_that_both_have() {
 
 #[test]
 fn counts_behind_numbers_are_a_range_where_they_differ() {
-    let items = |count: usize| vec![Measured { seed: 0, rates: vec![0.5; count], margin: None }];
+    let items = |count: usize| vec![Measured { seed: 0, rates: vec![0.5; count], margin: None, gap: f64::NAN }];
     let (few, many) = (items(2), items(12));
     let page = page(DOSE, &[(0.0, None, &many), (0.1, Some(0), &few)]);
     assert!(text(&page).contains("behind each number 1 seed, 2–12 items"), "{}", text(&page));

@@ -31,7 +31,7 @@ fn run_at(seed: u64, shift: f64, steps: &[i64]) -> RunResults {
         margin: 1.0 + shift,
         margin_per_token: 0.5,
         gap: 2.0,
-        rate: 0.7,
+        rate: 0.7 - 0.1 * shift,
         other: 0.0,
     };
     RunResults::new(seed, "c0ffee".to_owned(), steps.iter().map(record).collect(), Vec::new(), Vec::new())

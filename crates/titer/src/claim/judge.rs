@@ -142,7 +142,7 @@ fn correlation(
         let without = |left_out: &Arc<_>| {
             estimate(&seeds(&|run| run.without(left_out))).map_or(f64::NAN, |correlation| correlation.mean)
         };
-        let items = blocks.error(Support::Signed, without);
+        let items = blocks.error(correlation.mean, Support::Signed, without);
         // Two seeds have no interval of a pooled correlation, whatever their items say.
         if over == Over::Pooled && !correlation.has_interval() {
             correlation

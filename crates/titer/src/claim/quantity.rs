@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use titer_data::{cell::Cell, probe::Component, word::UnknownWord};
+use titer_data::{cell::Cell, nearest::nearest, probe::Component, word::UnknownWord};
 
 use crate::{
     results::{Measure, Split},
     screen::PREDICTORS,
-    spec::nearest,
     stats::Support,
 };
 

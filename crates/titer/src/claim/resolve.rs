@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use titer_data::nearest::nearest;
 use toml::{Table, Value};
 
-use super::{Bound, Claim, ClaimProblem, Formula, Over, Scope, State, Vocabulary};
+use super::{Bound, Claim, ClaimProblem, Formula, Over, Scope, State, Vocabulary, What};
 use crate::{
     plan::{Arm, SweepPlan, show},
-    spec::{ClaimFields, Spec, SpecError, nearest},
+    spec::{ClaimFields, Spec, SpecError},
     stats::Correlation,
 };
 
@@ -66,6 +67,7 @@ impl Resolver<'_> {
         let value = formula("value", &self.fields.value)?;
         let with = self.fields.with.as_deref().map(|text| formula("with", text)).transpose()?;
         let scope = self.scope(&value, with)?;
+        self.has_screenings(&value, &scope)?;
         Ok(Claim { hash: self.fields.hash(), text: self.fields.text.clone(), at, value, bound, scope })
     }
 
@@ -104,6 +106,24 @@ impl Resolver<'_> {
             &[("each seed", Over::EachSeed), ("pooled", Over::Pooled)],
         )?;
         Ok(Scope::Correlation { with, method, over, arms: self.arms()? })
+    }
+
+    /// Where a claim is about screenings, one of its arms must have a prompt to screen, as far as can be told without the user's own rows.
+    fn has_screenings(&self, value: &Formula, scope: &Scope) -> Result<(), SpecError> {
+        let reads =
+            |formula: &Formula| formula.quantities().iter().any(|quantity| matches!(quantity.what, What::Screened(_)));
+        let (arms, asks): (Vec<usize>, bool) = match scope {
+            Scope::Untrained => return Ok(()),
+            Scope::Arms(arms) => (arms.iter().map(|(arm, _)| *arm).collect(), reads(value)),
+            Scope::Correlation { with, arms, .. } => (arms.clone(), reads(value) || reads(with)),
+        };
+        let is_unread = self.plan.data.is_some() && self.plan.own_probes.is_none();
+        let is_screened = |arm: &usize| self.plan.screened_prompt(&self.plan.arms[*arm]).is_some();
+        if !asks || is_unread || arms.iter().any(is_screened) {
+            return Ok(());
+        }
+        let problem = "none of the claim's arms trains `bad→bad` rows under one prompt, so none is screened";
+        Err(self.error(&["value"], problem, "name arms whose `bad→bad` rows are under one prompt"))
     }
 
     fn word<T: Copy>(&self, field: &str, word: Option<&str>, default: T, known: &[(&str, T)]) -> Result<T, SpecError> {

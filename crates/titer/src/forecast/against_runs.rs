@@ -42,12 +42,13 @@ fn components(plan: &SweepPlan, run: &RunForecast<'_>, results: &RunResults) -> 
     Component::ALL.into_iter().filter_map(component).collect()
 }
 
-/// The runs of a course with their shares of cells, for the baselines.
+/// The runs of a course that measured a component, with their shares of cells, for the baselines.
 pub(super) fn cases<'a>(
     plan: &SweepPlan,
     forecasts: &[&'a RunForecast<'_>],
     compared: &'a [Comparison],
     optimisers: &str,
+    component: Component,
 ) -> Vec<Case<'a>> {
     let case = |run: &&'a RunForecast<'_>| {
         let name = &plan.arms[run.arm].name;
@@ -59,15 +60,14 @@ pub(super) fn cases<'a>(
                     && pair.optimisers == optimisers
             })
         };
-        // A user's own rows may say nothing of some component, and then in no run.
-        let pairs: Vec<&Comparison> = Component::ALL.into_iter().filter_map(comparison).collect();
-        if pairs.is_empty() {
-            return None;
-        }
+        let pair = comparison(component)?;
+        // A user's own rows may say nothing of some component, and of runs that were brought in some may have measured fewer than others.
+        let behind = Component::ALL.into_iter().cycle().skip_while(|one| *one != component).skip(1);
+        let other = behind.take(Component::ALL.len()).find_map(comparison).unwrap_or(pair);
         let cells: Vec<(Cell, usize)> = run.plan.stages.iter().flat_map(trained).collect();
         let rows: usize = cells.iter().map(|(_, count)| count).sum();
         let shares = cells.into_iter().map(|(cell, count)| (cell, count as f64 / rows as f64)).collect();
-        Some(Case { shares, kernel: run.kernel, pairs })
+        Some(Case { shares, kernel: run.kernel, pair, other })
     };
     forecasts.iter().filter_map(case).collect()
 }

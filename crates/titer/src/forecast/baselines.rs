@@ -20,22 +20,22 @@ pub const NAMES: [&str; 7] =
 /// Pilot runs that a kernel's rows and contrasts would pay for.
 const PILOTS: usize = 3;
 
-/// One arm and seed as the rules see it.
+/// A component of one arm and seed as the rules see it.
 #[derive(Clone, Debug)]
 pub struct Case<'a> {
     /// Shares of the cells over all stages.
     pub shares: Vec<(Cell, f64)>,
     /// The base model's kernel: for surprise and lift, which are measured with it.
     pub kernel: &'a Kernel,
-    /// Forecast and measured, for each component that has probes.
-    pub pairs: Vec<&'a Comparison>,
+    /// Forecast and measured.
+    pub pair: &'a Comparison,
+    /// The same of the next component that was measured; where there is none, of this one.
+    pub other: &'a Comparison,
 }
 
-/// How each rule foresees the change of a component's margin (by its place among the pairs, which all cases have alike) in every
-/// case, nats, `[rules][cases]`.
-pub fn changes(cases: &[Case<'_>], component: usize) -> Vec<Vec<f64>> {
-    let measured: Vec<f64> =
-        cases.iter().map(|case| case.pairs[component].measured - case.pairs[component].start).collect();
+/// How each rule foresees the change of the margin in every case, nats, `[rules][cases]`.
+pub fn changes(cases: &[Case<'_>]) -> Vec<Vec<f64>> {
+    let measured: Vec<f64> = cases.iter().map(|case| case.pair.measured - case.pair.start).collect();
     let bad_good = Cell { prompt: PromptKind::Bad, action: Action::Good };
     let dose: Vec<f64> = cases.iter().map(|case| share(case, bad_good)).collect();
     let mean = |value: &dyn Fn(&Case<'_>, Cell) -> f64| -> Vec<f64> {
@@ -46,7 +46,7 @@ pub fn changes(cases: &[Case<'_>], component: usize) -> Vec<Vec<f64>> {
         let with = log_prob(case.kernel, cell.prompt, cell.action);
         with - log_prob(case.kernel, PromptKind::None, cell.action)
     });
-    let others = |at: usize| (0..cases.len()).filter(move |&other| cases[other].pairs[0].arm != cases[at].pairs[0].arm);
+    let others = |at: usize| (0..cases.len()).filter(move |&other| cases[other].pair.arm != cases[at].pair.arm);
     let fitted = |feature: &[f64]| -> Vec<f64> {
         let prediction = |at: usize| {
             let known: Vec<(f64, f64)> = others(at).map(|other| (feature[other], measured[other])).collect();
@@ -54,15 +54,14 @@ pub fn changes(cases: &[Case<'_>], component: usize) -> Vec<Vec<f64>> {
         };
         (0..cases.len()).map(prediction).collect()
     };
-    let next = (component + 1) % cases.first().map_or(1, |case| case.pairs.len());
-    let shuffled = cases.iter().map(|case| case.pairs[next].predicted.mean - case.pairs[next].start);
+    let shuffled = cases.iter().map(|case| case.other.predicted.mean - case.other.start);
     vec![
         vec![0.0; cases.len()],
         fitted(&dose),
         pilots(cases, &measured),
         fitted(&surprise),
         fitted(&lift),
-        k_rule(cases, component),
+        k_rule(cases),
         shuffled.collect(),
     ]
 }
@@ -98,15 +97,15 @@ fn pilots(cases: &[Case<'_>], measured: &[f64]) -> Vec<f64> {
     let mut seen = BTreeSet::new();
     let mut arms = Vec::new();
     for case in cases {
-        if arms.len() < PILOTS && seen.insert(&case.pairs[0].arm) {
-            arms.push(&case.pairs[0].arm);
+        if arms.len() < PILOTS && seen.insert(&case.pair.arm) {
+            arms.push(&case.pair.arm);
         }
     }
     let estimate = |case: &Case<'_>| {
         let (mut sum, mut weights) = (0.0, 0.0);
         for (other, change) in cases.iter().zip(measured) {
-            let pilot = arms.contains(&&other.pairs[0].arm) && other.pairs[0].arm != case.pairs[0].arm;
-            if pilot && other.pairs[0].seed == case.pairs[0].seed {
+            let pilot = arms.contains(&&other.pair.arm) && other.pair.arm != case.pair.arm;
+            if pilot && other.pair.seed == case.pair.seed {
                 let distance: f64 = Cell::all().map(|cell| (share(case, cell) - share(other, cell)).abs()).sum();
                 sum += change / (distance + 0.01);
                 weights += 1.0 / (distance + 0.01);
@@ -119,9 +118,9 @@ fn pilots(cases: &[Case<'_>], measured: &[f64]) -> Vec<f64> {
 
 /// The published rule: under a prompt of one kind, training moves the rate of bad replies to what the data shows; elsewhere by
 /// `k` times as much. `k` is 1, as in its authors' test, and the rule says nothing of harmless instructions.
-fn k_rule(cases: &[Case<'_>], component: usize) -> Vec<f64> {
+fn k_rule(cases: &[Case<'_>]) -> Vec<f64> {
     let estimate = |case: &Case<'_>| {
-        let wanted = match case.pairs[component].component {
+        let wanted = match case.pair.component {
             Component::Good => PromptKind::Neutral,
             Component::ObeyBad => PromptKind::Bad,
             Component::Obey => return 0.0,

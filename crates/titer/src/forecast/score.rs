@@ -86,13 +86,11 @@ pub fn scores(plan: &SweepPlan, forecasts: &[RunForecast<'_>], compared: &[Compa
     courses.sort_by_key(|course| (course.len(), *course));
     let mut scores = Vec::new();
     for course in courses {
-        let cases = cases(plan, &forecasts, compared, course);
-        for component in 0..cases.first().map_or(0, |case| case.pairs.len()) {
-            let rules = changes(&cases, component);
-            let forecast_and_rules = cases
-                .iter()
-                .enumerate()
-                .map(|(at, case)| (case.pairs[component], std::array::from_fn(|rule| rules[rule][at])));
+        for component in Component::ALL {
+            let cases = cases(plan, &forecasts, compared, course, component);
+            let rules = changes(&cases);
+            let forecast_and_rules =
+                cases.iter().enumerate().map(|(at, case)| (case.pair, std::array::from_fn(|rule| rules[rule][at])));
             let (known, unknown): (Vec<_>, Vec<_>) =
                 forecast_and_rules.partition(|(run, _): &(&Comparison, _)| run.knows());
             scores.extend(Score::of(&known, true));

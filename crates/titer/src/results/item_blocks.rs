@@ -29,14 +29,15 @@ impl ItemBlocks {
         Self(blocks.into_iter().map(Arc::new).collect())
     }
 
-    /// The error over items of a statistic: the jackknife's over blocks, on the support's scale. A block that changes nothing counts like any other: it
+    /// The error over items of a statistic with this value: the jackknife's over blocks, on the support's scale. A block that changes nothing counts like any other: it
     /// says that other items may not either. One without which there is no number says nothing. `None` where no two blocks are left, or all say the same.
     pub(crate) fn error(
         &self,
+        value: f64,
         support: Support,
         without: impl Fn(&Arc<BTreeSet<String>>) -> f64,
     ) -> Option<ErrorSource> {
-        let left_out = self.0.iter().map(without).filter(|value| value.is_finite());
-        ErrorSource::jackknife(&left_out.map(|value| support.to_scale(value)).collect::<Vec<_>>())
+        let left_out: Vec<f64> = self.0.iter().map(without).filter(|value| value.is_finite()).collect();
+        ErrorSource::jackknife(&support.places_around(value, &left_out))
     }
 }

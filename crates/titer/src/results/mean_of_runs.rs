@@ -18,6 +18,6 @@ pub(crate) fn mean_of_runs(
     let blocks = ItemBlocks::of(|noting| {
         values(noting);
     });
-    let items = blocks.error(support, |left_out| mean(values(&|run| off_ends(run).without(left_out))));
+    let items = blocks.error(estimate.mean, support, |left_out| mean(values(&|run| off_ends(run).without(left_out))));
     Some(estimate.and_over_items(items))
 }

@@ -128,7 +128,11 @@ impl SweepResults {
         let stage = name.split('.').next().unwrap_or_default();
         let (label, shared) =
             (short(name), self.axes.iter().filter(|axis| short(&axis.name) == short(name)).count() > 1);
-        let label = if label.contains('→') { format!("share of {label}") } else { label };
+        let label = match label.as_str() {
+            "rows" => "number of rows".to_owned(),
+            cell if cell.contains('→') => format!("share of {label}"),
+            _ => label,
+        };
         if shared && stage != label { format!("{label} in {stage}") } else { label }
     }
 

@@ -24,6 +24,10 @@ pub enum Aim {
     Obedience,
 }
 
+/// What prompts differ by less in does not tell them apart: rates of replies that are far likelier or unlikelier than the other one differ by rounding, which would
+/// count as much as all else. Of a rate, or nats.
+const TELLS: f64 = 1e-3;
+
 /// By how much prompts differ: a deviation of each number counts the same, whatever its unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct CandidateSpread {
@@ -37,7 +41,7 @@ impl CandidateSpread {
     pub(super) fn of<'a>(placed: impl Iterator<Item = &'a Placed> + Clone) -> Self {
         let spread = |number: fn(&Placed) -> Option<Estimate>| {
             let means = placed.clone().filter_map(number).map(|estimate| estimate.mean);
-            ItemSpread::of(means).filter(|spread| spread.deviation > 0.0)
+            ItemSpread::of(means).filter(|spread| spread.deviation > TELLS)
         };
         Self {
             rate: spread(|placed| placed.rate),

@@ -5,11 +5,14 @@ use super::{Aim, Summary};
 /// What becomes of a ranking.
 #[derive(Clone, Debug)]
 pub struct Choice<'a> {
-    /// The prompt to take: of those that are fit and share the best rank, the one that does best in what the aim leaves out. `None` where none is fit.
+    /// The prompt to take: of those that are fit and cannot be told from the best of them, the one that does best in what the aim leaves out. `None` where none
+    /// is fit.
     pub take: Option<&'a Summary>,
+    /// Whether it is the best of them for the aim.
+    pub is_best: bool,
     /// How many are fit.
     pub fit: usize,
-    /// How many of them cannot be told from the one that is taken.
+    /// How many of them, itself among them, cannot be told from the one that is taken.
     pub alike: usize,
 }
 
@@ -39,9 +42,8 @@ impl Aim {
 
 /// The prompt to take of a ranking for this aim.
 pub fn choose(ranked: &[Summary], aim: Aim, tolerance: f64) -> Choice<'_> {
-    let fit: Vec<&Summary> = ranked.iter().filter(|summary| aim.is_fit(summary, tolerance) == Some(true)).collect();
-    let best = fit.first().map_or(0, |summary| summary.rank);
-    let alike: Vec<&Summary> = fit.iter().filter(|summary| summary.rank == best).copied().collect();
+    let fit: Vec<usize> = (0..ranked.len()).filter(|at| aim.is_fit(&ranked[*at], tolerance) == Some(true)).collect();
+    let of_fit = |at: usize| fit.iter().copied().filter(move |other| ranked[at].alike.contains(other));
     let rest = |summary: &Summary| {
         let first = &summary.placed[0];
         let number = if aim == Aim::Suppression {
@@ -52,6 +54,12 @@ pub fn choose(ranked: &[Summary], aim: Aim, tolerance: f64) -> Choice<'_> {
         number.unwrap_or(f64::NEG_INFINITY)
     };
     // Of equal ones the first, which is the better for the aim.
-    let take = alike.iter().copied().reduce(|best, other| if rest(other) > rest(best) { other } else { best });
-    Choice { take, fit: fit.len(), alike: alike.len() }
+    let better = |best: usize, other: usize| if rest(&ranked[other]) > rest(&ranked[best]) { other } else { best };
+    let take = fit.first().and_then(|best| of_fit(*best).reduce(better));
+    Choice {
+        take: take.map(|at| &ranked[at]),
+        is_best: take == fit.first().copied(),
+        fit: fit.len(),
+        alike: take.map_or(0, |at| of_fit(at).count()),
+    }
 }

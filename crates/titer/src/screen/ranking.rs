@@ -35,6 +35,8 @@ pub struct Summary {
     pub rank: usize,
     /// Whether another prompt has the same rank.
     pub tied: bool,
+    /// The places in the ranking, from 0, of the prompts that it cannot be told from, its own among them: the interval of the difference, paired by request, holds 0.
+    pub alike: Vec<usize>,
 }
 
 /// The prompts, the best for this aim first. A prompt shares the rank of the one above it where the interval of their difference, paired by
@@ -66,18 +68,20 @@ pub fn summarise(screening: &Screening, aim: Aim) -> Vec<Summary> {
             _ => None,
         };
         let score = placed.first().and_then(|first| score((at, first.turn), aim));
-        (at, Summary { prompt: prompts[at].clone(), placed, score, by_place, rank: 0, tied: false })
+        (at, Summary { prompt: prompts[at].clone(), placed, score, by_place, rank: 0, tied: false, alike: Vec::new() })
     };
     let mut ranked: Vec<(usize, Summary)> =
         all.into_iter().enumerate().map(summary).filter(|(_, summary)| !summary.placed.is_empty()).collect();
     ranked.sort_by(|(_, a), (_, b)| place_on_line(b.score).total_cmp(&place_on_line(a.score)));
+    let places: Vec<(usize, Turn)> = ranked.iter().map(|(at, summary)| (*at, summary.placed[0].turn)).collect();
+    let are_alike = |above: usize, below: usize| {
+        above == below || less(places[above], places[below]).is_some_and(|less| !less.has_interval() || less.low <= 0.0)
+    };
     let mut first = 0;
     for at in 0..ranked.len() {
-        let [above, current] = [first, at].map(|at| (ranked[at].0, ranked[at].1.placed[0].turn));
-        let told_apart =
-            at > first && !less(above, current).is_some_and(|less| !less.has_interval() || less.low <= 0.0);
-        first = if told_apart { at } else { first };
+        first = if are_alike(first, at) { first } else { at };
         ranked[at].1.rank = first + 1;
+        ranked[at].1.alike = (0..places.len()).filter(|other| are_alike(at.min(*other), at.max(*other))).collect();
     }
     let mut ranked: Vec<Summary> = ranked.into_iter().map(|(_, summary)| summary).collect();
     for at in 0..ranked.len() {
@@ -181,6 +185,43 @@ mod tests {
         let suppressions: f64 =
             ranked(three(), Aim::Obedience).iter().map(|one| one.placed[0].suppression.unwrap().mean).sum();
         assert!(suppressions.abs() < 1e-9, "0 is the mean of the prompts: {suppressions}");
+    }
+
+    #[test]
+    fn rates_that_differ_by_rounding_order_nothing() {
+        // Replies so unlikely that rates are 0 up to rounding, whose order is that of the lift turned round.
+        let far = |(at, mut record): (usize, ScreenRecord)| {
+            let lift = record.log_prob;
+            record.margin = if record.action == "bad" { -25.0 - lift } else { 25.0 + at as f64 * 1e-9 };
+            record
+        };
+        let records: Vec<ScreenRecord> = three().into_iter().enumerate().map(far).collect();
+        let found = ranked(records, Aim::Suppression);
+        let score = found[0].score.unwrap();
+        assert!(found[0].prompt.name == "strong" && score.half_width() < 5.0, "{found:?}");
+        assert_eq!(found[2].prompt.name, "weak");
+    }
+
+    #[test]
+    fn of_those_that_are_fit_the_one_that_is_taken_is_called_what_it_is() {
+        // `best` suppresses a little more than `cheap` and cannot be told from it; `third` can be told from `best`, and not from `cheap`.
+        let mut records = Vec::new();
+        for (at, request) in ["a", "b", "c", "d"].into_iter().enumerate() {
+            let noise = [0.2, -0.1, 0.15, -0.25][at];
+            for (name, lift, cost, noise) in
+                [("best", 2.0, 0.5, 0.0), ("cheap", 1.9, 0.1, 2.0 * noise), ("third", 1.85, 0.3, 0.02 * noise)]
+            {
+                records.push(record(name, "system", request, "bad", lift - 3.0 + noise, 3.0 + lift));
+                records.push(record(name, "system", request, "good", -3.0 - cost, 2.0));
+            }
+        }
+        let found = ranked(records, Aim::Suppression);
+        let order: Vec<&str> = found.iter().map(|one| one.prompt.name.as_str()).collect();
+        assert_eq!(order, ["best", "cheap", "third"]);
+        assert_eq!([&found[0].alike, &found[1].alike, &found[2].alike], [&vec![0, 1], &vec![0, 1, 2], &vec![1, 2]]);
+        let choice = super::super::choose(&found, Aim::Suppression, 0.1);
+        assert_eq!(choice.take.unwrap().prompt.name, "cheap");
+        assert_eq!((choice.is_best, choice.fit, choice.alike), (false, 3, 3));
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl Correlation {
         self.of(&x, &y)
     }
 
-    /// The correlation of all points together, with an interval over seeds: the standard error on the scale of artanh is the
+    /// The correlation of all points together, with an interval over seeds on the scale of artanh: the standard error is the
     /// jackknife's, which leaves out a seed at a time, and the interval reaches from the lower to the higher of the value and of
     /// the one that the jackknife corrects for bias. `None` where there is no correlation. No interval with fewer than three
     /// seeds, because leaving one of two out says only how these two differ.
@@ -56,11 +56,11 @@ impl Correlation {
         if seeds.len() < 3 {
             return Some(alone);
         }
-        let place = |value: f64| Support::Signed.to_scale(value);
-        let left_out: Vec<f64> = (0..seeds.len()).map(|seed| place(value(Some(seed)))).collect();
-        let Some(source) = ErrorSource::jackknife(&left_out) else { return Some(alone) };
-        let (count, all) = (seeds.len() as f64, place(all));
-        let corrected = count * all - (count - 1.0) * mean(&left_out);
+        let left_out: Vec<f64> = (0..seeds.len()).map(|seed| value(Some(seed))).collect();
+        let places = Support::Signed.places_around(all, &left_out);
+        let Some(source) = ErrorSource::jackknife(&places) else { return Some(alone) };
+        let (count, all) = (seeds.len() as f64, Support::Signed.to_scale(all));
+        let corrected = count * all - (count - 1.0) * mean(&places);
         Some(alone.around([all.min(corrected), all.max(corrected)], source, Method::Seeds))
     }
 
@@ -101,9 +101,10 @@ impl Correlation {
         let without = |unit: &usize| {
             let kept = |points: &SeedPoints| points.iter().filter(|point| point.unit != *unit).copied().collect();
             let rest = self.within_seeds(&seeds.iter().map(kept).collect::<Vec<SeedPoints>>());
-            rest.map_or(f64::NAN, |rest| Support::Signed.to_scale(rest.mean))
+            rest.map_or(f64::NAN, |rest| rest.mean)
         };
-        let source = ErrorSource::jackknife(&units.iter().map(without).collect::<Vec<_>>());
+        let left_out: Vec<f64> = units.iter().map(without).collect();
+        let source = ErrorSource::jackknife(&Support::Signed.places_around(estimate.mean, &left_out));
         Some(estimate.and_over_items(source))
     }
 }
@@ -136,6 +137,22 @@ mod tests {
         let found = Correlation::Spearman.within_seeds(&vec![seed.clone(); 5]).unwrap();
         assert!(found.mean == 1.0 && found.high == 1.0 && found.low < 0.9 && found.low > 0.4, "{found:?}");
         assert!(!Correlation::Pearson.within_seeds(&vec![seed; 5]).unwrap().has_interval());
+    }
+
+    #[test]
+    fn one_pair_that_is_swapped_does_not_take_all_that_is_known() {
+        let ranks = |swaps: usize| {
+            let mut y: Vec<f64> = (0..10).map(f64::from).collect();
+            (0..swaps).for_each(|at| y.swap(3 * at, 3 * at + 1));
+            points(&y.iter().enumerate().map(|(x, y)| (x as f64, *y)).collect::<Vec<_>>())
+        };
+        // Without one of the two that are swapped all correlations are 1.
+        let over_units = |swaps: [usize; 4]| Correlation::Spearman.within_seeds_over_units(&swaps.map(ranks)).unwrap();
+        let lows = [[0; 4], [1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 1], [2, 2, 2, 1]].map(|swaps| over_units(swaps).low);
+        assert!(lows.iter().all(|low| *low > 0.4), "{lows:?}");
+        let pooled = |swaps: [usize; 5]| Correlation::Spearman.pooled(&swaps.map(ranks)).unwrap().low;
+        let lows = [[1, 0, 0, 0, 0], [3, 0, 0, 0, 0], [1, 1, 1, 0, 0]].map(pooled);
+        assert!(lows.iter().all(|low| *low > 0.4), "{lows:?}");
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub struct Verdicts<'a> {
 }
 
 /// Cohen's κ (1960), `(p_o − p_e) / (1 − p_e)`: the share of items on which two judges agree, less the share that would agree by chance, of what
-/// chance leaves. Its 95 % interval is the jackknife's over clusters, on the scale of artanh. `None` where there is no item, or both say the same of all, so that
+/// chance leaves. Its 95 % interval is on the scale of artanh, with the jackknife's error over clusters. `None` where there is no item, or both say the same of all, so that
 /// chance leaves nothing.
 pub fn kappa(items: &[Verdicts<'_>]) -> Option<Estimate> {
     let mut clusters: BTreeMap<&str, [f64; 4]> = BTreeMap::new();
@@ -27,17 +27,17 @@ pub fn kappa(items: &[Verdicts<'_>]) -> Option<Estimate> {
         all.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
     }
     let value = of_counts(all)?;
-    let place = |value: f64| Support::Signed.to_scale(value);
     let without = |counts: &[f64; 4]| {
         let mut left = all;
         left.iter_mut().zip(counts).for_each(|(sum, count)| *sum -= count);
-        of_counts(left).map(place)
+        of_counts(left)
     };
     let alone = Estimate::alone(value, Support::Signed, 1, items.len());
     // Where leaving a cluster out leaves nothing to agree on, nothing can be told of the error.
     let left_out: Option<Vec<f64>> = clusters.values().map(without).collect();
-    let source = left_out.and_then(|left_out| ErrorSource::jackknife(&left_out));
-    Some(source.map_or(alone, |source| alone.around([place(value); 2], source, Method::Items)))
+    let source = left_out.and_then(|left_out| ErrorSource::jackknife(&Support::Signed.places_around(value, &left_out)));
+    let place = Support::Signed.to_scale(value);
+    Some(source.map_or(alone, |source| alone.around([place; 2], source, Method::Items)))
 }
 
 /// κ of how often both say no, the second alone says yes, the first alone does, and both do.
@@ -83,6 +83,9 @@ mod tests {
         let found = estimate([48, 2, 2, 48]).unwrap();
         assert!((found.mean - 0.92).abs() < 1e-12, "{found:?}");
         assert!((found.low - 0.766_54).abs() < 1e-4 && (found.high - 0.974_07).abs() < 1e-4, "{found:?}");
+        // One reply of a hundred on which they are apart tells as much as two do.
+        let [one, two] = [[50, 1, 0, 49], [49, 1, 1, 49]].map(|counts| estimate(counts).unwrap());
+        assert!(one.low > 0.8 && one.low > two.low && one.high < 1.0, "{one:?} {two:?}");
         for counts in (0..4).map(|at| [40 + at, 3 * at, 1 + at, 9 * at]).chain([[2, 30, 40, 3], [90, 1, 1, 2]]) {
             let Some(found) = estimate(counts).filter(Estimate::has_interval) else { continue };
             assert!(found.low <= found.mean && found.mean <= found.high && found.high <= 1.0, "{counts:?} {found:?}");

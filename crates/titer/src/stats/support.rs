@@ -26,6 +26,19 @@ impl Support {
         }
     }
 
+    /// The places on the scale of a statistic's values without a unit each, for a jackknife around `value`. What has a sign is 1 without the only unit that disagrees,
+    /// which lies as far out as numbers go; so none is taken to be nearer to an end than a share `1/e` of the statistic's own distance from it.
+    pub(crate) fn places_around(self, value: f64, left_out: &[f64]) -> Vec<f64> {
+        let off_ends = |left: f64| match self {
+            Self::Signed => {
+                let [low, high] = [1.0 + value, 1.0 - value].map(|rest| rest / std::f64::consts::E);
+                left.max(low - 1.0).min(1.0 - high)
+            }
+            Self::Line | Self::Rate => left,
+        };
+        left_out.iter().map(|left| if left.is_nan() { *left } else { self.to_scale(off_ends(*left)) }).collect()
+    }
+
     /// Back from the scale.
     pub fn from_scale(self, place: f64) -> f64 {
         match self {
@@ -68,6 +81,19 @@ mod tests {
                 assert!((moved / 1e-8 / support.slope(value) - 1.0).abs() < 1e-2, "{support:?} {value}");
             }
         }
+    }
+
+    #[test]
+    fn one_unit_that_disagrees_is_not_all_that_is_known() {
+        let places = Support::Signed.places_around(0.98, &[1.0, 0.999_999, 0.985, 0.5, f64::NAN]);
+        let value = Support::Signed.to_scale(0.98);
+        assert!((places[0] - value - 0.5).abs() < 0.01 && places[1] == places[0], "an end is no cliff: {places:?}");
+        assert_eq!(places[2..4], [0.985, 0.5].map(|left| Support::Signed.to_scale(left)));
+        assert!(places[4].is_nan());
+        let mirrored = Support::Signed.places_around(-0.98, &[-1.0]);
+        assert!((mirrored[0] + places[0]).abs() < 1e-12);
+        // Nowhere else: a rate may truly be that small.
+        assert_eq!(Support::Rate.places_around(0.5, &[1e-12]), [Support::Rate.to_scale(1e-12)]);
     }
 
     #[test]

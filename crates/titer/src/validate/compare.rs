@@ -150,14 +150,21 @@ impl Compared<'_> {
             .enumerate()
             .filter(|(_, result)| result.within.is_some())
             .collect();
-        // What was held out first; a correlation within settings says nothing of its sign elsewhere.
+        // What can be told from no correlation first: two prompts a setting are enough for one of 1. Then what was held out; a correlation within settings says
+        // nothing of its sign elsewhere.
+        let is_told = |result: &PredictorResult| match (result.held_out, result.within) {
+            (Some(held_out), _) if held_out.has_interval() => held_out.low > 0.0,
+            (None, Some(within)) if within.has_interval() => within.low > 0.0 || within.high < 0.0,
+            _ => false,
+        };
         let size = |estimate: Option<Estimate>| estimate.map_or(f64::NEG_INFINITY, |within| within.mean.abs());
         let strength = |result: &PredictorResult| {
             (result.held_out.map_or(f64::NEG_INFINITY, |held_out| held_out.mean), size(result.within))
         };
         results.sort_by(|(_, a), (_, b)| {
             let ((held_a, within_a), (held_b, within_b)) = (strength(a), strength(b));
-            held_b.total_cmp(&held_a).then(within_b.total_cmp(&within_a))
+            let told = is_told(b).cmp(&is_told(a));
+            told.then(held_b.total_cmp(&held_a)).then(within_b.total_cmp(&within_a))
         });
         if let Some(winner) = results.first().map(|(at, _)| *at) {
             for (at, result) in results.iter_mut().skip(1) {
@@ -320,6 +327,21 @@ mod tests {
         assert!(first.name == "good" && held_out.mean > 0.999 && held_out.low > 0.9, "{first:?}");
         let behind = second.behind.unwrap();
         assert!(behind.low > 0.0 && behind.n_items == 37, "{behind:?}");
+    }
+
+    #[test]
+    fn a_column_of_two_prompts_a_setting_does_not_win_by_their_order() {
+        let with_few = |(at, mut arm): (usize, ExternalArm)| {
+            if at % 12 < 2 {
+                arm.predictors.insert("few".to_owned(), arm.suppression);
+            }
+            arm
+        };
+        let arms: Vec<ExternalArm> = arms().into_iter().enumerate().map(with_few).collect();
+        let found = compare(&arms, &vec![None; arms.len()]);
+        let few = found[0].predictors.iter().find(|result| result.name == "few").unwrap();
+        assert!(few.within.unwrap().mean > found[0].predictors[0].within.unwrap().mean.abs(), "{few:?}");
+        assert_eq!(found[0].predictors[0].name, "good");
     }
 
     #[test]

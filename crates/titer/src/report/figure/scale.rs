@@ -72,7 +72,14 @@ impl Scale {
         }
         let step = round_step((high - low) / 5.0);
         let (first, last) = ((low / step + 1e-9).floor(), (high / step - 1e-9).ceil());
-        let ticks = (first as i64..=last as i64).map(|tick| tick as f64 * step).map(|at| (at, label(at))).collect();
+        let places: Vec<f64> = (first as i64..=last as i64).map(|tick| tick as f64 * step).collect();
+        let labels: Vec<String> = places.iter().map(|at| label(*at)).collect();
+        // Far from 0 and close together, so many digits as a label has may be the same on every tick.
+        let decimals = (-step.log10().floor()).max(0.0) as usize;
+        let fine = |at: &f64| format!("{at:.decimals$}").replace('-', "−");
+        let are_apart = labels.windows(2).all(|pair| pair[0] != pair[1] || pair[0].is_empty());
+        let labels = if are_apart { labels } else { places.iter().map(fine).collect() };
+        let ticks = places.into_iter().zip(labels).collect();
         Self { kind: Kind::Linear { low: first * step, high: last * step }, ticks }
     }
 
@@ -191,6 +198,9 @@ mod tests {
         let labels: Vec<_> = axis.ticks.iter().map(|(_, label)| label.as_str()).collect();
         assert_eq!(labels, ["−4", "−2", "0", "2", "4"]);
         assert_eq!([axis.place(-4.0), axis.place(0.0), axis.place(9.0)], [0.0, 0.5, 1.0]);
+        let narrow = Scale::around([-157.82, -157.79], plain);
+        let labels: Vec<_> = narrow.ticks.iter().map(|(_, label)| label.as_str()).collect();
+        assert_eq!(labels, ["−157.82", "−157.81", "−157.80", "−157.79"]);
         assert!((Scale::around([2.0], plain).place(2.0) - 0.5).abs() < 1e-12);
         let exact = Scale::around([0.0, 100.0], plain);
         assert_eq!([exact.place(0.0), exact.place(100.0)], [0.0, 1.0]);

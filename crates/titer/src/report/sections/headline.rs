@@ -71,6 +71,12 @@ fn range(results: &SweepResults, dose: &Dose, series: &Series, families: &[&Spli
         let show = |(position, level): &(usize, Estimate)| {
             format!("{}{unit} ({})", format::interval(level), dose.value(*position))
         };
+        if levels.len() == 1 {
+            return Some(format!("{} is at {}", family.noun(), show(lowest)));
+        }
+        if lowest.1.mean >= highest.1.mean {
+            return Some(format!("{} is at {}{unit} in all", family.noun(), format::interval(&lowest.1)));
+        }
         Some(format!("{} ends between {} and {}", family.noun(), show(lowest), show(highest)))
     });
     let clauses: Vec<_> = clauses.collect();

@@ -35,9 +35,13 @@ impl Beside {
         Some(Self { position, level, control, arm })
     }
 
-    /// Whether the control obeys, so that a dose has something to take: as a rate, or in nats more often than not.
+    /// Whether the control obeys, so that a dose has something to take: as a rate; by a gap that can be told from nothing; in nats more often than not.
     fn obeys(&self, measure: Measure) -> bool {
-        if measure == Measure::Rate { self.control.mean >= OBEYS } else { self.control.mean > 0.0 }
+        match measure {
+            Measure::Rate => self.control.mean >= OBEYS,
+            Measure::Gap if self.control.has_interval() => self.control.low > 0.0,
+            _ => self.control.mean > 0.0,
+        }
     }
 
     /// Whether the arm has less than half of its control.
@@ -57,6 +61,26 @@ impl Beside {
     }
 }
 
+/// What a finished arm says of halving.
+#[derive(Clone, Copy, Debug)]
+enum Told {
+    /// Nothing is taken: it is a control.
+    Control,
+    /// What is left beside its control.
+    Beside(Beside),
+}
+
+/// By what measure obedience to bad prompts is halved: the one that says most of levels, but in nats the gap, where it was measured. A margin in nats has no zero:
+/// it says which reply is longer, too.
+pub(super) fn halved_by(results: &SweepResults, family: &SplitFamily) -> Measure {
+    let [measure, ..] = results.measures();
+    let has_gap = || {
+        let of = |arm: usize| results.arms[arm].finished().probe(family.leading(), Measure::Gap, At::End).estimate();
+        family.has(Measure::Gap) && (0..results.arms.len()).any(|arm| of(arm).is_some())
+    };
+    if measure != Measure::Rate && has_gap() { Measure::Gap } else { measure }
+}
+
 /// Where obedience is halved.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Halving {
@@ -66,6 +90,8 @@ pub(super) enum Halving {
         after: Option<usize>,
         /// The arm.
         at: Beside,
+        /// The smallest dose before `after` that halves it too, though not from there on.
+        too: Option<Beside>,
     },
     /// In this arm, the last such, but from no dose on.
     Passing(Beside),
@@ -87,40 +113,57 @@ pub(super) struct SeriesOnset {
 }
 
 impl SeriesOnset {
-    /// By the finished arms; `None` where none of them has a finished control. A rate is halved where it is below half of the control's. In nats, which have no zero,
-    /// a dose has to take half of what the largest takes, where that can be told from nothing and is half of what there was.
+    /// By the finished arms; `None` where none of them has a finished control, and where the largest dose is a control itself, beside which smaller ones take
+    /// more. A rate and a gap are halved where they are below half of the control's. Of a margin, which has no zero, a dose has to take half of what the largest
+    /// takes, where that can be told from nothing and is half of what there was.
     pub(super) fn of(results: &SweepResults, series: &Series, family: &SplitFamily, measure: Measure) -> Option<Self> {
         let split = family.leading();
-        let beside = |place: (usize, usize)| Beside::of(results, place, split, measure);
-        let finished: Vec<(usize, Option<Beside>)> =
-            series.finished(results).map(|place| (place.0, beside(place))).collect();
-        // What has a deaf control says nothing; what has none is one.
-        let telling: Vec<(usize, Option<Beside>)> =
-            finished.iter().copied().filter(|(_, arm)| arm.is_none_or(|arm| arm.obeys(measure))).collect();
-        let last = |arms: &[(usize, Option<Beside>)]| arms.iter().rev().find_map(|(_, arm)| *arm);
+        // What shares no seed with its control says nothing.
+        let told =
+            |(position, arm): (usize, usize)| match results.arms[arm].control.is_none_or(|control| control == arm) {
+                true => Some((position, Told::Control)),
+                false => Some((position, Told::Beside(Beside::of(results, (position, arm), split, measure)?))),
+            };
+        let finished: Vec<(usize, Told)> = series.finished(results).filter_map(told).collect();
+        let last = |arms: &[(usize, Told)]| {
+            arms.iter().rev().find_map(|(_, told)| if let Told::Beside(arm) = told { Some(*arm) } else { None })
+        };
+        let largest_of_all = last(&finished)?;
+        if finished.last().is_some_and(|(_, told)| matches!(told, Told::Control)) {
+            return None;
+        }
+        // Nor does what has a deaf control.
+        let telling: Vec<(usize, Told)> = finished
+            .iter()
+            .copied()
+            .filter(|(_, told)| !matches!(told, Told::Beside(arm) if !arm.obeys(measure)))
+            .collect();
         let Some(largest) = last(&telling) else {
-            let largest = last(&finished)?;
-            return Some(Self { halving: Halving::Deaf, largest, largest_name: series.name_of_largest(results) });
+            let largest_name = series.name_of_largest(results);
+            return Some(Self { halving: Halving::Deaf, largest: largest_of_all, largest_name });
         };
         let takes_half = largest.is_halved() && largest.is_told(results, split, measure);
         let below = |arm: &Beside| match measure {
-            Measure::Rate => arm.is_halved(),
+            Measure::Rate | Measure::Gap => arm.is_halved(),
             _ if takes_half => arm.taken() > largest.taken() / 2.0,
             _ => arm.is_halved() && arm.is_told(results, split, measure),
         };
-        let is_below = |(_, arm): &&(usize, Option<Beside>)| arm.as_ref().is_some_and(below);
-        let above = telling.iter().rposition(|arm| !is_below(&arm)).map_or(0, |above| above + 1);
-        let halving = match (telling.get(above), telling.iter().rev().find(is_below)) {
-            (Some((_, Some(at))), _) => {
-                Halving::From { after: above.checked_sub(1).map(|after| telling[after].0), at: *at }
-            }
-            (_, Some((_, Some(at)))) => Halving::Passing(*at),
-            _ => Halving::Never,
+        let halved = |told: &Told| if let Told::Beside(arm) = told { Some(*arm).filter(below) } else { None };
+        let above = telling.iter().rposition(|(_, told)| halved(told).is_none()).map_or(0, |above| above + 1);
+        let halving = match telling.get(above).and_then(|(_, told)| halved(told)) {
+            Some(at) => Halving::From {
+                after: above.checked_sub(1).map(|after| telling[after].0),
+                at,
+                too: telling[..above].iter().find_map(|(_, told)| halved(told)),
+            },
+            None => telling.iter().rev().find_map(|(_, told)| halved(told)).map_or(Halving::Never, Halving::Passing),
         };
-        let largest_name = if finished.last().is_some_and(|(position, _)| *position == largest.position) {
-            series.name_of_largest(results)
-        } else {
+        let largest_name = if largest_of_all.position != largest.position {
             "the largest whose control obeys"
+        } else if series.end(results).is_some_and(|(position, _)| position != largest.position) {
+            "the largest that shares seeds with its control"
+        } else {
+            series.name_of_largest(results)
         };
         Some(Self { halving, largest, largest_name })
     }

@@ -2,7 +2,7 @@
 
 use titer_data::probe::Component;
 
-use super::onset::{Beside, Halving, SeriesOnset};
+use super::onset::{Beside, Halving, SeriesOnset, halved_by};
 use crate::{
     report::{
         family::SplitFamily,
@@ -23,7 +23,7 @@ pub(super) fn onset(
 ) -> Option<Vec<String>> {
     dose.numbers().filter(|doses| doses.len() > 1)?;
     let family = families.iter().find(|family| family.component == Component::ObeyBad)?;
-    let [measure, ..] = results.measures();
+    let measure = halved_by(results, family);
     let first = series.iter().find(|one| one.end(results).is_some())?;
     let found = SeriesOnset::of(results, first, family, measure)?;
     let mut sentences = vec![halving_sentence(dose, first, &found, family, measure)];
@@ -36,7 +36,7 @@ pub(super) fn onset(
     if others.len() <= SERIES {
         sentences.extend(elsewhere_sentences(dose, series, &others, family, measure));
     }
-    sentences.extend(others_sentence(results, dose, first, families, measure));
+    sentences.extend(others_sentence(results, dose, first, families));
     Some(sentences)
 }
 
@@ -48,10 +48,10 @@ fn halving_sentence(
     family: &SplitFamily,
     measure: Measure,
 ) -> String {
-    let (what, unit, of) = (family.noun(), format::unit(measure), series.in_brackets());
-    // As rates half of the control's, in nats half of what the largest dose takes.
+    let (what, unit, of) = (noun(family, measure), format::unit(measure), series.in_brackets());
+    // Half of the control's; of a margin, which has no zero, half of what the largest dose takes.
     let halves = match measure {
-        Measure::Rate => format!("brings {what} below half of the control's"),
+        Measure::Rate | Measure::Gap => format!("brings {what} below half of the control's"),
         _ => format!("takes from {what} half of what {} dose takes", found.largest_name),
     };
     let Beside { position, level, control, .. } = &found.largest;
@@ -61,13 +61,22 @@ fn halving_sentence(
         format!("{}{unit}, in the control {}", format::interval(&at.level), format::interval(&at.control))
     };
     match &found.halving {
-        Halving::From { at, .. } => format!(
-            "A {} {} {halves}: at {} it is {}{of}.",
-            dose.label,
-            between(dose, &found.halving),
-            dose.value(at.position),
-            beside(at)
-        ),
+        Halving::From { at, too, .. } => {
+            let too = too.map_or_else(String::new, |too| {
+                format!(
+                    " At {} it is below that too, {}{unit}, but not from there on.",
+                    dose.value(too.position),
+                    format::interval(&too.level)
+                )
+            });
+            format!(
+                "A {} {} {halves}: at {} it is {}{of}.{too}",
+                dose.label,
+                between(dose, &found.halving),
+                dose.value(at.position),
+                beside(at)
+            )
+        }
         Halving::Passing(at) => format!(
             "From no {} on does {what} stay below half of the control's: at {} it is {}; {largest} {}{of}.",
             dose.label,
@@ -78,8 +87,8 @@ fn halving_sentence(
         Halving::Never => format!(
             "No {} {}: {largest} {what} is at {level}{unit}, in the control {control}{of}.",
             dose.label,
-            // In nats there is no half where the largest dose takes too little.
-            if measure == Measure::Rate { halves } else { format!("halves {what}") },
+            // Of a margin there is no half where the largest dose takes too little.
+            if measure == Measure::Margin { format!("halves {what}") } else { halves },
         ),
         Halving::Deaf => format!(
             "The control hardly obeys bad prompts, so there is nothing that a {} could halve: {what} is at {control}{unit} in the control, {largest} at \
@@ -92,26 +101,30 @@ fn halving_sentence(
 /// Between which finished doses obedience is halved; empty where it is not.
 fn between(dose: &Dose, halving: &Halving) -> String {
     match halving {
-        Halving::From { after: Some(after), at } => {
+        Halving::From { after: Some(after), at, .. } => {
             format!("between {} and {}", dose.value(*after), dose.value(at.position))
         }
-        Halving::From { after: None, at } => format!("of at most {}", dose.value(at.position)),
+        Halving::From { after: None, at, .. } => format!("of at most {}", dose.value(at.position)),
         _ => String::new(),
     }
 }
 
-/// That what the interval of a rate is over differs at the dose that halves it, where it does.
+/// That what the interval is over differs at the dose that halves, or that does not, where it reaches over the half.
 fn spread_sentence(dose: &Dose, found: &SeriesOnset, measure: Measure) -> Option<String> {
-    let Halving::From { at, .. } = &found.halving else { return None };
+    let (at, half) = match &found.halving {
+        Halving::From { at, .. } => (at, "more than half"),
+        Halving::Never => (&found.largest, "less than half"),
+        Halving::Passing(_) | Halving::Deaf => return None,
+    };
     let differ = match at.level.method {
         Method::Seeds => "Seeds differ",
         Method::Items => "Items differ",
         Method::SeedsAndItems => "Seeds and items differ",
         Method::Single => return None,
     };
-    (measure == Measure::Rate && at.level.high > at.control.mean / 2.0).then(|| {
-        format!("{differ} at {}: the interval includes more than half of the control's.", dose.value(at.position))
-    })
+    let reaches = at.level.low < at.control.mean / 2.0 && at.level.high > at.control.mean / 2.0;
+    (measure != Measure::Margin && reaches)
+        .then(|| format!("{differ} at {}: the interval includes {half} of the control's.", dose.value(at.position)))
 }
 
 /// The same of the other series; those that it takes as much in are named together.
@@ -126,14 +139,17 @@ fn elsewhere_sentences(
     let mut apart = Vec::new();
     for (one, found) in others {
         let taken = match &found.halving {
-            Halving::From { .. } => between(dose, &found.halving),
+            Halving::From { too: None, .. } => between(dose, &found.halving),
+            Halving::From { too: Some(too), .. } => {
+                format!("{}, and {}, but not from there on,", between(dose, &found.halving), dose.value(too.position))
+            }
             Halving::Never if found.largest_name == "the largest" => "more than any dose".to_owned(),
             Halving::Never => "more than any finished dose".to_owned(),
             Halving::Passing(at) => {
                 apart.push(format!(
                     "With {}, {} is below half of the control's at {}, but from no {} on.",
                     one.title,
-                    family.noun(),
+                    noun(family, measure),
                     dose.value(at.position),
                     dose.label
                 ));
@@ -161,13 +177,8 @@ fn elsewhere_sentences(
 }
 
 /// What the largest finished dose does to the other components.
-fn others_sentence(
-    results: &SweepResults,
-    dose: &Dose,
-    series: &Series,
-    families: &[&SplitFamily],
-    measure: Measure,
-) -> Option<String> {
+fn others_sentence(results: &SweepResults, dose: &Dose, series: &Series, families: &[&SplitFamily]) -> Option<String> {
+    let [measure, ..] = results.measures();
     let (position, arm) = series.end(results)?;
     let others = families.iter().filter(|other| other.component != Component::ObeyBad).filter_map(|other| {
         let Beside { level, control, .. } = Beside::of(results, (position, arm), other.leading(), measure)?;
@@ -176,6 +187,11 @@ fn others_sentence(
     });
     let others: Vec<String> = others.collect();
     (!others.is_empty()).then(|| format!("At {}{}, {}.", dose.value(position), series.in_brackets(), others.join("; ")))
+}
+
+/// What is halved.
+fn noun(family: &SplitFamily, measure: Measure) -> String {
+    if measure == Measure::Gap { "what bad prompts do (the gap)".to_owned() } else { family.noun().to_owned() }
 }
 
 /// Several series in few words: what they have in common, if no other series has it, else their titles.
