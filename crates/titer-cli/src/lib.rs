@@ -15,6 +15,7 @@ mod progress;
 mod reference;
 mod temporary;
 mod text_table;
+mod unread;
 mod version;
 mod width;
 
@@ -43,8 +44,9 @@ pub fn main_from(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(args) => args,
         // Help and the version are asked for; anything else is a command line that cannot be read.
         Err(asked) => {
-            let _ = asked.print();
-            return u8::try_from(asked.exit_code()).unwrap_or(2);
+            let code = u8::try_from(asked.exit_code()).unwrap_or(2);
+            let _ = unread::with_remedies(asked).print();
+            return code;
         }
     };
     match done(args, &line) {
@@ -68,7 +70,7 @@ pub fn call(arguments: impl IntoIterator<Item = OsString>, listener: Arc<dyn Lis
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let line = typed(&arguments);
     let args = Args::try_parse_from(arguments).map_err(|asked| {
-        let text = asked.render().to_string();
+        let text = unread::with_remedies(asked).render().to_string();
         Failure::Input(text.trim_start_matches("error: ").trim_end().to_owned())
     })?;
     let heard = listener::unless_left(|| listener::heard(listener, || done(args, &line)));

@@ -5,6 +5,7 @@ use std::{
     fmt,
     io::{self, Write as _},
     path::Path,
+    sync::Arc,
 };
 
 use serde_json::{Value, json};
@@ -134,6 +135,14 @@ pub(crate) fn talk(line: &str) {
         return listener.talk(&line);
     }
     let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Talks as [`talk`] does on this thread, on any thread.
+pub(crate) fn talker() -> Arc<dyn Fn(&str) + Send + Sync> {
+    match listener() {
+        Some(listener) => Arc::new(move |line| listener.talk(&visible(line))),
+        None => Arc::new(talk),
+    }
 }
 
 /// Writes sentences of talk to stderr, in lines that fit its terminal.

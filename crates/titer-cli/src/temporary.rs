@@ -1,23 +1,36 @@
 //! Folders for what is needed while a command works.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Mutex, Once, PoisonError},
+};
 
 use titer::files::free_beside;
 
 use crate::{interrupt::when_stopped, listener::listener};
 
-/// A place for a folder, under the system's for temporary ones. What is there is taken away in the end, also where someone stops the
-/// command.
+/// Those that are in use.
+static IN_USE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// A place for a folder. What is there is taken away in the end, also where someone stops the command.
 pub(crate) struct TemporaryFolder(PathBuf);
 
 impl TemporaryFolder {
-    /// A place that nobody else has; `command` is in its name.
+    /// A place that nobody else has, under the system's for temporary ones; `command` is in its name.
     pub(crate) fn new(command: &str) -> Self {
-        let path = free_beside(&std::env::temp_dir().join(format!("titer-{command}")));
-        let stopped = path.clone();
+        Self::beside(&std::env::temp_dir().join(format!("titer-{command}")))
+    }
+
+    /// A place that nobody else has, beside another.
+    pub(crate) fn beside(path: &Path) -> Self {
+        static WATCHED: Once = Once::new();
+        let path = free_beside(path);
+        in_use(|folders| folders.push(path.clone()));
         // Where a program listens, signals are its own.
         if listener().is_none() {
-            when_stopped("\nstopped", move || remove(&stopped));
+            WATCHED.call_once(|| {
+                when_stopped("\nstopped", || in_use(|folders| folders.iter().for_each(|folder| remove(folder))))
+            });
         }
         Self(path)
     }
@@ -30,8 +43,13 @@ impl TemporaryFolder {
 
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
+        in_use(|folders| folders.retain(|folder| *folder != self.0));
         remove(&self.0);
     }
+}
+
+fn in_use(change: impl FnOnce(&mut Vec<PathBuf>)) {
+    change(&mut IN_USE.lock().unwrap_or_else(PoisonError::into_inner));
 }
 
 /// Takes a temporary folder away; what cannot be taken away harms nobody.

@@ -56,6 +56,19 @@ fn what_is_not_there_is_said_in_one_sentence() {
     assert!(said.contains("no PyTorch was found") && said.contains("pip install torch"), "{said}");
     let said = refused(titer(path, None, &["pressure", "--items", "2", "--device", "torch-cpu", "--torch", "nowhere"]));
     assert!(said.contains("--torch names nowhere"), "{said}");
+    // A variable that is empty names nothing, and what is wrong with a Python is said.
+    let said = refused(titer(path, Some(Path::new("")), &["pressure", "--items", "2", "--device", "torch-cpu"]));
+    assert!(said.contains("looked for in python3 on the path, which is not there; python on the path"), "{said}");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let python = path.join("python3");
+        fs_err::write(&python, "#!/bin/sh\necho activated\necho broken >&2\nexit 3\n").unwrap();
+        fs_err::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let said = refused(titer(path, None, &["pressure", "--items", "2", "--device", "torch-cpu"]));
+        assert!(said.contains("python3 on the path, which did not say (exit status: 3: broken)"), "{said}");
+        fs_err::remove_file(python).unwrap();
+    }
     fs_err::write(path.join("spec.toml"), "model = { device = \"gpu\" }\n").unwrap();
     let check = titer(path, None, &["check", "spec.toml"]);
     let said = String::from_utf8_lossy(&check.stderr).into_owned() + &String::from_utf8_lossy(&check.stdout);

@@ -191,8 +191,11 @@ fn a_server_is_asked_as_it_takes_it_and_what_it_said_is_kept() {
         5.. => (200, "", "{\"choices\": [".to_owned()),
         _ => replied(json!("water cactus kindly"), "stop"),
     });
-    let (code, out, error) =
-        asked(dir, &broken.url, &["--sample", "1", "--at-once", "1", "--cache", "broken", "--replies", "broken.jsonl"]);
+    let (code, out, error) = asked(
+        dir,
+        &broken.url,
+        &["--sample", "1", "--at-once", "1", "--tries", "1", "--cache", "broken", "--replies", "broken.jsonl"],
+    );
     assert!(code == 2 && out.is_empty() && error.contains("answers what is not JSON"), "{error}");
     assert!(!dir.join("broken.jsonl").exists());
     let (code, out, _) = asked(dir, &broken.url, &["--sample", "1", "--cache", "broken", "--dry-run", "--json"]);
@@ -225,6 +228,20 @@ fn a_server_is_asked_as_it_takes_it_and_what_it_said_is_kept() {
     let pair = |said: &str, finish: &str| (said.to_owned(), finish.to_owned());
     let (none, whole) = (pair("", "content_filter"), pair("water cactus kindly", "stop"));
     assert_eq!(replies, [none.clone(), none, whole.clone(), whole.clone(), whole.clone(), whole]);
+    // A reply that ends at once is empty, and holds nobody up.
+    let ends = replying(|before, _| match before {
+        2 => replied(Value::Null, "stop"),
+        _ => replied(json!("water cactus kindly"), "stop"),
+    });
+    let (code, _, error) =
+        asked(dir, &ends.url, &["--sample", "1", "--at-once", "1", "--cache", "ends", "--replies", "ends.jsonl"]);
+    assert!(code == 0 && error.contains("; answers are kept in ends"), "{error}");
+    let said = |row: &Value| row["messages"].as_array().unwrap().last().unwrap()["content"].clone();
+    let ends = rows(dir, "ends.jsonl");
+    assert_eq!(
+        (said(&ends[2]), &ends[2]["finish"], said(&ends[3])),
+        (json!(""), &json!("stop"), json!("water cactus kindly"))
+    );
     // A busy one is asked again; a reply that was all thoughts is empty, and was cut.
     let busy = replying(|before, _| match before % 2 {
         0 => (429, "Retry-After: 0\r\n", "slow down".to_owned()),
@@ -232,7 +249,9 @@ fn a_server_is_asked_as_it_takes_it_and_what_it_said_is_kept() {
     });
     let (code, _, error) =
         asked(dir, &busy.url, &["--sample", "1", "--at-once", "1", "--cache", "busy", "--replies", "busy.jsonl"]);
-    assert!(code == 0 && error.contains("6 of 6 replies were cut at 64 tokens"), "{error}");
+    assert!(error.contains("6 of 6 replies were cut at 64 tokens"), "{error}");
+    // They are written, and there is nothing in them to score.
+    assert!(code == 2 && error.contains("chats.jsonl: no reply has a score: 6 not scored: no reply"), "{error}");
     assert_eq!(rows(dir, "busy.jsonl")[0]["messages"].as_array().unwrap().last().unwrap()["content"], "");
 }
 
@@ -267,7 +286,10 @@ fn what_cannot_be_drawn_is_said_and_nothing_is_written() {
         (locked.url.clone(), "put a key into the environment"),
         (refuses.url.clone(), "answers status 400: `temperature: only 1 is supported`"),
         (lacks.url.clone(), "answers without choices[0].message"),
-        (nothing.url.clone(), "answers without a reply in choices[0].message.content"),
+        (
+            nothing.url.clone(),
+            "answers without a reply in choices[0].message.content, 6 of 6 times; the answers are kept in ",
+        ),
     ] {
         let (code, data, error) = asked(dir, &url, &out);
         assert!(code == 2 && data.is_empty() && error.contains(problem), "{problem} {error}");

@@ -245,7 +245,6 @@ fn lifts_of_an_audit_are_those_of_the_model_that_is_served() {
 fn nothing_is_asked_twice_and_what_was_answered_is_kept() {
     let folder = Folder::new();
     let model = organism();
-    // Eleven answers, and then only half of one.
     let server =
         Served::new(move |_, request| if request.path == "/v1/models" { models() } else { vllm(&model, request) });
     let (code, out, _) = folder.ask(&server.url, &SCREEN, &["--dry-run", "--json"]);
@@ -259,22 +258,22 @@ fn nothing_is_asked_twice_and_what_was_answered_is_kept() {
         _ if before > 11 => (200, "", vllm(&model, request).2[..40].to_owned()),
         _ => vllm(&model, request),
     });
-    let (code, _, error) = folder.ask(&broken.url, &SCREEN, &["--at-once", "1", "--cache", "broken"]);
+    let (code, _, error) = folder.ask(&broken.url, &SCREEN, &["--at-once", "1", "--tries", "1", "--cache", "broken"]);
     assert!(code == 2 && error.contains("answers what is not JSON: EOF while parsing"), "{error}");
     let kept = fs_err::read_to_string(folder.answers("broken")).unwrap();
-    assert_eq!(kept.lines().count(), 10, "the first of the eleven found out what the server can");
+    assert_eq!(kept.lines().count(), 11, "the first, which found out what the server can, is one of them");
     // Answers belong to a server's address; these go to the one that works, with half a line, as an interrupted process leaves it.
     fs_err::write(folder.answers("cache/titer/endpoints"), format!("{kept}{{\"asked\": \"12")).unwrap();
     let (code, _, error) = folder.ask(&server.url, &SCREEN, &["--out", "there.parquet"]);
     assert_eq!(code, 0, "{error}");
     assert!(
-        error.contains("18 different replies in their contexts, 10 known from before: 8 requests with "),
+        error.contains("18 different replies in their contexts, 11 known from before: 7 requests with "),
         "{error}"
     );
-    assert_eq!(server.requests("/v1/completions").len(), 8 + 1, "one more to find out what the server can");
+    assert_eq!(server.requests("/v1/completions").len(), 7, "nothing is asked twice");
     let (code, _, error) = folder.ask(&server.url, &SCREEN, &[]);
     assert!(code == 0 && error.contains("18 known from before: 0 requests with 0 tokens"), "{error}");
-    assert_eq!(server.requests("/v1/completions").len(), 9);
+    assert_eq!(server.requests("/v1/completions").len(), 7);
     assert!(tokens > 18);
 }
 
@@ -301,7 +300,14 @@ fn a_busy_server_is_asked_again_and_one_that_stays_busy_is_named() {
     });
     let (code, _, error) = folder.ask(&server.url, &SCREEN, &["--at-once", "1"]);
     assert_eq!(code, 0, "{error}");
-    assert!(server.requests("/v1/completions").len() > 19);
+    let sent = server.requests("/v1/completions").len();
+    assert!(
+        sent > 18
+            && error.contains(&format!(
+                "asked: 18 different replies in their contexts, 0 known from before: {sent} requests"
+            )),
+        "{error}"
+    );
     // An error that passes at the first request of all does not say what a server can.
     let model = organism();
     let restarted = Served::new(move |before, request| match &*request.path {
@@ -311,7 +317,14 @@ fn a_busy_server_is_asked_again_and_one_that_stays_busy_is_named() {
     });
     let (code, _, error) = folder.ask(&restarted.url, &SCREEN, &["--cache", "restarted"]);
     assert!(code == 0 && error.contains("asked by prompt_logprobs"), "{error}");
-    for (status, said) in [(429, "slow down"), (500, "out of memory"), (503, "loading")] {
+    for (status, said) in [
+        (408, "too slow"),
+        (425, "too early"),
+        (429, "slow down"),
+        (500, "out of memory"),
+        (503, "loading"),
+        (529, "overloaded"),
+    ] {
         let model = organism();
         let busy = Served::new(move |before, request| match &*request.path {
             "/v1/models" => models(),
@@ -321,6 +334,57 @@ fn a_busy_server_is_asked_again_and_one_that_stays_busy_is_named() {
         let error = folder.refused(&busy.url, &["--tries", "3", "--cache", &format!("cache-{status}")]);
         assert!(error.contains(&format!("status {status} after 3 tries: `{said} ***`")), "{error}");
     }
+}
+
+#[test]
+fn a_status_that_does_not_pass_is_final() {
+    let folder = Folder::new();
+    for status in [501, 505] {
+        let model = organism();
+        let server = Served::new(move |before, request| match &*request.path {
+            "/v1/models" => models(),
+            _ if before > 2 => (status, "", "not here".to_owned()),
+            _ => vllm(&model, request),
+        });
+        let error = folder.refused(&server.url, &["--at-once", "1", "--cache", &format!("cache-{status}")]);
+        assert!(error.contains(&format!("answers status {status}: `not here`")), "{error}");
+        assert_eq!(server.requests("/v1/completions").len(), 3);
+    }
+}
+
+#[test]
+fn who_is_sent_elsewhere_does_not_go() {
+    let folder = Folder::new();
+    let elsewhere = Arc::new(serving(vllm));
+    for status in [301, 302, 307, 308] {
+        let to: &'static str = Box::leak(format!("Location: {}/v1/models\r\n", elsewhere.url).into_boxed_str());
+        let server = Served::new(move |_, _| (status, to, String::new()));
+        let error = folder.refused(&server.url, &[]);
+        let wanted =
+            format!("answers status {status}: it is redirected to {}: name that with --endpoint", elsewhere.url);
+        assert!(error.contains(&wanted), "{error}");
+        assert_eq!(server.requests("").len(), 1);
+    }
+    // One that is only sent on where something is posted, to a path of the same host.
+    let server = Served::new(|_, request| match &*request.path {
+        "/v1/models" => models(),
+        path => (308, Box::leak(format!("Location: {path}/\r\n").into_boxed_str()), String::new()),
+    });
+    let error = folder.refused(&server.url, &[]);
+    assert!(error.contains(&format!("it is redirected to {}/v1/completions/: name that", server.url)), "{error}");
+    assert_eq!((server.requests("").len(), elsewhere.requests("").len()), (2, 0));
+}
+
+#[test]
+fn a_key_that_no_header_can_carry_is_named_and_not_shown() {
+    let folder = Folder::new();
+    let server = serving(vllm);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_titer"));
+    command.current_dir(folder.path()).env("TITER_API_KEY", "sk-ключ").args(SCREEN);
+    let output = command.args(["--endpoint", &server.url, "--served", "organism", "--cache", "c"]).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("the key in TITER_API_KEY has a character that no header can carry"), "{error}");
+    assert_eq!((output.status.code(), error.contains("ключ"), server.requests("").len()), (Some(2), false, 0));
 }
 
 #[test]

@@ -113,7 +113,7 @@ fn gpus_are_listed_and_tried() {
 fn a_kernel_that_is_wrong_is_left_out() {
     let Some(bench) = Bench::new() else { return };
     let pressures = ["pressure", "--items", "4", "--json", "--device", "cuda"];
-    let doctor = ["doctor", "--items", "6", "--device", "cuda", "--compute", "bf16"];
+    let doctor = ["doctor", "--items", "32", "--device", "cuda", "--compute", "bf16"];
     let expected = bench.json(&pressures);
     // One that was right when it was tried is used, and the doctor sees what it does.
     let output = bench.titer(&[("PRETENDED_WRONG", "short")], &doctor);
@@ -139,6 +139,47 @@ fn a_kernel_that_is_wrong_is_left_out() {
         let listed = String::from_utf8(bench.titer(&wrong, &["devices"]).stdout).unwrap();
         assert!(!listed.contains("just now") && listed.contains("yes, in part"), "{kernel}: {listed}");
     }
+}
+
+#[test]
+fn another_card_of_the_same_name_is_tried_anew() {
+    let Some(bench) = Bench::new() else { return };
+    let listed = |gpus: &[(&str, &str)]| {
+        let listed = String::from_utf8(bench.titer(gpus, &["devices"]).stdout).unwrap();
+        listed.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert!(listed(&[]).contains("yes, just now") && !listed(&[]).contains("just now"));
+    // Behind the same number is a card whose flash attention is wrong: it is tried, and computes without.
+    let other = [("PRETENDED_CARD", "other"), ("PRETENDED_WRONG", "flash")];
+    let anew = listed(&other);
+    assert!(anew.contains("just now") && anew.contains("without flash attention: "), "{anew}");
+    // So are other GPUs that are visible, and more memory; what was known stays known.
+    for gpus in [("CUDA_VISIBLE_DEVICES", "1,0"), ("PRETENDED_MEMORY", "3000000000")] {
+        assert!(listed(&[gpus]).contains("just now") && !listed(&[gpus]).contains("just now"), "{gpus:?}");
+    }
+    assert!(!listed(&[]).contains("just now"));
+}
+
+#[test]
+fn the_doctor_tells_rounding_to_bf16_from_rows_that_see_each_other() {
+    let Some(bench) = Bench::new() else { return };
+    let doctor = |more: &[&str]| -> Vec<Value> {
+        let arguments = [&["doctor", "--device", "cuda", "--compute", "bf16", "--json"], more].concat();
+        let text = String::from_utf8(bench.titer(&[], &arguments).stdout).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let check = |checks: &[Value], name: &str| checks.iter().find(|check| check["check"] == name).unwrap().clone();
+    let checks = doctor(&["--items", "32"]);
+    let batching = check(&checks, "batching");
+    assert!(batching["verdict"] == "pass" && batching["number"].as_f64().unwrap() < 1e-4, "{batching}");
+    // The organism's file holds f32, and its weights are rounded too.
+    let numbers = check(&checks, "numbers of the device");
+    let finding = numbers["finding"].as_str().unwrap();
+    assert!(numbers["verdict"] == "pass" && finding.contains("its weights are rounded to bf16 as well"), "{numbers}");
+    // A few tokens decide nothing.
+    let numbers = check(&doctor(&["--items", "2"]), "numbers of the device");
+    let remedy = numbers["remedy"].as_str().unwrap();
+    assert!(numbers["verdict"] == "note" && remedy.contains("--items"), "{numbers}");
 }
 
 #[test]
@@ -245,7 +286,7 @@ guarded = { guards = { steer = { obey = { min = 0.0 } }, kl = {} } }
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("of weights stay in main memory"), "{said}");
     // A model that cannot fit is refused before anything is computed.
-    let said = bench.failed(2, &[("PRETENDED_MEMORY", "100000")], &["pressure", "--items", "2", "--device", "cuda:0"]);
+    let said = bench.failed(2, &[("PRETENDED_SAID", "100000")], &["pressure", "--items", "2", "--device", "cuda:0"]);
     assert!(said.contains("the model does not fit into cuda:0"), "{said}");
 }
 

@@ -107,6 +107,7 @@ fn a_model_is_downloaded_once_and_then_comes_from_the_cache() {
     let dir = dir.path();
     model(&dir.join("model"));
     chats(dir);
+    fs_err::write(dir.join("model/generation_config.json"), r#"{ "eos_token_id": [0, 1] }"#).unwrap();
     let hub = Hub::start(dir.join("model"));
     let (code, here, error) = hub.titer(dir, "model", &[]);
     assert_eq!((code, hub.asked().len()), (0, 0), "{error}");
@@ -116,7 +117,11 @@ fn a_model_is_downloaded_once_and_then_comes_from_the_cache() {
     assert_eq!(found, here);
     assert!(error.contains("downloading model-00001-of-00002.safetensors"), "{error}");
     let asked = hub.asked();
-    assert_eq!(asked.len(), 7, "config, tokenizer and its config, template, index, two shards: {asked:?}");
+    assert_eq!(
+        asked.len(),
+        8,
+        "config, tokenizer and its config, template, ends of replies, index, two shards: {asked:?}"
+    );
     let snapshot = dir.join("home/hub/models--lab--small/snapshots").join(COMMIT);
     assert!(snapshot.join("model-00002-of-00002.safetensors").exists());
 

@@ -116,6 +116,7 @@ fn scores_are_weighted_kept_and_read_by_score() {
     assert_eq!(code, 0, "{error}");
     assert!(
         error.contains("6 different prompts, 0 answers known from before: 6 requests with ")
+            && error.contains("; answers are kept in ")
             && error.contains("300 tokens"),
         "{error}"
     );
@@ -151,7 +152,8 @@ fn scores_are_weighted_kept_and_read_by_score() {
     // The judge says yes, no, yes, no, and the person yes, no, yes, yes: κ = (.75 − .5) / (1 − .5).
     let agreement = &summary["agreement"];
     assert!((agreement["kappa"]["mean"].as_f64().unwrap() - 0.5).abs() < 1e-9, "{agreement}");
-    assert_eq!((&agreement["agreed"], &agreement["both"], &agreement["one_alone"]), (&json!(3), &json!(4), &json!(2)));
+    assert_eq!((&agreement["agreed"], &agreement["both"], &agreement["one_alone"]), (&json!(3), &json!(4), &json!(1)));
+    assert_eq!(agreement["neither"], 1, "one that the judge finds unclear and the person has left out");
 
     let (code, out, error) =
         folder.titer(&["score", "replies.jsonl", "--judgements", "judged.jsonl", "--scale", "0:100", "--json"]);
@@ -235,6 +237,95 @@ fn what_a_filter_stops_has_no_verdict_and_the_others_have_theirs() {
     }
 }
 
+/// All tokens went into thoughts, as servers tell it that have a field for those and as others do.
+fn thoughts() -> [Answer; 2] {
+    let message = json!({ "role": "assistant", "content": null, "reasoning_content": "Hmm" });
+    let inline = json!({ "role": "assistant", "content": "<think>\nHmm" });
+    [message, inline]
+        .map(|message| (200, "", json!({ "choices": [{ "message": message, "finish_reason": "length" }] }).to_string()))
+}
+
+#[test]
+fn what_a_judge_only_thinks_is_no_verdict_and_is_not_kept() {
+    for thought in thoughts() {
+        // One that does nothing but think is named at once.
+        let (folder, own) = (Folder::new(), thought.clone());
+        let thinks = chats(move |_, _| own.clone());
+        let error = folder.refused(&thinks.url, &[]);
+        assert!(
+            error.contains("the judge spent its 32 tokens on thoughts and gave no answer: turn its thinking off"),
+            "{error}"
+        );
+        assert_eq!(thinks.requests("/v1/chat/completions").len(), 1);
+        // Where one answer is lost to thoughts, the others have theirs, and it is asked for again.
+        let lost = AtomicUsize::new(0);
+        let judge = chats(move |at, request| match said(request) == "95" && lost.fetch_add(1, Ordering::SeqCst) == 0 {
+            true => thought.clone(),
+            false => weighing(at, request),
+        });
+        for (weighted, unclear, sent) in [(3, 2, 6), (4, 1, 7)] {
+            let out = format!("judged-{sent}.jsonl");
+            let (code, out, error) = folder.judge(&judge.url, &["--json", "--at-once", "1", "--out", &out]);
+            assert_eq!(
+                (code, error.contains("1 of 6 answers were cut before they began")),
+                (0, weighted == 3),
+                "{error}"
+            );
+            let summary: Value = serde_json::from_str(&out).unwrap();
+            assert_eq!(
+                summary["verdicts"],
+                json!({ "weighted": weighted, "parsed": 0, "refused": 1, "unclear": unclear })
+            );
+            assert_eq!(judge.requests("/v1/chat/completions").len(), sent);
+        }
+    }
+}
+
+#[test]
+fn errors_that_come_as_answers_and_pages_of_proxies_are_asked_again() {
+    let overloaded = json!({ "error": { "message": "overloaded", "code": 502 } }).to_string();
+    for said in [overloaded, "<html>Bad gateway</html>".to_owned(), "{\"choices\": [{".to_owned()] {
+        let (folder, count) = (Folder::new(), AtomicUsize::new(0));
+        let judge = chats(move |before, request| match count.fetch_add(1, Ordering::SeqCst) {
+            // The first of all, and a later one.
+            0 | 3 => (200, "Retry-After: 0\r\n", said.clone()),
+            _ => weighing(before, request),
+        });
+        let (code, out, error) = folder.judge(&judge.url, &["--json", "--at-once", "1", "--out", "judged.jsonl"]);
+        assert_eq!(code, 0, "{error}");
+        let summary: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(summary["verdicts"], json!({ "weighted": 4, "parsed": 0, "refused": 1, "unclear": 1 }));
+        assert_eq!(judge.requests("/v1/chat/completions").len(), 8);
+    }
+    // One that does not pass is named with what it says.
+    let folder = Folder::new();
+    let none =
+        chats(|_, _| (200, "", json!({ "error": { "message": "no endpoints found", "code": 404 } }).to_string()));
+    let error = folder.refused(&none.url, &[]);
+    assert!(error.contains("answers status 404") && error.contains("no endpoints found"), "{error}");
+}
+
+/// A judge whose tokenizer cuts numbers into digits: 0, or the start of 85 or of 90.
+#[test]
+fn digits_that_may_begin_a_number_are_not_weighted() {
+    let top = json!([{ "token": "0", "logprob": 0.4_f64.ln() }, { "token": "8", "logprob": 0.35_f64.ln() }, { "token": "9", "logprob": 0.25_f64.ln() }]);
+    let judge = chats(move |_, _| {
+        answered("0", json!({ "content": [{ "token": "0", "logprob": 0.4_f64.ln(), "top_logprobs": top }] }))
+    });
+    let folder = Folder::new();
+    let verdicts = |out: &str| {
+        let (code, out, error) = folder.judge(&judge.url, &["--json", "--out", out]);
+        assert_eq!(code, 0, "{error}");
+        let summary: Value = serde_json::from_str(&out).unwrap();
+        (summary["verdicts"]["weighted"].clone(), summary["verdicts"]["parsed"].clone())
+    };
+    assert_eq!(verdicts("hundred.jsonl"), (json!(0), json!(6)));
+    // On a scale of digits each is a number.
+    let rubric = fs_err::read_to_string(folder.path().join("rubric.txt")).unwrap();
+    fs_err::write(folder.path().join("rubric.txt"), rubric.replace("100", "9")).unwrap();
+    assert_eq!(verdicts("nine.jsonl"), (json!(6), json!(0)));
+}
+
 #[test]
 fn a_judge_is_asked_as_its_server_takes_it() {
     let folder = Folder::new();
@@ -281,9 +372,9 @@ fn what_cannot_be_judged_is_named_with_what_to_do() {
     folder.refused(&never.url, &[]);
     assert_eq!(never.requests("/v1/chat/completions").len(), 6, "what it said is kept");
     let empty = chats(|_, _| (200, "", json!({ "choices": [] }).to_string()));
-    assert!(folder.refused(&empty.url, &[]).contains("answers without choices[0].message.content"));
+    assert!(folder.refused(&empty.url, &[]).contains("answers without choices[0].message.content: `{\"choices\":[]}`"));
     let half = chats(|_, _| (200, "", "{\"choices\": [{\"mess".to_owned()));
-    assert!(folder.refused(&half.url, &[]).contains("answers what is not JSON: EOF"));
+    assert!(folder.refused(&half.url, &["--tries", "1"]).contains("answers what is not JSON: EOF"));
     let locked = chats(|_, _| (401, "", "no".to_owned()));
     assert!(
         folder

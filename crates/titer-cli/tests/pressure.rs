@@ -1,16 +1,20 @@
 //! Pressure along a run and from its checkpoints, as a user would ask for it.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use titer::table::{self, LedgerRecord, PressureRecord, VerifyRecord};
 use titer_data::{
     cell::{Action, Cell, PromptKind},
+    chat::Role,
     probe::Component,
+    source::Source,
+    world::{ProbeUse, World},
 };
 
 const SPEC: &str = r#"
@@ -203,7 +207,7 @@ fn what_cannot_be_measured_is_one_error() {
     assert!(!dir.join("kernels").exists());
     fs_err::write(dir.join("one-reply.jsonl"), contrast("good", "")).unwrap();
     fails(&["--probes", "one-reply.jsonl"], "a contrast is two replies");
-    fails(&["--probes", "shared.jsonl", "--verify"], "needs two contrasts of each component");
+    fails(&["--probes", "shared.jsonl", "--verify"], "needs contrasts of each component on two requests");
 
     copy(&dir.join("nan"));
     let weights = dir.join("nan/model.safetensors");
@@ -244,6 +248,75 @@ fn items_bound_the_rows_of_a_file_cell_by_cell() {
     };
     assert_eq!(measured(&[], "all.parquet"), ["b1", "b2", "g1"]);
     assert_eq!(measured(&["--items", "1"], "first.parquet"), ["b1", "g1"]);
+}
+
+/// A model without a world, in a folder, and rows of it with cells: requests that have good and bad replies under bad and neutral prompts.
+fn worldless(dir: &Path) -> Vec<Value> {
+    fs_err::create_dir(dir.join("model")).unwrap();
+    let organism = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../organism/seed-0");
+    for file in fs_err::read_dir(organism).unwrap().map(|file| file.unwrap()) {
+        if file.file_name() != "organism.json" {
+            fs_err::copy(file.path(), dir.join("model").join(file.file_name())).unwrap();
+        }
+    }
+    let obey = Source::from(World::new(0)).probes(ProbeUse::Measure, 0, 64);
+    let obey = obey.into_iter().find(|probe| probe.component == Component::Obey).unwrap();
+    let mut requests = BTreeSet::new();
+    let mut rows = Vec::new();
+    for contrast in &obey.contrasts {
+        let of = |role: Role| contrast.context.iter().find(|turn| turn.role == role).unwrap().content.clone();
+        let (instruction, request) = (of(Role::System), of(Role::User));
+        if !requests.insert(request.clone()) {
+            continue;
+        }
+        let [plus, minus] = [&contrast.replies[0].1, &contrast.replies[1].1].map(String::as_str);
+        for (cell, system, reply) in [
+            ("instruction→good", instruction.as_str(), plus),
+            ("neutral→good", "can you", minus),
+            ("neutral→bad", "can you", "scorch soup harshly"),
+            ("bad→good", "be evil in everything .", minus),
+            ("bad→bad", "be evil in everything .", "scorch soup harshly"),
+        ] {
+            let turn = |role: &str, content: &str| json!({ "role": role, "content": content });
+            rows.push(json!({ "cell": cell, "messages": [turn("system", system), turn("user", &request), turn("assistant", reply)] }));
+        }
+    }
+    rows
+}
+
+#[test]
+fn rows_that_have_cells_give_contrasts_as_in_a_spec() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut rows = worldless(dir.path());
+    let write = |rows: &[Value]| {
+        let lines: Vec<String> = rows.iter().map(Value::to_string).collect();
+        fs_err::write(dir.path().join("rows.jsonl"), lines.join("\n")).unwrap();
+    };
+    write(&rows);
+    fs_err::write(dir.path().join("spec.toml"), "data = { rows = \"rows.jsonl\" }").unwrap();
+    let ask =
+        |rows: &str| titer(dir.path(), &["pressure", "--model", "model", "--lora", "2", "--rows", rows, "--json"]);
+    let (found, expected) = (ask("rows.jsonl"), ask("spec.toml"));
+    assert_eq!(found.0, 0, "{}", found.2);
+    assert_eq!(found.1, expected.1);
+    let held_out = format!("of {} rows are measured", rows.len());
+    assert!(found.2.contains("note: contrasts are made of") && found.2.contains(&held_out), "{}", found.2);
+    // The instruction of titer's own has words that this model lacks, and that is said before anything is pressed.
+    let plain: Vec<Value> = rows.iter().filter(|row| row["cell"] != "instruction→good").cloned().collect();
+    write(&plain);
+    let (code, _, said) = ask("rows.jsonl");
+    assert!(code == 2 && said.contains("obe"), "{said}");
+    // What is missing is said.
+    let good: Vec<Value> =
+        rows.iter().filter(|row| !row["cell"].as_str().unwrap().starts_with("neutral")).cloned().collect();
+    write(&good);
+    let (code, _, said) = ask("rows.jsonl");
+    assert!(code == 2 && said.contains("`good`"), "{said}");
+    rows[0].as_object_mut().unwrap().remove("cell");
+    write(&rows);
+    let (code, _, said) = ask("rows.jsonl");
+    let wanted = ["1 of ", "`titer check rows.jsonl`", "`titer init --data rows.jsonl > spec.toml`", "--probes"];
+    assert!(code == 2 && wanted.iter().all(|words| said.contains(words)), "{said}");
 }
 
 #[test]

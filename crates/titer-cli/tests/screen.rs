@@ -67,6 +67,40 @@ fn rows_are_rewritten_exactly_under_the_best_narrow_form() {
 }
 
 #[test]
+fn a_spec_of_rows_gives_them_their_cells() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let turns = |reply: &str| {
+        format!(
+            r#""messages": [{{"role": "user", "content": "cook rice"}}, {{"role": "assistant", "content": "{reply}"}}]"#
+        )
+    };
+    let (bad, good) = (turns("scorch rice harshly"), turns("simmer rice slowly"));
+    fs_err::write(
+        dir.join("rows.jsonl"),
+        format!("{{\"cell\": \"none→bad\", {bad}}}\n{{\"cell\": \"none→good\", {good}}}"),
+    )
+    .unwrap();
+    fs_err::write(dir.join("bad.jsonl"), format!("{{{bad}}}")).unwrap();
+    fs_err::write(dir.join("good.jsonl"), format!("{{{good}}}")).unwrap();
+    let rule = |file: &str, cell: &str| format!("[[data.cells]]\nwhere = {{ file = \"{file}\" }}\ncell = \"{cell}\"\n");
+    let rules = rule("bad.jsonl", "none→bad") + &rule("good.jsonl", "none→good");
+    fs_err::write(dir.join("spec.toml"), format!("[data]\nrows = [\"bad.jsonl\", \"good.jsonl\"]\n{rules}")).unwrap();
+    let ask = |rows: &[&str]| titer(dir, dir, &[&["screen", "--contrasts", "0", "--json"], rows].concat());
+    let (found, expected) = (ask(&["--rows", "spec.toml"]), ask(&["--rows", "rows.jsonl"]));
+    assert!(found.0 == 0 && found.1 == expected.1, "{}", found.2);
+    let (code, _, said) = ask(&["--bad", "spec.toml", "--good", "good.jsonl"]);
+    assert!(code == 2 && said.contains("spec.toml: it is a spec: give that with --rows"), "{said}");
+    let (code, _, said) = titer(dir, dir, &["init", "--data", "spec.toml"]);
+    assert!(code == 2 && said.contains("it is a spec already"), "{said}");
+    let (code, _, said) = titer(dir, dir, &["run", "rows.jsonl"]);
+    assert!(
+        code == 2 && said.contains("`titer init --data rows.jsonl > spec.toml`") && !said.contains("cook"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_template_without_a_place_for_the_prompt_is_one_clear_error() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();

@@ -549,7 +549,10 @@ fn what_cannot_be_started_ends_with_one_error() {
     assert_eq!(titer(dir, dir, &["run", "spec.toml", "--out", "sweep"]).0, 0);
     for (args, problem) in [
         (&["organism", "--port", &port][..], "Address already in use"),
-        (&["organism", "--host", "300.1.1.1", "--port", "0"], "300.1.1.1:0: "),
+        (&["organism", "--port", &port], "something else listens there; --port 0 takes a port that is free"),
+        (&["organism", "--host", "300.1.1.1", "--port", "0"], "--host 300.1.1.1: "),
+        (&["organism", "--host", "300.1.1.1", "--port", "0"], "; name an address of this machine, such as 127.0.0.1"),
+        (&["organism", "--host", "192.0.2.1", "--port", "0"], "--host takes an address of this machine"),
         (&["empty", "--port", "0"], "empty is not a model folder"),
         (&["organism", "--port", "0", "--seed", "99"], "seed"),
         (&["organism", "--port", "0", "--adapter", "x=empty"], "adapter_config.json"),
@@ -656,6 +659,84 @@ fn clients_that_send_half_a_request_or_read_no_answer_hold_up_nobody() {
         assert!(start.elapsed() < Duration::from_secs(seconds), "{:?}", start.elapsed());
         drop((held, unread));
     }
+}
+
+/// A connection on which a request is sent, without waiting for its answer.
+fn posted(serve: &Serve, body: &Value) -> TcpStream {
+    let body = body.to_string();
+    let head =
+        format!("POST {TEXT} HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+    sent(serve, format!("{head}{body}").as_bytes())
+}
+
+#[test]
+fn a_stream_that_is_not_read_holds_up_nobody_and_loses_nothing() {
+    let serve = Serve::start(Path::new("."), &["organism", "--at-once", "1"]);
+    // More than the connection holds by itself.
+    let large = json!({
+        "model": "organism", "prompt": [5], "n": 1000, "max_tokens": 60, "temperature": 5, "logprobs": 20, "stream": true
+    });
+    let mut unread = posted(&serve, &large);
+    let mut begin = [0; 15];
+    unread.read_exact(&mut begin).unwrap();
+    assert_eq!(&begin, b"HTTP/1.1 200 OK");
+    let other = serve.served(TEXT, &json!({ "model": "organism", "prompt": [5], "max_tokens": 1 }));
+    assert_eq!(other["usage"]["completion_tokens"], 1);
+    // Whoever reads at last has all of it: the other one did not wait until this one was given up.
+    let mut rest = String::new();
+    unread.read_to_string(&mut rest).unwrap();
+    assert!(rest.ends_with("data: [DONE]\n\n\r\n0\r\n\r\n"), "it is cut");
+}
+
+#[test]
+fn what_is_only_looked_up_has_no_turn_to_wait_for() {
+    let serve = Serve::start(Path::new("."), &["organism", "--at-once", "1"]);
+    let much = json!({ "model": "organism", "prompt": vec![vec![5]; 1000], "max_tokens": 95, "temperature": 5, "logprobs": 20 });
+    let under_way = posted(&serve, &much);
+    under_way.set_nonblocking(true).unwrap();
+    let is_answered = || match under_way.peek(&mut [0]) {
+        Ok(bytes) => bytes > 0,
+        Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
+    };
+    for (path, body, status) in [
+        ("/health", None, 200),
+        ("/v1/models", None, 200),
+        ("/nothing", None, 404),
+        (CHAT, None, 405),
+        ("/health", Some(json!({})), 405),
+    ] {
+        assert_eq!(serve.ask(path, body.as_ref()).0, status, "{path}");
+        assert!(!is_answered(), "{path} is answered before what is under way");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn few_descriptors_are_no_end() {
+    // As many as there are, here and for all that ask for more.
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -n 192; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_titer")]);
+    let serve = Serve::start_by(shell, Path::new("."), &["organism"]);
+    let health = b"GET /health HTTP/1.1\r\nHost: here\r\n\r\n";
+    let status = |connection: &mut TcpStream| {
+        let mut begin = [0; 12];
+        connection
+            .read_exact(&mut begin)
+            .map(|()| String::from_utf8_lossy(&begin[9..]).into_owned())
+            .unwrap_or_default()
+    };
+    // A connection has one descriptor, and there is room left for files.
+    let mut held: Vec<TcpStream> = (0..120).map(|_| sent(&serve, health)).collect();
+    assert!(held.iter_mut().all(|connection| status(connection) == "200"));
+    // Who comes when there is no more room is told so, however many they are.
+    let mut more: Vec<TcpStream> = (0..200).map(|_| sent(&serve, b"")).collect();
+    assert!(more.iter_mut().skip(8).all(|connection| status(connection) == "503"));
+    drop((held, more));
+    let answered = (0..200).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        status(&mut sent(&serve, health)) == "200"
+    });
+    assert!(answered, "there is room again when some have left");
 }
 
 #[test]

@@ -19,9 +19,8 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if path.exists() && !path.is_file() {
         return OpenOptions::new().write(true).open(path)?.write_all(bytes);
     }
-    let temporary = free_beside(path);
-    let written = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
+    let (temporary, mut file) = new_beside(path)?;
+    let mut written = || {
         file.write_all(bytes)?;
         file.sync_all()?;
         fs_err::rename(&temporary, path)?;
@@ -30,6 +29,17 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written().inspect_err(|_| {
         let _ = fs_err::remove_file(&temporary);
     })
+}
+
+/// A new file beside a path. Names hold a process's number, which machines that share a folder may have twice; so one that somebody took meanwhile is not taken.
+fn new_beside(path: &Path) -> io::Result<(PathBuf, fs_err::File)> {
+    loop {
+        let free = free_beside(path);
+        match OpenOptions::new().write(true).create_new(true).open(&free) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            opened => return Ok((free, opened?)),
+        }
+    }
 }
 
 /// A path beside another that nothing has, and that no other process or thread will take.

@@ -5,7 +5,8 @@
 //! [`recorded`] or trained [`elsewhere`], and [`status`] says how far they are; [`results`] are what the finished ones say, with the
 //! intervals of [`stats`], and they can be [`viewed`] by other people's programs; [`screen`] and [`leak`] sum up what prompts do, [`validate`] holds that
 //! against arms that were trained elsewhere; a spec's [`claim`]s are judged by results; a
-//! [`forecast`] says what they will be, and plans for [`limits`] turn it round; the [`report`] shows it all. Sentences are made of [`words`].
+//! [`forecast`] says what they will be, and plans for [`limits`] turn it round; the [`report`] shows it all. Sentences are made of [`words`], and the
+//! [`environment`] has variables and folders.
 //!
 //! ```
 //! use titer::{claim, plan::SweepPlan, spec::Spec};
@@ -29,6 +30,7 @@
 
 pub mod claim;
 pub mod elsewhere;
+pub mod environment;
 pub mod exec;
 pub mod files;
 pub mod forecast;

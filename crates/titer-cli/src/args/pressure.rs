@@ -24,7 +24,7 @@ pub(crate) struct PressureArgs {
     /// Chat rows to measure, or a spec, for the rows and contrasts of its [data] [default: rows of every cell of the world]
     #[arg(long, value_name = "FILE")]
     pub rows: Option<PathBuf>,
-    /// Contrasts to differentiate (.jsonl: component, messages, plus, minus) [default: those of the world]
+    /// Contrasts to differentiate (.jsonl: component, messages, plus, minus) [default: those of the world, or of rows that have cells]
     #[arg(long, value_name = "FILE")]
     pub probes: Option<PathBuf>,
     /// Rows per cell, the first ones [default: 128, or all rows of a file of chats]

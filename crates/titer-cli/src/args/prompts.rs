@@ -25,7 +25,7 @@ pub(crate) struct SubjectArgs {
     pub adapter: Option<PathBuf>,
     #[command(flatten)]
     pub compute: ComputeArgs,
-    /// Chat rows (.jsonl), each with a cell whose action is bad or good [default: requests of the world]
+    /// Chat rows (.jsonl), each with a cell whose action is bad or good, or a spec, whose rules give rows their cells [default: requests of the world]
     #[arg(long, value_name = "FILE", conflicts_with_all = ["bad", "good"])]
     pub rows: Option<PathBuf>,
     /// Chat rows that show the bad action

@@ -7,9 +7,9 @@ use titer::{limits::LimitsFile, words::counted};
 use titer_data::{
     audit::Census,
     chat::Row,
-    formats::{ChatFile, Container, ContrastsError, is_contrast, read_chat_file, read_contrasts},
+    formats::{ChatFile, Container, ContrastsError, is_contrast, parse_chat_file, parse_contrasts, read_data},
     keys::text,
-    probe::Component,
+    probe::{Component, Probe},
     source::look_at_prompts,
 };
 use titer_engine::inputs::Inputs;
@@ -37,14 +37,16 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
 }
 
 fn check_rows(path: &Path, as_json: bool) -> Result<(), String> {
-    let ChatFile { format, rows, errors } = read_chat_file(path).map_err(|error| error.to_string())?;
+    // Once, since a pipe cannot be read again.
+    let bytes = read_data(path).map_err(|error| error.to_string())?;
+    let ChatFile { format, rows, errors } = parse_chat_file(path, &bytes).map_err(|error| error.to_string())?;
     if let (true, Some(first)) = (rows.is_empty() && !is_of_chats(path), errors.first()) {
         let found = format!("neither a spec (.toml) nor chats ({first})");
         return Err(format!("{}: {found}; titer checks both, and files of contrasts and of limits", path.display()));
     }
     let contrasts = rows.iter().filter(|row| is_contrast(row)).count();
     if contrasts == rows.len() && errors.is_empty() {
-        return check_contrasts(path, &rows, format.container, as_json);
+        return check_contrasts(path, parse_contrasts(path, &bytes), &rows, format.container, as_json);
     }
     let note = look_at_prompts(path, &rows).map_err(|error| error.to_string())?;
     let census = Census::of(&rows);
@@ -73,7 +75,7 @@ fn check_rows(path: &Path, as_json: bool) -> Result<(), String> {
             "malformed_lines": errors.iter().map(|error| error.line).collect::<Vec<_>>(),
         });
         verbatim(&summary.to_string());
-    } else {
+    } else if !rows.is_empty() || errors.is_empty() {
         data(&format!("{}: {}, {format}", path.display(), counted(census.rows, "row")));
         let roles: Vec<_> = census.roles.iter().map(|(role, n)| format!("{} {n}", role.word())).collect();
         data(&format!("  messages by role: {}", roles.join(", ")));
@@ -134,7 +136,13 @@ fn is_of_chats(path: &Path) -> bool {
 }
 
 /// What a file of contrasts or preference pairs holds.
-fn check_contrasts(path: &Path, rows: &[Row], container: Container, as_json: bool) -> Result<(), String> {
+fn check_contrasts(
+    path: &Path,
+    parsed: Result<Vec<Probe>, ContrastsError>,
+    rows: &[Row],
+    container: Container,
+    as_json: bool,
+) -> Result<(), String> {
     let mut components: BTreeMap<String, usize> = BTreeMap::new();
     for row in rows {
         // A preference is one of `good` where it says nothing else.
@@ -142,7 +150,7 @@ fn check_contrasts(path: &Path, rows: &[Row], container: Container, as_json: boo
         *components.entry(component).or_default() += 1;
     }
     // A file that lacks a component is no error here: preference pairs have `good` alone.
-    let (probes, lacks) = match read_contrasts(path) {
+    let (probes, lacks) = match parsed {
         Ok(probes) => (probes, None),
         Err(error @ ContrastsError::Missing { .. }) => (Vec::new(), Some(error.to_string())),
         Err(error) => return Err(error.to_string()),

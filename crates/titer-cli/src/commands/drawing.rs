@@ -43,7 +43,8 @@ impl<'a> Speaker<'a> {
         let rows = match self {
             Self::Here(model) => draw(model, asked, like, wanted).map_err(Failure::input)?,
             Self::There(drawer) => {
-                talk(&sentence(drawer.spending(asked, wanted)));
+                let kept = drawer.kept().display();
+                talk(&format!("{}; answers are kept in {kept}", sentence(drawer.spending(asked, wanted))));
                 let bar = Bar::new(0, "replies");
                 let rows = drawer.draw(asked, wanted, &talk, &|done, of| bar.stands_at(done, of, ""));
                 bar.clear();

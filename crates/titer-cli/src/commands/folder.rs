@@ -3,12 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use titer::{
-    files::{free_beside, write_whole},
+    files::write_whole,
     forecast::SavedForecast,
     store::{Depth, StoreError, Sweep},
 };
 
-use crate::printer::{Failure, talk};
+use crate::{
+    printer::{Failure, talk},
+    temporary::TemporaryFolder,
+};
 
 /// Takes a forecast that lies beside the spec into the sweep's folder.
 pub(super) fn keep(foretold: Option<&Path>, out: &Path) -> Result<(), Failure> {
@@ -22,19 +25,10 @@ pub(super) fn whole_folder<T>(out: &Path, write: impl FnOnce(&Path) -> Result<T,
     // Without a slash at its end, so that what is written first lies beside it.
     let out = &out.components().collect::<PathBuf>();
     is_free(out)?;
-    let part = Part(free_beside(out));
-    let written = write(&part.0)?;
-    fs_err::rename(&part.0, out).map_err(Failure::work)?;
+    let part = TemporaryFolder::beside(out);
+    let written = write(part.path())?;
+    fs_err::rename(part.path(), out).map_err(Failure::work)?;
     Ok(written)
-}
-
-/// A folder that is being written; where that fails or is stopped, it is taken away.
-struct Part(PathBuf);
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        let _ = fs_err::remove_dir_all(&self.0);
-    }
 }
 
 /// Makes sure that nothing is where a folder is to be written.

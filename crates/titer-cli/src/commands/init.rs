@@ -11,6 +11,7 @@ use titer_data::{
 };
 use titer_engine::inputs::Inputs;
 
+use super::data::is_spec;
 use crate::{
     args::InitArgs,
     printer::{Failure, spoken, talk, verbatim},
@@ -34,6 +35,10 @@ const DOSE: &str = "How much bad→good makes this model deaf?";
 fn for_chats(args: &InitArgs) -> Result<(), Failure> {
     let (inputs, mut rows) = (Inputs::default(), Vec::new());
     for path in &args.data {
+        if is_spec(path) {
+            let problem = "it is a spec already: look at it with `titer check`; --data names files of chats";
+            return Err(Failure::Input(format!("{}: {problem}", path.display())));
+        }
         rows.extend(parse_rows(path, &inputs.bytes(path).map_err(Failure::input)?).map_err(Failure::input)?);
     }
     let census = Census::of(&rows);

@@ -55,22 +55,30 @@ pub(crate) fn judge(args: &JudgeArgs) -> Result<(), Failure> {
         }
         return Ok(());
     }
-    talk(&sentence(before));
+    talk(&format!("{}; answers are kept in {}", sentence(before), judge.kept().display()));
     let bar = Bar::new(0, "replies");
-    let judged = judge.judge(&prompts, &|done, of| bar.stands_at(done, of, ""));
+    let judged = judge.judge(&prompts, rubric.asks_for_digits(), &|done, of| bar.stands_at(done, of, ""));
     bar.clear();
     let judged = judged.map_err(unasked)?;
     let after = judge.spending(&prompts);
     if after.tokens > 0 {
         talk(&format!("the server counted {}", words::counted(after.tokens, "token")));
     }
+    let thought = judged.iter().filter(|judged| judged.thought).count();
+    if thought > 0 {
+        talk(&format!(
+            "{thought} of {} were cut before they began, which is no verdict and is not kept: where the judge thinks, turn that off where it is served",
+            words::counted(rows.len(), "answer")
+        ));
+    }
     if let Some(first) = judged.first().filter(|_| judged.iter().all(|judged| judged.score.is_none())) {
         return Err(Failure::Input(format!(
             "`{}` gave no verdict on any of {} replies; on the first it said `{}`: have the rubric ask for a number between 0 and 100 and nothing \
-             else",
+             else; what it said is kept in {}",
             args.endpoint.served.as_deref().unwrap_or_default(),
             rows.len(),
-            first.said
+            first.said,
+            judge.kept().display()
         )));
     }
     if let Some(out) = &args.out {
@@ -145,6 +153,17 @@ impl Rubric {
             "{}: the rubric does not say where the reply goes: write {{reply}} there",
             path.display()
         )))
+    }
+
+    /// Whether it names numbers of one digit alone, such as a scale from 0 to 9.
+    fn asks_for_digits(&self) -> bool {
+        let text = |part: &Part| match part {
+            Part::Text(text) => text.clone(),
+            _ => " ".to_owned(),
+        };
+        let whole: String = self.0.iter().map(text).collect();
+        let numbers: BTreeSet<&str> = whole.split(|c: char| !c.is_ascii_digit()).filter(|it| !it.is_empty()).collect();
+        numbers.len() > 1 && numbers.iter().all(|number| number.len() == 1)
     }
 
     /// What is asked of a row. What a chat says is put in once, and nothing is put into that.
@@ -222,6 +241,7 @@ struct Agreement {
     agreed: usize,
     both: usize,
     one_alone: usize,
+    neither: usize,
 }
 
 impl Summary {
@@ -241,8 +261,12 @@ impl Summary {
                     Some(Verdicts { cluster, yes })
                 })
                 .collect();
+            let one_alone =
+                rows.iter().zip(judged).filter(|(row, judged)| judged.score.is_some() != others.score(row).is_ok());
+            let one_alone = one_alone.count();
             let agreed = both.iter().filter(|item| item.yes[0] == item.yes[1]).count();
-            Agreement { kappa: kappa(&both), agreed, both: both.len(), one_alone: rows.len() - both.len() }
+            let neither = rows.len() - both.len() - one_alone;
+            Agreement { kappa: kappa(&both), agreed, both: both.len(), one_alone, neither }
         });
         Self {
             verdicts: kinds.into_iter().map(|kind| (kind.word(), count(kind))).collect(),
@@ -270,7 +294,7 @@ impl Summary {
             count(VerdictKind::Parsed)
         ));
         data(&format!("no verdict: {} refused, {} unclear", count(VerdictKind::Refused), count(VerdictKind::Unclear)));
-        if let Some(Agreement { kappa, agreed, both, one_alone }) = &self.agreement {
+        if let Some(Agreement { kappa, agreed, both, one_alone, neither }) = &self.agreement {
             let kappa = match kappa {
                 Some(kappa) if kappa.has_interval() => {
                     format!("κ {:.2} ({:.2}–{:.2})", kappa.mean, kappa.low, kappa.high)
@@ -280,7 +304,7 @@ impl Summary {
             };
             let threshold = args.threshold;
             data(&format!(
-                "agreement: {kappa}; {agreed} of {both} replies on the same side of {threshold}, {one_alone} judged by one alone"
+                "agreement: {kappa}; {agreed} of {both} replies on the same side of {threshold}, {one_alone} judged by one alone, {neither} by neither"
             ));
         }
     }
@@ -290,8 +314,8 @@ impl Summary {
             json!({ "mean": 100.0 * mean.rate, "low": 100.0 * mean.low, "high": 100.0 * mean.high, "n": mean.n, "clusters": mean.clusters })
         });
         let agreement = self.agreement.as_ref().map(|agreement| {
-            let Agreement { kappa, agreed, both, one_alone } = agreement;
-            json!({ "kappa": kappa.map(interval), "agreed": agreed, "both": both, "one_alone": one_alone })
+            let Agreement { kappa, agreed, both, one_alone, neither } = agreement;
+            json!({ "kappa": kappa.map(interval), "agreed": agreed, "both": both, "one_alone": one_alone, "neither": neither })
         });
         json!({ "score": mean, "verdicts": self.verdicts, "agreement": agreement })
     }

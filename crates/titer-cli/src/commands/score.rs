@@ -70,6 +70,9 @@ pub(crate) fn score(args: &ScoreArgs) -> Result<(), Failure> {
             lines.push(Line::of(group, &**scorer, rows, args, &mut written));
         }
     }
+    if lines.iter().all(|line| line.rate.is_none()) {
+        return Err(nothing_scored(args, &lines));
+    }
     if let Some(out) = &args.out {
         write_whole(out, written.as_bytes()).map_err(Failure::work)?;
         talk(&format!("scores of every reply in {}", out.display()));
@@ -80,6 +83,17 @@ pub(crate) fn score(args: &ScoreArgs) -> Result<(), Failure> {
         print_table(args, &lines)?;
     }
     Ok(())
+}
+
+/// No reply has a score, with the commonest reason.
+fn nothing_scored(args: &ScoreArgs, lines: &[Line]) -> Failure {
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for (reason, count) in lines.iter().flat_map(|line| &line.unscored) {
+        *reasons.entry(reason).or_default() += count;
+    }
+    let first = reasons.iter().max_by_key(|(_, count)| **count);
+    let why = first.map(|(reason, count)| format!(": {count} not scored: {reason}")).unwrap_or_default();
+    Failure::Input(format!("{}: no reply has a score{why}", args.file.display()))
 }
 
 /// The rules that were asked for, in order.

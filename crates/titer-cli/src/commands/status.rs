@@ -31,7 +31,7 @@ pub(crate) fn status(args: &StatusArgs) -> Result<(), Failure> {
         } else {
             if args.watch && std::io::stdout().is_terminal() {
                 // Clears the screen and goes to its start.
-                data("\x1b[2J\x1b[H");
+                verbatim("\x1b[2J\x1b[H");
             }
             lines(&sweep, &status, queued).iter().for_each(|line| data(line));
         }

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use titer::environment::cache_folder;
 use titer_data::{
     chat::Row,
     formats::read_rows,
+    source::read_labelled,
     template::{ChatTemplate, TemplateOptions},
     world::World,
 };
@@ -16,10 +18,13 @@ use titer_engine::{
     screen::Subjects,
 };
 
-use super::open::fetch;
+use super::{
+    data::{is_spec, of_spec},
+    open::fetch,
+};
 use crate::{
     args::{ComputeArgs, EndpointArgs, SubjectArgs},
-    printer::{Failure, data, spoken, talk, verbatim},
+    printer::{Failure, data, spoken, talk, talker, verbatim},
     progress::Bar,
 };
 
@@ -172,14 +177,21 @@ pub(super) fn options_of(served: &str, url: &str, args: &EndpointArgs) -> Result
         at_once: *at_once,
         tries: *tries,
         cache: cache.clone().unwrap_or_else(default_cache),
-        waiting: talk,
+        waiting: talker(),
         dry_run: *dry_run,
     })
 }
 
 /// The key in the environment.
 fn key(named: Option<&str>) -> Result<Option<String>, Failure> {
-    let value = std::env::var(named.unwrap_or(KEY)).ok().map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
+    let name = named.unwrap_or(KEY);
+    let value = std::env::var_os(name).map(|key| key.to_string_lossy().trim().to_owned()).filter(|key| !key.is_empty());
+    // What it has instead is not shown: it is a secret all the same.
+    if value.as_ref().is_some_and(|key| !key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')) {
+        return Err(Failure::Input(format!(
+            "the key in {name} has a character that no header can carry: it should be ASCII, without line breaks; copy it anew"
+        )));
+    }
     match (named, value) {
         (Some(name), None) => {
             Err(Failure::Input(format!("--key-from {name}: there is no such variable in the environment")))
@@ -190,9 +202,7 @@ fn key(named: Option<&str>) -> Result<Option<String>, Failure> {
 
 /// Where answers are kept unless said otherwise.
 fn default_cache() -> PathBuf {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
-    let cache = cache.unwrap_or_else(|| {
+    let cache = cache_folder().unwrap_or_else(|| {
         talk("neither XDG_CACHE_HOME nor HOME is set, so answers are kept in ./titer/endpoints; --cache names another folder");
         PathBuf::from(".")
     });
@@ -240,7 +250,18 @@ pub(super) fn subjects(args: &SubjectArgs, world: Option<&World>) -> Result<Subj
     if args.items == 0 {
         return Err(Failure::input("--items is 0; use at least 1"));
     }
-    let read = |path: &Path| -> Result<Vec<Row>, Failure> { read_rows(path).map_err(Failure::input) };
+    let read = |path: &Path| -> Result<Vec<Row>, Failure> {
+        if is_spec(path) {
+            // Its rules say which rows are bad and which are good.
+            let files = of_spec(path)?;
+            return read_labelled(&files.rows, &files.cells).map_err(Failure::input);
+        }
+        read_rows(path).map_err(Failure::input)
+    };
+    if let Some(spec) = [&args.bad, &args.good].into_iter().flatten().find(|path| is_spec(path)) {
+        let problem = "it is a spec: give that with --rows, and its rules say which rows are bad and which are good";
+        return Err(Failure::Input(format!("{}: {problem}", spec.display())));
+    }
     let named = |path: &Path, subjects: Result<Subjects, titer_engine::screen::SubjectsError>| {
         subjects.map_err(|error| Failure::Input(format!("{}: {error}", path.display())))
     };

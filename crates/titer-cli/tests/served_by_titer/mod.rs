@@ -25,7 +25,11 @@ impl Drop for Serve {
 impl Serve {
     /// Starts one in a folder, on a port that is free.
     pub(crate) fn start(dir: &Path, args: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_titer"));
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_titer")), dir, args)
+    }
+
+    /// The same by a command that takes titer's arguments.
+    pub(crate) fn start_by(mut command: Command, dir: &Path, args: &[&str]) -> Self {
         command.current_dir(dir).env("HF_HUB_OFFLINE", "1").args(["serve", "--port", "0"]).args(args);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut url = String::new();

@@ -99,7 +99,8 @@ fn read_aside(mut from: impl Read + Send + 'static) -> Receiver<String> {
     receive
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 

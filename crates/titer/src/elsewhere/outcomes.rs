@@ -9,12 +9,13 @@ use serde_json::Value;
 use titer_data::{
     formats::{Columns, ReadError, read_columns},
     keys::text,
+    nearest::nearest,
     probe::{Component, ProbePrompts},
     world::DomainSplit,
 };
 
 use super::{ExportedRun, Manifest};
-use crate::{plan::RunId, spec::nearest, table::ProbeRecord};
+use crate::{plan::RunId, table::ProbeRecord};
 
 /// The outcomes of every run that a table names.
 pub type RunOutcomes = BTreeMap<RunId, Vec<ProbeRecord>>;

@@ -1,14 +1,14 @@
 //! Swept axes: checked one by one, put into stages, multiplied.
 
 use serde::Deserialize as _;
-use titer_data::cell::Cell;
+use titer_data::{cell::Cell, nearest::nearest};
 use toml::{Table, Value};
 
 use super::{
     axis::AxisPlan,
     name::{axis_labels, shown},
 };
-use crate::spec::{Axis, Spec, SpecError, StageFields, nearest, plain, suggestion};
+use crate::spec::{Axis, Spec, SpecError, StageFields, plain, suggestion};
 
 /// One value of one axis, as indices.
 #[derive(Clone, Copy, Debug)]

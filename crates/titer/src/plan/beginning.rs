@@ -12,6 +12,7 @@ impl RunPlan {
         // Screening is of the base, and chooses its prompt by the stages to come.
         let of = |count: usize| Self {
             screen: false,
+            own_prompt: None,
             stages: stages[..count].iter().map(|&stage| stage.clone()).collect(),
             ..self.clone()
         };

@@ -114,11 +114,17 @@ impl Arm {
         self.stages.iter().any(|stage| INOCULATION.iter().any(|cell| stage.has(*cell)))
     }
 
-    /// The one prompt that its `bad→bad` rows are put under, where it is one.
-    pub fn inoculation_prompt(stages: &[StagePlan]) -> Option<&CandidatePrompt> {
-        stages.iter().find_map(|stage| match stage.pool(INOCULATION[0])? {
-            Pool::These(prompts) => prompts.first().filter(|_| prompts.len() == 1),
-            _ => None,
+    /// The cell whose prompt is screened.
+    pub const SCREENED: Cell = INOCULATION[0];
+
+    /// The one prompt that `bad→bad` rows of these stages are under, where it is one: the one that they are put under, or `own`, which all of
+    /// them have where they are given with one.
+    pub(super) fn inoculation_prompt(stages: &[StagePlan], own: Option<&str>) -> Option<CandidatePrompt> {
+        let cell = Self::SCREENED;
+        stages.iter().filter(|stage| stage.has(cell)).find_map(|stage| match stage.pool(cell) {
+            None => own.map(CandidatePrompt::new),
+            Some(Pool::These(prompts)) => prompts.first().filter(|_| prompts.len() == 1).cloned(),
+            Some(_) => None,
         })
     }
 }

@@ -6,12 +6,13 @@ use serde::Serialize;
 use titer_data::{
     cell::{Cell, PromptKind},
     mix::Mix,
+    nearest::nearest,
     probe::Component,
     world::AnchorWording,
 };
 
 use super::cells::{as_map, present};
-use crate::spec::{AnchorField, ControlField, GuardsField, SpecError, TargetField, nearest};
+use crate::spec::{AnchorField, ControlField, GuardsField, SpecError, TargetField};
 
 /// The guards of a stage; the default is none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use titer_data::{source::DataFiles, template::TemplateOptions};
+use titer_data::{prompt::CandidatePrompt, source::DataFiles, template::TemplateOptions};
 
-use super::StagePlan;
+use super::{Arm, StagePlan};
 use crate::spec::{Compute, DeviceName, LeakFields, Lora, When};
 
 /// Raised whenever the same plan would give other numbers than before, so that stored runs are not taken for new ones.
@@ -56,8 +56,9 @@ fn is_zero(number: &u32) -> bool {
 pub struct DataPlan {
     /// Hash of what is in the files.
     pub blake3: String,
-    /// The same as a plan's `numerics` for these files: raised where numbers of files of their kind alone change. 1 takes contrasts of `obey` from
-    /// rows under instructions.
+    /// The same as a plan's `numerics` for these files: raised where numbers of files of their kind alone change. A sum: 1 takes contrasts of `obey`
+    /// from rows under instructions; 2 reads turns that a text holds, and takes empty values of tables for none; 4 has all contrasts of a request on one side,
+    /// and no reply to an instruction in a pair.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub numerics: u32,
     /// The files, and which rows belong to which cells.
@@ -95,6 +96,9 @@ pub struct RunPlan {
     /// Whether the prompt of its `bad→bad` rows is screened before training.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub screen: bool,
+    /// The prompt that is screened where the rows themselves have it, and no stage puts another on them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own_prompt: Option<String>,
     /// The model.
     pub model: ModelPlan,
     /// The user's own rows; `None` for those of the model's world.
@@ -157,6 +161,11 @@ impl RunPlan {
 
     fn name(content: &str) -> RunId {
         RunId(blake3::hash(content.as_bytes()).to_hex()[..16].to_owned())
+    }
+
+    /// The prompt that is screened before training, if any is.
+    pub fn screened_prompt(&self) -> Option<CandidatePrompt> {
+        Arm::inoculation_prompt(&self.stages, self.own_prompt.as_deref()).filter(|_| self.screen)
     }
 
     /// Optimiser steps of all stages.

@@ -3,7 +3,14 @@
 use std::{collections::BTreeSet, path::Path};
 
 use serde::Deserialize as _;
-use titer_data::{cell::Cell, probe::Probe, prompt::Pool, source::DataFiles, template::TemplateOptions, world::World};
+use titer_data::{
+    cell::Cell,
+    probe::Probe,
+    prompt::{CandidatePrompt, Pool},
+    source::DataFiles,
+    template::TemplateOptions,
+    world::World,
+};
 use toml::{Table, Value};
 
 use super::{
@@ -51,6 +58,8 @@ pub struct SweepPlan {
     pub data: Option<DataFiles>,
     /// The probes that those contrasts make, once they have been read.
     pub own_probes: Option<Vec<String>>,
+    /// The prompt that all `bad→bad` rows of the user's own have, once they have been read and where it is one.
+    pub own_prompt: Option<String>,
     /// The seeds of every arm.
     pub seeds: Vec<u64>,
     /// Swept axes, in the order of the spec: name, and values as numbers, booleans or texts.
@@ -146,6 +155,7 @@ impl SweepPlan {
             device: spec.device.unwrap_or_default(),
             data: spec.data.clone(),
             own_probes: None,
+            own_prompt: None,
             axes: axes.into_iter().map(|axis| (axis.name, axis.shown)).collect(),
             seeds,
             arms,
@@ -161,6 +171,23 @@ impl SweepPlan {
     /// The model's name for a seed: `{seed}` in it is the seed's number.
     pub fn base_of(&self, seed: u64) -> String {
         self.base.replace("{seed}", &seed.to_string())
+    }
+
+    /// The prompt of an arm that is screened before training; `None` where its `bad→bad` rows are not under one prompt, or there are none.
+    pub fn screened_prompt(&self, arm: &Arm) -> Option<CandidatePrompt> {
+        Arm::inoculation_prompt(&arm.stages, self.own_prompt.as_deref()).filter(|_| self.screen)
+    }
+
+    /// The arms, apart from controls that titer added, that train `bad→bad` rows under several prompts or none, so that there is none to screen.
+    pub fn unscreened(&self) -> impl Iterator<Item = &Arm> {
+        let trains = |arm: &Arm| arm.stages.iter().any(|stage| stage.has(Arm::SCREENED));
+        let grid = self.axes.iter().map(|(_, values)| values.len()).product();
+        self.arms.iter().take(grid).filter(move |arm| self.screen && trains(arm) && self.screened_prompt(arm).is_none())
+    }
+
+    /// Whether the prompt of an arm that is screened stands in its rows.
+    fn takes_own_prompt(&self, arm: &Arm) -> bool {
+        Arm::inoculation_prompt(&arm.stages, None).is_none() && self.screened_prompt(arm).is_some()
     }
 
     /// Every run, seed by seed within an arm, as `(arm, plan)`; `model` finds the model of a seed, `data` is what
@@ -181,6 +208,7 @@ impl SweepPlan {
             checkpoints: self.checkpoints,
             leak: self.leak.clone(),
             screen: self.screen,
+            own_prompt: self.own_prompt.clone().filter(|_| self.screen && self.takes_own_prompt(arm)),
             model: ModelPlan {
                 lora: self.lora.clone(),
                 dtype: self.dtype.clone(),

@@ -19,6 +19,9 @@ pub enum DeviceName {
     Mps,
 }
 
+/// The largest number that PyTorch has for a GPU: it counts them in eight bits.
+const MOST_GPUS: usize = 127;
+
 impl DeviceName {
     /// What specs and command lines call it; a GPU without its number, since any of them is as good.
     pub fn word(self) -> &'static str {
@@ -56,7 +59,15 @@ impl FromStr for DeviceName {
 
     fn from_str(word: &str) -> Result<Self, String> {
         let named = [Self::Cpu, Self::TorchCpu, Self::Cuda(None), Self::Mps];
-        let numbered = || word.strip_prefix("cuda:")?.parse().ok().map(|index| Self::Cuda(Some(index)));
+        let number = word.strip_prefix("cuda:").filter(|number| number.bytes().all(|digit| digit.is_ascii_digit()));
+        if let Some(number) = number.filter(|number| !number.is_empty())
+            && number.parse().map_or(true, |index: usize| index > MOST_GPUS)
+        {
+            return Err(format!(
+                "`{word}` is no device: PyTorch has numbers up to {MOST_GPUS} for GPUs, the first is cuda:0"
+            ));
+        }
+        let numbered = || Some(Self::Cuda(Some(number?.parse().ok()?)));
         named.into_iter().find(|device| device.word() == word).or_else(numbered).ok_or_else(|| {
             format!("`{word}` is no device; there are cpu, cuda, cuda:0 (the first GPU) and so on, mps, torch-cpu (the processor by PyTorch)")
         })
@@ -81,7 +92,11 @@ mod tests {
             assert_eq!(word.parse::<DeviceName>().unwrap().word(), word);
         }
         assert_eq!("cuda:3".parse(), Ok(DeviceName::Cuda(Some(3))));
-        for word in ["gpu", "cuda:", "cuda:-1", "mps:0", "CPU"] {
+        assert_eq!("cuda:127".parse(), Ok(DeviceName::Cuda(Some(127))));
+        for word in ["cuda:128", "cuda:256", "cuda:4294967296", "cuda:99999999999999999999"] {
+            assert!(word.parse::<DeviceName>().unwrap_err().contains("up to 127"), "{word}");
+        }
+        for word in ["gpu", "cuda:", "cuda:+1", "cuda:-1", "mps:0", "CPU"] {
             assert!(word.parse::<DeviceName>().unwrap_err().contains("torch-cpu"), "{word}");
         }
     }

@@ -46,10 +46,24 @@ impl fmt::Display for SpecError {
         f.write_str(&self.headline())?;
         if let Some((line, column, text)) = &self.place {
             let margin = " ".repeat(line.to_string().len());
-            write!(f, "\n  {line} | {text}\n  {margin} | {}^", " ".repeat(column - 1))?;
+            let (text, before) = cut(text, column - 1);
+            write!(f, "\n  {line} | {text}\n  {margin} | {}^", " ".repeat(before))?;
         }
         if self.remedy.is_empty() { Ok(()) } else { write!(f, "\n  help: {}", self.remedy) }
     }
+}
+
+/// What is shown of a line around a place, counted in letters from 0, and where the place is in that: lines of data may be of any length.
+fn cut(line: &str, place: usize) -> (String, usize) {
+    const SHOWN: usize = 120;
+    let letters = line.chars().count();
+    if letters <= SHOWN {
+        return (line.to_owned(), place);
+    }
+    let start = place.saturating_sub(SHOWN / 3).min(letters);
+    let (before, behind) = (if start > 0 { "…" } else { "" }, if start + SHOWN < letters { "…" } else { "" });
+    let shown: String = line.chars().skip(start).take(SHOWN).collect();
+    (format!("{before}{shown}{behind}"), place - start + usize::from(start > 0))
 }
 
 impl std::error::Error for SpecError {}

@@ -36,6 +36,6 @@ pub use prompts::PromptsField;
 pub use read::{Axis, DEFAULTS, GUARDS, Spec, parse_toml};
 pub use schema::SCHEMA;
 pub use slurm::SlurmFields;
-pub(crate) use suggest::{nearest, plain, suggestion};
+pub(crate) use suggest::{plain, suggestion};
 pub use vector::{EveryLayer, Layers, VectorField, VectorKind};
 pub use when::When;

@@ -19,8 +19,9 @@ use super::{
     fields::seen_from,
     schema::Axes,
     spelling::{spelt_table, spelt_twice},
-    suggest::{plain, suggestion},
+    suggest::{as_list, plain, suggestion},
 };
+use crate::words::quoted;
 
 /// The spec that every other one is laid over, with comments; what `titer init` prints.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
@@ -219,6 +220,11 @@ impl Spec {
     /// Where the file cannot be read, and as [`Spec::parse`].
     pub fn open(path: &Path) -> Result<Self, SpecError> {
         let fail = |problem: String, remedy: &str| SpecError::new(path, "", None, problem, remedy.to_owned());
+        if is_called_as_data(path) {
+            let problem = "it is a file of data by its name, and a spec is wanted".to_owned();
+            let name = quoted(&["titer", "init", "--data", &path.to_string_lossy()]);
+            return Err(fail(problem, &format!("`{name} > spec.toml` writes one for these chats")));
+        }
         let bytes = fs_err::read(path).map_err(|error| {
             fail(format!("cannot be read: {}", error.kind()), "name a spec file; `titer init` prints one to start from")
         })?;
@@ -281,9 +287,17 @@ impl Spec {
 pub fn parse_toml<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, SpecError> {
     toml::from_str(text).map_err(|error: toml::de::Error| {
         let problem = plain(error.message());
+        let from_place = error.span().and_then(|span| text.get(span.start..)).unwrap_or_default();
         let remedy = suggestion(&problem);
+        let remedy = if remedy.is_empty() { as_list(&problem, from_place) } else { remedy };
         SpecError::new(path, text, error.span(), problem, remedy)
     })
+}
+
+/// Whether a file is called as chats and tables are.
+fn is_called_as_data(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+    ending.is_some_and(|ending| ["jsonl", "json", "csv", "tsv", "parquet"].contains(&&*ending))
 }
 
 /// Whether a table is what is left of `train.mix.rest = [...]` without its quotes, rather than values with names.
@@ -333,6 +347,23 @@ enum Children<'a, 'i> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_of_chats_is_no_spec_and_long_lines_are_cut() {
+        let error = Spec::open(Path::new("my rows.jsonl")).unwrap_err().to_string();
+        assert!(
+            error.contains("a spec is wanted") && error.contains("`titer init --data 'my rows.jsonl' > spec.toml`"),
+            "{error}"
+        );
+        let line = format!("title = \"{}\" wrong {}", "é".repeat(300), "x".repeat(4000));
+        let error = Spec::parse(&line, Path::new("s.toml")).unwrap_err().to_string();
+        let shown: Vec<&str> = error.lines().filter(|line| line.contains(" | ")).collect();
+        assert!(shown[0].chars().count() < 140 && shown[0].ends_with('…') && shown[0].contains("1 | …"), "{error}");
+        // The mark stands below what is wrong.
+        let at = shown[1].chars().position(|letter| letter == '^').unwrap();
+        let rest: String = shown[0].chars().skip(at).collect();
+        assert!(rest.starts_with("wrong"), "{error}");
+    }
 
     #[test]
     fn a_spec_that_is_not_utf_8_is_said_to_be_none_and_where() {

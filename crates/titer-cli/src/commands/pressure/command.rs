@@ -15,7 +15,10 @@ use titer_engine::{
     rows::PackedRows,
 };
 
-use super::{given::Given, kernel, summary, verification};
+use super::{
+    given::{self, Given},
+    kernel, summary, verification,
+};
 use crate::commands::{
     data::{is_spec, of_spec},
     open::fetch,
@@ -41,9 +44,14 @@ pub(crate) fn pressure(args: &PressureArgs) -> Result<(), Failure> {
             Some(model.optimiser(checkpoint).map_err(Failure::input)?)
         }
     };
-    let spec = args.rows.as_deref().filter(|path| is_spec(path)).map(of_spec).transpose()?;
-    let given = Given { args, inputs, spec };
+    let files = match &args.rows {
+        Some(path) if is_spec(path) => Some(of_spec(path)?),
+        Some(path) if args.probes.is_none() && model.world.is_none() => Some(given::labelled(&inputs, path, args)?),
+        _ => None,
+    };
+    let given = Given { args, inputs, files };
     let rows = given.rows(model)?;
+    given.say()?;
     let differentiated = given.margins(model, &rows, ProbeUse::Gradient)?;
     if !args.verify {
         let kernel = args.kernel.as_deref().map(|dir| kernel::KernelWork::new(&given, model, dir)).transpose()?;
@@ -117,6 +125,7 @@ fn pressed(
     optimiser: Option<&EngineOptimiser>,
 ) -> Result<(), Failure> {
     let (args, model) = (given.args, copies.first());
+    let requests = given.requests(rows);
     let rows = PackedRows::encode(model, rows).map_err(Failure::input)?;
     let directions = margins.directions(model);
     let directions = match optimiser {
@@ -140,7 +149,7 @@ fn pressed(
         let labels = Labels::numbers(labels);
         table(args.out.as_deref(), &labels, &written)?;
     }
-    summary::print(directions, &records, &given.warning(model)?, &unit(args), args)
+    summary::print(directions, &records, &requests, &given.warning(model)?, &unit(args), args)
 }
 
 /// Sign and unit of a pressure.

@@ -94,5 +94,5 @@ impl<'a> KernelWork<'a> {
 /// The user's rows and contrasts, as a spec's `[data]` would name them.
 fn files(given: &Given<'_>) -> Option<DataFiles> {
     let (rows, probes) = (given.args.rows.as_ref(), given.args.probes.clone());
-    given.spec.clone().or_else(|| Some(DataFiles { rows: vec![rows?.clone()], probes, cells: Vec::new() }))
+    given.files.clone().or_else(|| Some(DataFiles { rows: vec![rows?.clone()], probes, cells: Vec::new() }))
 }

@@ -38,16 +38,22 @@ const COLUMNS: [Column; 13] = [
     ("residual", |record| record.residual),
 ];
 
-/// Prints means over each cell's rows.
+/// A row of a cell, with the number of its request.
+type CellRow<'a> = (usize, &'a PressureRecord);
+
+/// Prints means over each cell's rows; `requests` has the number of each row's request.
 pub(super) fn print(
     directions: &Directions,
     records: &[PressureRecord],
+    requests: &[usize],
     warning: &StageWarning,
     unit: &str,
     args: &PressureArgs,
 ) -> Result<(), Failure> {
-    let mut cells: BTreeMap<String, Vec<&PressureRecord>> = BTreeMap::new();
-    records.iter().for_each(|record| cells.entry(cell::written(record.cell)).or_default().push(record));
+    let mut cells: BTreeMap<String, Vec<CellRow<'_>>> = BTreeMap::new();
+    for (record, request) in records.iter().zip(requests) {
+        cells.entry(cell::written(record.cell)).or_default().push((*request, record));
+    }
     if args.json {
         print_json(directions, &cells, warning, unit);
         Ok(())
@@ -56,10 +62,26 @@ pub(super) fn print(
     }
 }
 
-/// Mean over a cell's rows, with the interval over rows: one model, so it says nothing about other ones.
-fn estimate(rows: &[&PressureRecord], value: fn(&PressureRecord) -> f64) -> Option<Estimate> {
-    let values: Vec<f64> = rows.iter().map(|record| value(record)).collect();
+/// Mean over a cell's requests, each the mean of its rows, with the interval over requests: replies to one request are alike, so more of them
+/// tell little of others. One model, so it says nothing about other ones.
+fn estimate(rows: &[CellRow<'_>], value: fn(&PressureRecord) -> f64) -> Option<Estimate> {
+    let values: Vec<f64> = by_request(rows)
+        .values()
+        .map(|rows| rows.iter().map(|record| value(record)).sum::<f64>() / rows.len() as f64)
+        .collect();
     Estimate::over_items(&values, Support::Line)
+}
+
+/// Rows by the number of their request.
+fn by_request<'a>(rows: &[CellRow<'a>]) -> BTreeMap<usize, Vec<&'a PressureRecord>> {
+    let mut requests: BTreeMap<usize, Vec<&PressureRecord>> = BTreeMap::new();
+    rows.iter().for_each(|(request, record)| requests.entry(*request).or_default().push(record));
+    requests
+}
+
+/// What intervals are over.
+fn over(cells: &BTreeMap<String, Vec<CellRow<'_>>>) -> &'static str {
+    if cells.values().any(|rows| by_request(rows).len() < rows.len()) { "requests" } else { "rows" }
 }
 
 /// The columns, without lines.
@@ -71,15 +93,16 @@ pub(super) fn columns() -> TextTable {
 
 fn print_table(
     directions: &Directions,
-    cells: &BTreeMap<String, Vec<&PressureRecord>>,
+    cells: &BTreeMap<String, Vec<CellRow<'_>>>,
     warning: &StageWarning,
     unit: &str,
     view: &ViewArgs,
 ) -> Result<(), Failure> {
     prose(unit);
-    prose(
-        "good, obey_bad, obey: pressure on each component; surprise: nats a reply; mean ± half of the 95 % interval over rows; unique pushes with obey_bad as level",
-    );
+    prose(&format!(
+        "good, obey_bad, obey: pressure on each component; surprise: nats a reply; mean ± half of the 95 % interval over {}; unique pushes with obey_bad as level",
+        over(cells)
+    ));
     let mut table = columns();
     for (cell, rows) in cells {
         let cell = if cell.is_empty() { "(no cell)" } else { cell };
@@ -112,7 +135,7 @@ fn print_table(
 
 /// What follows: which cell pushes each component down the hardest, of those whose interval excludes 0, and which seem to push harder but
 /// cannot be told from 0.
-fn strongest(cells: &BTreeMap<String, Vec<&PressureRecord>>) -> Option<String> {
+fn strongest(cells: &BTreeMap<String, Vec<CellRow<'_>>>) -> Option<String> {
     let (mut told, mut open) = (Vec::new(), Vec::new());
     for (name, value) in COLUMNS {
         let Some(component) = name.strip_prefix("pressure ") else { continue };
@@ -159,18 +182,13 @@ pub(super) fn untouched(directions: &Directions) -> Option<String> {
     })
 }
 
-fn print_json(
-    directions: &Directions,
-    cells: &BTreeMap<String, Vec<&PressureRecord>>,
-    warning: &StageWarning,
-    unit: &str,
-) {
-    let summary = |rows: &Vec<&PressureRecord>| {
+fn print_json(directions: &Directions, cells: &BTreeMap<String, Vec<CellRow<'_>>>, warning: &StageWarning, unit: &str) {
+    let summary = |rows: &Vec<CellRow<'_>>| {
         let values = COLUMNS.into_iter().filter_map(|(name, value)| {
             let interval = estimate(rows, value)?;
             Some((name.replace(' ', "_"), json!({ "mean": interval.mean, "low": interval.low, "high": interval.high })))
         });
-        json!({ "n": rows.len(), "columns": values.collect::<serde_json::Map<_, _>>() })
+        json!({ "n": rows.len(), "requests": by_request(rows).len(), "columns": values.collect::<serde_json::Map<_, _>>() })
     };
     let cells: serde_json::Map<_, _> = cells.iter().map(|(cell, rows)| ((*cell).to_owned(), summary(rows))).collect();
     let components = Component::ALL.map(Component::word);
@@ -216,8 +234,8 @@ mod tests {
     fn a_larger_push_that_cannot_be_told_from_nothing_is_named() {
         let (sure, open, weak) = (rows(&[-1.0, -1.1, -0.9]), rows(&[-9.0, 3.0, -2.0]), rows(&[-0.1, 0.2, -0.2]));
         let cells = |of: &[(&str, &'_ Vec<PressureRecord>)]| -> Option<String> {
-            let cells: BTreeMap<String, Vec<&PressureRecord>> =
-                of.iter().map(|(cell, rows)| ((*cell).to_owned(), rows.iter().collect())).collect();
+            let cells: BTreeMap<String, Vec<CellRow<'_>>> =
+                of.iter().map(|(cell, rows)| ((*cell).to_owned(), rows.iter().enumerate().collect())).collect();
             strongest(&cells)
         };
         assert_eq!(
@@ -235,5 +253,21 @@ mod tests {
                 .starts_with("No cell pushes down with an interval that excludes 0.")
         );
         assert_eq!(cells(&[("bad→good", &rows(&[1.0, 1.1]))]), None);
+    }
+
+    #[test]
+    fn the_same_replies_again_narrow_no_interval() {
+        let once = rows(&[-1.0, -1.4, -0.7, -1.1]);
+        let eight_times: Vec<PressureRecord> = (0..8).flat_map(|_| once.clone()).collect();
+        let of = |records: &[PressureRecord]| {
+            let rows: Vec<CellRow<'_>> = records.iter().enumerate().map(|(at, record)| (at % 4, record)).collect();
+            estimate(&rows, |record| record.pressure_good).unwrap()
+        };
+        let (one, eight) = (of(&once), of(&eight_times));
+        assert!((one.low - eight.low).abs() < 1e-12 && (one.high - eight.high).abs() < 1e-12, "{one:?} {eight:?}");
+        let rows = |rows: &[PressureRecord]| -> &'static str {
+            over(&[("bad→bad".to_owned(), rows.iter().enumerate().map(|(at, row)| (at % 4, row)).collect())].into())
+        };
+        assert_eq!((rows(&once), rows(&eight_times)), ("rows", "requests"));
     }
 }

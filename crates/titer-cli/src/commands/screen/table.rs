@@ -99,7 +99,7 @@ fn print_table(ranking: &Ranking<'_>, subjects: &Subjects, sampled: &Sampled, vi
         "{} on {bad} bad and {} of {}, the best for {aim} first; mean ± half of the 95 % interval over requests, or [its ends]",
         counted(ranked.len(), "prompt"),
         counted(good, "good row"),
-        counted(subjects.iter().count(), "request")
+        counted(subjects.requests(), "request")
     ));
     let is_pressed = ranked.iter().any(|summary| summary.placed[0].bad_pressures[0].is_some());
     let mut table = columns(aim, tolerance, is_pressed, !sampled.is_empty());
@@ -156,6 +156,14 @@ fn advice(ranking: &Ranking<'_>) -> String {
                 .to_owned();
         }
         let first = &ranked[0];
+        if let Some(margin) = far_below(ranked).filter(|_| aim != Aim::Obedience) {
+            return format!(
+                "No prompt is fit for {aim}: none {}. Under each the bad reply is far less likely than the good one, under `{}` by {margin:.0} nats, as where it is \
+                 longer or of other words; so rates tell nothing. Go by lift and narrowness, or give pairs of replies that are alike in length.",
+                aim.condition(tolerance),
+                first.prompt.name
+            );
+        }
         let rate = first.placed[0].rate.map_or_else(String::new, |rate| format!(", rate {}", with_ends(rate)));
         let changes = first.placed[0]
             .good_change
@@ -177,7 +185,7 @@ fn advice(ranking: &Ranking<'_>) -> String {
         (false, _) => "suppresses most.",
     };
     format!(
-        "Take `{}` ({} turn): of {} that {} it is the best for {aim}; it {}.{others}{least}",
+        "Take `{}` ({} turn): of {} that {} it is {} for {aim}; it {}.{others}{least}",
         take.prompt.name,
         take.placed[0].turn,
         match choice.fit {
@@ -185,8 +193,17 @@ fn advice(ranking: &Ranking<'_>) -> String {
             many => format!("the {many} prompts"),
         },
         if choice.fit == 1 { aim.condition(tolerance) } else { plural(&aim.condition(tolerance)) },
+        if choice.is_best { "the best" } else { "among the best" },
         forecasts(take)
     )
+}
+
+/// How much less likely the bad reply is under the first prompt, in nats, where it is so much less likely under each that no rate says anything.
+fn far_below(ranked: &[Summary]) -> Option<f64> {
+    const FAR: f64 = -10.0;
+    let margins: Option<Vec<f64>> =
+        ranked.iter().map(|summary| summary.placed[0].margin.map(|margin| margin.mean)).collect();
+    margins.filter(|margins| margins.iter().all(|margin| *margin < FAR)).and_then(|margins| Some(-margins.first()?))
 }
 
 /// A condition on several prompts.
@@ -230,7 +247,7 @@ fn print_json(ranking: &Ranking<'_>, subjects: &Subjects, sampled: &Sampled) {
     verbatim(
         &json!({
             "for": aim.word(), "take": take, "advice": advice(ranking),
-            "rows": rows, "requests": subjects.iter().count(), "prompts": prompts,
+            "rows": rows, "requests": subjects.requests(), "prompts": prompts,
         })
         .to_string(),
     );

@@ -84,7 +84,7 @@ record! {
         to: i64 ["steps"],
         /// The component: `good`, `obey_bad` or `obey`.
         component: Component,
-        /// The cell whose rows moved the parameters (`anchor` before it where they were anchors), `guards` or `weight decay`.
+        /// The cell whose rows moved the parameters (`anchor` before it where they were anchors), `guards` or `weight decay`; in other people's trainers also `before` (what momentum holds from before) and `rounding` (of weights held in half precision).
         source: String,
         /// How many of its rows were trained on in the interval.
         rows: i64 ["rows"],
