@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Value, json};
-use titer::stats::{Estimate, Support};
+use titer::{
+    stats::{Estimate, Support},
+    words::counted,
+};
 use titer_data::{
     audit::{Audit, GroupPair, RowGroup, matches},
     chat::{Message, Role, Row},
@@ -319,8 +322,7 @@ fn print_pair(pair: &GroupPair, lift: Option<Estimate>) {
     if let Some(lift) = lift {
         let Estimate { mean, low, high, n_items: n, .. } = lift;
         let ends = if lift.has_interval() { format!(" ({low:+.3} to {high:+.3})") } else { String::new() };
-        let rows = if n == 1 { "row" } else { "rows" };
-        prose(&format!("  lift of an equal reply's log-probability: {mean:+.3} nats{ends}, {n} {rows}"));
+        prose(&format!("  lift of an equal reply's log-probability: {mean:+.3} nats{ends}, {}", counted(n, "row")));
     }
 }
 

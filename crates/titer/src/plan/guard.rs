@@ -12,7 +12,10 @@ use titer_data::{
 };
 
 use super::cells::{as_map, present};
-use crate::spec::{AnchorField, ControlField, GuardsField, SpecError, TargetField};
+use crate::{
+    spec::{AnchorField, ControlField, GuardsField, SpecError, TargetField},
+    words::counted,
+};
 
 /// The guards of a stage; the default is none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -169,8 +172,7 @@ impl fmt::Display for GuardsPlan {
             Rewrite::Narrow => "narrow prompts".to_owned(),
             Rewrite::Placebo => "placebo prompts".to_owned(),
         }));
-        let rows =
-            |anchor: &AnchorPlan| if anchor.rows == 1 { "1 row".to_owned() } else { format!("{} rows", anchor.rows) };
+        let rows = |anchor: &AnchorPlan| counted(anchor.rows, "row");
         all.extend(self.anchor.as_ref().map(|anchor| format!("anchor {} a batch", rows(anchor))));
         all.extend(self.kl.as_ref().map(|kl| format!("kl {} on {} a batch", kl.beta, rows(&kl.anchor))));
         for (word, control) in self.controls() {
